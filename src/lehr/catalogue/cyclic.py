@@ -1,0 +1,277 @@
+"""Cycles: up and down again, or down and up at once, more than one time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Literal
+
+from lehr.arithmetic import as_number
+from lehr.catalogue.decay import cosine, exponential, linear
+from lehr.catalogue.registry import Paper, entry
+from lehr.catalogue.warmup import warmup
+from lehr.errors import ScheduleError, level, number
+from lehr.horizon import Duration, DurationLike
+from lehr.leaves import formula
+from lehr.schedule import Schedule
+
+__all__ = ["cyclic", "exp_range", "triangular", "triangular2", "warm_restarts"]
+
+_CLR = Paper("Smith", 2015, "Cyclical Learning Rates for Training Neural Networks", "1506.01186")
+
+
+@entry(
+    "cyclic",
+    formula=r"\eta_t = \eta_f + \tfrac12 (\eta_0 - \eta_f) \, d^{\,i} "
+    r"(1 + \cos(\pi T_{cur} / T_i)), \quad T_i = T_0 \, T_{mult}^{\,i}",
+    paper=Paper(
+        "Loshchilov and Hutter",
+        2016,
+        "SGDR: Stochastic Gradient Descent with Warm Restarts",
+        "1608.03983",
+    ),
+    aliases=("CosineAnnealingWarmRestarts", "CosineDecayRestarts", "SGDR", "sgdr_schedule"),
+    example=lambda: warm_restarts("25%"),
+)
+def warm_restarts(
+    T_0: DurationLike,
+    T_mult: float = 1,
+    *,
+    decay: float = 1.0,
+    floor: float = 0.0,
+    peak: float = 1.0,
+) -> Schedule:
+    """Cosine down, then back to the peak at once, again and again.
+
+    Formula: in cycle ``i`` (from 0), ``n`` steps after it began,
+    ``floor + (peak - floor) * decay**i * (1 + cos(pi * n / T_i)) / 2`` with
+    ``T_i = T_0 * T_mult**i``.
+
+    Arguments:
+        T_0: The length of the first cycle.
+        T_mult: Each cycle's length over that of the one before, greater than 0.
+        decay: Each peak's height above the floor over that of the one before, greater than 0.
+        floor: The level that each cycle goes down to.
+        peak: The level that the first begins at.
+
+    Raises:
+        ScheduleError: If ``peak`` equals ``floor``, or a factor is not positive.
+
+    Example:
+        >>> s = warm_restarts(10, T_mult=2, decay=0.5)
+        >>> [round(s(t), 6) for t in (0, 5, 10, 20, 30)]
+        [1.0, 0.5, 0.5, 0.25, 0.25]
+    """
+    return _between(cosine(T_0).repeat(stretch=T_mult, scale=decay), floor, peak)
+
+
+@entry(
+    "cyclic",
+    formula=r"\eta_t = \eta_b + (\eta_m - \eta_b) \max(0,\, 1 - |t / s - 2 c + 1|), "
+    r"\quad c = \lfloor 1 + t / 2 s \rfloor",
+    paper=_CLR,
+    aliases=("CyclicLR(mode='triangular')", "CyclicalLearningRate"),
+    example=lambda: triangular("12.5%"),
+)
+def triangular(
+    up: DurationLike,
+    down: DurationLike | None = None,
+    *,
+    floor: float = 0.0,
+    peak: float = 1.0,
+) -> Schedule:
+    """Straight up to the peak and straight down to the floor, again and again.
+
+    Formula: ``floor + (peak - floor) * max(0, 1 - |t/up - 2c + 1|)`` with the cycle
+    ``c = floor(1 + t / (2 up))``, where ``down`` equals ``up``.
+
+    Arguments:
+        up: The steps from floor to peak.
+        down: The steps back; as many as up without it.
+        floor: The lower level.
+        peak: The upper level.
+
+    Raises:
+        ScheduleError: If ``peak`` equals ``floor``.
+
+    Example:
+        >>> s = triangular(4, floor=0.0, peak=1.0)
+        >>> [s(t) for t in (0, 2, 4, 6, 8, 10)]
+        [0.0, 0.5, 1.0, 0.5, 0.0, 0.5]
+    """
+    return cyclic(up, down, floor=floor, peak=peak)
+
+
+@entry(
+    "cyclic",
+    formula=r"\eta_t = \eta_b + (\eta_m - \eta_b) \, 2^{1 - c} \max(0,\, 1 - |t / s - 2 c + 1|)",
+    paper=_CLR,
+    aliases=("CyclicLR(mode='triangular2')",),
+    example=lambda: triangular2("12.5%"),
+)
+def triangular2(
+    up: DurationLike,
+    down: DurationLike | None = None,
+    *,
+    floor: float = 0.0,
+    peak: float = 1.0,
+) -> Schedule:
+    """Triangles, each half as high as the one before.
+
+    Formula: as :func:`triangular`, the height times ``2 ** (1 - c)`` in cycle ``c`` (from 1).
+
+    Arguments:
+        up: The steps from floor to peak.
+        down: The steps back; as many as up without it.
+        floor: The lower level.
+        peak: The upper level of the first triangle.
+
+    Raises:
+        ScheduleError: If ``peak`` equals ``floor``.
+
+    Example:
+        >>> s = triangular2(4)
+        >>> s(4), s(12), s(20)
+        (1.0, 0.5, 0.25)
+    """
+    return _between(_triangles(up, down).repeat(scale=0.5), floor, peak)
+
+
+@entry(
+    "cyclic",
+    formula=r"\eta_t = \eta_b + (\eta_m - \eta_b) \, \gamma^t \max(0,\, 1 - |t / s - 2 c + 1|)",
+    paper=_CLR,
+    aliases=("CyclicLR(mode='exp_range')",),
+    example=lambda: exp_range("12.5%", gamma=0.1, every="50%"),
+)
+def exp_range(
+    up: DurationLike,
+    down: DurationLike | None = None,
+    *,
+    gamma: float,
+    every: DurationLike = 1,
+    floor: float = 0.0,
+    peak: float = 1.0,
+) -> Schedule:
+    """Triangles under an exponential decay.
+
+    Formula: as :func:`triangular`, the height times ``gamma ** (t / every)``.
+
+    Arguments:
+        up: The steps from floor to peak.
+        down: The steps back; as many as up without it.
+        gamma: The factor, greater than 0.
+        every: The steps in which the height falls by that factor.
+        floor: The lower level.
+        peak: The upper level, without the decay.
+
+    Raises:
+        ScheduleError: If ``peak`` equals ``floor``, or ``gamma`` is not positive.
+
+    Example:
+        >>> s = exp_range(4, gamma=0.5, every=4)
+        >>> s(4), s(8), s(12)
+        (0.5, 0.0, 0.125)
+    """
+    triangles = _triangles(up, down).repeat()
+    return _between(triangles * exponential(gamma, every=every), floor, peak)
+
+
+@entry(
+    "cyclic",
+    formula=r"\eta_t = \eta_b + (\eta_m - \eta_b) \, f(c \text{ or } t) "
+    r"\max(0,\, 1 - |t / s - 2 c + 1|)",
+    paper=_CLR,
+    aliases=("CyclicLR(scale_fn=...)",),
+    example=lambda: cyclic("10%", "20%"),
+)
+def cyclic(
+    up: DurationLike,
+    down: DurationLike | None = None,
+    *,
+    floor: float = 0.0,
+    peak: float = 1.0,
+    scale_fn: Callable[[Any], float] | None = None,
+    scale_mode: Literal["cycle", "iterations"] = "cycle",
+) -> Schedule:
+    """Triangles whose height is scaled by a function of your own.
+
+    Formula: as :func:`triangular`, the height times ``scale_fn(c)`` for the cycle ``c`` (from 1),
+    or ``scale_fn(t)``.
+
+    Arguments:
+        up: The steps from floor to peak.
+        down: The steps back; as many as up without it.
+        floor: The lower level.
+        peak: The upper level, where the scale is 1.
+        scale_fn: The height's factor, from 0 to 1; without it, 1.
+        scale_mode: ``"cycle"`` hands it the number of the cycle, ``"iterations"`` the step. Cycles
+            are counted in whole steps then, so ``up`` and ``down`` are steps, not shares.
+
+    Raises:
+        ScheduleError: If ``peak`` equals ``floor``, ``scale_mode`` is neither, or cycles of shares
+            are to be counted.
+
+    Example:
+        >>> s = cyclic(4, scale_fn=lambda cycle: 1 / cycle)
+        >>> s(4), s(12)
+        (1.0, 0.5)
+    """
+    triangles = _triangles(up, down).repeat()
+    if scale_fn is not None:
+        triangles = triangles * cycle_scale(up, down, scale_fn, scale_mode)
+    elif scale_mode != "cycle":
+        raise ScheduleError(f"scale_mode={scale_mode!r} without a scale_fn has no meaning")
+    return _between(triangles, floor, peak)
+
+
+def cycle_scale(
+    up: DurationLike,
+    down: DurationLike | None,
+    scale_fn: Callable[[Any], float],
+    scale_mode: str,
+) -> Schedule:
+    """Return the height's factor of :func:`cyclic` as a schedule."""
+    if scale_mode == "iterations":
+        return formula(scale_fn, low=0.0, high=1.0)
+    if scale_mode != "cycle":
+        raise ScheduleError(f"scale_mode={scale_mode!r} must be 'cycle' or 'iterations'")
+    rise, fall = Duration.of(up, "up"), Duration.of(up if down is None else down, "down")
+    if rise.rounds or fall.rounds:
+        raise ScheduleError(
+            f"up={up!r}, down={down!r}: cycles are counted in steps; write numbers of steps, or "
+            "scale_mode='iterations'"
+        )
+    return formula(PerCycle(scale_fn, rise.amount + fall.amount), low=0.0, high=1.0)
+
+
+@dataclass(frozen=True)
+class PerCycle:
+    """A function of the number of the cycle (from 1), as a function of the step."""
+
+    function: Callable[[Any], float]
+    size: Fraction
+
+    def __call__(self, t: float) -> float:
+        cycle = 1 + (t * self.size.denominator // self.size.numerator)
+        return self.function(math.floor(cycle))
+
+    def __repr__(self) -> str:
+        return f"<{self.function!r} of each {as_number(self.size)} steps>"
+
+
+def _triangles(up: DurationLike, down: DurationLike | None) -> Schedule:
+    return warmup(up) >> linear(up if down is None else down)
+
+
+def _between(shape: Schedule, floor: float, peak: float) -> Schedule:
+    """Map a shape that lives between 0 and 1 to the levels of the user."""
+    floor, peak = level("floor", floor), level("peak", peak)
+    if floor == peak:
+        raise ScheduleError(f"floor={floor} and peak={peak} are equal; write constant({floor})")
+    number("peak - floor", peak - floor)
+    if peak - floor != 1:
+        shape = shape * (peak - floor)
+    return shape + floor if floor else shape

@@ -1,0 +1,227 @@
+"""Phases: one rise, one fall, and what stands between them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal
+
+from lehr.catalogue.registry import Paper, entry
+from lehr.catalogue.warmup import warmup as _warmup
+from lehr.easing import Ease, EaseLike
+from lehr.errors import ScheduleError, number
+from lehr.horizon import Duration, DurationLike
+from lehr.leaves import hold, ramp
+from lehr.schedule import Schedule
+
+__all__ = ["one_cycle", "one_cycle_momentum", "trapezoid", "wsd"]
+
+
+@entry(
+    "phases",
+    formula=r"\eta_t = \eta_b + (\eta_m - \eta_b) \, \min(1,\, t / s,\, (T - t) / s)",
+    paper=Paper("Xing et al.", 2018, "A Walk with SGD", "1802.08770"),
+    aliases=("TrapezoidalLR", "knee schedule", "linear WSD"),
+    example=lambda: trapezoid("20%"),
+)
+def trapezoid(
+    up: DurationLike,
+    down: DurationLike | None = None,
+    *,
+    hold_for: DurationLike | None = None,
+    floor: float = 0.0,
+    peak: float = 1.0,
+    ease: EaseLike = "linear",
+    scale_fn: Callable[[Any], float] | None = None,
+    scale_mode: Literal["zero2one", "iterations"] = "zero2one",
+) -> Schedule:
+    """Up to the peak, hold it, and down again.
+
+    Formula: ``floor + (peak - floor) * rise(t / up)`` while it rises, ``peak`` while it holds,
+    ``floor + (peak - floor) * (1 - rise(n / down))`` for ``n`` steps of the fall.
+
+    Arguments:
+        up: The steps from floor to peak.
+        down: The steps back; as many as up without it.
+        hold_for: The steps at the peak; without it, what is left of the run.
+        floor: The level at both ends.
+        peak: The level in the middle.
+        ease: How both ramps move: a name from :mod:`lehr.easing`.
+        scale_fn: In place of an ease, a function from the way done to the height, both 0 to 1.
+            Where it does not arrive at 1, the peak is what it arrives at.
+        scale_mode: ``"zero2one"`` hands it the share of the ramp that is done, ``"iterations"``
+            the steps since the ramp began.
+
+    Raises:
+        ScheduleError: If ``peak`` equals ``floor``, both ``ease`` and ``scale_fn`` are given, or
+            ``scale_mode`` is neither.
+
+    Example:
+        >>> s = trapezoid(5, hold_for=5, floor=0.001, peak=0.006)
+        >>> [round(s(t), 4) for t in (0, 5, 9, 10, 15)]
+        [0.001, 0.006, 0.006, 0.006, 0.001]
+    """
+    both = shape(ease, scale_fn, scale_mode)
+    rise = ramp(up, start=floor, to=peak, ease=both)
+    fall = ramp(up if down is None else down, start=peak, to=floor, ease=both)
+    return rise >> hold(hold_for) >> fall
+
+
+def shape(ease: EaseLike, scale_fn: Callable[[Any], float] | None, scale_mode: str) -> Ease:
+    """Return the ease of a trapezoid's ramps from its three arguments."""
+    if scale_mode not in ("zero2one", "iterations"):
+        raise ScheduleError(f"scale_mode={scale_mode!r} must be 'zero2one' or 'iterations'")
+    if scale_fn is None:
+        if scale_mode == "iterations":
+            raise ScheduleError("scale_mode='iterations' without a scale_fn has no meaning")
+        return Ease.of(ease)
+    if ease != "linear":
+        raise ScheduleError(f"ease={ease!r} and scale_fn both say how to move; give one")
+    name = getattr(scale_fn, "__name__", type(scale_fn).__name__)
+    return Ease(name, function=scale_fn, iterations=scale_mode == "iterations")
+
+
+@entry(
+    "phases",
+    formula=r"\eta_t = \begin{cases} \mathrm{cos}(\eta_m / d \to \eta_m) & t \le \varphi T \\ "
+    r"\mathrm{cos}(\eta_m \to \eta_m / (d f)) & t > \varphi T \end{cases}",
+    paper=Paper(
+        "Smith and Topin",
+        2017,
+        "Super-Convergence: Very Fast Training of Neural Networks Using Large Learning Rates",
+        "1708.07120",
+    ),
+    aliases=("OneCycleLR", "fit_one_cycle", "cosine_onecycle_schedule", "OneCycle"),
+    example=lambda: one_cycle(),
+    momentum=lambda: one_cycle_momentum(),
+)
+def one_cycle(
+    *,
+    pct_start: float = 0.3,
+    div_factor: float = 25.0,
+    final_div_factor: float = 1e4,
+    three_phase: bool = False,
+    ease: EaseLike = "cosine",
+    peak: float = 1.0,
+) -> Schedule:
+    """Up to a high peak and far down, once over the whole run.
+
+    Formula: with ``start = peak / div_factor`` and ``end = start / final_div_factor``, by the ease
+    from ``start`` to ``peak`` over ``pct_start`` of the run, then to ``end`` over the rest. With
+    three phases: back to ``start`` over another ``pct_start``, then to ``end``.
+
+    Momentum goes the other way: see :func:`one_cycle_momentum`. (torch's ``OneCycleLR`` puts its
+    peak one step earlier and its end on the last step; :class:`lehr.torch.OneCycleLR` does so too.)
+
+    Arguments:
+        pct_start: The share of the run that rises, between 0 and 1 (0 to 0.5 with three phases).
+        div_factor: The peak over the level at the start, greater than 1.
+        final_div_factor: The level at the start over that at the end, greater than 1.
+        three_phase: Whether to come back to the start before going down to the end.
+        ease: How the phases move.
+        peak: The highest level.
+
+    Raises:
+        ScheduleError: If a factor or ``pct_start`` is out of its range.
+
+    Example:
+        >>> s = one_cycle(pct_start=0.25, div_factor=10, final_div_factor=100).over(100)
+        >>> [round(s(t), 6) for t in (0, 25, 100)]
+        [0.1, 1.0, 0.001]
+    """
+    start = peak / number("div_factor", div_factor, above=1)
+    end = start / number("final_div_factor", final_div_factor, above=1)
+    rising = _share(pct_start, three_phase)
+    rise = ramp(rising, start=start, to=peak, ease=ease)
+    if three_phase:
+        return rise >> ramp(rising, to=start, ease=ease) >> ramp(to=end, ease=ease)
+    return rise >> ramp(to=end, ease=ease)
+
+
+def one_cycle_momentum(
+    *,
+    pct_start: float = 0.3,
+    base_momentum: float = 0.85,
+    max_momentum: float = 0.95,
+    three_phase: bool = False,
+    ease: EaseLike = "cosine",
+) -> Schedule:
+    """The momentum that goes with :func:`one_cycle`: down while the rate goes up, and back.
+
+    Formula: by the ease from ``max_momentum`` to ``base_momentum`` over ``pct_start`` of the run,
+    then back over the rest. With three phases: back over another ``pct_start``, then held.
+
+    Arguments:
+        pct_start: The share of the run in which the rate rises.
+        base_momentum: The lowest momentum, where the rate is highest; at least 0.
+        max_momentum: The highest momentum, less than 1.
+        three_phase: Whether the rate has three phases.
+        ease: How the phases move.
+
+    Raises:
+        ScheduleError: If a momentum or ``pct_start`` is out of its range.
+
+    Example:
+        >>> s = one_cycle_momentum(pct_start=0.25).over(100)
+        >>> [round(s(t), 6) for t in (0, 25, 100)]
+        [0.95, 0.85, 0.95]
+    """
+    low = number("base_momentum", base_momentum, at_least=0)
+    high = number("max_momentum", max_momentum, above=low, at_most=math.nextafter(1, 0))
+    falling = _share(pct_start, three_phase)
+    fall = ramp(falling, start=high, to=low, ease=ease)
+    if three_phase:
+        return fall >> ramp(falling, to=high, ease=ease) >> hold()
+    return fall >> ramp(to=high, ease=ease)
+
+
+def _share(pct_start: float, three_phase: bool) -> Duration:
+    number("pct_start", pct_start, above=0, at_most=0.5 if three_phase else 1)
+    return Duration.of(float(pct_start), "pct_start")
+
+
+@entry(
+    "phases",
+    formula=r"\eta_t = \begin{cases} \eta \, t / W & t < W \\ \eta & W \le t < T - D \\ "
+    r"\mathrm{decay}(\eta \to \eta_f) & T - D \le t \end{cases}",
+    paper=Paper(
+        "Hu et al.",
+        2024,
+        "MiniCPM: Unveiling the Potential of Small Language Models with Scalable Training "
+        "Strategies",
+        "2404.06395",
+    ),
+    aliases=("get_wsd_schedule", "WSDScheduler", "warmup_stable_decay_schedule", "WSD"),
+    example=lambda: wsd("10%", "20%"),
+)
+def wsd(
+    warmup: DurationLike,
+    decay: DurationLike,
+    *,
+    stable: DurationLike | None = None,
+    floor: float = 0.0,
+    peak: float = 1.0,
+    ease: EaseLike = "1-sqrt",
+) -> Schedule:
+    """Warm up, stay stable for most of the run, and decay at its end.
+
+    Formula: ``peak * t / warmup``, then ``peak``, then by the ease from ``peak`` to ``floor`` over
+    the last ``decay`` steps.
+
+    Arguments:
+        warmup: The steps of the linear warmup from 0.
+        decay: The steps of the decay.
+        stable: The steps between; without it, what is left of the run.
+        floor: The level at the end.
+        peak: The level in the middle.
+        ease: How it decays; ``"1-sqrt"`` did best in Hägele et al. (2024), arXiv:2405.18392.
+
+    Raises:
+        ScheduleError: If ``peak`` equals ``floor`` or 0.
+
+    Example:
+        >>> s = wsd(100, 200, ease="linear").over(1000)
+        >>> s(50), s(500), s(900), s(1000)
+        (0.5, 1.0, 0.5, 0.0)
+    """
+    return _warmup(warmup, to=peak) >> hold(stable) >> ramp(decay, to=floor, ease=ease)

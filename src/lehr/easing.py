@@ -1,0 +1,199 @@
+r"""Eases: how a piece of a schedule moves from one level to the next.
+
+A piece that starts at level ``a`` and goes to level ``b`` has, at the share ``u`` of its length
+(with ``w = 1 - u`` still to go), the value
+
+.. math:: a \cdot \mathrm{fall}(u, w) + b \cdot \mathrm{rise}(u, w), \qquad
+          \mathrm{fall} + \mathrm{rise} = 1.
+
+An ease is that pair. Both are given, and ``w`` is formed from whole steps rather than as
+``1 - u``, because the usual ``a + (b - a) * rise`` cancels just where a decay matters most: at the
+last of 2e7 steps ``(1 + cos(pi * u)) / 2`` is wrong in its third digit.
+
+============================ ============================= ====================================
+name                         fall (1 to 0)                 where it is used
+============================ ============================= ====================================
+``linear``                   ``w``                         Goyal et al. 2017, arXiv:1706.02677
+``cosine``                   ``sin(pi/2 * w) ** 2``        Loshchilov and Hutter, arXiv:1608.03983
+``power(k)``                 ``w ** k``                    polynomial decay
+``complement(k)``            ``1 - u ** k``                quadratic warmup (k = 2, rising)
+``1-sqrt``                   ``1 - sqrt(u)``               Hägele et al. 2024, arXiv:2405.18392
+``1-square``                 ``1 - u ** 2``                Hägele et al. 2024, arXiv:2405.18392
+``quarter-cosine``           ``cos(pi/2 * u)``             ramps that start at full speed
+``exponential(r)``           ``(r ** u - r) / (1 - r)``    MiniCPM, arXiv:2404.06395
+``rex``                      ``w / (1 - u / 2)``           Chen et al. 2021, arXiv:2107.04197
+============================ ============================= ====================================
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from lehr.errors import ScheduleError, number
+
+__all__ = ["Ease", "EaseLike", "names"]
+
+HALF_PI: Final = math.pi / 2
+
+# u and w are Python floats or arrays, and m is the module-like object with their functions
+# (`math` or an array namespace), so each formula is written once for all of them.
+Half = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """A family of eases: both halves, and what its parameters may be."""
+
+    rise: Half
+    fall: Half
+    parameters: tuple[str, ...] = ()
+    below_one: bool = False
+
+
+_SHAPES: Final[dict[str, _Shape]] = {
+    "linear": _Shape(
+        rise=lambda u, w, m: u,
+        fall=lambda u, w, m: w,
+    ),
+    "cosine": _Shape(
+        rise=lambda u, w, m: m.sin(HALF_PI * u) ** 2,
+        fall=lambda u, w, m: m.sin(HALF_PI * w) ** 2,
+    ),
+    "power": _Shape(
+        rise=lambda u, w, m, k: 1 - w**k,
+        fall=lambda u, w, m, k: w**k,
+        parameters=("power",),
+    ),
+    "complement": _Shape(
+        rise=lambda u, w, m, k: u**k,
+        fall=lambda u, w, m, k: 1 - u**k,
+        parameters=("power",),
+    ),
+    "1-sqrt": _Shape(
+        rise=lambda u, w, m: m.sqrt(u),
+        fall=lambda u, w, m: w / (1 + m.sqrt(u)),
+    ),
+    "1-square": _Shape(
+        rise=lambda u, w, m: u * u,
+        fall=lambda u, w, m: w * (1 + u),
+    ),
+    "quarter-cosine": _Shape(
+        rise=lambda u, w, m: 1 - m.sin(HALF_PI * w),
+        fall=lambda u, w, m: m.sin(HALF_PI * w),
+    ),
+    "exponential": _Shape(
+        rise=lambda u, w, m, r: (1 - r**u) / (1 - r),
+        fall=lambda u, w, m, r: r * (r**-w - 1) / (1 - r),
+        parameters=("ratio",),
+        below_one=True,
+    ),
+    "rex": _Shape(
+        rise=lambda u, w, m: u / (1 + w),
+        fall=lambda u, w, m: 2 * w / (1 + w),
+    ),
+}
+
+_TEXT = re.compile(r"\s*([a-z0-9-]{1,40})\s*(?:\(\s*([^()]{0,80})\s*\))?\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Ease:
+    """One way to move between two levels: a name from the table with its parameters.
+
+    Arguments:
+        name: A name from the module's table.
+        parameters: Its parameters, each a positive number.
+        function: A user's own ``f(u) -> share of the way``, with ``f(0) = 0`` and ``f(1) = 1`` for
+            a path without a jump, in place of a named ease. It is called with one Python number.
+        iterations: Hand the function the steps since the piece began rather than their share.
+
+    Raises:
+        ScheduleError: If the name is unknown or a parameter is missing or out of range.
+
+    Example:
+        >>> Ease.of("power(2)").fall(0.25, 0.75)
+        0.5625
+    """
+
+    name: str
+    parameters: tuple[float, ...] = ()
+    function: Callable[[Any], float] | None = None
+    iterations: bool = False
+
+    def __post_init__(self) -> None:
+        if self.function is not None:
+            return
+        shape = _SHAPES.get(self.name)
+        if shape is None:
+            raise ScheduleError(f"ease={self.name!r} is unknown; write one of {', '.join(names())}")
+        if len(self.parameters) != len(shape.parameters):
+            raise ScheduleError(
+                f"ease={self.name!r} takes {len(shape.parameters)} parameters, "
+                f"{len(self.parameters)} given; write {_signature(self.name)!r}"
+            )
+        for label, value in zip(shape.parameters, self.parameters, strict=True):
+            number(f"{self.name} {label}", value, above=0)
+            if shape.below_one and value >= 1:
+                raise ScheduleError(f"{self.name} {label}={value!r} must be less than 1")
+
+    @classmethod
+    def of(cls, value: EaseLike) -> Ease:
+        """Read an ease from a name, a text such as ``"power(2)"``, or a function.
+
+        Raises:
+            ScheduleError: If it is none of these.
+        """
+        if isinstance(value, Ease):
+            return value
+        if isinstance(value, str):
+            return _from_text(value)
+        if callable(value):
+            return cls(getattr(value, "__name__", type(value).__name__), function=value)
+        raise ScheduleError(f"ease={value!r} is not an ease; write one of {', '.join(names())}")
+
+    def rise(self, u: Any, w: Any, m: Any = math) -> Any:
+        """The share of the way that is done: from 0 at ``u = 0`` to 1 at ``u = 1``."""
+        return _SHAPES[self.name].rise(u, w, m, *self.parameters)
+
+    def fall(self, u: Any, w: Any, m: Any = math) -> Any:
+        """The share of the way that is left: from 1 at ``u = 0`` to 0 at ``u = 1``."""
+        return _SHAPES[self.name].fall(u, w, m, *self.parameters)
+
+    def __str__(self) -> str:
+        values = ", ".join(f"{value:g}" for value in self.parameters)
+        if tuple(float(f"{value:g}") for value in self.parameters) != self.parameters:
+            values = ", ".join(repr(value) for value in self.parameters)
+        return f"{self.name}({values})" if values else self.name
+
+    @property
+    def code(self) -> str:
+        """What a person would type for it; a function shows itself, which no text can read."""
+        return repr(str(self)) if self.function is None else repr(self.function)
+
+
+EaseLike = str | Ease | Callable[[Any], float]
+
+LINEAR: Final = Ease("linear")
+COSINE: Final = Ease("cosine")
+
+
+def names() -> list[str]:
+    """Return the names of all eases, with their parameters."""
+    return [_signature(name) for name in _SHAPES]
+
+
+def _signature(name: str) -> str:
+    labels = ", ".join(_SHAPES[name].parameters)
+    return f"{name}({labels})" if labels else name
+
+
+def _from_text(text: str) -> Ease:
+    match = _TEXT.fullmatch(text)
+    if match is None:
+        raise ScheduleError(f"ease={text[:60]!r} is unknown; write one of {', '.join(names())}")
+    values = match[2].split(",") if match[2] else []
+    return Ease(match[1], tuple(number(f"{match[1]} parameter", value) for value in values))

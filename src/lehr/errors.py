@@ -1,0 +1,93 @@
+"""What lehr raises, and the checks that raise it.
+
+Every message names the argument, shows the value that was given, and says what to write instead.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+__all__ = [
+    "NeedsHorizon",
+    "PastEnd",
+    "ScheduleError",
+    "UnknownSchedule",
+    "level",
+    "number",
+    "whole",
+]
+
+
+class ScheduleError(ValueError):
+    """A schedule that contradicts itself, or that cannot do what it was asked."""
+
+
+class NeedsHorizon(ScheduleError):
+    """A schedule was evaluated whose length depends on a run that it was not placed over."""
+
+
+class PastEnd(ScheduleError):
+    """A schedule placed with ``past="raise"`` was asked for a step after its last."""
+
+
+class UnknownSchedule(ScheduleError):
+    """A name that is not in the catalogue."""
+
+
+def level(name: str, value: Any) -> float:
+    """Return ``value`` as a finite float, with ``-0.0`` made ``0.0``.
+
+    Raises:
+        ScheduleError: If ``value`` is a bool, not a real number, infinite or NaN.
+    """
+    if isinstance(value, bool):
+        raise ScheduleError(f"{name}={value!r} is a bool; write {float(value)}")
+    try:
+        result = float(value)
+    except (TypeError, ValueError):
+        raise ScheduleError(f"{name}={value!r} is not a number") from None
+    if not math.isfinite(result):
+        raise ScheduleError(f"{name}={value!r} is not finite")
+    return result + 0.0  # -0.0 + 0.0 is 0.0: equal levels must also print alike
+
+
+def number(
+    name: str,
+    value: Any,
+    *,
+    above: float = -math.inf,
+    at_least: float = -math.inf,
+    at_most: float = math.inf,
+) -> float:
+    """Return ``value`` as a finite float inside the given range.
+
+    Raises:
+        ScheduleError: If it is not a finite number, or outside the range.
+    """
+    result = level(name, value)
+    if not result > above:
+        raise ScheduleError(f"{name}={value!r} must be greater than {above:g}")
+    if result < at_least:
+        raise ScheduleError(f"{name}={value!r} must be at least {at_least:g}")
+    if result > at_most:
+        raise ScheduleError(f"{name}={value!r} must be at most {at_most:g}")
+    return result
+
+
+def whole(name: str, value: Any, *, at_least: int) -> int:
+    """Return ``value`` as an int of at least ``at_least``.
+
+    Raises:
+        ScheduleError: If it is a bool, not an integer, or too small.
+    """
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        result = operator.index(value)
+    except TypeError:
+        raise ScheduleError(f"{name}={value!r} must be a whole number (an int)") from None
+    if result < at_least:
+        raise ScheduleError(f"{name}={value!r} must be at least {at_least}")
+    return result

@@ -1,0 +1,30 @@
+"""Driving torch optimizers: the scheduler, and torch's own schedulers as drop-ins."""
+
+from lehr.torch.dropin import (
+    CosineAnnealingLR,
+    CosineAnnealingWarmRestarts,
+    ExponentialLR,
+    LinearLR,
+    MultiStepLR,
+    PolynomialLR,
+    StepLR,
+)
+from lehr.torch.dropin_cyclic import CyclicLR, OneCycleLR
+from lehr.torch.scheduler import Scheduler, absolute, factor
+from lehr.torch.trapezoidal import TrapezoidalLR
+
+__all__ = [
+    "Scheduler",
+    "absolute",
+    "factor",
+    "StepLR",
+    "MultiStepLR",
+    "ExponentialLR",
+    "LinearLR",
+    "PolynomialLR",
+    "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
+    "CyclicLR",
+    "OneCycleLR",
+    "TrapezoidalLR",
+]
