@@ -1,3 +1,5 @@
+# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false
+# (The formulas are for any kind of number.)
 r"""Eases: how a piece of a schedule moves from one level to the next.
 
 A piece that starts at level ``a`` and goes to level ``b`` has, at the share ``u`` of its length
@@ -31,7 +33,8 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import cache
+from typing import Any, Final, NamedTuple
 
 from lehr.errors import ScheduleError, number
 
@@ -41,61 +44,83 @@ HALF_PI: Final = math.pi / 2
 
 # u and w are Python floats or arrays, and m is the module-like object with their functions
 # (`math` or an array namespace), so each formula is written once for all of them.
-Half = Callable[..., Any]
+Half = Callable[[Any, Any, Any], Any]
 
 
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """A family of eases: both halves, and what its parameters may be."""
+class Pair(NamedTuple):
+    """Both halves of an ease."""
 
     rise: Half
     fall: Half
-    parameters: tuple[str, ...] = ()
-    below_one: bool = False
 
 
-_SHAPES: Final[dict[str, _Shape]] = {
-    "linear": _Shape(
-        rise=lambda u, w, m: u,
-        fall=lambda u, w, m: w,
-    ),
-    "cosine": _Shape(
+def _linear() -> Pair:
+    return Pair(rise=lambda u, w, m: u, fall=lambda u, w, m: w)
+
+
+def _cosine() -> Pair:
+    return Pair(
         rise=lambda u, w, m: m.sin(HALF_PI * u) ** 2,
         fall=lambda u, w, m: m.sin(HALF_PI * w) ** 2,
-    ),
-    "power": _Shape(
-        rise=lambda u, w, m, k: 1 - w**k,
-        fall=lambda u, w, m, k: w**k,
-        parameters=("power",),
-    ),
-    "complement": _Shape(
-        rise=lambda u, w, m, k: u**k,
-        fall=lambda u, w, m, k: 1 - u**k,
-        parameters=("power",),
-    ),
-    "1-sqrt": _Shape(
+    )
+
+
+def _power(k: float) -> Pair:
+    return Pair(rise=lambda u, w, m: 1 - w**k, fall=lambda u, w, m: w**k)
+
+
+def _complement(k: float) -> Pair:
+    return Pair(rise=lambda u, w, m: u**k, fall=lambda u, w, m: 1 - u**k)
+
+
+def _one_minus_sqrt() -> Pair:
+    return Pair(
         rise=lambda u, w, m: m.sqrt(u),
         fall=lambda u, w, m: w / (1 + m.sqrt(u)),
-    ),
-    "1-square": _Shape(
-        rise=lambda u, w, m: u * u,
-        fall=lambda u, w, m: w * (1 + u),
-    ),
-    "quarter-cosine": _Shape(
+    )
+
+
+def _one_minus_square() -> Pair:
+    return Pair(rise=lambda u, w, m: u * u, fall=lambda u, w, m: w * (1 + u))
+
+
+def _quarter_cosine() -> Pair:
+    return Pair(
         rise=lambda u, w, m: 1 - m.sin(HALF_PI * w),
         fall=lambda u, w, m: m.sin(HALF_PI * w),
-    ),
-    "exponential": _Shape(
-        rise=lambda u, w, m, r: (1 - r**u) / (1 - r),
-        fall=lambda u, w, m, r: r * (r**-w - 1) / (1 - r),
-        parameters=("ratio",),
-        below_one=True,
-    ),
-    "rex": _Shape(
-        rise=lambda u, w, m: u / (1 + w),
-        fall=lambda u, w, m: 2 * w / (1 + w),
-    ),
+    )
+
+
+def _exponential(r: float) -> Pair:
+    if r >= 1:
+        raise ScheduleError(f"exponential ratio={r!r} must be less than 1")
+    return Pair(
+        rise=lambda u, w, m: (1 - r**u) / (1 - r),
+        fall=lambda u, w, m: r * (r**-w - 1) / (1 - r),
+    )
+
+
+def _rex() -> Pair:
+    return Pair(rise=lambda u, w, m: u / (1 + w), fall=lambda u, w, m: 2 * w / (1 + w))
+
+
+_EASES: Final[dict[str, tuple[Callable[..., Pair], tuple[str, ...]]]] = {
+    "linear": (_linear, ()),
+    "cosine": (_cosine, ()),
+    "power": (_power, ("power",)),
+    "complement": (_complement, ("power",)),
+    "1-sqrt": (_one_minus_sqrt, ()),
+    "1-square": (_one_minus_square, ()),
+    "quarter-cosine": (_quarter_cosine, ()),
+    "exponential": (_exponential, ("ratio",)),
+    "rex": (_rex, ()),
 }
+
+
+@cache
+def _pair(name: str, parameters: tuple[float, ...]) -> Pair:
+    return _EASES[name][0](*parameters)
+
 
 _TEXT = re.compile(r"\s*([a-z0-9-]{1,40})\s*(?:\(\s*([^()]{0,80})\s*\))?\s*")
 
@@ -127,18 +152,17 @@ class Ease:
     def __post_init__(self) -> None:
         if self.function is not None:
             return
-        shape = _SHAPES.get(self.name)
-        if shape is None:
+        if self.name not in _EASES:
             raise ScheduleError(f"ease={self.name!r} is unknown; write one of {', '.join(names())}")
-        if len(self.parameters) != len(shape.parameters):
+        labels = _EASES[self.name][1]
+        if len(self.parameters) != len(labels):
             raise ScheduleError(
-                f"ease={self.name!r} takes {len(shape.parameters)} parameters, "
+                f"ease={self.name!r} takes {len(labels)} parameters, "
                 f"{len(self.parameters)} given; write {_signature(self.name)!r}"
             )
-        for label, value in zip(shape.parameters, self.parameters, strict=True):
+        for label, value in zip(labels, self.parameters, strict=True):
             number(f"{self.name} {label}", value, above=0)
-            if shape.below_one and value >= 1:
-                raise ScheduleError(f"{self.name} {label}={value!r} must be less than 1")
+        _pair(self.name, self.parameters)
 
     @classmethod
     def of(cls, value: EaseLike) -> Ease:
@@ -157,11 +181,11 @@ class Ease:
 
     def rise(self, u: Any, w: Any, m: Any = math) -> Any:
         """The share of the way that is done: from 0 at ``u = 0`` to 1 at ``u = 1``."""
-        return _SHAPES[self.name].rise(u, w, m, *self.parameters)
+        return _pair(self.name, self.parameters).rise(u, w, m)
 
     def fall(self, u: Any, w: Any, m: Any = math) -> Any:
         """The share of the way that is left: from 1 at ``u = 0`` to 0 at ``u = 1``."""
-        return _SHAPES[self.name].fall(u, w, m, *self.parameters)
+        return _pair(self.name, self.parameters).fall(u, w, m)
 
     def __str__(self) -> str:
         values = ", ".join(f"{value:g}" for value in self.parameters)
@@ -183,11 +207,11 @@ COSINE: Final = Ease("cosine")
 
 def names() -> list[str]:
     """Return the names of all eases, with their parameters."""
-    return [_signature(name) for name in _SHAPES]
+    return [_signature(name) for name in _EASES]
 
 
 def _signature(name: str) -> str:
-    labels = ", ".join(_SHAPES[name].parameters)
+    labels = ", ".join(_EASES[name][1])
     return f"{name}({labels})" if labels else name
 
 

@@ -1,17 +1,231 @@
-"""The leaves that are no named schedule of their own: hold, ramp, table, formula."""
+"""The four leaves: a piece, a law, a table, a formula.
+
+Pieces and laws are mostly made by the catalogue (:func:`lehr.linear`, :func:`lehr.exponential`);
+:func:`hold`, :func:`ramp`, :func:`table` and :func:`formula` stand here because they are no named
+schedule of their own.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Any
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Literal
 
-from lehr.easing import Ease, EaseLike
-from lehr.errors import ScheduleError
-from lehr.horizon import Duration, DurationLike
-from lehr.schedule import Formula, Piece, Schedule, Table
+from lehr import evaluate
+from lehr.easing import LINEAR, Ease, EaseLike
+from lehr.errors import NeedsHorizon, ScheduleError, level, number
+from lehr.evaluate import Curve
+from lehr.horizon import Duration, DurationLike, Run
+from lehr.schedule import ATOM, Reach, Schedule, Span, call
 
-__all__ = ["formula", "hold", "ramp", "table"]
+__all__ = ["Formula", "Law", "Piece", "Table", "formula", "hold", "ramp", "table"]
+
+
+@dataclass(frozen=True, repr=False)
+class Piece(Schedule):
+    """A leaf that goes from one level to another; a hold where ``to`` is None.
+
+    Arguments:
+        steps: How long; None takes what is left.
+        start: The level it begins at; None takes that of the piece before.
+        to: The level it ends at; None stays.
+        ease: How it moves.
+        log: Whether it moves in log space, where both levels are positive.
+    """
+
+    steps: Duration | None
+    start: float | None
+    to: float | None
+    ease: Ease = LINEAR
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        if self.start is not None:
+            object.__setattr__(self, "start", level("start", self.start))
+        if self.to is None:
+            return
+        object.__setattr__(self, "to", level("to", self.to))
+        self._check_moves(self.start)
+        if self.log:
+            number("to", self.to, above=0)
+            if self.start is not None:
+                number("start", self.start, above=0)
+
+    def _check_moves(self, start: float | None) -> None:
+        if start == self.to:
+            raise ScheduleError(
+                f"{self} starts at the level {self.to} that it goes to; write hold() to stay"
+            )
+
+    @property
+    def _reach(self) -> Reach:
+        if self.steps is not None:
+            return Reach.FIXED
+        return Reach.ENDLESS if self.to is None else Reach.FLEXIBLE
+
+    def _span(self, run: Run) -> Span:
+        assert self.steps is not None
+        return Span(run.measure(self.steps), self.steps.rounds, self.steps.is_share)
+
+    def _place(
+        self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
+    ) -> Curve:
+        if size is None:
+            size = room if self.steps is None else run.place(self.steps)
+        start = entry if self.start is None else self.start
+        if self.to is None:
+            return evaluate.Flat(size, start)
+        if size is None:
+            raise NeedsHorizon(f"{self} takes what is left of a run: write .over(1000) first")
+        self._check_moves(start)
+        if self.log and start <= 0:
+            raise ScheduleError(f"{self} begins at {start}; in log space a level is above 0")
+        if size == 0:
+            return evaluate.Flat(size, self.to)
+        if self.ease.function is not None:
+            return evaluate.Shaped(size, start, self.to, self.ease)
+        return evaluate.Ramp(size, start, self.to, self.ease, self.log)
+
+    def _text(self) -> tuple[str, int]:
+        steps = ("", "" if self.steps is None else self.steps.code, "")
+        if self.to is None:
+            return call("hold", steps, ("at", self.start, None)), ATOM
+        levels = (("to", self.to, None), ("start", self.start, None))
+        kind, extra = self._kind()
+        if kind == "linear" and (self.start, self.to) == (0.0, 1.0):
+            return call("warmup", steps), ATOM
+        return call(kind, steps, *extra, *levels), ATOM
+
+    def _kind(self) -> tuple[str, list[tuple[str, Any, Any]]]:
+        plain = self.ease.function is None
+        if self.log:
+            if plain and self.ease == LINEAR:
+                return "geometric", []
+            return "ramp", [("ease", self.ease.code, None), ("log", True, False)]
+        if plain and self.ease.name in ("linear", "cosine"):
+            return self.ease.name, []
+        if plain and self.ease.name == "power":
+            return "polynomial", [("power", self.ease.parameters[0], None)]
+        return "ramp", [("ease", self.ease.code, None)]
+
+
+@dataclass(frozen=True, repr=False)
+class Law(Schedule):
+    """A leaf that goes on for ever: exponential, or a power of the time.
+
+    Arguments:
+        kind: ``"exponential"``: ``start * rate ** (t / scale)``; or
+            ``"inverse"``: ``start * (1 + t / scale) ** -rate``.
+        rate: Greater than 0.
+        scale: A duration greater than 0.
+        start: The level it begins at; None takes that of the piece before.
+    """
+
+    kind: Literal["exponential", "inverse"]
+    rate: float
+    scale: Duration
+    start: float | None = None
+
+    def __post_init__(self) -> None:
+        name, scale = ("gamma", "every") if self.kind == "exponential" else ("power", "tau")
+        object.__setattr__(self, "rate", number(name, self.rate, above=0))
+        if self.scale.amount == 0:
+            raise ScheduleError(f"{scale}={self.scale}: the steps that it counts by are above 0")
+        if self.start is not None:
+            object.__setattr__(self, "start", level("start", self.start))
+
+    @property
+    def _reach(self) -> Reach:
+        return Reach.ENDLESS
+
+    def _span(self, run: Run) -> Span:
+        raise AssertionError("an endless schedule has no span")
+
+    def _place(
+        self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
+    ) -> Curve:
+        start = entry if self.start is None else self.start
+        scale = run.place(self.scale)
+        if scale == 0:
+            raise ScheduleError(f"{self.scale} of this run rounds to 0 steps in {self}")
+        if self.kind == "exponential":
+            return evaluate.Exponential(room, start, self.rate, scale)
+        return evaluate.Power(room, start, scale, self.rate)
+
+    def _text(self) -> tuple[str, int]:
+        start = ("start", self.start, None)
+        if self.kind == "exponential":
+            every = ("every", self.scale.code, "1")
+            return call("exponential", ("", self.rate, None), every, start), ATOM
+        power = ("power", self.rate, None)
+        return call("inverse", ("", self.scale.code, None), power, start), ATOM
+
+
+@dataclass(frozen=True, repr=False)
+class Table(Schedule):
+    """A leaf with one value a step; the last one holds."""
+
+    entries: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.entries:
+            raise ScheduleError("table: values=[] is empty; write at least one value")
+        cleaned = tuple(level(f"values[{i}]", value) for i, value in enumerate(self.entries))
+        object.__setattr__(self, "entries", cleaned)
+
+    @property
+    def _reach(self) -> Reach:
+        return Reach.FIXED
+
+    def _span(self, run: Run) -> Span:
+        return Span(Fraction(len(self.entries)), rounds=False, shares=False)
+
+    def _place(
+        self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
+    ) -> Curve:
+        return evaluate.Samples(self.entries)
+
+    def _text(self) -> tuple[str, int]:
+        return f"table({list(self.entries)})", ATOM
+
+
+@dataclass(frozen=True, repr=False)
+class Formula(Schedule):
+    """A leaf that is a function of the step.
+
+    Arguments:
+        function: Called with one step, a Python number; gives a number.
+        low: A number that none of its values is below; minus infinity where unknown.
+        high: A number that none of its values is above; infinity where unknown.
+    """
+
+    function: Callable[[Any], float]
+    low: float = -math.inf
+    high: float = math.inf
+
+    def __post_init__(self) -> None:
+        if not callable(self.function):
+            raise ScheduleError(f"formula: function={self.function!r} cannot be called")
+        if not self.low <= self.high:
+            raise ScheduleError(f"formula: low={self.low!r} is above high={self.high!r}")
+
+    @property
+    def _reach(self) -> Reach:
+        return Reach.ENDLESS
+
+    def _span(self, run: Run) -> Span:
+        raise AssertionError("an endless schedule has no span")
+
+    def _place(
+        self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
+    ) -> Curve:
+        return evaluate.Call(room, self.function, self.low, self.high)
+
+    def _text(self) -> tuple[str, int]:
+        bounds = (("low", self.low, -math.inf), ("high", self.high, math.inf))
+        return call("formula", ("", repr(self.function), None), *bounds), ATOM
 
 
 def hold(steps: DurationLike | None = None, *, at: float | None = None) -> Schedule:

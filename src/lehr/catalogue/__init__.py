@@ -6,7 +6,7 @@ elsewhere. To add one, write it into its family's file under :func:`entry`; ever
 """
 
 # The order in which the families are read is the order in which they are listed.
-from lehr.catalogue import decay, cyclic, phases, warmup  # noqa: F401, I001
+from lehr.catalogue import decay, warmup, cyclic, phases  # noqa: I001
 from lehr.catalogue.registry import ENTRIES, Entry, Paper, entry, find
 
-__all__ = ["ENTRIES", "Entry", "Paper", "entry", "find"]
+__all__ = ["ENTRIES", "Entry", "Paper", "cyclic", "decay", "entry", "find", "phases", "warmup"]

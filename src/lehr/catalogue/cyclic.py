@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
 
-from lehr.arithmetic import as_number
 from lehr.catalogue.decay import cosine, exponential, linear
-from lehr.catalogue.registry import Paper, entry
+from lehr.catalogue.registry import Paper, With, entry
 from lehr.catalogue.warmup import warmup
 from lehr.errors import ScheduleError, level, number
+from lehr.evaluate.arithmetic import as_number
 from lehr.horizon import Duration, DurationLike
 from lehr.leaves import formula
 from lehr.schedule import Schedule
@@ -33,7 +33,7 @@ _CLR = Paper("Smith", 2015, "Cyclical Learning Rates for Training Neural Network
         "1608.03983",
     ),
     aliases=("CosineAnnealingWarmRestarts", "CosineDecayRestarts", "SGDR", "sgdr_schedule"),
-    example=lambda: warm_restarts("25%"),
+    example=With("25%"),
 )
 def warm_restarts(
     T_0: DurationLike,
@@ -73,7 +73,7 @@ def warm_restarts(
     r"\quad c = \lfloor 1 + t / 2 s \rfloor",
     paper=_CLR,
     aliases=("CyclicLR(mode='triangular')", "CyclicalLearningRate"),
-    example=lambda: triangular("12.5%"),
+    example=With("12.5%"),
 )
 def triangular(
     up: DurationLike,
@@ -109,7 +109,7 @@ def triangular(
     formula=r"\eta_t = \eta_b + (\eta_m - \eta_b) \, 2^{1 - c} \max(0,\, 1 - |t / s - 2 c + 1|)",
     paper=_CLR,
     aliases=("CyclicLR(mode='triangular2')",),
-    example=lambda: triangular2("12.5%"),
+    example=With("12.5%"),
 )
 def triangular2(
     up: DurationLike,
@@ -144,7 +144,7 @@ def triangular2(
     formula=r"\eta_t = \eta_b + (\eta_m - \eta_b) \, \gamma^t \max(0,\, 1 - |t / s - 2 c + 1|)",
     paper=_CLR,
     aliases=("CyclicLR(mode='exp_range')",),
-    example=lambda: exp_range("12.5%", gamma=0.1, every="50%"),
+    example=With("12.5%", gamma=0.1, every="50%"),
 )
 def exp_range(
     up: DurationLike,
@@ -185,7 +185,7 @@ def exp_range(
     r"\max(0,\, 1 - |t / s - 2 c + 1|)",
     paper=_CLR,
     aliases=("CyclicLR(scale_fn=...)",),
-    example=lambda: cyclic("10%", "20%"),
+    example=With("10%", "20%"),
 )
 def cyclic(
     up: DurationLike,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
-from lehr.catalogue.registry import Paper, entry
+from lehr.catalogue.registry import Paper, With, entry
 from lehr.errors import ScheduleError, number
 from lehr.horizon import Duration, DurationLike
-from lehr.leaves import hold, ramp
-from lehr.schedule import Law, Schedule
+from lehr.leaves import Law, hold, ramp
+from lehr.schedule import Schedule
 
 __all__ = [
     "constant",
@@ -27,7 +28,7 @@ __all__ = [
     "decay",
     formula=r"\eta_t = \eta",
     aliases=("get_constant_schedule", "constant_schedule", "ConstantParamScheduler"),
-    example=lambda: constant(),
+    example=With(),
 )
 def constant(value: float = 1.0) -> Schedule:
     """The same value for ever.
@@ -49,7 +50,7 @@ def constant(value: float = 1.0) -> Schedule:
     formula=r"\eta_t = \eta_0 \, \gamma^{\lfloor t / s \rfloor}",
     paper=Paper("He et al.", 2015, "Deep Residual Learning for Image Recognition", "1512.03385"),
     aliases=("StepLR", "StepDecay", "step_decay", "exponential_decay(staircase=True)"),
-    example=lambda: step("30%"),
+    example=With("30%"),
 )
 def step(every: DurationLike, gamma: float = 0.1) -> Schedule:
     """Fall by a factor at regular intervals: a staircase.
@@ -76,7 +77,7 @@ def step(every: DurationLike, gamma: float = 0.1) -> Schedule:
     formula=r"\eta_t = \eta_0 \, \gamma^{\#\{m : m \le t\}}",
     paper=Paper("He et al.", 2015, "Deep Residual Learning for Image Recognition", "1512.03385"),
     aliases=("MultiStepLR", "piecewise_constant_schedule", "MultiStepParamScheduler"),
-    example=lambda: multistep(["50%", "75%"]),
+    example=With(["50%", "75%"]),
 )
 def multistep(milestones: Sequence[DurationLike], gamma: float = 0.1) -> Schedule:
     """Fall by a factor at each of a list of milestones.
@@ -98,7 +99,7 @@ def multistep(milestones: Sequence[DurationLike], gamma: float = 0.1) -> Schedul
     number("gamma", gamma, above=0)
     times = [Duration.of(milestone, "milestones") for milestone in milestones]
     begins = [Duration.of(0) if not times else times[0] - times[0], *times]
-    for before, after in zip(times, times[1:], strict=False):
+    for before, after in itertools.pairwise(times):
         if before.unit == after.unit and after.amount < before.amount:
             raise ScheduleError(f"milestones={list(milestones)!r} must be in rising order")
     path = hold(at=gamma ** len(times))
@@ -111,7 +112,7 @@ def multistep(milestones: Sequence[DurationLike], gamma: float = 0.1) -> Schedul
     "decay",
     formula=r"\eta_t = \eta_0 \, \gamma^{t / s}",
     aliases=("ExponentialLR", "ExponentialDecay", "exponential_decay", "NaturalExpDecay"),
-    example=lambda: exponential(0.1, every="50%"),
+    example=With(0.1, every="50%"),
 )
 def exponential(gamma: float, *, every: DurationLike = 1, start: float | None = None) -> Schedule:
     """Fall by the same factor in equal times, for ever.
@@ -138,7 +139,7 @@ def exponential(gamma: float, *, every: DurationLike = 1, start: float | None = 
     formula=r"\eta_t = \eta_0 \, (1 + t / \tau)^{-p}",
     paper=Paper("Robbins and Monro", 1951, "A Stochastic Approximation Method"),
     aliases=("InverseTimeDecay", "inverse_sqrt", "rsqrt"),
-    example=lambda: inverse("10%"),
+    example=With("10%"),
 )
 def inverse(tau: DurationLike, *, power: float = 1.0, start: float | None = None) -> Schedule:
     """Fall as a power of the time, for ever.
@@ -171,7 +172,7 @@ def inverse(tau: DurationLike, *, power: float = 1.0, start: float | None = None
         "1905.04753",
     ),
     aliases=("LinearLR", "linear_schedule", "get_linear_schedule_with_warmup", "D2Z"),
-    example=lambda: linear(),
+    example=With(),
 )
 def linear(
     steps: DurationLike | None = None, *, to: float = 0.0, start: float | None = None
@@ -206,7 +207,7 @@ def linear(
         "1606.00915",
     ),
     aliases=("PolynomialLR", "PolynomialDecay", "polynomial_schedule", "PolyLRScheduler"),
-    example=lambda: polynomial(power=2.0),
+    example=With(power=2.0),
 )
 def polynomial(
     steps: DurationLike | None = None,
@@ -246,7 +247,7 @@ def polynomial(
         "1608.03983",
     ),
     aliases=("CosineAnnealingLR", "CosineDecay", "cosine_decay_schedule", "CosineLRScheduler"),
-    example=lambda: cosine(),
+    example=With(),
 )
 def cosine(
     steps: DurationLike | None = None, *, to: float = 0.0, start: float | None = None
@@ -275,7 +276,7 @@ def cosine(
     "decay",
     formula=r"\eta_t = \eta_0 \, (\eta_T / \eta_0)^{t / T}",
     aliases=("SchedExp", "exponential decay to an end value", "ExponentialWarmup"),
-    example=lambda: geometric(to=0.01),
+    example=With(to=0.01),
 )
 def geometric(
     steps: DurationLike | None = None, *, to: float, start: float | None = None

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Literal
 
-from lehr.catalogue.registry import Paper, entry
+from lehr.catalogue.registry import Paper, With, entry
 from lehr.catalogue.warmup import warmup as _warmup
 from lehr.easing import Ease, EaseLike
 from lehr.errors import ScheduleError, number
@@ -22,7 +22,7 @@ __all__ = ["one_cycle", "one_cycle_momentum", "trapezoid", "wsd"]
     formula=r"\eta_t = \eta_b + (\eta_m - \eta_b) \, \min(1,\, t / s,\, (T - t) / s)",
     paper=Paper("Xing et al.", 2018, "A Walk with SGD", "1802.08770"),
     aliases=("TrapezoidalLR", "knee schedule", "linear WSD"),
-    example=lambda: trapezoid("20%"),
+    example=With("20%"),
 )
 def trapezoid(
     up: DurationLike,
@@ -92,7 +92,7 @@ def shape(ease: EaseLike, scale_fn: Callable[[Any], float] | None, scale_mode: s
         "1708.07120",
     ),
     aliases=("OneCycleLR", "fit_one_cycle", "cosine_onecycle_schedule", "OneCycle"),
-    example=lambda: one_cycle(),
+    example=With(),
     momentum=lambda: one_cycle_momentum(),
 )
 def one_cycle(
@@ -192,7 +192,7 @@ def _share(pct_start: float, three_phase: bool) -> Duration:
         "2404.06395",
     ),
     aliases=("get_wsd_schedule", "WSDScheduler", "warmup_stable_decay_schedule", "WSD"),
-    example=lambda: wsd("10%", "20%"),
+    example=With("10%", "20%"),
 )
 def wsd(
     warmup: DurationLike,

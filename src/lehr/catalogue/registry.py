@@ -9,12 +9,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from lehr.errors import ScheduleError, UnknownSchedule
 from lehr.schedule import Schedule
 
-__all__ = ["ENTRIES", "Entry", "Paper", "entry", "find"]
+__all__ = ["ENTRIES", "Entry", "Paper", "With", "entry", "find"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Entry:
         formula: LaTeX, without the dollar signs.
         paper: Where it comes from, or None where that is lost in common practice.
         aliases: Its names in other libraries.
-        make_example: Builds the example, when it is first asked for.
+        arguments: Those of its example.
         make_momentum: Builds the momentum that belongs to it, or None.
     """
 
@@ -59,13 +59,13 @@ class Entry:
     formula: str
     paper: Paper | None
     aliases: tuple[str, ...]
-    make_example: Callable[[], Schedule]
+    arguments: With
     make_momentum: Callable[[], Schedule] | None = None
 
     @property
     def example(self) -> Schedule:
         """The schedule in shares of the run with peak 1, fit for any run of a step or more."""
-        return self.make_example()
+        return self.arguments.call(self.function)
 
     @property
     def momentum(self) -> Schedule | None:
@@ -78,6 +78,17 @@ class Entry:
         return (self.function.__doc__ or "").strip().partition("\n")[0].rstrip(".")
 
 
+class With:
+    """The arguments of an entry's example: ``With("30%", gamma=0.5)``."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._args, self._kwargs = args, kwargs
+
+    def call(self, function: Callable[..., Schedule]) -> Schedule:
+        """Return the example."""
+        return function(*self._args, **self._kwargs)
+
+
 ENTRIES: dict[str, Entry] = {}
 
 F = TypeVar("F", bound=Callable[..., Schedule])
@@ -87,7 +98,7 @@ def entry(
     family: str,
     *,
     formula: str,
-    example: Callable[[], Schedule],
+    example: With,
     paper: Paper | None = None,
     aliases: tuple[str, ...] = (),
     momentum: Callable[[], Schedule] | None = None,
@@ -105,7 +116,7 @@ def entry(
             formula=formula,
             paper=paper,
             aliases=aliases,
-            make_example=example,
+            arguments=example,
             make_momentum=momentum,
         )
         return function

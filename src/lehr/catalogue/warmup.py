@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lehr.catalogue.registry import Paper, entry
+from lehr.catalogue.registry import Paper, With, entry
 from lehr.horizon import DurationLike
-from lehr.leaves import hold, ramp
+from lehr.leaves import ramp
 from lehr.schedule import Schedule
 
 __all__ = ["warmup"]
@@ -20,7 +20,7 @@ __all__ = ["warmup"]
         "1706.02677",
     ),
     aliases=("LinearLR", "get_constant_schedule_with_warmup", "LinearWarmup", "WarmupLR"),
-    example=lambda: warmup("10%") >> hold(),
+    example=With("10%"),
 )
 def warmup(steps: DurationLike, *, start: float = 0.0, to: float = 1.0) -> Schedule:
     """Rise in a straight line, before whatever follows.

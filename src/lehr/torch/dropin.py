@@ -1,3 +1,4 @@
+# pyright: basic
 """Drop-ins: torch's own schedulers under their own names, arguments and numbers.
 
 Change the import and nothing else: ``from lehr.torch import StepLR``. The values are torch's (to
@@ -229,7 +230,8 @@ class ExponentialLR(DropIn):
 class LinearLR(DropIn):
     """Move the rate's factor in a straight line from one value to another.
 
-    Formula: ``base_lr * (start_factor + (end_factor - start_factor) * min(1, epoch / total_iters))``.
+    Formula: ``base_lr * (start_factor + (end_factor - start_factor) * u)`` with
+    ``u = min(1, epoch / total_iters)``.
 
     Unlike torch's, ``total_iters=0`` is at ``end_factor`` at once, rather than at ``start_factor``
     for ever.
@@ -317,7 +319,7 @@ class CosineAnnealingLR(DropIn):
         last_epoch: The last epoch done, or -1.
 
     Raises:
-        ScheduleError: If ``T_max`` is not positive (torch divides by zero), or ``eta_min`` negative.
+        ScheduleError: If ``T_max`` is not positive (torch divides by zero) or ``eta_min`` negative.
     """
 
     _saved = ("T_max", "eta_min")

@@ -1,3 +1,4 @@
+# pyright: basic
 """Drop-ins that drive the momentum too: ``CyclicLR`` and ``OneCycleLR``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# pyright: basic
 """The scheduler: any schedule on any optimizer."""
 
 from __future__ import annotations

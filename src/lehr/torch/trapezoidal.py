@@ -1,3 +1,4 @@
+# pyright: basic
 """``TrapezoidalLR``: up, hold, down, as a torch scheduler with the Keras original's options."""
 
 from __future__ import annotations
@@ -88,7 +89,8 @@ class TrapezoidalLR(DropIn):
         self._given_base = per_group("base_lr", base_lr, optimizer)
         self.max_lrs = per_group("max_lr", max_lr, optimizer)
         self.step_size, self.anneal_start_epoch = step_size, anneal_start_epoch
-        self.scale_fn, self.scale_mode = scale_fn, scale_mode
+        self.scale_fn = scale_fn
+        self.scale_mode: Literal["zero2one", "iterations"] = scale_mode
         self.steps_per_epoch = steps_per_epoch
         self.history: dict[str, list[Any]] = {"iterations": [], "lr": []}
         self.trn_iterations = 0
@@ -110,7 +112,10 @@ class TrapezoidalLR(DropIn):
                 f"step_size={self.step_size!r}; write at least that"
             )
         return trapezoid(
-            size, hold_for=anneal - size, scale_fn=self.scale_fn, scale_mode=self.scale_mode
+            size,
+            hold_for=anneal - size,
+            scale_fn=self.scale_fn,
+            scale_mode=self.scale_mode,
         )
 
     def _plan(self) -> list[Track]:

@@ -2,7 +2,7 @@
 
 The formulas of :mod:`lehr.easing` and :mod:`lehr.evaluate` are written once, against the small
 face of :class:`Arithmetic`. There are two: Python numbers, by :mod:`math`, at a microsecond a
-value; and arrays of any library that follows the Python array API standard (NumPy, torch, JAX, ...).
+value; and arrays of any library that follows the Python array API standard (NumPy, torch, JAX).
 
 Steps stay integers for as long as they are only compared and subtracted: in float32 the way left
 at the last of 2e7 steps is 5e-8 like this, and 0 otherwise.
@@ -256,14 +256,15 @@ def arithmetic_of(t: Any) -> Arrays:
     """
     if isinstance(t, np.ndarray):
         return Arrays(np, t)
-    from array_api_compat import array_namespace, is_array_api_obj
+    import array_api_compat
 
-    if not is_array_api_obj(t):
+    compat: Any = array_api_compat
+    if not compat.is_array_api_obj(t):
         raise TypeError(
             f"a schedule is asked for a step or an array of steps, not {type(t).__name__}"
             + ("; write numpy.array(...) around it" if isinstance(t, list | tuple | range) else "")
         )
-    return Arrays(array_namespace(t), t)
+    return Arrays(compat.array_namespace(t), t)
 
 
 def _widest_float(xp: Any, device: Any) -> Any:

@@ -1,0 +1,52 @@
+# Two commands are all that a newcomer needs: `make demo` and `make test`.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+OUT ?= lehr-compare
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all lint types format docs clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# What is installed is stamped, so that a second run starts at once. The build back end is installed
+# from the same constraints and used without isolation: nothing is resolved outside constraints.txt.
+$(VENV)/.build: constraints.txt | $(BIN)/python
+	$(PIP) install --quiet --constraint constraints.txt hatchling editables
+	@touch $@
+
+$(VENV)/.demo: pyproject.toml constraints.txt $(VENV)/.build
+	$(PIP) install --quiet --constraint constraints.txt --no-build-isolation --editable ".[all]"
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.build
+	$(PIP) install --quiet --constraint constraints.txt --no-build-isolation --editable ".[dev]"
+	@touch $@ $(VENV)/.demo
+
+demo: $(VENV)/.demo  ## install, and compare optimizers and schedules on real data
+	$(BIN)/lehr compare --task digits --out $(OUT)
+
+test: $(VENV)/.dev lint types  ## install, then lint, types and tests
+	$(BIN)/pytest --numprocesses 2 -m "not slow"
+
+test-all: $(VENV)/.dev lint types  ## the same with the slow tests
+	$(BIN)/pytest --numprocesses 2
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/.dev
+	$(BIN)/pyright
+
+format: $(VENV)/.dev  ## put the code into its form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:  ## remove what was built
+	rm -rf $(VENV) dist build .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,22 @@
+"""Evaluation: from placed schedules to numbers, for Python numbers and arrays alike."""
+
+from lehr.evaluate.combine import Clipped, Combined, Cycles, Stairs
+from lehr.evaluate.curve import Call, Curve, Exponential, Flat, Power, Ramp, Samples, Shaped
+from lehr.evaluate.path import Path, cut
+
+__all__ = [
+    "Call",
+    "Clipped",
+    "Combined",
+    "Curve",
+    "Cycles",
+    "Exponential",
+    "Flat",
+    "Path",
+    "Power",
+    "Ramp",
+    "Samples",
+    "Shaped",
+    "Stairs",
+    "cut",
+]

@@ -1,0 +1,226 @@
+"""Choosing between curves: one after the other, a stretch of one, and what comes after the end."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lehr.easing import Ease
+from lehr.evaluate.arithmetic import Arithmetic, as_number, scalars
+from lehr.evaluate.curve import Curve, Flat, Ramp
+
+__all__ = ["Path", "Window", "cut", "holding"]
+
+# Above this many pieces an array that cannot be cut (a traced one) looks its pieces' numbers up in
+# a table; below, evaluating every piece and selecting is faster. Measured with torch.
+_FEW: Final = 8
+
+
+def holding(curve: Curve) -> Curve:
+    """Return the curve such that it may be asked past its end, where it holds."""
+    return curve if curve.length is None or isinstance(curve, Path | Flat) else Path([curve])
+
+
+def cut(curve: Curve, start: Fraction, length: Fraction | None = None) -> Curve:
+    """Return the curve from ``start`` on, ``length`` steps long (None: to its end).
+
+    A path is cut into the parts that are left, so that its table stays flat.
+    """
+    if length is None and curve.length is not None:
+        length = max(curve.length - start, Fraction(0))
+    if start == 0 and length == curve.length:
+        return curve
+    if isinstance(curve, Flat):
+        return Flat(length, curve.low)
+    if isinstance(curve, Path):
+        return _cut_path(curve, start, length)
+    return Window(curve, start, length)
+
+
+def _cut_path(path: Path, start: Fraction, length: Fraction | None) -> Curve:
+    stop = None if length is None else start + length
+    parts: list[Curve] = []
+    for part, begin in path.pieces():
+        over = None if part.length is None else begin + part.length
+        if (over is not None and over <= start) or (stop is not None and begin >= stop):
+            continue
+        skip = max(start - begin, Fraction(0))
+        until = part.length if stop is None or (over and over <= stop) else stop - begin
+        parts.append(cut(part, skip, None if until is None else until - skip))
+    if stop is None:
+        return Path(parts)
+    held = stop - max(start, path.length) if path.length is not None else Fraction(0)
+    if held > 0:
+        parts.append(Flat(held, path.end))
+    return Path(parts, end=float(path.value(as_number(stop), scalars)))
+
+
+class Window(Curve):
+    """A stretch of another curve, which holds past its own end."""
+
+    def __init__(self, curve: Curve, start: Fraction, length: Fraction | None) -> None:
+        inner: Curve = curve
+        if isinstance(curve, Window):
+            inner, start = curve._inner, start + curve._from
+        self.length, self.low, self.high = length, inner.low, inner.high
+        self._inner: Curve = inner
+        self._from: Fraction = start
+        self._holding = holding(inner)
+        self._shift = -as_number(start)
+
+    def value(self, t: Any, m: Arithmetic) -> Any:
+        return self._holding.value(m.minus(t, self._shift), m)
+
+    @cached_property
+    def end(self) -> float:
+        inner = self._inner.length
+        assert self.length is not None
+        if inner is not None and self._from + self.length >= inner:
+            return self._inner.end
+        return super().end
+
+
+class Path(Curve):
+    """Curves one after the other; after the last, the level at which it ended.
+
+    Arguments:
+        parts: Curves of known length, but for the last, which may be endless. Paths among them are
+            merged, so that a plan changed twenty times is still one table.
+        length: The whole's length where the last part is endless; else it is their sum.
+        end: The level that it ends at.
+    """
+
+    def __init__(self, parts: Sequence[Curve], end: float | None = None) -> None:
+        self.parts: list[Curve] = []
+        self._begins: list[Fraction] = []
+        at: Fraction | None = Fraction(0)
+        for part in parts:
+            assert at is not None
+            for inner, begin in part.pieces() if isinstance(part, Path) else [(part, Fraction(0))]:
+                if inner.length != 0:
+                    self.parts.append(inner)
+                    self._begins.append(at + begin)
+            at = None if part.length is None else at + part.length
+        self.length = at
+        if at is not None:
+            self.end = parts[-1].end if end is None else end
+        levels = [(part.low, part.high) for part in self.parts]
+        if not levels:
+            levels = [(self.end, self.end)]
+        self.low = min(low for low, _ in levels)
+        self.high = max(high for _, high in levels)
+        self.starts = [as_number(begin) for begin in self._begins]
+        self.stop = math.inf if at is None else as_number(at)
+
+    def pieces(self) -> list[tuple[Curve, Fraction]]:
+        """Return the parts with the steps at which they begin."""
+        return list(zip(self.parts, self._begins, strict=True))
+
+    def value(self, t: Any, m: Arithmetic) -> Any:
+        if m is scalars:
+            if t >= self.stop:
+                return self.end
+            index = bisect_right(self.starts, t) - 1
+            start = self.starts[index]
+            return self.parts[index].value(t - start if start else t, m)
+        if m.can_cut:
+            return self._sliced(t, m)
+        return self._selected(t, m)
+
+    def _sliced(self, t: NDArray[Any], m: Arithmetic) -> NDArray[Any]:
+        """Give each part its own stretch of ``t``, evaluated once: for arrays held in memory."""
+        flat = t.reshape(-1)
+        if flat.size == 0:
+            return np.empty(t.shape, m.dtype)
+        if len(self.parts) == 1 and flat.max() < self.stop:
+            return self.parts[0].value(flat, m).reshape(t.shape)
+        order: NDArray[Any] | None = None
+        if flat.size > 1 and not bool((flat[1:] >= flat[:-1]).all()):
+            # The sort is by part, not by step: a handful of keys, and the order inside is kept.
+            part_of: NDArray[Any] = self._edges.searchsorted(flat, "right")
+            order = np.argsort(part_of, kind="stable")
+            edges = np.searchsorted(part_of[order], np.arange(1, len(self._edges) + 1))
+            flat = flat[order]
+        else:
+            edges = np.searchsorted(flat, self._edges, "left")
+        out: NDArray[Any] = np.empty(flat.shape, m.dtype)
+        bounds = [*edges.tolist(), flat.size]
+        for part, start, low, high in zip(
+            self.parts, self.starts, bounds, bounds[1:], strict=False
+        ):
+            if low < high:
+                out[low:high] = part.value(m.minus(flat[low:high], start), m)
+        if self.length is not None:
+            out[bounds[-2] :] = self.end
+        if order is not None:
+            unsorted = np.empty_like(out)
+            unsorted[order] = out
+            out = unsorted
+        return out.reshape(t.shape)
+
+    @cached_property
+    def _edges(self) -> NDArray[Any]:
+        return np.asarray(self.starts if self.length is None else [*self.starts, self.stop])
+
+    def _selected(self, t: Any, m: Arithmetic) -> Any:
+        """Evaluate every part and select: without branches, for arrays that may be traced."""
+        out = m.full_like(t, self.end if self.length is not None else 0.0)
+        table = self._table if len(self.parts) > _FEW else None
+        stops = [*self.starts[1:], self.stop]
+        for part, start, stop in zip(self.parts, self.starts, stops, strict=True):
+            if table is not None and isinstance(part, Ramp):
+                continue
+            inside = m.inside(t, start, stop)
+            # Elsewhere the part sees its own middle: a formula asked outside its range may give
+            # NaN, and a NaN that is not selected still poisons gradients.
+            middle = (stop - start) / 2 if math.isfinite(stop) else 1.0
+            local = m.where(inside, m.minus(t, start), m.like(t, middle))
+            out = m.where(inside, part.value(local, m), out)
+        return out if table is None else table.fill(out, t, m)
+
+    @cached_property
+    def _table(self) -> _RampTable:
+        return _RampTable(self)
+
+
+class _RampTable:
+    """The ramps of a long path as arrays, so that a thousand pieces are one formula an ease."""
+
+    def __init__(self, path: Path) -> None:
+        self._starts = path.starts
+        self._stop = path.stop
+        ramps = [part if isinstance(part, Ramp) else None for part in path.parts]
+        self._sizes = [ramp.steps if ramp else 1 for ramp in ramps]
+        self._from = [ramp.start if ramp else 1.0 for ramp in ramps]
+        self._to = [ramp.to if ramp else 1.0 for ramp in ramps]
+        kinds = {(ramp.ease, ramp.log) for ramp in ramps if ramp}
+        self._groups: dict[tuple[Ease, bool], list[bool]] = {
+            kind: [ramp is not None and (ramp.ease, ramp.log) == kind for ramp in ramps]
+            for kind in kinds
+        }
+
+    def fill(self, out: Any, t: Any, m: Arithmetic) -> Any:
+        index = m.find(self._starts, t)
+        local = m.minus(t, m.take(self._starts, index))
+        sizes = m.take(self._sizes, index)
+        u, w = m.real(local) / m.real(sizes), m.real(m.minus(sizes, local)) / m.real(sizes)
+        start, to = m.take(self._from, index), m.take(self._to, index)
+        in_run = m.inside(t, 0, self._stop)
+        for (ease, log), members in self._groups.items():
+            chosen = in_run & m.take(members, index)
+            safe_u, safe_w = m.where(chosen, u, 0.5), m.where(chosen, w, 0.5)
+            rise, fall = ease.rise(safe_u, safe_w, m), ease.fall(safe_u, safe_w, m)
+            if log:
+                a, b = m.where(chosen, start, 1.0), m.where(chosen, to, 1.0)
+                value = a**fall * b**rise
+            else:
+                value = start * fall + to * rise
+            out = m.where(chosen, value, out)
+        return out

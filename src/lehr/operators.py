@@ -1,0 +1,427 @@
+"""The operators: what schedules are made of other schedules.
+
+Nobody writes these names: they are what ``a >> b``, ``a * b``, ``a + b``, ``s[a:b]`` and the
+methods of :class:`~lehr.schedule.Schedule` build.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, Literal
+
+import numpy as np
+
+from lehr import evaluate
+from lehr.errors import NeedsHorizon, PastEnd, ScheduleError, level, number, whole
+from lehr.evaluate import Curve
+from lehr.evaluate.arithmetic import as_number
+from lehr.horizon import Duration, Horizon, Run, round_half_up
+from lehr.leaves import Piece
+from lehr.schedule import ATOM, PLUS, THEN, TIMES, Reach, Schedule, Span, bracketed, call
+
+__all__ = [
+    "Clip",
+    "Every",
+    "Over",
+    "Product",
+    "Repeat",
+    "Sequence",
+    "Slice",
+    "Sum",
+]
+
+
+@dataclass(frozen=True, repr=False)
+class Sequence(Schedule):
+    """``a >> b``: one after the other. Sequences inside are merged, so brackets do not matter."""
+
+    parts: tuple[Schedule, ...]
+
+    def __post_init__(self) -> None:
+        parts: list[Schedule] = []
+        for part in self.parts:
+            parts.extend(part.parts if isinstance(part, Sequence) else [part])
+        object.__setattr__(self, "parts", tuple(parts))
+        opened = [part for part in parts if part._reach is not Reach.FIXED]
+        if len(opened) > 1:
+            raise ScheduleError(
+                f"{opened[0]} and {opened[1]} both take what is left of the run; "
+                "give one of them a length"
+            )
+        for before, after in itertools.pairwise(parts):
+            if isinstance(before, Piece) and isinstance(after, Piece) and after.to is not None:
+                after._check_moves(before.to if after.start is None else after.start)
+
+    @property
+    def _reach(self) -> Reach:
+        for part in self.parts:
+            if part._reach is not Reach.FIXED:
+                # Only at the end can an endless part stay endless.
+                last = part is self.parts[-1]
+                return part._reach if last else Reach.FLEXIBLE
+        return Reach.FIXED
+
+    def _span(self, run: Run) -> Span:
+        spans = [part._span(run) for part in self.parts]
+        return Span(
+            sum((span.steps for span in spans), Fraction(0)),
+            any(span.rounds for span in spans),
+            any(span.shares for span in spans),
+        )
+
+    def _place(
+        self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
+    ) -> Curve:
+        curves: list[Curve] = []
+        for part, length in zip(self.parts, self._lengths(run, room), strict=True):
+            curve = part._place(run, entry, length, length)
+            if length is not None and curve.length != length:
+                curve = evaluate.cut(curve, Fraction(0), length)
+            curves.append(curve)
+            if length is not None:
+                entry = curve.end
+        return evaluate.Path(curves)
+
+    def _lengths(self, run: Run, room: Fraction | None) -> list[Fraction | None]:
+        """Return the parts' lengths; boundaries are rounded, so that they sum to the whole."""
+        spans = [p._span(run) if p._reach is Reach.FIXED else None for p in self.parts]
+        taken = sum((span.steps for span in spans if span), Fraction(0))
+        exact = at = Fraction(0)
+        lengths: list[Fraction | None] = []
+        for part, span in zip(self.parts, spans, strict=True):
+            if span is None:
+                left = self._left(part, room, taken)
+                if left is None:
+                    lengths.append(None)
+                    continue
+                span = Span(left, False, False)
+            exact += span.steps
+            to = at + span.steps
+            if span.rounds and not run.exact:
+                to = max(at, Fraction(round_half_up(exact)))
+            if span.shares and room is not None and round_half_up(to) > round_half_up(room):
+                raise ScheduleError(
+                    f"{self} asks for {float(to / room) * 100:g}% of {as_number(room)} steps; "
+                    "its shares must leave room for what stands before them"
+                )
+            lengths.append(to - at)
+            at = to
+        return lengths
+
+    def _left(self, part: Schedule, room: Fraction | None, taken: Fraction) -> Fraction | None:
+        if room is not None:
+            if taken > room and part._reach is Reach.FLEXIBLE:
+                raise ScheduleError(
+                    f"{part} takes what is left, but the rest of {self} takes "
+                    f"{as_number(taken)} of {as_number(room)} steps"
+                )
+            return max(room - taken, Fraction(0))
+        if part is self.parts[-1] and part._reach is Reach.ENDLESS:
+            return None
+        raise NeedsHorizon(f"{part} takes what is left of a run: write .over(1000) first")
+
+    def _text(self) -> tuple[str, int]:
+        return " >> ".join(bracketed(part, THEN) for part in self.parts), THEN
+
+
+@dataclass(frozen=True, repr=False)
+class _Pair(Schedule):
+    """The common part of ``a + b`` and ``a * b``: lasts as long as the longer operand."""
+
+    left: Schedule
+    right: Schedule | float
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.right, Schedule):
+            object.__setattr__(self, "right", level("operand", self.right))
+
+    @property
+    def _operands(self) -> list[Schedule]:
+        return [self.left, self.right] if isinstance(self.right, Schedule) else [self.left]
+
+    @property
+    def _reach(self) -> Reach:
+        reaches = [operand._reach for operand in self._operands]
+        for reach in (Reach.ENDLESS, Reach.FLEXIBLE):
+            if reach in reaches:
+                return reach
+        return Reach.FIXED
+
+    def _span(self, run: Run) -> Span:
+        return max(operand._span(run) for operand in self._operands)
+
+    def _combine(self, run: Run, room: Fraction | None, product: bool) -> Curve:
+        left = self.left._place(run, 1.0, room)
+        if isinstance(self.right, Schedule):
+            return evaluate.Combined(left, self.right._place(run, 1.0, room), product)
+        return evaluate.Combined(left, self.right, product)
+
+
+@dataclass(frozen=True, repr=False)
+class Product(_Pair):
+    """``a * b``: the product at each step."""
+
+    def _place(
+        self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
+    ) -> Curve:
+        return self._combine(run, room, product=True)
+
+    def _text(self) -> tuple[str, int]:
+        right = self.right
+        second = bracketed(right, ATOM) if isinstance(right, Schedule) else repr(right)
+        return f"{bracketed(self.left, TIMES)} * {second}", TIMES
+
+
+@dataclass(frozen=True, repr=False)
+class Sum(_Pair):
+    """``a + b``: the sum at each step."""
+
+    def _place(
+        self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
+    ) -> Curve:
+        return self._combine(run, room, product=False)
+
+    def _text(self) -> tuple[str, int]:
+        right = self.right
+        if isinstance(right, Schedule):
+            return f"{bracketed(self.left, PLUS)} + {bracketed(right, TIMES)}", PLUS
+        sign = "-" if right < 0 else "+"
+        return f"{bracketed(self.left, PLUS)} {sign} {abs(right)!r}", PLUS
+
+
+@dataclass(frozen=True, repr=False)
+class Slice(Schedule):
+    """``s[a:b]``: a stretch of what the schedule would be over the whole run."""
+
+    inner: Schedule
+    start: Duration
+    stop: Duration | None
+
+    def __post_init__(self) -> None:
+        stop = self.stop
+        if stop is not None and stop.unit == self.start.unit and stop.amount < self.start.amount:
+            raise ScheduleError(f"{self} ends before it starts")
+
+    @property
+    def _reach(self) -> Reach:
+        endless = self.stop is None and self.inner._reach is Reach.ENDLESS
+        return Reach.ENDLESS if endless else Reach.FIXED
+
+    def _span(self, run: Run) -> Span:
+        if self.stop is None:
+            length = self._inner(run, 1.0).length
+            assert length is not None
+            return Span(max(length - run.place(self.start), Fraction(0)), False, False)
+        length = run.place(self.stop) - run.place(self.start)
+        if length < 0:
+            raise ScheduleError(f"{self} ends before it starts in this run")
+        return Span(length, False, False)
+
+    def _inner(self, run: Run, entry: float) -> Curve:
+        return self.inner._place(run, entry, run.steps)
+
+    def _place(
+        self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
+    ) -> Curve:
+        start = run.place(self.start)
+        length = room if self._reach is Reach.ENDLESS else self._span(run).steps
+        return evaluate.cut(self._inner(run, entry), start, length)
+
+    def _text(self) -> tuple[str, int]:
+        start = "" if self.start.amount == 0 else self.start.code
+        stop = "" if self.stop is None else self.stop.code
+        return f"{bracketed(self.inner, ATOM)}[{start}:{stop}]", ATOM
+
+
+@dataclass(frozen=True, repr=False)
+class Repeat(Schedule):
+    """``s.repeat(times, stretch=..., scale=...)``; see :meth:`Schedule.repeat`."""
+
+    inner: Schedule
+    times: int | None
+    stretch: Fraction = field(default=Fraction(1))
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.times is not None:
+            object.__setattr__(self, "times", whole("times", self.times, at_least=1))
+        object.__setattr__(self, "scale", number("scale", self.scale, above=0))
+        reach = self.inner._reach
+        if reach is Reach.ENDLESS or (reach is Reach.FLEXIBLE and self.times is None):
+            raise ScheduleError(
+                f"{self.inner} has no length of its own to repeat; give it one, as in cosine(100), "
+                "or cut it, as in s[:100]"
+            )
+
+    @property
+    def _reach(self) -> Reach:
+        return Reach.ENDLESS if self.times is None else self.inner._reach
+
+    @property
+    def _cycles(self) -> Fraction:
+        """The length of all cycles, in lengths of the first."""
+        assert self.times is not None
+        if self.stretch == 1:
+            return Fraction(self.times)
+        return (self.stretch**self.times - 1) / (self.stretch - 1)
+
+    def _span(self, run: Run) -> Span:
+        span = self.inner._span(run)
+        return Span(span.steps * self._cycles, span.rounds, span.shares)
+
+    def _place(
+        self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
+    ) -> Curve:
+        # Shares are not rounded inside: all cycles are alike, and sum to the run all the same.
+        run = run.exactly()
+        share = None
+        if room is not None and self._reach is Reach.FLEXIBLE:
+            share = room / self._cycles
+        curve = self.inner._place(run, entry, share)
+        if curve.length == 0:
+            raise ScheduleError(f"{self}: one cycle is 0 steps long in this run")
+        return evaluate.Cycles(curve, self.times, self.stretch, self.scale, room)
+
+    def _text(self) -> tuple[str, int]:
+        stretch = as_number(self.stretch)
+        method = call(
+            "repeat", ("", self.times, None), ("stretch", stretch, 1), ("scale", self.scale, 1.0)
+        )
+        return f"{bracketed(self.inner, ATOM)}.{method}", ATOM
+
+
+@dataclass(frozen=True, repr=False)
+class _Wrapped(Schedule):
+    """The common part of operators that keep their operand's length."""
+
+    inner: Schedule
+
+    @property
+    def _reach(self) -> Reach:
+        return self.inner._reach
+
+    def _span(self, run: Run) -> Span:
+        return self.inner._span(run)
+
+
+@dataclass(frozen=True, repr=False)
+class Every(_Wrapped):
+    """``s.every(steps)``: a staircase; see :meth:`Schedule.every`."""
+
+    steps: Duration
+
+    def __post_init__(self) -> None:
+        if self.steps.amount == 0:
+            raise ScheduleError(f"every: steps={self.steps} must be greater than 0")
+
+    def _place(
+        self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
+    ) -> Curve:
+        steps = run.place(self.steps)
+        if steps == 0:
+            raise ScheduleError(f"every({self.steps.code}) rounds to 0 steps in this run")
+        return evaluate.Stairs(self.inner._place(run, entry, room, size), steps)
+
+    def _text(self) -> tuple[str, int]:
+        return f"{bracketed(self.inner, ATOM)}.every({self.steps.code})", ATOM
+
+
+@dataclass(frozen=True, repr=False)
+class Clip(_Wrapped):
+    """``s.clip(low, high)``: kept between two levels; see :meth:`Schedule.clip`."""
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        for name in ("low", "high"):
+            value = getattr(self, name)
+            if value not in (-math.inf, math.inf):
+                object.__setattr__(self, name, level(name, value))
+        if self.low == -math.inf and self.high == math.inf:
+            raise ScheduleError("clip: give low, high or both")
+        if not self.low <= self.high or self.low == math.inf or self.high == -math.inf:
+            raise ScheduleError(f"clip: low={self.low!r} is above high={self.high!r}")
+
+    def _place(
+        self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
+    ) -> Curve:
+        return evaluate.Clipped(self.inner._place(run, entry, room, size), self.low, self.high)
+
+    def _text(self) -> tuple[str, int]:
+        bounds = (("low", self.low, -math.inf), ("high", self.high, math.inf))
+        return f"{bracketed(self.inner, ATOM)}.{call('clip', *bounds)}", ATOM
+
+
+@dataclass(frozen=True, repr=False)
+class Over(Schedule):
+    """``s.over(horizon)``: placed over a run; see :meth:`Schedule.over`."""
+
+    inner: Schedule
+    horizon: Horizon
+    closed: bool = False
+    past: Literal["hold", "raise"] = "hold"
+
+    def __post_init__(self) -> None:
+        if self.past not in ("hold", "raise"):
+            raise ScheduleError(f"past={self.past!r} must be 'hold' or 'raise'")
+        # Whatever does not fit shall be refused here rather than at the first step.
+        if not self.horizon.length.is_share and self._needs_no_more():
+            _ = self._path
+
+    def _needs_no_more(self) -> bool:
+        return self.horizon.length.unit == "st" or self.horizon.steps_per_epoch is not None
+
+    def __call__(self, t: Any) -> Any:
+        if self.past == "raise":
+            last: Any = t
+            if isinstance(last, np.ndarray):
+                last = last.max(initial=0)  # type: ignore[reportUnknownMemberType]
+            length = self.length
+            if length is not None and isinstance(last, int | float | np.number) and last > length:
+                raise PastEnd(f"step t={last} is after the run's {length} steps")
+        return super().__call__(t)
+
+    @property
+    def _reach(self) -> Reach:
+        return Reach.FIXED
+
+    def _span(self, run: Run) -> Span:
+        length = self.horizon.length
+        if length.unit == "ep" and self.horizon.steps_per_epoch is not None:
+            run = Run(self.horizon, run.steps)
+        return Span(run.measure(length), length.rounds, length.is_share)
+
+    def _place(
+        self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
+    ) -> Curve:
+        inner = run.enter(self.horizon, self.closed)
+        assert inner.steps is not None
+        length = size if size is not None else inner.steps + self.closed
+        if self.inner._reach is Reach.FIXED:
+            self._check_fits(inner)
+        # A run is complete in itself: the level before it does not enter.
+        curve = self.inner._place(inner, 1.0, inner.steps)
+        return evaluate.cut(evaluate.Path([curve]), Fraction(0), length)
+
+    def _check_fits(self, run: Run) -> None:
+        span, steps = self.inner._span(run), run.steps
+        assert steps is not None
+        if span.shares and round_half_up(span.steps) > round_half_up(steps):
+            raise ScheduleError(
+                f"{self.inner} asks for {as_number(span.steps)} of {as_number(steps)} steps: "
+                "its shares add up to more than the run"
+            )
+
+    def _text(self) -> tuple[str, int]:
+        method = call(
+            "over",
+            ("", self.horizon.length.code, None),
+            ("steps_per_epoch", self.horizon.steps_per_epoch, None),
+            ("closed", self.closed, False),
+            ("past", repr(self.past), repr("hold")),
+        )
+        return f"{bracketed(self.inner, ATOM)}.{method}", ATOM
