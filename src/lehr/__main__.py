@@ -13,12 +13,13 @@ def main() -> int:
     """
     try:
         from lehr.cli import lehr
+
+        lehr(prog_name="lehr")
     except ModuleNotFoundError as error:
         if error.name not in ("click", "rich"):
             raise
         print("The command line needs: pip install 'lehr[cli]'", file=sys.stderr)
         return 1
-    lehr(prog_name="lehr")
     return 0
 
 

@@ -123,6 +123,7 @@ class Schedule(ABC):
         return self._path.value(m.enter(t), m)
 
     def _at_number(self, t: Any) -> Any:
+        own: Any = type(t)
         numpy = bool(isinstance(t, np.generic))
         step: Any = t.item() if numpy else t
         if isinstance(step, bool):
@@ -133,8 +134,7 @@ class Schedule(ABC):
         if not numpy:
             return value
         # A number of NumPy's gives one of NumPy's, of its own width where it is real.
-        own: Any = type(t) if isinstance(step, float) else np.float64
-        return own(value)
+        return own(value) if isinstance(step, float) else np.float64(value)
 
     @property
     def length(self) -> int | float | None:
