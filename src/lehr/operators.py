@@ -6,6 +6,7 @@ methods of :class:`~lehr.schedule.Schedule` build.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from dataclasses import dataclass, field
@@ -368,12 +369,10 @@ class Over(Schedule):
     def __post_init__(self) -> None:
         if self.past not in ("hold", "raise"):
             raise ScheduleError(f"past={self.past!r} must be 'hold' or 'raise'")
-        # Whatever does not fit shall be refused here rather than at the first step.
-        if not self.horizon.length.is_share and self._needs_no_more():
+        # Whatever does not fit shall be refused here rather than at the first step; what is still
+        # missing (the length of an epoch, the run that this is a share of) may come from outside.
+        with contextlib.suppress(NeedsHorizon):
             _ = self._path
-
-    def _needs_no_more(self) -> bool:
-        return self.horizon.length.unit == "st" or self.horizon.steps_per_epoch is not None
 
     def __call__(self, t: Any) -> Any:
         if self.past == "raise":

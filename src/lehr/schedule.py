@@ -123,7 +123,7 @@ class Schedule(ABC):
         return self._path.value(m.enter(t), m)
 
     def _at_number(self, t: Any) -> Any:
-        own: Any = type(t)
+        own = t.__class__
         numpy = bool(isinstance(t, np.generic))
         step: Any = t.item() if numpy else t
         if isinstance(step, bool):

@@ -130,8 +130,17 @@ class Exponential(Curve):
         if gamma == 1:
             limit = start
         elif length is not None:
-            limit = self.end
+            limit = self._end_or_refuse(length)
         self.low, self.high = _hull(start, limit if start else 0.0)
+
+    def _end_or_refuse(self, length: Fraction) -> float:
+        try:
+            return self.end
+        except OverflowError:
+            raise ScheduleError(
+                f"gamma={self._gamma} every {self._every} steps grows beyond all numbers within "
+                f"{as_number(length)} steps"
+            ) from None
 
     def value(self, t: Any, m: Arithmetic) -> Any:
         return self._start * self._gamma ** (m.real(t) / self._every)

@@ -7,6 +7,7 @@ import types
 import warnings
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from typing import Any, Literal
 
 from torch.optim import Optimizer
@@ -17,7 +18,7 @@ from lehr.catalogue.warmup import warmup
 from lehr.errors import ScheduleError, number, whole
 from lehr.leaves import formula, hold, ramp
 from lehr.schedule import Schedule
-from lehr.torch.driver import Binding, Slot, Track, plain
+from lehr.torch.driver import Binding, Group, Slot, Track, plain
 from lehr.torch.dropin import DropIn, per_group, real_steps
 
 __all__ = ["CyclicLR", "OneCycleLR", "momentum_slot", "warn_unsaved"]
@@ -155,7 +156,7 @@ class CyclicLR(DropIn):
             Track(
                 Slot("lr", "lr"),
                 shape,
-                lambda i, group: _between("max_lr", lows, highs, i),
+                partial(_between, "max_lr", lows, highs),
             )
         ]
         if self.cycle_momentum:
@@ -164,7 +165,7 @@ class CyclicLR(DropIn):
                 Track(
                     momentum_slot(self.optimizer),
                     shape,
-                    lambda i, group: _between("max_momentum", high, low, i),
+                    partial(_between, "max_momentum", high, low),
                 )
             )
         return tracks
@@ -226,7 +227,7 @@ def restore_function(function: Callable[..., Any] | None, saved: dict[str, Any] 
         vars(function).update(saved)
 
 
-def _between(name: str, start: list[float], to: list[float], index: int) -> Binding:
+def _between(name: str, start: list[float], to: list[float], index: int, group: Group) -> Binding:
     if index >= len(start):
         if len(set(start)) > 1 or len(set(to)) > 1:
             raise ValueError(
@@ -367,7 +368,7 @@ class OneCycleLR(DropIn):
             Track(
                 Slot("lr", "lr"),
                 rate,
-                lambda i, group: _between("max_lr", nothing, self.max_lrs, i),
+                partial(_between, "max_lr", nothing, self.max_lrs),
             )
         ]
         if self.cycle_momentum:
@@ -377,7 +378,7 @@ class OneCycleLR(DropIn):
                 Track(
                     momentum_slot(self.optimizer),
                     dip,
-                    lambda i, group: _between("max_momentum", high, low, i),
+                    partial(_between, "max_momentum", high, low),
                 )
             )
         return tracks

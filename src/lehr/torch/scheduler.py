@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from torch.optim import Optimizer
@@ -103,11 +104,13 @@ class Scheduler(Driver):
         **others: Schedule | Meaning,
     ) -> None:
         given = {"lr": lr, "momentum": momentum, **others}
-        if not any(given.values()):
+        if all(meaning is None for meaning in given.values()):
             raise ScheduleError("nothing is driven; write Scheduler(optimizer, lr=schedule)")
         self._horizon = None if over is None else Horizon.of(over)
         self._meanings = {
-            name: self._placed(name, meaning) for name, meaning in given.items() if meaning
+            name: self._placed(name, meaning)
+            for name, meaning in given.items()
+            if meaning is not None
         }
         super().__init__(optimizer, whole("last_epoch", last_epoch, at_least=-1))
 
@@ -130,7 +133,7 @@ class Scheduler(Driver):
         for name, meaning in self._meanings.items():
             slot = Slot.find(name, self.optimizer)
             high = math.nextafter(_AT_MOST[name], 0) if name in _AT_MOST else math.inf
-            bind = _factor_of(slot) if meaning.is_factor else _as_it_is
+            bind = partial(_own_base, slot) if meaning.is_factor else _as_it_is
             tracks.append(Track(slot, meaning.schedule, bind, low=0.0, high=high))
         return tracks
 
@@ -210,12 +213,7 @@ def _as_it_is(index: int, group: Group) -> Binding:
     return Binding()
 
 
-def _factor_of(slot: Slot) -> Any:
-    """Return the binding to a group's own base, which is kept in the group as torch keeps it."""
-
-    def bind(index: int, group: Group) -> Binding:
-        return Binding(
-            gain=plain(group.setdefault(f"initial_{slot.name}", plain(slot.read(group))))
-        )
-
-    return bind
+def _own_base(slot: Slot, index: int, group: Group) -> Binding:
+    """Bind to the group's own base value, which is kept in the group as torch keeps it."""
+    base = group.setdefault(f"initial_{slot.name}", plain(slot.read(group)))
+    return Binding(gain=plain(base))
