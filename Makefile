@@ -22,10 +22,12 @@ $(VENV)/.build: constraints.txt | $(BIN)/python
 
 $(VENV)/.demo: pyproject.toml constraints.txt $(VENV)/.build
 	$(PIP) install --quiet --constraint constraints.txt --no-build-isolation --editable ".[all]"
+	@$(BIN)/python -m compileall -q src
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.build
 	$(PIP) install --quiet --constraint constraints.txt --no-build-isolation --editable ".[dev]"
+	@$(BIN)/python -m compileall -q src
 	@touch $@ $(VENV)/.demo
 
 demo: $(VENV)/.demo  ## install, and compare optimizers and schedules on real data

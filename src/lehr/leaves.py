@@ -147,9 +147,7 @@ class Law(Schedule):
         self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
     ) -> Curve:
         start = entry if self.start is None else self.start
-        scale = run.place(self.scale)
-        if scale == 0:
-            raise ScheduleError(f"{self.scale} of this run rounds to 0 steps in {self}")
+        scale = run.measure(self.scale)
         if self.kind == "exponential":
             return evaluate.Exponential(room, start, self.rate, scale)
         return evaluate.Power(room, start, scale, self.rate)

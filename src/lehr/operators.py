@@ -321,10 +321,7 @@ class Every(_Wrapped):
     def _place(
         self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
     ) -> Curve:
-        steps = run.place(self.steps)
-        if steps == 0:
-            raise ScheduleError(f"every({self.steps.code}) rounds to 0 steps in this run")
-        return evaluate.Stairs(self.inner._place(run, entry, room, size), steps)
+        return evaluate.Stairs(self.inner._place(run, entry, room, size), run.measure(self.steps))
 
     def _text(self) -> tuple[str, int]:
         return f"{bracketed(self.inner, ATOM)}.every({self.steps.code})", ATOM
