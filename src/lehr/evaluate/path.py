@@ -9,9 +9,6 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from lehr.easing import Ease
 from lehr.evaluate.arithmetic import Arithmetic, as_number, scalars
 from lehr.evaluate.curve import Curve, Flat, Ramp
@@ -131,43 +128,11 @@ class Path(Curve):
             start = self.starts[index]
             return self.parts[index].value(t - start if start else t, m)
         if m.can_cut:
-            return self._sliced(t, m)
+            # Imported here because it needs NumPy, which plain numbers do without.
+            from lehr.evaluate.arrays import sliced
+
+            return sliced(self, t, m)
         return self._selected(t, m)
-
-    def _sliced(self, t: NDArray[Any], m: Arithmetic) -> NDArray[Any]:
-        """Give each part its own stretch of ``t``, evaluated once: for arrays held in memory."""
-        flat = t.reshape(-1)
-        if flat.size == 0:
-            return np.empty(t.shape, m.dtype)
-        if len(self.parts) == 1 and flat.max() < self.stop:
-            return self.parts[0].value(flat, m).reshape(t.shape)
-        order: NDArray[Any] | None = None
-        if flat.size > 1 and not bool((flat[1:] >= flat[:-1]).all()):
-            # The sort is by part, not by step: a handful of keys, and the order inside is kept.
-            part_of: NDArray[Any] = self._edges.searchsorted(flat, "right")
-            order = np.argsort(part_of, kind="stable")
-            edges = np.searchsorted(part_of[order], np.arange(1, len(self._edges) + 1))
-            flat = flat[order]
-        else:
-            edges = np.searchsorted(flat, self._edges, "left")
-        out: NDArray[Any] = np.empty(flat.shape, m.dtype)
-        bounds = [*edges.tolist(), flat.size]
-        for part, start, low, high in zip(
-            self.parts, self.starts, bounds, bounds[1:], strict=False
-        ):
-            if low < high:
-                out[low:high] = part.value(m.minus(flat[low:high], start), m)
-        if self.length is not None:
-            out[bounds[-2] :] = self.end
-        if order is not None:
-            unsorted = np.empty_like(out)
-            unsorted[order] = out
-            out = unsorted
-        return out.reshape(t.shape)
-
-    @cached_property
-    def _edges(self) -> NDArray[Any]:
-        return np.asarray(self.starts if self.length is None else [*self.starts, self.stop])
 
     def _selected(self, t: Any, m: Arithmetic) -> Any:
         """Evaluate every part and select: without branches, for arrays that may be traced."""
