@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal
 
-import numpy as np
-
 from lehr import evaluate
 from lehr.errors import NeedsHorizon, PastEnd, ScheduleError, level, number, whole
 from lehr.evaluate import Curve
@@ -373,11 +371,10 @@ class Over(Schedule):
 
     def __call__(self, t: Any) -> Any:
         if self.past == "raise":
-            last: Any = t
-            if isinstance(last, np.ndarray):
-                last = last.max(initial=0)  # type: ignore[reportUnknownMemberType]
-            length = self.length
-            if length is not None and isinstance(last, int | float | np.number) and last > length:
+            from lehr.evaluate.arrays import last_step
+
+            last, length = last_step(t), self.length
+            if length is not None and isinstance(last, int | float) and last > length:
                 raise PastEnd(f"step t={last} is after the run's {length} steps")
         return super().__call__(t)
 

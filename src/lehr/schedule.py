@@ -42,14 +42,12 @@ from dataclasses import fields
 from enum import Enum
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, Literal, NamedTuple, overload
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 from lehr import evaluate
 from lehr.errors import ScheduleError, number
 from lehr.evaluate import Curve
-from lehr.evaluate.arithmetic import arithmetic_of, as_number, scalars
+from lehr.evaluate.arithmetic import as_number, scalars
 from lehr.horizon import (
     Duration,
     DurationLike,
@@ -57,6 +55,10 @@ from lehr.horizon import (
     HorizonLike,
     Run,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["Reach", "Schedule", "Span"]
 
@@ -115,26 +117,21 @@ class Schedule(ABC):
             if t < 0:
                 raise ScheduleError(f"step t={t} is negative; the first is 0")
             return self._path.value(t, scalars)
-        if isinstance(t, int | float | np.generic):
-            return self._at_number(t)
-        if isinstance(t, np.ndarray) and t.size and t.min() < 0:
-            raise ScheduleError(f"step t={t.min()} is negative; the first is 0")
-        m = _arithmetic(t)
-        return self._path.value(m.enter(t), m)
-
-    def _at_number(self, t: Any) -> Any:
-        own = t.__class__
-        numpy = bool(isinstance(t, np.generic))
-        step: Any = t.item() if numpy else t
-        if isinstance(step, bool):
+        if type(t) is float:
+            if not math.isfinite(t) or t < 0:
+                raise ScheduleError(f"step t={t!r} must be a finite number of at least 0")
+            return self._path.value(t, scalars)
+        if isinstance(t, bool):
             raise TypeError(f"t={t!r} is a bool, not a step")
-        if not isinstance(step, int | float) or not math.isfinite(step) or step < 0:
-            raise ScheduleError(f"step t={t!r} must be a finite number of at least 0")
-        value = self._path.value(step, scalars)
-        if not numpy:
-            return value
-        # A number of NumPy's gives one of NumPy's, of its own width where it is real.
-        return own(value) if isinstance(step, float) else np.float64(value)
+        if hasattr(t, "param_groups"):
+            raise TypeError(
+                "a schedule is only a number at each step; to drive an optimizer write "
+                "lehr.torch.Scheduler(optimizer, lr=schedule, over=steps)"
+            )
+        # Imported here because it needs NumPy, which plain numbers do without.
+        from lehr.evaluate import arrays
+
+        return arrays.evaluate(self._path, t)
 
     @property
     def length(self) -> int | float | None:
@@ -151,7 +148,7 @@ class Schedule(ABC):
         """The level that it ends at and holds from then on."""
         return self._path.end
 
-    def values(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+    def values(self) -> NDArray[np.float64]:
         """Return the values of every step of the run, from 0 to its length, without the end.
 
         Raises:
@@ -160,6 +157,8 @@ class Schedule(ABC):
         length = self.length
         if length is None:
             raise ScheduleError(f"{self} has no end; write .over(1000) first")
+        import numpy as np
+
         return self(np.arange(math.ceil(length)))
 
     # ----- combining ----------------------------------------------------------------------------
@@ -360,15 +359,6 @@ def call(function: str, *given: tuple[str, Any, Any]) -> str:
         if value != default
     ]
     return f"{function}({', '.join(parts)})"
-
-
-def _arithmetic(t: Any) -> Any:
-    if hasattr(t, "param_groups"):
-        raise TypeError(
-            "a schedule is only a number at each step; to drive an optimizer write "
-            "lehr.torch.Scheduler(optimizer, lr=schedule, over=steps)"
-        )
-    return arithmetic_of(t)
 
 
 def _is_operand(value: Any) -> bool:

@@ -1,0 +1,178 @@
+"""The commands that look at schedules: list, show, plot. None of them trains anything."""
+
+import inspect
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.text import Text
+
+from lehr.catalogue import ENTRIES, Entry, find
+from lehr.cli import Refused, console
+from lehr.errors import UnknownSchedule
+from lehr.schedule import Schedule
+from lehr.view.terminal import draw, sparkline, speaks_unicode
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["list_", "plot", "show"]
+
+_RUN = 1000
+"""The run that the pictures are drawn over, unless the user says otherwise."""
+
+_WIDEST = 100
+"""A drawing wider than this only gets flatter."""
+
+_FAMILIES = tuple(dict.fromkeys(entry.family for entry in ENTRIES.values()))
+
+
+def _find(name: str) -> Entry:
+    try:
+        return find(name)
+    except UnknownSchedule as error:
+        raise Refused(str(error)) from None
+
+
+def _facts(entry: Entry) -> dict[str, Any]:
+    paper = entry.paper
+    return {
+        "name": entry.name,
+        "family": entry.family,
+        "summary": entry.summary,
+        "formula": entry.formula,
+        "paper": paper
+        and {
+            "authors": paper.authors,
+            "year": paper.year,
+            "title": paper.title,
+            "arxiv": paper.arxiv,
+        },
+        "aliases": list(entry.aliases),
+        "example": repr(entry.example),
+        "momentum": repr(entry.momentum) if entry.momentum else None,
+    }
+
+
+def _write_json(value: object) -> None:
+    click.echo(json.dumps(value, indent=2))
+
+
+@click.command("list")
+@click.option("--family", type=click.Choice(_FAMILIES), help="Only this family.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
+def list_(family: str | None, as_json: bool) -> None:
+    """List the schedules of the catalogue."""
+    entries = [entry for entry in ENTRIES.values() if family in (None, entry.family)]
+    if as_json:
+        _write_json([_facts(entry) for entry in entries])
+        return
+    out = console()
+    unicode = speaks_unicode(out.encoding)
+    names = max(len(entry.name) for entry in entries)
+    families = max(len(entry.family) for entry in entries)
+    for entry in entries:
+        curve = sparkline(entry.example, _RUN, unicode=unicode)
+        row = Text.assemble(
+            (f"{entry.name:<{names}}  ", "bold"), (f"{entry.family:<{families}}  ", "dim")
+        )
+        row.append(f"{curve}  ", "cyan")
+        # What does not fit stands below itself, not below the name; a narrow terminal may wrap.
+        room = max(20, out.width - row.cell_len)
+        row.append(f"\n{'':<{row.cell_len}}".join(wrap(entry.summary, room)))
+        out.print(row, soft_wrap=True)
+
+
+def _call(entry: Entry) -> str:
+    """How it is called: its arguments and their defaults; their types are in its documentation."""
+    signature = inspect.signature(entry.function)
+    bare = [p.replace(annotation=inspect.Parameter.empty) for p in signature.parameters.values()]
+    return f"{entry.name}{signature.replace(parameters=bare, return_annotation=signature.empty)}"
+
+
+def _readable(documentation: str) -> str:
+    """Documentation without the marks that are meant for Sphinx."""
+    return re.sub(r":\w+:`~?([^`]+)`", r"\1", documentation).replace("``", "")
+
+
+def _plotted(schedules: Mapping[str, Schedule], steps: int, out: "Console") -> Text:
+    width = min(out.width, _WIDEST) if out.is_terminal else 80
+    return draw(
+        schedules,
+        steps,
+        width=width,
+        unicode=speaks_unicode(out.encoding),
+        colour=out.color_system is not None,
+    )
+
+
+@click.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
+def show(name: str, as_json: bool) -> None:
+    """Show all there is to know about a schedule."""
+    entry = _find(name)
+    if as_json:
+        _write_json({**_facts(entry), "call": _call(entry)})
+        return
+    out = console()
+    _, _, details = _readable(inspect.getdoc(entry.function) or "").partition("\n")
+    words = Text(details.strip())
+    words.highlight_regex(r"(?m)^\w+:", "bold")
+    facts = [
+        ("Call", _call(entry)),
+        ("LaTeX", entry.formula),
+        ("Paper", str(entry.paper) if entry.paper else "none: common practice"),
+        ("Elsewhere", ", ".join(entry.aliases) or "no other name"),
+        ("Drawn", repr(entry.example)),
+    ]
+    if entry.momentum:
+        facts.append(("Momentum", repr(entry.momentum)))
+    pieces = [
+        Text.assemble((entry.name, "bold"), (f"  {entry.family}", "dim")),
+        Text(f"{entry.summary}.\n"),
+        _plotted({entry.name: entry.example}, _RUN, out),
+        Text(),
+        words,
+        Text(),
+        *(Text.assemble((f"{label:<11}", "bold"), text) for label, text in facts),
+    ]
+    for piece in pieces:
+        out.print(piece, soft_wrap=True)
+
+
+@click.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option(
+    "--steps", type=click.IntRange(min=1), default=_RUN, show_default=True, help="The run's length."
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a picture, .png or .svg, instead of drawing here.",
+)
+def plot(names: tuple[str, ...], steps: int, out: Path | None) -> None:
+    """Draw schedules, here or into a file."""
+    schedules = {name: _find(name).example for name in names}
+    try:
+        if out is None:
+            here = console()
+            here.print(_plotted(schedules, steps, here), soft_wrap=True)
+        else:
+            _save(schedules, steps, out)
+    except ValueError as error:  # a run too short for a schedule, or a file of another kind
+        raise Refused(str(error)) from None
+
+
+def _save(schedules: Mapping[str, Schedule], steps: int, out: Path) -> None:
+    from lehr.view import plot as pictures
+
+    try:
+        pictures.draw(schedules, steps, out)
+    except (ModuleNotFoundError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"Wrote {out}")

@@ -1,0 +1,1 @@
+"""Pictures: in the terminal, with matplotlib, and as a page of HTML."""

@@ -1,0 +1,239 @@
+"""The report's learning curves: the reader picks the optimizer and which schedules are drawn."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from lehr.view.markup import Markup, tag
+from lehr.view.numbers import plain
+from lehr.view.results import Band, Pair, Results, Row, present
+from lehr.view.svg import (
+    Frame,
+    Scale,
+    band,
+    chart,
+    line,
+    log_ticks,
+    nice_ticks,
+    robust_low,
+    spread,
+)
+
+__all__ = ["curves", "readout"]
+
+BANDS = 3
+"""How many schedules' bands are drawn unasked, the best ones: eleven bands would hide the lines."""
+
+COLOURS, DASHES = 6, 3
+"""How many colours and dash patterns the style sheet has; together they tell lines apart."""
+
+_WIDTH, _HEIGHT = 500.0, 322.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 388.0, 14.0, 292.0
+
+
+@dataclass(frozen=True)
+class _Metric:
+    """What a panel shows, on which axis; the axis is the same for every optimizer."""
+
+    key: str
+    title: str
+    note: str
+    curve: Callable[[Pair], Band]
+    scale: Scale
+    ticks: Sequence[float]
+
+
+def _look(index: int) -> str:
+    """The CSS classes that give schedule number `index` its colour and dashes."""
+    return f"k{index} c{index % COLOURS} d{index // COLOURS % DASHES}"
+
+
+def _loss(pairs: Sequence[Pair]) -> _Metric | None:
+    numbers = [v for p in pairs for v in present(p.loss.mean) if v > 0]
+    if not numbers:
+        return None
+    low = min(numbers)
+    # A run that blows up reaches any number; four decades show every one that learns.
+    high = max(min(max(numbers), low * 1e4), low * 2)
+    scale = Scale(low / 1.15, high * 1.15, _BOTTOM, _TOP, log=True)
+    ticks = log_ticks(scale.low, scale.high)
+    note = "log scale; lower is better"
+    return _Metric("loss", "Training loss", note, lambda pair: pair.loss, scale, ticks)
+
+
+def _percent(pair: Pair) -> Band:
+    return pair.accuracy.times(100)
+
+
+def _accuracy(pairs: Sequence[Pair]) -> _Metric | None:
+    # The first eighth of training would stretch the axis and hide what tells curves apart.
+    numbers = [v for p in pairs for v in present(_percent(p).mean[len(p.steps) // 8 :])]
+    if not numbers:
+        return None
+    low, high = robust_low(numbers), max(numbers)
+    pad = max(0.06 * (high - low), 0.5)
+    scale = Scale(max(0.0, low - pad), min(100.0, high + pad), _BOTTOM, _TOP)
+    ticks = nice_ticks(scale.low, scale.high, 5)
+    note = "percent; higher is better"
+    return _Metric("accuracy", "Validation accuracy", note, _percent, scale, ticks)
+
+
+def _ends(ends: Sequence[tuple[int, str, float, float]]) -> list[Markup]:
+    """The lines' names beside their right ends, moved apart, each tied to its line."""
+    places = spread([y for *_, y in ends], 16.0, _TOP, _BOTTOM - 8)
+    return [
+        tag(
+            "g",
+            tag("path", d=f"M{x:.1f} {y:.1f}L{_RIGHT + 4:g} {y:.1f}L{_RIGHT + 12:g} {to:.1f}"),
+            tag("text", name, x=_RIGHT + 16, y=to, dominant_baseline="central"),
+            class_=f"end {_look(index)}",
+        )
+        for (index, name, x, y), to in zip(ends, places, strict=True)
+    ]
+
+
+def _panel(
+    optimizer: str, number: int, pairs: Sequence[Pair], names: Sequence[str], metric: _Metric
+) -> Markup:
+    last = max([1.0, *(step for p in pairs for step in present(p.steps))])
+    x, y = Scale(0.0, last, _LEFT, _RIGHT), metric.scale
+    frame = Frame(x, y, nice_ticks(0.0, last, 4), metric.ticks, lambda v: f"{v:,.0f}", plain)
+    bands: list[Markup] = []
+    lines: list[Markup] = []
+    ends: list[tuple[int, str, float, float]] = []
+    # The best is drawn last, so it lies on top.
+    for place, pair in reversed(list(enumerate(pairs))):
+        index, curve = names.index(pair.schedule), metric.curve(pair)
+        look = f"band {_look(index)}{' lead' if place < BANDS else ''}"
+        bands.append(band(pair.steps, curve.low, curve.high, x, y, class_=look))
+        lines.append(line(pair.steps, curve.mean, x, y, class_=f"series {_look(index)}"))
+        points = list(zip(pair.steps, curve.mean, strict=True))
+        known = [(step, v) for step, v in points if step is not None and v is not None]
+        ends += [(index, pair.schedule, x(step), y.clamp(v)) for step, v in known[-1:]]
+    name = f"{metric.key}-{number}"
+    clip = tag(
+        "clipPath",
+        tag("rect", x=_LEFT, y=_TOP - 2, width=_RIGHT - _LEFT + 1, height=_BOTTOM - _TOP + 3),
+        id=f"{name}-c",
+    )
+    return chart(
+        _WIDTH,
+        _HEIGHT,
+        frame.grid(),
+        tag("text", "update", x=_RIGHT + 16, y=_BOTTOM + 18, class_="tick"),
+        clip,
+        tag("g", *bands, *lines, clip_path=f"url(#{name}-c)"),
+        *_ends(ends),
+        name=name,
+        title=f"{optimizer}: {metric.title.lower()}",
+        text=f"One line for each of {len(pairs)} schedules, with its interval over the seeds. "
+        "The ranking has the final scores.",
+        class_="chart curves",
+        metric=metric.key,
+        panel=str(number),
+        plot=f"{_LEFT:g} {_RIGHT:g} {_TOP:g} {_BOTTOM:g}",
+        x=f"{x.low:g} {x.high:g}",
+        y=f"{y.low:g} {y.high:g} {'log' if y.log else 'linear'}",
+    )
+
+
+def _optimizer(
+    results: Results, number: int, names: Sequence[str], metrics: Sequence[_Metric]
+) -> Markup:
+    optimizer = results.order[0][number]
+    pairs = [p for p in results.pairs if p.optimizer == optimizer and p.steps]
+    figures = [
+        tag(
+            "figure",
+            tag("figcaption", metric.title, tag("span", metric.note)),
+            _panel(optimizer, number, pairs, names, metric),
+        )
+        for metric in metrics
+        if pairs
+    ]
+    return tag(
+        "div",
+        tag("h3", optimizer, tag("code", results.optimizers[optimizer])),
+        tag("div", *figures, class_="two")
+        if figures
+        else tag("p", "No finished run with this optimizer yet.", class_="soft"),
+        class_=f"panel o{number}",
+    )
+
+
+def _picker(optimizers: Sequence[str]) -> Markup:
+    options = [
+        tag(
+            "span",
+            tag("input", type="radio", name="optimizer", id=f"o{i}", checked=i == 0),
+            tag("label", name, for_=f"o{i}"),
+        )
+        for i, name in enumerate(optimizers)
+    ]
+    return tag("fieldset", tag("legend", "Optimizer"), tag("div", *options), class_="picker")
+
+
+def _toggles(names: Sequence[str]) -> Markup:
+    options = [
+        tag(
+            "span",
+            tag("input", type="checkbox", id=f"k{i}", checked=True),
+            tag("label", _swatch(i), name, for_=f"k{i}"),
+        )
+        for i, name in enumerate(names)
+    ]
+    return tag("fieldset", tag("legend", "Schedules"), tag("div", *options), class_="toggles")
+
+
+def _bands() -> Markup:
+    """The choice to see every band, which works without the script."""
+    words = f"all of them, not only the best {BANDS}"
+    option = tag(
+        "span", tag("input", type="checkbox", id="bands"), tag("label", words, for_="bands")
+    )
+    return tag("fieldset", tag("legend", "Intervals"), tag("div", option), class_="toggles")
+
+
+def _swatch(index: int) -> Markup:
+    drawn = tag("path", d="M1 5H27", class_=f"series {_look(index)}")
+    return tag("svg", drawn, viewBox="0 0 28 10", class_="swatch", aria_hidden="true")
+
+
+def curves(results: Results) -> Markup:
+    """Learning curves: two panels an optimizer, one optimizer at a time, a line each schedule."""
+    optimizers, names = results.order
+    metrics = [m for m in (_loss(results.pairs), _accuracy(results.pairs)) if m is not None]
+    return tag(
+        "div",
+        # One choice is no choice: a control for it would only be in the way.
+        _picker(optimizers) if len(optimizers) > 1 else "",
+        _toggles(names) if len(names) > 1 else "",
+        _bands() if len(names) > BANDS else "",
+        *(_optimizer(results, i, names, metrics) for i in range(len(optimizers))),
+        class_="learning",
+    )
+
+
+def readout(results: Results) -> dict[str, object]:
+    """The numbers behind the learning curves, for the script that reads them out.
+
+    Returns:
+        `names`, the schedules in order, and `pairs`: under `"optimizer/schedule"` (their positions
+        in the page's order) the steps and the means of loss and accuracy.
+    """
+    optimizers, names = results.order
+    return {
+        "names": names,
+        "pairs": {
+            f"{optimizers.index(pair.optimizer)}/{names.index(pair.schedule)}": {
+                "step": pair.steps,
+                "loss": _short(pair.loss.mean),
+                "accuracy": _short(pair.accuracy.times(100).mean),
+            }
+            for pair in results.pairs
+            if pair.steps
+        },
+    }
+
+
+def _short(row: Row) -> list[float | None]:
+    return [None if value is None else float(f"{value:.4g}") for value in row]

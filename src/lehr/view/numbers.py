@@ -1,0 +1,59 @@
+"""How numbers are written for people."""
+
+import math
+
+__all__ = ["NARROW", "count", "duration", "factor", "percent", "plain", "rate"]
+
+NARROW = "\u202f"
+"""The narrow no-break space that stands between a number and its unit."""
+
+MISSING = "–"
+
+
+def percent(share: float | None, *, unit: bool = True) -> str:
+    """A share between 0 and 1 as `93.4 %`; a dash where there is none."""
+    if share is None:
+        return MISSING
+    return f"{100 * share:.1f}{NARROW}%" if unit else f"{100 * share:.1f}"
+
+
+def plain(value: float | None, digits: int = 3) -> str:
+    """A number with `digits` significant digits and no exponent where it can be avoided."""
+    if value is None:
+        return MISSING
+    if value == 0:
+        return "0"
+    if not 1e-4 <= abs(value) < 1e6:
+        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+        mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+        return f"{mantissa}e{int(exponent)}"
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    text = f"{value:.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def rate(value: float | None) -> str:
+    """A learning rate: `0.003`, `0.0316`, `3e-5`."""
+    return plain(value, 3)
+
+
+def factor(decades: float | None) -> str:
+    """A width in decades as the factor it stands for: one decade is `×10`."""
+    return MISSING if decades is None else f"×{plain(10**decades, 2)}"
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """`1 pair`, `2,640 pairs`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def duration(seconds: float | None) -> str:
+    """A time for people: `48 s`, `12 min`, `2 h 05 min`."""
+    if seconds is None:
+        return MISSING
+    if seconds < 60:
+        return f"{plain(seconds, 2)}{NARROW}s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes}{NARROW}min"
+    return f"{minutes // 60}{NARROW}h {minutes % 60:02d}{NARROW}min"

@@ -1,0 +1,145 @@
+"""The report's sensitivity to the peak rate: a small panel for each pair, on shared axes."""
+
+from dataclasses import dataclass
+
+from lehr.view.markup import Markup, breakable, tag
+from lehr.view.numbers import NARROW, percent, rate
+from lehr.view.results import Pair, Results, present
+from lehr.view.svg import Scale, band, chart, line, nice_ticks
+
+__all__ = ["sensitivity"]
+
+_WIDTH, _HEIGHT = 96.0, 76.0
+_TOP, _BOTTOM = 8.0, 68.0
+
+DEPTH = 20.0
+"""How many points below the best the axis reaches at most: there, a peak is plainly wrong."""
+
+
+@dataclass(frozen=True)
+class _Axes:
+    x: Scale
+    y: Scale
+    ticks: list[float]
+
+    def grid(self) -> list[Markup]:
+        lines = [(tick, "grid") for tick in self.ticks] + [(self.y.low, "axis")]
+        return [
+            tag("line", x1=2.0, x2=_WIDTH - 2, y1=self.y(at), y2=self.y(at), class_=look)
+            for at, look in lines
+        ]
+
+    def labels(self) -> Markup:
+        """The vertical axis' numbers, as the cell in front of a row of panels."""
+        texts = [
+            tag("text", f"{t:g}", x=30.0, y=self.y(t) + 4, text_anchor="end", class_="tick")
+            for t in self.ticks
+        ]
+        drawn = tag("svg", *texts, viewBox=f"0 0 34 {_HEIGHT:g}", aria_hidden="true")
+        return tag("td", drawn, class_="scale")
+
+
+def _axes(results: Results) -> _Axes | None:
+    peaks = [p for pair in results.pairs for p in present(pair.peaks) if p > 0]
+    means = [v for pair in results.pairs for v in present(pair.sensitivity.times(100).mean)]
+    if not peaks or not means:
+        return None
+    top = max(means)
+    low, high = max(min(means), top - DEPTH) - 1, min(top + 1, 100.0)
+    return _Axes(
+        Scale(min(peaks) / 1.5, max(peaks) * 1.5, 2.0, _WIDTH - 2, log=True),
+        Scale(low, high, _BOTTOM, _TOP),
+        nice_ticks(low, high, 2),
+    )
+
+
+def _panel(pair: Pair, name: str, axes: _Axes) -> Markup:
+    x, y, values = axes.x, axes.y, pair.sensitivity.times(100)
+    points = [
+        (p, v) for p, v in zip(pair.peaks, values.mean, strict=True) if p is not None and p > 0
+    ]
+    failed = [
+        tag("text", "×", x=x(p), y=_BOTTOM - 1, text_anchor="middle", class_="failed")
+        for p, v in points
+        if v is None
+    ]
+    chosen = [
+        tag("circle", cx=x(p), cy=y.clamp(v), r=3.6, class_="dot")
+        for p, v in points
+        if v is not None and p == pair.peak
+    ]
+    box = tag("rect", x=0.0, y=_TOP - 4, width=_WIDTH, height=_BOTTOM - _TOP + 4)
+    words = "; ".join(
+        f"{rate(p)}: {'diverged' if v is None else percent(v / 100)}" for p, v in points
+    )
+    return chart(
+        _WIDTH,
+        _HEIGHT,
+        *axes.grid(),
+        tag("clipPath", box, id=f"{name}-c"),
+        tag(
+            "g",
+            band(pair.peaks, values.low, values.high, x, y, class_="band"),
+            line(pair.peaks, values.mean, x, y, class_="curve"),
+            clip_path=f"url(#{name}-c)",
+        ),
+        *failed,
+        *chosen,
+        name=name,
+        title=f"{pair.optimizer} with {pair.schedule}; chosen peak {rate(pair.peak)}",
+        text=f"Validation score by peak rate: {words}.",
+        class_="chart tiny",
+    )
+
+
+def _cell(pair: Pair | None, name: str, axes: _Axes) -> Markup:
+    if pair is None or not pair.peaks:
+        return tag("td", tag("span", "not run", class_="soft"))
+    return tag("td", _panel(pair, name, axes))
+
+
+def sensitivity(results: Results) -> Markup:
+    """Validation score against the peak rate: optimizers by schedules, as in the map."""
+    axes = _axes(results)
+    if axes is None:
+        return tag("p", "No peak rate has been tried yet.", class_="soft")
+    optimizers, names = results.order
+    rows = [
+        tag(
+            "tr",
+            tag("th", breakable(optimizer), scope="row"),
+            axes.labels(),
+            *(
+                _cell(results.find(optimizer, name), f"peak-{i}-{j}", axes)
+                for j, name in enumerate(names)
+            ),
+        )
+        for i, optimizer in enumerate(optimizers)
+    ]
+    peaks = [p for pair in results.pairs for p in present(pair.peaks) if p > 0]
+    ends = [tag("span", rate(min(peaks))), tag("span", rate(max(peaks)))]
+    head = tag(
+        "tr", tag("td"), tag("td"), *(tag("th", breakable(name), scope="col") for name in names)
+    )
+    foot = tag(
+        "tr",
+        tag("th", "peak rate", scope="row"),
+        tag("td"),
+        *(tag("td", *ends, class_="ends") for _ in names),
+    )
+    caption = tag(
+        "caption",
+        f"Every panel has the same axes: the peak rate on a log scale, and the validation score "
+        f"in percent, from {axes.y.low:.0f}{NARROW}% up. The dot is the chosen peak; × is a peak "
+        "at which every run diverged. The band is the interval over the tuning seeds, which are "
+        "few.",
+    )
+    table = tag(
+        "table",
+        caption,
+        tag("thead", head),
+        tag("tbody", *rows),
+        tag("tfoot", foot),
+        class_="peaks",
+    )
+    return tag("div", table, class_="scroll", tabindex="0", role="region", aria_label="Peak rates")

@@ -1,0 +1,258 @@
+"""A comparison as one page of HTML that needs nothing else: no request leaves it."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+from lehr.view.curves import curves, readout
+from lehr.view.markup import Markup, join, tag
+from lehr.view.numbers import count, duration, percent, rate
+from lehr.view.peaks import sensitivity
+from lehr.view.results import Results, part, read
+from lehr.view.shapes import schedules
+from lehr.view.tables import heat_map, ranking
+
+__all__ = ["render"]
+
+
+def render(results: Mapping[str, Any]) -> str:
+    """Draw the page.
+
+    Arguments:
+        results: what `json.load` gives for a `results.json`. Unfinished comparisons are drawn too:
+            pairs may be missing and numbers may be null.
+
+    Returns:
+        A whole HTML document. Its style and script are in it and are the only ones that its
+        content security policy lets run; names and texts from `results` are escaped.
+
+    Raises:
+        ValueError: `results` is not of the format that this version reads.
+    """
+    found = read(results)
+    style = Markup(_asset("page.css") + _choices(found))
+    script = Markup(_asset("page.js"))
+    page = tag("html", _head(found, style, script), _body(found, script), lang="en")
+    return f"<!doctype html>\n{page}\n"
+
+
+def _asset(name: str) -> str:
+    return files("lehr.view").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _choices(results: Results) -> str:
+    """The rules that let the page's radio buttons and boxes work without the script."""
+    optimizers, names = results.order
+    rules = [
+        f".learning:has(#o{i}:checked) .panel:not(.o{i}){{display:none}}"
+        for i in range(len(optimizers))
+    ]
+    rules += [
+        f".learning:has(#k{i}:not(:checked)) .panel .k{i}{{display:none}}"
+        for i in range(len(names))
+    ]
+    return "\n".join(rules)
+
+
+def _head(results: Results, style: Markup, script: Markup) -> Markup:
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{_digest(style)}'; "
+        f"script-src 'sha256-{_digest(script)}'; base-uri 'none'; form-action 'none'"
+    )
+    return tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("meta", name="generator", content=f"lehr {results.version}"),
+        tag("title", f"Schedules and optimizers on {results.task.get('name')} · lehr"),
+        tag("style", style),
+    )
+
+
+SECTIONS = (
+    ("ranking", "Ranking"),
+    ("map", "Map"),
+    ("schedules", "Schedules"),
+    ("learning", "Learning curves"),
+    ("peaks", "Peak rate"),
+    ("method", "How it was run"),
+)
+
+
+def _body(results: Results, script: Markup) -> Markup:
+    links = [tag("a", words, href=f"#{name}") for name, words in SECTIONS]
+    # In a data block, "</script>" would end it: no "<" may stand there.
+    data = Markup(json.dumps(readout(results), allow_nan=False).replace("<", "\\u003c"))
+    return tag(
+        "body",
+        tag("a", "Skip to the results", href="#ranking", class_="skip"),
+        _opening(results),
+        tag("nav", *links, aria_label="Sections") if results.pairs else "",
+        tag("main", *(_sections(results) if results.pairs else [_nothing(), _method(results)])),
+        tag("footer", f"Made by lehr {results.version}. This page asks nothing of the network."),
+        tag("script", data, type="application/json", id="numbers"),
+        tag("script", script),
+    )
+
+
+def _opening(results: Results) -> Markup:
+    mark = tag(
+        "svg",
+        tag("path", d="M2 4C12 4 14 20 30 20"),
+        viewBox="0 0 32 24",
+        class_="mark",
+        aria_hidden="true",
+    )
+    first, *rest = results.summary or ("No pair has been scored yet.",)
+    return tag(
+        "header",
+        tag("p", mark, "lehr", tag("span", "a comparison by training"), class_="brand"),
+        tag("h1", f"Schedules and optimizers on {results.task.get('name')}"),
+        tag("p", first, class_="lede"),
+        tag("ul", *(tag("li", sentence) for sentence in rest), class_="summary") if rest else "",
+        _progress(results),
+        _facts(results),
+    )
+
+
+def _progress(results: Results) -> Markup | str:
+    if results.complete:
+        return ""
+    every = len(results.optimizers) * len(results.schedules)
+    return tag(
+        "p",
+        tag("strong", "Not finished. "),
+        f"{len(results.pairs)} of {count(every, 'pair')} so far; ranks and intervals will move. "
+        "Run the same command again to go on from here.",
+        class_="notice",
+        role="note",
+    )
+
+
+def _facts(results: Results) -> Markup:
+    settings = results.settings
+    facts: list[tuple[str, str]] = []
+    if results.pairs and results.pairs[0].score is not None:
+        best = results.pairs[0]
+        facts.append((percent(best.score), f"best {results.score_name}"))
+        ties = len(best.ties)
+        facts.append((str(ties), "pair ties with it" if ties == 1 else "pairs tie with it"))
+    facts.append((f"{len(results.pairs):,}", "pair" if len(results.pairs) == 1 else "pairs"))
+    if settings.get("trials"):
+        facts.append((f"{settings['trials']:,}", "training runs"))
+    if settings.get("seconds") is not None:
+        facts.append((duration(settings["seconds"]), "of computing"))
+    items = [tag("div", tag("dt", words), tag("dd", value)) for value, words in facts]
+    return tag("dl", *items, class_="facts")
+
+
+def _nothing() -> Markup:
+    return tag("p", "Nothing to show yet: no pair has been trained.", class_="notice")
+
+
+def _section(name: str, title: str, words: str, *content: str) -> Markup:
+    return tag(
+        "section",
+        tag("h2", title, id=f"{name}-title"),
+        tag("p", words, class_="words") if words else "",
+        *content,
+        id=name,
+        aria_labelledby=f"{name}-title",
+    )
+
+
+def _sections(results: Results) -> list[Markup]:
+    return [
+        _section(
+            "ranking",
+            "Ranking",
+            "Best first. Pairs that tie with the best have a bar at their left: the seeds do not "
+            "suffice to put one before the other.",
+            ranking(results),
+        ),
+        _section("map", "Map", "Which schedule suits which optimizer.", heat_map(results)),
+        _section(
+            "schedules",
+            "Schedules",
+            "The factor on the peak rate over the run.",
+            schedules(results),
+        ),
+        _section(
+            "learning",
+            "Learning curves",
+            "At the chosen peak rate. A line is the mean over the seeds, its band the interval. "
+            "All optimizers share the same axes.",
+            curves(results),
+        ),
+        _section(
+            "peaks",
+            "How much the peak rate matters",
+            "Validation score against the peak rate. A flat top forgives a peak that is off; a "
+            "narrow one does not.",
+            sensitivity(results),
+        ),
+        _method(results),
+    ]
+
+
+def _statistics(results: Results) -> str:
+    settings, task = results.settings, results.task
+    confidence = 100 * float(settings.get("confidence") or 0.95)
+    return (
+        f"Each pair's peak rate is the one with the best mean validation score over "
+        f"{count(int(settings.get('tuning_seeds') or 0), 'tuning seed')}; its score is then the "
+        f"mean over {count(int(settings.get('seeds') or 0), 'seed')} at that peak, and the "
+        f"{confidence:g} % interval says how far this mean could move with other seeds, that is "
+        "with other initial weights and another order of the batches. "
+        f"It does not cover the choice of the {int(task.get('test') or 0):,} test images, which "
+        "are the same for every pair: other images could move all scores together, and a gap of "
+        "a few images may not carry over."
+    )
+
+
+def _method(results: Results) -> Markup:
+    settings, task = results.settings, results.task
+    peaks = ", ".join(rate(float(p)) for p in settings.get("peaks") or ())
+    versions = ", ".join(f"{k} {v}" for k, v in part(settings, "versions").items())
+    rows = [
+        ("Task", f"{task.get('name')}: {task.get('summary') or ''}"),
+        (
+            "Images",
+            f"{int(task.get('train') or 0):,} to train, {int(task.get('validation') or 0):,} to "
+            f"choose the peak rate, {int(task.get('test') or 0):,} to score",
+        ),
+        ("Network", str(task.get("network") or "")),
+        (
+            "Training",
+            f"{count(int(settings.get('steps') or 0), 'update')} with batches of "
+            f"{task.get('batch_size')}",
+        ),
+        ("Peak rates tried", peaks),
+        ("Versions", versions),
+    ]
+    items = [tag("div", tag("dt", name), tag("dd", text)) for name, text in rows if text]
+    named = [
+        tag("div", tag("dt", name), tag("dd", tag("code", text)))
+        for name, text in results.optimizers.items()
+    ]
+    command = settings.get("command")
+    return _section(
+        "method",
+        "How it was run",
+        _statistics(results),
+        tag("dl", *items, class_="method"),
+        tag("h3", "Optimizers"),
+        tag("dl", *named, class_="method"),
+        join([tag("h3", "Command"), tag("pre", tag("code", str(command)), tabindex="0")])
+        if command
+        else "",
+    )

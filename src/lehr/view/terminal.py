@@ -1,0 +1,184 @@
+"""Curves as text: one line of blocks for a table, and a plot in braille dots.
+
+Both have a form in plain ASCII, for outputs whose encoding has neither blocks nor braille.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby, pairwise
+
+from rich.text import Text
+
+from lehr.schedule import Schedule
+from lehr.view.numbers import plain
+
+__all__ = ["Canvas", "draw", "sparkline", "speaks_unicode"]
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+ASCII_BLOCKS = "_.:-=+*#"
+
+COLOURS = ("cyan", "magenta", "yellow", "green", "red", "blue")
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+# Which bit of a braille character is the dot in a column (0, 1) and a row (0 to 3 from the top).
+_BITS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
+
+
+def speaks_unicode(encoding: str | None) -> bool:
+    """Whether an output of this encoding can show blocks, braille and the axes' lines."""
+    try:
+        (BLOCKS + "⣿│└─").encode(encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def _spread(steps: int, count: int) -> list[int]:
+    """Return `count` steps of a run, evenly spread, from its first to its last."""
+    if steps < 1:
+        raise ValueError(f"steps={steps!r} must be at least 1")
+    return [round(i * (steps - 1) / max(1, count - 1)) for i in range(count)]
+
+
+def sparkline(schedule: Schedule, steps: int, *, width: int = 24, unicode: bool = True) -> str:
+    """A schedule over a run as one line of text, `width` characters wide.
+
+    The lowest block stands for 0 (or for the lowest value, if that is negative), the highest for
+    the highest value.
+    """
+    # A few dozen numbers: one at a time they are there before NumPy would have been imported.
+    run = schedule.over(steps)
+    values = [run(t) for t in _spread(steps, width)]
+    low, high = min(0.0, *values), max(values)
+    blocks = BLOCKS if unicode else ASCII_BLOCKS
+    if high <= low:
+        return blocks[0] * width
+    top = (len(blocks) - 1) / (high - low)
+    return "".join(blocks[round((value - low) * top)] for value in values)
+
+
+class Canvas:
+    """A grid of characters to draw curves on: braille dots, or a letter for each curve.
+
+    A dot's place is counted from the lower left, in dots.
+
+    Arguments:
+        width, height: its size in characters, each at least 1.
+        braille: two by four dots a character; otherwise one.
+    """
+
+    def __init__(self, width: int, height: int, *, braille: bool) -> None:
+        self._fine = (2, 4) if braille else (1, 1)
+        self._braille = braille
+        self._dots = [[0] * width for _ in range(height)]
+        self._owner = [[-1] * width for _ in range(height)]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Its width and height in dots."""
+        return len(self._dots[0]) * self._fine[0], len(self._dots) * self._fine[1]
+
+    def dot(self, x: int, y: int, curve: int) -> None:
+        """Set a dot, for the curve of this number; where curves meet, the later one shows."""
+        y = self.size[1] - 1 - y
+        column, row = x // self._fine[0], y // self._fine[1]
+        self._dots[row][column] |= _BITS[x % self._fine[0]][y % self._fine[1]]
+        self._owner[row][column] = curve
+
+    def curve(self, xs: Sequence[int], ys: Sequence[int], curve: int) -> None:
+        """Connect dots by straight lines."""
+        for x, y in zip(xs[:1], ys[:1], strict=True):
+            self.dot(x, y, curve)
+        for (x0, y0), (x1, y1) in pairwise(zip(xs, ys, strict=True)):
+            count = max(abs(x1 - x0), abs(y1 - y0), 1)
+            for i in range(1, count + 1):
+                self.dot(
+                    round(x0 + (x1 - x0) * i / count), round(y0 + (y1 - y0) * i / count), curve
+                )
+
+    def rows(self, letters: str) -> list[Text]:
+        """Its lines, from the top; a curve's colour follows from its number."""
+        lines: list[Text] = []
+        for dots, owners in zip(self._dots, self._owner, strict=True):
+            line = Text()
+            for owner, cells in groupby(zip(owners, dots, strict=True), key=lambda cell: cell[0]):
+                bits = [bits for _, bits in cells]
+                if owner < 0:
+                    line.append(" " * len(bits))
+                    continue
+                letter = letters[owner % len(letters)]
+                marks = (chr(0x2800 + b) if self._braille else letter for b in bits)
+                line.append("".join(marks), style=COLOURS[owner % len(COLOURS)])
+            lines.append(line)
+        return lines
+
+
+def draw(
+    schedules: Mapping[str, Schedule],
+    steps: int,
+    *,
+    width: int = 72,
+    height: int = 14,
+    unicode: bool = True,
+    colour: bool = True,
+) -> Text:
+    """Draw schedules over a run, as lines of text.
+
+    Arguments:
+        schedules: by the names that the legend gives them, at least one.
+        steps: the run's length, at least 1.
+        width, height: of the whole drawing without the legend, in characters.
+        unicode: whether the output can show braille; see `speaks_unicode`.
+        colour: whether it can show colour. Several curves without colour are drawn in letters,
+            because dots alone would not say which curve they belong to.
+
+    Raises:
+        ValueError: there is no schedule, or no step.
+    """
+    if not schedules:
+        raise ValueError("schedules={} is empty: give at least one schedule to draw")
+    braille = unicode and (colour or len(schedules) == 1)
+    letters = LETTERS if len(schedules) > 1 else "*"
+    at = _spread(steps, min(steps, 16 * width))
+    runs = [schedule.over(steps) for schedule in schedules.values()]
+    values = [[run(t) for t in at] for run in runs]
+    low = min(0.0, *(min(v) for v in values))
+    high = max(max(v) for v in values)
+    if high <= low:
+        high = low + 1.0
+    margin = max(len(plain(high)), len(plain(low)))
+    canvas = Canvas(max(4, width - margin - 2), max(2, height - 2), braille=braille)
+    right, top = (size - 1 for size in canvas.size)
+    xs = [round(t * right / max(1, steps - 1)) for t in at]
+    for number, curve in enumerate(values):
+        ys = [round((value - low) * top / (high - low)) for value in curve]
+        canvas.curve(xs, ys, number)
+    lines = _framed(canvas.rows(letters), plain(low), plain(high), steps, margin, unicode)
+    if len(schedules) > 1:
+        lines += [Text(), *_legend(schedules, letters, braille)]
+    return Text("\n").join(lines)
+
+
+def _framed(
+    rows: list[Text], low: str, high: str, steps: int, margin: int, unicode: bool
+) -> list[Text]:
+    """Put the axes around the rows, with the lowest and the highest number on each."""
+    wall, corner, floor = "│└─" if unicode else "|+-"
+    labels = [high, *[""] * (len(rows) - 2), low]
+    width = rows[0].cell_len
+    framed = [
+        Text.assemble((f"{label:>{margin}} {wall}", "dim"), row)
+        for label, row in zip(labels, rows, strict=True)
+    ]
+    last = str(steps - 1)
+    framed.append(Text(f"{'':>{margin}} {corner}{floor * width}", style="dim"))
+    framed.append(Text(f"{'':>{margin}}  0{last:>{width - 1}}", style="dim"))
+    return framed
+
+
+def _legend(names: Mapping[str, Schedule], letters: str, braille: bool) -> list[Text]:
+    return [
+        Text.assemble(
+            ("⠒⠒" if braille else letters[i % len(letters)], COLOURS[i % len(COLOURS)]), f" {name}"
+        )
+        for i, name in enumerate(names)
+    ]

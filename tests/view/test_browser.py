@@ -1,0 +1,107 @@
+"""The page in a real browser: no request, no complaint, no sideways scroll, working controls."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lehr.view.report import render
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSER = next((path for name in NAMES if (path := shutil.which(name))), None)
+
+pytestmark = pytest.mark.skipif(
+    BROWSER is None, reason=f"no browser: none of {', '.join(NAMES)} is installed"
+)
+
+# The page is looked at through a frame as wide as a phone; the frame writes down what it finds.
+PROBE = """<!doctype html><title>probe</title><body>
+<iframe src="page.html" width="390" height="800"></iframe>
+<script>
+const frame = document.querySelector("iframe");
+frame.addEventListener("load", () => {
+  const page = frame.contentDocument, view = frame.contentWindow;
+  const style = (selector) => view.getComputedStyle(page.querySelector(selector));
+  const shown = (selector) => style(selector).display !== "none";
+  const say = (name, value) => {
+    const line = document.createElement("p");
+    line.textContent = `${name}=${value}`;
+    document.body.append(line);
+  };
+  say("requests", view.performance.getEntriesByType("resource").length);
+  say("width", page.documentElement.scrollWidth);
+  say("readouts", page.querySelectorAll(".readout").length);
+  say("first", `${shown(".panel.o0")} ${shown(".panel.o1")}`);
+  page.querySelector("label[for=o1]").click();
+  say("second", `${shown(".panel.o0")} ${shown(".panel.o1")}`);
+  say("line", shown(".panel.o1 .series.k0"));
+  page.querySelector("#k0").click();
+  say("hidden", shown(".panel.o1 .series.k0"));
+  say("folded", shown(".rest"));
+  page.querySelector("#every").click();
+  say("unfolded", shown(".rest"));
+  const chart = page.querySelector(".panel.o1 svg.curves"), box = chart.getBoundingClientRect();
+  chart.dispatchEvent(new view.PointerEvent("pointermove",
+    { clientX: box.left + box.width * 0.5, clientY: box.top + box.height * 0.6 }));
+  say("read", page.querySelector(".panel.o1 .readout").textContent);
+});
+</script></body>
+"""
+
+
+@pytest.fixture(scope="module")
+def seen(
+    full: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, str], str]:
+    folder: Path = tmp_path_factory.mktemp("browser")
+    (folder / "page.html").write_text(render(full), encoding="utf-8")
+    (folder / "probe.html").write_text(PROBE, encoding="utf-8")
+    assert BROWSER is not None
+    done = subprocess.run(
+        [
+            BROWSER,
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-background-networking",
+            "--allow-file-access-from-files",
+            "--enable-logging=stderr",
+            "--virtual-time-budget=4000",
+            f"--user-data-dir={folder / 'profile'}",
+            "--dump-dom",
+            (folder / "probe.html").as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    lines = dict(re.findall(r"<p>(\w+)=(.*?)</p>", done.stdout))
+    return lines, "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
+
+
+def test_the_console_stays_silent(seen: tuple[dict[str, str], str]) -> None:
+    assert seen[1] == ""
+
+
+def test_no_request_leaves_the_page(seen: tuple[dict[str, str], str]) -> None:
+    assert seen[0]["requests"] == "0"
+
+
+def test_a_phone_need_not_scroll_sideways(seen: tuple[dict[str, str], str]) -> None:
+    assert int(seen[0]["width"]) <= 390
+
+
+def test_controls_work(seen: tuple[dict[str, str], str]) -> None:
+    found = seen[0]
+    assert (found["first"], found["second"]) == ("true false", "false true")
+    assert (found["line"], found["hidden"]) == ("true", "false")
+    assert (found["folded"], found["unfolded"]) == ("false", "true")
+
+
+def test_the_script_reads_out_what_is_pointed_at(seen: tuple[dict[str, str], str]) -> None:
+    assert seen[0]["readouts"] == "10"
+    assert re.fullmatch(r"\w+, update \d+: [\d.]+", seen[0]["read"])

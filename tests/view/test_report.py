@@ -1,0 +1,355 @@
+"""The report: whole, closed, escaped, legible, for finished and unfinished comparisons."""
+
+import base64
+import copy
+import hashlib
+import html
+import json
+import re
+from html.parser import HTMLParser
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from lehr.view.curves import COLOURS
+from lehr.view.report import render
+from lehr.view.tables import FIRST, SHADES
+
+VOID = {"br", "hr", "input", "link", "meta", "wbr"}
+TEXT_CONTRAST, SHAPE_CONTRAST = 4.5, 3.0
+
+
+class Page(HTMLParser):
+    """Reads a page strictly: what opens must close, in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.content: dict[str, list[str]] = {}
+        self.feed(text)
+        self.close()
+        assert not self.open, f"never closed: {self.open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert len(dict(attrs)) == len(attrs), f"an attribute twice in {attrs}"
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open:
+            self.content.setdefault(self.open[-1], []).append(data)
+
+    def attributes(self, name: str) -> list[str]:
+        return [attrs[name] or "" for _, attrs in self.tags if name in attrs]
+
+    def text(self) -> str:
+        seen = [t for tag, ts in self.content.items() if tag not in ("style", "script") for t in ts]
+        return " ".join(seen)
+
+
+@pytest.fixture(scope="session")
+def page(full: dict[str, Any]) -> str:
+    return render(full)
+
+
+def test_it_is_well_formed(page: str) -> None:
+    parsed = Page(page)
+    assert page.startswith('<!doctype html>\n<html lang="en">')
+    assert [tag for tag, _ in parsed.tags].count("h1") == 1
+
+
+def test_ids_are_unique_and_every_reference_has_its_target(page: str) -> None:
+    parsed = Page(page)
+    ids = parsed.attributes("id")
+    assert len(ids) == len(set(ids))
+    wanted = [
+        *parsed.attributes("for"),
+        *parsed.attributes("aria-labelledby"),
+        *parsed.attributes("aria-describedby"),
+        *(href.removeprefix("#") for href in parsed.attributes("href")),
+        *(re.findall(r"url\(#([^)]*)\)", " ".join(parsed.attributes("clip-path")))),
+    ]
+    assert set(wanted) <= set(ids)
+
+
+def test_nothing_is_loaded_from_anywhere(page: str) -> None:
+    assert "http:" not in page
+    assert "https:" not in page
+    assert "//" not in page
+    assert "@import" not in page
+    assert "url(" not in re.sub(r"url\(#[\w-]+\)", "", page)
+    parsed = Page(page)
+    assert not parsed.attributes("src")
+    assert all(href.startswith("#") for href in parsed.attributes("href"))
+    assert "link" not in {tag for tag, _ in parsed.tags}
+
+
+def test_the_policy_allows_this_style_and_this_script_only(page: str) -> None:
+    parsed = Page(page)
+    policy = next(a["content"] or "" for t, a in parsed.tags if a.get("http-equiv"))
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    style = re.search(r"<style>(.*?)</style>", page, re.DOTALL)[1]
+    script = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)[-1]
+    for text, kind in ((style, "style-src"), (script, "script-src")):
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{kind} 'sha256-{digest}'" in policy
+    # Neither would be let through by that policy.
+    assert not parsed.attributes("style")
+    assert not [name for _, attrs in parsed.tags for name in attrs if name.startswith("on")]
+
+
+def test_every_pair_is_there_with_its_numbers(page: str, full: dict[str, Any]) -> None:
+    rows = re.findall(r"<tr[^>]*>(?:(?!</tr>).)*class=\"number rank\".*?</tr>", page, re.DOTALL)
+    assert len(rows) == len(full["pairs"]) == 55
+    for row, pair in zip(rows, full["pairs"], strict=True):
+        assert f">{pair['rank']}<" in row
+        assert f">{pair['optimizer']}<" in row
+        assert f"{pair['schedule']}<" in row
+        assert f"{100 * pair['score']:.1f}\u202f%" in row
+        assert f"{100 * pair['low']:.1f}–{100 * pair['high']:.1f}" in row
+
+
+def test_the_map_has_a_cell_for_each_pair_and_marks_each_optimizers_best(
+    page: str, full: dict[str, Any]
+) -> None:
+    table = re.search(r'<table class="heat">.*?</table>', page, re.DOTALL)[0]
+    assert table.count("<td class=") == 55
+    body = re.search(r"<tbody>(.*)</tbody>", table, re.DOTALL)[1]
+    for row in body.split("</tr>")[:-1]:
+        name = re.search(r"<th[^>]*>(.*?)</th>", row)[1]
+        best = max(p["score"] for p in full["pairs"] if p["optimizer"] == name)
+        starred = re.findall(r"<td[^>]*>([\d.]+)<span[^>]*>★", row)
+        assert starred == [f"{100 * best:.1f}"]
+
+
+def test_the_failed_pair_does_not_flatten_the_scale(page: str, full: dict[str, Any]) -> None:
+    assert min(pair["score"] for pair in full["pairs"]) < 0.2
+    table = re.search(r'<table class="heat">.*?</table>', page, re.DOTALL)[0]
+    assert table.count('class="below"') == 1
+    shades = set(re.findall(r'class="h(\d)', table))
+    assert len(shades) >= SHADES - 2
+
+
+def test_ties_are_marked(page: str, full: dict[str, Any]) -> None:
+    best = full["pairs"][0]
+    tied = [p for p in full["pairs"] if f"{best['optimizer']}/{best['schedule']}" in p["ties"]]
+    assert tied
+    assert page.count('<tr class="top">') == 1 + len(tied)
+    assert page.count("the best among them</span>") == len(tied)
+
+
+def test_curves_have_a_panel_for_each_optimizer_and_a_line_for_each_pair(page: str) -> None:
+    for metric in ("loss", "accuracy"):
+        for number in range(5):
+            panel = re.search(rf"<svg(?:(?!<svg).)*?{metric}-{number}-c.*?</svg>", page, re.DOTALL)[
+                0
+            ]
+            assert panel.count('class="series ') == 11
+            assert panel.count('class="band ') == 11
+            assert panel.count('class="end ') == 11
+
+
+def test_the_readout_has_the_numbers(page: str, full: dict[str, Any]) -> None:
+    data = json.loads(re.search(r'<script type="application/json"[^>]*>(.*?)</script>', page)[1])
+    assert len(data["pairs"]) == 55
+    assert set(data["names"]) == set(full["schedules"])
+
+
+def test_how_it_was_run(page: str) -> None:
+    text = Page(page).text()
+    for words in (
+        "1,077 to train",
+        "batches of 64",
+        "10 seeds",
+        "3 tuning seeds",
+        "other initial weights and another order of the batches",
+        "It does not cover the choice of the 360 test images",
+        "torch 2.13.0",
+        "lehr compare --task digits --out results",
+        "3e-5, 0.0001",
+    ):
+        assert words in text, words
+
+
+def test_pictures_say_in_words_what_they_show(page: str) -> None:
+    for attributes in (attrs for tag, attrs in Page(page).tags if tag == "svg"):
+        assert attributes.get("role") == "img" or attributes.get("aria-hidden") == "true"
+    assert page.count('role="img"') == page.count("<title id=") == page.count("<desc id=")
+
+
+def test_tables_have_captions_and_headers(page: str) -> None:
+    tags = [tag for tag, _ in Page(page).tags]
+    assert tags.count("table") == tags.count("caption") == 3
+    assert all(attrs.get("scope") for tag, attrs in Page(page).tags if tag == "th")
+
+
+HOSTILE = "</title></style><script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
+
+
+def _renamed(value: Any, names: dict[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {names.get(k, k): _renamed(v, names) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_renamed(v, names) for v in value]
+    if isinstance(value, str):
+        for old, new in names.items():
+            value = value.replace(old, new)
+    return value
+
+
+def test_hostile_names_stay_text(results: dict[str, Any]) -> None:
+    names = {"adamw": f"a{HOSTILE}", "cosine": f"c{HOSTILE}"}
+    hostile = _renamed(results, names)
+    hostile["task"] |= {"name": HOSTILE, "summary": HOSTILE, "network": HOSTILE, "score": HOSTILE}
+    hostile["settings"] |= {"command": HOSTILE, "versions": {HOSTILE: HOSTILE}}
+    hostile["summary"] = [HOSTILE, HOSTILE]
+    text = render(hostile)
+    parsed = Page(text)
+    tags = [tag for tag, _ in parsed.tags]
+    assert tags.count("script") == 2
+    assert tags.count("style") == tags.count("title") - text.count("<title id=") == 1
+    assert "img" not in tags
+    assert HOSTILE in html.unescape(parsed.text())
+    data = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', text)[1]
+    assert names["cosine"] in json.loads(data)["names"]
+
+
+def test_an_unfinished_comparison(partial: dict[str, Any]) -> None:
+    text = render(partial)
+    said = Page(text).text()
+    assert "Not finished." in said
+    assert "7 of 55 pairs so far" in said
+    assert said.count("not run") == 2 * (55 - 7)
+    assert said.count("no score") == 2
+
+
+@pytest.mark.parametrize("key", ["rank", "peak_lr", "score", "low", "high", "validation"])
+def test_any_number_may_be_null(results: dict[str, Any], key: str) -> None:
+    for pair in results["pairs"][::2]:
+        pair[key] = None
+    Page(render(results))
+
+
+def test_whole_rows_may_be_null(results: dict[str, Any]) -> None:
+    for pair in results["pairs"]:
+        for part in (pair["curves"]["loss"], pair["curves"]["accuracy"], pair["sensitivity"]):
+            for name in ("mean", "low", "high"):
+                part[name] = [None] * len(part[name])
+    text = render(results)
+    Page(text)
+    assert "No peak rate has been tried yet." in text
+
+
+def test_nothing_trained_yet(results: dict[str, Any]) -> None:
+    results.update(pairs=[], summary=[])
+    results["settings"].update(complete=False, seconds=None, trials=0)
+    said = Page(render(results)).text()
+    assert "no pair has been trained" in said
+    assert "How it was run" in said
+
+
+def test_one_pair(single: dict[str, Any]) -> None:
+    text = render(single)
+    parsed = Page(text)
+    assert [t for t, a in parsed.tags if a.get("type") in ("radio", "checkbox")] == []
+    assert ">constant<" in text
+
+
+def test_one_seed_has_no_interval(single: dict[str, Any]) -> None:
+    pair = single["pairs"][0]
+    pair.update(low=None, high=None, seeds=1, scores=pair["scores"][:1])
+    Page(render(single))
+
+
+def test_few_pairs_are_not_folded(results: dict[str, Any]) -> None:
+    results["pairs"] = results["pairs"][:FIRST]
+    assert 'id="every"' not in render(results)
+
+
+def test_rendering_changes_nothing(full: dict[str, Any]) -> None:
+    before = copy.deepcopy(full)
+    assert render(full) == render(full)
+    assert full == before
+
+
+def test_another_format_is_refused(results: dict[str, Any]) -> None:
+    results["format"] = 2
+    with pytest.raises(ValueError, match="reads format 1, got 2"):
+        render(results)
+
+
+def test_what_is_no_result_is_refused() -> None:
+    with pytest.raises(ValueError, match="task, settings, optimizers, schedules, pairs missing"):
+        render({"format": 1})
+
+
+def test_a_pair_of_unknown_names_is_refused(results: dict[str, Any]) -> None:
+    results["pairs"][0]["schedule"] = "other"
+    with pytest.raises(ValueError, match="/other"):
+        render(results)
+
+
+def test_rows_that_do_not_fit_are_refused(results: dict[str, Any]) -> None:
+    results["pairs"][0]["curves"]["loss"]["mean"].pop()
+    with pytest.raises(ValueError, match="needs 30 numbers"):
+        render(results)
+
+
+# --- the palette ---------------------------------------------------------------------------------
+
+
+def _palettes() -> dict[str, dict[str, str]]:
+    style = files("lehr.view").joinpath("assets", "page.css").read_text(encoding="utf-8")
+    light, dark = re.findall(r":root \{(.*?)\}", style, re.DOTALL)[:2]
+    found = [dict(re.findall(r"--(\w[\w-]*): (#[0-9a-f]{6});", block)) for block in (light, dark)]
+    return {"light": found[0], "dark": found[0] | found[1]}
+
+
+def _luminance(colour: str) -> float:
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def _contrast(a: str, b: str) -> float:
+    low, high = sorted((_luminance(a), _luminance(b)))
+    return (high + 0.05) / (low + 0.05)
+
+
+SERIES = [f"c{i}" for i in range(COLOURS)]
+TEXTS = [
+    *(
+        (text, ground)
+        for text in ("ink", "soft", "accent", *SERIES)
+        for ground in ("paper", "card")
+    ),
+    ("warn", "warn-tint"),
+    ("warn", "paper"),
+    ("ink", "warn-tint"),
+    ("paper", "accent"),
+    *((f"t{i}", f"h{i}") for i in range(SHADES)),
+]
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.parametrize(("text", "ground"), TEXTS)
+def test_text_stands_out_from_its_ground(mode: str, text: str, ground: str) -> None:
+    palette = _palettes()[mode]
+    assert _contrast(palette[text], palette[ground]) >= TEXT_CONTRAST
+
+
+@pytest.mark.parametrize(("mode", "sign"), [("light", -1), ("dark", 1)])
+def test_the_maps_shades_are_ordered_by_lightness(mode: str, sign: int) -> None:
+    palette = _palettes()[mode]
+    shades = [sign * _luminance(palette[f"h{i}"]) for i in range(SHADES)]
+    assert shades == sorted(shades)
+    assert _contrast(palette["h0"], palette[f"h{SHADES - 1}"]) > 7
+    # The best stand out from the page, in either mode.
+    assert _contrast(palette[f"h{SHADES - 1}"], palette["paper"]) > SHAPE_CONTRAST
