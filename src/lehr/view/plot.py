@@ -69,7 +69,9 @@ def draw(schedules: Mapping[str, Schedule], steps: int, path: str | Path | None 
         )
     _dress(axes, steps, tuple(schedules))
     if path is not None:
-        figure.savefig(path, dpi=200)
+        # Without the date, the same schedules give the same file.
+        dated = Path(path).suffix.lower() == ".svg"
+        figure.savefig(path, dpi=200, metadata={"Date": None} if dated else None)
     return figure
 
 

@@ -46,8 +46,9 @@ def sparkline(schedule: Schedule, steps: int, *, width: int = 24, unicode: bool 
     the highest value.
     """
     # A few dozen numbers: one at a time they are there before NumPy would have been imported.
+    at = _spread(steps, width)
     run = schedule.over(steps)
-    values = [run(t) for t in _spread(steps, width)]
+    values = [run(t) for t in at]
     low, high = min(0.0, *values), max(values)
     blocks = BLOCKS if unicode else ASCII_BLOCKS
     if high <= low:
