@@ -22,7 +22,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from lehr.errors import ScheduleError
+from lehr.errors import PastEnd, ScheduleError
+from lehr.operators import Over
 from lehr.schedule import Schedule
 
 __all__ = ["Binding", "Driver", "Slot", "Track", "plain"]
@@ -160,7 +161,9 @@ class Track:
 
     def fill(self, steps: np.ndarray[Any, Any], groups: Sequence[Group]) -> None:
         """Compute the values of a block of steps."""
-        curve = self.schedule(steps)
+        length = self.schedule.length
+        # A block may reach past the run's end, where the value is that of the end.
+        curve = self.schedule(steps if length is None else np.minimum(steps, math.ceil(length)))
         self._shared = all(binding == self.bindings[0] for binding in self.bindings)
         self._direct = self.slot.index is None and not any(
             isinstance(self.slot.read(group), Tensor) for group in groups
@@ -171,6 +174,13 @@ class Track:
         gains = np.array([binding.gain for binding in self.bindings])
         offsets = np.array([binding.offset for binding in self.bindings])
         self._rows = (offsets + gains * curve[:, None]).tolist()
+
+    @property
+    def limit(self) -> float:
+        """The last position that has a value: finite where the schedule raises past its end."""
+        schedule = self.schedule
+        ends = isinstance(schedule, Over) and schedule.past == "raise"
+        return schedule.length or math.inf if ends else math.inf
 
     @property
     def shared(self) -> bool:
@@ -209,6 +219,7 @@ class Driver(LRScheduler):
             raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
         self._tracks: list[Track] = []
         self._begin = self._count = 0
+        self._limit = math.inf
         super().__init__(optimizer, last_epoch)
 
     def _plan(self) -> list[Track]:
@@ -222,12 +233,15 @@ class Driver(LRScheduler):
         for track in tracks:
             track.join(groups)
         self._tracks = tracks
+        self._limit = min((track.limit for track in tracks), default=math.inf)
         self._count = 0
 
     def _check_position(self, position: float) -> None:
         """Refuse a position that has no value; drop-ins with an end override it."""
         if position < 0:
             raise ScheduleError(f"position {position!r} is negative; the first step is 0")
+        if position > self._limit:
+            raise PastEnd(f"position {position!r} is after the run's {self._limit:g} steps")
 
     # ----- moving -------------------------------------------------------------------------------
 
@@ -242,14 +256,10 @@ class Driver(LRScheduler):
         Arguments:
             epoch: In place of the next position, the one to go to: see :meth:`seek`.
         """
-        if epoch is not None:
-            self._step_count += 1
-            self.seek(epoch)
-            return
-        if self._step_count == 1:
+        if epoch is None and self._step_count == 1:
             self._warn_of_order()
+        self._update_lr(epoch)
         self._step_count += 1
-        self._update_lr()
 
     def seek(self, position: float) -> None:
         """Go to a position and assign its values, at once and from anywhere.
