@@ -13,6 +13,9 @@ steps at a time, so that a step costs little more than the assignment.
 from __future__ import annotations
 
 import math
+import os
+import sys
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,20 +23,18 @@ from typing import Any, Final
 import numpy as np
 from torch import Tensor
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import EPOCH_DEPRECATION_WARNING, LRScheduler
 
 from lehr.errors import PastEnd, ScheduleError
 from lehr.operators import Over
 from lehr.schedule import Schedule
 
-__all__ = ["Binding", "Driver", "Slot", "Track", "plain"]
+__all__ = ["Binding", "Driver", "Group", "Slot", "Track", "check_optimizer", "plain", "warn"]
 
 Group = dict[str, Any]
 
-# Steps computed at once where all groups share a curve, and numbers computed at once where not:
-# both small enough to stay in the cache, large enough that the cost of computing them vanishes.
+# Steps computed at once: few enough to stay in the cache, enough that their cost vanishes.
 _BLOCK: Final = 1024
-_NUMBERS: Final = 65536
 
 
 def plain(value: Any) -> float:
@@ -60,24 +61,26 @@ class Slot:
         Raises:
             ScheduleError: If its groups have no such number.
         """
-        group = optimizer.param_groups[0]
-        if name in ("momentum", "beta1") and name not in group and "betas" in group:
-            return cls(name, "betas", 0)
-        if name == "beta2" and name not in group and "betas" in group:
-            return cls(name, "betas", 1)
-        value = group.get(name)
-        number = isinstance(value, Tensor) or (
-            isinstance(value, int | float) and not isinstance(value, bool)
-        )
-        if not number:
-            known = [key for key, v in group.items() if isinstance(v, int | float | Tensor)]
-            known = [key for key in known if not isinstance(group[key], bool)]
-            betas = ["beta1", "beta2"] if "betas" in group else []
-            raise ScheduleError(
-                f"{type(optimizer).__name__} has no number {name!r} to drive; it has "
-                f"{', '.join([*known, *betas])}"
-            )
-        return cls(name, name)
+        first = optimizer.param_groups[0]
+        slot = cls(name, name)
+        if name in ("momentum", "beta1", "beta2") and name not in first and "betas" in first:
+            slot = cls(name, "betas", 1 if name == "beta2" else 0)
+        for index, group in enumerate(optimizer.param_groups):
+            if not slot.stands_in(group):
+                known = [key for key in group if cls(key, key).stands_in(group)]
+                betas = ["beta1", "beta2"] if "betas" in group else []
+                raise ScheduleError(
+                    f"group {index} of {type(optimizer).__name__} has no number {name!r} to drive; "
+                    f"it has {', '.join([*known, *betas])}"
+                )
+        return slot
+
+    def stands_in(self, group: Group) -> bool:
+        """Return whether a group has a number there."""
+        value = group.get(self.key)
+        if self.index is not None:
+            return isinstance(value, tuple | list) and len(value) > self.index
+        return isinstance(value, int | float | Tensor) and not isinstance(value, bool)
 
     def read(self, group: Group) -> Any:
         """Return what stands there: a number or a tensor."""
@@ -111,69 +114,57 @@ class Track:
     Arguments:
         slot: The place that is driven.
         schedule: The curve, placed over its run.
-        bind: Returns the binding of a group; asked for each group, and again for one added later.
         low: A number that no driven value may be below; minus infinity leaves it unchecked.
         high: A number that no driven value may be above.
+
+    Attributes:
+        bindings: That of each group.
+        scale: A factor of all values, beside the schedule: that of a feedback rule.
     """
 
     def __init__(
         self,
         slot: Slot,
         schedule: Schedule,
-        bind: Callable[[int, Group], Binding],
         *,
         low: float = -math.inf,
         high: float = math.inf,
     ) -> None:
         self.slot, self.schedule = slot, schedule
-        self._bind, self._low, self._high = bind, low, high
+        self._low, self._high = low, high
         self.bindings: list[Binding] = []
-        self._rows: list[Any] = []
-        self._shared = True
-        self._direct = True
+        self.scale = 1.0
 
-    def join(self, groups: Sequence[Group]) -> None:
+    def join(self, groups: Sequence[Group], bind: Callable[[Slot, int, Group], Binding]) -> None:
         """Take in all groups, keeping the bindings of those that are known.
 
+        Arguments:
+            groups: The optimizer's.
+            bind: Returns the binding of a group.
+
         Raises:
-            ScheduleError: If a value could leave the range that the number may have.
+            ScheduleError: If a group has no such number, or a value could leave its range.
         """
-        added = [self._bind(i, groups[i]) for i in range(len(self.bindings), len(groups))]
-        for binding in added:
-            self._check(binding)
+        for index in range(len(self.bindings), len(groups)):
+            if not self.slot.stands_in(groups[index]):
+                raise ScheduleError(f"group {index} has no number {self.slot.name!r} to drive")
+        new = range(len(self.bindings), len(groups))
+        added = [bind(self.slot, index, groups[index]) for index in new]
+        self.check(added)
         self.bindings = [*self.bindings[: len(groups)], *added]
 
-    def _check(self, binding: Binding) -> None:
+    def check(self, bindings: Sequence[Binding]) -> None:
+        """Refuse bindings by which a value could leave its range."""
         if self._low == -math.inf and self._high == math.inf:
             return
-        ends = [binding.offset + binding.gain * bound for bound in self.schedule.bounds]
-        if any(math.isnan(end) for end in ends) or min(ends) < self._low or max(ends) > self._high:
-            raise ScheduleError(
-                f"{self.slot.name}={self.schedule} could give values from {min(ends):g} to "
-                f"{max(ends):g}; it must stay between {self._low:g} and {self._high:g}. "
-                "Write .clip(low=..., high=...) around it"
-            )
-
-    def at(self, position: float) -> list[float]:
-        """Return the value of each group at a position."""
-        value = self.schedule(position)
-        return [binding.offset + binding.gain * value for binding in self.bindings]
-
-    def fill(self, steps: np.ndarray[Any, Any], groups: Sequence[Group]) -> None:
-        """Compute the values of a block of steps."""
-        length = self.schedule.length
-        # A block may reach past the run's end, where the value is that of the end.
-        curve = self.schedule(steps if length is None else np.minimum(steps, math.ceil(length)))
-        self._shared = all(binding == self.bindings[0] for binding in self.bindings)
-        self._direct = self.slot.index is None and not any(
-            isinstance(self.slot.read(group), Tensor) for group in groups
-        )
-        if self._shared:
-            self._rows = (self.bindings[0].offset + self.bindings[0].gain * curve).tolist()
-            return
-        gains = np.array([binding.gain for binding in self.bindings])
-        offsets = np.array([binding.offset for binding in self.bindings])
-        self._rows = (offsets + gains * curve[:, None]).tolist()
+        for binding in bindings:
+            ends = [binding.offset + binding.gain * bound for bound in self.schedule.bounds]
+            if not (self._low <= min(ends) and max(ends) <= self._high):
+                raise ScheduleError(
+                    f"{self.slot.name}={self.schedule} could give values from {min(ends):g} to "
+                    f"{max(ends):g}; it must stay between {self._low:g} and {self._high:g}. "
+                    "Write .clip(low=..., high=...) around it"
+                )
 
     @property
     def limit(self) -> float:
@@ -182,29 +173,26 @@ class Track:
         ends = isinstance(schedule, Over) and schedule.past == "raise"
         return schedule.length or math.inf if ends else math.inf
 
-    @property
-    def shared(self) -> bool:
-        """Whether all groups have the same value."""
-        return all(binding == self.bindings[0] for binding in self.bindings)
+    def at(self, position: float) -> list[float]:
+        """Return the value of each group at a position."""
+        return self.values(self.schedule(position))
 
-    def write(self, index: int, groups: Sequence[Group]) -> None:
-        """Assign the values of one step of the block."""
-        row = self._rows[index]
-        if not self._direct:
-            self.assign([row] * len(groups) if self._shared else row, groups)
-        elif self._shared:
-            key = self.slot.key
-            for group in groups:
-                group[key] = row
-        else:
-            key = self.slot.key
-            for group, value in zip(groups, row, strict=True):
-                group[key] = value
+    def values(self, level: float) -> list[float]:
+        """Return the value of each group where the schedule has a level."""
+        return [self.scale * (b.offset + b.gain * level) for b in self.bindings]
 
-    def assign(self, values: Sequence[float], groups: Sequence[Group]) -> None:
-        """Assign the given values, one a group."""
-        for group, value in zip(groups, values, strict=True):
+    def assign(self, level: float, groups: Sequence[Group]) -> None:
+        """Assign the values that follow from a level of the schedule."""
+        for group, value in zip(groups, self.values(level), strict=True):
             self.slot.write(group, value)
+
+    def is_even(self, groups: Sequence[Group]) -> bool:
+        """Return whether all groups get the same plain number."""
+        return (
+            self.slot.index is None
+            and all(binding == self.bindings[0] for binding in self.bindings)
+            and not any(isinstance(group[self.slot.key], Tensor) for group in groups)
+        )
 
 
 class Driver(LRScheduler):
@@ -214,16 +202,22 @@ class Driver(LRScheduler):
     whenever their parameters change.
     """
 
+    _deprecates_epoch = False
+    """Whether ``step(epoch)`` warns, as torch's own schedulers do."""
+
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
-        if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
+        check_optimizer(optimizer)
         self._tracks: list[Track] = []
-        self._begin = self._count = 0
-        self._limit = math.inf
+        self._forget()
+        self._fraction = 0.0
         super().__init__(optimizer, last_epoch)
 
     def _plan(self) -> list[Track]:
         """Return what is driven; ``base_lrs`` is known by then."""
+        raise NotImplementedError
+
+    def _bind(self, slot: Slot, index: int, group: Group) -> Binding:
+        """Return what a schedule means for a group: the one of this index."""
         raise NotImplementedError
 
     def _replan(self) -> None:
@@ -231,24 +225,30 @@ class Driver(LRScheduler):
         tracks = self._plan()
         groups = self.optimizer.param_groups
         for track in tracks:
-            track.join(groups)
+            track.join(groups, self._bind)
         self._tracks = tracks
-        self._limit = min((track.limit for track in tracks), default=math.inf)
-        self._count = 0
+        self._forget()
+
+    def _last_position(self) -> float:
+        """Return the last position that has a value; drop-ins with an end override it."""
+        return min((track.limit for track in self._tracks), default=math.inf)
 
     def _check_position(self, position: float) -> None:
-        """Refuse a position that has no value; drop-ins with an end override it."""
-        if position < 0:
-            raise ScheduleError(f"position {position!r} is negative; the first step is 0")
-        if position > self._limit:
-            raise PastEnd(f"position {position!r} is after the run's {self._limit:g} steps")
+        """Refuse a position that has no value."""
+        if not 0 <= position < math.inf:
+            raise ScheduleError(f"position {position!r} must be a finite number of at least 0")
+        if position > self._last_position():
+            raise PastEnd(
+                f"position {position!r} is after the run's {self._last_position():g} steps"
+            )
 
     # ----- moving -------------------------------------------------------------------------------
 
     def _initial_step(self) -> None:
         self._replan()
-        self._step_count = 1
+        self._step_count = 0
         self.seek(self.last_epoch + 1)
+        self._step_count = 1
 
     def step(self, epoch: float | None = None) -> None:
         """Go to the next position and assign its values; call it after ``optimizer.step()``.
@@ -256,6 +256,34 @@ class Driver(LRScheduler):
         Arguments:
             epoch: In place of the next position, the one to go to: see :meth:`seek`.
         """
+        # Nearly every call ends here: nothing but the assignments, from values computed before.
+        index = self.last_epoch + 1 - self._begin
+        groups = self.optimizer.param_groups
+        if epoch is None and 0 <= index < self._count and self._is_known(groups):
+            for key, values in self._even:
+                value = values[index]
+                for group in groups:
+                    group[key] = value
+            for track, levels in self._uneven:
+                track.assign(levels[index], groups)
+            self.last_epoch += 1
+            self._step_count += 1
+            return
+        self._step_slowly(epoch)
+
+    def _is_known(self, groups: list[Group]) -> bool:
+        """Return whether the groups are those that the block was computed for.
+
+        Loading an optimizer makes new groups, and a rate may have become a tensor by hand.
+        """
+        if groups is not self._known or len(groups) != self._size or self._step_count < 2:
+            return False
+        first = groups[0]
+        return all(first[key].__class__ is float for key, _ in self._even)
+
+    def _step_slowly(self, epoch: float | None) -> None:
+        if epoch is not None and self._deprecates_epoch:
+            warn(EPOCH_DEPRECATION_WARNING)
         if epoch is None and self._step_count == 1:
             self._warn_of_order()
         self._update_lr(epoch)
@@ -268,39 +296,73 @@ class Driver(LRScheduler):
             position: How many updates came before, at least 0; between two, where a real number.
 
         Raises:
-            ScheduleError: If it is negative.
+            ScheduleError: If it is negative or not finite.
         """
         self._update_lr(position)
 
+    def _resume(self, position: float, step_count: int) -> None:
+        """Take up a saved position. At -1, a child whose turn has not come, nothing is assigned."""
+        self._forget()
+        self._step_count = step_count
+        if position < 0:
+            self.last_epoch, self._fraction = -1, 0.0
+        else:
+            self.seek(position)
+
     def _update_lr(self, epoch: float | None = None) -> None:
-        position = self.last_epoch + 1 if epoch is None else epoch
+        position = self.last_epoch + 1 if epoch is None else plain(epoch)
         self._check_position(position)
         groups = self.optimizer.param_groups
-        if position != int(position):
+        if position == int(position):
+            index = int(position) - self._begin
+            if not (0 <= index < self._count and self._is_known(groups)):
+                self._fill(int(position))
+                index = 0
+            for key, values in self._even:
+                for group in groups:
+                    group[key] = values[index]
+            for track, levels in self._uneven:
+                track.assign(levels[index], groups)
+        else:
             self._join()
             for track in self._tracks:
-                track.assign(track.at(position), groups)
-            self.last_epoch = math.floor(position)
-            return
-        index = int(position) - self._begin
-        if not 0 <= index < self._count or len(groups) != len(self.base_lrs):
-            self._fill(int(position))
-            index = 0
-        self.last_epoch = self._begin + index
-        for track in self._tracks:
-            track.write(index, groups)
+                track.assign(track.schedule(position), groups)
+            self._forget()
+        self.last_epoch = math.floor(position)
+        self._fraction = position - self.last_epoch
 
     def _fill(self, position: int) -> None:
         """Compute the block of values that begins at a position."""
         self._join()
         groups = self.optimizer.param_groups
-        size = _BLOCK
-        if not all(track.shared for track in self._tracks):
-            size = max(16, _NUMBERS // len(groups))
+        size = int(min(_BLOCK, self._last_position() - position + 1))
+        # A user's function may have no values past the run: it is not asked ahead of time.
+        if any(track.schedule.calls for track in self._tracks):
+            size = 1
         steps = np.arange(position, position + size)
-        for track in self._tracks:
-            track.fill(steps, groups)
-        self._begin, self._count = position, size
+        with np.errstate(over="ignore", invalid="ignore"):
+            blocks = [np.asarray(track.schedule(steps)) for track in self._tracks]
+        finite = np.logical_and.reduce([np.isfinite(block) for block in blocks])
+        self._count = size if finite.all() else int(finite.argmin())
+        if self._count == 0:
+            self._forget()
+            raise ScheduleError(f"the schedule has no finite value at position {position}")
+        self._even, self._uneven = [], []
+        for track, block in zip(self._tracks, blocks, strict=True):
+            if track.is_even(groups):
+                all_alike = track.bindings[0]
+                values = track.scale * (all_alike.offset + all_alike.gain * block)
+                self._even.append((track.slot.key, values.tolist()))
+            else:
+                self._uneven.append((track, block.tolist()))
+        self._begin, self._known, self._size = position, groups, len(groups)
+
+    def _forget(self) -> None:
+        """Drop the block of values: the next step computes them again."""
+        self._begin = self._count = self._size = 0
+        self._known: list[Group] | None = None
+        self._even: list[tuple[str, list[float]]] = []
+        self._uneven: list[tuple[Track, list[float]]] = []
 
     def _join(self) -> None:
         """Take in the groups that were added since."""
@@ -308,21 +370,25 @@ class Driver(LRScheduler):
         for group in groups[len(self.base_lrs) :]:
             self.base_lrs.append(group.setdefault("initial_lr", plain(group["lr"])))
         for track in self._tracks:
-            track.join(groups)
+            track.join(groups, self._bind)
 
     def _warn_of_order(self) -> None:
-        """Give torch's own warning where the scheduler moves before the optimizer did."""
-        wrapped = hasattr(self.optimizer.step, "_wrapped_by_lr_sched")
-        if wrapped and not getattr(self.optimizer, "_opt_called", False):
-            import warnings
-
-            warnings.warn(
+        """Give torch's own warnings where the scheduler moves before the optimizer did."""
+        if not hasattr(self.optimizer.step, "_wrapped_by_lr_sched"):
+            warn(
+                "Seems like `optimizer.step()` has been overridden after learning rate scheduler "
+                "initialization: whether it is called before `lr_scheduler.step()` cannot be seen."
+            )
+        elif not getattr(self.optimizer, "_opt_called", False):
+            warn(
                 "Detected call of `lr_scheduler.step()` before `optimizer.step()`: the schedule's "
                 "first value is never used. Call `optimizer.step()` first, then "
-                "`lr_scheduler.step()`.",
-                UserWarning,
-                stacklevel=3,
+                "`lr_scheduler.step()`."
             )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: all but the values, which are computed again."""
+        return {**self.__dict__, "_count": 0, "_known": None, "_even": [], "_uneven": []}
 
     # ----- asking -------------------------------------------------------------------------------
 
@@ -341,3 +407,22 @@ class Driver(LRScheduler):
     def _last_lr(self) -> list[float | Tensor]:
         # torch's containers read it from their children.
         return self.get_last_lr()
+
+
+def check_optimizer(optimizer: Any) -> None:
+    """Refuse what is no optimizer.
+
+    Raises:
+        TypeError: If it is none.
+    """
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
+
+
+def warn(message: str) -> None:
+    """Warn with the place in the user's own code, however deep in lehr the call came from."""
+    here = os.path.dirname(__file__)
+    frame, level = sys._getframe(), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(here):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, UserWarning, stacklevel=level)

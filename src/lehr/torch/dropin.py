@@ -8,22 +8,19 @@ resuming in any order, seeking and a group added later are right too.
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any, ClassVar
 
-from torch import Tensor
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import EPOCH_DEPRECATION_WARNING
 
 from lehr.catalogue.cyclic import warm_restarts
 from lehr.catalogue.decay import cosine, exponential, linear, multistep, polynomial, step
 from lehr.errors import ScheduleError, number, whole
 from lehr.leaves import hold
 from lehr.schedule import Schedule
-from lehr.torch.driver import Binding, Driver, Group, Slot, Track, plain
+from lehr.torch.driver import Binding, Driver, Group, Slot, Track, check_optimizer, plain
 
 __all__ = [
     "CosineAnnealingLR",
@@ -51,8 +48,10 @@ def per_group(name: str, value: Any, optimizer: Optimizer) -> list[float]:
     """Return one float a group, from one for all or a list.
 
     Raises:
+        TypeError: If ``optimizer`` is none.
         ValueError: If a list has another length than there are groups.
     """
+    check_optimizer(optimizer)
     groups = len(optimizer.param_groups)
     values = list(value) if isinstance(value, list | tuple) else [value] * groups
     if len(values) != groups:
@@ -60,42 +59,79 @@ def per_group(name: str, value: Any, optimizer: Optimizer) -> list[float]:
             f"{name}={value!r} has {len(values)} values, but the optimizer has {groups} "
             "param_groups; write one number for all, or a list with one for each"
         )
-    return [plain(item) for item in values]
+    return [number(name, plain(item)) for item in values]
+
+
+def plain_copy(value: Any) -> Any:
+    """Return a value in plain types, sharing nothing with what is still in use."""
+    if isinstance(value, dict):
+        return {key: plain_copy(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_copy(item) for item in value]
+    return value.item() if hasattr(value, "item") else value
 
 
 class DropIn(Driver):
     """A scheduler with torch's face: its state carries its parameters, and a loaded one wins."""
 
+    _deprecates_epoch = True
+
     _saved: ClassVar[tuple[str, ...]] = ()
     """The attributes that its plan depends on; they are its state, beside the position."""
+
+    _per_group: ClassVar[tuple[str, ...]] = ()
+    """Those of them that are lists with one number a group."""
+
+    _absolute: ClassVar[bool] = False
+    """Whether the rates are the user's own numbers, whatever the optimizer was given."""
 
     def _shape(self) -> Schedule:
         """Return the factor of each group's base rate."""
         raise NotImplementedError
 
     def _plan(self) -> list[Track]:
-        return [Track(Slot("lr", "lr"), self._shape(), self._bind)]
+        return [Track(Slot("lr", "lr"), self._shape())]
 
-    def _bind(self, index: int, group: Group) -> Binding:
+    def _bind(self, slot: Slot, index: int, group: Group) -> Binding:
         return Binding(gain=plain(self.base_lrs[index]))
 
-    def step(self, epoch: float | None = None) -> None:
-        """Go to the next position; with ``epoch``, which torch deprecates, to that one."""
-        if epoch is not None:
-            warnings.warn(EPOCH_DEPRECATION_WARNING, UserWarning, stacklevel=2)
-        super().step(epoch)
+    def _join(self) -> None:
+        groups = len(self.optimizer.param_groups)
+        for name in self._per_group:
+            values = getattr(self, name)
+            if len(values) < groups and len(set(values)) > 1:
+                raise ValueError(
+                    f"group {len(values)} was added, but {name}={values!r} is a list for "
+                    f"{len(values)} groups; build a new scheduler with a list for all"
+                )
+            setattr(self, name, [*values, *[values[0]] * (groups - len(values))])
+        if self._absolute:
+            self._share_base()
+        super()._join()
+
+    def _share_base(self) -> None:
+        """Give the groups added later the others' base rate, in place of their own."""
+        known = len(self.base_lrs)
+        for group in self.optimizer.param_groups[known:]:
+            if len({plain(lr) for lr in self.base_lrs}) > 1:
+                raise ValueError(
+                    f"group {known} was added, but base_lr is a list for {known} groups; build a "
+                    "new scheduler with a list for all"
+                )
+            group["initial_lr"] = self.base_lrs[0]
 
     def state_dict(self) -> dict[str, Any]:
         """Return the position and the parameters, in plain types."""
         return {
             "last_epoch": self.last_epoch,
             "_step_count": self._step_count,
+            **({"fraction": self._fraction} if self._fraction else {}),
             "base_lrs": [plain(lr) for lr in self.base_lrs],
             **{name: self._to_state(name) for name in self._saved},
         }
 
     def _to_state(self, name: str) -> Any:
-        return getattr(self, name)
+        return plain_copy(getattr(self, name))
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up a saved position with its parameters, and assign its values at once.
@@ -111,29 +147,45 @@ class DropIn(Driver):
             raise ScheduleError(
                 f"this is no state of a {type(self).__name__}: {', '.join(missing)} missing"
             )
-        bases = [plain(lr) for lr in state_dict["base_lrs"]]
-        groups = len(self.optimizer.param_groups)
-        if len(bases) != groups:
-            raise ScheduleError(f"the state has {len(bases)} groups, the optimizer has {groups}")
         before = {name: self.__dict__.get(name) for name in ("base_lrs", *self._saved)}
         try:
-            self.base_lrs = list(bases)
+            position = plain(state_dict["last_epoch"]) + plain(state_dict.get("fraction", 0.0))
+            self.base_lrs = [plain(lr) for lr in state_dict["base_lrs"]]
             for name in self._saved:
-                self._from_state(name, state_dict[name])
+                self._from_state(name, plain_copy(state_dict[name]))
+            self._check_groups()
             self._replan()
-            self._check_position(state_dict["last_epoch"])
-        except Exception:
+            if position != -1:
+                self._check_position(position)
+        except Exception as error:
             self.__dict__.update(before)
             self._replan()
+            if isinstance(error, TypeError | AttributeError):
+                raise ScheduleError(
+                    f"this is no state of a {type(self).__name__}: {error}"
+                ) from None
             raise
-        self._step_count = state_dict.get("_step_count", state_dict["last_epoch"] + 1)
-        self.seek(state_dict["last_epoch"])
+        self._resume(position, int(state_dict.get("_step_count", position + 1)))
+
+    def _check_groups(self) -> None:
+        groups = len(self.optimizer.param_groups)
+        for name in ("base_lrs", *self._per_group):
+            values = getattr(self, name)
+            if not isinstance(values, list) or len(values) != groups:
+                raise ScheduleError(
+                    f"the state has {name}={values!r}; the optimizer has {groups} groups"
+                )
 
     def _from_state(self, name: str, value: Any) -> None:
         setattr(self, name, value)
 
     def _get_closed_form_lr(self) -> list[float]:
-        return self._tracks[0].at(self.last_epoch)
+        return self._tracks[0].at(self.last_epoch + self._fraction)
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._saved)
+        kind, optimizer = type(self).__name__, type(self.optimizer).__name__
+        return f"{kind}({optimizer}, {given}, at {self.last_epoch + self._fraction:g})"
 
 
 class StepLR(DropIn):
@@ -197,9 +249,11 @@ class MultiStepLR(DropIn):
     def _to_state(self, name: str) -> Any:
         # A Counter is no plain type, and JSON would make its keys text.
         value = getattr(self, name)
-        return sorted(value.elements()) if isinstance(value, Counter) else value
+        return plain_copy(sorted(value.elements()) if isinstance(value, Counter) else value)
 
     def _from_state(self, name: str, value: Any) -> None:
+        if name == "milestones" and isinstance(value, dict):
+            value = {int(milestone): count for milestone, count in value.items()}
         setattr(self, name, Counter(value) if name == "milestones" else value)
 
 
@@ -335,7 +389,7 @@ class CosineAnnealingLR(DropIn):
         half = real_steps("T_max", self.T_max)
         return (cosine(half) >> cosine(half, to=1.0)).repeat()
 
-    def _bind(self, index: int, group: Group) -> Binding:
+    def _bind(self, slot: Slot, index: int, group: Group) -> Binding:
         return Binding(gain=plain(self.base_lrs[index]) - self.eta_min, offset=self.eta_min)
 
 
@@ -359,6 +413,8 @@ class CosineAnnealingWarmRestarts(DropIn):
         ValueError: If an argument is out of its range.
     """
 
+    # Its step takes an epoch as a matter of course, a real one too: epoch + batch / batches.
+    _deprecates_epoch = False
     _saved = ("T_0", "T_mult", "eta_min")
 
     def __init__(
@@ -370,7 +426,6 @@ class CosineAnnealingWarmRestarts(DropIn):
         last_epoch: int = -1,
     ) -> None:
         self.T_0, self.T_mult, self.eta_min = T_0, T_mult, eta_min
-        self._position: float = 0
         super().__init__(optimizer, last_epoch)
 
     def _shape(self) -> Schedule:
@@ -378,24 +433,17 @@ class CosineAnnealingWarmRestarts(DropIn):
         number("eta_min", self.eta_min, at_least=0)
         return warm_restarts(first, whole("T_mult", self.T_mult, at_least=1))
 
-    def _bind(self, index: int, group: Group) -> Binding:
+    def _bind(self, slot: Slot, index: int, group: Group) -> Binding:
         return Binding(gain=plain(self.base_lrs[index]) - self.eta_min, offset=self.eta_min)
 
-    def step(self, epoch: float | None = None) -> None:
-        """Go to the next epoch; or to ``epoch``, which may be real: ``epoch + batch / batches``."""
-        Driver.step(self, epoch)
-
-    def _update_lr(self, epoch: float | None = None) -> None:
-        super()._update_lr(epoch)
-        self._position = self.last_epoch if epoch is None else epoch
-
     def _cycle(self) -> tuple[float, int]:
+        position = self.last_epoch + self._fraction
         begin, length = 0, self.T_0
         if self.T_mult == 1:
-            begin = int(self._position // length) * length
-        while self.T_mult > 1 and self._position >= begin + length:
+            begin = int(position // length) * length
+        while self.T_mult > 1 and position >= begin + length:
             begin, length = begin + length, length * self.T_mult
-        return self._position - begin, length
+        return position - begin, length
 
     @property
     def T_cur(self) -> float:
@@ -406,8 +454,3 @@ class CosineAnnealingWarmRestarts(DropIn):
     def T_i(self) -> int:
         """Epochs between the last restart and the next."""
         return self._cycle()[1]
-
-
-def as_tensor_like(value: float, like: Any) -> Any:
-    """Return a number as a tensor where the one it stands beside is one."""
-    return like.new_tensor(value) if isinstance(like, Tensor) else value

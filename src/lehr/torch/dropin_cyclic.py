@@ -7,12 +7,10 @@ import types
 import warnings
 from collections.abc import Callable
 from fractions import Fraction
-from functools import partial
 from typing import Any, Literal
 
 from torch.optim import Optimizer
 
-from lehr.catalogue.cyclic import PerCycle
 from lehr.catalogue.decay import exponential, linear
 from lehr.catalogue.warmup import warmup
 from lehr.errors import ScheduleError, number, whole
@@ -85,6 +83,8 @@ class CyclicLR(DropIn):
         *("max_lrs", "step_size_up", "step_size_down", "mode", "gamma", "scale_mode"),
         *("cycle_momentum", "base_momentums", "max_momentums"),
     )
+    _per_group = ("max_lrs", "base_momentums", "max_momentums")
+    _absolute = True
 
     def __init__(
         self,
@@ -102,13 +102,6 @@ class CyclicLR(DropIn):
         max_momentum: float | list[float] = 0.9,
         last_epoch: int = -1,
     ) -> None:
-        if mode not in ("triangular", "triangular2", "exp_range") and scale_fn is None:
-            raise ValueError(
-                "mode is invalid and scale_fn is None: "
-                f"mode={mode!r} must be 'triangular', 'triangular2' or 'exp_range'"
-            )
-        if scale_mode not in ("cycle", "iterations"):
-            raise ScheduleError(f"scale_mode={scale_mode!r} must be 'cycle' or 'iterations'")
         self._given_base = per_group("base_lr", base_lr, optimizer)
         self.max_lrs = per_group("max_lr", max_lr, optimizer)
         self.step_size_up = step_size_up
@@ -120,6 +113,8 @@ class CyclicLR(DropIn):
         self.max_momentums = per_group("max_momentum", max_momentum, optimizer)
         if cycle_momentum:
             momentum_slot(optimizer)
+        # Everything is checked before the optimizer is touched.
+        self._shape()
         if last_epoch == -1:
             for lr, group in zip(self._given_base, optimizer.param_groups, strict=True):
                 Slot("lr", "lr").write(group, lr)
@@ -140,9 +135,16 @@ class CyclicLR(DropIn):
         down = real_steps("step_size_down", self.step_size_down)
         triangle = warmup(up) >> linear(down)
         custom = self._scale_fn_custom
+        if custom is None and self.mode not in ("triangular", "triangular2", "exp_range"):
+            raise ValueError(
+                "mode is invalid and scale_fn is None: "
+                f"mode={self.mode!r} must be 'triangular', 'triangular2' or 'exp_range'"
+            )
+        if self.scale_mode not in ("cycle", "iterations"):
+            raise ScheduleError(f"scale_mode={self.scale_mode!r} must be 'cycle' or 'iterations'")
         if custom is not None:
-            function = PerCycle(custom, up + down) if self.scale_mode == "cycle" else custom
-            return triangle.repeat() * formula(function)
+            per = up + down if self.scale_mode == "cycle" else None
+            return triangle.repeat() * formula(custom, per=per)
         if self.mode == "triangular2":
             return triangle.repeat(scale=0.5)
         if self.mode == "exp_range":
@@ -151,24 +153,17 @@ class CyclicLR(DropIn):
 
     def _plan(self) -> list[Track]:
         shape = self._shape()
-        lows, highs = [plain(lr) for lr in self.base_lrs], self.max_lrs
-        tracks = [
-            Track(
-                Slot("lr", "lr"),
-                shape,
-                partial(_between, "max_lr", lows, highs),
-            )
-        ]
+        tracks = [Track(Slot("lr", "lr"), shape)]
         if self.cycle_momentum:
-            low, high = self.base_momentums, self.max_momentums
-            tracks.append(
-                Track(
-                    momentum_slot(self.optimizer),
-                    shape,
-                    partial(_between, "max_momentum", high, low),
-                )
-            )
+            tracks.append(Track(momentum_slot(self.optimizer), shape))
         return tracks
+
+    def _bind(self, slot: Slot, index: int, group: Group) -> Binding:
+        if slot.name == "momentum":
+            low, high = self.base_momentums[index], self.max_momentums[index]
+            return Binding(gain=low - high, offset=high)
+        low, high = plain(self.base_lrs[index]), self.max_lrs[index]
+        return Binding(gain=high - low, offset=low)
 
     @property
     def use_beta1(self) -> bool:
@@ -207,8 +202,10 @@ class CyclicLR(DropIn):
             state["step_size_down"] = state["total_size"] - state["step_size_up"]
         for name in ("base_momentums", "max_momentums"):
             state.setdefault(name, getattr(self, name))
-        restore_function(self._scale_fn_custom, state.pop("_scale_fn_custom", None))
+        function = state.pop("_scale_fn_custom", None)
         super().load_state_dict(state)
+        if restore_function(self._scale_fn_custom, function):
+            self._resume(self.last_epoch + self._fraction, self._step_count)
 
 
 def saved_function(name: str, function: Callable[..., Any] | None) -> dict[str, Any] | None:
@@ -221,21 +218,12 @@ def saved_function(name: str, function: Callable[..., Any] | None) -> dict[str, 
     return dict(vars(function))
 
 
-def restore_function(function: Callable[..., Any] | None, saved: dict[str, Any] | None) -> None:
-    """Put a callable object's saved attributes back."""
-    if saved and function is not None:
-        vars(function).update(saved)
-
-
-def _between(name: str, start: list[float], to: list[float], index: int, group: Group) -> Binding:
-    if index >= len(start):
-        if len(set(start)) > 1 or len(set(to)) > 1:
-            raise ValueError(
-                f"group {index} was added, but {name} was given as a list of {len(to)}; "
-                "build a new scheduler with a list for all groups"
-            )
-        index = 0
-    return Binding(gain=to[index] - start[index], offset=start[index])
+def restore_function(function: Callable[..., Any] | None, saved: dict[str, Any] | None) -> bool:
+    """Put a callable object's saved attributes back; return whether there were any."""
+    if not saved or function is None:
+        return False
+    vars(function).update(saved)
+    return True
 
 
 class OneCycleLR(DropIn):
@@ -276,6 +264,7 @@ class OneCycleLR(DropIn):
         *("max_lrs", "div_factor", "final_div_factor"),
         *("cycle_momentum", "base_momentums", "max_momentums"),
     )
+    _per_group = ("max_lrs", "base_momentums", "max_momentums")
 
     def __init__(
         self,
@@ -353,8 +342,10 @@ class OneCycleLR(DropIn):
     def _path(self, levels: list[float]) -> Schedule:
         """Return the path through the levels, one leg a phase."""
         ease = "cosine" if self.anneal_strategy == "cos" else "linear"
-        path = hold(0, at=levels[0])
-        for length, start, to in zip(self._legs(), levels, levels[1:], strict=False):
+        path, legs = hold(0, at=levels[0]), self._legs()
+        if legs[-1] == 0 and legs[-2] > 0:
+            legs.pop()  # the last step is the peak's own: there is nothing after it to go down in
+        for length, start, to in zip(legs, levels, levels[1:], strict=False):
             moves = start != to
             path = path >> (ramp(length, to=to, ease=ease) if moves else hold(length, at=to))
         return path
@@ -363,33 +354,32 @@ class OneCycleLR(DropIn):
         start = 1 / self.div_factor
         end = start / self.final_div_factor
         rate = self._path([start, 1.0, start, end] if self.three_phase else [start, 1.0, end])
-        nothing = [0.0] * len(self.max_lrs)
-        tracks = [
-            Track(
-                Slot("lr", "lr"),
-                rate,
-                partial(_between, "max_lr", nothing, self.max_lrs),
-            )
-        ]
+        tracks = [Track(Slot("lr", "lr"), rate)]
         if self.cycle_momentum:
             dip = self._path([0.0, 1.0, 0.0, 0.0])
-            low, high = self.base_momentums, self.max_momentums
-            tracks.append(
-                Track(
-                    momentum_slot(self.optimizer),
-                    dip,
-                    partial(_between, "max_momentum", high, low),
-                )
-            )
+            tracks.append(Track(momentum_slot(self.optimizer), dip))
         return tracks
 
+    def _bind(self, slot: Slot, index: int, group: Group) -> Binding:
+        if slot.name == "momentum":
+            low, high = self.base_momentums[index], self.max_momentums[index]
+            return Binding(gain=low - high, offset=high)
+        return Binding(gain=self.max_lrs[index])
+
+    def _join(self) -> None:
+        super()._join()
+        self._mark_groups(self.optimizer)
+
+    def _last_position(self) -> float:
+        return self.total_steps
+
     def _check_position(self, position: float) -> None:
-        super()._check_position(position)
         if position > self.total_steps:
             raise ScheduleError(
                 f"Tried to step {position} times. The specified number of total steps is "
                 f"{self.total_steps}"
             )
+        super()._check_position(position)
 
     @property
     def use_beta1(self) -> bool:
@@ -404,8 +394,10 @@ class OneCycleLR(DropIn):
         state = {name: getattr(self, name) for name in self._saved}
         state.update(state_dict)
         state["anneal_strategy"] = state.pop("_anneal_func_type", state["anneal_strategy"])
+        if phases := state.pop("_schedule_phases", None):
+            state["three_phase"] = len(phases) == 3
+            state["pct_start"] = (phases[0]["end_step"] + 1) / state["total_steps"]
         super().load_state_dict(state)
-        self._mark_groups(self.optimizer)
 
 
 def _total_steps(total_steps: Any, epochs: Any, steps_per_epoch: Any) -> int:

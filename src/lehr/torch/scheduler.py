@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
 from torch.optim import Optimizer
 
+from lehr.catalogue.decay import constant
+from lehr.catalogue.registry import Rule, State
 from lehr.errors import NeedsHorizon, ScheduleError, whole
 from lehr.horizon import Horizon, HorizonLike
 from lehr.schedule import Schedule
@@ -70,6 +71,8 @@ class Scheduler(Driver):
         over: The run that the schedules are placed over: updates, or a
             :class:`~lehr.horizon.Horizon`. Not needed where they have lengths of their own.
         momentum: The schedule of the momentum, or of the first beta where there are betas.
+        feedback: A rule that follows a metric, such as :func:`lehr.plateau`: its factor joins that
+            of ``lr`` (1, where none is given). Tell it the metric by :meth:`report`.
         last_epoch: The position before the first; -1 for a new run. (torch's own name.)
         **others: Schedules for other keys of the parameter groups, such as ``weight_decay``,
             ``eps``, ``beta2`` or a key of your own.
@@ -100,9 +103,14 @@ class Scheduler(Driver):
         over: HorizonLike | None = None,
         *,
         momentum: Schedule | Meaning | None = None,
+        feedback: Rule | None = None,
         last_epoch: int = -1,
         **others: Schedule | Meaning,
     ) -> None:
+        if feedback is not None and lr is None:
+            lr = constant()
+        self._rule = feedback
+        self._feedback: State = {} if feedback is None else feedback.init()
         given = {"lr": lr, "momentum": momentum, **others}
         if all(meaning is None for meaning in given.values()):
             raise ScheduleError("nothing is driven; write Scheduler(optimizer, lr=schedule)")
@@ -129,13 +137,54 @@ class Scheduler(Driver):
         return Meaning(schedule, given.is_factor)
 
     def _plan(self) -> list[Track]:
-        tracks = []
+        tracks: list[Track] = []
         for name, meaning in self._meanings.items():
             slot = Slot.find(name, self.optimizer)
+            for other in tracks:
+                if (other.slot.key, other.slot.index) == (slot.key, slot.index):
+                    raise ScheduleError(
+                        f"{other.slot.name} and {name} are the same number of this optimizer; "
+                        "give one of them"
+                    )
             high = math.nextafter(_AT_MOST[name], 0) if name in _AT_MOST else math.inf
-            bind = partial(_own_base, slot) if meaning.is_factor else _as_it_is
-            tracks.append(Track(slot, meaning.schedule, bind, low=0.0, high=high))
+            track = Track(slot, meaning.schedule, low=0.0, high=high)
+            if name == "lr" and self._rule is not None:
+                track.scale = self._rule.value(self._feedback)
+            tracks.append(track)
         return tracks
+
+    def _bind(self, slot: Slot, index: int, group: Group) -> Binding:
+        if not self._meanings[slot.name].is_factor:
+            return Binding()
+        # The base is kept in the group, as torch keeps that of the rate.
+        base = group.setdefault(f"initial_{slot.name}", plain(slot.read(group)))
+        return Binding(gain=plain(base))
+
+    def report(self, metric: Any) -> None:
+        """Tell the feedback rule a metric, and assign the rates that follow from it at once.
+
+        Arguments:
+            metric: What the rule reads: a number for most, such as a validation loss.
+
+        Raises:
+            ScheduleError: If there is no rule, or the metric is none that it reads.
+        """
+        if self._rule is None:
+            raise ScheduleError(
+                f"report({metric!r}): nothing listens; write "
+                "Scheduler(..., feedback=lehr.plateau())"
+            )
+        self._take_up(self._rule.update(self._feedback, metric))
+        self.seek(self.last_epoch)
+
+    def _take_up(self, feedback: State) -> None:
+        """Take a state of the rule as the present one."""
+        assert self._rule is not None
+        for track in self._tracks:
+            if track.slot.name == "lr":
+                track.scale = self._rule.value(feedback)
+        self._feedback = feedback
+        self._forget()
 
     # ----- state --------------------------------------------------------------------------------
 
@@ -148,11 +197,15 @@ class Scheduler(Driver):
             "format": _FORMAT,
             "last_epoch": self.last_epoch,
             "_step_count": self._step_count,
+            **({"fraction": self._fraction} if self._fraction else {}),
             "plan": {name: repr(meaning.schedule) for name, meaning in self._meanings.items()},
             "bindings": {
                 track.slot.name: [[b.gain, b.offset] for b in track.bindings]
                 for track in self._tracks
             },
+            **(
+                {} if self._rule is None else {"rule": repr(self._rule), "feedback": self._feedback}
+            ),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any], *, position_only: bool = False) -> None:
@@ -169,7 +222,9 @@ class Scheduler(Driver):
         """
         try:
             version, position = state_dict["format"], int(state_dict["last_epoch"])
+            fraction = float(state_dict.get("fraction", 0.0))
             count, plan = int(state_dict["_step_count"]), dict(state_dict["plan"])
+            rule, feedback = state_dict.get("rule"), dict(state_dict.get("feedback", {}))
             bindings = {
                 name: [Binding(float(gain), float(offset)) for gain, offset in pairs]
                 for name, pairs in state_dict["bindings"].items()
@@ -178,17 +233,21 @@ class Scheduler(Driver):
             raise ScheduleError(f"this is no state of a lehr Scheduler: {error!r}") from None
         if version != _FORMAT:
             raise ScheduleError(f"state of format {version!r}; this lehr reads format {_FORMAT}")
-        self._check_position(position)
+        if position != -1:
+            self._check_position(position + fraction)
         if not position_only:
-            self._check_same(plan, bindings)
+            self._check_same({**plan, "feedback": rule}, bindings)
             for track in self._tracks:
                 track.bindings = bindings[track.slot.name]
-        self._step_count = count
-        self._count = 0
-        self.seek(position)
+        if self._rule is not None and rule == repr(self._rule):
+            self._take_up(feedback)
+        self._resume(position + fraction, count)
 
-    def _check_same(self, plan: dict[str, str], bindings: dict[str, list[Binding]]) -> None:
-        mine = {name: repr(meaning.schedule) for name, meaning in self._meanings.items()}
+    def _check_same(self, plan: dict[str, str | None], bindings: dict[str, list[Binding]]) -> None:
+        mine: dict[str, str | None] = {
+            name: repr(meaning.schedule) for name, meaning in self._meanings.items()
+        }
+        mine["feedback"] = None if self._rule is None else repr(self._rule)
         if plan != mine:
             raise ScheduleError(
                 "the state belongs to other schedules:\n"
@@ -198,22 +257,15 @@ class Scheduler(Driver):
                 "the schedules that are here"
             )
         groups = len(self.optimizer.param_groups)
-        for name, saved in bindings.items():
+        for track in self._tracks:
+            name = track.slot.name
+            saved = bindings.get(name, [])
             if len(saved) != groups:
                 raise ScheduleError(
                     f"the state drives {name} in {len(saved)} groups; the optimizer has {groups}"
                 )
+            track.check(saved)
 
     def __repr__(self) -> str:
         driven = ", ".join(f"{name}={m.schedule!r}" for name, m in self._meanings.items())
         return f"Scheduler({type(self.optimizer).__name__}, {driven}, at {self.last_epoch})"
-
-
-def _as_it_is(index: int, group: Group) -> Binding:
-    return Binding()
-
-
-def _own_base(slot: Slot, index: int, group: Group) -> Binding:
-    """Bind to the group's own base value, which is kept in the group as torch keeps it."""
-    base = group.setdefault(f"initial_{slot.name}", plain(slot.read(group)))
-    return Binding(gain=plain(base))

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from lehr.catalogue.phases import trapezoid
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule import Schedule
-from lehr.torch.driver import Binding, Driver, Group, Slot, Track, plain
+from lehr.torch.driver import Binding, Group, Slot, Track, plain
 from lehr.torch.dropin import DropIn, per_group, real_steps
 from lehr.torch.dropin_cyclic import restore_function, saved_function
 
@@ -68,6 +68,9 @@ class TrapezoidalLR(DropIn):
     Source: Xing et al. (2018), A Walk with SGD, arXiv:1802.08770.
     """
 
+    _deprecates_epoch = False
+    _per_group = ("max_lrs",)
+    _absolute = True
     _saved = (
         *("max_lrs", "step_size", "anneal_start_epoch", "scale_mode", "steps_per_epoch"),
         *("history", "trn_iterations"),
@@ -78,8 +81,8 @@ class TrapezoidalLR(DropIn):
         optimizer: Optimizer,
         base_lr: float | list[float] = 0.001,
         max_lr: float | list[float] = 0.006,
-        step_size: float = 2000,
-        anneal_start_epoch: float = 9,
+        step_size: float = 5,
+        anneal_start_epoch: float = 10,
         scale_fn: Callable[[Any], float] | None = None,
         scale_mode: Literal["zero2one", "iterations"] = "zero2one",
         *,
@@ -119,17 +122,15 @@ class TrapezoidalLR(DropIn):
         )
 
     def _plan(self) -> list[Track]:
-        return [Track(Slot("lr", "lr"), self._shape(), self._bind, low=0.0)]
+        return [Track(Slot("lr", "lr"), self._shape(), low=0.0)]
 
-    def _bind(self, index: int, group: Group) -> Binding:
-        i = min(index, len(self.max_lrs) - 1)
-        low, high = plain(self.base_lrs[i]), self.max_lrs[i]
+    def _bind(self, slot: Slot, index: int, group: Group) -> Binding:
+        low, high = plain(self.base_lrs[index]), self.max_lrs[index]
         return Binding(gain=high - low, offset=low)
 
     def step(self, epoch: float | None = None) -> None:
         """Go to the next position, or to ``epoch``, and note it in the history."""
-        # Going to an epoch is what this one is made for: torch's deprecation does not apply.
-        Driver.step(self, epoch)
+        super().step(epoch)
         self.trn_iterations += 1
         self.history["iterations"].append(self.trn_iterations)
         self.history["lr"].append(plain(self.optimizer.param_groups[0]["lr"]))
@@ -174,13 +175,16 @@ class TrapezoidalLR(DropIn):
     def state_dict(self) -> dict[str, Any]:
         """Return the position, the parameters and the history; a function says it is missing."""
         state = super().state_dict()
-        state["history"] = {name: list(values) for name, values in self.history.items()}
         state["scale_fn"] = saved_function("scale_fn", self.scale_fn)
         return state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up a saved position with its parameters and its history."""
         state = dict(state_dict)
-        restore_function(self.scale_fn, state.pop("scale_fn", None))
-        history = {name: list(values) for name, values in state.get("history", {}).items()}
-        super().load_state_dict({**state, "history": history})
+        history = state.get("history")
+        if not isinstance(history, dict) or not all(isinstance(v, list) for v in history.values()):
+            raise ScheduleError(f"this is no state of a TrapezoidalLR: history={history!r}")
+        function = state.pop("scale_fn", None)
+        super().load_state_dict(state)
+        if restore_function(self.scale_fn, function):
+            self._resume(self.last_epoch + self._fraction, self._step_count)

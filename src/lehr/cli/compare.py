@@ -1,0 +1,223 @@
+"""`lehr compare`: which optimizer and schedule go together, by training."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from lehr.cli import Refused, console
+
+if TYPE_CHECKING:
+    from lehr.lab import Plan, Progress
+
+__all__ = ["compare"]
+
+_OUT = Path("lehr-compare")
+_INTERRUPTED = 130  # what a shell expects of a program that Ctrl-C ended
+
+
+class _Terse(click.Command):
+    """A command that says in one line what is wrong with how it was called."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **kwargs)
+        except click.UsageError as error:
+            raise Refused(error.format_message()) from error
+
+
+def _between_commas(read: Callable[[str], Any]) -> Callable[..., tuple[Any, ...] | None]:
+    """A callback that reads an option's value as a list."""
+
+    def convert(
+        ctx: click.Context, param: click.Parameter, value: str | None
+    ) -> tuple[Any, ...] | None:
+        if value is None:
+            return None
+        try:
+            return tuple(read(part.strip()) for part in value.split(","))
+        except ValueError as error:
+            raise click.BadParameter(f"{value!r}: {error}", ctx, param) from None
+
+    return convert
+
+
+@click.command(cls=_Terse)
+@click.option("--task", default="digits", show_default=True, help="What is trained.")
+@click.option(
+    "--optimizers", callback=_between_commas(str), help="Names between commas.  [default: all]"
+)
+@click.option(
+    "--schedules",
+    callback=_between_commas(str),
+    help="Names between commas, of those that `lehr list` shows.  [default: the usual eleven]",
+)
+@click.option("--steps", type=int, help="Updates in a training run.")
+@click.option("--seeds", type=int, help="Runs that score a pair at its best peak rate.")
+@click.option("--tuning-seeds", type=int, help="Runs at each peak rate that choose the best.")
+@click.option(
+    "--peaks", callback=_between_commas(float), help="Peak rates between commas, ascending."
+)
+@click.option("--quick", is_flag=True, help="Train less: a first look.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=_OUT,
+    show_default=True,
+    help="Folder to keep trials, results and report in.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    help="Processes to train in.  [default: one per processor]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Write the results as JSON, for programs.")
+def compare(quick: bool, out: Path, jobs: int | None, as_json: bool, **chosen: Any) -> None:
+    """Compare optimizers and schedules by training.
+
+    Every optimizer is paired with every schedule. Each pair gets its best peak rate from the same
+    grid and is scored on test data over several seeds; pairs that cannot be told apart tie. What is
+    trained is kept: the same command takes up where it was stopped.
+    """
+    errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    _check_installed()
+    plan: Plan | None = None
+    seen: list[Progress] = []
+    try:
+        plan = _plan(quick, {name: value for name, value in chosen.items() if value is not None})
+        with _bar(errors) as show:
+            found = _run(plan, out, jobs or _processors(), lambda p: (seen.append(p), show(p)))
+    except KeyboardInterrupt:
+        errors.print(_stopped(plan, out, seen))
+        raise click.exceptions.Exit(_INTERRUPTED) from None
+    if seen[0].reused:
+        errors.print(f"{seen[0].reused:,} of {seen[0].total:,} trials were already in {out}.")
+    if as_json:
+        click.echo(json.dumps(found, allow_nan=False))
+    else:
+        _show(found, out)
+
+
+def _check_installed() -> None:
+    missing = [name for name in ("torch", "scipy", "sklearn") if find_spec(name) is None]
+    if missing:
+        raise Refused(f"lehr compare needs {' and '.join(missing)}: pip install 'lehr[lab]'")
+
+
+def _plan(quick: bool, chosen: Mapping[str, Any]) -> Plan:
+    # Here and not above: no other command should wait for what this imports.
+    from lehr.lab import FULL, QUICK, Plan
+
+    names = ("task", "optimizers", "schedules")
+    size = {name: value for name, value in chosen.items() if name not in names}
+    try:
+        return Plan(
+            **{name: chosen[name] for name in names if name in chosen},
+            size=replace(QUICK if quick else FULL, **size),
+        )
+    except ValueError as error:
+        raise Refused(str(error)) from None
+
+
+def _run(plan: Plan, out: Path, jobs: int, watch: Callable[[Progress], object]) -> dict[str, Any]:
+    from lehr.lab import StoreError, WorkerError, compare
+
+    try:
+        return compare(plan, out, jobs=jobs, watch=watch)
+    except (StoreError, OSError) as error:
+        raise Refused(str(error)) from None
+    except WorkerError as error:
+        raise click.ClickException(f"{error}; to go on: {_again(plan, out)}") from None
+
+
+def _processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def _bar(errors: Console) -> Generator[Callable[[Progress], object]]:
+    """A line that shows how far it is, while it lasts; none where nobody would see it move."""
+    bar = Bar(
+        TextColumn("training"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("runs,"),
+        TimeRemainingColumn(compact=True),
+        TextColumn("left"),
+        console=errors,
+        transient=True,
+        disable=not errors.is_terminal,
+    )
+    with bar:
+        line = bar.add_task("training", total=None)
+
+        def show(progress: Progress) -> None:
+            done = progress.reused + progress.trained
+            bar.update(line, completed=done, total=progress.total)
+
+        yield show
+
+
+def _again(plan: Plan, out: Path) -> str:
+    """What to type to go on with a comparison."""
+    return plan.command() + ("" if out == _OUT else f" --out {shlex.quote(str(out))}")
+
+
+def _stopped(plan: Plan | None, out: Path, seen: list[Progress]) -> str:
+    if plan is None or not seen:
+        return "Stopped before anything was trained."
+    last = seen[-1]
+    return (
+        f"Stopped: {last.reused + last.trained:,} of {last.total:,} trials are kept in "
+        f"{out / 'trials.jsonl'}; to go on: {_again(plan, out)}"
+    )
+
+
+def _show(found: Mapping[str, Any], out: Path) -> None:
+    """Print the ranking, what it says, and where the rest is."""
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    table.add_column("rank", justify="right", style="dim")
+    table.add_column("optimizer", no_wrap=True)
+    table.add_column("schedule", style="bold", no_wrap=True)
+    table.add_column("peak rate", justify="right")
+    table.add_column(found["task"]["score"], no_wrap=True)
+    table.add_column("", style="green", no_wrap=True)
+    best = found["pairs"][0]
+    for pair in found["pairs"]:
+        tied = pair is best or f"{best['optimizer']}/{best['schedule']}" in pair["ties"]
+        table.add_row(
+            str(pair["rank"]),
+            pair["optimizer"],
+            pair["schedule"],
+            f"{pair['peak_lr']:g}",
+            _score(pair),
+            "best" if pair is best else "ties with the best" if tied else "",
+        )
+    terminal = console()
+    terminal.print(table)
+    for sentence in found["summary"]:
+        terminal.print(f"\n{sentence}", markup=False)
+    terminal.print(f"\nReport: {out / 'report.html'}", markup=False, soft_wrap=True)
+
+
+def _score(pair: Mapping[str, Any]) -> str:
+    score = f"{100 * pair['score']:.1f}%"
+    if pair["low"] is None:
+        return score
+    return f"{score}  ({100 * pair['low']:.1f} to {100 * pair['high']:.1f})"

@@ -1,0 +1,21 @@
+"""Comparing by training: which schedule, which peak rate and which optimizer go together.
+
+A `Plan` says what to train; `compare` trains it and gives the results.
+"""
+
+from lehr.lab.comparison import Progress, compare
+from lehr.lab.engine import WorkerError
+from lehr.lab.plan import FULL, QUICK, Pair, Plan, Size
+from lehr.lab.store import StoreError
+
+__all__ = [
+    "FULL",
+    "QUICK",
+    "Pair",
+    "Plan",
+    "Progress",
+    "Size",
+    "StoreError",
+    "WorkerError",
+    "compare",
+]

@@ -1,0 +1,217 @@
+"""`lehr compare` as a user types it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from lehr.cli import lehr
+
+TINY = [
+    *("--optimizers", "momentum,adam"),
+    *("--schedules", "step, cosine"),
+    *("--steps", "6"),
+    *("--seeds", "3"),
+    *("--tuning-seeds", "1"),
+    *("--peaks", "0.01,0.1"),
+]
+COMMAND = (
+    "lehr compare --task digits --optimizers momentum,adam --schedules step,cosine "
+    "--steps 6 --seeds 3 --tuning-seeds 1 --peaks 0.01,0.1"
+)
+
+
+def call(out: Path, *options: str) -> Result:
+    return CliRunner().invoke(lehr, ["compare", "--jobs", "1", "--out", str(out), *options])
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished comparison."""
+    out = tmp_path_factory.mktemp("compare")
+    assert call(out, *TINY).exit_code == 0
+    return out
+
+
+def test_it_prints_the_ranking_and_says_what_it_means(out: Path) -> None:
+    result = call(out, *TINY)
+    found = json.loads((out / "results.json").read_text())
+    lines = [line.rstrip() for line in result.stdout.splitlines()]
+    assert lines[0].split() == ["rank", "optimizer", "schedule", "peak", "rate", "test", "accuracy"]
+    for pair, line in zip(found["pairs"], lines[1:5], strict=True):
+        words = line.split()
+        assert words[:3] == [str(pair["rank"]), pair["optimizer"], pair["schedule"]]
+        assert float(words[3]) == pair["peak_lr"]
+        assert words[4] == f"{100 * pair['score']:.1f}%"
+        best = found["pairs"][0]
+        tied = f"{best['optimizer']}/{best['schedule']}" in pair["ties"]
+        assert line.endswith("ties with the best") == tied
+    assert lines[1].endswith("best")
+    assert [line for line in lines[5:] if line] == [
+        *found["summary"],
+        f"Report: {out / 'report.html'}",
+    ]
+    assert "20 of 20 trials were already in" in result.stderr
+
+
+def test_json_is_all_that_is_on_stdout(out: Path) -> None:
+    result = call(out, *TINY, "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == json.loads((out / "results.json").read_text())
+
+
+def test_the_command_it_tells_is_this_one(out: Path) -> None:
+    settings = json.loads((out / "results.json").read_text())["settings"]
+    assert settings["command"] == COMMAND
+    assert settings["complete"] is True
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--optimizers", "adan"], "unknown optimizer 'adan': choose from sgd, momentum, nest"),
+        (["--schedules", "cosine,cosin"], "unknown schedule 'cosin'"),
+        (["--task", "mnist"], "unknown task 'mnist': choose from digits"),
+        (["--optimizers", "adam,adam"], "optimizers names 'adam' twice"),
+        (["--steps", "0"], "steps=0 must be a whole number of at least 2"),
+        (["--steps", "many"], "'many' is not a valid integer"),
+        (["--seeds", "-1"], "seeds=-1 must be"),
+        (["--tuning-seeds", "0"], "tuning_seeds=0 must be"),
+        (["--peaks", "0.1,x"], "could not convert string to float: 'x'"),
+        (["--peaks", "1,0.1"], "must be in ascending order"),
+        (["--peaks", "0,1"], "must be finite and above 0"),
+        (["--jobs", "0"], "0 is not in the range x>=1"),
+        (["--nonsense"], "No such option"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(options: list[str], words: str, tmp_path: Path) -> None:
+    result = call(tmp_path / "out", *options)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("Error: ")
+    assert words in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_with_something_else_in_it_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "trials.jsonl").write_text("a shopping list\n")
+    result = call(tmp_path, *TINY)
+    assert result.exit_code == 2
+    assert "line 1 is not a trial" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert (tmp_path / "trials.jsonl").read_text() == "a shopping list\n"
+
+
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("")
+    result = call(tmp_path / "out", *TINY)
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+
+
+def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def there(name: str) -> object:
+        return None if name == "torch" else object()
+
+    monkeypatch.setattr("lehr.cli.compare.find_spec", there)
+    result = call(tmp_path / "out", *TINY)
+    assert result.exit_code == 2
+    assert result.stderr == "Error: lehr compare needs torch: pip install 'lehr[lab]'\n"
+
+
+def test_importing_the_command_costs_little() -> None:
+    # Also what it takes to tell a wrong name must not need torch.
+    heavy = "[m for m in ('torch', 'sklearn', 'scipy') if m in sys.modules]"
+    code = f"import sys, lehr.cli.compare; print({heavy})"
+    asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert asked.stdout == "[]\n"
+    code = f"import sys; from lehr.lab import Plan; Plan(); print({heavy[:-1]} and m != 'scipy'])"
+    asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert asked.stdout == "[]\n"
+
+
+def trials(out: Path) -> int:
+    path = out / "trials.jsonl"
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def wait_for(condition: object, seconds: float = 240) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "everyone", [False, True], ids=["to the parent", "to all, as a shell does"]
+)
+def test_ctrl_c_keeps_what_is_finished(everyone: bool, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "lehr", "compare", "--jobs", "2", "--out", str(out)]
+    process = subprocess.Popen(
+        [*command, "--steps", "400", "--seeds", "2", "--peaks", "0.01,0.1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        wait_for(lambda: trials(out) > 45)
+        if everyone:
+            os.killpg(process.pid, signal.SIGINT)
+        else:
+            process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    kept = trials(out)
+    assert process.returncode == 130
+    assert stdout == ""
+    assert stderr == (
+        f"Stopped: {kept} of 770 trials are kept in {out / 'trials.jsonl'}; to go on: lehr compare "
+        f"--task digits --steps 400 --seeds 2 --peaks 0.01,0.1 --out {out}\n"
+    )
+    found = json.loads((out / "results.json").read_text())
+    assert found["settings"]["complete"] is False
+    assert 0 < len(found["pairs"]) < 55
+    wait_for(lambda: not session(process.pid), seconds=60)
+
+
+@pytest.mark.slow
+def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lehr", "compare", "--quick", "--jobs", "2", "--out", str(out)],
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        wait_for(lambda: trials(out) > 0)
+        assert len(session(process.pid)) >= 3
+    finally:
+        process.kill()
+        process.wait()
+    wait_for(lambda: not session(process.pid), seconds=60)
+
+
+def session(leader: int) -> list[int]:
+    """The living processes of a session, by Linux's table of processes."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            state, _, _, owner = (entry / "stat").read_text().rsplit(")", 1)[1].split()[:4]
+        except OSError:  # it ended meanwhile
+            continue
+        if int(owner) == leader and state != "Z":
+            found.append(int(entry.name))
+    return found

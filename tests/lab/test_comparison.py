@@ -1,0 +1,254 @@
+"""A whole comparison: its numbers, what it keeps, and how it goes on."""
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import lehr
+from lehr.lab import Pair, Plan, Progress, Size, compare
+from lehr.lab.store import Store
+from lehr.lab.trial import Outcome, looks
+
+PLAN = Plan(
+    optimizers=("sgd", "adam"),
+    schedules=("step", "one_cycle"),
+    size=Size(steps=8, seeds=3, tuning_seeds=2, peaks=(0.01, 0.1, 1e30)),
+)
+EACH = 3 * 2 + 3
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished comparison."""
+    out = tmp_path_factory.mktemp("compare") / "out"
+    compare(PLAN, out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def found(out: Path) -> dict[str, Any]:
+    """What the finished comparison wrote."""
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is not JSON")
+
+    return json.loads((out / "results.json").read_text(), parse_constant=refuse)
+
+
+def outcomes(out: Path, optimizer: str, schedule: str) -> dict[tuple[float, int], Outcome]:
+    """The kept outcomes of a pair by peak and seed, read without the store."""
+    text = repr(lehr.find(schedule).example)
+    records = map(json.loads, (out / "trials.jsonl").read_text().splitlines())
+    return {
+        (r["trial"]["peak"], r["trial"]["seed"]): Outcome.read(r["outcome"])
+        for r in records
+        if (r["trial"]["optimizer"], r["trial"]["schedule"]) == (optimizer, text)
+    }
+
+
+def test_the_head_says_what_was_done(found: dict[str, Any]) -> None:
+    assert found["format"] == 1
+    assert found["lehr"] == lehr.__version__
+    assert found["task"]["name"] == "digits"
+    assert found["task"]["train"] + found["task"]["validation"] + found["task"]["test"] == 1797
+    settings = found["settings"]
+    assert settings["steps"] == 8
+    assert (settings["seeds"], settings["tuning_seeds"]) == (3, 2)
+    assert settings["peaks"] == [0.01, 0.1, 1e30]
+    assert settings["confidence"] == 0.95
+    assert settings["trials"] == 4 * EACH
+    assert settings["complete"] is True
+    assert settings["command"] == PLAN.command()
+    assert {"python", "torch"} <= settings["versions"].keys()
+    assert list(found["optimizers"]) == ["sgd", "adam"]
+    assert found["optimizers"]["adam"]["text"] == "Adam(betas=(0.9, 0.999))"
+
+
+def test_schedules_are_drawn_as_they_were_driven(found: dict[str, Any]) -> None:
+    for name in PLAN.schedules:
+        entry, drawn = lehr.find(name), found["schedules"][name]
+        assert drawn["text"] == repr(entry.example)
+        assert drawn["summary"] == entry.summary
+        steps, rate = drawn["rate"]
+        assert steps == list(range(8))
+        assert rate == pytest.approx(entry.example.over(8)(np.arange(8)), rel=1e-5)
+    assert found["schedules"]["step"]["momentum"] is None
+    cycle = lehr.find("one_cycle").momentum.over(8)(np.arange(8))
+    assert found["schedules"]["one_cycle"]["momentum"][1] == pytest.approx(cycle, rel=1e-5)
+
+
+def test_pairs_are_ranked_and_complete(found: dict[str, Any]) -> None:
+    pairs = found["pairs"]
+    assert [p["rank"] for p in pairs] == [1, 2, 3, 4]
+    assert [p["score"] for p in pairs] == sorted((p["score"] for p in pairs), reverse=True)
+    assert {Pair(p["optimizer"], p["schedule"]) for p in pairs} == set(PLAN.pairs)
+
+
+@pytest.mark.parametrize("pair", PLAN.pairs, ids=str)
+def test_a_pairs_numbers_follow_from_its_trials(
+    pair: Pair, out: Path, found: dict[str, Any]
+) -> None:
+    (row,) = (p for p in found["pairs"] if (p["optimizer"], p["schedule"]) == pair)
+    kept = outcomes(out, *pair)
+    tuning = {p: [o for (q, seed), o in kept.items() if q == p and seed >= 3] for p in (0.01, 0.1)}
+    means = {p: sum(o.validation for o in os) / 2 for p, os in tuning.items()}
+    best = max(means, key=means.__getitem__)
+    scored = [kept[best, seed] for seed in range(3)]
+
+    assert len(kept) == EACH
+    assert row["peak_lr"] == best
+    assert row["validation"] == means[best]
+    assert row["at_edge"] is (best == 0.01)
+    assert row["scores"] == [o.test for o in scored]
+    assert row["seeds"] == 3
+    low, high = stats.t.interval(0.95, 2, np.mean(row["scores"]), stats.sem(row["scores"]))
+    assert (row["score"], row["low"], row["high"]) == pytest.approx(
+        (np.mean(row["scores"]), low, high), rel=1e-9
+    )
+    assert row["test_loss"] == pytest.approx(np.mean([o.test_loss for o in scored]), rel=1e-5)
+
+
+@pytest.mark.parametrize("pair", PLAN.pairs, ids=str)
+def test_a_pairs_curves_follow_from_its_trials(
+    pair: Pair, out: Path, found: dict[str, Any]
+) -> None:
+    (row,) = (p for p in found["pairs"] if (p["optimizer"], p["schedule"]) == pair)
+    kept = outcomes(out, *pair)
+    sensitivity, curves = row["sensitivity"], row["curves"]
+    assert sensitivity["peaks"] == [0.01, 0.1, 1e30]
+    # At a peak of 1e30 every run diverged: there is no validation score.
+    assert [sensitivity[k][2] for k in ("mean", "low", "high")] == [None] * 3
+    tuned = [o.validation for (p, seed), o in kept.items() if p == 0.01 and seed >= 3]
+    low, high = stats.t.interval(0.95, 1, np.mean(tuned), stats.sem(tuned))
+    assert sensitivity["mean"][0] == pytest.approx(np.mean(tuned), rel=1e-5)
+    assert (sensitivity["low"][0], sensitivity["high"][0]) == pytest.approx((low, high), rel=1e-4)
+    close = abs(sensitivity["mean"][0] - sensitivity["mean"][1]) <= 0.01
+    assert sensitivity["width"] == pytest.approx(1.0 if close else 0.0)
+
+    assert curves["step"] == looks(8)
+    scored = [kept[row["peak_lr"], seed] for seed in range(3)]
+    assert curves["loss"]["mean"] == pytest.approx(np.mean([o.loss for o in scored], 0), rel=1e-5)
+    accuracy = np.array([o.accuracy for o in scored])
+    assert curves["accuracy"]["mean"] == pytest.approx(accuracy.mean(0), rel=1e-5)
+    half = stats.t.ppf(0.975, 2) * stats.sem(accuracy)
+    assert curves["accuracy"]["high"] == pytest.approx(accuracy.mean(0) + half, rel=1e-5)
+
+
+def test_ties_are_those_of_the_paired_test_and_go_both_ways(found: dict[str, Any]) -> None:
+    named = {f"{p['optimizer']}/{p['schedule']}": p for p in found["pairs"]}
+    for name, pair in named.items():
+        expected = {
+            other
+            for other, o in named.items()
+            if other != name and stats.ttest_rel(pair["scores"], o["scores"]).pvalue >= 0.05 / 3
+        }
+        assert set(pair["ties"]) == expected
+        assert all(name in named[other]["ties"] for other in pair["ties"])
+
+
+def test_the_report_is_written(out: Path, found: dict[str, Any]) -> None:
+    page = (out / "report.html").read_text()
+    assert page.startswith("<!doctype html>")
+    assert found["pairs"][0]["schedule"] in page
+    assert sorted(p.name for p in out.iterdir()) == ["report.html", "results.json", "trials.jsonl"]
+
+
+def without_clock(found: dict[str, Any]) -> dict[str, Any]:
+    """Results less what another run cannot repeat."""
+    return found | {"settings": found["settings"] | {"seconds": None}}
+
+
+def test_a_finished_comparison_is_not_trained_again(out: Path, found: dict[str, Any]) -> None:
+    seen: list[Progress] = []
+    before = (out / "trials.jsonl").read_bytes()
+    again = compare(PLAN, out, watch=seen.append)
+    assert seen == [Progress(reused=4 * EACH, trained=0, total=4 * EACH)]
+    assert again == found
+    assert (out / "trials.jsonl").read_bytes() == before
+
+
+def test_it_goes_on_where_it_was_stopped(tmp_path: Path, found: dict[str, Any]) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.trained > EACH:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compare(PLAN, tmp_path, watch=stop)
+    halfway = json.loads((tmp_path / "results.json").read_text())
+    assert halfway["settings"]["complete"] is False
+    assert [Pair(p["optimizer"], p["schedule"]) for p in halfway["pairs"]] == [PLAN.pairs[0]]
+    assert "Not finished" in (tmp_path / "report.html").read_text()
+
+    kept = halfway["settings"]["trials"]
+    assert EACH < kept < 4 * EACH
+    seen: list[Progress] = []
+    resumed = compare(PLAN, tmp_path, watch=seen.append)
+    assert seen[0] == Progress(kept, 0, 4 * EACH)
+    assert seen[-1] == Progress(kept, 4 * EACH - kept, 4 * EACH)
+    assert len((tmp_path / "trials.jsonl").read_text().splitlines()) == 4 * EACH
+    assert without_clock(resumed) == without_clock(found)
+
+
+def test_any_missing_trials_are_trained_alone(tmp_path: Path, out: Path) -> None:
+    lines = (out / "trials.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "trials.jsonl").write_text("".join(lines[1::3]) + lines[0][:50])
+    seen: list[Progress] = []
+    again = compare(PLAN, tmp_path, watch=seen.append)
+    assert seen[-1].total == 4 * EACH
+    assert seen[-1].reused <= len(lines[1::3])
+    assert without_clock(again) == without_clock(json.loads((out / "results.json").read_text()))
+
+
+def test_other_settings_share_what_they_can(tmp_path: Path, out: Path) -> None:
+    (tmp_path / "trials.jsonl").write_bytes((out / "trials.jsonl").read_bytes())
+    other = dataclasses.replace(
+        PLAN, schedules=("step", "linear"), size=dataclasses.replace(PLAN.size, seeds=4)
+    )
+    seen: list[Progress] = []
+    found = compare(other, tmp_path, watch=seen.append)
+    assert seen[0].reused == 2 * EACH  # all of "step" but its fourth seeds
+    assert seen[-1].trained == 2 * (EACH + 1) + 2
+    assert {p["schedule"] for p in found["pairs"]} == {"step", "linear"}
+    assert all(p["seeds"] == 4 for p in found["pairs"])
+
+
+def test_one_seed_ties_with_everything(tmp_path: Path) -> None:
+    size = Size(steps=2, seeds=1, tuning_seeds=1, peaks=(0.01, 1e30))
+    found = compare(dataclasses.replace(PLAN, size=size), tmp_path)
+    for pair in found["pairs"]:
+        assert len(pair["ties"]) == 3
+        assert pair["low"] is pair["high"] is None
+        assert pair["curves"]["loss"]["low"] == [None, None]
+        assert pair["sensitivity"]["low"] == [None, None]
+    assert any("With one seed nothing can be told apart" in s for s in found["summary"])
+
+
+def test_what_diverged_counts_as_guessing(tmp_path: Path) -> None:
+    size = Size(steps=8, seeds=2, tuning_seeds=1, peaks=(1e30,))
+    found = compare(Plan(optimizers=("sgd",), schedules=("linear",), size=size), tmp_path)
+    (pair,) = found["pairs"]
+    assert pair["scores"] == [0.1, 0.1]
+    assert pair["score"] == 0.1
+    assert pair["test_loss"] is None
+    assert pair["sensitivity"]["mean"] == [None]
+    assert pair["curves"]["loss"]["mean"][-1] is None
+    assert any("diverged" in s and "sgd/linear (2)" in s for s in found["summary"])
+
+
+def test_no_jobs_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="jobs=0 must be at least 1"):
+        compare(PLAN, tmp_path, jobs=0)
+
+
+def test_the_store_counts_the_seconds(out: Path, found: dict[str, Any]) -> None:
+    with Store(out / "trials.jsonl") as store:
+        assert not store.missing(PLAN.tuning(PLAN.pairs[0], 0.01))
+    records = map(json.loads, (out / "trials.jsonl").read_text().splitlines())
+    total = math.fsum(r["seconds"] for r in records)
+    assert found["settings"]["seconds"] == pytest.approx(total, abs=0.06)

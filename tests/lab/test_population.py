@@ -1,0 +1,190 @@
+"""Training side by side, against plain training one by one."""
+
+import dataclasses
+from itertools import islice
+
+import pytest
+import torch
+from torch import nn
+
+import lehr
+from lehr.catalogue import find
+from lehr.lab import population
+from lehr.lab.optimizers import OPTIMIZERS, find_optimizer
+from lehr.lab.plan import SCHEDULES, Pair, Plan
+from lehr.lab.population import StoppedError, batches, network, run
+from lehr.lab.task import find_task
+from lehr.lab.trial import Outcome, Trial, looks
+
+TASK = find_task("digits")
+STEPS = 30
+
+
+def trial(optimizer: str = "adam", schedule: str = "cosine", **parts: object) -> Trial:
+    """A short trial as the plan makes it, with these parts changed."""
+    made = Plan().scoring(Pair(optimizer, schedule), 0.02)[0]
+    return dataclasses.replace(made, **{"steps": STEPS, **parts})
+
+
+def plain(t: Trial) -> Outcome:
+    """Train one network as anyone would, the rate written by hand at every step."""
+    data, model, order = TASK.load(), network(TASK, t.seed), batches(TASK, t.seed)
+    optimizer = find_optimizer(t.optimizer).make(model.parameters(), t.peak)
+    (group,) = optimizer.param_groups
+    rate = t.schedule.over(t.steps)
+    losses, accuracy = [], []
+    for step, chosen in enumerate(islice(order, t.steps)):
+        group["lr"] = t.peak * rate(step)
+        if t.momentum is not None:
+            value = t.momentum.over(t.steps)(step)
+            if "betas" in group:
+                group["betas"] = (value, group["betas"][1])
+            else:
+                group["momentum"] = value
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(
+            model(data.train.inputs[chosen]), data.train.targets[chosen]
+        )
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+        guesses = model(data.validation.inputs).argmax(1)
+        accuracy.append((guesses == data.validation.targets).double().mean().item())
+    ends = looks(t.steps)
+    starts = [0, *ends[:-1]]
+    outputs = model(data.test.inputs)
+    return Outcome(
+        diverged=None,
+        loss=tuple(sum(losses[a:b]) / (b - a) for a, b in zip(starts, ends, strict=True)),
+        accuracy=tuple(accuracy[end - 1] for end in ends),
+        validation=accuracy[-1],
+        test=(outputs.argmax(1) == data.test.targets).double().mean().item(),
+        test_loss=nn.functional.cross_entropy(outputs, data.test.targets).item(),
+    )
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
+def test_it_is_plain_training(optimizer: str, schedule: str) -> None:
+    peak = 1.0 if optimizer == "sgd" else 0.05 if OPTIMIZERS[optimizer].kind == "SGD" else 0.01
+    one = trial(optimizer, schedule, peak=peak)
+    found, expected = run([one])[0], plain(one)
+    # One image of 450 may fall on the other side of a rounding error.
+    assert found.accuracy == pytest.approx(expected.accuracy, abs=1.5 / 450)
+    assert found.test == pytest.approx(expected.test, abs=1.5 / 450)
+    assert found.validation == found.accuracy[-1]
+    assert found.loss == pytest.approx(expected.loss, rel=1e-4)
+    assert found.test_loss == pytest.approx(expected.test_loss, rel=1e-4)
+    assert found.diverged is None
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_company_changes_nothing_to_the_last_bit(optimizer: str) -> None:
+    # Also guards the register: an optimizer that looks at whole tensors would fail here.
+    company = [
+        trial(optimizer, peak=peak, seed=seed)
+        for peak, seed in [(0.1, 4), (0.01, 0), (0.01, 7), (1e9, 1), (0.5, 7), (0.01, 2)]
+    ]
+    together = run(company)
+    for position in (0, 2, 4):
+        assert run([company[position]]) == [together[position]]
+    assert run(company[::-1]) == together[::-1]
+
+
+def test_a_trial_comes_out_the_same_twice() -> None:
+    torch.manual_seed(1)
+    first = run([trial()])
+    torch.manual_seed(2)
+    assert run([trial()]) == first
+
+
+def test_pairs_of_one_seed_start_alike_and_see_the_same_batches() -> None:
+    # Before its first update every run has the same loss on its first batch: with as many looks
+    # as steps, the first entry is just that.
+    def first_loss(optimizer: str, schedule: str, seed: int) -> float | None:
+        return run([trial(optimizer, schedule, steps=5, seed=seed)])[0].loss[0]
+
+    pairs = [(o, "constant") for o in OPTIMIZERS] + [("momentum", s) for s in SCHEDULES]
+    assert len({first_loss(o, s, seed=3) for o, s in pairs}) == 1
+    assert first_loss("adam", "constant", seed=4) != first_loss("adam", "constant", seed=3)
+
+
+def test_batches_go_through_the_data_in_an_order_of_their_own() -> None:
+    per_epoch = TASK.train // TASK.batch_size
+
+    def drawn(seed: int) -> torch.Tensor:
+        return torch.stack(list(islice(batches(TASK, seed), 2 * per_epoch)))
+
+    order = drawn(8)
+    assert order.shape == (2 * per_epoch, TASK.batch_size)
+    first, second = order[:per_epoch].flatten(), order[per_epoch:].flatten()
+    for epoch in (first, second):
+        assert len(epoch.unique()) == len(epoch)
+        assert epoch.min() >= 0
+        assert epoch.max() < TASK.train
+    assert not torch.equal(first, second)
+    assert torch.equal(drawn(8), order)
+    assert not torch.equal(drawn(9), order)
+
+
+@pytest.mark.parametrize("steps", [STEPS, 200])
+def test_a_run_that_diverges_guesses(steps: int) -> None:
+    lost, kept = run([trial("momentum", peak=peak, steps=steps) for peak in (1e30, 0.1)])
+    assert lost.diverged is not None
+    assert 1 < lost.diverged < 20
+    assert lost.test == lost.validation == lost.accuracy[-1] == TASK.chance
+    assert lost.test_loss is None
+    assert lost.loss[-1] is None
+    assert len(lost.loss) == len(lost.accuracy) == 20
+    assert kept.diverged is None
+    assert kept.test > 0.5
+
+
+def test_divergence_that_only_the_test_shows() -> None:
+    # The loss before the only update is sound; the update is not.
+    lost = run([trial("sgd", "constant", peak=1e38, steps=1)])[0]
+    assert lost.diverged == 1
+    assert lost.test == lost.accuracy[0] == lost.validation == TASK.chance
+    assert lost.loss == (None,)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"optimizer": "sgd"},
+        {"steps": STEPS + 1},
+        {"schedule": lehr.linear()},
+        {"momentum": find("one_cycle").momentum},
+    ],
+)
+def test_only_peaks_and_seeds_may_differ(other: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="trials has 2 combinations"):
+        run([trial(), dataclasses.replace(trial(), **other)])
+
+
+def test_no_trials_are_refused() -> None:
+    with pytest.raises(ValueError, match="trials has 0 combinations"):
+        run([])
+
+
+def test_a_network_with_buffers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def model(generator: torch.Generator) -> nn.Module:
+        return nn.Sequential(TASK.model(generator), nn.BatchNorm1d(10))
+
+    kept = dataclasses.replace(TASK, model=model)
+    monkeypatch.setattr(population, "find_task", lambda name: kept)
+    with pytest.raises(ValueError, match=r"has buffers .*running_mean"):
+        run([trial()])
+
+
+def test_it_stops_when_told() -> None:
+    asked = iter([False, False, True])
+    with pytest.raises(StoppedError):
+        run([trial()], stopped=lambda: next(asked))
+    assert list(asked) == []
+
+
+def test_torch_keeps_its_threads() -> None:
+    before = torch.get_num_threads()
+    run([trial(steps=1)])
+    assert torch.get_num_threads() == before
