@@ -10,8 +10,32 @@
 schedule goes with which optimizer.
 """
 
-from lehr.catalogue import ENTRIES, Entry, find
-from lehr.catalogue.cyclic import cyclic, exp_range, triangular, triangular2, warm_restarts
+from lehr.catalogue import ENTRIES, RULES, Entry, Rule, RuleEntry, find, find_rule
+from lehr.catalogue.cosines import (
+    cosine_power,
+    k_decay_cosine,
+    mirror_cosine,
+    quarter_cosine,
+    second_half_cosine,
+    soft_cosine,
+)
+from lehr.catalogue.curves import (
+    chebyshev,
+    complement_power,
+    exp_hyperbolic,
+    hyperbolic,
+    k_decay,
+    normalised_exponential,
+    rex,
+    tanh_decay,
+)
+from lehr.catalogue.cyclic import (
+    cyclic,
+    exp_range,
+    triangular,
+    triangular2,
+    warm_restarts,
+)
 from lehr.catalogue.decay import (
     constant,
     cosine,
@@ -20,15 +44,72 @@ from lehr.catalogue.decay import (
     inverse,
     linear,
     multistep,
+    piecewise_constant,
     polynomial,
     step,
 )
-from lehr.catalogue.phases import one_cycle, one_cycle_momentum, trapezoid, wsd
-from lehr.catalogue.warmup import warmup
+from lehr.catalogue.derived import (
+    noise,
+    proportional,
+    range_ramp,
+    swa,
+)
+from lehr.catalogue.feedback import (
+    dlrs,
+    greedy,
+    plateau,
+)
+from lehr.catalogue.phases import (
+    one_cycle,
+    one_cycle_inverse,
+    one_cycle_momentum,
+    piecewise,
+    slanted_triangular,
+    trapezoid,
+    wsd,
+)
+from lehr.catalogue.plans import (
+    cosine_linear,
+    cosine_then_floor,
+    flat_cosine,
+    infinite,
+    power_cooldown,
+    rewarm_cycles,
+    wsd_s,
+)
+from lehr.catalogue.powers import (
+    inverse_sqrt,
+    noam,
+    power_law,
+    power_scheduler,
+    relative_step,
+)
+from lehr.catalogue.restarts import (
+    hard_restarts,
+    linear_cycles,
+    polynomial_cycle,
+    restart_list,
+    warmup_restarts,
+)
+from lehr.catalogue.warmup import (
+    complement_warmup,
+    constant_factor,
+    cosine_warmup,
+    exponential_warmup,
+    inverse_warmup,
+    log_warmup,
+    power_warmup,
+    radam_warmup,
+    untuned_exponential,
+    untuned_linear,
+    warmup,
+)
 from lehr.easing import Ease
 from lehr.errors import NeedsHorizon, PastEnd, ScheduleError, UnknownSchedule
+from lehr.functions import register
 from lehr.horizon import Duration, Horizon
 from lehr.leaves import formula, hold, ramp, table
+from lehr.notation import ParseError, from_dict, from_json, parse
 from lehr.schedule import Schedule
 
 __version__ = "0.1.0"
@@ -47,29 +128,92 @@ __all__ = [
     "constant",
     "step",
     "multistep",
+    "piecewise_constant",
     "exponential",
     "inverse",
     "linear",
     "polynomial",
     "cosine",
     "geometric",
+    "normalised_exponential",
+    "complement_power",
+    "k_decay",
+    "tanh_decay",
+    "rex",
+    "hyperbolic",
+    "exp_hyperbolic",
+    "chebyshev",
+    "cosine_power",
+    "k_decay_cosine",
+    "quarter_cosine",
+    "second_half_cosine",
+    "mirror_cosine",
+    "soft_cosine",
+    "warmup",
+    "constant_factor",
+    "exponential_warmup",
+    "log_warmup",
+    "cosine_warmup",
+    "power_warmup",
+    "complement_warmup",
+    "inverse_warmup",
+    "untuned_linear",
+    "untuned_exponential",
+    "radam_warmup",
+    "noam",
+    "inverse_sqrt",
+    "power_law",
+    "power_scheduler",
+    "relative_step",
     "warm_restarts",
     "triangular",
     "triangular2",
     "exp_range",
     "cyclic",
+    "hard_restarts",
+    "restart_list",
+    "warmup_restarts",
+    "linear_cycles",
+    "polynomial_cycle",
     "trapezoid",
     "one_cycle",
-    "one_cycle_momentum",
     "wsd",
-    "warmup",
+    "slanted_triangular",
+    "one_cycle_inverse",
+    "piecewise",
+    "one_cycle_momentum",
+    "flat_cosine",
+    "wsd_s",
+    "rewarm_cycles",
+    "power_cooldown",
+    "cosine_linear",
+    "cosine_then_floor",
+    "infinite",
+    "swa",
+    "proportional",
+    "noise",
+    "range_ramp",
     "ENTRIES",
     "Entry",
     "find",
+    # feedback rules
+    "plateau",
+    "greedy",
+    "dlrs",
+    "RULES",
+    "Rule",
+    "RuleEntry",
+    "find_rule",
+    # texts and dicts
+    "parse",
+    "from_dict",
+    "from_json",
+    "register",
     # errors
     "ScheduleError",
     "NeedsHorizon",
     "PastEnd",
     "UnknownSchedule",
+    "ParseError",
     "__version__",
 ]

@@ -24,11 +24,20 @@ name                         fall (1 to 0)                 where it is used
 ``quarter-cosine``           ``cos(pi/2 * u)``             ramps that start at full speed
 ``exponential(r)``           ``(r ** u - r) / (1 - r)``    MiniCPM, arXiv:2404.06395
 ``rex``                      ``w / (1 - u / 2)``           Chen et al. 2021, arXiv:2107.04197
+``second-half-cosine``       ``1 - sin(pi/2 * u)``         OLMo
+``mirror-cosine``            ``2*w - sin(pi/2 * w) ** 2``  the code of arXiv:2405.18392
+``cosine-power(k)``          ``sin(pi/2 * w) ** (2 * k)``  optax
+``k-cosine(k)``              ``cos(pi/2 * u ** k) ** 2``   Zhang and Li 2020, arXiv:2004.05909
+``k-power(k, q)``            ``(1 - u ** k) ** q``         Zhang and Li 2020, arXiv:2004.05909
+``tanh(a, b)``               ``tanh`` from -a to b, scaled Hsueh et al. 2018, arXiv:1806.01593
+``hyperbolic(r)``            ``sqrt(w - u*w / (2*r - 1))`` Kim 2024, arXiv:2407.15200
+``log(n)``                   ``1 - ln(1 + (n-1)*u)/ln(n)`` DeepSpeed
 ============================ ============================= ====================================
 """
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 from collections.abc import Callable
@@ -36,6 +45,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, NamedTuple
 
+from lehr import functions
 from lehr.errors import ScheduleError, number
 
 __all__ = ["Ease", "EaseLike", "names"]
@@ -94,14 +104,84 @@ def _quarter_cosine() -> Pair:
 def _exponential(r: float) -> Pair:
     if r >= 1:
         raise ScheduleError(f"exponential ratio={r!r} must be less than 1")
+    rate = math.log(r)
+    whole, back = math.expm1(rate), math.expm1(-rate)
     return Pair(
-        rise=lambda u, w, m: (1 - r**u) / (1 - r),
-        fall=lambda u, w, m: r * (r**-w - 1) / (1 - r),
+        rise=lambda u, w, m: m.expm1(rate * u) / whole,
+        fall=lambda u, w, m: m.expm1(-rate * w) / back,
     )
 
 
 def _rex() -> Pair:
     return Pair(rise=lambda u, w, m: u / (1 + w), fall=lambda u, w, m: 2 * w / (1 + w))
+
+
+def _second_half_cosine() -> Pair:
+    return Pair(
+        rise=lambda u, w, m: m.sin(HALF_PI * u),
+        # 1 - sin(x) as cos(x) ** 2 / (1 + sin(x))
+        fall=lambda u, w, m: m.sin(HALF_PI * w) ** 2 / (1 + m.sin(HALF_PI * u)),
+    )
+
+
+def _mirror_cosine() -> Pair:
+    return Pair(
+        rise=lambda u, w, m: 2 * u - m.sin(HALF_PI * u) ** 2,
+        fall=lambda u, w, m: 2 * w - m.sin(HALF_PI * w) ** 2,
+    )
+
+
+def _cosine_power(k: float) -> Pair:
+    return Pair(
+        rise=lambda u, w, m: 1 - m.sin(HALF_PI * w) ** (2 * k),
+        fall=lambda u, w, m: m.sin(HALF_PI * w) ** (2 * k),
+    )
+
+
+def _k_cosine(k: float) -> Pair:
+    return Pair(
+        rise=lambda u, w, m: m.sin(HALF_PI * u**k) ** 2,
+        fall=lambda u, w, m: m.sin(HALF_PI * (1 - u**k)) ** 2,
+    )
+
+
+def _k_power(k: float, q: float) -> Pair:
+    return Pair(
+        rise=lambda u, w, m: 1 - (1 - u**k) ** q,
+        fall=lambda u, w, m: (1 - u**k) ** q,
+    )
+
+
+def _tanh(a: float, b: float) -> Pair:
+    if max(a, b) > 20:
+        raise ScheduleError(f"tanh({a!r}, {b!r}): at 20 it is flat already; write at most 20")
+    # tanh x - tanh y is sinh(x - y) / (cosh x cosh y): no cancellation where it is flat.
+    whole = math.sinh(a + b)
+    return Pair(
+        rise=lambda u, w, m: m.sinh((a + b) * u) * math.cosh(b) / whole / m.cosh(b * u - a * w),
+        fall=lambda u, w, m: m.sinh((a + b) * w) * math.cosh(a) / whole / m.cosh(b * u - a * w),
+    )
+
+
+def _hyperbolic(r: float) -> Pair:
+    if r < 1:
+        raise ScheduleError(f"hyperbolic ratio={r!r} must be at least 1")
+    far = 2 * r - 1
+    return Pair(
+        # 1 - sqrt(x) as (1 - x) / (1 + sqrt(x))
+        rise=lambda u, w, m: u * (1 + w / far) / (1 + m.sqrt(w * (far - 1 + w) / far)),
+        fall=lambda u, w, m: m.sqrt(w * (far - 1 + w) / far),
+    )
+
+
+def _log(n: float) -> Pair:
+    if n <= 1:
+        raise ScheduleError(f"log count={n!r} must be greater than 1")
+    more, scale = n - 1, math.log(n)
+    return Pair(
+        rise=lambda u, w, m: m.log1p(more * u) / scale,
+        fall=lambda u, w, m: m.log1p(more * w / (1 + more * u)) / scale,
+    )
 
 
 _EASES: Final[dict[str, tuple[Callable[..., Pair], tuple[str, ...]]]] = {
@@ -114,6 +194,14 @@ _EASES: Final[dict[str, tuple[Callable[..., Pair], tuple[str, ...]]]] = {
     "quarter-cosine": (_quarter_cosine, ()),
     "exponential": (_exponential, ("ratio",)),
     "rex": (_rex, ()),
+    "second-half-cosine": (_second_half_cosine, ()),
+    "mirror-cosine": (_mirror_cosine, ()),
+    "cosine-power": (_cosine_power, ("power",)),
+    "k-cosine": (_k_cosine, ("k",)),
+    "k-power": (_k_power, ("k", "power")),
+    "tanh": (_tanh, ("from", "to")),
+    "hyperbolic": (_hyperbolic, ("ratio",)),
+    "log": (_log, ("count",)),
 }
 
 
@@ -122,7 +210,7 @@ def _pair(name: str, parameters: tuple[float, ...]) -> Pair:
     return _EASES[name][0](*parameters)
 
 
-_TEXT = re.compile(r"\s*([a-z0-9-]{1,40})\s*(?:\(\s*([^()]{0,80})\s*\))?\s*")
+_TEXT = re.compile(r"\s*([A-Za-z0-9_.-]{1,80})\s*(?:\(\s*([^()]{0,80})\s*\))?\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +241,7 @@ class Ease:
         if self.function is not None:
             return
         if self.name not in _EASES:
-            raise ScheduleError(f"ease={self.name!r} is unknown; write one of {', '.join(names())}")
+            raise ScheduleError(f"ease={self.name!r} is unknown; {_choice(self.name)}")
         labels = _EASES[self.name][1]
         if len(self.parameters) != len(labels):
             raise ScheduleError(
@@ -176,8 +264,14 @@ class Ease:
         if isinstance(value, str):
             return _from_text(value)
         if callable(value):
-            return cls(getattr(value, "__name__", type(value).__name__), function=value)
+            return cls.by(value)
         raise ScheduleError(f"ease={value!r} is not an ease; write one of {', '.join(names())}")
+
+    @classmethod
+    def by(cls, function: Callable[[Any], float], *, iterations: bool = False) -> Ease:
+        """Return the ease that is a function of a user's own."""
+        name = getattr(function, "__name__", type(function).__name__)
+        return cls(name, function=function, iterations=iterations)
 
     def rise(self, u: Any, w: Any, m: Any = math) -> Any:
         """The share of the way that is done: from 0 at ``u = 0`` to 1 at ``u = 1``."""
@@ -188,6 +282,9 @@ class Ease:
         return _pair(self.name, self.parameters).fall(u, w, m)
 
     def __str__(self) -> str:
+        if self.function is not None:
+            own = functions.name_of(self.function) or functions.show(self.function)
+            return f"{own}(steps)" if self.iterations else own
         values = ", ".join(f"{value:g}" for value in self.parameters)
         if tuple(float(f"{value:g}") for value in self.parameters) != self.parameters:
             values = ", ".join(repr(value) for value in self.parameters)
@@ -195,8 +292,9 @@ class Ease:
 
     @property
     def code(self) -> str:
-        """What a person would type for it; a function shows itself, which no text can read."""
-        return repr(str(self)) if self.function is None else repr(self.function)
+        """What a person would type for it; a function without a name shows where it stands."""
+        nameless = self.function is not None and functions.name_of(self.function) is None
+        return str(self) if nameless else repr(str(self))
 
 
 EaseLike = str | Ease | Callable[[Any], float]
@@ -218,6 +316,25 @@ def _signature(name: str) -> str:
 def _from_text(text: str) -> Ease:
     match = _TEXT.fullmatch(text)
     if match is None:
-        raise ScheduleError(f"ease={text[:60]!r} is unknown; write one of {', '.join(names())}")
-    values = match[2].split(",") if match[2] else []
-    return Ease(match[1], tuple(number(f"{match[1]} parameter", value) for value in values))
+        raise ScheduleError(f"ease={text[:60]!r} is unknown; {_choice('')}")
+    name, values = match[1], match[2].split(",") if match[2] else []
+    if name in _EASES:
+        return Ease(name, tuple(_parameter(name, value) for value in values))
+    if not functions.registered(name):
+        raise ScheduleError(f"ease={name!r} is unknown; {_choice(name)}")
+    if [value.strip() for value in values] not in ([], ["steps"]):
+        raise ScheduleError(f"ease={text!r}: write '{name}', or '{name}(steps)' to hand it steps")
+    return Ease.by(functions.lookup(name), iterations=bool(values))
+
+
+def _choice(name: str) -> str:
+    close = difflib.get_close_matches(name, _EASES, n=1)
+    hint = f"did you mean {_signature(close[0])!r}? " if close else ""
+    return f"{hint}write one of {', '.join(names())}, or a name given to lehr.register"
+
+
+def _parameter(name: str, text: str) -> float:
+    try:
+        return number(f"{name} parameter", float(text))
+    except ValueError:
+        raise ScheduleError(f"ease {name}: parameter {text.strip()!r} is not a number") from None

@@ -42,12 +42,16 @@ def level(name: str, value: Any) -> float:
     Raises:
         ScheduleError: If ``value`` is a bool, not a real number, infinite or NaN.
     """
-    if isinstance(value, bool):
+    if isinstance(value, bool) or type(value).__name__ in ("bool", "bool_"):
         raise ScheduleError(f"{name}={value!r} is a bool; write {float(value)}")
+    if isinstance(value, str | bytes):
+        raise ScheduleError(f"{name}={value!r} is text, not a number")
     try:
         result = float(value)
     except (TypeError, ValueError):
         raise ScheduleError(f"{name}={value!r} is not a number") from None
+    except OverflowError:
+        raise ScheduleError(f"{name} is a number of too many digits") from None
     if not math.isfinite(result):
         raise ScheduleError(f"{name}={value!r} is not finite")
     return result + 0.0  # -0.0 + 0.0 is 0.0: equal levels must also print alike

@@ -25,19 +25,37 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from lehr.errors import NeedsHorizon, ScheduleError, whole
+from lehr.errors import NeedsHorizon, ScheduleError, number, whole
 
-__all__ = ["Duration", "DurationLike", "Horizon", "HorizonLike", "Run", "round_half_up"]
+__all__ = [
+    "LONGEST",
+    "Duration",
+    "DurationLike",
+    "Horizon",
+    "HorizonLike",
+    "Run",
+    "as_written",
+    "exact",
+    "round_half_up",
+]
+
+LONGEST: Final = 10**15
+"""The most steps that anything lasts: they are counted in 64 bits, and sums need room."""
 
 _STEPS: Final = "st"
 _SHARE: Final = "%"
 _EPOCHS: Final = "ep"
 
-# Bounded on purpose: a text such as "1e999999999st" must not become a number.
+# The finest part of a step, of an epoch or of the run that is told apart; exact sums stay small.
+_FINEST: Final = 10**40
+
+# Bounded on purpose: a text such as "1e999999999st" must not become a number. What is printed fits.
 _TEXT = re.compile(
-    r"\s*(?P<amount>\d{1,18}(?:_\d{1,18}){0,6}(?:\.\d{1,40})?(?:/[1-9]\d{0,17})?)"
-    r"\s*(?P<unit>[a-zA-Z%]*)\s*"
+    r"\s*(?P<amount>\d{1,60}(?:_\d{1,18}){0,6}(?:\.\d{1,42})?(?:/[1-9]\d{0,42})?)"
+    r"\s*(?P<unit>[a-zA-Z%]*)\s*",
+    re.ASCII,
 )
+_FRACTION = re.compile(r"\s*\d{1,40}(?:\.\d{1,40}|/[1-9]\d{0,39})?\s*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +77,12 @@ class Duration:
 
     amount: Fraction
     unit: str
+
+    def __post_init__(self) -> None:
+        if self.amount > LONGEST or self.amount.denominator > _FINEST:
+            raise ScheduleError(
+                f"a duration in {self.unit!r} must be at most {LONGEST:.0e}, of at most 40 decimals"
+            )
 
     @classmethod
     def of(cls, value: DurationLike, name: str = "steps") -> Duration:
@@ -152,7 +176,7 @@ class Horizon:
     def __init__(self, length: DurationLike, steps_per_epoch: int | None = None) -> None:
         duration = Duration.of(length, "horizon")
         if duration.amount == 0:
-            raise ScheduleError(f"horizon={length!r}: a run has at least one step")
+            raise ScheduleError(f"horizon={duration.code}: a run has at least one step")
         if steps_per_epoch is not None:
             steps_per_epoch = whole("steps_per_epoch", steps_per_epoch, at_least=1)
         object.__setattr__(self, "length", duration)
@@ -204,6 +228,12 @@ class Run:
         """
         if duration.unit == _STEPS:
             return duration.amount
+        steps = self._measure(duration)
+        if steps > LONGEST:
+            raise ScheduleError(f"'{duration}' of this run is more than {LONGEST:.0e} steps")
+        return steps
+
+    def _measure(self, duration: Duration) -> Fraction:
         if duration.unit == _SHARE:
             if self.steps is None:
                 raise NeedsHorizon(f"'{duration}' is a share of a run: write .over(1000) first")
@@ -224,17 +254,20 @@ class Run:
         """Return the same run, with shares left unrounded."""
         return Run(self.horizon, self.steps, exact=True)
 
-    def enter(self, horizon: Horizon, closed: bool) -> Run:
+    def enter(self, horizon: Horizon, closed: bool, size: Fraction | None = None) -> Run:
         """Return the run that ``horizon`` makes inside this one.
 
         Arguments:
             horizon: The inner run; it takes this run's epochs where it has none of its own.
             closed: Whether the end level belongs on the last step, so that the run spans one step
                 less.
+            size: The steps that a path around it has rounded it to.
         """
         if horizon.steps_per_epoch is None and self.horizon is not None:
             horizon = Horizon(horizon.length, self.horizon.steps_per_epoch)
-        steps = Run(horizon, self.steps, self.exact).place(horizon.length)
+        steps = size
+        if steps is None:
+            steps = Run(horizon, self.steps, self.exact).place(horizon.length)
         if steps == 0:
             raise ScheduleError(f"a run of {horizon} rounds to 0 steps; it needs at least one")
         return Run(horizon, max(steps - closed, Fraction(0)))
@@ -243,6 +276,32 @@ class Run:
 def round_half_up(value: Fraction) -> int:
     """Round to the nearest whole number, halves up, exactly."""
     return math.floor(value + Fraction(1, 2))
+
+
+def exact(name: str, value: int | float | Fraction | str) -> Fraction:
+    """Return the number that was meant: a float's decimal text, ``"4/3"``, or as it is.
+
+    Raises:
+        ScheduleError: If it is not a number greater than 0.
+    """
+    if isinstance(value, str):
+        if _FRACTION.fullmatch(value) is None:
+            raise ScheduleError(f"{name}={value[:60]!r} is not a number; write 1.5 or '4/3'")
+        value = Fraction(value)
+    if not isinstance(value, Fraction):
+        number(name, value)
+        value = Fraction(str(value))
+    if value <= 0:
+        raise ScheduleError(f"{name}={as_written(value)!r} must be greater than 0")
+    return value
+
+
+def as_written(value: Fraction) -> int | float | str:
+    """Return what :func:`exact` reads as this number: an int or a float where there is one."""
+    if value.denominator == 1:
+        return value.numerator
+    near = float(value)
+    return near if Fraction(str(near)) == value else f"{value.numerator}/{value.denominator}"
 
 
 def _not_negative(amount: Fraction, given: object, name: str) -> Fraction:
@@ -289,7 +348,7 @@ def _decimal(value: Fraction) -> str:
     for prime in (2, 5):
         while rest % prime == 0:
             digits, rest = digits + 1, rest // prime
-    if rest != 1:
+    if rest != 1 or digits > 40:
         return f"{value.numerator}/{value.denominator}"
     scaled = str(value.numerator * 10**digits // value.denominator)
     if digits == 0:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
 
-from lehr import evaluate
+from lehr import evaluate, functions
 from lehr.easing import LINEAR, Ease, EaseLike
 from lehr.errors import NeedsHorizon, ScheduleError, level, number
 from lehr.evaluate import Curve
@@ -92,11 +92,11 @@ class Piece(Schedule):
         steps = ("", "" if self.steps is None else self.steps.code, "")
         if self.to is None:
             return call("hold", steps, ("at", self.start, None)), ATOM
-        levels = (("to", self.to, None), ("start", self.start, None))
         kind, extra = self._kind()
-        if kind == "linear" and (self.start, self.to) == (0.0, 1.0):
-            return call("warmup", steps), ATOM
-        return call(kind, steps, *extra, *levels), ATOM
+        to, start = ("to", self.to, None), ("start", self.start, None)
+        if kind == "linear" and self.steps and self.start is not None and 0 <= self.start < self.to:
+            return call("warmup", steps, ("start", self.start, 0.0), ("to", self.to, 1.0)), ATOM
+        return call(kind, steps, to, start, *extra), ATOM
 
     def _kind(self) -> tuple[str, list[tuple[str, Any, Any]]]:
         plain = self.ease.function is None
@@ -116,20 +116,20 @@ class Law(Schedule):
     """A leaf that goes on for ever: exponential, or a power of the time.
 
     Arguments:
-        kind: ``"exponential"``: ``start * rate ** (t / scale)``; or
+        form: ``"exponential"``: ``start * rate ** (t / scale)``; or
             ``"inverse"``: ``start * (1 + t / scale) ** -rate``.
         rate: Greater than 0.
         scale: A duration greater than 0.
         start: The level it begins at; None takes that of the piece before.
     """
 
-    kind: Literal["exponential", "inverse"]
+    form: Literal["exponential", "inverse"]
     rate: float
     scale: Duration
     start: float | None = None
 
     def __post_init__(self) -> None:
-        name, scale = ("gamma", "every") if self.kind == "exponential" else ("power", "tau")
+        name, scale = ("gamma", "every") if self.form == "exponential" else ("power", "tau")
         object.__setattr__(self, "rate", number(name, self.rate, above=0))
         if self.scale.amount == 0:
             raise ScheduleError(f"{scale}={self.scale}: the steps that it counts by are above 0")
@@ -148,13 +148,13 @@ class Law(Schedule):
     ) -> Curve:
         start = entry if self.start is None else self.start
         scale = run.measure(self.scale)
-        if self.kind == "exponential":
+        if self.form == "exponential":
             return evaluate.Exponential(room, start, self.rate, scale)
         return evaluate.Power(room, start, scale, self.rate)
 
     def _text(self) -> tuple[str, int]:
         start = ("start", self.start, None)
-        if self.kind == "exponential":
+        if self.form == "exponential":
             every = ("every", self.scale.code, "1")
             return call("exponential", ("", self.rate, None), every, start), ATOM
         power = ("power", self.rate, None)
@@ -191,22 +191,26 @@ class Table(Schedule):
 
 @dataclass(frozen=True, repr=False)
 class Formula(Schedule):
-    """A leaf that is a function of the step.
+    """A leaf that is a function of the step, or of how many stretches of steps have begun.
 
     Arguments:
-        function: Called with one step, a Python number; gives a number.
+        function: Called with one Python number; gives a number.
+        per: None to hand it the step; else the steps of a stretch, which are counted from 1.
         low: A number that none of its values is below; minus infinity where unknown.
         high: A number that none of its values is above; infinity where unknown.
     """
 
     function: Callable[[Any], float]
+    per: Duration | None = None
     low: float = -math.inf
     high: float = math.inf
 
     def __post_init__(self) -> None:
         if not callable(self.function):
             raise ScheduleError(f"formula: function={self.function!r} cannot be called")
-        if not self.low <= self.high:
+        if self.per is not None and (self.per.rounds or self.per.amount == 0):
+            raise ScheduleError(f"per={self.per.code}: stretches are counted in steps; write 100")
+        if not self.low <= self.high or self.low == math.inf or self.high == -math.inf:
             raise ScheduleError(f"formula: low={self.low!r} is above high={self.high!r}")
 
     @property
@@ -219,11 +223,33 @@ class Formula(Schedule):
     def _place(
         self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
     ) -> Curve:
-        return evaluate.Call(room, self.function, self.low, self.high)
+        function = PerCycle(self.function, self.per.amount) if self.per else self.function
+        return evaluate.Call(room, function, self.low, self.high)
 
     def _text(self) -> tuple[str, int]:
         bounds = (("low", self.low, -math.inf), ("high", self.high, math.inf))
-        return call("formula", ("", repr(self.function), None), *bounds), ATOM
+        per = ("per", self.per.code if self.per else None, None)
+        return call("formula", ("", functions.show(self.function), None), per, *bounds), ATOM
+
+
+@dataclass(frozen=True)
+class PerCycle:
+    """A function of the number of the cycle (from 1), as a function of the step.
+
+    Arguments:
+        function: Called with the number of the cycle.
+        size: The steps of a cycle, greater than 0.
+    """
+
+    function: Callable[[Any], float]
+    size: Fraction
+
+    def __call__(self, t: float) -> float:
+        cycle = 1 + (t * self.size.denominator // self.size.numerator)
+        return self.function(math.floor(cycle))
+
+    def __repr__(self) -> str:
+        return f"<{functions.show(self.function)} of each {Duration(self.size, 'st')} steps>"
 
 
 def hold(steps: DurationLike | None = None, *, at: float | None = None) -> Schedule:
@@ -267,7 +293,8 @@ def ramp(
         >>> s(25)
         0.5
     """
-    return Piece(_duration(steps), start, to, Ease.of(ease), log)
+    # Without a level to go to it would be a hold, which is said otherwise.
+    return Piece(_duration(steps), start, level("to", to), Ease.of(ease), log)
 
 
 def table(values: Iterable[float]) -> Schedule:
@@ -285,27 +312,46 @@ def table(values: Iterable[float]) -> Schedule:
 
 
 def formula(
-    function: Callable[[Any], float], *, low: float = -math.inf, high: float = math.inf
+    function: Callable[[Any], float] | str,
+    *,
+    per: DurationLike | None = None,
+    low: float = -math.inf,
+    high: float = math.inf,
 ) -> Schedule:
     """Take the values from a function of the step.
 
+    Text and JSON can hold it where the function has a name: see :func:`lehr.register`.
+
     Arguments:
-        function: Called with one step, a Python number; gives a number.
+        function: Called with one step, a Python number; gives a number. Or the name that a function
+            was registered under.
+        per: The steps of a stretch: the function is handed the number of the stretch (from 1) in
+            place of the step.
         low: A number that none of its values is below, where known; what drives a learning rate
             must be known to be at least 0.
         high: A number that none of its values is above, where known.
 
     Raises:
-        ScheduleError: If it cannot be called, or ``low`` is above ``high``.
+        ScheduleError: If it cannot be called, no function has that name, ``per`` is not a number of
+            steps, or ``low`` is above ``high``.
 
     Example:
         >>> s = formula(lambda t: 1 / (1 + t), low=0, high=1)
         >>> s(3)
         0.25
+        >>> s = formula(lambda n: 1 / n, per=10)
+        >>> s(9), s(10)
+        (1.0, 0.5)
     """
     if isinstance(function, Schedule):
         raise ScheduleError(f"formula: {function} is a schedule already; use it as it is")
-    return Formula(function, float(low), float(high))
+    if isinstance(function, str):
+        function = functions.lookup(function)
+    stretch = None if per is None else Duration.of(per, "per")
+    for name, bound in (("low", low), ("high", high)):
+        if bound not in (-math.inf, math.inf):
+            level(name, bound)
+    return Formula(function, stretch, float(low), float(high))
 
 
 def _duration(steps: DurationLike | None) -> Duration | None:

@@ -11,13 +11,13 @@ import itertools
 import math
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, Final, Literal, TypeGuard
 
 from lehr import evaluate
 from lehr.errors import NeedsHorizon, PastEnd, ScheduleError, level, number, whole
 from lehr.evaluate import Curve
 from lehr.evaluate.arithmetic import as_number
-from lehr.horizon import Duration, Horizon, Run, round_half_up
+from lehr.horizon import LONGEST, Duration, Horizon, Run, as_written, round_half_up
 from lehr.leaves import Piece
 from lehr.schedule import ATOM, PLUS, THEN, TIMES, Reach, Schedule, Span, bracketed, call
 
@@ -33,6 +33,17 @@ __all__ = [
 ]
 
 
+# Lengths are exact. A cycle's is its stretch multiplied again and again: this many bits are allowed
+# to grow, which is more than a hundred cycles of any stretch, and hundreds of usual ones.
+_EXACT_BITS: Final = 2**13
+
+
+def _bounded(steps: Fraction, schedule: Schedule) -> Fraction:
+    if steps > LONGEST:
+        raise ScheduleError(f"{schedule} would last more than {LONGEST:.0e} steps")
+    return steps
+
+
 @dataclass(frozen=True, repr=False)
 class Sequence(Schedule):
     """``a >> b``: one after the other. Sequences inside are merged, so brackets do not matter."""
@@ -43,6 +54,8 @@ class Sequence(Schedule):
         parts: list[Schedule] = []
         for part in self.parts:
             parts.extend(part.parts if isinstance(part, Sequence) else [part])
+        if len(parts) < 2:
+            raise ScheduleError("a sequence has at least two parts")
         object.__setattr__(self, "parts", tuple(parts))
         opened = [part for part in parts if part._reach is not Reach.FIXED]
         if len(opened) > 1:
@@ -57,16 +70,16 @@ class Sequence(Schedule):
     @property
     def _reach(self) -> Reach:
         for part in self.parts:
-            if part._reach is not Reach.FIXED:
+            reach = part._reach
+            if reach is not Reach.FIXED:
                 # Only at the end can an endless part stay endless.
-                last = part is self.parts[-1]
-                return part._reach if last else Reach.FLEXIBLE
+                return reach if part is self.parts[-1] else Reach.FLEXIBLE
         return Reach.FIXED
 
     def _span(self, run: Run) -> Span:
         spans = [part._span(run) for part in self.parts]
         return Span(
-            sum((span.steps for span in spans), Fraction(0)),
+            self._total(spans),
             any(span.rounds for span in spans),
             any(span.shares for span in spans),
         )
@@ -87,7 +100,8 @@ class Sequence(Schedule):
     def _lengths(self, run: Run, room: Fraction | None) -> list[Fraction | None]:
         """Return the parts' lengths; boundaries are rounded, so that they sum to the whole."""
         spans = [p._span(run) if p._reach is Reach.FIXED else None for p in self.parts]
-        taken = sum((span.steps for span in spans if span), Fraction(0))
+        taken = self._total([span for span in spans if span])
+        rounding = any(span.rounds for span in spans if span)
         exact = at = Fraction(0)
         lengths: list[Fraction | None] = []
         for part, span in zip(self.parts, spans, strict=True):
@@ -96,19 +110,35 @@ class Sequence(Schedule):
                 if left is None:
                     lengths.append(None)
                     continue
-                span = Span(left, False, False)
+                # It ends where the rounded boundaries of the others leave it.
+                span = Span(left, rounding, False)
             exact += span.steps
             to = at + span.steps
             if span.rounds and not run.exact:
                 to = max(at, Fraction(round_half_up(exact)))
-            if span.shares and room is not None and round_half_up(to) > round_half_up(room):
-                raise ScheduleError(
-                    f"{self} asks for {float(to / room) * 100:g}% of {as_number(room)} steps; "
-                    "its shares must leave room for what stands before them"
-                )
+            if span.shares and room is not None and to > room:
+                # What stands around it may have rounded its room down, but by less than a step.
+                if exact - room >= 1:
+                    raise ScheduleError(
+                        f"{self} asks for {as_number(to)} of {as_number(room)} steps; "
+                        "its shares must leave room for what stands before them"
+                    )
+                to = max(at, room)
             lengths.append(to - at)
             at = to
         return lengths
+
+    def _total(self, spans: list[Span]) -> Fraction:
+        total = Fraction(0)
+        for span in spans:
+            total += span.steps
+            # Thousands of unlike denominators would make a number of thousands of digits.
+            if total.denominator.bit_length() > 2 * _EXACT_BITS:
+                raise ScheduleError(
+                    f"{self.parts[0]} and what follows it have too many unlike fractions of steps "
+                    "for an exact sum; write decimals"
+                )
+        return _bounded(total, self)
 
     def _left(self, part: Schedule, room: Fraction | None, taken: Fraction) -> Fraction | None:
         if room is not None:
@@ -170,8 +200,14 @@ class Product(_Pair):
 
     def _text(self) -> tuple[str, int]:
         right = self.right
+        if right == -1.0:
+            return f"-{bracketed(self.left, ATOM)}", TIMES
         second = bracketed(right, ATOM) if isinstance(right, Schedule) else repr(right)
         return f"{bracketed(self.left, TIMES)} * {second}", TIMES
+
+
+def _is_negated(schedule: Schedule) -> TypeGuard[Product]:
+    return isinstance(schedule, Product) and schedule.right == -1.0
 
 
 @dataclass(frozen=True, repr=False)
@@ -184,11 +220,18 @@ class Sum(_Pair):
         return self._combine(run, room, product=False)
 
     def _text(self) -> tuple[str, int]:
-        right = self.right
+        left, right = self.left, self.right
         if isinstance(right, Schedule):
-            return f"{bracketed(self.left, PLUS)} + {bracketed(right, TIMES)}", PLUS
+            if _is_negated(right):
+                return f"{bracketed(left, PLUS)} - {bracketed(right.left, TIMES)}", PLUS
+            return f"{bracketed(left, PLUS)} + {bracketed(right, TIMES)}", PLUS
+        if _is_negated(left):
+            return f"{right!r} - {bracketed(left.left, TIMES)}", PLUS
         sign = "-" if right < 0 else "+"
-        return f"{bracketed(self.left, PLUS)} {sign} {abs(right)!r}", PLUS
+        return f"{bracketed(left, PLUS)} {sign} {abs(right)!r}", PLUS
+
+
+_BEGIN: Final = Duration(Fraction(0), "st")
 
 
 @dataclass(frozen=True, repr=False)
@@ -196,8 +239,8 @@ class Slice(Schedule):
     """``s[a:b]``: a stretch of what the schedule would be over the whole run."""
 
     inner: Schedule
-    start: Duration
-    stop: Duration | None
+    start: Duration = _BEGIN
+    stop: Duration | None = None
 
     def __post_init__(self) -> None:
         stop = self.stop
@@ -211,13 +254,28 @@ class Slice(Schedule):
 
     def _span(self, run: Run) -> Span:
         if self.stop is None:
-            length = self._inner(run, 1.0).length
-            assert length is not None
-            return Span(max(length - run.place(self.start), Fraction(0)), False, False)
-        length = run.place(self.stop) - run.place(self.start)
+            length = self._inner_length(run) - run.place(self.start)
+            return Span(max(length, Fraction(0)), False, False)
+        length = run.measure(self.stop) - run.measure(self.start)
         if length < 0:
             raise ScheduleError(f"{self} ends before it starts in this run")
-        return Span(length, False, False)
+        return Span(length, self.start.rounds or self.stop.rounds, self.stop.is_share)
+
+    def _inner_length(self, run: Run) -> Fraction:
+        # Kept for the last run: it is asked for before and while placing, and in slices of slices
+        # the work would double with every one.
+        known: tuple[Run, Fraction] | None = vars(self).get("_known_length")
+        if known is None or known[0] != run:
+            # Only the length is asked for: from NaN, every piece moves.
+            length = self._inner(run, math.nan).length
+            assert length is not None
+            known = vars(self)["_known_length"] = (run, length)
+        return known[1]
+
+    def _own_length(self, run: Run) -> Fraction:
+        if self.stop is None:
+            return self._span(run).steps
+        return max(run.place(self.stop) - run.place(self.start), Fraction(0))
 
     def _inner(self, run: Run, entry: float) -> Curve:
         return self.inner._place(run, entry, run.steps)
@@ -226,11 +284,13 @@ class Slice(Schedule):
         self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
     ) -> Curve:
         start = run.place(self.start)
-        length = room if self._reach is Reach.ENDLESS else self._span(run).steps
+        length = size
+        if length is None:
+            length = room if self._reach is Reach.ENDLESS else self._own_length(run)
         return evaluate.cut(self._inner(run, entry), start, length)
 
     def _text(self) -> tuple[str, int]:
-        start = "" if self.start.amount == 0 else self.start.code
+        start = "" if self.start == _BEGIN else self.start.code
         stop = "" if self.stop is None else self.stop.code
         return f"{bracketed(self.inner, ATOM)}[{start}:{stop}]", ATOM
 
@@ -248,6 +308,8 @@ class Repeat(Schedule):
         if self.times is not None:
             object.__setattr__(self, "times", whole("times", self.times, at_least=1))
         object.__setattr__(self, "scale", number("scale", self.scale, above=0))
+        if self.times is not None:
+            self._check_exact(self.times)
         reach = self.inner._reach
         if reach is Reach.ENDLESS or (reach is Reach.FLEXIBLE and self.times is None):
             raise ScheduleError(
@@ -259,6 +321,27 @@ class Repeat(Schedule):
     def _reach(self) -> Reach:
         return Reach.ENDLESS if self.times is None else self.inner._reach
 
+    def _check_exact(self, cycles: float) -> None:
+        bits = max(self.stretch.numerator.bit_length(), self.stretch.denominator.bit_length())
+        if self.stretch != 1 and cycles * bits > _EXACT_BITS:
+            raise ScheduleError(
+                f"stretch={as_written(self.stretch)!r} over {cycles:.0f} cycles: their exact "
+                f"lengths are kept for {_EXACT_BITS // bits} of them; write fewer, or a stretch of "
+                "fewer digits"
+            )
+
+    def _check_room(self, size: Fraction, room: Fraction | None) -> None:
+        """Check that the cycles that there is room for are not too many to be exact."""
+        if self.times is not None or self.stretch == 1:
+            return
+        growth = math.log1p(float(self.stretch - 1))
+        if growth > 0:
+            limit = 2**53 if room is None else room
+            ratio = float(limit * (self.stretch - 1) / size)
+            self._check_exact(math.log1p(ratio) / growth)
+        else:
+            self._check_exact(math.log(max(float(size), 1.0)) / -growth)
+
     @property
     def _cycles(self) -> Fraction:
         """The length of all cycles, in lengths of the first."""
@@ -269,7 +352,7 @@ class Repeat(Schedule):
 
     def _span(self, run: Run) -> Span:
         span = self.inner._span(run)
-        return Span(span.steps * self._cycles, span.rounds, span.shares)
+        return Span(_bounded(span.steps * self._cycles, self), span.rounds, span.shares)
 
     def _place(
         self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
@@ -282,13 +365,20 @@ class Repeat(Schedule):
         curve = self.inner._place(run, entry, share)
         if curve.length == 0:
             raise ScheduleError(f"{self}: one cycle is 0 steps long in this run")
-        return evaluate.Cycles(curve, self.times, self.stretch, self.scale, room)
+        assert curve.length is not None
+        self._check_room(curve.length, room)
+        if self.times is not None:
+            _bounded(curve.length * self._cycles, self)
+        try:
+            return evaluate.Cycles(curve, self.times, self.stretch, self.scale, room)
+        except OverflowError:
+            raise ScheduleError(
+                f"scale={self.scale} grows beyond all numbers within the cycles of {self}"
+            ) from None
 
     def _text(self) -> tuple[str, int]:
-        stretch = as_number(self.stretch)
-        method = call(
-            "repeat", ("", self.times, None), ("stretch", stretch, 1), ("scale", self.scale, 1.0)
-        )
+        stretch = ("stretch", repr(as_written(self.stretch)), "1")
+        method = call("repeat", ("", self.times, None), stretch, ("scale", self.scale, 1.0))
         return f"{bracketed(self.inner, ATOM)}.{method}", ATOM
 
 
@@ -329,8 +419,8 @@ class Every(_Wrapped):
 class Clip(_Wrapped):
     """``s.clip(low, high)``: kept between two levels; see :meth:`Schedule.clip`."""
 
-    low: float
-    high: float
+    low: float = -math.inf
+    high: float = math.inf
 
     def __post_init__(self) -> None:
         for name in ("low", "high"):
@@ -391,9 +481,13 @@ class Over(Schedule):
     def _place(
         self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
     ) -> Curve:
-        inner = run.enter(self.horizon, self.closed)
+        inner = run.enter(self.horizon, self.closed, size)
         assert inner.steps is not None
         length = size if size is not None else inner.steps + self.closed
+        if inner.steps == 0:
+            # A closed run of one step: its end level belongs on it.
+            whole_step = run.enter(self.horizon, False, size)
+            return evaluate.Flat(length, self.inner._place(whole_step, 1.0, whole_step.steps).end)
         if self.inner._reach is Reach.FIXED:
             self._check_fits(inner)
         # A run is complete in itself: the level before it does not enter.

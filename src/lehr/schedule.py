@@ -45,7 +45,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 from lehr import evaluate
-from lehr.errors import ScheduleError, number
+from lehr.errors import ScheduleError
 from lehr.evaluate import Curve
 from lehr.evaluate.arithmetic import as_number, scalars
 from lehr.horizon import (
@@ -54,6 +54,7 @@ from lehr.horizon import (
     Horizon,
     HorizonLike,
     Run,
+    exact,
 )
 
 if TYPE_CHECKING:
@@ -116,11 +117,11 @@ class Schedule(ABC):
         if type(t) is int:
             if t < 0:
                 raise ScheduleError(f"step t={t} is negative; the first is 0")
-            return self._path.value(t, scalars)
+            return self._finite(t)
         if type(t) is float:
             if not math.isfinite(t) or t < 0:
                 raise ScheduleError(f"step t={t!r} must be a finite number of at least 0")
-            return self._path.value(t, scalars)
+            return self._finite(t)
         if isinstance(t, bool):
             raise TypeError(f"t={t!r} is a bool, not a step")
         if hasattr(t, "param_groups"):
@@ -133,6 +134,12 @@ class Schedule(ABC):
 
         return arrays.evaluate(self._path, t)
 
+    def _finite(self, t: int | float) -> float:
+        value = self._path.value(t, scalars)
+        if not math.isfinite(value):
+            raise ScheduleError(f"{self} has no finite value at step {t}")
+        return value
+
     @property
     def length(self) -> int | float | None:
         """Its length in steps, or None where it has no end."""
@@ -142,6 +149,11 @@ class Schedule(ABC):
     def bounds(self) -> tuple[float, float]:
         """Two numbers that all its values lie between (not always the tightest)."""
         return self._path.low, self._path.high
+
+    @property
+    def calls(self) -> bool:
+        """Whether it calls a function of the user's, which is then not asked ahead of time."""
+        return self._path.calls
 
     @property
     def end(self) -> float:
@@ -196,14 +208,14 @@ class Schedule(ABC):
         self,
         times: int | None = None,
         *,
-        stretch: int | float | Fraction = 1,
+        stretch: int | float | Fraction | str = 1,
         scale: float = 1.0,
     ) -> Schedule:
         """Do it again and again: cycle ``k`` is ``scale**k`` as high and ``stretch**k`` as long.
 
         Arguments:
             times: How many cycles, at least 1; None for as many as there is room for.
-            stretch: Greater than 0.
+            stretch: Greater than 0; ``"4/3"`` is exact.
             scale: Greater than 0.
 
         Raises:
@@ -217,9 +229,7 @@ class Schedule(ABC):
         """
         from lehr.operators import Repeat
 
-        number("stretch", stretch, above=0)
-        exact = stretch if isinstance(stretch, Fraction) else Fraction(str(stretch))
-        return Repeat(self, times, exact, scale)
+        return Repeat(self, times, exact("stretch", stretch), scale)
 
     def every(self, steps: DurationLike) -> Schedule:
         """Make a staircase: hold each value from one multiple of ``steps`` to the next.
@@ -329,6 +339,31 @@ class Schedule(ABC):
 
     def __repr__(self) -> str:
         return self._text()[0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as a plain dict, for JSON, YAML or TOML; :func:`lehr.from_dict` reads it.
+
+        Raises:
+            ScheduleError: If it holds a function without a name (see :func:`lehr.register`).
+
+        Example:
+            >>> import lehr
+            >>> lehr.cosine("20%", to=0.1).to_dict()
+            {'lehr': 1, 'kind': 'piece', 'steps': '20%', 'to': 0.1, 'ease': 'cosine'}
+        """
+        from lehr.notation import to_dict
+
+        return to_dict(self)
+
+    def to_json(self) -> str:
+        """Return it as JSON text, in lines that compare well; :func:`lehr.from_json` reads it.
+
+        Raises:
+            ScheduleError: If it holds a function without a name (see :func:`lehr.register`).
+        """
+        from lehr.notation import to_json
+
+        return to_json(self)
 
     def __getstate__(self) -> dict[str, Any]:
         # The placed curve is only a cache.

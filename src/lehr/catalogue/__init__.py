@@ -1,12 +1,59 @@
-"""The catalogue: every named schedule, a family a file.
+"""The catalogue: every named schedule, a kind a file.
 
 An entry is a function of a few lines of algebra together with its formula, its paper and its names
 elsewhere. To add one, write it into its family's file under :func:`entry`; everything else reads
-:data:`ENTRIES`.
+:data:`ENTRIES`. Rules that follow a metric rather than the time are in :data:`RULES`.
 """
 
 # The order in which the families are read is the order in which they are listed.
-from lehr.catalogue import decay, warmup, cyclic, phases  # noqa: I001
-from lehr.catalogue.registry import ENTRIES, Entry, Paper, entry, find
+from lehr.catalogue import (  # noqa: I001
+    decay,
+    curves,
+    cosines,
+    powers,
+    warmup,
+    cyclic,
+    restarts,
+    phases,
+    plans,
+    derived,
+    feedback,
+)
+from lehr.catalogue.registry import (
+    ENTRIES,
+    RULES,
+    Entry,
+    Paper,
+    Rule,
+    RuleEntry,
+    State,
+    entry,
+    find,
+    find_rule,
+    rule,
+)
 
-__all__ = ["ENTRIES", "Entry", "Paper", "cyclic", "decay", "entry", "find", "phases", "warmup"]
+__all__ = [
+    "ENTRIES",
+    "RULES",
+    "Entry",
+    "Paper",
+    "Rule",
+    "RuleEntry",
+    "State",
+    "cosines",
+    "curves",
+    "cyclic",
+    "decay",
+    "derived",
+    "entry",
+    "feedback",
+    "find",
+    "find_rule",
+    "phases",
+    "plans",
+    "powers",
+    "restarts",
+    "rule",
+    "warmup",
+]

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any, Literal
 
+from lehr.catalogue.common import between
 from lehr.catalogue.decay import cosine, exponential, linear
 from lehr.catalogue.registry import Paper, With, entry
 from lehr.catalogue.warmup import warmup
-from lehr.errors import ScheduleError, level, number
-from lehr.evaluate.arithmetic import as_number
+from lehr.errors import ScheduleError, number
 from lehr.horizon import Duration, DurationLike
-from lehr.leaves import formula
+from lehr.leaves import PerCycle, formula
 from lehr.schedule import Schedule
 
-__all__ = ["cyclic", "exp_range", "triangular", "triangular2", "warm_restarts"]
+__all__ = ["PerCycle", "cyclic", "exp_range", "triangular", "triangular2", "warm_restarts"]
 
 _CLR = Paper("Smith", 2015, "Cyclical Learning Rates for Training Neural Networks", "1506.01186")
 
@@ -32,7 +29,7 @@ _CLR = Paper("Smith", 2015, "Cyclical Learning Rates for Training Neural Network
         "SGDR: Stochastic Gradient Descent with Warm Restarts",
         "1608.03983",
     ),
-    aliases=("CosineAnnealingWarmRestarts", "CosineDecayRestarts", "SGDR", "sgdr_schedule"),
+    aliases=("CosineAnnealingWarmRestarts", "CosineDecayRestarts", "SGDR"),
     example=With("25%"),
 )
 def warm_restarts(
@@ -40,6 +37,7 @@ def warm_restarts(
     T_mult: float = 1,
     *,
     decay: float = 1.0,
+    cycles: int | None = None,
     floor: float = 0.0,
     peak: float = 1.0,
 ) -> Schedule:
@@ -53,6 +51,7 @@ def warm_restarts(
         T_0: The length of the first cycle.
         T_mult: Each cycle's length over that of the one before, greater than 0.
         decay: Each peak's height above the floor over that of the one before, greater than 0.
+        cycles: How many, after which it holds the floor; without it, as many as there is room for.
         floor: The level that each cycle goes down to.
         peak: The level that the first begins at.
 
@@ -64,7 +63,9 @@ def warm_restarts(
         >>> [round(s(t), 6) for t in (0, 5, 10, 20, 30)]
         [1.0, 0.5, 0.5, 0.25, 0.25]
     """
-    return _between(cosine(T_0).repeat(stretch=T_mult, scale=decay), floor, peak)
+    number("T_mult", T_mult, above=0)
+    number("decay", decay, above=0)
+    return between(cosine(T_0).repeat(cycles, stretch=T_mult, scale=decay), floor, peak)
 
 
 @entry(
@@ -136,7 +137,7 @@ def triangular2(
         >>> s(4), s(12), s(20)
         (1.0, 0.5, 0.25)
     """
-    return _between(_triangles(up, down).repeat(scale=0.5), floor, peak)
+    return between(_triangles(up, down).repeat(scale=0.5), floor, peak)
 
 
 @entry(
@@ -176,7 +177,7 @@ def exp_range(
         (0.5, 0.0, 0.125)
     """
     triangles = _triangles(up, down).repeat()
-    return _between(triangles * exponential(gamma, every=every), floor, peak)
+    return between(triangles * exponential(gamma, every=every), floor, peak)
 
 
 @entry(
@@ -193,7 +194,7 @@ def cyclic(
     *,
     floor: float = 0.0,
     peak: float = 1.0,
-    scale_fn: Callable[[Any], float] | None = None,
+    scale_fn: Callable[[Any], float] | str | None = None,
     scale_mode: Literal["cycle", "iterations"] = "cycle",
 ) -> Schedule:
     """Triangles whose height is scaled by a function of your own.
@@ -206,7 +207,7 @@ def cyclic(
         down: The steps back; as many as up without it.
         floor: The lower level.
         peak: The upper level, where the scale is 1.
-        scale_fn: The height's factor, from 0 to 1; without it, 1.
+        scale_fn: The height's factor, from 0 to 1, or its registered name; without it, 1.
         scale_mode: ``"cycle"`` hands it the number of the cycle, ``"iterations"`` the step. Cycles
             are counted in whole steps then, so ``up`` and ``down`` are steps, not shares.
 
@@ -224,13 +225,13 @@ def cyclic(
         triangles = triangles * cycle_scale(up, down, scale_fn, scale_mode)
     elif scale_mode != "cycle":
         raise ScheduleError(f"scale_mode={scale_mode!r} without a scale_fn has no meaning")
-    return _between(triangles, floor, peak)
+    return between(triangles, floor, peak)
 
 
 def cycle_scale(
     up: DurationLike,
     down: DurationLike | None,
-    scale_fn: Callable[[Any], float],
+    scale_fn: Callable[[Any], float] | str,
     scale_mode: str,
 ) -> Schedule:
     """Return the height's factor of :func:`cyclic` as a schedule."""
@@ -244,34 +245,8 @@ def cycle_scale(
             f"up={up!r}, down={down!r}: cycles are counted in steps; write numbers of steps, or "
             "scale_mode='iterations'"
         )
-    return formula(PerCycle(scale_fn, rise.amount + fall.amount), low=0.0, high=1.0)
-
-
-@dataclass(frozen=True)
-class PerCycle:
-    """A function of the number of the cycle (from 1), as a function of the step."""
-
-    function: Callable[[Any], float]
-    size: Fraction
-
-    def __call__(self, t: float) -> float:
-        cycle = 1 + (t * self.size.denominator // self.size.numerator)
-        return self.function(math.floor(cycle))
-
-    def __repr__(self) -> str:
-        return f"<{self.function!r} of each {as_number(self.size)} steps>"
+    return formula(scale_fn, per=rise + fall, low=0.0, high=1.0)
 
 
 def _triangles(up: DurationLike, down: DurationLike | None) -> Schedule:
     return warmup(up) >> linear(up if down is None else down)
-
-
-def _between(shape: Schedule, floor: float, peak: float) -> Schedule:
-    """Map a shape that lives between 0 and 1 to the levels of the user."""
-    floor, peak = level("floor", floor), level("peak", peak)
-    if floor == peak:
-        raise ScheduleError(f"floor={floor} and peak={peak} are equal; write constant({floor})")
-    number("peak - floor", peak - floor)
-    if peak - floor != 1:
-        shape = shape * (peak - floor)
-    return shape + floor if floor else shape

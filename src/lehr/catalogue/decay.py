@@ -19,6 +19,7 @@ __all__ = [
     "inverse",
     "linear",
     "multistep",
+    "piecewise_constant",
     "polynomial",
     "step",
 ]
@@ -76,7 +77,7 @@ def step(every: DurationLike, gamma: float = 0.1) -> Schedule:
     "decay",
     formula=r"\eta_t = \eta_0 \, \gamma^{\#\{m : m \le t\}}",
     paper=Paper("He et al.", 2015, "Deep Residual Learning for Image Recognition", "1512.03385"),
-    aliases=("MultiStepLR", "piecewise_constant_schedule", "MultiStepParamScheduler"),
+    aliases=("MultiStepLR", "MultiStepDecay", "MultiStepLRScheduler"),
     example=With(["50%", "75%"]),
 )
 def multistep(milestones: Sequence[DurationLike], gamma: float = 0.1) -> Schedule:
@@ -97,14 +98,57 @@ def multistep(milestones: Sequence[DurationLike], gamma: float = 0.1) -> Schedul
         [1.0, 0.1, 0.01]
     """
     number("gamma", gamma, above=0)
-    times = [Duration.of(milestone, "milestones") for milestone in milestones]
+    return _jumps("milestones", milestones, [gamma**i for i in range(len(milestones) + 1)])
+
+
+@entry(
+    "decay",
+    formula=r"\eta_t = v_i, \quad b_i \le t < b_{i + 1}",
+    aliases=(
+        "PiecewiseConstantDecay",
+        "PiecewiseDecay",
+        "piecewise_constant_schedule",
+        "MultiStepParamScheduler",
+    ),
+    example=With(["30%", "60%", "90%"], [1.0, 0.5, 0.1, 0.02]),
+)
+def piecewise_constant(boundaries: Sequence[DurationLike], values: Sequence[float]) -> Schedule:
+    """Jump from one value to the next at each of a list of boundaries.
+
+    Formula: ``values[how many boundaries are at or before t]``.
+
+    Keras jumps one step later, after its boundaries: add 1 to each.
+
+    Arguments:
+        boundaries: When to jump, in order and in one unit.
+        values: One more than there are boundaries.
+
+    Raises:
+        ScheduleError: If there is not one value more than boundaries, or these are not in order or
+            not in one unit.
+
+    Example:
+        >>> s = piecewise_constant([10, 20], [1.0, 0.5, 0.25])
+        >>> s(9), s(10), s(20)
+        (1.0, 0.5, 0.25)
+    """
+    if len(values) != len(boundaries) + 1:
+        raise ScheduleError(
+            f"boundaries={list(boundaries)!r}, values={list(values)!r}: write one value more than "
+            "boundaries"
+        )
+    return _jumps("boundaries", boundaries, values)
+
+
+def _jumps(name: str, when: Sequence[DurationLike], values: Sequence[float]) -> Schedule:
+    times = [Duration.of(time, name) for time in when]
     begins = [Duration.of(0) if not times else times[0] - times[0], *times]
     for before, after in itertools.pairwise(times):
         if before.unit == after.unit and after.amount < before.amount:
-            raise ScheduleError(f"milestones={list(milestones)!r} must be in rising order")
-    path = hold(at=gamma ** len(times))
+            raise ScheduleError(f"{name}={list(when)!r} must be in rising order")
+    path = hold(at=values[-1])
     for count in reversed(range(len(times))):
-        path = hold(begins[count + 1] - begins[count], at=gamma**count) >> path
+        path = hold(begins[count + 1] - begins[count], at=values[count]) >> path
     return path
 
 
@@ -138,7 +182,7 @@ def exponential(gamma: float, *, every: DurationLike = 1, start: float | None = 
     "decay",
     formula=r"\eta_t = \eta_0 \, (1 + t / \tau)^{-p}",
     paper=Paper("Robbins and Monro", 1951, "A Stochastic Approximation Method"),
-    aliases=("InverseTimeDecay", "inverse_sqrt", "rsqrt"),
+    aliases=("InverseTimeDecay", "inverse_time_decay"),
     example=With("10%"),
 )
 def inverse(tau: DurationLike, *, power: float = 1.0, start: float | None = None) -> Schedule:
@@ -275,7 +319,7 @@ def cosine(
 @entry(
     "decay",
     formula=r"\eta_t = \eta_0 \, (\eta_T / \eta_0)^{t / T}",
-    aliases=("SchedExp", "exponential decay to an end value", "ExponentialWarmup"),
+    aliases=("SchedExp", "exponential decay to an end value"),
     example=With(to=0.01),
 )
 def geometric(

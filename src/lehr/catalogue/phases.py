@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+from lehr.catalogue.common import joined
+from lehr.catalogue.decay import inverse
 from lehr.catalogue.registry import Paper, With, entry
-from lehr.catalogue.warmup import warmup as _warmup
 from lehr.easing import Ease, EaseLike
-from lehr.errors import ScheduleError, number
+from lehr.errors import ScheduleError, level, number, whole
 from lehr.horizon import Duration, DurationLike
 from lehr.leaves import hold, ramp
 from lehr.schedule import Schedule
 
-__all__ = ["one_cycle", "one_cycle_momentum", "trapezoid", "wsd"]
+__all__ = [
+    "one_cycle",
+    "one_cycle_inverse",
+    "one_cycle_momentum",
+    "piecewise",
+    "slanted_triangular",
+    "trapezoid",
+    "wsd",
+]
 
 
 @entry(
@@ -77,8 +87,9 @@ def shape(ease: EaseLike, scale_fn: Callable[[Any], float] | None, scale_mode: s
         return Ease.of(ease)
     if ease != "linear":
         raise ScheduleError(f"ease={ease!r} and scale_fn both say how to move; give one")
-    name = getattr(scale_fn, "__name__", type(scale_fn).__name__)
-    return Ease(name, function=scale_fn, iterations=scale_mode == "iterations")
+    if not callable(scale_fn):
+        raise ScheduleError(f"scale_fn={scale_fn!r} cannot be called")
+    return Ease.by(scale_fn, iterations=scale_mode == "iterations")
 
 
 @entry(
@@ -129,6 +140,7 @@ def one_cycle(
         >>> [round(s(t), 6) for t in (0, 25, 100)]
         [0.1, 1.0, 0.001]
     """
+    peak = number("peak", peak, above=0)
     start = peak / number("div_factor", div_factor, above=1)
     end = start / number("final_div_factor", final_div_factor, above=1)
     rising = _share(pct_start, three_phase)
@@ -202,6 +214,7 @@ def wsd(
     floor: float = 0.0,
     peak: float = 1.0,
     ease: EaseLike = "1-sqrt",
+    warmup_ease: EaseLike = "linear",
 ) -> Schedule:
     """Warm up, stay stable for most of the run, and decay at its end.
 
@@ -209,12 +222,13 @@ def wsd(
     the last ``decay`` steps.
 
     Arguments:
-        warmup: The steps of the linear warmup from 0.
+        warmup: The steps of the warmup from 0.
         decay: The steps of the decay.
         stable: The steps between; without it, what is left of the run.
         floor: The level at the end.
         peak: The level in the middle.
         ease: How it decays; ``"1-sqrt"`` did best in Hägele et al. (2024), arXiv:2405.18392.
+        warmup_ease: How it warms up; the "1-sqrt" of transformers is ``"power(0.5)"`` upwards.
 
     Raises:
         ScheduleError: If ``peak`` equals ``floor`` or 0.
@@ -224,4 +238,155 @@ def wsd(
         >>> s(50), s(500), s(900), s(1000)
         (0.5, 1.0, 0.5, 0.0)
     """
-    return _warmup(warmup, to=peak) >> hold(stable) >> ramp(decay, to=floor, ease=ease)
+    rise = ramp(warmup, start=0.0, to=peak, ease=warmup_ease)
+    return rise >> hold(stable) >> ramp(decay, to=floor, ease=ease)
+
+
+@entry(
+    "phases",
+    formula=r"\eta_t = \eta \, \frac{1 + p \, (r - 1)}{r}, \quad p = "
+    r"\begin{cases} t / c & t < c \\ 1 - (t - c) / (T - c) & t \ge c \end{cases}, \quad "
+    r"c = \varphi T",
+    paper=Paper(
+        "Howard and Ruder",
+        2018,
+        "Universal Language Model Fine-tuning for Text Classification",
+        "1801.06146",
+    ),
+    aliases=("STLR", "SlantedTriangularScheduler"),
+    example=With(),
+)
+def slanted_triangular(
+    *, cut_frac: float = 0.1, ratio: float = 32.0, peak: float = 1.0
+) -> Schedule:
+    """Up fast and down slowly in straight lines, once over the whole run.
+
+    Formula: ``peak * (1 + p * (ratio - 1)) / ratio``, where ``p`` rises from 0 to 1 over the first
+    ``cut_frac`` of the run and falls back to 0 over the rest.
+
+    Arguments:
+        cut_frac: The share of the run that rises, between 0 and 1.
+        ratio: The peak over the level at both ends, greater than 1.
+        peak: The highest level.
+
+    Raises:
+        ScheduleError: If ``cut_frac`` or ``ratio`` is out of its range, or ``peak`` is 0.
+
+    Example:
+        >>> s = slanted_triangular(cut_frac=0.25, ratio=5.0).over(100)
+        >>> [round(s(t), 6) for t in (0, 25, 50, 100)]
+        [0.2, 1.0, 0.733333, 0.2]
+    """
+    low = peak / number("ratio", ratio, above=1)
+    rise = number("cut_frac", cut_frac, above=0, at_most=math.nextafter(1, 0))
+    return ramp(rise, start=low, to=peak) >> ramp(to=low)
+
+
+@entry(
+    "phases",
+    formula=r"\eta_t = \begin{cases} \mathrm{triangle}(\eta_f \to \eta \to \eta_f) & t < U + D \\ "
+    r"\eta_f \, (1 + (t - U - D) / \tau)^{-1} & t \ge U + D \end{cases}",
+    paper=Paper(
+        "Smith",
+        2018,
+        "A disciplined approach to neural network hyper-parameters: Part 1 -- learning rate, "
+        "batch size, momentum, and weight decay",
+        "1803.09820",
+    ),
+    aliases=("OneCycle of DeepSpeed",),
+    example=With("30%", tau="10%", floor=0.1),
+)
+def one_cycle_inverse(
+    up: DurationLike,
+    down: DurationLike | None = None,
+    *,
+    tau: DurationLike | None = None,
+    stairs_up: int | None = None,
+    stairs_down: int | None = None,
+    floor: float = 0.0,
+    peak: float = 1.0,
+) -> Schedule:
+    """Up and down in straight lines or stairs, then fall as the inverse of the time, for ever.
+
+    Formula: from ``floor`` to ``peak`` in ``up`` steps and back in ``down``, then
+    ``floor / (1 + n / tau)`` for the ``n`` steps after that.
+
+    DeepSpeed writes the tail's time scale as ``decay_step_size / decay_lr_rate``.
+
+    Arguments:
+        up: The steps from floor to peak.
+        down: The steps back; as many as up without it.
+        tau: The time scale of the tail, greater than 0; without it, the rate stays at the floor.
+        stairs_up: How many stairs the rise has; without it, it is smooth.
+        stairs_down: How many stairs the fall has; without it, it is smooth.
+        floor: The level at both ends of the cycle.
+        peak: The highest level.
+
+    Raises:
+        ScheduleError: If ``peak`` equals ``floor``, or a number of stairs or ``tau`` is not
+            positive.
+
+    Example:
+        >>> s = one_cycle_inverse(4, tau=10, stairs_down=2, floor=0.5, peak=1.0)
+        >>> [s(t) for t in (0, 2, 4, 5, 6, 8, 18)]
+        [0.5, 0.75, 1.0, 1.0, 0.75, 0.5, 0.25]
+    """
+    rise, fall = Duration.of(up, "up"), Duration.of(up if down is None else down, "down")
+    cycle = _stairs(ramp(rise, start=floor, to=peak), rise, "stairs_up", stairs_up)
+    cycle = cycle >> _stairs(ramp(fall, start=peak, to=floor), fall, "stairs_down", stairs_down)
+    return cycle >> (hold() if tau is None else inverse(tau))
+
+
+def _stairs(ramp: Schedule, length: Duration, name: str, count: int | None) -> Schedule:
+    if count is None:
+        return ramp
+    return ramp.every(Duration(length.amount / whole(name, count, at_least=1), length.unit))
+
+
+@entry(
+    "phases",
+    formula=r"\eta_t = v_i + (v_{i + 1} - v_i) \, "
+    r"\mathrm{rise}\left(\frac{t - t_i}{t_{i + 1} - t_i}\right), \quad t_i \le t < t_{i + 1}",
+    aliases=(
+        "piecewise_interpolate_schedule",
+        "PiecewiseLinear",
+        "combine_scheds",
+        "SequentialScheduler",
+    ),
+    example=With([("0%", 0.1), ("20%", 1.0), ("60%", 0.3), ("100%", 0.0)]),
+)
+def piecewise(
+    points: Sequence[tuple[DurationLike, float]], *, ease: EaseLike = "linear"
+) -> Schedule:
+    """Through any points: from each one to the next by an ease.
+
+    Formula: from ``v[i]`` at ``t[i]`` to ``v[i + 1]`` at ``t[i + 1]``; the first value before the
+    first point, the last one after the last.
+
+    Values that jump instead are :func:`piecewise_constant`; for another ease in each stretch, write
+    ``ramp(...) >> ramp(...)``.
+
+    Arguments:
+        points: Pairs of a time and a value, the times in order and in one unit.
+        ease: How it moves from each point to the next.
+
+    Raises:
+        ScheduleError: If there is no point, or the times are not in order or not in one unit.
+
+    Example:
+        >>> s = piecewise([(0, 0.0), (10, 1.0), (30, 0.5)])
+        >>> [s(t) for t in (0, 5, 10, 20, 30, 99)]
+        [0.0, 0.5, 1.0, 0.75, 0.5, 0.5]
+    """
+    if not points:
+        raise ScheduleError("points=[] is empty: write at least one pair of a time and a value")
+    times = [Duration.of(time, "points") for time, _ in points]
+    values = [level("points", value) for _, value in points]
+    parts = [hold(times[0], at=values[0])]
+    pairs = list(zip(times, values, strict=True))
+    for (begin, start), (end, to) in itertools.pairwise(pairs):
+        if begin.unit == end.unit and end.amount < begin.amount:
+            raise ScheduleError(f"points={list(points)!r} must be in rising order of time")
+        steps = end - begin
+        parts.append(hold(steps) if start == to else ramp(steps, start=start, to=to, ease=ease))
+    return joined(parts)

@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
+
+from lehr import functions
+from lehr.catalogue.decay import exponential
 from lehr.catalogue.registry import Paper, With, entry
+from lehr.errors import number, whole
 from lehr.horizon import DurationLike
-from lehr.leaves import ramp
+from lehr.leaves import formula, hold, ramp
 from lehr.schedule import Schedule
 
-__all__ = ["warmup"]
+__all__ = [
+    "complement_warmup",
+    "constant_factor",
+    "cosine_warmup",
+    "exponential_warmup",
+    "inverse_warmup",
+    "log_warmup",
+    "power_warmup",
+    "radam_warmup",
+    "untuned_exponential",
+    "untuned_linear",
+    "warmup",
+]
+
+_UNTUNED = Paper(
+    "Ma and Yarats",
+    2019,
+    "On the adequacy of untuned warmup for adaptive optimization",
+    "1910.04209",
+)
 
 
 @entry(
@@ -45,3 +70,324 @@ def warmup(steps: DurationLike, *, start: float = 0.0, to: float = 1.0) -> Sched
         (0.0, 0.5, 1.0)
     """
     return ramp(steps, to=to, start=start)
+
+
+@entry(
+    "warmup",
+    formula=r"\eta_t = \begin{cases} f \, \eta & t < W \\ \eta & t \ge W \end{cases}",
+    aliases=("ConstantLR",),
+    example=With("10%"),
+)
+def constant_factor(steps: DurationLike, factor: float = 1 / 3) -> Schedule:
+    """Stay at a part of the rate for a while, then jump to all of it.
+
+    Formula: ``factor`` while ``t < steps``, then 1.
+
+    Arguments:
+        steps: How long.
+        factor: The part, at least 0.
+
+    Raises:
+        ScheduleError: If ``factor`` is negative.
+
+    Example:
+        >>> s = constant_factor(5, factor=0.25)
+        >>> s(4), s(5)
+        (0.25, 1.0)
+    """
+    return hold(steps, at=number("factor", factor, at_least=0)) >> hold(at=1.0)
+
+
+@entry(
+    "warmup",
+    formula=r"\eta_t = \eta \, (1 - e^{-(t + 1) / \tau})",
+    paper=_UNTUNED,
+    aliases=("ExponentialWarmup",),
+    example=With("5%"),
+)
+def exponential_warmup(tau: DurationLike) -> Schedule:
+    """Approach the full rate exponentially: a factor for another schedule.
+
+    Formula: ``1 - exp(-(t + 1) / tau)``.
+
+    It never quite gets to 1, so multiply by it: ``exponential_warmup(100) * cosine()``. (Where
+    pytorch-scheduler says "exponential" it means a square: :func:`power_warmup`.)
+
+    Arguments:
+        tau: The steps in which the distance to 1 falls by the factor ``e``, greater than 0.
+
+    Raises:
+        ScheduleError: If ``tau`` is 0.
+
+    Example:
+        >>> round(exponential_warmup(10)(9), 6)
+        0.632121
+    """
+    return (1 - exponential(math.exp(-1), every=tau))[1:]
+
+
+@entry(
+    "warmup",
+    formula=r"\eta_t = \eta \, \frac{\ln(t + 1)}{\ln W}",
+    aliases=("WarmupLR(warmup_type='log')",),
+    example=With(100),
+)
+def log_warmup(steps: int, *, to: float = 1.0) -> Schedule:
+    """Rise as the logarithm of the step: fast at first, then ever slower.
+
+    Formula: ``to * ln(t + 1) / ln(steps)``, which reaches ``to`` at ``t = steps - 1``.
+
+    This is what DeepSpeed's ``WarmupLR`` does unless it is told not to.
+
+    Arguments:
+        steps: The step that has the full rate, counted from 1; a whole number of at least 2.
+        to: The level that it reaches.
+
+    Raises:
+        ScheduleError: If ``steps`` is not a whole number of at least 2, or ``to`` is 0.
+
+    Example:
+        >>> s = log_warmup(100)
+        >>> s(0), round(s(9), 6), s(99)
+        (0.0, 0.5, 1.0)
+    """
+    count = whole("steps", steps, at_least=2)
+    return ramp(count - 1, start=0.0, to=to, ease=f"log({count})")
+
+
+@entry(
+    "warmup",
+    formula=r"\eta_t = \eta_s + \tfrac12 (\eta - \eta_s) \, (1 - \cos(\pi t / W))",
+    aliases=("warmup_type='cosine'", "SchedCos"),
+    example=With("10%"),
+)
+def cosine_warmup(steps: DurationLike, *, start: float = 0.0, to: float = 1.0) -> Schedule:
+    """Rise along half a cosine wave: slow, fast, slow.
+
+    Formula: ``start + (to - start) * (1 - cos(pi * t / steps)) / 2``.
+
+    Arguments:
+        steps: How long.
+        start: The level at which it begins.
+        to: The level that it reaches after ``steps``.
+
+    Raises:
+        ScheduleError: If ``start`` equals ``to``.
+
+    Example:
+        >>> s = cosine_warmup(100)
+        >>> [round(s(t), 6) for t in (0, 25, 50, 100)]
+        [0.0, 0.146447, 0.5, 1.0]
+    """
+    return ramp(steps, start=start, to=to, ease="cosine")
+
+
+@entry(
+    "warmup",
+    formula=r"\eta_t = \eta_s + (\eta - \eta_s) \, (t / W)^k",
+    aliases=("warmup_type='exponential' of pytorch-scheduler",),
+    example=With("10%"),
+)
+def power_warmup(
+    steps: DurationLike, *, power: float = 2.0, start: float = 0.0, to: float = 1.0
+) -> Schedule:
+    """Rise as a power of the step: slow at first.
+
+    Formula: ``start + (to - start) * (t / steps) ** power``.
+
+    With the default, a square, it is what pytorch-scheduler calls "exponential"; the exponential
+    one is :func:`exponential_warmup`.
+
+    Arguments:
+        steps: How long.
+        power: Greater than 0.
+        start: The level at which it begins.
+        to: The level that it reaches after ``steps``.
+
+    Raises:
+        ScheduleError: If ``start`` equals ``to``, or ``power`` is not positive.
+
+    Example:
+        >>> power_warmup(100)(50)
+        0.25
+    """
+    power = number("power", power, above=0)
+    return ramp(steps, start=start, to=to, ease=f"complement({power!r})")
+
+
+@entry(
+    "warmup",
+    formula=r"\eta_t = \eta_s + (\eta - \eta_s) \, (1 - (1 - t / W)^k)",
+    aliases=("warmup_type='1-sqrt'",),
+    example=With("10%"),
+)
+def complement_warmup(
+    steps: DurationLike, *, power: float = 0.5, start: float = 0.0, to: float = 1.0
+) -> Schedule:
+    """Rise as what a power of the time left leaves: slow, then ever faster, with a square root.
+
+    Formula: ``start + (to - start) * (1 - (1 - t / steps) ** power)``.
+
+    With the default it is the "1-sqrt" warmup. It is :func:`polynomial` upwards.
+
+    Arguments:
+        steps: How long.
+        power: Greater than 0; above 1 it is fast at first.
+        start: The level at which it begins.
+        to: The level that it reaches after ``steps``.
+
+    Raises:
+        ScheduleError: If ``start`` equals ``to``, or ``power`` is not positive.
+
+    Example:
+        >>> complement_warmup(100)(75)
+        0.5
+    """
+    power = number("power", power, above=0)
+    return ramp(steps, start=start, to=to, ease=f"power({power!r})")
+
+
+@entry(
+    "warmup",
+    formula=r"\eta_t = \eta \, (R - (R - 1) \, t / W)",
+    aliases=("warmup_multiplier of torch-schedule-anything",),
+    example=With("10%", multiplier=20.0, to=0.05),
+)
+def inverse_warmup(steps: DurationLike, *, multiplier: float = 20.0, to: float = 1.0) -> Schedule:
+    """Begin high and come down to the rate in a straight line: a warmup the other way round.
+
+    Formula: ``to * (multiplier - (multiplier - 1) * t / steps)``.
+
+    It is meant for what should be large at first, such as weight decay.
+
+    Arguments:
+        steps: How long.
+        multiplier: What it begins at, in units of ``to``; greater than 1.
+        to: The level that it comes down to.
+
+    Raises:
+        ScheduleError: If ``multiplier`` is not above 1, or ``to`` is 0.
+
+    Example:
+        >>> s = inverse_warmup(100, multiplier=3.0)
+        >>> s(0), s(50), s(100)
+        (3.0, 2.0, 1.0)
+    """
+    return ramp(steps, start=number("multiplier", multiplier, above=1) * to, to=to)
+
+
+@entry(
+    "warmup",
+    formula=r"\eta_t = \eta \, \min\left(1,\, \tfrac{1 - \beta_2}{2} (t + 1)\right)",
+    paper=_UNTUNED,
+    aliases=("UntunedLinearWarmup",),
+    example=With(0.99),
+)
+def untuned_linear(beta2: float = 0.999) -> Schedule:
+    """Rise in a straight line for as long as Adam's second moment needs.
+
+    Formula: ``min(1, (1 - beta2) / 2 * (t + 1))``.
+
+    It follows from the optimizer and has nothing to tune: 2,000 steps for ``beta2=0.999``.
+
+    Arguments:
+        beta2: Adam's second beta, at least 0 and less than 1.
+
+    Raises:
+        ScheduleError: If ``beta2`` is outside its range.
+
+    Example:
+        >>> s = untuned_linear(0.99)
+        >>> s(0), s(99), s(199)
+        (0.005, 0.5, 1.0)
+    """
+    return warmup(2 / _memory(beta2))[1:]
+
+
+@entry(
+    "warmup",
+    formula=r"\eta_t = \eta \, (1 - e^{-(1 - \beta_2)(t + 1)})",
+    paper=_UNTUNED,
+    aliases=("UntunedExponentialWarmup",),
+    example=With(0.99),
+)
+def untuned_exponential(beta2: float = 0.999) -> Schedule:
+    """Approach the full rate as fast as Adam's second moment is filled: a factor.
+
+    Formula: ``1 - exp(-(1 - beta2) * (t + 1))``: :func:`exponential_warmup` with nothing to tune.
+
+    Arguments:
+        beta2: Adam's second beta, at least 0 and less than 1.
+
+    Raises:
+        ScheduleError: If ``beta2`` is outside its range.
+
+    Example:
+        >>> round(untuned_exponential(0.99)(99), 6)
+        0.632121
+    """
+    return exponential_warmup(1 / _memory(beta2))
+
+
+def _memory(beta2: float) -> Fraction:
+    """Return ``1 - beta2`` exactly, as its decimal text says."""
+    return 1 - Fraction(str(number("beta2", beta2, at_least=0, at_most=math.nextafter(1, 0))))
+
+
+@entry(
+    "warmup",
+    formula=r"\eta_t = \eta \sqrt{\frac{(\rho_n - 4)(\rho_n - 2) \rho_\infty}"
+    r"{(\rho_\infty - 4)(\rho_\infty - 2) \rho_n}}, \quad "
+    r"\rho_n = \rho_\infty - \frac{2 n \beta_2^n}{1 - \beta_2^n}, \quad "
+    r"\rho_\infty = \frac{2}{1 - \beta_2} - 1",
+    paper=Paper(
+        "Liu et al.",
+        2019,
+        "On the Variance of the Adaptive Learning Rate and Beyond",
+        "1908.03265",
+    ),
+    aliases=("RAdamWarmup", "rectification of RAdam"),
+    example=With(0.99),
+)
+def radam_warmup(beta2: float = 0.999) -> Schedule:
+    """The rectification of RAdam as a warmup for Adam: a factor.
+
+    Formula: ``sqrt((r - 4) * (r - 2) * R / ((R - 4) * (R - 2) * r))`` with
+    ``R = 2 / (1 - beta2) - 1`` and ``r = R - 2 * n * beta2**n / (1 - beta2**n)``, where
+    ``n = t + d`` and ``d`` is the first ``n`` with ``r > 4``.
+
+    RAdam itself uses no second moment before that step; as pytorch-warmup, this begins there.
+
+    Arguments:
+        beta2: Adam's second beta, greater than 0.6 (below, ``r`` is never above 4) and less than 1.
+
+    Raises:
+        ScheduleError: If ``beta2`` is outside its range.
+
+    Example:
+        >>> s = radam_warmup(0.99)
+        >>> [round(s(t), 4) for t in (0, 50, 1_000)]
+        [0.0545, 0.4781, 0.9998]
+    """
+    value = number("beta2", beta2, above=0.6, at_most=math.nextafter(1, 0))
+    return formula(f"radam({value!r})", low=0.0, high=1.0)
+
+
+@functions.family("radam")
+class _RAdam(functions.Member):
+    """The factor of :func:`radam_warmup` as a function of the step."""
+
+    def __init__(self, beta2: float) -> None:
+        rest = _memory(beta2)
+        self._limit = float(2 / rest - 1)
+        self._log = math.log1p(-float(rest))
+        self._first = next(n for n in range(1, 1000) if self._rho(n) > 4)
+
+    def _rho(self, n: float) -> float:
+        # 2 * n * b**n / (1 - b**n), where 1 - b**n would lose the digits that count at first.
+        return self._limit + 2 * n * math.exp(n * self._log) / math.expm1(n * self._log)
+
+    def __call__(self, t: float) -> float:
+        rho, limit = self._rho(t + self._first), self._limit
+        ratio = (rho - 4) * (rho - 2) * limit / ((limit - 4) * (limit - 2) * rho)
+        return min(math.sqrt(ratio), 1.0)

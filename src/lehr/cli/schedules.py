@@ -75,8 +75,9 @@ def list_(family: str | None, as_json: bool) -> None:
     unicode = speaks_unicode(out.encoding)
     names = max(len(entry.name) for entry in entries)
     families = max(len(entry.family) for entry in entries)
+    width = 24 if out.width >= names + families + 54 else 12
     for entry in entries:
-        curve = sparkline(entry.example, _RUN, unicode=unicode)
+        curve = sparkline(entry.example, _RUN, width=width, unicode=unicode)
         row = Text.assemble(
             (f"{entry.name:<{names}}  ", "bold"), (f"{entry.family:<{families}}  ", "dim")
         )

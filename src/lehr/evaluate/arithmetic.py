@@ -37,6 +37,10 @@ class Arithmetic(ABC):
     can_cut: bool = False
     sin: Callable[[Any], Any]
     sqrt: Callable[[Any], Any]
+    sinh: Callable[[Any], Any]
+    cosh: Callable[[Any], Any]
+    log1p: Callable[[Any], Any]
+    expm1: Callable[[Any], Any]
 
     @abstractmethod
     def real(self, t: Any) -> Any:
@@ -97,6 +101,10 @@ class _Scalars(Arithmetic):
 
     sin = staticmethod(math.sin)
     sqrt = staticmethod(math.sqrt)
+    sinh = staticmethod(math.sinh)
+    cosh = staticmethod(math.cosh)
+    log1p = staticmethod(math.log1p)
+    expm1 = staticmethod(math.expm1)
 
     def real(self, t: Any) -> float:
         return float(t)

@@ -32,14 +32,17 @@ def evaluate(path: Path, t: Any) -> Any:
     if isinstance(t, np.generic):
         return _at_number(path, t)
     m = arithmetic_of(t)
-    if m.can_cut and t.size and t.min() < 0:
-        raise ScheduleError(f"step t={t.min()} is negative; the first is 0")
+    if m.can_cut and t.size and not t.min() >= 0:
+        fault = "negative; the first is 0" if t.min() < 0 else "not a number"
+        raise ScheduleError(f"step t={t.min()} is {fault}")
     return path.value(m.enter(t), m)
 
 
 def last_step(t: Any) -> Any:
     """Return the largest of some steps, where it can be known: not while an array is traced."""
-    return t.max(initial=0).item() if isinstance(t, np.ndarray) else t
+    if isinstance(t, np.ndarray):
+        return t.max(initial=0).item()
+    return t.item() if isinstance(t, np.generic) else t
 
 
 def _at_number(path: Path, t: Any) -> Any:
@@ -104,11 +107,12 @@ class Arrays(Arithmetic):
         self.dtype = _widest_float(xp, self._device) if self._integral else like.dtype
         self.can_cut = isinstance(like, np.ndarray)
         self.sin, self.sqrt = xp.sin, xp.sqrt
+        self.sinh, self.cosh = xp.sinh, xp.cosh
+        self.log1p, self.expm1 = xp.log1p, xp.expm1
 
     def enter(self, t: Any) -> Any:
         """Return ``t`` in a type whose differences cannot wrap around."""
-        signed = self._xp.isdtype(t.dtype, ("signed integer", "real floating"))
-        return t if signed else self._xp.astype(t, self._xp.int64)
+        return self._xp.astype(t, self._xp.int64) if self._integral else t
 
     def real(self, t: Any) -> Any:
         if not hasattr(t, "dtype"):
@@ -182,6 +186,9 @@ class Arrays(Arithmetic):
         return self._xp.full_like(t, value)
 
     def inside(self, t: Any, start: float, stop: float) -> Any:
+        if self._is_integral(t):
+            # The same in whole numbers, which is all that the standard lets them be compared with.
+            start, stop = math.ceil(start), stop if stop == math.inf else math.ceil(stop)
         after = t >= start
         return after if stop == math.inf else after & (t < stop)
 

@@ -19,6 +19,7 @@ class Stairs(Curve):
 
     def __init__(self, curve: Curve, every: Fraction) -> None:
         self.length, self.low, self.high = curve.length, curve.low, curve.high
+        self.calls = curve.calls
         self._holding, self._every = holding(curve), every
 
     def value(self, t: Any, m: Arithmetic) -> Any:
@@ -29,7 +30,7 @@ class Clipped(Curve):
     """Another curve, kept between two levels."""
 
     def __init__(self, curve: Curve, low: float, high: float) -> None:
-        self.length, self._curve = curve.length, curve
+        self.length, self._curve, self.calls = curve.length, curve, curve.calls
         self.low, self.high = (min(max(bound, low), high) for bound in (curve.low, curve.high))
 
     def value(self, t: Any, m: Arithmetic) -> Any:
@@ -47,6 +48,7 @@ class Combined(Curve):
         self._product = product
         self._left, self._right = left, right
         self.length = left.length
+        self.calls = left.calls or (isinstance(right, Curve) and right.calls)
         if isinstance(right, Curve):
             # As long as the longer; endless where one of them is.
             if left.length is not None and right.length is not None:
@@ -106,12 +108,12 @@ class Cycles(Curve):
             ended = times is not None or stretch < 1
             self._last = len(self._starts) - 1 if ended else None
             self._cycle_starts = [as_number(start) for start in self._starts]
-        self.length = room
+        self.length, self.calls = room, curve.calls
         if self._last is not None:
             self.length = self._starts[-1] if self._starts else curve.length * self._last
         count = self._last
         if count is None and room is not None:
-            count = math.ceil(room / min(self._size, room))
+            count = math.ceil(room / self._size)
         factors = [1.0, _limit(scale) if count is None else scale ** max(count - 1, 0)]
         corners = [b * f if b else 0.0 for b in (curve.low, curve.high) for f in factors]
         self.low, self.high = min(corners), max(corners)
@@ -147,7 +149,7 @@ def _starts(
     starts = [Fraction(0)]
     while times is None or len(starts) <= times:
         # Cycles that shrink would never end: the last is the last of at least one step.
-        if size < 1 and stretch < 1 and len(starts) > 1:
+        if times is None and size < 1 and stretch < 1 and len(starts) > 1:
             break
         starts.append(starts[-1] + size)
         size *= stretch

@@ -33,11 +33,13 @@ class Curve(ABC):
         length: In steps, exactly; None where the curve has no end.
         low: A number that no value is below.
         high: A number that no value is above.
+        calls: Whether it calls a function of the user's, which may have no value elsewhere.
     """
 
     length: Fraction | None
     low: float
     high: float
+    calls: bool = False
 
     @abstractmethod
     def value(self, t: Any, m: Arithmetic) -> Any:
@@ -92,6 +94,8 @@ class Ramp(Curve):
 class Shaped(Curve):
     """From one level to another by a user's own function of the way (or of the steps) done."""
 
+    calls = True
+
     def __init__(self, length: Fraction, start: float, to: float, ease: Ease) -> None:
         self.length, self.low, self.high = length, min(start, to), max(start, to)
         self._start, self._to, self._ease = start, to, ease
@@ -130,20 +134,20 @@ class Exponential(Curve):
         if gamma == 1:
             limit = start
         elif length is not None:
-            limit = self._end_or_refuse(length)
+            limit = self.end
+            if not math.isfinite(limit):
+                raise ScheduleError(
+                    f"gamma={gamma} every {self._every} steps grows beyond all numbers within "
+                    f"{as_number(length)} steps"
+                )
         self.low, self.high = _hull(start, limit if start else 0.0)
 
-    def _end_or_refuse(self, length: Fraction) -> float:
-        try:
-            return self.end
-        except OverflowError:
-            raise ScheduleError(
-                f"gamma={self._gamma} every {self._every} steps grows beyond all numbers within "
-                f"{as_number(length)} steps"
-            ) from None
-
     def value(self, t: Any, m: Arithmetic) -> Any:
-        return self._start * self._gamma ** (m.real(t) / self._every)
+        try:
+            return self._start * self._gamma ** (m.real(t) / self._every)
+        except OverflowError:
+            # Python's numbers raise where arrays give infinity, which a limit may yet cut off.
+            return math.copysign(math.inf, self._start)
 
 
 class Power(Curve):
@@ -176,6 +180,8 @@ class Samples(Curve):
 
 class Call(Curve):
     """A function of the step."""
+
+    calls = True
 
     def __init__(
         self,

@@ -64,13 +64,20 @@ class Window(Curve):
 
     def __init__(self, curve: Curve, start: Fraction, length: Fraction | None) -> None:
         inner: Curve = curve
-        if isinstance(curve, Window):
+        if isinstance(curve, Window) and curve.reaches(start, length):
             inner, start = curve._inner, start + curve._from
         self.length, self.low, self.high = length, inner.low, inner.high
+        self.calls = inner.calls
         self._inner: Curve = inner
         self._from: Fraction = start
         self._holding = holding(inner)
         self._shift = -as_number(start)
+
+    def reaches(self, start: Fraction, length: Fraction | None) -> bool:
+        """Return whether a stretch lies inside, so that its own end is never seen."""
+        if self.length is None:
+            return True
+        return length is not None and start + length <= self.length
 
     def value(self, t: Any, m: Arithmetic) -> Any:
         return self._holding.value(m.minus(t, self._shift), m)
@@ -106,11 +113,13 @@ class Path(Curve):
                     self._begins.append(at + begin)
             at = None if part.length is None else at + part.length
         self.length = at
+        self.calls = any(part.calls for part in self.parts)
         if at is not None:
             self.end = parts[-1].end if end is None else end
         levels = [(part.low, part.high) for part in self.parts]
-        if not levels:
-            levels = [(self.end, self.end)]
+        if at is not None:
+            # It holds its end level, which may be that of a last part without steps: a jump.
+            levels.append((self.end, self.end))
         self.low = min(low for low, _ in levels)
         self.high = max(high for _, high in levels)
         self.starts = [as_number(begin) for begin in self._begins]
@@ -138,7 +147,7 @@ class Path(Curve):
         """Evaluate every part and select: without branches, for arrays that may be traced."""
         out = m.full_like(t, self.end if self.length is not None else 0.0)
         table = self._table if len(self.parts) > _FEW else None
-        stops = [*self.starts[1:], self.stop]
+        stops = [*self.starts[1:], self.stop][: len(self.parts)]
         for part, start, stop in zip(self.parts, self.starts, stops, strict=True):
             if table is not None and isinstance(part, Ramp):
                 continue
@@ -146,7 +155,8 @@ class Path(Curve):
             # Elsewhere the part sees its own middle: a formula asked outside its range may give
             # NaN, and a NaN that is not selected still poisons gradients.
             middle = (stop - start) / 2 if math.isfinite(stop) else 1.0
-            local = m.where(inside, m.minus(t, start), m.like(t, middle))
+            local = m.minus(t, start)
+            local = m.where(inside, local, m.like(local, middle))
             out = m.where(inside, part.value(local, m), out)
         return out if table is None else table.fill(out, t, m)
 

@@ -1,0 +1,30 @@
+"""The text and the JSON form of schedules, both ways.
+
+Text is what one types, and what ``repr`` prints:
+
+>>> import lehr
+>>> s = lehr.parse("warmup('10%') >> cosine(to=0.1)")
+>>> s
+warmup('10%') >> cosine(to=0.1)
+
+It is read without running it: only the functions of the catalogue, the leaves, the operators and
+the methods of a schedule are understood. The other form is a plain dict, for JSON, YAML and TOML:
+
+>>> print(lehr.cosine("20%", to=0.1).to_json())
+{
+  "lehr": 1,
+  "kind": "piece",
+  "steps": "20%",
+  "to": 0.1,
+  "ease": "cosine"
+}
+
+Both are safe to read from strangers: whatever is not a schedule raises :class:`ParseError`, and
+their length, depth and numbers are bounded.
+"""
+
+from lehr.notation.problem import ParseError
+from lehr.notation.text import parse
+from lehr.notation.tree import VERSION, from_dict, from_json, to_dict, to_json
+
+__all__ = ["VERSION", "ParseError", "from_dict", "from_json", "parse", "to_dict", "to_json"]

@@ -1,0 +1,124 @@
+"""The gallery: one page with all that the catalogue knows, a picture for each schedule.
+
+``python -m lehr.view.gallery docs`` writes ``docs/gallery.md`` and the pictures beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from lehr.catalogue import ENTRIES, RULES, Entry, RuleEntry
+from lehr.schedule import Schedule
+from lehr.view.markup import Markup, tag
+from lehr.view.svg import Scale, line
+
+__all__ = ["files", "main"]
+
+_RUN = 1000
+_WIDTH, _HEIGHT, _EDGE = 320, 120, 8
+
+_FAMILIES = {
+    "decay": "Decays: from the peak down, once",
+    "warmup": "Warmups: from little to the peak",
+    "cyclic": "Cycles: up and down more than once",
+    "phases": "Phases: one plan for the whole run",
+    "derived": "Derived: made of another schedule, or laid over one",
+}
+
+_HEAD = """\
+# The gallery
+
+Every schedule of the catalogue, drawn over a run of 1,000 steps with a peak of 1. `lehr show NAME`
+says more about one of them: its arguments, their units and their ranges. This page is written by
+`python -m lehr.view.gallery docs`.
+
+"""
+
+
+def picture(name: str, schedule: Schedule) -> Markup:
+    """Draw a schedule small: its line, the level 0 below it, the level 1 as a thin line."""
+    steps = np.arange(0, _RUN, 4)
+    values = schedule.over(_RUN)(steps)
+    x = Scale(0, _RUN, _EDGE, _WIDTH - _EDGE)
+    y = Scale(0, max(1.0, float(values.max())), _HEIGHT - _EDGE, _EDGE)
+    levels = [
+        tag(
+            "line",
+            x1=_EDGE,
+            x2=_WIDTH - _EDGE,
+            y1=y(at),
+            y2=y(at),
+            stroke="#9aa3b2",
+            stroke_width=1 if at == 0 else 0.4,
+        )
+        for at in (0.0, 1.0)
+    ]
+    curve = line(steps.tolist(), values.tolist(), x, y, stroke="#1f62b5", stroke_width="2")
+    return tag(
+        "svg",
+        tag("title", name),
+        *levels,
+        curve,
+        xmlns="http://www.w3.org/2000/svg",
+        viewBox=f"0 0 {_WIDTH} {_HEIGHT}",
+        width=_WIDTH,
+        height=_HEIGHT,
+    )
+
+
+def files() -> dict[str, str]:
+    """Return the gallery as texts by their paths: the page, and a picture for each schedule."""
+    parts = [_HEAD]
+    pictures: dict[str, str] = {}
+    for family, entries in groupby(ENTRIES.values(), key=lambda entry: entry.family):
+        parts.append(f"## {_FAMILIES[family]}\n\n")
+        for entry in entries:
+            path = f"gallery/{entry.name}.svg"
+            pictures[path] = picture(entry.name, entry.example) + "\n"
+            parts.append(f"### {entry.name}\n\n![{entry.name}]({path})\n\n")
+            parts.append("".join(_facts(entry, repr(entry.example))))
+    parts.append("## Feedback rules: what follows a metric rather than the time\n\n")
+    for rule in RULES.values():
+        parts.append(f"### {rule.name}\n\n")
+        parts.append("".join(_facts(rule, repr(rule.example))))
+    return {"gallery.md": "".join(parts).rstrip("\n") + "\n", **pictures}
+
+
+def _facts(entry: Entry | RuleEntry, example: str) -> Iterator[str]:
+    yield f"{entry.summary}.\n\n"
+    yield f"$$\n{entry.formula}\n$$\n\n"
+    yield f"- Call: `{entry.name}({_arguments(entry)})`\n"
+    yield f"- Drawn: `{example}`\n" if isinstance(entry, Entry) else f"- Example: `{example}`\n"
+    if entry.paper is not None:
+        paper = entry.paper
+        link = f", [arXiv:{paper.arxiv}](https://arxiv.org/abs/{paper.arxiv})"
+        source = f"{paper.authors} ({paper.year}), *{paper.title}*"
+        yield f"- Paper: {source}{link if paper.arxiv else ''}\n"
+    yield f"- Elsewhere: {', '.join(f'`{alias}`' for alias in entry.aliases)}\n\n"
+
+
+def _arguments(entry: Entry | RuleEntry) -> str:
+    parameters = inspect.signature(entry.function).parameters.values()
+    bare = [parameter.replace(annotation=parameter.empty) for parameter in parameters]
+    return str(inspect.Signature(bare))[1:-1]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write the gallery into a folder."""
+    parser = argparse.ArgumentParser(prog="python -m lehr.view.gallery", description=main.__doc__)
+    parser.add_argument("folder", type=Path, help="where gallery.md goes, such as docs")
+    folder: Path = parser.parse_args(arguments).folder
+    for name, text in files().items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

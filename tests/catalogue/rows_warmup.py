@@ -1,0 +1,138 @@
+"""Rows 55 to 64, warmups, and 68 to 71, what is derived from other schedules."""
+
+from __future__ import annotations
+
+from mpmath import e, log, mpf, sqrt
+from rows import half_cosine, mix, row, share
+
+import lehr
+
+row(55, "warmup", lehr.warmup(40), lambda t: share(t, 0, 40))
+row(55, "warmup", lehr.warmup(40, start=0.2), lambda t: mix(0.2, 1, share(t, 0, 40)))
+row(55, "warmup", lehr.warmup(40)[1:], lambda t: share(t + 1, 0, 40))
+row(55, "warmup", lehr.warmup(39), lambda t: min(mpf(t) / (40 - 1), mpf(1)))
+row(56, "exponential_warmup", lehr.exponential_warmup(20), lambda t: 1 - e ** (-mpf(t + 1) / 20))
+row(
+    57,
+    "log_warmup",
+    lehr.log_warmup(100),
+    lambda t: log(t + 1) / log(100) if t < 100 else mpf(1),
+)
+row(58, "cosine_warmup", lehr.cosine_warmup(40), lambda t: 1 - half_cosine(share(t, 0, 40)))
+row(
+    58,
+    "cosine_warmup",
+    lehr.cosine_warmup(40, start=0.1, to=0.8),
+    lambda t: mix(0.8, 0.1, half_cosine(share(t, 0, 40))),
+)
+row(59, "power_warmup", lehr.power_warmup(40), lambda t: share(t, 0, 40) ** 2)
+row(59, "power_warmup", lehr.power_warmup(40, power=1.5), lambda t: share(t, 0, 40) ** mpf(1.5))
+row(60, "complement_warmup", lehr.complement_warmup(40), lambda t: 1 - sqrt(1 - share(t, 0, 40)))
+
+
+def _radam(t: int, beta2: str) -> mpf:
+    """Liu et al. (2019), from the first step on at which the variance is tractable."""
+    beta = mpf(beta2)
+    limit = 2 / (1 - beta) - 1
+
+    def rho(n: int) -> mpf:
+        return limit - 2 * n * beta**n / (1 - beta**n)
+
+    first = 1
+    while rho(first) <= 4:
+        first += 1
+    r = rho(t + first)
+    return sqrt((r - 4) * (r - 2) * limit / ((limit - 4) * (limit - 2) * r))
+
+
+for beta2 in ("0.9", "0.98", "0.99", "0.999"):
+    row(
+        61,
+        "radam_warmup",
+        lehr.radam_warmup(float(beta2)),
+        lambda t, b=beta2: _radam(t, b),
+        last=3_000,
+    )
+    row(
+        62,
+        "untuned_linear",
+        lehr.untuned_linear(float(beta2)),
+        lambda t, b=beta2: min(mpf(1), (1 - mpf(b)) / 2 * (t + 1)),
+        last=2_500,
+    )
+    row(
+        63,
+        "untuned_exponential",
+        lehr.untuned_exponential(float(beta2)),
+        lambda t, b=beta2: 1 - e ** (-(1 - mpf(b)) * (t + 1)),
+        last=2_500,
+    )
+row(
+    64,
+    "inverse_warmup",
+    lehr.inverse_warmup(40, to=0.05),
+    lambda t: mpf(0.05) * (20 - 19 * share(t, 0, 40)),
+)
+row(
+    64,
+    "inverse_warmup",
+    lehr.inverse_warmup(40, multiplier=3.0),
+    lambda t: 3 - 2 * share(t, 0, 40),
+    peak=3.0,
+)
+
+# ----- E: derived -------------------------------------------------------------------------------
+
+row(
+    68,
+    "relative_step",
+    lehr.relative_step(scale=0.5),
+    lambda t: mpf(0.5) * min(mpf("0.01"), 1 / sqrt(mpf(t + 1))),
+    last=40_000,
+    peak=0.005,
+)
+row(
+    68,
+    "relative_step",
+    lehr.relative_step(warmup_init=True),
+    lambda t: min(mpf("1e-6") * (t + 1), 1 / sqrt(mpf(t + 1))),
+    last=40_000,
+    peak=0.01,
+)
+row(
+    69,
+    "proportional",
+    lehr.proportional(
+        lehr.cosine(100, to=0.1), min_lr=0.1, max_lr=1.0, min_value=0.01, max_value=0.05
+    ),
+    lambda t: mix(0.01, 0.05, half_cosine(share(t, 0, 100))),
+    peak=0.05,
+)
+row(
+    69,
+    "proportional",
+    lehr.proportional(lehr.linear(100), min_value=2.0, max_value=0.5),
+    lambda t: mix(2.0, 0.5, 1 - share(t, 0, 100)),
+    peak=2.0,
+)
+row(
+    71,
+    "range_ramp",
+    lehr.range_ramp(100),
+    lambda t: mpf(1e-7) ** (1 - share(t, 0, 100)),
+)
+# DeepSpeed: min * (1 + rate * t / size), smooth or in stairs.
+row(
+    71,
+    "range_ramp",
+    lehr.range_ramp(100, start=1e-3, to=1e-3 * 6, log=False),
+    lambda t: mix(1e-3, 6e-3, share(t, 0, 100)),
+    peak=6e-3,
+)
+row(
+    71,
+    "range_ramp",
+    lehr.range_ramp(100, start=1e-3, to=1e-3 * 6, log=False, stairs=20),
+    lambda t: mpf(1e-3) * (1 + min(t // 20, 5)),
+    peak=6e-3,
+)

@@ -1,0 +1,303 @@
+"""Feedback rules against torch, and against other writings of their algorithms."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+import random
+import re
+from typing import Any
+
+import pytest
+
+import lehr
+from lehr import RULES, Rule, RuleEntry, ScheduleError, UnknownSchedule, find_rule
+
+
+def follow(rule: Rule, metrics: list[Any]) -> list[float]:
+    """Return the values after each metric, every state having been through JSON."""
+    state, values = rule.init(), []
+    for metric in metrics:
+        before = json.dumps(state, allow_nan=False)
+        after = rule.update(json.loads(before), metric)
+        assert json.dumps(state, allow_nan=False) == before
+        state = json.loads(json.dumps(after, allow_nan=False))
+        values.append(rule.value(state))
+    return values
+
+
+def stream(seed: int, length: int = 400) -> list[float]:
+    """A loss that falls, stalls, rises and is noisy."""
+    draw = random.Random(seed)
+    level, metrics = draw.choice([-2.0, 1.0, 5.0]), []
+    drift = 0.0
+    for _ in range(length):
+        if draw.random() < 0.05:
+            drift = draw.choice([-0.1, -0.01, 0.0, 0.0, 0.03])
+        level += drift
+        metrics.append(level + draw.choice([0.0, 0.0, draw.gauss(0, 0.05)]))
+    return metrics
+
+
+# ----- plateau ----------------------------------------------------------------------------------
+
+
+def _torch_plateau(rate: float, metrics: list[float], **arguments: Any) -> list[float]:
+    torch = pytest.importorskip("torch")
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=rate)
+    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, **arguments)
+    values = []
+    for metric in metrics:
+        scheduler.step(metric)
+        values.append(optimizer.param_groups[0]["lr"] / rate)
+    return values
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_plateau_is_torchs(seed: int) -> None:
+    draw = random.Random(1000 + seed)
+    same: dict[str, Any] = {
+        "mode": draw.choice(["min", "max"]),
+        "factor": draw.choice([0.1, 0.5, 0.9]),
+        "patience": draw.choice([0, 1, 3, 10]),
+        "threshold": draw.choice([0.0, 1e-4, 1e-2, 0.3]),
+        "threshold_mode": draw.choice(["rel", "abs"]),
+        "cooldown": draw.choice([0, 0, 2, 5]),
+    }
+    rate, floor, eps = draw.choice([1.0, 0.1, 3e-4]), draw.choice([0.0, 0.01, 0.2]), 1e-8
+    metrics = stream(seed)
+    if seed % 4 == 0:
+        # Infinitely bad; what is infinitely good, torch would never find better again.
+        worst = math.inf if same["mode"] == "min" else -math.inf
+        metrics[seed + 1 : seed + 4] = [math.nan, worst, math.nan]
+    mine = follow(lehr.plateau(**same, floor=floor, eps=eps / rate), metrics)
+    theirs = _torch_plateau(rate, metrics, **same, min_lr=floor * rate, eps=eps)
+    assert mine == pytest.approx(theirs, rel=1e-15, abs=1e-15)
+    assert len(set(mine)) > 1 or same["patience"] == 10 or same["threshold"] == 0.3
+
+
+def test_plateau_stops_at_its_floor() -> None:
+    values = follow(lehr.plateau(factor=0.5, patience=0, floor=0.2), [1.0] * 50)
+    assert values[:4] == [1.0, 0.5, 0.25, 0.2]
+    assert set(values[4:]) == {0.2}
+
+
+def test_plateau_makes_no_reduction_that_is_too_small() -> None:
+    values = follow(lehr.plateau(factor=0.5, patience=0, eps=0.2), [1.0] * 20)
+    assert min(values) == 0.25
+
+
+# ----- greedy -----------------------------------------------------------------------------------
+
+
+class _Greedy:
+    """The published scheduler's steps, for one group, with learning rates as it has them."""
+
+    def __init__(self, rate: float, **options: Any) -> None:
+        self.rate = self.first = rate
+        self.options = options
+        self.clear()
+
+    def clear(self) -> None:
+        self.best = math.inf if self.options["mode"] == "min" else -math.inf
+        self.good = self.bad = self.cool = self.warm = 0
+        self.left = self.options["reset_start"]
+        self.seen: list[float] = []
+
+    def better(self, metric: float) -> bool:
+        share = self.options["threshold_mode"] == "rel"
+        margin = self.options["threshold"]
+        if self.options["mode"] == "min":
+            return metric < (self.best * (1 - margin) if share else self.best - margin)
+        return metric > (self.best * (1 + margin) if share else self.best + margin)
+
+    def step(self, metric: float) -> None:
+        o = self.options
+        if o["smooth"]:
+            self.seen = [*self.seen, metric][-o["window_size"] :]
+            metric = sum(self.seen) / len(self.seen)
+        if self.cool > 0:
+            self.cool -= 1
+            self.good = self.bad = 0
+            return
+        if self.warm > 0:
+            self.warm -= 1
+            self.good = self.bad = 0
+            return
+        if self.better(metric):
+            self.best, self.bad, self.good = metric, 0, self.good + 1
+        else:
+            self.bad, self.good = self.bad + 1, 0
+        if self.good > o["patience"]:
+            new = min(self.rate / o["factor"], o["max_lr"])
+            if new - self.rate > o["eps"]:
+                self.rate = new
+            self.left, self.warm, self.good = o["reset_start"], o["warmup"], 0
+        elif self.bad > o["patience"]:
+            new = max(self.rate * o["factor"], o["min_lr"])
+            if self.rate - new > o["eps"]:
+                self.rate = new
+            if self.rate <= o["min_lr"]:
+                self.left -= 1
+                if self.left <= 0:
+                    self.rate = self.first
+                    self.clear()
+            self.cool, self.bad = o["cooldown"], 0
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_greedy_is_the_published_one(seed: int) -> None:
+    draw = random.Random(2000 + seed)
+    same: dict[str, Any] = {
+        "mode": draw.choice(["min", "max"]),
+        "factor": draw.choice([0.5, 0.9, 0.95]),
+        "patience": draw.choice([0, 1, 3]),
+        "threshold": draw.choice([1e-6, 1e-3, 0.05]),
+        "threshold_mode": draw.choice(["rel", "abs"]),
+        "cooldown": draw.choice([0, 2]),
+        "warmup": draw.choice([0, 3]),
+        "smooth": draw.random() < 0.3,
+        "window_size": draw.choice([1, 5, 50]),
+        "reset_start": draw.choice([1, 4, 500]),
+    }
+    rate, low, high = draw.choice([1.0, 0.25]), draw.choice([1e-3, 0.3]), draw.choice([1.0, 8.0])
+    reference = _Greedy(rate, **same, min_lr=low * rate, max_lr=high * rate, eps=1e-8)
+    metrics, theirs = stream(seed), []
+    for metric in metrics:
+        reference.step(metric)
+        theirs.append(reference.rate / rate)
+    mine = follow(lehr.greedy(**same, floor=low, ceiling=high, eps=1e-8 / rate), metrics)
+    assert mine == pytest.approx(theirs, rel=1e-13)
+    assert len(set(mine)) > 1
+
+
+def test_greedy_begins_anew_when_it_has_been_at_its_floor_for_long() -> None:
+    rule = lehr.greedy(factor=0.5, patience=0, floor=0.25, reset_start=3)
+    values = follow(rule, [1.0] * 7)
+    assert values == [1.0, 0.5, 0.25, 0.25, 1.0, 1.0, 0.5]
+
+
+def test_greedy_never_compares_what_is_no_number() -> None:
+    rule = lehr.greedy(smooth=True, window_size=3, patience=0, factor=0.5, ceiling=8.0)
+    values = follow(rule, [3.0, math.nan, math.inf, 1.0])
+    assert values == [2.0, 1.0, 0.5, 1.0]
+
+
+# ----- DLRS -------------------------------------------------------------------------------------
+
+
+def _dlrs(rate: float, losses: list[float], d: float, o: float, i: float) -> float:
+    """Dharanalakota et al. (2025), the algorithm's lines."""
+    mean = sum(losses) / len(losses)
+    slope = (losses[-1] - losses[0]) / mean
+    digit = 10.0 ** int(f"{rate:.17e}".split("e")[1])
+    if slope > 1:
+        step = digit * d * slope
+    elif slope >= 0:
+        step = digit * o * slope
+    else:
+        step = digit * i * slope
+    return rate - step
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_dlrs_is_the_published_one(seed: int) -> None:
+    draw = random.Random(3000 + seed)
+    deltas = [draw.choice([0.1, 0.5]), draw.choice([0.3, 1.0]), draw.choice([0.05, 0.1])]
+    rate = base = draw.choice([0.01, 3e-4, 0.5])
+    epochs = [
+        [abs(draw.gauss(1, 0.4)) + 0.05 for _ in range(draw.randint(2, 9))] for _ in range(60)
+    ]
+    expected = []
+    for losses in epochs:
+        rate = max(_dlrs(rate, losses, *deltas), 1e-8)
+        expected.append(rate / base)
+    names = ("delta_d", "delta_o", "delta_i")
+    rule = lehr.dlrs(base, **dict(zip(names, deltas, strict=True)))
+    assert follow(rule, epochs) == pytest.approx(expected, rel=1e-9)
+
+
+def test_dlrs_is_kept_inside_its_bounds() -> None:
+    rule = lehr.dlrs(0.01, floor=0.005, ceiling=0.012)
+    assert follow(rule, [[1.0, 1.9]] * 3)[-1] == 0.5
+    assert follow(rule, [[1.0, 0.01]] * 30)[-1] == pytest.approx(1.2, rel=1e-15)
+
+
+@pytest.mark.parametrize("losses", [[], [1.0], [1.0, -1.0], [1.0, math.nan], [1.0, math.inf]])
+def test_dlrs_changes_nothing_where_there_is_no_slope(losses: list[float]) -> None:
+    assert follow(lehr.dlrs(0.01), [losses]) == [1.0]
+
+
+def test_dlrs_is_given_a_list() -> None:
+    rule = lehr.dlrs(0.01)
+    with pytest.raises(ScheduleError, match=r"metric=1\.0.*list"):
+        rule.update(rule.init(), 1.0)
+
+
+# ----- all --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("entry", RULES.values(), ids=list(RULES))
+class TestEveryRule:
+    def test_is_listed_as_schedules_are(self, entry: RuleEntry) -> None:
+        assert getattr(lehr, entry.name) is entry.function
+        assert entry.name in lehr.__all__
+        assert find_rule(entry.name) is entry
+        assert entry.family == "feedback"
+        assert entry.aliases
+        assert 10 <= len(entry.summary) <= 100
+        assert entry.formula.count("{") == entry.formula.count("}")
+
+    def test_documents_each_of_its_arguments(self, entry: RuleEntry) -> None:
+        text = inspect.getdoc(entry.function) or ""
+        block = text.partition("Arguments:\n")[2].partition("\n\n")[0]
+        named = re.findall(r"^    (\w+):", block, re.MULTILINE)
+        assert sorted(named) == sorted(inspect.signature(entry.function).parameters)
+
+    def test_is_a_value(self, entry: RuleEntry) -> None:
+        rule = entry.example
+        assert rule == entry.example
+        assert hash(rule) == hash(entry.example)
+        assert eval(repr(rule), vars(lehr)) == rule
+        with pytest.raises(AttributeError):
+            rule.floor = 0.5  # type: ignore[attr-defined]
+
+    def test_begins_at_the_base_rate(self, entry: RuleEntry) -> None:
+        assert entry.example.value(entry.example.init()) == 1.0
+
+    def test_refuses_a_metric_that_is_no_number(self, entry: RuleEntry) -> None:
+        rule = entry.example
+        with pytest.raises(ScheduleError, match="metric="):
+            rule.update(rule.init(), "low")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "says"),
+    [
+        ("plateau", {"mode": "least"}, "mode='least'"),
+        ("plateau", {"threshold_mode": "both"}, "threshold_mode='both'"),
+        ("plateau", {"factor": 1.0}, "factor=1.0"),
+        ("plateau", {"factor": 0.0}, "factor=0.0"),
+        ("plateau", {"patience": -1}, "patience=-1"),
+        ("plateau", {"patience": 1.5}, "patience=1.5"),
+        ("plateau", {"floor": -0.1}, "floor=-0.1"),
+        ("greedy", {"warmup": -1}, "warmup=-1"),
+        ("greedy", {"floor": 0.5, "ceiling": 0.5}, "ceiling=0.5"),
+        ("greedy", {"window_size": 0}, "window_size=0"),
+        ("greedy", {"reset_start": 0}, "reset_start=0"),
+        ("dlrs", {"lr": 0.0}, "lr=0.0"),
+        ("dlrs", {"lr": 0.1, "delta_o": -1.0}, "delta_o=-1.0"),
+        ("dlrs", {"lr": 0.1, "floor": 0.2, "ceiling": 0.1}, "ceiling=0.1"),
+    ],
+)
+def test_what_is_refused(name: str, arguments: dict[str, Any], says: str) -> None:
+    with pytest.raises(ScheduleError, match=re.escape(says)):
+        find_rule(name).function(**arguments)
+
+
+def test_a_rule_is_no_schedule() -> None:
+    with pytest.raises(UnknownSchedule, match="'plateau' is a feedback rule"):
+        lehr.find("plateau")
+    with pytest.raises(UnknownSchedule, match="did you mean 'plateau'"):
+        find_rule("plateu")

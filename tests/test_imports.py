@@ -1,0 +1,58 @@
+"""What `import lehr` costs: NumPy, and little more."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ["torch", "matplotlib", "sklearn", "scipy", "click", "rich", "jax", "hypothesis"]
+
+USE = """
+import lehr
+from lehr.catalogue import ENTRIES
+for entry in ENTRIES.values():
+    run = entry.example.over(100)
+    repr(run), run(3), run.values(), run.bounds
+"""
+
+
+def modules_after(code: str) -> list[str]:
+    program = f"{code}\nimport sys, json\nprint(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-X", "frozen_modules", "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("code", ["import lehr", USE], ids=["import", "use"])
+def test_nothing_heavy_is_imported(code: str) -> None:
+    loaded = set(modules_after(code))
+    assert "lehr" in loaded
+    assert not loaded & set(HEAVY)
+
+
+def test_nothing_else_is_installed_for_it() -> None:
+    own = set(modules_after("import lehr")) - set(modules_after("import numpy"))
+    packages = {name.partition(".")[0] for name in own}
+    strangers = packages - set(sys.stdlib_module_names) - {"lehr", "array_api_compat"}
+    # What a virtual environment's own start-up files load is not lehr's doing.
+    assert {name for name in strangers if not name.startswith("_")} == set()
+
+
+def test_it_takes_little_beside_numpy() -> None:
+    program = (
+        "import time, numpy, dataclasses, fractions, difflib, typing\n"
+        "began = time.process_time(); import lehr; print(time.process_time() - began)"
+    )
+    runs = [
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        for _ in range(3)
+    ]
+    assert min(float(done.stdout) for done in runs) < 0.25
