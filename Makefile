@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 OUT ?= lehr-compare
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint types format docs clean
+.PHONY: help demo test test-all lint types format gallery clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ types: $(VENV)/.dev
 format: $(VENV)/.dev  ## put the code into its form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+gallery: $(VENV)/.dev  ## draw every schedule of the catalogue into docs/gallery.md
+	$(BIN)/python -m lehr.view.gallery docs
 
 clean:  ## remove what was built
 	rm -rf $(VENV) dist build .pytest_cache .ruff_cache .hypothesis
