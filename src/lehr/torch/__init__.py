@@ -9,22 +9,23 @@ from lehr.torch.dropin import (
     PolynomialLR,
     StepLR,
 )
-from lehr.torch.dropin_cyclic import CyclicLR, OneCycleLR
+from lehr.torch.dropin_cyclic import CyclicLR
+from lehr.torch.dropin_onecycle import OneCycleLR
 from lehr.torch.scheduler import Scheduler, absolute, factor
 from lehr.torch.trapezoidal import TrapezoidalLR
 
 __all__ = [
-    "Scheduler",
-    "absolute",
-    "factor",
-    "StepLR",
-    "MultiStepLR",
-    "ExponentialLR",
-    "LinearLR",
-    "PolynomialLR",
     "CosineAnnealingLR",
     "CosineAnnealingWarmRestarts",
     "CyclicLR",
+    "ExponentialLR",
+    "LinearLR",
+    "MultiStepLR",
     "OneCycleLR",
+    "PolynomialLR",
+    "Scheduler",
+    "StepLR",
     "TrapezoidalLR",
+    "absolute",
+    "factor",
 ]

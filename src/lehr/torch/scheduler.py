@@ -14,7 +14,8 @@ from lehr.catalogue.registry import Rule, State
 from lehr.errors import NeedsHorizon, ScheduleError, whole
 from lehr.horizon import Horizon, HorizonLike
 from lehr.schedule import Schedule
-from lehr.torch.driver import Binding, Driver, Group, Slot, Track, plain
+from lehr.torch.driver import Driver
+from lehr.torch.track import Binding, Group, Slot, Track, plain
 
 __all__ = ["Scheduler", "absolute", "factor"]
 

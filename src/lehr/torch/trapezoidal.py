@@ -12,9 +12,8 @@ from torch.optim import Optimizer
 from lehr.catalogue.phases import trapezoid
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule import Schedule
-from lehr.torch.driver import Binding, Group, Slot, Track, plain
-from lehr.torch.dropin import DropIn, per_group, real_steps
-from lehr.torch.dropin_cyclic import restore_function, saved_function
+from lehr.torch.dropin_base import DropIn, per_group, real_steps, restore_function, saved_function
+from lehr.torch.track import Binding, Group, Slot, Track, plain
 
 __all__ = ["TrapezoidalLR"]
 
