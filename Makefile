@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 OUT ?= lehr-compare
+PEERS := .venv-peers
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint types format gallery clean
+.PHONY: help demo test test-all lint types format gallery peers clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,5 +54,17 @@ format: $(VENV)/.dev  ## put the code into its form
 gallery: $(VENV)/.dev  ## draw every schedule of the catalogue into docs/gallery.md
 	$(BIN)/python -m lehr.view.gallery docs
 
+# The libraries whose schedules are translated want versions of their own, so they get an environment
+# of their own; some would bring in half the world and are installed without what they ask for.
+$(PEERS)/.done: constraints.txt tests/translate/peers.txt tests/translate/peers-alone.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --constraint constraints.txt hatchling editables -r tests/translate/peers.txt
+	$(PEERS)/bin/python -m pip install --quiet --no-deps -r tests/translate/peers-alone.txt
+	$(PEERS)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+peers: $(PEERS)/.done  ## compare translations with the live libraries
+	$(PEERS)/bin/python -m pytest --noconftest -W ignore tests/translate/live_*.py
+
 clean:  ## remove what was built
-	rm -rf $(VENV) dist build .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) dist build .pytest_cache .ruff_cache .hypothesis

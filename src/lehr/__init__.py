@@ -111,6 +111,7 @@ from lehr.horizon import Duration, Horizon
 from lehr.leaves import formula, hold, ramp, table
 from lehr.notation import ParseError, from_dict, from_json, parse
 from lehr.schedule import Schedule
+from lehr.translate import Translation, export, translate
 
 __version__ = "0.1.0"
 
@@ -215,5 +216,9 @@ __all__ = [
     "PastEnd",
     "UnknownSchedule",
     "ParseError",
+    # translation
+    "translate",
+    "export",
+    "Translation",
     "__version__",
 ]

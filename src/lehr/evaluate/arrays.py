@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,9 +40,9 @@ def evaluate(path: Path, t: Any) -> Any:
 
 def last_step(t: Any) -> Any:
     """Return the largest of some steps, where it can be known: not while an array is traced."""
-    if isinstance(t, np.ndarray):
-        return t.max(initial=0).item()
-    return t.item() if isinstance(t, np.generic) else t
+    if isinstance(t, np.ndarray | np.generic):
+        return np.max(cast("Any", t), initial=0).item()
+    return t
 
 
 def _at_number(path: Path, t: Any) -> Any:
@@ -73,6 +73,8 @@ def sliced(path: Path, t: NDArray[Any], m: Arithmetic) -> NDArray[Any]:
         flat = flat[order]
     else:
         edges = np.searchsorted(flat, starts, "left")
+    # A cycle whose length is not whole may ask a rounding error before the start.
+    edges[0] = 0
     out: NDArray[Any] = np.empty(flat.shape, m.dtype)
     bounds = [*edges.tolist(), flat.size]
     for part, start, low, high in zip(path.parts, path.starts, bounds, bounds[1:], strict=False):

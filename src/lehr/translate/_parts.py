@@ -1,0 +1,195 @@
+"""What the libraries' modules share: arguments checked, and the pieces that many are made of."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
+from typing import Any, Final
+
+from lehr.easing import EaseLike
+from lehr.errors import ScheduleError, level, number
+from lehr.leaves import hold, ramp
+from lehr.schedule import Schedule
+from lehr.translate.registry import Translation
+
+__all__ = [
+    "cycles",
+    "differing",
+    "follows_a_metric",
+    "go",
+    "line",
+    "one_of",
+    "piecewise",
+    "scaled",
+    "schedule_of",
+    "share_of",
+    "staircase",
+    "steps",
+    "then",
+]
+
+# A line without an end is drawn to here, which is more updates than any run has.
+_FAR: Final = 10**12
+_MANY: Final = 2_000
+
+
+def steps(name: str, value: Any, *, at_least: float = 0) -> int | Fraction:
+    """Return a number of steps as lehr writes it: an int, or a fraction where it is not whole.
+
+    Raises:
+        ScheduleError: If it is not a number, or less than ``at_least``.
+    """
+    amount = value if isinstance(value, Fraction) else Fraction(str(number(name, value)))
+    if amount < at_least:
+        raise ScheduleError(f"{name}={value!r} must be at least {at_least:g}")
+    return amount.numerator if amount.denominator == 1 else amount
+
+
+def one_of(name: str, value: Any, allowed: Sequence[Any]) -> Any:
+    """Return ``value`` if it is allowed.
+
+    Raises:
+        ScheduleError: If it is not; the message lists what is.
+    """
+    if value not in allowed:
+        raise ScheduleError(f"{name}={value!r} is unknown; write one of {list(allowed)}")
+    return value
+
+
+def share_of(lr: float | None, **absolute: float) -> tuple[float, ...]:
+    """Return absolute rates as factors of the optimizer's own rate.
+
+    Arguments:
+        lr: The optimizer's rate, where it is known.
+        **absolute: Rates by the names that the library gives them.
+
+    Raises:
+        ScheduleError: If one of them is not 0 and ``lr`` is not known, or not positive.
+    """
+    for name, value in absolute.items():
+        if value != 0 and lr is None:
+            raise ScheduleError(
+                f"{name}={value!r} is a rate, not a factor: give the optimizer's own, as in lr=0.1"
+            )
+    base = 1.0 if lr is None else number("lr", lr, above=0)
+    return tuple(number(name, value, at_least=0) / base for name, value in absolute.items())
+
+
+def go(
+    length: int | Fraction, *, frm: float, to: float, ease: EaseLike = "linear", log: bool = False
+) -> Schedule:
+    """Return a piece from one level to another, or a hold where it would not move."""
+    if level("start", frm) == level("end", to):
+        return hold(length, at=frm)
+    return ramp(length, start=frm, to=to, ease=ease, log=log)
+
+
+def line(start: float, slope: float) -> Schedule:
+    """Return ``start + slope * t``, for all the steps that a run can have."""
+    return go(_FAR, frm=start, to=start + slope * _FAR)
+
+
+def then(parts: Iterable[Schedule]) -> Schedule:
+    """Return schedules one after the other."""
+    return functools.reduce(lambda before, after: before >> after, parts)
+
+
+def staircase(boundaries: Sequence[int | Fraction], values: Sequence[float]) -> Schedule:
+    """Return ``values[i]`` from one boundary to the next, the last one for ever.
+
+    Arguments:
+        boundaries: In rising order, one less than values.
+        values: The levels.
+    """
+    begins = itertools.pairwise([Fraction(0), *map(Fraction, boundaries)])
+    held = [
+        hold(end - begin, at=value) for (begin, end), value in zip(begins, values, strict=False)
+    ]
+    return then([*held, hold(at=values[-1])])
+
+
+def piecewise(
+    points: Sequence[tuple[int | Fraction, float]], ease: EaseLike = "linear"
+) -> Schedule:
+    """Return what goes through points ``(step, level)``, and holds before and after them.
+
+    Two points of one step make a jump, at which the later one counts.
+    """
+    first, last = points[0], points[-1]
+    parts = [hold(first[0], at=first[1])] if first[0] > 0 else []
+    for (begin, low), (end, high) in itertools.pairwise(points):
+        if end > begin:
+            parts.append(go(Fraction(end) - begin, frm=low, to=high, ease=ease))
+    return then([*parts, hold(at=last[1])])
+
+
+def cycles(
+    size: int, growth: float, make: Callable[[int, int, int], Schedule], back: int = 0
+) -> tuple[Schedule, str]:
+    """Return cycles whose lengths are cut to whole steps, one by one.
+
+    Arguments:
+        size: The length of the first, at least 1.
+        growth: Each length over the one before, before it is cut.
+        make: Given a cycle's number (from 0), its length and the steps back, returns it.
+        back: The steps back to the start of the next one; they grow alike.
+
+    Returns:
+        The cycles, and a note about where they end, which is far away unless they shrink.
+    """
+    parts: list[Schedule] = []
+    covered = 0
+    while size > 0 and covered < _FAR and len(parts) < _MANY:
+        parts.append(make(len(parts), size, back))
+        covered += size + back
+        size, back = int(size * growth), int(back * growth)
+    if size == 0:
+        return then(parts), f"at step {covered} a cycle would have no steps, and the library fails"
+    return then(parts), f"only the first {len(parts)} cycles are written, to step {covered}"
+
+
+def scaled(schedule: Schedule, factor: float) -> Schedule:
+    """Return the schedule times a number, or as it is where that is 1."""
+    return schedule if factor == 1 else schedule * factor
+
+
+def schedule_of(name: str, value: Any) -> Schedule:
+    """Return the schedule of a part that is a schedule or a translation.
+
+    Raises:
+        ScheduleError: If it is neither.
+    """
+    if isinstance(value, Translation):
+        return value.schedule
+    if isinstance(value, Schedule):
+        return value
+    raise ScheduleError(
+        f"{name}={value!r} is neither a schedule nor a translation; write translate(...) for it"
+    )
+
+
+def differing(schedule: Schedule, *notes: str, absolute: bool = False) -> Translation:
+    """Return a translation with its notes, leaving out empty ones."""
+    return Translation(schedule, absolute=absolute, notes=tuple(note for note in notes if note))
+
+
+def follows_a_metric(
+    label: str, rule: str, lr: float | None, rates: dict[str, float], **arguments: Any
+) -> ScheduleError:
+    """Return the error for a scheduler that is no schedule, with the rule that it is.
+
+    Arguments:
+        label: The library and the scheduler.
+        rule: lehr's feedback rule.
+        lr: The optimizer's rate, where it is known.
+        rates: The arguments of the rule that are rates in the library; factors here.
+        **arguments: The others.
+    """
+    factors = dict(zip(rates, share_of(lr, **rates), strict=True))
+    text = ", ".join(f"{name}={value!r}" for name, value in {**arguments, **factors}.items())
+    return ScheduleError(
+        f"{label} follows a metric, so its rate is no function of the step; it is the feedback "
+        f"rule lehr.{rule}({text})"
+    )

@@ -1,0 +1,168 @@
+"""DeepSpeed: every scheduler of ``deepspeed.runtime.lr_schedules``.
+
+The first update runs at the rate that the scheduler sets when it is made, and the second at its
+step 0: both are the lowest rate of a warmup. ``WarmupCosineLR`` gives factors of the optimizer's
+rate, the others rates; ``WarmupLR`` takes the optimizer's rate, ``lr``, where it is given none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import Final
+
+from lehr.catalogue.decay import inverse
+from lehr.errors import ScheduleError, number, whole
+from lehr.leaves import hold
+from lehr.schedule import Schedule
+from lehr.translate._parts import differing, go, line, one_of, then
+from lehr.translate.registry import Translation, translates
+
+_KINDS: Final = ("log", "linear")
+
+
+@translates("deepspeed", "WarmupLR")
+def _warmup(
+    *,
+    warmup_min_lr: float = 0.0,
+    warmup_max_lr: float | None = None,
+    warmup_num_steps: int = 1000,
+    warmup_type: str = "log",
+    lr: float | None = None,
+) -> Translation:
+    peak = lr if warmup_max_lr is None else warmup_max_lr
+    if peak is None:
+        raise ScheduleError("warmup_max_lr is the optimizer's rate: give it, or lr")
+    count = _count(warmup_num_steps)
+    return _rates(hold(1, at=warmup_min_lr) >> _rise(count, warmup_min_lr, peak, warmup_type))
+
+
+@translates("deepspeed", "WarmupDecayLR")
+def _warmup_decay(
+    *,
+    total_num_steps: int,
+    warmup_min_lr: float = 0.0,
+    warmup_max_lr: float = 0.001,
+    warmup_num_steps: int = 1000,
+    warmup_type: str = "log",
+) -> Translation:
+    count = _count(warmup_num_steps)
+    left = max(whole("total_num_steps", total_num_steps, at_least=1) - count, 0)
+    rise = _rise(count, warmup_min_lr, warmup_max_lr, warmup_type)
+    return _rates(
+        hold(1, at=warmup_min_lr) >> rise >> go(left, frm=warmup_max_lr, to=warmup_min_lr)
+    )
+
+
+@translates("deepspeed", "WarmupCosineLR")
+def _warmup_cosine(
+    *,
+    total_num_steps: int,
+    warmup_min_ratio: float = 0.0,
+    warmup_num_steps: int = 1000,
+    cos_min_ratio: float = 0.0001,
+    warmup_type: str = "log",
+) -> Translation:
+    count = _count(warmup_num_steps)
+    left = max(whole("total_num_steps", total_num_steps, at_least=1) - count, 1)
+    rise = _rise(count, warmup_min_ratio, 1.0, warmup_type)[:count]
+    # The cosine counts from 1, so that the peak itself is passed over after a linear warmup.
+    decay = go(left, frm=1.0, to=cos_min_ratio, ease="cosine")[1:]
+    return differing(hold(1, at=0.0) >> rise >> decay)
+
+
+@translates("deepspeed", "LRRangeTest")
+def _range_test(
+    *,
+    lr_range_test_min_lr: float = 1e-3,
+    lr_range_test_step_size: int = 2000,
+    lr_range_test_step_rate: float = 1.0,
+    lr_range_test_staircase: bool = False,
+) -> Translation:
+    size = whole("lr_range_test_step_size", lr_range_test_step_size, at_least=1)
+    low = number("lr_range_test_min_lr", lr_range_test_min_lr, at_least=0)
+    rising = line(low, low * number("lr_range_test_step_rate", lr_range_test_step_rate) / size)
+    return _rates(rising.every(size) if lr_range_test_staircase else rising)
+
+
+@translates("deepspeed", "OneCycle")
+def _one_cycle(
+    *,
+    cycle_min_lr: float,
+    cycle_max_lr: float,
+    decay_lr_rate: float = 0.0,
+    cycle_first_step_size: int = 2000,
+    cycle_second_step_size: int | None = None,
+    cycle_first_stair_count: int = 0,
+    cycle_second_stair_count: int | None = None,
+    decay_step_size: int = 0,
+    cycle_momentum: bool = True,
+    cycle_min_mom: float = 0.8,
+    cycle_max_mom: float = 0.9,
+    decay_mom_rate: float = 0.0,
+    faithful: bool = False,
+) -> Translation:
+    first = whole("cycle_first_step_size", cycle_first_step_size, at_least=1)
+    second = first
+    if cycle_second_step_size is not None:
+        second = whole("cycle_second_step_size", cycle_second_step_size, at_least=0)
+    stairs = whole("cycle_first_stair_count", cycle_first_stair_count, at_least=0)
+    back = stairs if cycle_second_stair_count is None else cycle_second_stair_count
+    back = whole("cycle_second_stair_count", back, at_least=0)
+    low, high = number("cycle_min_lr", cycle_min_lr), number("cycle_max_lr", cycle_max_lr)
+    decays = decay_step_size and decay_lr_rate
+    tail = hold(at=low)
+    if decays:
+        tau = Fraction(decay_step_size) / Fraction(str(decay_lr_rate))
+        tail = inverse(tau, power=1.0, start=low)
+    rates = _rates(_up(first, stairs, low, high) >> _down(second, back, high, low) >> tail)
+    if not cycle_momentum:
+        return rates
+    rest = number("cycle_max_mom", cycle_max_mom)
+    least = number("cycle_min_mom", cycle_min_mom)
+    after = hold(at=rest)
+    if decay_step_size and decay_mom_rate:
+        after = line(rest, rest * decay_mom_rate / decay_step_size)
+    momentum = _up(first, stairs, rest, least) >> _down(second, back, least, rest) >> after
+    if faithful:
+        return replace(rates, momentum=hold(1, at=least) >> momentum[1:])
+    note = (
+        f"DeepSpeed begins with the lowest momentum, {least}, for one update, where its cycle has "
+        f"the highest; here it begins with {rest}"
+    )
+    return replace(rates, momentum=momentum, notes=(note,))
+
+
+def _rise(count: int, low: float, high: float, kind: str) -> Schedule:
+    """Return a warmup of ``count`` steps, which a logarithmic one ends a step early."""
+    one_of("warmup_type", kind, _KINDS)
+    if kind == "linear":
+        return go(count, frm=low, to=high)
+    return go(count - 1, frm=low, to=high, ease=f"log({count})") >> hold(1, at=high)
+
+
+def _up(length: int, stairs: int, low: float, high: float) -> Schedule:
+    rise = go(length, frm=low, to=high)
+    return rise.every(Fraction(length, stairs)) if stairs else rise
+
+
+def _down(length: int, stairs: int, high: float, low: float) -> Schedule:
+    if not stairs or not length:
+        return go(length, frm=high, to=low)
+    # A stair ends with the step that it is measured at: the peak has one step, of whole ones.
+    ends = [0, *(length * stair // stairs for stair in range(1, stairs + 1))]
+    levels = [low + (high - low) * (stairs - stair) / stairs for stair in range(stairs + 1)]
+    begins = [0, *(end + 1 for end in ends)]
+    parts = [
+        hold(stop - start, at=level)
+        for start, stop, level in zip(begins, begins[1:], levels, strict=False)
+    ]
+    return then(parts)[:length]
+
+
+def _count(warmup_num_steps: int) -> int:
+    return max(2, whole("warmup_num_steps", warmup_num_steps, at_least=1))
+
+
+def _rates(schedule: Schedule) -> Translation:
+    return Translation(schedule, absolute=True)

@@ -1,0 +1,158 @@
+"""fvcore: its parameter schedulers, with their own arguments.
+
+fvcore knows no steps, only how far the run is: so do these, in shares of the run, which ``over``
+gives a length. The values are rates. Boundaries are not rounded to whole steps, and, as in fvcore,
+come a millionth of the run early, which hides rounding errors of shorter runs.
+
+What lies past the end (``where >= 1``) is an error in some of fvcore's classes and undefined in the
+others; here it holds.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Final
+
+from lehr.catalogue.decay import exponential
+from lehr.errors import ScheduleError, number, whole
+from lehr.horizon import Duration
+from lehr.leaves import hold, ramp
+from lehr.schedule import Schedule
+from lehr.translate._parts import one_of, schedule_of, then
+from lehr.translate.registry import Translation, translates
+
+_EARLY: Final = Fraction(1, 10**6)
+_SCALING: Final = ("rescaled", "fixed")
+
+
+@translates("fvcore", "ConstantParamScheduler")
+def _constant(*, value: float) -> Translation:
+    return _rates(hold(at=value))
+
+
+@translates("fvcore", "CosineParamScheduler")
+def _cosine(*, start_value: float, end_value: float) -> Translation:
+    return _rates(_whole_run(start_value, end_value, "cosine"))
+
+
+@translates("fvcore", "LinearParamScheduler")
+def _linear(*, start_value: float, end_value: float) -> Translation:
+    return _rates(_whole_run(start_value, end_value, "linear"))
+
+
+@translates("fvcore", "ExponentialParamScheduler")
+def _exponential(*, start_value: float, decay: float) -> Translation:
+    return _rates(exponential(decay, every="100%", start=start_value))
+
+
+@translates("fvcore", "PolynomialDecayParamScheduler")
+def _polynomial(*, base_value: float, power: float) -> Translation:
+    return _rates(_whole_run(base_value, 0.0, f"power({number('power', power, above=0)!r})"))
+
+
+@translates("fvcore", "StepParamScheduler")
+def _step(*, num_updates: float, values: Sequence[float]) -> Translation:
+    number("num_updates", num_updates, above=0)
+    if not values:
+        raise ScheduleError("values=[] is empty; write at least one")
+    return _rates(_stairs([Fraction(i, len(values)) for i in range(1, len(values))], values))
+
+
+@translates("fvcore", "StepWithFixedGammaParamScheduler")
+def _step_with_gamma(
+    *, base_value: float, num_decays: int, gamma: float, num_updates: int
+) -> Translation:
+    number("base_value", base_value, above=0)
+    number("gamma", gamma, above=0)
+    count = whole("num_decays", num_decays, at_least=1)
+    values = [base_value * gamma**index for index in range(count + 1)]
+    return _step(num_updates=whole("num_updates", num_updates, at_least=1), values=values)
+
+
+@translates("fvcore", "MultiStepParamScheduler")
+def _multistep(
+    *,
+    values: Sequence[float],
+    num_updates: int | None = None,
+    milestones: Sequence[int] | None = None,
+) -> Translation:
+    if milestones is None:
+        if num_updates is None:
+            raise ScheduleError("give num_updates or milestones")
+        width = math.ceil(num_updates / len(values))
+        milestones = [width * index for index in range(1, len(values))]
+    elif num_updates is None and milestones:
+        # The last milestone is then the end of the run.
+        *milestones, num_updates = milestones
+    if len(milestones) != len(values) - 1:
+        raise ScheduleError(
+            f"milestones={list(milestones)!r}: {len(values)} values change {len(values) - 1} times"
+        )
+    if num_updates is None:
+        raise ScheduleError("milestones=[] is empty; its last one is the end of the run")
+    total = whole("num_updates", num_updates, at_least=max(1, len(values)))
+    times = [whole("milestones", milestone, at_least=1) for milestone in milestones]
+    if any(after <= before for before, after in itertools.pairwise([*times, total])):
+        raise ScheduleError(f"milestones={times!r} must rise, and stay below {total}")
+    return _rates(_stairs([Fraction(time, total) for time in times], values))
+
+
+@translates("fvcore", "CompositeParamScheduler")
+def _composite(
+    *,
+    schedulers: Sequence[Schedule | Translation],
+    lengths: Sequence[float],
+    interval_scaling: Sequence[str],
+) -> Translation:
+    parts = [schedule_of(f"schedulers[{i}]", part) for i, part in enumerate(schedulers)]
+    shares = [Fraction(str(number("lengths", length, at_least=0))) for length in lengths]
+    if not len(parts) == len(shares) == len(interval_scaling) > 0:
+        raise ScheduleError(
+            f"lengths={list(lengths)!r}, interval_scaling={list(interval_scaling)!r}: write one of "
+            f"each for {len(parts)} schedulers"
+        )
+    if abs(sum(shares) - 1) >= Fraction(1, 1000):
+        raise ScheduleError(f"lengths={list(lengths)!r} must sum to 1")
+    shares[-1] = 1 - sum(shares[:-1], Fraction(0))
+    begins = [Fraction(0), *itertools.accumulate(shares)]
+    placed: list[Schedule] = []
+    for part, scaling, (begin, end) in zip(
+        parts, interval_scaling, itertools.pairwise(begins), strict=True
+    ):
+        one_of("interval_scaling", scaling, _SCALING)
+        if scaling == "rescaled":
+            placed.append(part.over(_share(end - begin)))
+        else:
+            placed.append(part.over("100%")[_share(begin) : _share(end)])
+    return _rates(_unrounded(then(placed)))
+
+
+def _whole_run(start: float, end: float, ease: str) -> Schedule:
+    return hold(at=start) if start == end else ramp(to=end, start=start, ease=ease)
+
+
+def _stairs(boundaries: Sequence[Fraction], values: Sequence[float]) -> Schedule:
+    if not boundaries:
+        return hold(at=values[0])
+    begins = [Fraction(0), *(boundary - _EARLY for boundary in boundaries)]
+    held = [
+        hold(_share(end - begin), at=value)
+        for (begin, end), value in zip(itertools.pairwise(begins), values, strict=False)
+    ]
+    return _unrounded(then([*held, hold(_share(1 - begins[-1]), at=values[-1])]))
+
+
+def _share(part: Fraction) -> Duration:
+    return Duration(part, "%")
+
+
+def _unrounded(schedule: Schedule) -> Schedule:
+    """Return the schedule with its shares not rounded to whole steps, as a repeat leaves them."""
+    return schedule.repeat(1)
+
+
+def _rates(schedule: Schedule) -> Translation:
+    return Translation(schedule, absolute=True)

@@ -1,0 +1,188 @@
+"""What the translations of torch's schedulers share: base rates, groups, positions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+from lehr.errors import ScheduleError, level
+from lehr.leaves import Law, Piece, hold
+from lehr.operators import Clip, Every, Repeat, Sequence, Slice
+from lehr.schedule import Schedule
+from lehr.translate.registry import Translation
+
+__all__ = [
+    "Rates",
+    "after",
+    "answer",
+    "bases",
+    "from_state",
+    "levels",
+    "many",
+    "needed",
+    "of_group",
+    "place",
+    "plain",
+]
+
+Rates = float | list[float] | tuple[float, ...] | None
+"""The optimizer's rate: one for all groups, a list with one a group, or unknown."""
+
+
+def plain(value: Any) -> Any:
+    """Return a number as Python's own, be it a tensor of one element; other things as they are."""
+    return value.item() if hasattr(value, "item") else value
+
+
+def many(value: Any) -> list[Any] | None:
+    """Return the values of a list, one a group; None where one is given for all."""
+    return list(cast("list[Any]", value)) if isinstance(value, list | tuple) else None
+
+
+def bases(lr: Rates) -> list[float | None]:
+    """Return the base rate of each group; one unknown one where none is given."""
+    if lr is None:
+        return [None]
+    listed = many(lr)
+    if listed is not None:
+        return [level(f"lr[{i}]", plain(rate)) for i, rate in enumerate(listed)]
+    return [level("lr", plain(lr))]
+
+
+def needed(lr: float | None, name: str, value: object) -> float:
+    """Return the base rate, which an absolute argument cannot do without.
+
+    Raises:
+        ScheduleError: If it is unknown.
+    """
+    if lr is None:
+        raise ScheduleError(
+            f"{name}={value!r} is a rate, not a factor: give the optimizer's own, as in lr=0.1"
+        )
+    return lr
+
+
+def of_group(value: Any, group: int) -> Any:
+    """Return what an argument means for a group: its own of a list, or the one for all."""
+    listed = many(value)
+    return plain(value if listed is None else listed[group])
+
+
+def levels(lr: Rates, name: str, low: float) -> tuple[list[tuple[float, float]], bool]:
+    """Return the level that each group begins at and the one that it goes to.
+
+    They are factors of the base rates; where one of those is 0, of which no factor says anything,
+    they are rates.
+
+    Arguments:
+        lr: The base rates, needed where ``low`` is not 0.
+        name: The argument that ``low`` is.
+        low: The rate that all groups go to.
+
+    Returns:
+        The pairs, and whether they are rates.
+    """
+    if low == 0:
+        return [(1.0, 0.0)] * len(bases(lr)), False
+    known = [needed(base, name, low) for base in bases(lr)]
+    if 0.0 in known:
+        return [(base, low) for base in known], True
+    return [(1.0, low / base) for base in known], False
+
+
+def after(before: Schedule, then: Schedule) -> Schedule:
+    """Return one schedule after another, where the second begins at 1 whatever the first left."""
+    if before.end == 1 or not _enters(then):
+        return before >> then
+    return before >> hold(0, at=1.0) >> then
+
+
+def _enters(schedule: Schedule) -> bool:
+    """Return whether the level that a schedule is entered at makes a difference to it."""
+    match schedule:
+        case Piece() | Law():
+            return schedule.start is None
+        case Sequence():
+            return _enters(schedule.parts[0])
+        case Slice() | Repeat() | Every() | Clip():
+            return _enters(schedule.inner)
+        case _:
+            return False
+
+
+def answer(
+    curves: list[Schedule],
+    *,
+    lr: Rates,
+    last_epoch: int | None,
+    absolute: bool = False,
+    notes: Iterable[str] = (),
+    momentum: Schedule | None = None,
+) -> Translation:
+    """Return the translation of curves, one a group or one for all.
+
+    Arguments:
+        curves: Factors of the groups' base rates, or the rates themselves.
+        lr: The base rates; a list makes the groups known.
+        last_epoch: The position before the one that the scheduler is at; -1 for a new
+            one, None where no run is known.
+        absolute: Whether the curves are the rates themselves.
+        notes: What differs from torch.
+        momentum: The momentum of the first group.
+    """
+    rates = bases(lr)
+    count = max(len(curves), len(rates))
+    spread = list(curves) * count if len(curves) == 1 else list(curves)
+    groups: list[Schedule] = []
+    if absolute:
+        groups = spread if isinstance(lr, list | tuple) or len(curves) > 1 else []
+    elif isinstance(lr, list | tuple):
+        known = [needed(rate, "lr", 0.0) for rate in rates]
+        known = known * count if len(known) == 1 else known
+        groups = [scaled(curve, rate) for curve, rate in zip(spread, known, strict=True)]
+    alike = all(curve == curves[0] for curve in curves)
+    said = list(notes)
+    if not alike and not groups:
+        said.append("its groups differ, and this is the first one's; give lr=[...], one a group")
+    use_first = bool(groups) and not alike
+    return Translation(
+        groups[0] if use_first else spread[0],
+        absolute=absolute or use_first,
+        notes=tuple(said),
+        momentum=momentum,
+        groups=tuple(groups),
+        position=None if last_epoch is None else last_epoch + 1,
+    )
+
+
+def scaled(curve: Schedule, base: float) -> Schedule:
+    """Return a factor's curve as the rate that it makes of a base."""
+    if base == 0:
+        return hold(at=0.0)
+    return curve if base == 1 else curve * base
+
+
+def from_state(*own: str) -> Any:
+    """Return what makes arguments of a saved state: its parameters, base rates and position.
+
+    Arguments:
+        *own: The parameters that the state holds under the arguments' own names.
+    """
+
+    def read(state: Mapping[str, Any]) -> dict[str, Any]:
+        missing = [name for name in own if name not in state]
+        if missing:
+            raise ScheduleError(f"the state lacks {', '.join(missing)}: it is of another class")
+        return {**{name: plain(state[name]) for name in own}, **place(state)}
+
+    return read
+
+
+def place(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the base rates and the position of a state, as arguments."""
+    found: dict[str, Any] = {}
+    if "base_lrs" in state:
+        found["lr"] = [plain(rate) for rate in state["base_lrs"]]
+    if "last_epoch" in state:
+        found["last_epoch"] = int(state["last_epoch"]) - 1
+    return found

@@ -1,0 +1,354 @@
+"""The schedulers of torch that go up and down: restarts, ``CyclicLR``, ``OneCycleLR``."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+from lehr.catalogue.cyclic import exp_range, triangular, triangular2, warm_restarts
+from lehr.catalogue.decay import constant, linear
+from lehr.catalogue.warmup import warmup
+from lehr.errors import ScheduleError, number, whole
+from lehr.leaves import formula, hold, ramp
+from lehr.schedule import Schedule
+from lehr.translate._parts import steps
+from lehr.translate.registry import Translation, translates
+from lehr.translate.torch.common import (
+    Rates,
+    after,
+    answer,
+    from_state,
+    levels,
+    many,
+    of_group,
+    place,
+    plain,
+)
+
+Scale = Callable[[float], float]
+
+
+@translates(
+    "torch",
+    "CosineAnnealingWarmRestarts",
+    state=from_state("T_0", "T_mult", "eta_min", "T_cur", "T_i"),
+)
+def warm_restarts_lr(
+    T_0: int,
+    T_mult: int = 1,
+    eta_min: float = 0.0,
+    *,
+    T_cur: float | None = None,
+    T_i: int | None = None,
+    lr: Rates = None,
+    last_epoch: int | None = None,
+    faithful: bool = False,
+) -> Translation:
+    """Cosines from the base rate to ``eta_min``, each ``T_mult`` as long as the one before.
+
+    ``lr`` is needed where ``eta_min`` is not 0. ``T_cur`` and ``T_i`` are those of a saved state:
+    where torch lost its place among the restarts they do not belong to its epoch.
+    """
+    first = whole("T_0", T_0, at_least=1)
+    mult = whole("T_mult", T_mult, at_least=1)
+    pairs, absolute = levels(lr, "eta_min", number("eta_min", eta_min, at_least=0))
+    lost = None
+    if T_cur is not None and T_i is not None and last_epoch is not None and last_epoch >= -1:
+        right = _cycle(last_epoch + 1, first, mult)
+        lost = (T_cur, T_i) if right != (T_cur, T_i) else None
+    curves, notes = [_restarts(first, mult, peak, floor) for peak, floor in pairs], []
+    if lost and faithful and last_epoch is not None:
+        curves = [
+            after(curve[: last_epoch + 1], _lost(*lost, mult, peak, floor))
+            if peak != floor
+            else curve
+            for curve, (peak, floor) in zip(curves, pairs, strict=True)
+        ]
+    elif lost:
+        notes = [
+            f"torch lost its place: at epoch {(last_epoch or 0) + 1} it is {lost[0]} epochs into a "
+            f"cycle of {lost[1]}; this restarts where it should"
+        ]
+    return answer(curves, lr=lr, last_epoch=last_epoch, absolute=absolute, notes=notes)
+
+
+def _restarts(first: int, mult: int, peak: float, floor: float) -> Schedule:
+    if peak == floor:
+        return constant(peak)
+    return warm_restarts(first, mult, floor=floor, peak=peak)
+
+
+def _cycle(position: int, first: int, mult: int) -> tuple[int, int]:
+    """Return how far into its cycle a position is, and how long that is."""
+    if mult == 1:
+        return position % first, first
+    begin, length = 0, first
+    while position >= begin + length:
+        begin, length = begin + length, length * mult
+    return position - begin, length
+
+
+def _lost(cur: float, length: int, mult: int, peak: float, floor: float) -> Schedule:
+    """Return what torch does from a place in a cycle that is not the right one."""
+    here: Schedule | None = None
+    if cur >= length:
+        # Past the cycle's end it looks for the next restart only at the next step.
+        value = floor + (peak - floor) * (1 + math.cos(math.pi * cur / length)) / 2
+        here = hold(1, at=value)
+        cur, length = (cur + 1) % length, length * mult
+    rest = _restarts(length, mult, peak, floor)[Fraction(str(cur)) :]
+    return rest if here is None else after(here, rest)
+
+
+# ----- CyclicLR ---------------------------------------------------------------------------------
+
+
+def _cyclic_state(state: Mapping[str, Any]) -> dict[str, Any]:
+    total = float(state["total_size"])
+    up = total * float(state["step_ratio"])
+    # The product of a quotient rounds: what was whole is whole again.
+    up = round(up) if abs(up - round(up)) < 1e-9 * total else up
+    found = from_state("mode", "gamma", "scale_mode", "cycle_momentum")(state)
+    found |= {
+        "base_lr": [plain(rate) for rate in state["base_lrs"]],
+        "max_lr": [plain(rate) for rate in state["max_lrs"]],
+        "step_size_up": up,
+        "step_size_down": total - up,
+    }
+    if found["cycle_momentum"]:
+        found["base_momentum"] = list(state["base_momentums"])
+        found["max_momentum"] = list(state["max_momentums"])
+    return found
+
+
+@translates("torch", "CyclicLR", state=_cyclic_state)
+def cyclic_lr(
+    base_lr: float | list[float],
+    max_lr: float | list[float],
+    step_size_up: float = 2000,
+    step_size_down: float | None = None,
+    mode: str = "triangular",
+    gamma: float = 1.0,
+    scale_fn: Scale | None = None,
+    scale_mode: str = "cycle",
+    cycle_momentum: bool = True,
+    base_momentum: float | list[float] = 0.8,
+    max_momentum: float | list[float] = 0.9,
+    *,
+    lr: Rates = None,
+    last_epoch: int | None = None,
+    faithful: bool = False,
+) -> Translation:
+    """Triangles between ``base_lr`` and ``max_lr``; the optimizer's own ``lr`` plays no part."""
+    if scale_fn is None and mode not in ("triangular", "triangular2", "exp_range"):
+        raise ScheduleError(
+            f"mode={mode!r} must be 'triangular', 'triangular2' or 'exp_range', or give scale_fn"
+        )
+    if scale_mode not in ("cycle", "iterations"):
+        raise ScheduleError(f"scale_mode={scale_mode!r} must be 'cycle' or 'iterations'")
+    up = steps("step_size_up", step_size_up)
+    down = up if step_size_down is None else steps("step_size_down", step_size_down)
+    if up == 0:
+        raise ScheduleError("step_size_up=0: torch divides by zero; write at least 1")
+    number("gamma", gamma, at_least=0)
+
+    def between(low: float, high: float) -> Schedule:
+        low, high = number("low", low), number("high", high)
+        if low == high or (scale_fn is None and mode == "exp_range" and gamma == 0):
+            return constant(low)
+        if scale_fn is not None:
+            counted = up + down if scale_mode == "cycle" else None
+            scale = formula(scale_fn, per=counted)
+            path = (warmup(up) >> linear(down)).repeat() * scale * (high - low) + low
+            return path if faithful else path.clip(low=0.0)
+        if mode == "triangular2":
+            return triangular2(up, down, floor=low, peak=high)
+        if mode == "exp_range" and gamma != 1:
+            return exp_range(up, down, gamma=gamma, floor=low, peak=high)
+        return triangular(up, down, floor=low, peak=high)
+
+    curves = [
+        between(of_group(base_lr, i), of_group(max_lr, i)) for i in range(_count(base_lr, max_lr))
+    ]
+    momentum = None
+    if cycle_momentum:
+        momentum = between(of_group(max_momentum, 0), of_group(base_momentum, 0))
+    notes = _one_momentum(cycle_momentum, base_momentum, max_momentum)
+    if scale_fn is not None and not faithful:
+        notes.append("where scale_fn makes the rate or the momentum negative, it is 0")
+    return answer(
+        curves,
+        lr=lr,
+        last_epoch=last_epoch,
+        absolute=True,
+        notes=notes,
+        momentum=momentum,
+    )
+
+
+def _count(*given: Any) -> int:
+    """Return how many groups the arguments speak of: 1 where none is a list."""
+    return max((len(listed) for listed in map(many, given) if listed is not None), default=1)
+
+
+def _one_momentum(cycle: bool, base: Any, top: Any) -> list[str]:
+    lists = [listed for listed in map(many, (base, top)) if listed is not None]
+    if cycle and any(len(set(listed)) > 1 for listed in lists):
+        return ["its groups' momenta differ, and this is the first one's"]
+    return []
+
+
+# ----- OneCycleLR -------------------------------------------------------------------------------
+
+
+def _one_cycle_state(state: Mapping[str, Any]) -> dict[str, Any]:
+    phases, total = state["_schedule_phases"], int(state["total_steps"])
+    end = float(phases[0]["end_step"])
+    exact = (end + 1) / total
+    shortest = (round(exact, digits) for digits in range(1, 17))
+    pct_start = next((pct for pct in shortest if float(pct * total) - 1 == end), exact)
+    placed = place(state)
+    return {
+        "total_steps": total,
+        "pct_start": pct_start,
+        "three_phase": len(phases) == 3,
+        "anneal_strategy": state["_anneal_func_type"],
+        "cycle_momentum": state["cycle_momentum"],
+        "initial_lr": placed["lr"],
+        **placed,
+    }
+
+
+@translates("torch", "OneCycleLR", state=_one_cycle_state)
+def one_cycle_lr(
+    max_lr: float | list[float],
+    total_steps: int | None = None,
+    epochs: int | None = None,
+    steps_per_epoch: int | None = None,
+    pct_start: float = 0.3,
+    anneal_strategy: str = "cos",
+    cycle_momentum: bool = True,
+    base_momentum: float | list[float] = 0.85,
+    max_momentum: float | list[float] = 0.95,
+    div_factor: float = 25.0,
+    final_div_factor: float = 1e4,
+    three_phase: bool = False,
+    *,
+    initial_lr: Rates = None,
+    min_lr: Rates = None,
+    lr: Rates = None,
+    last_epoch: int | None = None,
+    faithful: bool = False,
+) -> Translation:
+    """Up to ``max_lr`` and far down; the optimizer's own ``lr`` plays no part.
+
+    ``initial_lr`` and ``min_lr`` are what torch keeps in the groups: they are given in place of
+    the two factors.
+    """
+    if total_steps is None:
+        if epochs is None or steps_per_epoch is None:
+            raise ScheduleError("torch OneCycleLR: give total_steps, or epochs and steps_per_epoch")
+        total_steps = whole("epochs", epochs, at_least=1) * whole(
+            "steps_per_epoch", steps_per_epoch, at_least=1
+        )
+    if anneal_strategy not in ("cos", "linear"):
+        raise ScheduleError(f"anneal_strategy={anneal_strategy!r} must be 'cos' or 'linear'")
+    plan = _Phases.of(
+        whole("total_steps", total_steps, at_least=1),
+        number("pct_start", pct_start, at_least=0, at_most=1),
+        three_phase,
+        "cosine" if anneal_strategy == "cos" else "linear",
+    )
+    number("div_factor", div_factor, above=0)
+    number("final_div_factor", final_div_factor, above=0)
+    curves: list[Schedule] = []
+    notes: list[str] = []
+    for i in range(_count(max_lr, initial_lr, min_lr)):
+        top = number("max_lr", of_group(max_lr, i))
+        start = top / div_factor if initial_lr is None else of_group(initial_lr, i)
+        end = start / final_div_factor if min_lr is None else of_group(min_lr, i)
+        heights = [start, top, start, end] if three_phase else [start, top, end]
+        curves.append(plan.path(heights, faithful=faithful))
+        notes = notes or plan.notes(heights, faithful=faithful)
+    momentum = None
+    if cycle_momentum:
+        high, low = of_group(max_momentum, 0), of_group(base_momentum, 0)
+        momentum = plan.path([high, low, high, high][: len(plan.ends) + 1], faithful=faithful)
+    return answer(
+        curves,
+        lr=lr,
+        last_epoch=last_epoch,
+        absolute=True,
+        notes=[*notes, *_one_momentum(cycle_momentum, base_momentum, max_momentum)],
+        momentum=momentum,
+    )
+
+
+class _Phases:
+    """When the phases of a one-cycle end, and the path through given levels.
+
+    Arguments:
+        total: The steps of the cycle.
+        ends: The step at which each phase ends; the first may end before the first step.
+        ease: How the phases move.
+    """
+
+    def __init__(self, total: int, ends: Sequence[Fraction], ease: str) -> None:
+        self.total, self.ends, self.ease = total, list(ends), ease
+
+    @classmethod
+    def of(cls, total: int, pct_start: float, three_phase: bool, ease: str) -> _Phases:
+        rise = Fraction(str(pct_start)) * total
+        ends = [rise - 1, 2 * rise - 2] if three_phase else [rise - 1]
+        return cls(total, [*ends, Fraction(total - 1)], ease)
+
+    def path(self, heights: Sequence[float], *, faithful: bool) -> Schedule:
+        """Return the path, which stays at the level of its last step."""
+        last, begin = Fraction(self.total - 1), Fraction(0)
+        legs: list[Schedule] = []
+        for end, start, to in zip(self.ends, heights, heights[1:], strict=False):
+            first, stop = max(begin, Fraction(0)), min(end, last)
+            if first < stop:
+                leg = self._leg(end - begin, start, to)
+                # What lies before the first step, or after the last, is not seen.
+                seen = (first, stop) == (begin, end)
+                legs.append(leg if seen else leg[first - begin : stop - begin])
+            elif end == 0 and not legs:
+                legs.append(hold(0, at=to))
+            begin = end
+        path = functools.reduce(lambda before, leg: before >> leg, legs)
+        past = self._past(heights) if faithful else None
+        return path if past is None else path >> hold(1) >> hold(at=past)
+
+    def _leg(self, length: Fraction, start: float, to: float) -> Schedule:
+        if start == to:
+            return hold(length, at=to)
+        return ramp(length, start=start, to=to, ease=self.ease)
+
+    def _past(self, heights: Sequence[float]) -> float | None:
+        """Return what torch gives at the step after the last; None where it divides by zero."""
+        count = len(self.ends)
+        phase = next((i for i, end in enumerate(self.ends) if self.total <= end), count - 1)
+        begin = self.ends[phase - 1] if phase else Fraction(0)
+        start, to = heights[phase], heights[phase + 1]
+        if self.ends[phase] == begin:
+            return None
+        u = float((self.total - begin) / (self.ends[phase] - begin))
+        if self.ease == "linear":
+            return start + (to - start) * u
+        return to + (start - to) / 2 * (1 + math.cos(math.pi * u))
+
+    def notes(self, heights: Sequence[float], *, faithful: bool) -> list[str]:
+        """Return what differs from torch, which ends in an error or worse."""
+        said: list[str] = []
+        past = self._past(heights)
+        if self.ends[0] == 0:
+            said.append("torch divides by zero at step 0, where this is where that phase ends")
+        if past is None:
+            said.append(f"torch divides by zero at step {self.total}, where this stays")
+        elif not faithful:
+            said.append(f"at step {self.total}, one past its end, torch goes to {past:.6g}")
+        return [*said, f"after step {self.total} torch raises an error, where this stays"]

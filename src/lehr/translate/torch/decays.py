@@ -1,0 +1,307 @@
+"""The schedulers of torch that go down (or up) once, and its formulas."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from fractions import Fraction
+from typing import Any
+
+from lehr.catalogue.decay import constant, cosine, exponential, linear, multistep, polynomial, step
+from lehr.errors import ScheduleError, number
+from lehr.horizon import LONGEST
+from lehr.leaves import formula, hold, ramp
+from lehr.schedule import Schedule
+from lehr.translate._parts import steps
+from lehr.translate.registry import Translation, translates
+from lehr.translate.torch.common import (
+    Rates,
+    answer,
+    bases,
+    from_state,
+    levels,
+    many,
+    needed,
+    of_group,
+    place,
+)
+
+__all__ = ["Running"]
+
+Factor = Callable[[int], float]
+
+
+@translates("torch", "StepLR", state=from_state("step_size", "gamma"))
+def step_lr(
+    step_size: float,
+    gamma: float = 0.1,
+    *,
+    lr: Rates = None,
+    last_epoch: int | None = None,
+    faithful: bool = False,
+) -> Translation:
+    """``gamma ** floor(t / step_size)``; the optimizer's ``lr`` is not needed."""
+    size, notes = steps("step_size", step_size), []
+    if size == 0:
+        raise ScheduleError("step_size=0: torch divides by zero; write at least 1")
+    number("gamma", gamma, at_least=0)
+    if isinstance(size, Fraction):
+        # torch asks whether the epoch is a multiple, which only whole multiples are.
+        seldom = Fraction(step_size).numerator
+        if faithful:
+            size = seldom if seldom < LONGEST else LONGEST
+        else:
+            notes = [f"torch falls only at epochs that are whole multiples of {step_size!r}"]
+    falls = step(size, gamma) if gamma else _to_zero(size)
+    return answer([falls], lr=lr, last_epoch=last_epoch, notes=notes)
+
+
+def _multistep_state(state: Mapping[str, Any]) -> dict[str, Any]:
+    # A Counter, whose keys JSON turns into text; lehr's own drop-in saves a list.
+    times = [float(time) for time in Counter[Any](state["milestones"]).elements()]
+    return {**from_state("gamma")(state), "milestones": times}
+
+
+@translates("torch", "MultiStepLR", state=_multistep_state)
+def multi_step_lr(
+    milestones: Iterable[float],
+    gamma: float = 0.1,
+    *,
+    lr: Rates = None,
+    last_epoch: int | None = None,
+    faithful: bool = False,
+) -> Translation:
+    """``gamma ** (how many milestones are at or before t)``, in any order and with repeats."""
+    number("gamma", gamma, at_least=0)
+    # Those before the first epoch are never met.
+    met = sorted(t for t in (number("milestones", time) for time in milestones) if t >= 0)
+    odd, notes = [time for time in met if time != int(time)], []
+    if odd and faithful:
+        met = [time for time in met if time == int(time)]
+    elif odd:
+        notes = [f"torch never meets the milestones {odd}: it compares whole epochs with them"]
+    times = [steps("milestones", time) for time in met]
+    if not times:
+        falls = constant()
+    elif gamma == 0:
+        falls = _to_zero(times[0])
+    else:
+        falls = multistep(times, gamma)
+    return answer([falls], lr=lr, last_epoch=last_epoch, notes=notes)
+
+
+def _to_zero(after: int | Fraction) -> Schedule:
+    return hold(after, at=1.0) >> hold(at=0.0)
+
+
+@translates("torch", "ConstantLR", state=from_state("factor", "total_iters"))
+def constant_lr(
+    factor: float = 1.0 / 3,
+    total_iters: float = 5,
+    *,
+    lr: Rates = None,
+    last_epoch: int | None = None,
+    faithful: bool = False,
+) -> Translation:
+    """``factor`` for ``total_iters`` steps, then 1."""
+    number("factor", factor, at_least=0, at_most=1)
+    notes: list[str] = []
+    undone = number("total_iters", total_iters) > 0 and total_iters == int(total_iters)
+    if not undone:
+        if faithful:
+            return answer([constant(factor)], lr=lr, last_epoch=last_epoch)
+        notes.append(f"with total_iters={total_iters!r} torch stays at the factor for ever")
+    elif factor == 0:
+        notes.append(f"torch divides by zero at epoch {total_iters}, where the rate comes back")
+    size = steps("total_iters", max(total_iters, 0))
+    held = hold(size, at=factor) >> hold(at=1.0) if size and factor != 1 else constant()
+    return answer([held], lr=lr, last_epoch=last_epoch, notes=notes)
+
+
+@translates("torch", "LinearLR", state=from_state("start_factor", "end_factor", "total_iters"))
+def linear_lr(
+    start_factor: float = 1.0 / 3,
+    end_factor: float = 1.0,
+    total_iters: float = 5,
+    *,
+    lr: Rates = None,
+    last_epoch: int | None = None,
+    faithful: bool = False,
+) -> Translation:
+    """From ``start_factor`` to ``end_factor`` in a straight line, then held."""
+    start = number("start_factor", start_factor, above=0, at_most=1)
+    end = number("end_factor", end_factor, at_least=0, at_most=1)
+    size, notes = steps("total_iters", max(number("total_iters", total_iters), 0)), []
+    if start == end:
+        line = constant(end)
+    elif size == 0:
+        line = constant(start if faithful else end)
+        if not faithful:
+            notes = [f"with total_iters={total_iters!r} torch stays at start_factor for ever"]
+    else:
+        line = linear(size, to=end, start=None if start == 1 else start)
+        if isinstance(size, Fraction) and faithful:
+            line = line[: math.floor(size)]
+        elif isinstance(size, Fraction):
+            notes = [f"torch stops at epoch {math.floor(size)}, before it is at end_factor"]
+    return answer([line], lr=lr, last_epoch=last_epoch, notes=notes)
+
+
+@translates("torch", "ExponentialLR", state=from_state("gamma"))
+def exponential_lr(gamma: float, *, lr: Rates = None, last_epoch: int | None = None) -> Translation:
+    """``gamma ** t``."""
+    number("gamma", gamma, at_least=0)
+    return answer(
+        [exponential(gamma) if gamma else _to_zero(1)],
+        lr=lr,
+        last_epoch=last_epoch,
+    )
+
+
+@translates("torch", "PolynomialLR", state=from_state("total_iters", "power"))
+def polynomial_lr(
+    total_iters: float = 5,
+    power: float = 1.0,
+    *,
+    lr: Rates = None,
+    last_epoch: int | None = None,
+    faithful: bool = False,
+) -> Translation:
+    """``(1 - t / total_iters) ** power``, then 0."""
+    number("power", power, at_least=0)
+    size, notes = steps("total_iters", max(number("total_iters", total_iters), 0)), []
+    if size == 0 or power == 0:
+        # torch leaves the rate as it is; there are no steps to go down in.
+        return answer([constant()], lr=lr, last_epoch=last_epoch)
+    path = linear(size) if power == 1 else polynomial(size, power=power)
+    if isinstance(size, Fraction) and faithful:
+        path = path[: math.floor(size)]
+    elif isinstance(size, Fraction):
+        notes = [f"torch stops at epoch {math.floor(size)}, before it is at 0"]
+    return answer([path], lr=lr, last_epoch=last_epoch, notes=notes)
+
+
+@translates("torch", "CosineAnnealingLR", state=from_state("T_max", "eta_min"))
+def cosine_annealing_lr(
+    T_max: float, eta_min: float = 0.0, *, lr: Rates = None, last_epoch: int | None = None
+) -> Translation:
+    """A cosine from the base rate to ``eta_min`` in ``T_max`` steps, back up, and so on.
+
+    ``lr`` is needed where ``eta_min`` is not 0, as that is a rate and not a factor.
+    """
+    half = steps("T_max", T_max)
+    if half == 0:
+        raise ScheduleError("T_max=0: torch divides by zero; write at least 1")
+    pairs, absolute = levels(lr, "eta_min", number("eta_min", eta_min, at_least=0))
+    waves = [_wave(half, peak, floor) for peak, floor in pairs]
+    return answer(waves, lr=lr, last_epoch=last_epoch, absolute=absolute)
+
+
+def _wave(half: int | Fraction, peak: float, floor: float) -> Schedule:
+    if peak == floor:
+        return constant(peak)
+    down = cosine(half, to=floor, start=None if peak == 1 else peak)
+    return (down >> cosine(half, to=peak)).repeat()
+
+
+def _swa_state(state: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "anneal_epochs": state["anneal_epochs"],
+        "anneal_strategy": state["_anneal_strategy"],
+        **place(state),
+        # It counts its steps rather than its epochs.
+        "last_epoch": int(state["_step_count"]) - 2,
+    }
+
+
+@translates("torch", "SWALR", state=_swa_state)
+def swa_lr(
+    swa_lr: float | list[float],
+    anneal_epochs: int = 10,
+    anneal_strategy: str = "cos",
+    *,
+    lr: Rates = None,
+    last_epoch: int | None = None,
+) -> Translation:
+    """From the base rate to ``swa_lr`` in ``anneal_epochs`` steps, then held; ``lr`` is needed."""
+    if anneal_strategy not in ("cos", "linear"):
+        raise ScheduleError(f"anneal_strategy={anneal_strategy!r} must be 'cos' or 'linear'")
+    size = steps("anneal_epochs", anneal_epochs)
+    ease = "cosine" if anneal_strategy == "cos" else "linear"
+    starts = [needed(rate, "swa_lr", swa_lr) for rate in bases(lr)]
+    count = len(many(swa_lr) or starts)
+    starts = starts * count if len(starts) == 1 else starts
+    ends = [number("swa_lr", of_group(swa_lr, i), at_least=0) for i in range(len(starts))]
+    # Of a base of 0 no factor says anything.
+    absolute = 0.0 in starts
+    curves: list[Schedule] = []
+    for start, end in zip(starts, ends, strict=True):
+        begin, to = (start, end) if absolute else (1.0, end / start)
+        if begin == to or not size:
+            curves.append(hold(at=to))
+        else:
+            curves.append(ramp(size, to=to, start=begin if absolute else None, ease=ease))
+    return answer(curves, lr=lr, last_epoch=last_epoch, absolute=absolute)
+
+
+@translates("torch", "LambdaLR", state=place)
+def lambda_lr(
+    lr_lambda: Factor | list[Factor],
+    *,
+    lr: Rates = None,
+    last_epoch: int | None = None,
+    faithful: bool = False,
+) -> Translation:
+    """The function itself; below 0 it is refused at its step, unless ``faithful``."""
+    curves = [formula(fn, low=_lowest(faithful)) for fn in _functions(lr_lambda)]
+    return answer(curves, lr=lr, last_epoch=last_epoch)
+
+
+@translates("torch", "MultiplicativeLR", state=place)
+def multiplicative_lr(
+    lr_lambda: Factor | list[Factor],
+    *,
+    lr: Rates = None,
+    last_epoch: int | None = None,
+    faithful: bool = False,
+) -> Translation:
+    """The product of the function's values from step 1 to ``t``; see :func:`lambda_lr`."""
+    curves = [formula(Running(fn), low=_lowest(faithful)) for fn in _functions(lr_lambda)]
+    return answer(curves, lr=lr, last_epoch=last_epoch)
+
+
+def _functions(given: Factor | list[Factor]) -> list[Factor]:
+    functions = many(given) or [given]
+    for function in functions:
+        if not callable(function):
+            raise ScheduleError(f"lr_lambda={function!r} cannot be called")
+    # One function for all groups is one curve.
+    return functions[:1] if all(fn == functions[0] for fn in functions) else functions
+
+
+def _lowest(faithful: bool) -> float:
+    return -math.inf if faithful else 0.0
+
+
+class Running:
+    """The running product of a function: what :class:`MultiplicativeLR` multiplies up.
+
+    Arguments:
+        function: Called with each whole step from 1.
+    """
+
+    def __init__(self, function: Factor) -> None:
+        self.function = function
+        self._products = [1.0]
+
+    def __call__(self, t: float) -> float:
+        while len(self._products) <= t:
+            self._products.append(self._products[-1] * float(self.function(len(self._products))))
+        return self._products[math.floor(t)]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Running) and self.function == other.function
+
+    def __hash__(self) -> int:
+        return hash((Running, self.function))

@@ -1,0 +1,112 @@
+# pyright: basic
+"""What torch does with containers that it runs in a way of its own, by letting it do so.
+
+This is the one module of the translations that imports torch.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch.optim import lr_scheduler, swa_utils
+
+from lehr.errors import ScheduleError
+from lehr.leaves import formula
+from lehr.translate.registry import Translation
+from lehr.translate.torch.common import Rates, answer, bases, needed
+
+__all__ = ["replayed"]
+
+
+def replayed(
+    name: str,
+    schedulers: Iterable[Any],
+    milestones: list[int] | None,
+    *,
+    lr: Rates,
+    last_epoch: int | None,
+) -> Translation:
+    """Return the translation whose values are those of a fresh torch scheduler, step by step."""
+    rates = [needed(base, name, 1.0) for base in bases(lr)]
+    arguments = {"schedulers": list(schedulers), "milestones": milestones}
+    run = _Run(rates, name, arguments)
+    curves = [formula(_Values(run, index)) for index in range(len(rates))]
+    drives = any(child in str(arguments) for child in ("CyclicLR", "OneCycleLR"))
+    return answer(
+        curves,
+        lr=rates,
+        last_epoch=last_epoch,
+        absolute=True,
+        momentum=formula(_Values(run, -1)) if drives else None,
+    )
+
+
+class _Run:
+    """A torch scheduler that is stepped as far as it is asked for, and the values it gave.
+
+    Arguments:
+        rates: The base rates of its groups.
+        name: Its class.
+        arguments: Its arguments.
+    """
+
+    def __init__(self, rates: list[float], name: str, arguments: Mapping[str, Any]) -> None:
+        groups = [{"params": [torch.zeros(1)], "lr": rate} for rate in rates]
+        self._optimizer = torch.optim.SGD(groups, lr=1.0, momentum=0.9)
+        # A container that steps another while it is built warns of what nobody did.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self._scheduler = _built(name, arguments, self._optimizer)
+        self._values = [self._read()]
+
+    def _read(self) -> list[float]:
+        groups = self._optimizer.param_groups
+        return [*(float(group["lr"]) for group in groups), float(groups[0]["momentum"])]
+
+    def at(self, t: int) -> list[float]:
+        """Return the rates of the groups at a step, and the momentum of the first."""
+        while len(self._values) <= t:
+            self._optimizer.step()
+            try:
+                self._scheduler.step()
+            except (ArithmeticError, ValueError, NotImplementedError) as error:
+                raise ScheduleError(
+                    f"torch itself fails at step {len(self._values)}: {error!r}"
+                ) from error
+            self._values.append(self._read())
+        return self._values[t]
+
+
+class _Values:
+    """One number of a run, as a function of the step."""
+
+    def __init__(self, run: _Run, index: int) -> None:
+        self._run, self._index = run, index
+
+    def __call__(self, t: float) -> float:
+        return self._run.at(int(t))[self._index]
+
+
+def _built(name: str, arguments: Mapping[str, Any], optimizer: torch.optim.Optimizer) -> Any:
+    """Return a scheduler of torch's, with its children."""
+    kind: Any = swa_utils.SWALR if name == "SWALR" else getattr(lr_scheduler, name)
+    given = dict(arguments)
+    if "schedulers" in given:
+        children = [_built(child, own, optimizer) for child, own in given["schedulers"]]
+        if name == "ChainedScheduler":
+            return kind(children, optimizer=optimizer)
+        return kind(optimizer, schedulers=children, milestones=list(given["milestones"]))
+    if given.get("initial_lr") is not None and given.get("min_lr") is not None:
+        top, start, end = (_first(given[key]) for key in ("max_lr", "initial_lr", "min_lr"))
+        given |= {"div_factor": top / start, "final_div_factor": start / end}
+    # What is ours, or belongs to a saved state, is no argument of torch's.
+    known = set(inspect.signature(kind).parameters) - {"last_epoch"}
+    return kind(optimizer, **{key: value for key, value in given.items() if key in known})
+
+
+def _first(value: Any) -> float:
+    return float(value[0] if isinstance(value, list | tuple) else value)

@@ -1,0 +1,57 @@
+"""Schedulers of mmengine, as names and arguments."""
+
+from peer import Case
+
+STEPS = 160
+LR = 0.2
+WINDOW = {"begin": 10, "end": 110}
+
+CASES: list[Case] = [
+    ("StepLR", {"step_size": 30}),
+    ("StepLR", {"step_size": 20, "gamma": 0.5, **WINDOW}),
+    ("StepLR", {"step_size": 2, "gamma": 0.5, "end": 6, "epoch_length": 13}),
+    ("MultiStepLR", {"milestones": [30, 60, 60]}),
+    ("MultiStepLR", {"milestones": [30, 60, 120], "gamma": 0.5, **WINDOW}),
+    ("ConstantLR", {"factor": 0.5, "end": 20}),
+    ("ConstantLR", {"factor": 0.5, **WINDOW}),
+    ("ConstantLR", {"factor": 0.5, "begin": 5, "end": 6}),
+    ("ExponentialLR", {"gamma": 0.97}),
+    ("ExponentialLR", {"gamma": 0.97, **WINDOW}),
+    ("CosineAnnealingLR", {"end": 100}),
+    ("CosineAnnealingLR", {"eta_min": 0.01, **WINDOW}),
+    ("CosineAnnealingLR", {"eta_min_ratio": 0.1, "T_max": 150, **WINDOW}),
+    ("CosineAnnealingLR", {"T_max": 9, "end": 9, "epoch_length": 13, "eta_min": 0.01}),
+    ("LinearLR", {"end": 20}),
+    ("LinearLR", {"start_factor": 0.001, "end_factor": 0.9, **WINDOW}),
+    ("PolyLR", {"end": 100}),
+    ("PolyLR", {"eta_min": 0.01, "power": 0.9, **WINDOW}),
+    ("CosineRestartLR", {"periods": [30, 60], "restart_weights": [1, 0.5], "eta_min": 0.01}),
+    (
+        "CosineRestartLR",
+        {"periods": [30, 60], "restart_weights": [1, 0.5], "eta_min_ratio": 0.1, **WINDOW},
+    ),
+    ("OneCycleLR", {"eta_max": 0.5, "total_steps": 100, "end": 100}),
+    ("OneCycleLR", {"eta_max": 0.5, "end": 100, "anneal_strategy": "linear", "pct_start": 0.25}),
+    ("OneCycleLR", {"eta_max": 0.5, "end": 100, "three_phase": True, "final_div_factor": 10.0}),
+]
+
+WAVES: list[Case] = [
+    ("CosineAnnealingLR", {"T_max": 40}),
+    ("CosineAnnealingLR", {"T_max": 30, "eta_min": 0.01, **WINDOW}),
+]
+"""Those that go up again."""
+
+LISTS: list[list[dict[str, object]]] = [
+    [
+        {"type": "LinearLR", "start_factor": 0.01, "begin": 0, "end": 20, "by_epoch": False},
+        {"type": "CosineAnnealingLR", "begin": 20, "end": 120, "by_epoch": False},
+    ],
+    [
+        {"type": "LinearLR", "start_factor": 0.1, "begin": 0, "end": 50},
+        {"type": "MultiStepLR", "milestones": [30, 90], "gamma": 0.5},
+    ],
+    [
+        {"type": "LinearLR", "start_factor": 0.1, "begin": 0, "end": 21},
+        {"type": "PolyLR", "power": 0.9, "eta_min": 0.01, "begin": 21, "end": 121},
+    ],
+]
