@@ -51,4 +51,6 @@ def sampled(formula: Callable[[int], float], count: int) -> list[float]:
 def case_id(case: Case) -> str:
     """Return a readable name for a case."""
     name, arguments = case
-    return ",".join([name, *(f"{key}={value}" for key, value in arguments.items())])[:90]
+    # A function's address differs between processes, which then would not agree on the tests.
+    shown = {key: getattr(value, "__name__", value) for key, value in arguments.items()}
+    return ",".join([name, *(f"{key}={value}" for key, value in shown.items())])[:90]
