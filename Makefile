@@ -37,8 +37,8 @@ demo: $(VENV)/.demo  ## install, and compare optimizers and schedules on real da
 test: $(VENV)/.dev lint types  ## install, then lint, types and tests
 	$(BIN)/pytest --numprocesses 2 -m "not slow"
 
-test-all: $(VENV)/.dev lint types  ## the same with the slow tests
-	$(BIN)/pytest --numprocesses 2
+test-all: $(VENV)/.dev lint types  ## the same with the slow tests and a minute of hostile input
+	$(BIN)/pytest --numprocesses 2 tests tests/fuzz_notation.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
