@@ -172,13 +172,16 @@ class Track:
         for group, value in zip(groups, self.values(level), strict=True):
             self.slot.write(group, value)
 
-    def is_even(self, groups: Sequence[Group]) -> bool:
-        """Return whether all groups get the same plain number."""
-        return (
-            self.slot.index is None
-            and all(binding == self.bindings[0] for binding in self.bindings)
-            and not any(isinstance(group[self.slot.key], Tensor) for group in groups)
+    def is_plain(self, groups: Sequence[Group]) -> bool:
+        """Return whether what is driven is a plain number in every group: no tensor, no tuple."""
+        return self.slot.index is None and not any(
+            isinstance(group[self.slot.key], Tensor) for group in groups
         )
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether all groups get the same value."""
+        return all(binding == self.bindings[0] for binding in self.bindings)
 
 
 def check_optimizer(optimizer: Any) -> None:
