@@ -185,6 +185,10 @@ def test_real_steps(schedule: Schedule, eighths: list[int]) -> None:
 
 
 class TestNumbers:
+    def test_growth_without_bound_is_refused_for_numpys_numbers_too(self) -> None:
+        with pytest.raises(ScheduleError, match="no finite value"):
+            lehr.exponential(2.0)(np.int64(5000))
+
     def test_python_numbers_give_python_floats(self) -> None:
         s = lehr.linear(10)
         assert type(s(3)) is type(s(3.0)) is float

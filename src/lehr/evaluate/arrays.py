@@ -52,6 +52,8 @@ def _at_number(path: Path, t: Any) -> Any:
     if not math.isfinite(step) or step < 0:
         raise ScheduleError(f"step t={t!r} must be a finite number of at least 0")
     value = path.value(step, scalars)
+    if not math.isfinite(value):
+        raise ScheduleError(f"the schedule has no finite value at step {step}")
     # Of its own width where it is real: float32 gives float32.
     return t.__class__(value) if isinstance(step, float) else np.float64(value)
 

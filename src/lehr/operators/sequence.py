@@ -23,6 +23,7 @@ EXACT_BITS: Final = 2**13
 
 
 def bounded(steps: Fraction, schedule: Schedule) -> Fraction:
+    """Return a length, refusing one that no run can have."""
     if steps > LONGEST:
         raise ScheduleError(f"{schedule} would last more than {LONGEST:.0e} steps")
     return steps
