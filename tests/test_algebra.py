@@ -393,6 +393,22 @@ class TestRepeat:
             np.testing.assert_allclose(s(around), [s(int(t)) for t in around], rtol=1e-14)
             start, length = start + length, length * stretch
 
+    @pytest.mark.parametrize("stretch", ["4/3", "3/2", "7/5", "1/2", 2])
+    def test_steps_inside_stretched_cycles_fall_on_their_side(self, stretch: int | str) -> None:
+        levels = [float(n) for n in range(9)]
+        s = lehr.table(levels).repeat(6, stretch=stretch)
+        size, start, starts = Fraction(9), Fraction(0), []
+        for _ in range(7):
+            starts.append((start, size / 9))
+            start, size = start + size, size * Fraction(stretch)
+        end = starts[-1][0]
+        expected = []
+        for t in range(math.ceil(end)):
+            begin, factor = max(pair for pair in starts[:-1] if pair[0] <= t)
+            expected.append(levels[math.floor((t - begin) / factor)])
+        assert [s(t) for t in range(len(expected))] == expected
+        assert s(np.arange(len(expected))).tolist() == expected
+
     @pytest.mark.parametrize("size", [1, 3, 10, 999, 10**6 + 3])
     def test_equal_cycles_restart_exactly(self, size: int) -> None:
         s = lehr.linear(size).repeat()

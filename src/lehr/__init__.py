@@ -49,7 +49,6 @@ from lehr.catalogue.decay import (
     step,
 )
 from lehr.catalogue.derived import (
-    noise,
     proportional,
     range_ramp,
     swa,
@@ -59,6 +58,7 @@ from lehr.catalogue.feedback import (
     greedy,
     plateau,
 )
+from lehr.catalogue.perturbed import noise
 from lehr.catalogue.phases import (
     one_cycle,
     one_cycle_inverse,
@@ -91,6 +91,7 @@ from lehr.catalogue.restarts import (
     restart_list,
     warmup_restarts,
 )
+from lehr.catalogue.untuned import radam_warmup, untuned_exponential, untuned_linear
 from lehr.catalogue.warmup import (
     complement_warmup,
     constant_factor,
@@ -99,9 +100,6 @@ from lehr.catalogue.warmup import (
     inverse_warmup,
     log_warmup,
     power_warmup,
-    radam_warmup,
-    untuned_exponential,
-    untuned_linear,
     warmup,
 )
 from lehr.easing import Ease

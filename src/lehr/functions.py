@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import difflib
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar, cast, overload
 
 from lehr.errors import ScheduleError, number
+from lehr.evaluate.arithmetic import Arithmetic, scalars
 
 __all__ = ["Member", "family", "lookup", "name_of", "register", "registered", "show"]
 
@@ -66,17 +68,24 @@ def register(name: str, function: Any = None) -> Any:
     return function
 
 
-class Member:
+class Member(ABC):
     """A function of lehr's own with numbers of its own, such as ``"radam(0.999)"``.
 
-    A subclass takes the numbers in ``__init__`` and a step in ``__call__``, and is named by
-    :func:`family`. It is made by :func:`lookup` alone, one for each text.
+    A subclass takes the numbers in ``__init__``, says between what its values lie, gives them in
+    ``value`` for every kind of number, and is named by :func:`family`. It is made by :func:`lookup`
+    alone, one for each text.
     """
 
     text: str
+    low: float
+    high: float
+
+    @abstractmethod
+    def value(self, t: Any, m: Arithmetic) -> Any:
+        """Return the values at the steps ``t``, by the arithmetic ``m`` that belongs to them."""
 
     def __call__(self, t: Any) -> float:
-        raise NotImplementedError
+        return float(self.value(t, scalars))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A copy is the same object, so that schedules that use it stay equal.

@@ -212,6 +212,12 @@ class Formula(Schedule):
             raise ScheduleError(f"per={self.per.code}: stretches are counted in steps; write 100")
         if not self.low <= self.high or self.low == math.inf or self.high == -math.inf:
             raise ScheduleError(f"formula: low={self.low!r} is above high={self.high!r}")
+        own = self.function
+        if isinstance(own, functions.Member) and (self.low > own.low or self.high < own.high):
+            raise ScheduleError(
+                f"formula: low={self.low!r}, high={self.high!r}: {own.text} lies between "
+                f"{own.low!r} and {own.high!r}; leave them out"
+            )
 
     @property
     def _reach(self) -> Reach:
@@ -223,6 +229,8 @@ class Formula(Schedule):
     def _place(
         self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
     ) -> Curve:
+        if isinstance(self.function, functions.Member):
+            return evaluate.Known(room, self.function, self.per.amount if self.per else None)
         function = PerCycle(self.function, self.per.amount) if self.per else self.function
         return evaluate.Call(room, function, self.low, self.high)
 

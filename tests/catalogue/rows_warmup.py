@@ -45,6 +45,22 @@ def _radam(t: int, beta2: str) -> mpf:
     return sqrt((r - 4) * (r - 2) * limit / ((limit - 4) * (limit - 2) * r))
 
 
+# Where the usual way to write it loses its digits, and far out.
+for beta2 in ("0.6000000001", "0.61", "0.9999", "0.999999", "0.999999999", "0.999999999999"):
+    row(
+        61,
+        "radam_warmup",
+        lehr.radam_warmup(float(beta2)),
+        lambda t, b=beta2: _radam(t, b),
+        last=200,
+    )
+    row(
+        61,
+        "radam_warmup",
+        lehr.radam_warmup(float(beta2)),
+        lambda t, b=beta2: _radam(t, b),
+        last=20_000_000,
+    )
 for beta2 in ("0.9", "0.98", "0.99", "0.999"):
     row(
         61,

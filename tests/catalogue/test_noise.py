@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import pickle
 
+import mpmath
 import numpy as np
 import pytest
+from mpmath import mpf
 from scipy import stats
 
 import lehr
@@ -48,14 +50,51 @@ def test_far_steps_are_as_random_as_the_first() -> None:
     assert len(np.unique(shares)) > 0.999 * len(STEPS)
 
 
-def test_a_number_an_array_and_a_tensor_give_the_same() -> None:
+# The hash is made of integers, so uniform noise is the same to the last bit; the logarithm in that
+# of a deviation is each library's own.
+@pytest.mark.parametrize(("std", "off"), [(None, 0.0), (0.1, 2e-16), (0.004, 2e-16)])
+def test_a_number_an_array_and_a_tensor_give_the_same(std: float | None, off: float) -> None:
     torch = pytest.importorskip("torch")
-    s = lehr.noise(0.2, std=0.1)
-    steps = STEPS[:500]
-    one_by_one = np.asarray([s(int(t)) for t in steps])
-    np.testing.assert_array_equal(s(steps), one_by_one)
-    np.testing.assert_array_equal(s(torch.as_tensor(steps)).numpy(), one_by_one)
-    np.testing.assert_array_equal(s(steps[::-1]), one_by_one[::-1])
+    s = lehr.noise(0.2, std=std)
+    for steps in (STEPS[:500], STEPS[:500] + 2**31 - 250, STEPS[:500] * 10**12):
+        one_by_one = np.asarray([s(int(t)) for t in steps])
+        np.testing.assert_allclose(s(steps), one_by_one, rtol=off, atol=off)
+        np.testing.assert_allclose(s(torch.as_tensor(steps)), one_by_one, rtol=off, atol=off)
+        np.testing.assert_array_equal(s(steps[::-1]), s(steps)[::-1])
+    singles = s(STEPS.astype(np.float32))
+    assert singles.dtype == np.float32
+    np.testing.assert_allclose(singles, s(STEPS), rtol=2e-7, atol=0)
+
+
+def test_the_hash_is_the_one_that_is_documented() -> None:
+    """The bits of the noise, computed once more in integers without end."""
+
+    def bits(t: int, seed: int) -> int:
+        x = (t + seed * 0x1E3779B1 + 0x5BD1E995) % 2**31
+        for shift, factor in ((15, 0x2C1B3C6D), (12, 0x297A2D39), (14, 0x1B56C4E9)):
+            x = (x ^ x >> shift) * factor % 2**31
+        return x ^ x >> 16
+
+    for seed in (0, 42, 2**31 - 1):
+        uniform, normal = lehr.noise(0.5, seed=seed), lehr.noise(0.5, std=0.3, seed=seed)
+        for t in (*range(200), 2**31 - 1, 2**31, 10**15):
+            share = (mpf(bits(t, seed)) + mpf("0.5")) / 2**31
+            assert abs(uniform(t) - (1 + (2 * share - 1) / 2)) < 3e-16
+            beyond = mpmath.ncdf(-mpf("0.5") / mpf("0.3"))
+            probability = beyond + (1 - 2 * beyond) * share
+            exact = 1 + mpf("0.3") * mpmath.sqrt(2) * mpmath.erfinv(2 * probability - 1)
+            assert abs(normal(t) - exact) < 1e-15
+
+
+def test_rare_shares_are_exact_too() -> None:
+    """Far out in the tail of a deviation that is small against the cut."""
+    wide = lehr.noise(1.0, std=0.1)
+    steps = np.arange(1_000_000)
+    shares = wide(steps) - 1
+    sigmas = np.abs(shares).max() / 0.1
+    # The largest of a million normal numbers lies between these but once in a thousand times.
+    assert 4.3 < sigmas < 6.5
+    assert stats.kstest(shares, stats.norm(scale=0.1).cdf).pvalue > 1e-3
 
 
 def test_it_shakes_another_schedule() -> None:
@@ -101,3 +140,17 @@ def test_equal_noise_is_equal_and_survives_copies() -> None:
 def test_what_is_refused(arguments: dict[str, float], says: str) -> None:
     with pytest.raises(ScheduleError, match=says):
         lehr.noise(**arguments)
+
+
+def test_bounds_that_leave_some_of_it_out_are_refused() -> None:
+    text = "formula('noise(0.2, 42)'"
+    assert lehr.parse(f"{text}, low=0.5, high=1.2)").bounds == (0.8, 1.2)
+    with pytest.raises(ScheduleError, match=r"noise\(0.2, 42\) lies between 0.8 and 1.2"):
+        lehr.parse(f"{text}, low=0.9)")
+
+
+def test_it_can_be_drawn_once_for_several_steps() -> None:
+    s, single = lehr.parse("formula('noise(0.2, 42)', per=10)"), lehr.noise(0.2)
+    expected = [single(1 + t // 10) for t in range(50)]
+    np.testing.assert_array_equal(s(np.arange(50)), expected)
+    assert [s(t) for t in range(50)] == expected

@@ -12,11 +12,13 @@ from lehr.catalogue import (  # noqa: I001
     cosines,
     powers,
     warmup,
+    untuned,
     cyclic,
     restarts,
     phases,
     plans,
     derived,
+    perturbed,
     feedback,
 )
 from lehr.catalogue.registry import (
@@ -50,10 +52,12 @@ __all__ = [
     "feedback",
     "find",
     "find_rule",
+    "perturbed",
     "phases",
     "plans",
     "powers",
     "restarts",
     "rule",
+    "untuned",
     "warmup",
 ]

@@ -1,19 +1,16 @@
-"""Derived schedules: what is made of another schedule, and what is laid over one."""
+"""Derived schedules: what is made of another schedule, and what finds the peak of one."""
 
 from __future__ import annotations
 
-from statistics import NormalDist
-
-from lehr import functions
 from lehr.catalogue.decay import cosine
 from lehr.catalogue.registry import Paper, With, entry
 from lehr.easing import EaseLike
-from lehr.errors import ScheduleError, level, number, whole
+from lehr.errors import ScheduleError, level
 from lehr.horizon import DurationLike
-from lehr.leaves import formula, ramp
+from lehr.leaves import ramp
 from lehr.schedule import Schedule
 
-__all__ = ["noise", "proportional", "range_ramp", "swa"]
+__all__ = ["proportional", "range_ramp", "swa"]
 
 
 @entry(
@@ -117,79 +114,6 @@ def proportional(
         )
     above = schedule - min_lr if min_lr else schedule
     return above * (target / source) + min_value
-
-
-@entry(
-    "derived",
-    formula=r"\eta_t = \eta'_t \, (1 + \varepsilon_t), \quad |\varepsilon_t| < p",
-    aliases=("noise_range_t", "noise_pct", "noise_seed"),
-    example=With(0.2),
-)
-def noise(pct: float = 0.67, *, std: float | None = None, seed: int = 42) -> Schedule:
-    """Shake another schedule by a seeded share at each step: a factor.
-
-    Formula: ``1 + e[t]``, each ``e[t]`` drawn alike from ``-pct`` to ``pct``, or with ``std`` from
-    a normal distribution cut off there.
-
-    Multiply by it: ``cosine() * noise(0.1)``. The value at a step depends on the step and the seed
-    alone, so it is the same in every process, after any resume, and for any kind of array. (timm
-    draws its noise from torch's generator; its numbers are others.)
-
-    Arguments:
-        pct: The largest share, greater than 0 and at most 1.
-        std: The standard deviation before it is cut off; without it, all shares are as likely.
-        seed: From 0 to 2**31 - 1.
-
-    Raises:
-        ScheduleError: If an argument is outside its range.
-
-    Example:
-        >>> s = noise(0.1, seed=1)
-        >>> s(7) == s(7), s(7) == s(8), all(0.9 < s(t) < 1.1 for t in range(1000))
-        (True, False, True)
-    """
-    share = number("pct", pct, above=0, at_most=1)
-    chosen = int(number("seed", whole("seed", seed, at_least=0), at_most=2**31 - 1))
-    name = f"noise({share!r}, {chosen})"
-    if std is not None:
-        name = f"normal-noise({share!r}, {number('std', std, above=0)!r}, {chosen})"
-    return formula(name, low=1 - share, high=1 + share)
-
-
-def _uniform(t: float, seed: float) -> float:
-    """Return a number between 0 and 1, both excluded, that is a hash of the step and the seed."""
-    # 31 bits throughout: no product needs more than 62, and what 32-bit integers drop is masked
-    # away, so that any array library could compute the same.
-    mask = 0x7FFFFFFF
-    x = (int(t) + int(seed) * 0x1E3779B1 + 0x5BD1E995) & mask
-    for shift, factor in ((15, 0x2C1B3C6D), (12, 0x297A2D39), (14, 0x1B56C4E9)):
-        x = ((x ^ (x >> shift)) * factor) & mask
-    x ^= x >> 16
-    return (x + 0.5) / 2**31
-
-
-@functions.family("noise")
-class _UniformNoise(functions.Member):
-    """The factor of :func:`noise` without ``std``."""
-
-    def __init__(self, pct: float, seed: float) -> None:
-        self._pct, self._seed = pct, seed
-
-    def __call__(self, t: float) -> float:
-        return 1 + self._pct * (2 * _uniform(t, self._seed) - 1)
-
-
-@functions.family("normal-noise")
-class _NormalNoise(functions.Member):
-    """The factor of :func:`noise` with ``std``."""
-
-    def __init__(self, pct: float, std: float, seed: float) -> None:
-        self._pct, self._seed, self._normal = pct, seed, NormalDist(0.0, std)
-        self._low = self._normal.cdf(-pct)
-
-    def __call__(self, t: float) -> float:
-        inside = self._low + (1 - 2 * self._low) * _uniform(t, self._seed)
-        return 1 + min(max(self._normal.inv_cdf(inside), -self._pct), self._pct)
 
 
 @entry(

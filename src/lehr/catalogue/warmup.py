@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 
-from lehr import functions
 from lehr.catalogue.decay import exponential
 from lehr.catalogue.registry import Paper, With, entry
 from lehr.errors import number, whole
 from lehr.horizon import DurationLike
-from lehr.leaves import formula, hold, ramp
+from lehr.leaves import hold, ramp
 from lehr.schedule import Schedule
 
 __all__ = [
@@ -21,13 +19,10 @@ __all__ = [
     "inverse_warmup",
     "log_warmup",
     "power_warmup",
-    "radam_warmup",
-    "untuned_exponential",
-    "untuned_linear",
     "warmup",
 ]
 
-_UNTUNED = Paper(
+UNTUNED = Paper(
     "Ma and Yarats",
     2019,
     "On the adequacy of untuned warmup for adaptive optimization",
@@ -101,7 +96,7 @@ def constant_factor(steps: DurationLike, factor: float = 1 / 3) -> Schedule:
 @entry(
     "warmup",
     formula=r"\eta_t = \eta \, (1 - e^{-(t + 1) / \tau})",
-    paper=_UNTUNED,
+    paper=UNTUNED,
     aliases=("ExponentialWarmup",),
     example=With("5%"),
 )
@@ -274,120 +269,3 @@ def inverse_warmup(steps: DurationLike, *, multiplier: float = 20.0, to: float =
         (3.0, 2.0, 1.0)
     """
     return ramp(steps, start=number("multiplier", multiplier, above=1) * to, to=to)
-
-
-@entry(
-    "warmup",
-    formula=r"\eta_t = \eta \, \min\left(1,\, \tfrac{1 - \beta_2}{2} (t + 1)\right)",
-    paper=_UNTUNED,
-    aliases=("UntunedLinearWarmup",),
-    example=With(0.99),
-)
-def untuned_linear(beta2: float = 0.999) -> Schedule:
-    """Rise in a straight line for as long as Adam's second moment needs.
-
-    Formula: ``min(1, (1 - beta2) / 2 * (t + 1))``.
-
-    It follows from the optimizer and has nothing to tune: 2,000 steps for ``beta2=0.999``.
-
-    Arguments:
-        beta2: Adam's second beta, at least 0 and less than 1.
-
-    Raises:
-        ScheduleError: If ``beta2`` is outside its range.
-
-    Example:
-        >>> s = untuned_linear(0.99)
-        >>> s(0), s(99), s(199)
-        (0.005, 0.5, 1.0)
-    """
-    return warmup(2 / _memory(beta2))[1:]
-
-
-@entry(
-    "warmup",
-    formula=r"\eta_t = \eta \, (1 - e^{-(1 - \beta_2)(t + 1)})",
-    paper=_UNTUNED,
-    aliases=("UntunedExponentialWarmup",),
-    example=With(0.99),
-)
-def untuned_exponential(beta2: float = 0.999) -> Schedule:
-    """Approach the full rate as fast as Adam's second moment is filled: a factor.
-
-    Formula: ``1 - exp(-(1 - beta2) * (t + 1))``: :func:`exponential_warmup` with nothing to tune.
-
-    Arguments:
-        beta2: Adam's second beta, at least 0 and less than 1.
-
-    Raises:
-        ScheduleError: If ``beta2`` is outside its range.
-
-    Example:
-        >>> round(untuned_exponential(0.99)(99), 6)
-        0.632121
-    """
-    return exponential_warmup(1 / _memory(beta2))
-
-
-def _memory(beta2: float) -> Fraction:
-    """Return ``1 - beta2`` exactly, as its decimal text says."""
-    return 1 - Fraction(str(number("beta2", beta2, at_least=0, at_most=math.nextafter(1, 0))))
-
-
-@entry(
-    "warmup",
-    formula=r"\eta_t = \eta \sqrt{\frac{(\rho_n - 4)(\rho_n - 2) \rho_\infty}"
-    r"{(\rho_\infty - 4)(\rho_\infty - 2) \rho_n}}, \quad "
-    r"\rho_n = \rho_\infty - \frac{2 n \beta_2^n}{1 - \beta_2^n}, \quad "
-    r"\rho_\infty = \frac{2}{1 - \beta_2} - 1",
-    paper=Paper(
-        "Liu et al.",
-        2019,
-        "On the Variance of the Adaptive Learning Rate and Beyond",
-        "1908.03265",
-    ),
-    aliases=("RAdamWarmup", "rectification of RAdam"),
-    example=With(0.99),
-)
-def radam_warmup(beta2: float = 0.999) -> Schedule:
-    """The rectification of RAdam as a warmup for Adam: a factor.
-
-    Formula: ``sqrt((r - 4) * (r - 2) * R / ((R - 4) * (R - 2) * r))`` with
-    ``R = 2 / (1 - beta2) - 1`` and ``r = R - 2 * n * beta2**n / (1 - beta2**n)``, where
-    ``n = t + d`` and ``d`` is the first ``n`` with ``r > 4``.
-
-    RAdam itself uses no second moment before that step; as pytorch-warmup, this begins there.
-
-    Arguments:
-        beta2: Adam's second beta, greater than 0.6 (below, ``r`` is never above 4) and less than 1.
-
-    Raises:
-        ScheduleError: If ``beta2`` is outside its range.
-
-    Example:
-        >>> s = radam_warmup(0.99)
-        >>> [round(s(t), 4) for t in (0, 50, 1_000)]
-        [0.0545, 0.4781, 0.9998]
-    """
-    value = number("beta2", beta2, above=0.6, at_most=math.nextafter(1, 0))
-    return formula(f"radam({value!r})", low=0.0, high=1.0)
-
-
-@functions.family("radam")
-class _RAdam(functions.Member):
-    """The factor of :func:`radam_warmup` as a function of the step."""
-
-    def __init__(self, beta2: float) -> None:
-        rest = _memory(beta2)
-        self._limit = float(2 / rest - 1)
-        self._log = math.log1p(-float(rest))
-        self._first = next(n for n in range(1, 1000) if self._rho(n) > 4)
-
-    def _rho(self, n: float) -> float:
-        # 2 * n * b**n / (1 - b**n), where 1 - b**n would lose the digits that count at first.
-        return self._limit + 2 * n * math.exp(n * self._log) / math.expm1(n * self._log)
-
-    def __call__(self, t: float) -> float:
-        rho, limit = self._rho(t + self._first), self._limit
-        ratio = (rho - 4) * (rho - 2) * limit / ((limit - 4) * (limit - 2) * rho)
-        return min(math.sqrt(ratio), 1.0)

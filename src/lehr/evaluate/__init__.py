@@ -1,7 +1,17 @@
 """Evaluation: from placed schedules to numbers, for Python numbers and arrays alike."""
 
 from lehr.evaluate.combine import Clipped, Combined, Cycles, Stairs
-from lehr.evaluate.curve import Call, Curve, Exponential, Flat, Power, Ramp, Samples, Shaped
+from lehr.evaluate.curve import (
+    Call,
+    Curve,
+    Exponential,
+    Flat,
+    Known,
+    Power,
+    Ramp,
+    Samples,
+    Shaped,
+)
 from lehr.evaluate.path import Path, cut
 
 __all__ = [
@@ -12,6 +22,7 @@ __all__ = [
     "Cycles",
     "Exponential",
     "Flat",
+    "Known",
     "Path",
     "Power",
     "Ramp",

@@ -39,6 +39,7 @@ class Arithmetic(ABC):
     sqrt: Callable[[Any], Any]
     sinh: Callable[[Any], Any]
     cosh: Callable[[Any], Any]
+    log: Callable[[Any], Any]
     log1p: Callable[[Any], Any]
     expm1: Callable[[Any], Any]
 
@@ -82,17 +83,25 @@ class Arithmetic(ABC):
     def clip(self, value: Any, low: float, high: float) -> Any:
         """Return ``value``, kept between two levels."""
 
-    # Only paths over arrays select; a Python number takes the one branch that it is in.
-    def like(self, t: Any, value: float) -> Any:
-        """Return a number that stands in for ``t``: whole where ``t`` is."""
-        raise TypeError
-
+    @abstractmethod
     def inside(self, t: Any, start: float, stop: float) -> Any:
         """Return whether ``start <= t < stop``."""
-        raise TypeError
 
+    @abstractmethod
     def where(self, condition: Any, yes: Any, no: Any) -> Any:
-        """Return ``yes`` where the condition holds, else ``no``."""
+        """Return ``yes`` where the condition holds, else ``no``; both are evaluated."""
+
+    def snapped(self, value: Any, t: Any, factor: Any) -> Any:
+        """Return ``value``, whole where it is but for the rounding of ``t``, which is divided."""
+        return value
+
+    def named(self, name: str, value: Any) -> Any:
+        """Return a value that is used more than once, which a text then gives a name."""
+        return value
+
+    # Only paths over arrays need it; a Python number takes the one branch that it is in.
+    def like(self, t: Any, value: float) -> Any:
+        """Return a number that stands in for ``t``: whole where ``t`` is."""
         raise TypeError
 
 
@@ -103,6 +112,7 @@ class _Scalars(Arithmetic):
     sqrt = staticmethod(math.sqrt)
     sinh = staticmethod(math.sinh)
     cosh = staticmethod(math.cosh)
+    log = staticmethod(math.log)
     log1p = staticmethod(math.log1p)
     expm1 = staticmethod(math.expm1)
 
@@ -138,6 +148,12 @@ class _Scalars(Arithmetic):
 
     def clip(self, value: Any, low: float, high: float) -> float:
         return min(max(value, low), high)
+
+    def inside(self, t: Any, start: float, stop: float) -> bool:
+        return start <= t < stop
+
+    def where(self, condition: Any, yes: Any, no: Any) -> Any:
+        return yes if condition else no
 
 
 scalars = _Scalars()

@@ -112,7 +112,7 @@ class Arrays(Arithmetic):
         self.can_cut = isinstance(like, np.ndarray)
         self.sin, self.sqrt = xp.sin, xp.sqrt
         self.sinh, self.cosh = xp.sinh, xp.cosh
-        self.log1p, self.expm1 = xp.log1p, xp.expm1
+        self.log, self.log1p, self.expm1 = xp.log, xp.log1p, xp.expm1
 
     def enter(self, t: Any) -> Any:
         """Return ``t`` in a type whose differences cannot wrap around."""
@@ -198,6 +198,15 @@ class Arrays(Arithmetic):
 
     def where(self, condition: Any, yes: Any, no: Any) -> Any:
         return self._xp.where(condition, yes, no)
+
+    def snapped(self, value: Any, t: Any, factor: Any) -> Any:
+        xp = self._xp
+        # At real steps it stays as it is: a value that is put in its place has no gradient.
+        if not self._is_integral(t):
+            return value
+        near = xp.round(value)
+        missed = 4 * float(xp.finfo(self.dtype).eps) * (value + self.real(t) / factor)
+        return xp.where(xp.abs(value - near) <= missed, near, value)
 
     def _is_integral(self, t: Any) -> bool:
         return bool(self._xp.isdtype(t.dtype, "integral"))

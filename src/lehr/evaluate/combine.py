@@ -7,7 +7,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
-from lehr.evaluate.arithmetic import Arithmetic, as_number
+from lehr.evaluate.arithmetic import Arithmetic, as_number, scalars
 from lehr.evaluate.curve import Curve
 from lehr.evaluate.path import holding
 
@@ -124,10 +124,22 @@ class Cycles(Curve):
             local = m.minus(t, m.scaled(cycle, self._size))
         else:
             cycle = m.find(self._cycle_starts, t)
-            local = m.minus(t, m.take(self._cycle_starts, cycle))
-            local = m.real(local) / float(self._stretch) ** m.real(cycle)
+            local = self._within(t, cycle, m)
         value = self._holding.value(local, m)
         return value if self._scale == 1 else value * self._scale ** m.real(cycle)
+
+    def _within(self, t: Any, cycle: Any, m: Arithmetic) -> Any:
+        """Return the steps of an unstretched cycle that are done at ``t``."""
+        assert self._starts is not None
+        if m is scalars:
+            # A boundary inside the cycle that falls on a step must not be missed by rounding.
+            k = int(cycle)
+            return as_number((Fraction(t) - self._starts[k]) / Fraction(self._stretch**k))
+        since = m.real(m.minus(t, m.take(self._cycle_starts, cycle)))
+        factor = float(self._stretch) ** m.real(cycle)
+        if self._stretch.denominator == self._size.denominator == 1:
+            return since / factor
+        return m.snapped(since / factor, t, factor)
 
     @cached_property
     def end(self) -> float:

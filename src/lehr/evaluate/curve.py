@@ -17,13 +17,24 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 from lehr.easing import Ease
 from lehr.errors import ScheduleError
 from lehr.evaluate.arithmetic import Arithmetic, as_number, scalars
 
-__all__ = ["Call", "Curve", "Exponential", "Flat", "Power", "Ramp", "Samples", "Shaped"]
+__all__ = [
+    "Call",
+    "Curve",
+    "Exponential",
+    "Flat",
+    "Formulaic",
+    "Known",
+    "Power",
+    "Ramp",
+    "Samples",
+    "Shaped",
+]
 
 
 class Curve(ABC):
@@ -178,8 +189,34 @@ class Samples(Curve):
         return self._values[-1]
 
 
+class Formulaic(Protocol):
+    """A function of the step that is written for every kind of number, and knows its bounds."""
+
+    low: float
+    high: float
+
+    def value(self, t: Any, m: Arithmetic) -> Any:
+        """Return the values at ``t``."""
+        ...
+
+
+class Known(Curve):
+    """A function of lehr's own, of the step or of how many stretches of ``per`` steps have begun.
+
+    It has values past any end and is the same whenever it is asked, so blocks of it are computed
+    ahead of time and it can be traced.
+    """
+
+    def __init__(self, length: Fraction | None, function: Formulaic, per: Fraction | None) -> None:
+        self.length, self.low, self.high = length, function.low, function.high
+        self._value, self._per = function.value, per
+
+    def value(self, t: Any, m: Arithmetic) -> Any:
+        return self._value(t if self._per is None else m.floor_divide(t, self._per) + 1, m)
+
+
 class Call(Curve):
-    """A function of the step."""
+    """A function of the user's, of the step."""
 
     calls = True
 

@@ -18,7 +18,7 @@ from lehr.evaluate.arithmetic import Arithmetic, as_number
 __all__ = ["Text", "Writer", "number"]
 
 # How strongly a text binds, as Python's own operators do.
-_CHOICE, _AND, _COMPARE, _PLUS, _TIMES, _MINUS, _POWER, _ATOM = range(8)
+_CHOICE, _AND, _COMPARE, _BITS, _PLUS, _TIMES, _MINUS, _POWER, _ATOM = range(9)
 
 _ONE: Final = "1.0"
 _NAMED: Final = {math.pi / 2: "math.pi / 2", math.pi / 4: "math.pi / 4"}
@@ -87,6 +87,19 @@ class Text:
     def __rtruediv__(self, other: Any) -> Text:
         return self._with(other, "/", _TIMES, turned=True)
 
+    def _bits(self, other: Any, sign: str) -> Text:
+        # Few know by heart how strongly these bind: what stands inside has brackets.
+        return Text(f"{self.within(_ATOM)} {sign} {number(other).within(_ATOM)}", _BITS)
+
+    def __xor__(self, other: Any) -> Text:
+        return self._bits(other, "^")
+
+    def __and__(self, other: Any) -> Text:
+        return self._bits(other, "&")
+
+    def __rshift__(self, other: Any) -> Text:
+        return self._bits(other, ">>")
+
     def __neg__(self) -> Text:
         return Text(f"-{self.within(_MINUS)}", _MINUS)
 
@@ -146,8 +159,7 @@ class Writer(Arithmetic):
         """Begin a stretch of the function: the lines of the one before are not seen here."""
         self.lines, self._known, self._taken = [], {}, set()
 
-    def _named(self, name: str, value: Text) -> Text:
-        """Give a value a name, on a line of its own; one that has a name keeps it."""
+    def named(self, name: str, value: Text) -> Text:
         if value.text not in self._known:
             count = sum(taken.rstrip("0123456789") == name for taken in self._taken)
             chosen = f"{name}{count + 1}" if count else name
@@ -175,20 +187,21 @@ class Writer(Arithmetic):
         return t
 
     def fractions(self, t: Any, steps: int | float) -> tuple[Any, Any]:
-        return self._named("u", t / steps), self._named("w", (steps - t) / steps)
+        return self.named("u", t / steps), self.named("w", (steps - t) / steps)
 
     def minus(self, t: Any, start: Any) -> Any:
         if isinstance(start, int | float) and start == 0:
             return t
-        return self._named("t", t - start)
+        return self.named("t", t - start)
 
     def floor_divide(self, t: Any, size: Fraction | int) -> Any:
         size = Fraction(size)
         if size == 1:
-            whole = f"{self.library}.floor({t.text})"
-            return self._named("n", Text(f"{whole}.astype(int)" if self.arrays else whole))
+            # Whole counts stay whole: as real numbers of 32 bits they would lose their last digits.
+            whole = f"({t.within(_TIMES)} // 1).astype(int)"
+            return self.named("n", Text(whole if self.arrays else f"math.floor({t.text})"))
         scaled = t * size.denominator
-        return self._named("n", Text(f"{scaled.within(_TIMES)} // {size.numerator}", _TIMES))
+        return self.named("n", Text(f"{scaled.within(_TIMES)} // {size.numerator}", _TIMES))
 
     def scaled(self, count: Any, size: Fraction) -> Any:
         return count * as_number(size)
@@ -199,13 +212,13 @@ class Writer(Arithmetic):
             found = f"jnp.searchsorted({table}, {t.text}, side='right') - 1"
         else:
             found = f"bisect.bisect_right({table}, {t.text}) - 1"
-        return self._named("n", Text(found, _PLUS))
+        return self.named("n", Text(found, _PLUS))
 
     def take(self, values: Sequence[Any], index: Any) -> Any:
         values = self._reachable(values)
         table, last = self._table(values), len(values) - 1
         least = "jnp.minimum" if self.arrays else "min"
-        return self._named("entry", Text(f"{table}[{least}({index.text}, {last})]"))
+        return self.named("entry", Text(f"{table}[{least}({index.text}, {last})]"))
 
     def full_like(self, t: Any, value: float) -> Any:
         return number(value)
@@ -218,6 +231,11 @@ class Writer(Arithmetic):
             f"{named} is a function of your own, "
             "which cannot be written as code; write what it gives as a table, "
             "lehr.table(schedule.over(1000).values()), or hand the schedule itself to LambdaLR"
+        )
+
+    def snapped(self, value: Any, t: Any, factor: Any) -> Any:
+        return self.named(
+            "t", Text(f"jnp.round({value.text}, 5)" if self.arrays else f"round({value.text}, 12)")
         )
 
     def clip(self, value: Any, low: float, high: float) -> Any:
@@ -253,7 +271,7 @@ class Writer(Arithmetic):
 class _Condition(Text):
     """A text that is true or false."""
 
-    def __and__(self, other: Text) -> _Condition:
+    def __and__(self, other: Any) -> _Condition:
         if self.text == "True":
             return _Condition(other.text, other.strength)
         return _Condition(f"({self.text}) & ({other.text})")
