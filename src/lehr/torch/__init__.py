@@ -1,6 +1,7 @@
 """Driving torch optimizers: the scheduler, and torch's own schedulers as drop-ins."""
 
 from lehr.torch.dropin import (
+    ConstantLR,
     CosineAnnealingLR,
     CosineAnnealingWarmRestarts,
     ExponentialLR,
@@ -10,17 +11,23 @@ from lehr.torch.dropin import (
     StepLR,
 )
 from lehr.torch.dropin_cyclic import CyclicLR
+from lehr.torch.dropin_lambda import LambdaLR, MultiplicativeLR
 from lehr.torch.dropin_onecycle import OneCycleLR
+from lehr.torch.dropin_swa import SWALR
 from lehr.torch.scheduler import Scheduler, absolute, factor
 from lehr.torch.trapezoidal import TrapezoidalLR
 
 __all__ = [
+    "SWALR",
+    "ConstantLR",
     "CosineAnnealingLR",
     "CosineAnnealingWarmRestarts",
     "CyclicLR",
     "ExponentialLR",
+    "LambdaLR",
     "LinearLR",
     "MultiStepLR",
+    "MultiplicativeLR",
     "OneCycleLR",
     "PolynomialLR",
     "Scheduler",

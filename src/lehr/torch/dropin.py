@@ -8,6 +8,7 @@ resuming in any order, seeking and a group added later are right too.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -23,6 +24,7 @@ from lehr.torch.dropin_base import DropIn, plain_copy, real_steps
 from lehr.torch.track import Binding, Group, Slot, plain
 
 __all__ = [
+    "ConstantLR",
     "CosineAnnealingLR",
     "CosineAnnealingWarmRestarts",
     "ExponentialLR",
@@ -172,6 +174,41 @@ class LinearLR(DropIn):
         return hold(at=end) if start == end else linear(steps, to=end, start=start) >> hold()
 
 
+class ConstantLR(DropIn):
+    """Multiply the rate by ``factor`` until an epoch, and leave it alone from there on.
+
+    Formula: ``base_lr * factor`` while ``epoch < total_iters``, then ``base_lr``.
+
+    Unlike torch's, ``factor=0`` comes back from 0 (torch divides by it), and ``total_iters=0`` is
+    at the base rate at once (torch never leaves the factor).
+
+    Arguments:
+        optimizer: The optimizer to drive.
+        factor: In [0, 1].
+        total_iters: How many epochs it lasts, a whole number of at least 0.
+        last_epoch: The last epoch done, or -1.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+    """
+
+    _saved = ("factor", "total_iters")
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        factor: float = 1.0 / 3,
+        total_iters: int = 5,
+        last_epoch: int = -1,
+    ) -> None:
+        self.factor, self.total_iters = factor, total_iters
+        super().__init__(optimizer, last_epoch)
+
+    def _shape(self) -> Schedule:
+        factor = number("factor", self.factor, at_least=0, at_most=1)
+        return hold(whole("total_iters", self.total_iters, at_least=0), at=factor) >> hold(at=1.0)
+
+
 class PolynomialLR(DropIn):
     """Take the rate down to 0 as a power of the epochs that are left.
 
@@ -281,19 +318,26 @@ class CosineAnnealingWarmRestarts(DropIn):
     def _bind(self, slot: Slot, index: int, group: Group) -> Binding:
         return Binding(gain=plain(self.base_lrs[index]) - self.eta_min, offset=self.eta_min)
 
-    def _cycle(self) -> tuple[float, int]:
+    def _cycle(self) -> tuple[int, int]:
+        """Return where the present cycle began, and its length."""
         position = self.last_epoch + self._fraction
         begin, length = 0, self.T_0
         if self.T_mult == 1:
             begin = int(position // length) * length
         while self.T_mult > 1 and position >= begin + length:
             begin, length = begin + length, length * self.T_mult
-        return position - begin, length
+        return begin, length
 
     @property
     def T_cur(self) -> float:
-        """Epochs since the last restart."""
-        return self._cycle()[0]
+        """Epochs since the last restart; set, it says where the next step begins."""
+        return self.last_epoch + self._fraction - self._cycle()[0]
+
+    @T_cur.setter
+    def T_cur(self, epochs: float) -> None:
+        position = self._cycle()[0] + number("T_cur", epochs, at_least=0)
+        self.last_epoch = math.floor(position)
+        self._fraction = position - self.last_epoch
 
     @property
     def T_i(self) -> int:

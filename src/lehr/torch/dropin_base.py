@@ -48,8 +48,8 @@ def per_group(name: str, value: Any, optimizer: Optimizer) -> list[float]:
     values = list(value) if isinstance(value, list | tuple) else [value] * groups
     if len(values) != groups:
         raise ValueError(
-            f"{name}={value!r} has {len(values)} values, but the optimizer has {groups} "
-            "param_groups; write one number for all, or a list with one for each"
+            f"{name} must have one number for each of the optimizer's {groups} param_groups, or "
+            f"be one number for all; {name}={value!r} has {len(values)}"
         )
     return [number(name, plain(item)) for item in values]
 
@@ -139,7 +139,7 @@ class DropIn(Driver):
             raise ScheduleError(
                 f"this is no state of a {type(self).__name__}: {', '.join(missing)} missing"
             )
-        before = {name: self.__dict__.get(name) for name in ("base_lrs", *self._saved)}
+        before = dict(self.__dict__)
         try:
             position = plain(state_dict["last_epoch"]) + plain(state_dict.get("fraction", 0.0))
             self.base_lrs = [plain(lr) for lr in state_dict["base_lrs"]]
@@ -149,15 +149,16 @@ class DropIn(Driver):
             self._replan()
             if position != -1:
                 self._check_position(position)
+            self._resume(position, int(state_dict.get("_step_count", position + 1)))
         except Exception as error:
+            self.__dict__.clear()
             self.__dict__.update(before)
-            self._replan()
+            self._forget()
             if isinstance(error, TypeError | AttributeError):
                 raise ScheduleError(
                     f"this is no state of a {type(self).__name__}: {error}"
                 ) from None
             raise
-        self._resume(position, int(state_dict.get("_step_count", position + 1)))
 
     def _check_groups(self) -> None:
         groups = len(self.optimizer.param_groups)

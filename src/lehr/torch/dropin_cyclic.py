@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
 from torch.optim import Optimizer
@@ -160,11 +161,14 @@ class CyclicLR(DropIn):
 
     def scale_fn(self, x: float) -> float:
         """Return the height's factor, at a cycle or a batch as ``scale_mode`` says."""
-        if self._scale_fn_custom is not None:
-            return self._scale_fn_custom(x)
-        if self.mode == "triangular2":
-            return 2.0 ** (1 - x)
-        return self.gamma**x if self.mode == "exp_range" else 1.0
+        return (self._scale_fn_custom or self._scale_fn_ref)(x)
+
+    @property
+    def _scale_fn_ref(self) -> Callable[[float], float]:
+        # Torch's name for the function of a mode, which its own tests look at.
+        if self.mode == "exp_range":
+            return partial(pow, self.gamma)
+        return _halved if self.mode == "triangular2" else _unscaled
 
     def state_dict(self) -> dict[str, Any]:
         """Return the position and the parameters; a function says that it is not among them."""
@@ -184,3 +188,11 @@ class CyclicLR(DropIn):
         super().load_state_dict(state)
         if restore_function(self._scale_fn_custom, function):
             self._resume(self.last_epoch + self._fraction, self._step_count)
+
+
+def _unscaled(_cycle: float) -> float:
+    return 1.0
+
+
+def _halved(cycle: float) -> float:
+    return 2.0 ** (1 - cycle)

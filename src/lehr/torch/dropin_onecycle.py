@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
+from itertools import accumulate
 from typing import Any, Literal
 
 from torch.optim import Optimizer
@@ -146,6 +148,7 @@ class OneCycleLR(DropIn):
         return path
 
     def _plan(self) -> list[Track]:
+        self._anneal_func_type = self.anneal_strategy
         start = 1 / self.div_factor
         end = start / self.final_div_factor
         rate = self._path([start, 1.0, start, end] if self.three_phase else [start, 1.0, end])
@@ -177,6 +180,37 @@ class OneCycleLR(DropIn):
         super()._check_position(position)
 
     @property
+    def _schedule_phases(self) -> list[dict[str, Any]]:
+        # Torch's own form of its plan: where each phase ends, and the names of its bounds.
+        names = [("initial_lr", "max_lr"), ("max_lr", "initial_lr"), ("initial_lr", "min_lr")]
+        if not self.three_phase:
+            names = [("initial_lr", "max_lr"), ("max_lr", "min_lr")]
+        momenta = [("max_momentum", "base_momentum"), ("base_momentum", "max_momentum")]
+        return [
+            {
+                "end_step": float(end),
+                "start_lr": lrs[0],
+                "end_lr": lrs[1],
+                "start_momentum": dip[0],
+                "end_momentum": dip[1],
+            }
+            for end, lrs, dip in zip(
+                accumulate(self._legs()),
+                names,
+                [*momenta, ("max_momentum", "max_momentum")],
+                strict=False,
+            )
+        ]
+
+    @staticmethod
+    def _annealing_cos(start: float, end: float, pct: float) -> float:
+        return end + (start - end) * (1 + math.cos(math.pi * pct)) / 2
+
+    @staticmethod
+    def _annealing_linear(start: float, end: float, pct: float) -> float:
+        return start + (end - start) * pct
+
+    @property
     def use_beta1(self) -> bool:
         """Whether the momentum that is cycled is the first beta."""
         return "betas" in self.optimizer.defaults
@@ -188,6 +222,9 @@ class OneCycleLR(DropIn):
         """
         state = {name: getattr(self, name) for name in self._saved}
         state.update(state_dict)
+        # Older torch put the function itself into the state.
+        if (function := state.pop("anneal_func", None)) is not None:
+            state["anneal_strategy"] = str(getattr(function, "__name__", "")).rpartition("_")[2]
         state["anneal_strategy"] = state.pop("_anneal_func_type", state["anneal_strategy"])
         if phases := state.pop("_schedule_phases", None):
             state["three_phase"] = len(phases) == 3
