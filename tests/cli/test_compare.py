@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lehr.cli import lehr
+from lehr.lab import Store, StoreError
 
 TINY = [
     *("--optimizers", "momentum,adam"),
@@ -107,6 +108,19 @@ def test_a_folder_with_something_else_in_it_is_refused(tmp_path: Path) -> None:
     assert "line 1 is not a trial" in result.stderr
     assert result.stderr.count("\n") == 1
     assert (tmp_path / "trials.jsonl").read_text() == "a shopping list\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["trials.jsonl"]
+
+
+def test_a_store_may_be_named_and_must_be_one(tmp_path: Path) -> None:
+    store = tmp_path / "deep" / "all.db"
+    assert call(tmp_path / "out", *TINY, "--store", str(store)).exit_code == 0
+    again = call(tmp_path / "other", *TINY, "--store", str(store))
+    assert f"20 of 20 trials were already in {store}." in again.stderr
+    store.write_text("a shopping list")
+    refused = call(tmp_path / "out", *TINY, "--store", str(store))
+    assert refused.exit_code == 2
+    assert refused.stderr == f"Error: {store} is not a store of trials: name another file\n"
+    assert store.read_text() == "a shopping list"
 
 
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
@@ -138,8 +152,12 @@ def test_importing_the_command_costs_little() -> None:
 
 
 def trials(out: Path) -> int:
-    path = out / "trials.jsonl"
-    return path.read_bytes().count(b"\n") if path.exists() else 0
+    """How many trials are kept so far, asked while it runs."""
+    try:
+        with Store(out / "trials.db") as store:
+            return len(store)
+    except StoreError:
+        return 0  # it has not begun
 
 
 def wait_for(condition: object, seconds: float = 240) -> None:
@@ -176,7 +194,7 @@ def test_ctrl_c_keeps_what_is_finished(everyone: bool, tmp_path: Path) -> None:
     assert process.returncode == 130
     assert stdout == ""
     assert stderr == (
-        f"Stopped: {kept} of 770 trials are kept in {out / 'trials.jsonl'}; to go on: lehr compare "
+        f"Stopped: {kept} of 770 trials are kept in {out / 'trials.db'}; to go on: lehr compare "
         f"--task digits --steps 400 --seeds 2 --peaks 0.01,0.1 --out {out}\n"
     )
     found = json.loads((out / "results.json").read_text())

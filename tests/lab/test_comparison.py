@@ -3,6 +3,12 @@
 import dataclasses
 import json
 import math
+import signal
+import sqlite3
+import subprocess
+import sys
+import zlib
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +17,8 @@ import pytest
 from scipy import stats
 
 import lehr
-from lehr.lab import Pair, Plan, Progress, Size, compare
-from lehr.lab.store import Store
+from lehr.lab import Pair, Plan, Progress, Size, Store, compare, population
+from lehr.lab.store import Kept
 from lehr.lab.trial import Outcome, looks
 
 PLAN = Plan(
@@ -44,12 +50,35 @@ def found(out: Path) -> dict[str, Any]:
 def outcomes(out: Path, optimizer: str, schedule: str) -> dict[tuple[float, int], Outcome]:
     """The kept outcomes of a pair by peak and seed, read without the store."""
     text = repr(lehr.find(schedule).example)
-    records = map(json.loads, (out / "trials.jsonl").read_text().splitlines())
-    return {
-        (r["trial"]["peak"], r["trial"]["seed"]): Outcome.read(r["outcome"])
-        for r in records
-        if (r["trial"]["optimizer"], r["trial"]["schedule"]) == (optimizer, text)
-    }
+    found: dict[tuple[float, int], Outcome] = {}
+    for identity, peak, seed, curves, *rest in rows(out):
+        kind = json.loads(identity)
+        if (kind["optimizer"], kind["schedule"]) == (optimizer, text):
+            loss, accuracy = np.frombuffer(zlib.decompress(curves)).reshape(2, -1).tolist()
+            loss = tuple(None if math.isnan(value) else value for value in loss)
+            found[peak, seed] = Outcome(rest[0], loss, tuple(accuracy), *rest[1:4])
+    return found
+
+
+def rows(out: Path) -> list[tuple[Any, ...]]:
+    """What SQLite itself finds in the store."""
+    with closing(sqlite3.connect(out / "trials.db")) as link:
+        return link.execute(
+            "SELECT identity, peak, seed, curves, diverged, validation, test, test_loss, seconds "
+            "FROM trials JOIN kinds ON kinds.id = kind"
+        ).fetchall()
+
+
+def lines(out: Path) -> list[str]:
+    """The trials as an earlier lehr kept them: a line of JSON each."""
+    with Store(out / "trials.db") as store:
+        return [
+            json.dumps(
+                {"trial": identity, "outcome": kept.outcome.record(), "seconds": kept.seconds}
+            )
+            + "\n"
+            for identity, kept, _, _ in store.records()
+        ]
 
 
 def test_the_head_says_what_was_done(found: dict[str, Any]) -> None:
@@ -156,7 +185,7 @@ def test_the_report_is_written(out: Path, found: dict[str, Any]) -> None:
     page = (out / "report.html").read_text()
     assert page.startswith("<!doctype html>")
     assert found["pairs"][0]["schedule"] in page
-    assert sorted(p.name for p in out.iterdir()) == ["report.html", "results.json", "trials.jsonl"]
+    assert sorted(p.name for p in out.iterdir()) == ["report.html", "results.json", "trials.db"]
 
 
 def without_clock(found: dict[str, Any]) -> dict[str, Any]:
@@ -166,11 +195,11 @@ def without_clock(found: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_finished_comparison_is_not_trained_again(out: Path, found: dict[str, Any]) -> None:
     seen: list[Progress] = []
-    before = (out / "trials.jsonl").read_bytes()
+    before = rows(out)
     again = compare(PLAN, out, watch=seen.append)
     assert seen == [Progress(reused=4 * EACH, trained=0, total=4 * EACH)]
     assert again == found
-    assert (out / "trials.jsonl").read_bytes() == before
+    assert rows(out) == before
 
 
 def test_it_goes_on_where_it_was_stopped(tmp_path: Path, found: dict[str, Any]) -> None:
@@ -191,31 +220,86 @@ def test_it_goes_on_where_it_was_stopped(tmp_path: Path, found: dict[str, Any]) 
     resumed = compare(PLAN, tmp_path, watch=seen.append)
     assert seen[0] == Progress(kept, 0, 4 * EACH)
     assert seen[-1] == Progress(kept, 4 * EACH - kept, 4 * EACH)
-    assert len((tmp_path / "trials.jsonl").read_text().splitlines()) == 4 * EACH
+    assert len(rows(tmp_path)) == 4 * EACH
+    assert without_clock(resumed) == without_clock(found)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, {folder!r})
+from lehr.lab import compare
+from test_comparison import EACH, PLAN
+
+def watch(progress):
+    if progress.trained > EACH:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+compare(PLAN, Path({out!r}), watch=watch)
+"""
+
+
+def test_it_goes_on_where_kill_9_left_it(tmp_path: Path, found: dict[str, Any]) -> None:
+    code = KILLED.format(folder=str(Path(__file__).parent), out=str(tmp_path))
+    killed = subprocess.run([sys.executable, "-c", code], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    kept = len(rows(tmp_path))
+    assert EACH < kept < 4 * EACH
+    seen: list[Progress] = []
+    resumed = compare(PLAN, tmp_path, watch=seen.append)
+    assert seen[0] == Progress(kept, 0, 4 * EACH)
+    assert seen[-1] == Progress(kept, 4 * EACH - kept, 4 * EACH)
     assert without_clock(resumed) == without_clock(found)
 
 
 def test_any_missing_trials_are_trained_alone(tmp_path: Path, out: Path) -> None:
-    lines = (out / "trials.jsonl").read_text().splitlines(keepends=True)
-    (tmp_path / "trials.jsonl").write_text("".join(lines[1::3]) + lines[0][:50])
+    old = lines(out)
+    (tmp_path / "trials.jsonl").write_text("".join(old[1::3]) + old[0][:50])
+    before = (tmp_path / "trials.jsonl").read_bytes()
     seen: list[Progress] = []
     again = compare(PLAN, tmp_path, watch=seen.append)
     assert seen[-1].total == 4 * EACH
-    assert seen[-1].reused <= len(lines[1::3])
+    assert 0 < seen[-1].reused <= len(old[1::3])
     assert without_clock(again) == without_clock(json.loads((out / "results.json").read_text()))
+    assert (tmp_path / "trials.jsonl").read_bytes() == before
 
 
 def test_other_settings_share_what_they_can(tmp_path: Path, out: Path) -> None:
-    (tmp_path / "trials.jsonl").write_bytes((out / "trials.jsonl").read_bytes())
+    store = tmp_path / "shared" / "trials"
+    store.parent.mkdir()
+    store.write_bytes((out / "trials.db").read_bytes())
     other = dataclasses.replace(
         PLAN, schedules=("step", "linear"), size=dataclasses.replace(PLAN.size, seeds=4)
     )
     seen: list[Progress] = []
-    found = compare(other, tmp_path, watch=seen.append)
+    found = compare(other, tmp_path / "out", store=store, watch=seen.append)
     assert seen[0].reused == 2 * EACH  # all of "step" but its fourth seeds
     assert seen[-1].trained == 2 * (EACH + 1) + 2
     assert {p["schedule"] for p in found["pairs"]} == {"step", "linear"}
     assert all(p["seeds"] == 4 for p in found["pairs"])
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["report.html", "results.json"]
+
+
+def test_a_run_waits_for_what_another_is_training(tmp_path: Path, found: dict[str, Any]) -> None:
+    """It trains the rest first; what the other leaves undone, it does."""
+    other = Store(tmp_path / "trials.db", write=True)
+    first = PLAN.tuning(PLAN.pairs[0], 0.01) + PLAN.tuning(PLAN.pairs[0], 1e30)
+    assert other.claim(first) == first
+    seen: list[Progress] = []
+
+    def watch(progress: Progress) -> None:
+        seen.append(progress)
+        if progress.waiting and progress.reused == 0:
+            kept = population.run(first[:2])
+            other.add(zip(first, [Kept(outcome, 0.5) for outcome in kept], strict=False))
+        elif progress.waiting:
+            other.close()
+
+    shared = compare(PLAN, tmp_path, watch=watch)
+    at = [progress.waiting for progress in seen].index(True)
+    assert seen[at] == Progress(0, 3 * EACH + 2, 4 * EACH, waiting=True)
+    assert seen[-1] == Progress(2, 4 * EACH - 2, 4 * EACH)
+    assert without_clock(shared) == without_clock(found)
 
 
 def test_one_seed_ties_with_everything(tmp_path: Path) -> None:
@@ -247,8 +331,7 @@ def test_no_jobs_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_store_counts_the_seconds(out: Path, found: dict[str, Any]) -> None:
-    with Store(out / "trials.jsonl") as store:
+    with Store(out / "trials.db") as store:
         assert not store.missing(PLAN.tuning(PLAN.pairs[0], 0.01))
-    records = map(json.loads, (out / "trials.jsonl").read_text().splitlines())
-    total = math.fsum(r["seconds"] for r in records)
+    total = math.fsum(row[-1] for row in rows(out))
     assert found["settings"]["seconds"] == pytest.approx(total, abs=0.06)

@@ -1,11 +1,21 @@
 """Finished trials outlive the process that finished them."""
 
 import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import lehr
+from lehr.lab import database, journal, runs
 from lehr.lab.store import Kept, Store, StoreError
 from lehr.lab.trial import Outcome, Trial
 
@@ -15,51 +25,79 @@ TRIALS = [
 
 
 def kept(score: float) -> Kept:
-    return Kept(Outcome(None, (1.5, 1.25), (0.25, score), score, score, 1.0), 0.5)
+    return Kept(Outcome(None, (1.5, 1 / 3), (0.25, score), score, score, 1.0), 0.5)
+
+
+DIVERGED = Kept(Outcome(2, (1.5, None), (0.25, 0.1), 0.1, 0.1, None), 0.25)
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """A file with the first two trials."""
-    path = tmp_path / "deep" / "trials.jsonl"
-    with Store(path) as store:
-        store.add([(TRIALS[0], kept(0.5)), (TRIALS[1], kept(0.75))])
+    path = tmp_path / "deep" / "trials.db"
+    with Store(path, write=True) as store:
+        store.add([(TRIALS[0], kept(0.1)), (TRIALS[1], DIVERGED)])
     return path
 
 
+def ask(path: Path, question: str) -> list[tuple[object, ...]]:
+    """What SQLite itself finds in the file."""
+    with sqlite3.connect(path) as link:
+        found = link.execute(question).fetchall()
+    link.close()
+    return found
+
+
 def test_what_is_added_is_there_at_once_and_later(path: Path) -> None:
-    with Store(path) as store:
+    with Store(path, write=True) as store:
         store.add([(TRIALS[2], kept(0.25))])
         with Store(path) as reader:
             assert reader[TRIALS[2]] == kept(0.25)
-        assert store[TRIALS[0]] == kept(0.5)
+            assert len(reader) == 3
+        assert store[TRIALS[0]] == kept(0.1)
         assert store.missing(TRIALS) == [TRIALS[3]]
-        assert store.kept(TRIALS) == [kept(0.5), kept(0.75), kept(0.25)]
-    assert len(path.read_text().splitlines()) == 3
+        assert store.kept(reversed(TRIALS)) == [kept(0.25), DIVERGED, kept(0.1)]
+        with pytest.raises(KeyError):
+            store[TRIALS[3]]
 
 
-def test_a_line_says_what_was_trained(path: Path) -> None:
-    first = json.loads(path.read_text().splitlines()[0])
-    assert first["trial"] == TRIALS[0].identity()
-    assert first["outcome"]["test"] == 0.5
-    assert first["seconds"] == 0.5
-
-
-@pytest.mark.parametrize("cut", [1, 20, 200])
-def test_a_torn_last_line_is_dropped(path: Path, cut: int) -> None:
-    whole = path.read_bytes()
-    path.write_bytes(whole[:-cut])
+def test_a_record_says_what_was_trained_when_and_with_what(path: Path) -> None:
     with Store(path) as store:
-        assert store.missing(TRIALS[:2]) == [TRIALS[1]]
-        store.add([(TRIALS[1], kept(0.75))])
-    assert path.read_bytes() == whole
+        first, second = store.records()
+    assert first.identity == TRIALS[0].identity()
+    assert second.identity == TRIALS[1].identity()
+    assert second.kept == DIVERGED
+    assert first.finished == pytest.approx(time.time(), abs=60)
+    assert first.versions["lehr"] == lehr.__version__
+    assert {"python", "torch", "numpy", "machine"} <= first.versions.keys()
 
 
-@pytest.mark.parametrize("line", ["nonsense", "{}", '{"trial": 3, "outcome": {}}', "[]", ""])
-def test_any_other_line_that_is_no_trial_is_an_error(path: Path, line: str) -> None:
-    path.write_text(line + "\n" + path.read_text())
-    with pytest.raises(StoreError, match=r"trials.jsonl, line 1 is not a trial .*: take the line"):
-        Store(path)
+def test_the_file_is_what_the_page_on_it_says(path: Path) -> None:
+    ((mode,),) = ask(path, "PRAGMA journal_mode")
+    ((name,),) = ask(path, "PRAGMA application_id")
+    ((version,),) = ask(path, "PRAGMA user_version")
+    assert (mode, name, version) == ("wal", 0x6C656872, 1)
+    ((curves,),) = ask(path, "SELECT curves FROM trials WHERE seed = 1")
+    assert isinstance(curves, bytes)
+    np.testing.assert_array_equal(np.frombuffer(zlib.decompress(curves)), [1.5, np.nan, 0.25, 0.1])
+    # What trials share is written once.
+    assert ask(path, "SELECT count(*) FROM kinds") == [(1,)]
+
+
+def test_a_trial_that_is_there_stays_as_it_is(path: Path) -> None:
+    with Store(path, write=True) as store:
+        store.add([(TRIALS[0], kept(0.75)), (TRIALS[2], kept(0.75))])
+        assert store[TRIALS[0]] == kept(0.1)
+        assert len(store) == 3
+
+
+def test_what_fails_in_the_middle_adds_nothing(path: Path) -> None:
+    with Store(path, write=True) as store:
+        with pytest.raises(AttributeError):
+            store.add([(TRIALS[2], kept(0.5)), (TRIALS[3], None)])  # type: ignore[list-item]
+        assert store.missing(TRIALS) == TRIALS[2:]
+        store.add([(TRIALS[2], kept(0.5))])
+        assert store.missing(TRIALS) == TRIALS[3:]
 
 
 def test_trials_of_another_format_are_not_taken_for_these(
@@ -69,3 +107,309 @@ def test_trials_of_another_format_are_not_taken_for_these(
     again = Trial("digits", "adam", lehr.cosine(), None, steps=2, peak=0.1, seed=0)
     with Store(path) as store:
         assert store.missing([again]) == [again]
+
+
+def test_more_trials_than_fit_one_question(tmp_path: Path) -> None:
+    many = [
+        Trial("digits", "adam", lehr.cosine(), None, steps=2, peak=0.1, seed=seed)
+        for seed in range(1201)
+    ]
+    with Store(tmp_path / "many.db", write=True) as store:
+        store.add([(trial, kept(0.5)) for trial in many[:-1]])
+        assert store.missing(many) == many[-1:]
+        assert len(store.kept(many)) == 1200
+
+
+# What is no store, and what is not this one's.
+
+
+@pytest.mark.parametrize("write", [False, True])
+@pytest.mark.parametrize("content", ["a shopping list\n", '{"trial": 1}\n', "x" * 5000])
+def test_a_file_that_is_no_store_is_refused_and_untouched(
+    content: str, write: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "list"
+    path.write_text(content)
+    with pytest.raises(StoreError, match="list is not a store of trials: name another file"):
+        Store(path, write=write)
+    assert path.read_text() == content
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("write", [False, True])
+def test_somebody_elses_database_is_refused_and_untouched(write: bool, tmp_path: Path) -> None:
+    path = tmp_path / "addresses.db"
+    ask(path, "CREATE TABLE addresses (name)")
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="is not a store of trials"):
+        Store(path, write=write)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("write", [False, True])
+def test_a_newer_store_is_refused_and_untouched(path: Path, write: bool) -> None:
+    ask(path, "PRAGMA user_version = 99")
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match=r"newer lehr \(its version 99; this one knows 1\): updat"):
+        Store(path, write=write)
+    assert path.read_bytes() == before
+
+
+def test_an_older_store_is_brought_up_to_date(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    more = [*database.MIGRATIONS, ("ALTER TABLE trials ADD COLUMN note TEXT",)]
+    monkeypatch.setattr(database, "MIGRATIONS", more)
+    with pytest.raises(StoreError, match=r"older lehr .* `lehr compare --store .* up to date"):
+        Store(path)
+    with Store(path, write=True) as store:
+        assert store.missing(TRIALS) == TRIALS[2:]
+    assert ask(path, "SELECT note FROM trials") == [(None,), (None,)]
+    assert ask(path, "PRAGMA user_version") == [(2,)]
+    with Store(path) as store:
+        assert len(store) == 2
+
+
+def test_a_migration_that_fails_leaves_the_old_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = ("ALTER TABLE trials ADD COLUMN note TEXT", "CREATE TABLE trials (id)")
+    monkeypatch.setattr(database, "MIGRATIONS", [*database.MIGRATIONS, script])
+    with pytest.raises(StoreError, match="already exists"):
+        Store(path, write=True)
+    monkeypatch.undo()
+    with Store(path, write=True) as store:
+        assert store.missing(TRIALS) == TRIALS[2:]
+
+
+@pytest.mark.parametrize(("write", "cut"), [(False, 5000), (True, 5000), (True, 20000)])
+def test_a_torn_file_is_told(path: Path, write: bool, cut: int) -> None:
+    path.write_bytes(path.read_bytes()[:-cut])
+    with (
+        pytest.raises(StoreError, match=r"trials.db is damaged \(.*malformed\): keep it, and wri"),
+        Store(path, write=write) as store,
+    ):
+        list(store.records())
+
+
+def test_what_is_missing_or_empty_is_begun_only_to_be_written(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"no.db does not exist: name the file that `lehr compare"):
+        Store(tmp_path / "no.db")
+    assert not list(tmp_path.iterdir())
+    empty = tmp_path / "empty.db"
+    empty.touch()
+    with pytest.raises(StoreError, match="is empty: no trial was kept in it yet"):
+        Store(empty)
+    with Store(empty, write=True) as store:
+        assert len(store) == 0
+
+
+def test_a_store_that_is_only_read_takes_nothing(path: Path) -> None:
+    with (
+        Store(path) as store,
+        pytest.raises(StoreError, match=r"cannot be used now \(attempt to write a readonly"),
+    ):
+        store.add([(TRIALS[2], kept(0.5))])
+
+
+def test_a_reader_leaves_nothing_behind(path: Path) -> None:
+    before = path.read_bytes()
+    with Store(path) as store:
+        assert len(store) == 2
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_folder_that_lets_nobody_write_can_be_read(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)  # permissions do not hold back a root user
+    with Store(path) as store:
+        assert store.missing(TRIALS) == TRIALS[2:]
+        assert list(path.parent.iterdir()) == [path]
+
+
+def test_names_that_mean_something_in_an_address(tmp_path: Path) -> None:
+    path = tmp_path / "a?mode=ro#b%20c é.db"
+    with Store(path, write=True) as store:
+        store.add([(TRIALS[0], kept(0.5))])
+    with Store(str(path)) as store:
+        assert len(store) == 1
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+# Several at once.
+
+
+def test_no_trial_is_claimed_twice(path: Path) -> None:
+    with Store(path, write=True) as one, Store(path, write=True) as two:
+        assert one.claim(TRIALS[:3]) == [TRIALS[2]]
+        assert one.claim(TRIALS[:3]) == []
+        assert two.claim(TRIALS) == [TRIALS[3]]
+        one.add([(TRIALS[2], kept(0.5))])
+        assert two.claim(TRIALS) == []
+    with Store(path, write=True) as three:  # the second was closed and had not trained it
+        assert three.claim(TRIALS) == [TRIALS[3]]
+
+
+def test_what_the_silent_claimed_is_free(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Store(path, write=True) as one, Store(path, write=True) as two:
+        assert one.claim(TRIALS) == TRIALS[2:]
+        # Elsewhere, so that nobody sees whether its process is there.
+        ask(path, "UPDATE runs SET host = 'elsewhere'")
+        assert two.claim(TRIALS) == []
+        later = time.time() + runs.SILENCE + 1
+        monkeypatch.setattr("lehr.lab.runs.time.time", lambda: later)
+        assert two.claim(TRIALS) == TRIALS[2:]
+        # It was only slow: what it brings is kept, once.
+        one.add([(TRIALS[2], kept(0.5))])
+        two.add([(TRIALS[2], kept(0.5))])
+        assert len(two) == 3
+
+
+def test_a_run_says_that_it_lives(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "_BEAT", 0.01)
+    with Store(path, write=True) as store:
+        store.claim(TRIALS)
+        ask(path, "UPDATE runs SET seen = 0")
+        end = time.monotonic() + 30
+        while ask(path, "SELECT max(seen) FROM runs") == [(0,)]:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+    assert not [thread for thread in threading.enumerate() if "_beat" in thread.name]
+
+
+CLAIM = """
+import sys, time
+sys.path.insert(0, {folder!r})
+from test_store import TRIALS
+from lehr.lab.store import Store
+store = Store({path!r}, write=True)
+print(len(store.claim(TRIALS)), flush=True)
+time.sleep(60)
+"""
+
+
+def test_what_the_killed_claimed_is_free_at_once(path: Path) -> None:
+    code = CLAIM.format(folder=str(Path(__file__).parent), path=str(path))
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    with process, Store(path, write=True) as store:
+        try:
+            assert process.stdout.readline() == b"2\n"
+            assert store.claim(TRIALS) == []
+        finally:
+            process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert store.claim(TRIALS) == TRIALS[2:]
+
+
+WRITE = """
+import sys
+sys.path.insert(0, {folder!r})
+from test_store import kept
+import lehr
+from lehr.lab.store import Store
+from lehr.lab.trial import Trial
+trials = [Trial("digits", "adam", lehr.cosine(), None, 2, 0.1, seed) for seed in range(300)]
+print("ready", flush=True)
+sys.stdin.readline()
+with Store({path!r}, write=True) as store:
+    for trial in trials:
+        for mine in store.claim([trial]):
+            store.add([(mine, kept(0.5))])
+"""
+
+
+def test_writers_at_once_make_one_store(tmp_path: Path) -> None:
+    path = tmp_path / "shared.db"
+    code = WRITE.format(folder=str(Path(__file__).parent), path=str(path))
+    pipe = subprocess.PIPE
+    writers = [
+        subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, stderr=pipe)
+        for _ in range(3)
+    ]
+    for writer in writers:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"ready\n"
+    for writer in writers:  # at the same moment, so that all of them find no file
+        assert writer.stdin is not None
+        os.write(writer.stdin.fileno(), b"\n")
+    assert [(writer.communicate()[1], writer.returncode) for writer in writers] == [(b"", 0)] * 3
+    assert ask(path, "PRAGMA integrity_check") == [("ok",)]
+    assert ask(path, "SELECT count(*), count(DISTINCT seed) FROM trials") == [(300, 300)]
+    assert ask(path, "SELECT count(*) FROM claims") == [(0,)]
+
+
+FLOOD = """
+import sys
+sys.path.insert(0, {folder!r})
+from test_store import kept
+import lehr
+from lehr.lab.store import Store
+from lehr.lab.trial import Trial
+with Store({path!r}, write=True) as store:
+    for start in range(0, 1_000_000, 5):
+        trials = [Trial("d", "a", lehr.cosine(), None, 2, 0.1, start + i) for i in range(5)]
+        store.claim(trials)
+        store.add([(trial, kept(0.5)) for trial in trials])
+        print(start + 5, flush=True)
+"""
+
+
+def test_kill_9_at_any_moment_loses_nothing_that_was_added(tmp_path: Path) -> None:
+    path = tmp_path / "flood.db"
+    code = FLOOD.format(folder=str(Path(__file__).parent), path=str(path))
+    added = 0
+    for more in (1, 7, 40):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        assert writer.stdout is not None
+        for _ in range(more):
+            writer.stdout.readline()
+        writer.kill()
+        # What it printed between the last line read and its end was added, too.
+        words = writer.communicate()[0].split()
+        added = max(added, 5 * more, *map(int, words))
+        ((count,),) = ask(path, "SELECT count(*) FROM trials")
+        assert isinstance(count, int)
+        assert count >= added
+        assert count % 5 == 0
+        assert ask(path, "PRAGMA integrity_check") == [("ok",)]
+
+
+# Trials of before there was a store.
+
+
+def lines(count: int) -> str:
+    records = [
+        {"trial": t.identity(), "outcome": kept(0.5).outcome.record(), "seconds": 0.5}
+        for t in TRIALS[:count]
+    ]
+    return "".join(json.dumps(record) + "\n" for record in records)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 20, 200])
+def test_lines_of_json_are_taken_over_less_a_torn_one(tmp_path: Path, cut: int) -> None:
+    old = tmp_path / "trials.jsonl"
+    old.write_text(lines(3)[: -cut or None])
+    content = old.read_bytes()
+    with Store(tmp_path / "trials.db", write=True) as store:
+        for _ in range(2):
+            store.take_over(journal.read(old))
+        assert store.missing(TRIALS) == TRIALS[2 if cut else 3 :]
+        assert store[TRIALS[0]] == kept(0.5)
+        assert next(store.records()).finished is None
+        assert next(store.records()).versions == {}
+    assert old.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["nonsense", "{}", '{"trial": 3, "outcome": {}}', "[]", "", lines(1)[:-1].replace("seed", "x")],
+)
+def test_any_other_line_that_is_no_trial_is_an_error(tmp_path: Path, line: str) -> None:
+    old = tmp_path / "trials.jsonl"
+    old.write_text(line + "\n" + lines(2))
+    with pytest.raises(StoreError, match=r"trials.jsonl, line 1 is not a trial .*: take the line"):
+        journal.read(old)

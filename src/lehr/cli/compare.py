@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 from rich.console import Console
@@ -26,7 +26,20 @@ if TYPE_CHECKING:
 __all__ = ["compare"]
 
 _OUT = Path("lehr-compare")
+_TRAINING, _WAITING = "training", "waiting for another run"
 _INTERRUPTED = 130  # what a shell expects of a program that Ctrl-C ended
+
+
+class _Where(NamedTuple):
+    """What the user said about where things are kept."""
+
+    out: Path
+    store: Path | None
+
+    @property
+    def file(self) -> Path:
+        """The file that the trials are in."""
+        return self.store or self.out / "trials.db"
 
 
 class _Terse(click.Command):
@@ -77,7 +90,12 @@ def _between_commas(read: Callable[[str], Any]) -> Callable[..., tuple[Any, ...]
     type=click.Path(file_okay=False, path_type=Path),
     default=_OUT,
     show_default=True,
-    help="Folder to keep trials, results and report in.",
+    help="Folder for results, report and, unless it is named, the store of trials.",
+)
+@click.option(
+    "--store",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to keep trials in; runs may share one.  [default: trials.db in the folder]",
 )
 @click.option(
     "--jobs",
@@ -85,26 +103,32 @@ def _between_commas(read: Callable[[str], Any]) -> Callable[..., tuple[Any, ...]
     help="Processes to train in.  [default: one per processor]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write the results as JSON, for programs.")
-def compare(quick: bool, out: Path, jobs: int | None, as_json: bool, **chosen: Any) -> None:
+def compare(
+    quick: bool, out: Path, store: Path | None, jobs: int | None, as_json: bool, **chosen: Any
+) -> None:
     """Compare optimizers and schedules by training.
 
     Every optimizer is paired with every schedule. Each pair gets its best peak rate from the same
     grid and is scored on test data over several seeds; pairs that cannot be told apart tie. What is
-    trained is kept: the same command takes up where it was stopped.
+    trained is kept: the same command takes up where it was stopped, and `lehr results` shows it
+    meanwhile.
     """
     errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     _check_installed()
     plan: Plan | None = None
     seen: list[Progress] = []
+    where = _Where(out, store)
     try:
         plan = _plan(quick, {name: value for name, value in chosen.items() if value is not None})
         with _bar(errors) as show:
-            found = _run(plan, out, jobs or _processors(), lambda p: (seen.append(p), show(p)))
+            found = _run(plan, where, jobs or _processors(), lambda p: (seen.append(p), show(p)))
     except KeyboardInterrupt:
-        errors.print(_stopped(plan, out, seen))
+        errors.print(_stopped(plan, where, seen))
         raise click.exceptions.Exit(_INTERRUPTED) from None
     if seen[0].reused:
-        errors.print(f"{seen[0].reused:,} of {seen[0].total:,} trials were already in {out}.")
+        errors.print(
+            f"{seen[0].reused:,} of {seen[0].total:,} trials were already in {where.file}."
+        )
     if as_json:
         click.echo(json.dumps(found, allow_nan=False))
     else:
@@ -132,15 +156,17 @@ def _plan(quick: bool, chosen: Mapping[str, Any]) -> Plan:
         raise Refused(str(error)) from None
 
 
-def _run(plan: Plan, out: Path, jobs: int, watch: Callable[[Progress], object]) -> dict[str, Any]:
+def _run(
+    plan: Plan, where: _Where, jobs: int, watch: Callable[[Progress], object]
+) -> dict[str, Any]:
     from lehr.lab import StoreError, WorkerError, compare
 
     try:
-        return compare(plan, out, jobs=jobs, watch=watch)
+        return compare(plan, where.out, store=where.store, jobs=jobs, watch=watch)
     except (StoreError, OSError) as error:
         raise Refused(str(error)) from None
     except WorkerError as error:
-        raise click.ClickException(f"{error}; to go on: {_again(plan, out)}") from None
+        raise click.ClickException(f"{error}; to go on: {_again(plan, where)}") from None
 
 
 def _processors() -> int:
@@ -154,7 +180,7 @@ def _processors() -> int:
 def _bar(errors: Console) -> Generator[Callable[[Progress], object]]:
     """A line that shows how far it is, while it lasts; none where nobody would see it move."""
     bar = Bar(
-        TextColumn("training"),
+        TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("runs,"),
@@ -165,27 +191,33 @@ def _bar(errors: Console) -> Generator[Callable[[Progress], object]]:
         disable=not errors.is_terminal,
     )
     with bar:
-        line = bar.add_task("training", total=None)
+        line = bar.add_task(_TRAINING, total=None)
 
         def show(progress: Progress) -> None:
             done = progress.reused + progress.trained
-            bar.update(line, completed=done, total=progress.total)
+            what = _WAITING if progress.waiting else _TRAINING
+            bar.update(line, completed=done, total=progress.total, description=what)
 
         yield show
 
 
-def _again(plan: Plan, out: Path) -> str:
+def _again(plan: Plan, where: _Where) -> str:
     """What to type to go on with a comparison."""
-    return plan.command() + ("" if out == _OUT else f" --out {shlex.quote(str(out))}")
+    words = [plan.command()]
+    if where.out != _OUT:
+        words += ["--out", shlex.quote(str(where.out))]
+    if where.store is not None:
+        words += ["--store", shlex.quote(str(where.store))]
+    return " ".join(words)
 
 
-def _stopped(plan: Plan | None, out: Path, seen: list[Progress]) -> str:
+def _stopped(plan: Plan | None, where: _Where, seen: list[Progress]) -> str:
     if plan is None or not seen:
         return "Stopped before anything was trained."
     last = seen[-1]
     return (
         f"Stopped: {last.reused + last.trained:,} of {last.total:,} trials are kept in "
-        f"{out / 'trials.jsonl'}; to go on: {_again(plan, out)}"
+        f"{where.file}; to go on: {_again(plan, where)}"
     )
 
 

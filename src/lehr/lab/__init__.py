@@ -6,7 +6,7 @@ A `Plan` says what to train; `compare` trains it and gives the results.
 from lehr.lab.comparison import Progress, compare
 from lehr.lab.engine import WorkerError
 from lehr.lab.plan import FULL, QUICK, Pair, Plan, Size
-from lehr.lab.store import StoreError
+from lehr.lab.store import Record, Store, StoreError
 
 __all__ = [
     "FULL",
@@ -14,7 +14,9 @@ __all__ = [
     "Pair",
     "Plan",
     "Progress",
+    "Record",
     "Size",
+    "Store",
     "StoreError",
     "WorkerError",
     "compare",

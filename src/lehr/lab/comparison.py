@@ -4,51 +4,67 @@ from __future__ import annotations
 
 import json
 import os
-from collections import deque
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lehr.lab import journal
 from lehr.lab.engine import run
-from lehr.lab.plan import Plan
+from lehr.lab.plan import Flight, Pair, Plan
 from lehr.lab.results import results
 from lehr.lab.store import Store
 from lehr.lab.tuning import named, next_flight
 
-__all__ = ["Progress", "compare"]
+__all__ = ["STORE", "Progress", "compare"]
+
+STORE = "trials.db"
+"""The name of the store in a comparison's folder, unless another is named."""
+
+# Where trials were kept before there was a store.
+_JOURNAL = "trials.jsonl"
+
+_POLL = 1.0  # seconds between two looks at what another run has finished
 
 
 class Progress(NamedTuple):
     """How far a comparison is, in trials.
 
     Attributes:
-        reused: Trials that were finished before this run began.
+        reused: Trials that this run need not train: they were finished before it began, or
+            another run finished them meanwhile.
         trained: Trials that this run finished.
         total: All trials of the comparison.
+        waiting: Whether all that is left is being trained by another run.
     """
 
     reused: int
     trained: int
     total: int
+    waiting: bool = False
 
 
 def compare(
     plan: Plan,
     out: Path,
     *,
+    store: Path | None = None,
     jobs: int = 1,
     watch: Callable[[Progress], object] = lambda _: None,
 ) -> dict[str, Any]:
     """Train every pair of the plan, each at its best peak rate, and say which go together.
 
-    Whatever stops it, finished trials stay in `out/trials.jsonl` and are not trained again by a
-    later run with the same folder. `out/results.json` and `out/report.html` are written at the end,
-    and on Ctrl-C with the pairs that are finished by then.
+    Whatever stops it, finished trials stay in the store and are not trained again by a later run
+    with the same one. Runs may share a store, also at the same time: then each trains what no
+    other has begun. `results.json` and `report.html` are written into the folder at the end, and
+    on Ctrl-C with the pairs that are finished by then.
 
     Arguments:
         plan: What to train.
-        out: The folder to keep it in; made if it is missing.
+        out: The folder for results and report; made if it is missing.
+        store: The file to keep the trials in; `trials.db` in `out` unless it is named. Trials
+            that an earlier lehr kept in `out/trials.jsonl` are taken over into it.
         jobs: Processes to train in, at least 1. With more than one, a script must keep what it does
             under `if __name__ == "__main__":`.
         watch: Told how far it is, whenever that changes.
@@ -58,36 +74,79 @@ def compare(
 
     Raises:
         ValueError: If `jobs` is below 1.
-        StoreError: If `out` has a file of trials that cannot be read.
+        StoreError: If the store, or `out/trials.jsonl`, is something else, damaged, or newer than
+            this lehr.
         WorkerError: If one of the processes was killed; what was finished is kept.
         KeyboardInterrupt: On Ctrl-C, when everything is written.
     """
     if jobs < 1:
         raise ValueError(f"jobs={jobs} must be at least 1")
-    with Store(out / "trials.jsonl") as store:
+    # Read first: nothing is begun beside a file that is not what it should be.
+    before = journal.read(out / _JOURNAL) if (out / _JOURNAL).exists() else []
+    out.mkdir(parents=True, exist_ok=True)
+    with Store(store or out / STORE, write=True) as kept:
+        kept.take_over(before)
         try:
-            _train(plan, store, jobs, watch)
+            _train(plan, kept, jobs, watch)
         except KeyboardInterrupt:
-            _write(results(plan, store), out)
+            _write(results(plan, kept), out)
             raise
-        found = results(plan, store)
+        found = results(plan, kept)
     _write(found, out)
     return found
 
 
+class _Left:
+    """What is left to train, and no other run is training."""
+
+    def __init__(self, plan: Plan, store: Store) -> None:
+        self._plan, self._store = plan, store
+        self.pairs = plan.pairs
+        # All that can be named of a pair is trained at once: there is no more until it has landed.
+        self._flying: set[Pair] = set()
+
+    def take(self) -> Flight | None:
+        """What to train next. The pairs in front come first, so that they are finished one after
+        the other and not all at the end."""
+        for pair in self.pairs.copy():
+            if pair in self._flying:
+                continue
+            flight = next_flight(self._plan, pair, self._store)
+            if flight is None:
+                self.pairs.remove(pair)
+            elif mine := self._store.claim(flight.trials):
+                self._flying.add(pair)
+                return Flight(pair, mine)
+        return None
+
+    def landed(self, flight: Flight) -> None:
+        """Note that a flight has ended."""
+        self._flying.discard(flight.pair)
+
+
 def _train(plan: Plan, store: Store, jobs: int, watch: Callable[[Progress], object]) -> None:
-    reused = sum(len(store.kept(named(plan, pair, store))) for pair in plan.pairs)
-    trained = 0
+    left = _Left(plan, store)
+    reused, trained = _finished(plan, store), 0
     watch(Progress(reused, trained, plan.total))
-    queue = deque(flight for pair in plan.pairs if (flight := next_flight(plan, pair, store)))
-    with closing(run(queue, min(jobs, max(len(queue), 1)))) as finished:
-        for flight, kept in finished:
-            store.add(zip(flight.trials, kept, strict=True))
-            trained += len(kept)
-            watch(Progress(reused, trained, plan.total))
-            if more := next_flight(plan, flight.pair, store):
-                # First, so that pairs are finished one after the other and not all at the end.
-                queue.appendleft(more)
+    while True:
+        with closing(run(left.take, min(jobs, len(left.pairs)))) as finished:
+            for flight, kept in finished:
+                store.add(zip(flight.trials, kept, strict=True))
+                left.landed(flight)
+                trained += len(kept)
+                watch(Progress(reused, trained, plan.total))
+        done = _finished(plan, store)
+        if left.pairs or done != reused + trained:
+            reused = done - trained
+            watch(Progress(reused, trained, plan.total, waiting=bool(left.pairs)))
+        if not left.pairs:
+            return
+        time.sleep(_POLL)
+
+
+def _finished(plan: Plan, store: Store) -> int:
+    known = [named(plan, pair, store) for pair in plan.pairs]
+    return sum(len(trials) - len(store.missing(trials)) for trials in known)
 
 
 def _write(found: dict[str, Any], out: Path) -> None:

@@ -7,7 +7,6 @@ import os
 import signal
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -16,7 +15,7 @@ from multiprocessing.synchronize import Event
 from typing import Any
 
 from lehr.lab.plan import Flight
-from lehr.lab.store import Kept
+from lehr.lab.trial import Kept
 
 __all__ = ["WorkerError", "run"]
 
@@ -25,13 +24,14 @@ class WorkerError(RuntimeError):
     """A worker process ended before its work did."""
 
 
-def run(queue: deque[Flight], jobs: int) -> Generator[tuple[Flight, list[Kept]]]:
-    """Train what is in the queue, and what is put there meanwhile.
+def run(take: Callable[[], Flight | None], jobs: int) -> Generator[tuple[Flight, list[Kept]]]:
+    """Train what there is to train.
 
     Leaving the iterator early (`contextlib.closing`) stops the training that is under way.
 
     Arguments:
-        queue: What to train, the next first. It may be added to while this runs.
+        take: Gives what to train next; None where there is nothing now. It is asked again when
+            a flight has ended.
         jobs: How many flights are trained at a time, at least 1. With 1 this process trains them
             itself; else it starts that many, and each imports the main module afresh, so a script
             must keep what it does under `if __name__ == "__main__":`.
@@ -44,11 +44,12 @@ def run(queue: deque[Flight], jobs: int) -> Generator[tuple[Flight, list[Kept]]]
     """
     with _executor(jobs) as executor:
         flying: dict[Future[list[Kept]], Flight] = {}
-        while queue or flying:
-            while queue and len(flying) < jobs:
-                flight = queue.popleft()
+        while True:
+            while len(flying) < jobs and (flight := take()):
                 with _interrupts_held():
                     flying[executor.submit(_fly, flight)] = flight
+            if not flying:
+                return
             done, _ = wait(flying, return_when=FIRST_COMPLETED)
             for future in done:
                 try:

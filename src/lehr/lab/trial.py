@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from lehr.schedule import Schedule
 
@@ -15,6 +16,16 @@ from lehr.schedule import Schedule
 FORMAT = 1
 
 _LOOKS = 20
+
+# Bytes of a hash that stands for an identity: two of a billion trials would share one with a chance
+# of about 1e-21.
+_DIGEST = 16
+
+
+def digest(identity: Mapping[str, Any]) -> bytes:
+    """The hash of a trial's identity, the same in every process and on every machine."""
+    text = json.dumps(identity, sort_keys=True)
+    return hashlib.sha256(text.encode()).digest()[:_DIGEST]
 
 
 @dataclass(frozen=True)
@@ -48,7 +59,7 @@ class Trial:
             "schedule": repr(self.schedule),
             "momentum": None if self.momentum is None else repr(self.momentum),
             "steps": self.steps,
-            "peak": self.peak,
+            "peak": float(self.peak),  # 1 and 1.0 are one peak
             "seed": self.seed,
         }
 
@@ -56,6 +67,11 @@ class Trial:
     def key(self) -> str:
         """The identity as one line of text."""
         return json.dumps(self.identity(), sort_keys=True)
+
+    @cached_property
+    def digest(self) -> bytes:
+        """The identity's hash, under which a store keeps the trial."""
+        return digest(self.identity())
 
 
 @dataclass(frozen=True)
@@ -97,6 +113,13 @@ class Outcome:
             test=record["test"],
             test_loss=record["test_loss"],
         )
+
+
+class Kept(NamedTuple):
+    """An outcome and what it cost, in seconds of one core."""
+
+    outcome: Outcome
+    seconds: float
 
 
 def looks(steps: int) -> list[int]:
