@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import lehr.torch as ours
 
 MANY = 150
-TOLERANCE = 1e-9
+TOLERANCE = 1e-12
 
 kinds = st.sampled_from(KINDS)
 bases = st.lists(st.floats(1e-6, 10.0), min_size=1, max_size=3)
