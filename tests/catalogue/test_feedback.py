@@ -27,10 +27,10 @@ def follow(rule: Rule, metrics: list[Any]) -> list[float]:
     return values
 
 
-def stream(seed: int, length: int = 400) -> list[float]:
-    """A loss that falls, stalls, rises and is noisy."""
+def stream(seed: int, length: int = 400, *, share: bool = False) -> list[float]:
+    """A loss that falls, stalls, rises and is noisy; above 0, where its shares are compared."""
     draw = random.Random(seed)
-    level, metrics = draw.choice([-2.0, 1.0, 5.0]), []
+    level, metrics = draw.choice([40.0] if share else [-2.0, 1.0, 5.0]), []
     drift = 0.0
     for _ in range(length):
         if draw.random() < 0.05:
@@ -66,7 +66,8 @@ def test_plateau_is_torchs(seed: int) -> None:
         "cooldown": draw.choice([0, 0, 2, 5]),
     }
     rate, floor, eps = draw.choice([1.0, 0.1, 3e-4]), draw.choice([0.0, 0.01, 0.2]), 1e-8
-    metrics = stream(seed)
+    # Torch has the sign of the share wrong below zero.
+    metrics = stream(seed, share=same["threshold_mode"] == "rel")
     if seed % 4 == 0:
         # Infinitely bad; what is infinitely good, torch would never find better again.
         worst = math.inf if same["mode"] == "min" else -math.inf
@@ -75,6 +76,18 @@ def test_plateau_is_torchs(seed: int) -> None:
     theirs = _torch_plateau(rate, metrics, **same, min_lr=floor * rate, eps=eps)
     assert mine == pytest.approx(theirs, rel=1e-15, abs=1e-15)
     assert len(set(mine)) > 1 or same["patience"] == 10 or same["threshold"] == 0.3
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+@pytest.mark.parametrize("best", [-1.0, -20.0, 0.0, 3.0])
+def test_a_share_of_a_negative_metric_is_of_its_size(mode: str, best: float) -> None:
+    """Of what is below zero, better by a tenth is further from what is worse, not nearer."""
+    rule = lehr.plateau(mode=mode, threshold=0.1, patience=0)  # pyright: ignore
+    sign = -1 if mode == "min" else 1
+    for metric in (best + k * 0.05 * max(abs(best), 1.0) for k in range(-5, 6)):
+        state = rule.update(rule.update(rule.init(), best), metric)
+        is_better = sign * (metric - best) > 0.1 * abs(best) * (1 + 1e-12)
+        assert state["best"] == (metric if is_better else best)
 
 
 def test_plateau_stops_at_its_floor() -> None:
@@ -108,9 +121,11 @@ class _Greedy:
     def better(self, metric: float) -> bool:
         share = self.options["threshold_mode"] == "rel"
         margin = self.options["threshold"]
+        if share and math.isfinite(self.best):
+            margin *= abs(self.best)
         if self.options["mode"] == "min":
-            return metric < (self.best * (1 - margin) if share else self.best - margin)
-        return metric > (self.best * (1 + margin) if share else self.best + margin)
+            return metric < self.best - margin
+        return metric > self.best + margin
 
     def step(self, metric: float) -> None:
         o = self.options

@@ -59,7 +59,8 @@ class _Comparing:
             return True
         sign = 1 if self.mode == "max" else -1
         if self.threshold_mode == "rel":
-            bar = best * (1 + sign * self.threshold)
+            # A share of the best's size: below zero, too, better is further on, never nearer.
+            bar = best * (1 + math.copysign(self.threshold, sign * best))
         else:
             bar = best + sign * self.threshold
         return metric > bar if self.mode == "max" else metric < bar
@@ -79,8 +80,9 @@ class plateau(_Comparing):  # noqa: N801  (a rule is written like a schedule)
     the factor is multiplied by ``factor``, but not below ``floor``. Then ``cooldown`` metrics do
     not count.
 
-    A metric is better where it is below ``best * (1 - threshold)``, or ``best - threshold`` with
-    ``"abs"``; for ``"max"``, above with a plus. One that is infinite or NaN is never better.
+    A metric is better where it is below ``best - threshold * abs(best)``, or ``best - threshold``
+    with ``"abs"``; for ``"max"``, above with a plus. One that is infinite or NaN is never better.
+    (torch's, without the ``abs``, takes -0.95 after -1 for better, by a share of 0.1.)
 
     Arguments:
         mode: ``"min"`` where less is better, as for a loss; ``"max"`` where more is.
