@@ -10,8 +10,8 @@ import pytest
 
 import lehr
 
-# Those that need torch, or that are about pictures and programs, have tests of their own.
-ELSEWHERE = ("lehr.torch", "lehr.view", "lehr.lab", "lehr.cli", "lehr.__main__")
+# What drives, trains, draws or is a program has tests of its own; some of it needs more packages.
+ELSEWHERE = ("lehr.torch", "lehr.interop", "lehr.view", "lehr.lab", "lehr.cli", "lehr.__main__")
 
 MODULES = [
     "lehr",
