@@ -1,5 +1,11 @@
 """Settings for the whole suite."""
 
+import os
+
+# Before anything imports torch. Its threads wait for one another at every small step: where the
+# tests run in several processes, that takes ten times as long as the work.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 from hypothesis import HealthCheck, settings
 

@@ -5,19 +5,22 @@ from itertools import islice
 
 import pytest
 import torch
+from plain import assert_rounding, loop
 from torch import nn
 
 import lehr
-from lehr.catalogue import find
-from lehr.lab import population
-from lehr.lab.optimizers import OPTIMIZERS, find_optimizer
+from lehr.catalogue import ENTRIES, find
+from lehr.lab.optimizers import OPTIMIZERS
 from lehr.lab.plan import SCHEDULES, Pair, Plan
-from lehr.lab.population import StoppedError, batches, network, run
+from lehr.lab.population import StoppedError, batches, run
+from lehr.lab.stack import Stack, in_order
 from lehr.lab.task import find_task
 from lehr.lab.trial import Outcome, Trial, looks
 
 TASK = find_task("digits")
 STEPS = 30
+PEAKS = {"sgd": 0.5, "momentum": 0.05, "nesterov": 0.05, "adam": 0.01, "adamw": 0.01}
+ROUNDING = 1e-6
 
 
 def trial(optimizer: str = "adam", schedule: str = "cosine", **parts: object) -> Trial:
@@ -27,27 +30,10 @@ def trial(optimizer: str = "adam", schedule: str = "cosine", **parts: object) ->
 
 
 def plain(t: Trial) -> Outcome:
-    """Train one network as anyone would, the rate written by hand at every step."""
-    data, model, order = TASK.load(), network(TASK, t.seed), batches(TASK, t.seed)
-    optimizer = find_optimizer(t.optimizer).make(model.parameters(), t.peak)
-    (group,) = optimizer.param_groups
-    rate = t.schedule.over(t.steps)
-    losses, accuracy = [], []
-    for step, chosen in enumerate(islice(order, t.steps)):
-        group["lr"] = t.peak * rate(step)
-        if t.momentum is not None:
-            value = t.momentum.over(t.steps)(step)
-            if "betas" in group:
-                group["betas"] = (value, group["betas"][1])
-            else:
-                group["momentum"] = value
-        optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(
-            model(data.train.inputs[chosen]), data.train.targets[chosen]
-        )
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
+    """What comes of a trial by a loop written by hand."""
+    data, losses, accuracy = TASK.load(), [], []
+    for model, loss in loop(t, TASK):
+        losses.append(loss)
         guesses = model(data.validation.inputs).argmax(1)
         accuracy.append((guesses == data.validation.targets).double().mean().item())
     ends = looks(t.steps)
@@ -66,8 +52,7 @@ def plain(t: Trial) -> Outcome:
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
 def test_it_is_plain_training(optimizer: str, schedule: str) -> None:
-    peak = 1.0 if optimizer == "sgd" else 0.05 if OPTIMIZERS[optimizer].kind == "SGD" else 0.01
-    one = trial(optimizer, schedule, peak=peak)
+    one = trial(optimizer, schedule, peak=PEAKS[optimizer])
     found, expected = run([one])[0], plain(one)
     # One image of 450 may fall on the other side of a rounding error.
     assert found.accuracy == pytest.approx(expected.accuracy, abs=1.5 / 450)
@@ -76,6 +61,26 @@ def test_it_is_plain_training(optimizer: str, schedule: str) -> None:
     assert found.loss == pytest.approx(expected.loss, rel=1e-4)
     assert found.test_loss == pytest.approx(expected.test_loss, rel=1e-4)
     assert found.diverged is None
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_population_is_many_plain_loops(optimizer: str) -> None:
+    """Trials of every schedule at once, update by update, against a loop by hand for each."""
+    steps = 50
+    trials = [
+        trial(optimizer, name, steps=steps, seed=i % 3, peak=PEAKS[optimizer] * (1 + i / 100))
+        for i, name in enumerate(ENTRIES)
+    ]
+    trials = [trials[place] for place in in_order(trials)]
+    stack = Stack(trials, TASK)
+    together = torch.stack([stack.update() for _ in range(steps)])
+    for i, one in enumerate(trials):
+        found = list(loop(one, TASK))
+        assert_rounding(together[:, i], torch.tensor([loss for _, loss in found]), ROUNDING)
+        model, _ = found[-1]
+        for weight, expected in zip(stack.weights.values(), model.parameters(), strict=True):
+            # Adam divides by the root of a gradient that may be next to nothing.
+            assert_rounding(weight[i].detach(), expected.detach(), 1e3 * ROUNDING)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -148,16 +153,33 @@ def test_divergence_that_only_the_test_shows() -> None:
     assert lost.loss == (None,)
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        {"optimizer": "sgd"},
-        {"steps": STEPS + 1},
-        {"schedule": lehr.linear()},
-        {"momentum": find("one_cycle").momentum},
-    ],
-)
-def test_only_peaks_and_seeds_may_differ(other: dict[str, object]) -> None:
+def test_what_diverges_is_frozen_and_the_rest_goes_on_to_the_last_bit() -> None:
+    # Two momenta, of which one loses all its networks, and state that must follow its network.
+    cycle = find("one_cycle").momentum
+    healthy = [trial(seed=seed, peak=0.05) for seed in range(3)]
+    doomed = [
+        trial(seed=1, peak=1e30),
+        trial(schedule="one_cycle", seed=1, peak=1e30, momentum=cycle),
+    ]
+    mixed = [doomed[0], healthy[0], doomed[1], healthy[1], healthy[2]]
+    found = run(mixed)
+    assert [o.diverged is None for o in found] == [False, True, False, True, True]
+    assert [found[1], found[3], found[4]] == [run([t])[0] for t in healthy]
+
+
+def test_frozen_networks_leave_the_stack() -> None:
+    trials = [trial(seed=seed, peak=peak) for seed, peak in [(0, 0.1), (1, 1e30), (2, 0.1)]]
+    stack = Stack(trials, TASK)
+    for _ in range(5):
+        losses = stack.update()
+    assert losses.isfinite().tolist() == [True, False, True]
+    stack.drop([1])
+    assert {len(weight) for weight in stack.weights.values()} == {2}
+    assert stack.update().isfinite().all()
+
+
+@pytest.mark.parametrize("other", [{"optimizer": "sgd"}, {"steps": STEPS + 1}])
+def test_trials_of_another_kind_are_refused(other: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="trials has 2 combinations"):
         run([trial(), dataclasses.replace(trial(), **other)])
 
@@ -167,14 +189,13 @@ def test_no_trials_are_refused() -> None:
         run([])
 
 
-def test_a_network_with_buffers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    def model(generator: torch.Generator) -> nn.Module:
-        return nn.Sequential(TASK.model(generator), nn.BatchNorm1d(10))
-
-    kept = dataclasses.replace(TASK, model=model)
-    monkeypatch.setattr(population, "find_task", lambda name: kept)
-    with pytest.raises(ValueError, match=r"has buffers .*running_mean"):
-        run([trial()])
+@pytest.mark.parametrize(
+    ("part", "schedule"), [("schedule", lehr.linear() - 0.5), ("momentum", lehr.linear(to=0.9))]
+)
+def test_a_schedule_of_impossible_values_is_refused(part: str, schedule: lehr.Schedule) -> None:
+    bad = dataclasses.replace(trial(), **{part: schedule})
+    with pytest.raises(lehr.ScheduleError, match=rf"{part}=.* reaches from .* to .*must stay"):
+        run([trial(), bad])
 
 
 def test_it_stops_when_told() -> None:

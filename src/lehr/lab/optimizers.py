@@ -35,11 +35,17 @@ class Entry:
         settings = (f"{name}={value}" for name, value in self.settings.items())
         return f"{self.kind}({', '.join(settings)})"
 
-    def make(self, parameters: Iterable[Any], lr: float) -> Optimizer:
-        """Build it for parameters, or for groups of them that may have rates of their own."""
+    def make(self, parameters: Iterable[Any], lr: float, **options: Any) -> Optimizer:
+        """Build it for parameters, or for groups of them that may have rates of their own.
+
+        Arguments:
+            parameters: As torch takes them.
+            lr: The rate.
+            options: What else its class should be told, such as which of its forms to take.
+        """
         from torch import optim
 
-        return getattr(optim, self.kind)(parameters, lr, **self.settings)
+        return getattr(optim, self.kind)(parameters, lr, **self.settings, **options)
 
 
 OPTIMIZERS: dict[str, Entry] = {

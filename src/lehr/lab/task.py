@@ -25,6 +25,10 @@ class Split(NamedTuple):
     inputs: Tensor
     targets: Tensor
 
+    def to(self, device: str) -> Split:
+        """The same data on a device, as torch names it."""
+        return Split(self.inputs.to(device), self.targets.to(device))
+
 
 class Data(NamedTuple):
     """All of the data.

@@ -1,0 +1,111 @@
+# pyright: basic
+"""torch's own optimizers on stacked networks, each of which has a rate of its own.
+
+An optimizer takes one rate for a whole tensor. But the update of most is linear in the rate: it is
+``-rate * direction``, and the direction knows no rate. So torch's optimizer takes a step of rate 1
+on tensors of zeros, which are the directions then, and every network goes its own way along its
+own. Weight decay looks at the weights, not at zeros, and is linear too: it is added by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from lehr.lab.optimizers import Entry
+
+__all__ = ["UnitStep"]
+
+
+class UnitStep:
+    """One of torch's optimizers, whose step each network of a stack scales by its own rate.
+
+    Arguments:
+        entry: The optimizer.
+        weights: The stacked weights, each (networks, ...).
+        counts: How many networks share a momentum, in the order of the stack: they get a
+            parameter group.
+    """
+
+    def __init__(self, entry: Entry, weights: Sequence[Tensor], counts: Sequence[int]) -> None:
+        self._entry, self._weights, self._counts = entry, list(weights), list(counts)
+        self._directions = [torch.zeros_like(w, requires_grad=False) for w in weights]
+        parts = zip(*(direction.split(self._counts) for direction in self._directions), strict=True)
+        self._groups = [list(part) for part in parts]
+        # The fused form is faster still, but rounds by a number's place among its neighbours.
+        self._optimizer = entry.make([{"params": part} for part in self._groups], 1.0, foreach=True)
+        first = self._optimizer.param_groups[0]
+        self._decay = float(first.get("weight_decay", 0))
+        # AdamW's decay shrinks the weights by themselves; the others' joins the gradient.
+        self._apart = bool(first.get("decoupled_weight_decay", False))
+        for group in self._optimizer.param_groups:
+            if self._decay:
+                group["weight_decay"] = 0.0
+
+    @torch.no_grad()
+    def step(
+        self, gradients: Sequence[Tensor | None], rates: Tensor, momenta: Sequence[float | None]
+    ) -> None:
+        """Make one update of the weights.
+
+        Arguments:
+            gradients: One for each of the weights; None leaves them as they are.
+            rates: (networks,).
+            momenta: One a group; None leaves what the optimizer was made with.
+        """
+        for group, momentum in zip(self._optimizer.param_groups, momenta, strict=True):
+            if momentum is not None and "betas" in group:
+                group["betas"] = (momentum, *group["betas"][1:])
+            elif momentum is not None:
+                group["momentum"] = momentum
+        moved: list[tuple[Tensor, Tensor]] = []
+        for place, (weight, gradient) in enumerate(zip(self._weights, gradients, strict=True)):
+            pieces: Sequence[Tensor | None] = [None] * len(self._counts)
+            if gradient is not None:
+                if self._decay and not self._apart:
+                    gradient = gradient.add(weight, alpha=self._decay)
+                pieces = gradient.contiguous().split(self._counts)
+                moved.append((weight, self._directions[place]))
+            for group, piece in zip(self._groups, pieces, strict=True):
+                group[place].grad = piece
+        self._optimizer.step()
+        for weight, direction in moved:
+            own = rates.view(-1, *[1] * (weight.dim() - 1))
+            if self._decay and self._apart:
+                weight.mul_(1 - own * self._decay)
+            weight.addcmul_(direction, own)
+        for direction in self._directions:
+            direction.zero_()
+
+    def narrowed(self, weights: Sequence[Tensor], kept: Sequence[int]) -> Self:
+        """Return the same optimizer, with its state, for some of the networks.
+
+        Arguments:
+            weights: Theirs.
+            kept: Their places in the present stack, in order.
+        """
+        owners = [owner for owner, count in enumerate(self._counts) for _ in range(count)]
+        counts = [sum(owners[place] == o for place in kept) for o in range(len(self._counts))]
+        narrow = type(self)(self._entry, weights, [count for count in counts if count])
+        first, groups = 0, iter(narrow._groups)
+        for old, count, left in zip(self._groups, self._counts, counts, strict=True):
+            rows = torch.tensor([place - first for place in kept if 0 <= place - first < count])
+            first += count
+            if left:
+                for before, after in zip(old, next(groups), strict=True):
+                    state = self._optimizer.state.get(before, {})
+                    narrow._optimizer.state[after] = _rows(state, before.shape, rows)
+        return narrow
+
+
+def _rows(state: dict[str, Any], shape: torch.Size, rows: Tensor) -> dict[str, Any]:
+    """What an optimizer remembers of some of the networks; what all share stays as it is."""
+    return {
+        name: value[rows.to(value.device)]
+        if isinstance(value, Tensor) and value.shape == shape
+        else value
+        for name, value in state.items()
+    }
