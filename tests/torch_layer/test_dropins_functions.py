@@ -314,3 +314,17 @@ def test_the_examples_do_what_they_say(name: str):
     results = doctest.testmod(importlib.import_module(f"lehr.torch.{name}"))
     assert results.attempted
     assert not results.failed
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("OneCycleLR", {"max_lr": 1.0, "total_steps": 10}),
+        ("CyclicLR", {"base_lr": 0.01, "max_lr": 1.0}),
+    ],
+)
+def test_rates_of_its_own_are_no_base_for_another_scheduler(name: str, arguments: dict[str, Any]):
+    """Torch's write their own start as the group's base rate, which the next one begins from."""
+    optimizer = make_optimizer("sgd", (0.3,))
+    getattr(ours, name)(optimizer, **arguments)
+    assert optimizer.param_groups[0]["initial_lr"] == 0.3

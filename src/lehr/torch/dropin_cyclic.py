@@ -94,9 +94,6 @@ class CyclicLR(DropIn):
             momentum_slot(optimizer)
         # Everything is checked before the optimizer is touched.
         self._shape()
-        if last_epoch == -1:
-            for lr, group in zip(self._given_base, optimizer.param_groups, strict=True):
-                Slot("lr", "lr").write(group, lr)
         super().__init__(optimizer, last_epoch)
 
     def _initial_step(self) -> None:

@@ -100,11 +100,14 @@ class OneCycleLR(DropIn):
         super().__init__(optimizer, last_epoch)
 
     def _mark_groups(self, optimizer: Optimizer) -> None:
-        """Write the bounds into the groups, where torch keeps them and people read them."""
+        """Write the bounds into the groups, where torch keeps them and people read them.
+
+        Torch's writes its own start as the group's ``initial_lr`` as well, which another scheduler
+        would take for the base rate.
+        """
         for i, group in enumerate(optimizer.param_groups):
-            group["initial_lr"] = self.max_lrs[i] / self.div_factor
             group["max_lr"] = self.max_lrs[i]
-            group["min_lr"] = group["initial_lr"] / self.final_div_factor
+            group["min_lr"] = self.max_lrs[i] / self.div_factor / self.final_div_factor
             if self.cycle_momentum:
                 group["max_momentum"] = self.max_momentums[i]
                 group["base_momentum"] = self.base_momentums[i]
