@@ -4,7 +4,8 @@ Three kinds, as a schedule's own length has three kinds:
 
 * :func:`fixed` have a length of their own, of at most some hundred steps;
 * :func:`endless` go on for ever;
-* :func:`plans` are written in shares of a run, and :func:`runs` are such plans placed over one.
+* :func:`plans` are written in shares of a run, and :func:`runs` are such plans placed over one;
+  :func:`counted_runs` have lengths in several units, and batches that change.
 
 Everything they build is right but for one thing that depends on how parts meet: a piece may be
 asked to go to the level that it is already at. That alone is thrown away; any other error that a
@@ -281,6 +282,36 @@ def runs(draw: st.DrawFn, most: int = 200) -> Schedule:
     return draw(st.sampled_from([placed, placed.every(3), placed.clip(0.1, 1.5), placed * 2 + 0.5]))
 
 
+@st.composite
+def horizons(draw: st.DrawFn) -> lehr.Horizon:
+    """Runs whose batches are known, as long as so many steps, samples or tokens."""
+    sizes = st.integers(1, 9)
+    ramps = st.builds(
+        lambda steps, unit, a, b: lehr.hold(f"{steps}{unit}", at=a) >> lehr.hold(at=b),
+        st.integers(1, 30),
+        st.sampled_from(["st", "sa"]),
+        sizes,
+        sizes,
+    )
+    batch = draw(st.one_of(sizes, st.lists(sizes, min_size=1, max_size=20), ramps))
+    # At least 40 steps, whatever the batches: there is room for some parts.
+    size, unit = draw(st.sampled_from([(1, "st"), (9, "sa"), (27, "tok"), (28, "tok")]))
+    return lehr.Horizon(f"{draw(st.integers(40, 80)) * size}{unit}", batch=batch, sequence=3)
+
+
+@st.composite
+def counted_runs(draw: st.DrawFn) -> Schedule:
+    """A plan of lengths in several units, placed over a run whose batches are known."""
+    horizon = draw(horizons())
+    # Not both, or the shares would have to leave room for the others.
+    units = st.just("%") if draw(st.booleans()) else st.sampled_from(["st", "sa", "tok"])
+    lengths = st.builds(lambda amount, unit: f"{amount}{unit}", st.integers(1, 9), units)
+    parts = [draw(pieces(lengths)) for _ in range(draw(st.integers(1, 4)))]
+    if draw(st.booleans()):
+        parts.append(draw(laws() | pieces(st.none())))
+    return built(lambda: functools.reduce(operator.rshift, parts).over(horizon))
+
+
 def schedules() -> st.SearchStrategy[Schedule]:
     """Any schedule that may be asked for values."""
-    return st.one_of(fixed(), endless(), runs())
+    return st.one_of(fixed(), endless(), runs(), counted_runs())

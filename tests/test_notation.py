@@ -211,7 +211,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("cosine(10%)", "       ^", "write '10%'"),
     ("cosine(3ep)", "       ^", "write '3ep'"),
     ("cosine('20')  >> cosine(1.5)", "                        ^", "write '150%' or '1.5st'"),
-    ("cosine('20 min')", "       ^", "is not a duration"),
+    ("cosine('20 days')", "       ^", "is not a duration"),
     ("cosine(True)", "       ^", "steps=True is a bool"),
     ("cosine([1])", "       ^", "steps is one value, not a list"),
     ("cosine(hold())", "       ^", "steps cannot be a Piece"),

@@ -48,7 +48,7 @@ DURATIONS = [
     ("hold('')", "''", "not a duration"),
     ("hold('many')", "'many'", "not a duration"),
     ("hold('5 bananas')", "'5 bananas'", "not a duration"),
-    ("hold('5min')", "'5min'", "not a duration"),
+    ("hold('5mins')", "'5mins'", "not a duration"),
     ("hold('1/0st')", "'1/0st'", "not a duration"),
     ("hold('4.1')", "'4.1'", "no unit", "'4.1st'", "'4.1%'"),
     ("hold('nan')", "'nan'", "not a duration"),

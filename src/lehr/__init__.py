@@ -102,10 +102,11 @@ from lehr.catalogue.warmup import (
     power_warmup,
     warmup,
 )
+from lehr.duration import Duration
 from lehr.easing import Ease
-from lehr.errors import NeedsHorizon, PastEnd, ScheduleError, UnknownSchedule
+from lehr.errors import NeedsClock, NeedsHorizon, PastEnd, ScheduleError, UnknownSchedule
 from lehr.functions import register
-from lehr.horizon import Duration, Horizon
+from lehr.horizon import Horizon
 from lehr.leaves import formula, hold, ramp, table
 from lehr.notation import ParseError, from_dict, from_json, parse
 from lehr.schedule import Schedule
@@ -211,6 +212,7 @@ __all__ = [
     # errors
     "ScheduleError",
     "NeedsHorizon",
+    "NeedsClock",
     "PastEnd",
     "UnknownSchedule",
     "ParseError",

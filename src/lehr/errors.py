@@ -10,6 +10,7 @@ import operator
 from typing import Any
 
 __all__ = [
+    "NeedsClock",
     "NeedsHorizon",
     "PastEnd",
     "ScheduleError",
@@ -26,6 +27,10 @@ class ScheduleError(ValueError):
 
 class NeedsHorizon(ScheduleError):
     """A schedule was evaluated whose length depends on a run that it was not placed over."""
+
+
+class NeedsClock(ScheduleError):
+    """A schedule that follows the time that passes was asked for what only steps can give."""
 
 
 class PastEnd(ScheduleError):

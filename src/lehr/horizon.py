@@ -1,357 +1,266 @@
-"""Time: durations with units, and the run that they are measured in.
-
-A duration is a number of steps, a share of the run, or a number of epochs:
-
-========== ============ ===========================================================
-written    means        placed
-========== ============ ===========================================================
-``500``    500 steps    exactly
-``"4.1st"`` 4.1 steps   exactly, never rounded
-``0.2``    20% of the   the boundary it ends at is rounded to a whole step
-``"20%"``  run
-``"3ep"``  3 epochs     the boundary it ends at is rounded to a whole step
-========== ============ ===========================================================
-
-Amounts are kept as exact fractions of the decimal text, so that ``0.1 + 0.2 + 0.7`` of a run is
-the whole run, and a float share is never confused with a number of steps although ``1 == 1.0``.
-"""
+"""The run that a schedule is placed over: how long it is, and what its epochs and batches are."""
 
 from __future__ import annotations
 
-import math
-import numbers
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fractions import Fraction
-from typing import Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from lehr.errors import NeedsHorizon, ScheduleError, number, whole
-
-__all__ = [
-    "LONGEST",
-    "Duration",
-    "DurationLike",
-    "Horizon",
-    "HorizonLike",
-    "Run",
-    "as_written",
-    "exact",
-    "round_half_up",
-]
-
-LONGEST: Final = 10**15
-"""The most steps that anything lasts: they are counted in 64 bits, and sums need room."""
-
-_STEPS: Final = "st"
-_SHARE: Final = "%"
-_EPOCHS: Final = "ep"
-
-# The finest part of a step, of an epoch or of the run that is told apart; exact sums stay small.
-_FINEST: Final = 10**40
-
-# Bounded on purpose: a text such as "1e999999999st" must not become a number. What is printed fits.
-_TEXT = re.compile(
-    r"\s*(?P<amount>\d{1,60}(?:_\d{1,18}){0,6}(?:\.\d{1,42})?(?:/[1-9]\d{0,42})?)"
-    r"\s*(?P<unit>[a-zA-Z%]*)\s*",
-    re.ASCII,
+from lehr.duration import (
+    EPOCHS,
+    LONGEST,
+    SAMPLES,
+    SECONDS,
+    STEPS,
+    TOKENS,
+    Duration,
+    DurationLike,
 )
-_FRACTION = re.compile(r"\s*\d{1,40}(?:\.\d{1,40}|/[1-9]\d{0,39})?\s*", re.ASCII)
+from lehr.errors import NeedsClock, NeedsHorizon, ScheduleError, whole
+from lehr.evaluate import Counter
+
+if TYPE_CHECKING:
+    from lehr.schedule import BatchLike, Schedule
+
+__all__ = ["Horizon", "HorizonLike", "Units"]
 
 
 @dataclass(frozen=True, slots=True)
-class Duration:
-    """How long something lasts: an exact amount and its unit.
+class Units:
+    """What is known of epochs, batches and tokens.
 
-    Arguments:
-        amount: Steps, epochs, or the share of the run (``Fraction(1, 5)`` is 20%).
-        unit: ``"st"``, ``"ep"`` or ``"%"``.
-
-    Example:
-        >>> Duration.of("20%")
-        Duration.of('20%')
-        >>> Duration.of(500) == Duration.of("500st")
-        True
-        >>> Duration.of(1) == Duration.of(1.0)
-        False
+    Attributes:
+        steps_per_epoch: Updates in an epoch, or None.
+        samples_per_epoch: Samples in an epoch, or None.
+        sequence: Tokens in a sample, or None.
+        counter: The samples seen before each step, or None.
     """
 
-    amount: Fraction
-    unit: str
+    steps_per_epoch: int | None = None
+    samples_per_epoch: int | None = None
+    sequence: int | None = None
+    counter: Counter | None = None
 
-    def __post_init__(self) -> None:
-        if self.amount > LONGEST or self.amount.denominator > _FINEST:
-            raise ScheduleError(
-                f"a duration in {self.unit!r} must be at most {LONGEST:.0e}, of at most 40 decimals"
-            )
-
-    @classmethod
-    def of(cls, value: DurationLike, name: str = "steps") -> Duration:
-        """Read a duration from what people write.
-
-        Arguments:
-            value: An int (steps), a ``Fraction`` (a real number of steps), a float in (0, 1]
-                (a share of the run), text with a unit, or a Duration.
-            name: The argument's name, for the message.
-
-        Raises:
-            ScheduleError: If it is negative, a bool, a float outside (0, 1], or text that is no
-                duration.
-        """
-        if isinstance(value, Duration):
-            return value
-        if isinstance(value, str):
-            return _from_text(value, name)
-        if isinstance(value, bool):
-            raise ScheduleError(f"{name}={value!r} is a bool; write a number of steps")
-        if isinstance(value, Fraction):
-            return cls(_not_negative(value, value, name), _STEPS)
-        if isinstance(value, numbers.Integral):
-            return cls(_not_negative(Fraction(int(value)), value, name), _STEPS)
-        if isinstance(value, numbers.Real):
-            return _from_share(value, name)
-        raise ScheduleError(
-            f"{name}={value!r} is not a duration; write 500 (steps), '20%' or '3ep'"
+    def within(self, outer: Units) -> Units:
+        """Return these, with what is missing taken from the units of the run around."""
+        epochs = self if self.steps_per_epoch or self.samples_per_epoch else outer
+        return Units(
+            epochs.steps_per_epoch,
+            epochs.samples_per_epoch,
+            self.sequence or outer.sequence,
+            self.counter or outer.counter,
         )
 
-    @property
-    def rounds(self) -> bool:
-        """Whether the boundary that it ends at is rounded to a whole step."""
-        return self.unit != _STEPS
+    def count(self, duration: Duration) -> tuple[str, Fraction]:
+        """Return a duration, other than a share, in steps or in samples, and which of them.
 
-    @property
-    def is_share(self) -> bool:
-        """Whether it is a share of the run."""
-        return self.unit == _SHARE
+        Raises:
+            NeedsHorizon: If what an epoch or a token is, is not known.
+            NeedsClock: If it is a time.
+        """
+        amount, unit = duration.amount, duration.unit
+        if unit in (STEPS, SAMPLES):
+            return unit, amount
+        if unit == SECONDS:
+            raise NeedsClock(
+                f"'{duration}' is in seconds, which are no number of steps: drive the schedule by "
+                "the time that passes, with lehr.WallClock(schedule)"
+            )
+        if unit == TOKENS:
+            if self.sequence is None:
+                raise self._missing(duration, "tokens", "batch", "sequence")
+            return SAMPLES, amount / self.sequence
+        if self.steps_per_epoch is not None:
+            return STEPS, amount * self.steps_per_epoch
+        if self.samples_per_epoch is None:
+            raise self._missing(duration, "epochs", "steps_per_epoch")
+        return SAMPLES, amount * self.samples_per_epoch
 
-    def __sub__(self, other: Duration) -> Duration:
-        if self.unit != other.unit:
-            raise ScheduleError(f"cannot subtract {other} from {self}: write both in one unit")
-        return Duration(self.amount - other.amount, self.unit)
+    def counted(self, duration: Duration) -> Counter:
+        """Return the counter that a duration is translated by from steps to samples or back."""
+        if self.counter is None:
+            names = {EPOCHS: "epochs", SAMPLES: "samples", TOKENS: "tokens", STEPS: "steps"}
+            needs = ("batch", "sequence") if duration.unit == TOKENS else ("batch",)
+            raise self._missing(duration, names[duration.unit], *needs)
+        return self.counter
 
-    def __add__(self, other: Duration) -> Duration:
-        if self.unit != other.unit:
-            raise ScheduleError(f"cannot add {other} to {self}: write both in one unit")
-        return Duration(self.amount + other.amount, self.unit)
-
-    def __str__(self) -> str:
-        if self.unit == _SHARE:
-            return f"{_decimal(self.amount * 100)}%"
-        if self.unit == _STEPS and self.amount.denominator == 1:
-            return str(self.amount.numerator)
-        return f"{_decimal(self.amount)}{self.unit}"
-
-    def __repr__(self) -> str:
-        return f"Duration.of({self.code})"
-
-    @property
-    def code(self) -> str:
-        """The literal that a person would type: ``500``, ``'20%'``, ``'4.1st'``."""
-        text = str(self)
-        return text if text.isdecimal() else repr(text)
+    def _missing(self, duration: Duration, kind: str, *needs: str) -> NeedsHorizon:
+        known = {"batch": self.counter, "sequence": self.sequence}
+        lacking = [name for name in needs if known.get(name) is None]
+        given = [name for name in needs if known.get(name) is not None]
+        also = f", and this run has a {given[0]} but no {lacking[0]}" if given else ""
+        written = ", ".join(f"{name}=..." for name in needs)
+        return NeedsHorizon(
+            f"'{duration}' is in {kind}{also}: write .over(Horizon(..., {written}))"
+        )
 
 
-DurationLike = int | float | str | Fraction | Duration
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, repr=False, init=False)
 class Horizon:
-    """The run that a schedule is placed over: how long it is, and what an epoch is.
+    """The run that a schedule is placed over: how long it is, and what its units are.
+
+    The unit of the length is the clock of the run. Over ``"2Gtok"`` the progress of every piece is
+    counted by the tokens that were really seen before each step, also where the size of the batches
+    changes on the way; over ``10_000`` by the steps. Lengths in other units are translated exactly,
+    at the place where they stand.
 
     Arguments:
-        length: The run's length, at least one step: steps, epochs, or, for a run inside another
-            run, a share of that one.
-        steps_per_epoch: Updates in an epoch, at least 1; needed only where epochs are used.
+        length: The run's length, at least one step: steps, epochs, samples, tokens or seconds; or,
+            for a run inside another run, a share of that one.
+        steps_per_epoch: Updates in an epoch, at least 1.
+        samples_per_epoch: Samples in an epoch, at least 1, in place of ``steps_per_epoch``: an
+            epoch then ends inside a step where the batches do not divide it.
+        batch: Samples in an update (of all devices and accumulated micro-batches together): a
+            number; or one for each step, of which the last holds; or a schedule of the step whose
+            values, rounded to whole numbers, are the sizes. A schedule with lengths in samples or
+            tokens is one of the samples seen: ``linear("50Msa", start=256, to=1024)``.
+        sequence: Tokens in a sample. Where batches are counted in tokens, write ``sequence=1``.
 
     Raises:
-        ScheduleError: If the length is zero, or in epochs whose length is not given.
+        ScheduleError: If the length is zero, a number is not whole or below 1, or both kinds of
+            epoch are given.
 
     Example:
         >>> Horizon("30ep", steps_per_epoch=118).steps
         3540
+        >>> Horizon("2Gtok", batch=512, sequence=4096).steps
+        954
+        >>> Horizon("10ksa", batch=[16] * 100 + [32]).steps
+        363
     """
 
     length: Duration
     steps_per_epoch: int | None = None
+    samples_per_epoch: int | None = None
+    batch: int | tuple[int, ...] | Schedule | None = None
+    sequence: int | None = None
 
-    def __init__(self, length: DurationLike, steps_per_epoch: int | None = None) -> None:
+    def __init__(
+        self,
+        length: DurationLike,
+        steps_per_epoch: int | None = None,
+        *,
+        samples_per_epoch: int | None = None,
+        batch: BatchLike | None = None,
+        sequence: int | None = None,
+    ) -> None:
+        from lehr.batches import batch_of
+
         duration = Duration.of(length, "horizon")
         if duration.amount == 0:
             raise ScheduleError(f"horizon={duration.code}: a run has at least one step")
-        if steps_per_epoch is not None:
-            steps_per_epoch = whole("steps_per_epoch", steps_per_epoch, at_least=1)
-        object.__setattr__(self, "length", duration)
-        object.__setattr__(self, "steps_per_epoch", steps_per_epoch)
+        if steps_per_epoch is not None and samples_per_epoch is not None:
+            raise ScheduleError(
+                f"samples_per_epoch={samples_per_epoch!r} is given beside steps_per_epoch="
+                f"{steps_per_epoch!r}: an epoch has one length"
+            )
+        given = {
+            "length": duration,
+            "steps_per_epoch": _count("steps_per_epoch", steps_per_epoch),
+            "samples_per_epoch": _count("samples_per_epoch", samples_per_epoch),
+            "batch": None if batch is None else batch_of(batch),
+            "sequence": _count("sequence", sequence),
+        }
+        vars(self).update(given)
 
     @classmethod
-    def of(cls, value: HorizonLike, steps_per_epoch: int | None = None) -> Horizon:
-        """Return ``value`` as a Horizon; ``steps_per_epoch`` belongs to a bare length only."""
+    def of(cls, value: HorizonLike, steps_per_epoch: int | None = None, **units: Any) -> Horizon:
+        """Return ``value`` as a Horizon; the other arguments belong to a bare length only."""
+        units["steps_per_epoch"] = steps_per_epoch
         if not isinstance(value, Horizon):
-            return cls(value, steps_per_epoch)
-        if steps_per_epoch is not None:
-            raise ScheduleError(
-                f"steps_per_epoch={steps_per_epoch!r} is given twice: the horizon {value} has one"
-            )
+            return cls(value, **units)
+        for name, given in units.items():
+            if given is not None:
+                raise ScheduleError(
+                    f"{name}={given!r} is given twice: write it in {value!r}, or without one"
+                )
         return value
+
+    @cached_property
+    def units(self) -> Units:
+        """What it says of epochs, batches and tokens."""
+        from lehr.batches import counter_of
+
+        counter = None if self.batch is None else counter_of(self.batch, self.sequence)
+        return Units(self.steps_per_epoch, self.samples_per_epoch, self.sequence, counter)
 
     @property
     def steps(self) -> int:
-        """The run's length in whole steps (epochs times their length, rounded half up)."""
-        return round_half_up(Run(self).measure(self.length))
+        """The run's length in whole steps: for samples and tokens, enough to see them all.
+
+        Raises:
+            NeedsHorizon: If the length of an epoch, the batch or the sequence is missing, or it is
+                a share of another run.
+            NeedsClock: If it is a time.
+        """
+        from lehr.placing import Run
+
+        return int(Run().extent(self))
+
+    def samples_before(self, step: int) -> int:
+        """Return the samples that the run has seen before a step, from 0.
+
+        Raises:
+            NeedsHorizon: If no batch is given.
+
+        Example:
+            >>> Horizon(10, batch=[16, 16, 32]).samples_before(4)
+            96
+        """
+        step = whole("step", step, at_least=0)
+        counter = self.units.counted(Duration(Fraction(step), STEPS))
+        return int(counter.before(Fraction(step)))
+
+    def tokens_before(self, step: int) -> int:
+        """Return the tokens that the run has seen before a step, from 0.
+
+        Raises:
+            NeedsHorizon: If no batch or no sequence is given.
+
+        Example:
+            >>> Horizon("2Gtok", batch=512, sequence=4096).tokens_before(10)
+            20971520
+        """
+        if self.sequence is None:
+            raise NeedsHorizon(f"{self!r} has no tokens: write sequence=...")
+        return self.samples_before(step) * self.sequence
 
     def __str__(self) -> str:
         epochs = "" if self.steps_per_epoch is None else f" of {self.steps_per_epoch} steps"
         return f"{self.length}{epochs}"
 
+    def __repr__(self) -> str:
+        texts = [f"{name}={text}" if name else text for name, text in self.arguments.items()]
+        return f"Horizon({', '.join(texts)})"
+
+    @property
+    def arguments(self) -> dict[str, str]:
+        """Its arguments' texts, as a person would type them; that of the length is under ``""``."""
+        given: dict[str, Any] = {
+            "steps_per_epoch": self.steps_per_epoch,
+            "samples_per_epoch": self.samples_per_epoch,
+            "batch": list(self.batch) if isinstance(self.batch, tuple) else self.batch,
+            "sequence": self.sequence,
+        }
+        texts = {name: repr(value) for name, value in given.items() if value is not None}
+        return {"": self.length.code, **texts}
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The table of its batches is only a cache.
+        return {part.name: getattr(self, part.name) for part in fields(self)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+
 
 HorizonLike = DurationLike | Horizon
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Where durations become steps: the horizon that is in force while a schedule is placed.
-
-    Arguments:
-        horizon: The run, or None where a schedule is used without one.
-        steps: Its length in steps, or None.
-        exact: Inside a repeat: shares are not rounded, so that all cycles are equal.
-    """
-
-    horizon: Horizon | None = None
-    steps: Fraction | None = None
-    exact: bool = False
-
-    def measure(self, duration: Duration) -> Fraction:
-        """Return the duration in steps, not rounded.
-
-        Raises:
-            NeedsHorizon: If it is a share of a run, or in epochs, and that is not known.
-        """
-        if duration.unit == _STEPS:
-            return duration.amount
-        steps = self._measure(duration)
-        if steps > LONGEST:
-            raise ScheduleError(f"'{duration}' of this run is more than {LONGEST:.0e} steps")
-        return steps
-
-    def _measure(self, duration: Duration) -> Fraction:
-        if duration.unit == _SHARE:
-            if self.steps is None:
-                raise NeedsHorizon(f"'{duration}' is a share of a run: write .over(1000) first")
-            return duration.amount * self.steps
-        per_epoch = self.horizon.steps_per_epoch if self.horizon else None
-        if per_epoch is None:
-            raise NeedsHorizon(
-                f"'{duration}' is in epochs: write .over(Horizon(..., steps_per_epoch=...))"
-            )
-        return duration.amount * per_epoch
-
-    def place(self, duration: Duration) -> Fraction:
-        """Return the duration in steps, rounded to whole ones where its unit rounds."""
-        steps = self.measure(duration)
-        return Fraction(round_half_up(steps)) if duration.rounds and not self.exact else steps
-
-    def exactly(self) -> Run:
-        """Return the same run, with shares left unrounded."""
-        return Run(self.horizon, self.steps, exact=True)
-
-    def enter(self, horizon: Horizon, closed: bool, size: Fraction | None = None) -> Run:
-        """Return the run that ``horizon`` makes inside this one.
-
-        Arguments:
-            horizon: The inner run; it takes this run's epochs where it has none of its own.
-            closed: Whether the end level belongs on the last step, so that the run spans one step
-                less.
-            size: The steps that a path around it has rounded it to.
-        """
-        if horizon.steps_per_epoch is None and self.horizon is not None:
-            horizon = Horizon(horizon.length, self.horizon.steps_per_epoch)
-        steps = size
-        if steps is None:
-            steps = Run(horizon, self.steps, self.exact).place(horizon.length)
-        if steps == 0:
-            raise ScheduleError(f"a run of {horizon} rounds to 0 steps; it needs at least one")
-        return Run(horizon, max(steps - closed, Fraction(0)))
-
-
-def round_half_up(value: Fraction) -> int:
-    """Round to the nearest whole number, halves up, exactly."""
-    return math.floor(value + Fraction(1, 2))
-
-
-def exact(name: str, value: int | float | Fraction | str) -> Fraction:
-    """Return the number that was meant: a float's decimal text, ``"4/3"``, or as it is.
-
-    Raises:
-        ScheduleError: If it is not a number greater than 0.
-    """
-    if isinstance(value, str):
-        if _FRACTION.fullmatch(value) is None:
-            raise ScheduleError(f"{name}={value[:60]!r} is not a number; write 1.5 or '4/3'")
-        value = Fraction(value)
-    if not isinstance(value, Fraction):
-        number(name, value)
-        value = Fraction(str(value))
-    if value <= 0:
-        raise ScheduleError(f"{name}={as_written(value)!r} must be greater than 0")
-    return value
-
-
-def as_written(value: Fraction) -> int | float | str:
-    """Return what :func:`exact` reads as this number: an int or a float where there is one."""
-    if value.denominator == 1:
-        return value.numerator
-    near = float(value)
-    return near if Fraction(str(near)) == value else f"{value.numerator}/{value.denominator}"
-
-
-def _not_negative(amount: Fraction, given: object, name: str) -> Fraction:
-    if amount < 0:
-        raise ScheduleError(f"{name}={given!r} is negative; a duration is at least 0")
-    return amount
-
-
-def _from_share(value: numbers.Real, name: str) -> Duration:
-    share = float(value)
-    if not 0 < share <= 1:
-        advice = (
-            f"write '{share * 100:g}%' or '{share:g}st'"
-            if 1 < share < math.inf
-            else "write '20%' for a share of the run, or an int for steps"
-        )
-        raise ScheduleError(f"{name}={value!r}: a float is a share of the run in (0, 1]; {advice}")
-    # The decimal text is what was meant: 0.1 is a tenth, not its binary neighbour.
-    return Duration(Fraction(str(value)), _SHARE)
-
-
-def _from_text(text: str, name: str) -> Duration:
-    match = _TEXT.fullmatch(text)
-    unit = match["unit"] if match else ""
-    if match is None or unit not in ("", _STEPS, _SHARE, _EPOCHS):
-        raise ScheduleError(
-            f"{name}={text[:60]!r} is not a duration; write '500' or '4.1st' (steps), "
-            "'20%' (of the run) or '3ep' (epochs)"
-        )
-    whole_part, _, divisor = match["amount"].partition("/")
-    amount = Fraction(whole_part) / int(divisor or 1)
-    if unit == "" and amount.denominator != 1:
-        raise ScheduleError(f"{name}={text!r} has no unit; write '{text}st' or '{text}%'")
-    if unit == _SHARE:
-        amount /= 100
-    return Duration(amount, unit or _STEPS)
-
-
-def _decimal(value: Fraction) -> str:
-    """Write a fraction exactly: as a decimal where it has one, else as p/q."""
-    digits, rest = 0, value.denominator
-    while rest % 10 == 0:
-        digits, rest = digits + 1, rest // 10
-    for prime in (2, 5):
-        while rest % prime == 0:
-            digits, rest = digits + 1, rest // prime
-    if rest != 1 or digits > 40:
-        return f"{value.numerator}/{value.denominator}"
-    scaled = str(value.numerator * 10**digits // value.denominator)
-    if digits == 0:
-        return scaled
-    scaled = scaled.rjust(digits + 1, "0")
-    return f"{scaled[:-digits]}.{scaled[-digits:]}".rstrip("0").rstrip(".")
+def _count(name: str, value: Any) -> int | None:
+    if value is None:
+        return None
+    count = whole(name, value, at_least=1)
+    if count > LONGEST:
+        raise ScheduleError(f"{name}={count} must be at most {LONGEST:.0e}")
+    return count

@@ -14,10 +14,11 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from lehr import evaluate, functions
+from lehr.duration import STEPS, Duration, DurationLike
 from lehr.easing import LINEAR, Ease, EaseLike
 from lehr.errors import NeedsHorizon, ScheduleError, level, number
 from lehr.evaluate import Curve
-from lehr.horizon import Duration, DurationLike, Run
+from lehr.placing import Run
 from lehr.schedule import ATOM, Reach, Schedule, Span, call
 
 __all__ = ["Formula", "Law", "Piece", "Table", "formula", "hold", "ramp", "table"]
@@ -85,8 +86,15 @@ class Piece(Schedule):
         if size == 0:
             return evaluate.Flat(size, self.to)
         if self.ease.function is not None:
-            return evaluate.Shaped(size, start, self.to, self.ease)
+            return self._shaped(run, start, self.to, size)
         return evaluate.Ramp(size, start, self.to, self.ease, self.log)
+
+    def _shaped(self, run: Run, start: float, to: float, size: Fraction) -> Curve:
+        def shaped(steps: Fraction | None) -> Curve:
+            assert steps is not None
+            return evaluate.Shaped(steps, start, to, self.ease)
+
+        return run.translated(STEPS if self.ease.iterations else run.clock, shaped, size)
 
     def _text(self) -> tuple[str, int]:
         steps = ("", "" if self.steps is None else self.steps.code, "")
@@ -147,10 +155,14 @@ class Law(Schedule):
         self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
     ) -> Curve:
         start = entry if self.start is None else self.start
-        scale = run.measure(self.scale)
+        clock, scale = run.scale(self.scale)
         if self.form == "exponential":
-            return evaluate.Exponential(room, start, self.rate, scale)
-        return evaluate.Power(room, start, scale, self.rate)
+            return run.translated(
+                clock, lambda room: evaluate.Exponential(room, start, self.rate, scale), room
+            )
+        return run.translated(
+            clock, lambda room: evaluate.Power(room, start, scale, self.rate), room
+        )
 
     def _text(self) -> tuple[str, int]:
         start = ("start", self.start, None)
@@ -178,12 +190,17 @@ class Table(Schedule):
         return Reach.FIXED
 
     def _span(self, run: Run) -> Span:
-        return Span(Fraction(len(self.entries)), rounds=False, shares=False)
+        return Span(run.measure(self._steps), rounds=False, shares=False)
+
+    @property
+    def _steps(self) -> Duration:
+        return Duration(Fraction(len(self.entries)), STEPS)
 
     def _place(
         self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
     ) -> Curve:
-        return evaluate.Samples(self.entries)
+        length = run.measure(self._steps)
+        return run.translated(STEPS, lambda _: evaluate.Samples(self.entries), length)
 
     def _text(self) -> tuple[str, int]:
         return f"table({list(self.entries)})", ATOM
@@ -208,7 +225,7 @@ class Formula(Schedule):
     def __post_init__(self) -> None:
         if not callable(self.function):
             raise ScheduleError(f"formula: function={self.function!r} cannot be called")
-        if self.per is not None and (self.per.rounds or self.per.amount == 0):
+        if self.per is not None and (self.per.unit != STEPS or self.per.amount == 0):
             raise ScheduleError(f"per={self.per.code}: stretches are counted in steps; write 100")
         if not self.low <= self.high or self.low == math.inf or self.high == -math.inf:
             raise ScheduleError(f"formula: low={self.low!r} is above high={self.high!r}")
@@ -229,9 +246,13 @@ class Formula(Schedule):
     def _place(
         self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
     ) -> Curve:
+        return run.translated(STEPS, self._curve, room)
+
+    def _curve(self, room: Fraction | None) -> Curve:
+        per = self.per.amount if self.per else None
         if isinstance(self.function, functions.Member):
-            return evaluate.Known(room, self.function, self.per.amount if self.per else None)
-        function = PerCycle(self.function, self.per.amount) if self.per else self.function
+            return evaluate.Known(room, self.function, per)
+        function = self.function if per is None else PerCycle(self.function, per)
         return evaluate.Call(room, function, self.low, self.high)
 
     def _text(self) -> tuple[str, int]:

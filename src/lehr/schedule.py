@@ -37,7 +37,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from enum import Enum
 from fractions import Fraction
@@ -45,23 +45,18 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 from lehr import evaluate
+from lehr.duration import Duration, DurationLike, exact
 from lehr.errors import ScheduleError
 from lehr.evaluate import Curve
 from lehr.evaluate.arithmetic import as_number, scalars
-from lehr.horizon import (
-    Duration,
-    DurationLike,
-    Horizon,
-    HorizonLike,
-    Run,
-    exact,
-)
+from lehr.horizon import Horizon, HorizonLike
+from lehr.placing import Run
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Reach", "Schedule", "Span"]
+__all__ = ["BatchLike", "Reach", "Schedule", "Span"]
 
 
 class Reach(Enum):
@@ -180,15 +175,22 @@ class Schedule(ABC):
         horizon: HorizonLike,
         *,
         steps_per_epoch: int | None = None,
+        samples_per_epoch: int | None = None,
+        batch: BatchLike | None = None,
+        sequence: int | None = None,
         closed: bool = False,
         past: Literal["hold", "raise"] = "hold",
     ) -> Schedule:
         """Place the schedule over a run, which gives shares, epochs and open parts their length.
 
         Arguments:
-            horizon: The run's length (steps, ``"30ep"``, a :class:`~lehr.horizon.Horizon`), or its
-                share of the run that this one is part of.
-            steps_per_epoch: Updates in an epoch, where ``horizon`` does not say it.
+            horizon: The run's length (steps, ``"30ep"``, ``"2Gtok"``, a
+                :class:`~lehr.horizon.Horizon`), or its share of the run that this one is part of.
+            steps_per_epoch: Updates in an epoch; this and the next three, where ``horizon`` does
+                not say it: see :class:`~lehr.horizon.Horizon`.
+            samples_per_epoch: Samples in an epoch, in its place.
+            batch: Samples in an update: a number, one for each step, or a schedule.
+            sequence: Tokens in a sample.
             closed: Put the end level on the last step of the run, rather than on the step after.
             past: What a step after the run gives: the end level, or :class:`PastEnd`.
 
@@ -202,7 +204,8 @@ class Schedule(ABC):
         """
         from lehr.operators import Over
 
-        return Over(self, Horizon.of(horizon, steps_per_epoch), closed, past)
+        units = {"samples_per_epoch": samples_per_epoch, "batch": batch, "sequence": sequence}
+        return Over(self, Horizon.of(horizon, steps_per_epoch, **units), closed, past)
 
     def repeat(
         self,
@@ -371,6 +374,9 @@ class Schedule(ABC):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
+
+
+BatchLike = int | Iterable[int] | Schedule
 
 
 # How strongly a text binds, as Python's own operators do.

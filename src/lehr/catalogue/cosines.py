@@ -7,8 +7,8 @@ from fractions import Fraction
 from lehr.catalogue.curves import K_DECAY
 from lehr.catalogue.decay import cosine
 from lehr.catalogue.registry import Paper, With, entry
+from lehr.duration import Duration, DurationLike
 from lehr.errors import number
-from lehr.horizon import Duration, DurationLike
 from lehr.leaves import ramp
 from lehr.schedule import Schedule
 

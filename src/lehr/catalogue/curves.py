@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from lehr.catalogue.registry import Paper, With, entry
+from lehr.duration import Duration, DurationLike
 from lehr.errors import ScheduleError, level, number, whole
-from lehr.horizon import Duration, DurationLike
 from lehr.leaves import hold, ramp
 from lehr.operators import Sequence
 from lehr.schedule import Schedule

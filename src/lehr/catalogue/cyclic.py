@@ -9,8 +9,8 @@ from lehr.catalogue.common import between
 from lehr.catalogue.decay import cosine, exponential, linear
 from lehr.catalogue.registry import Paper, With, entry
 from lehr.catalogue.warmup import warmup
+from lehr.duration import Duration, DurationLike
 from lehr.errors import ScheduleError, number
-from lehr.horizon import Duration, DurationLike
 from lehr.leaves import PerCycle, formula
 from lehr.schedule import Schedule
 

@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Sequence
 
 from lehr.catalogue.registry import Paper, With, entry
+from lehr.duration import Duration, DurationLike
 from lehr.errors import ScheduleError, number
-from lehr.horizon import Duration, DurationLike
 from lehr.leaves import Law, hold, ramp
 from lehr.schedule import Schedule
 

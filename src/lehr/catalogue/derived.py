@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from lehr.catalogue.decay import cosine
 from lehr.catalogue.registry import Paper, With, entry
+from lehr.duration import DurationLike
 from lehr.easing import EaseLike
 from lehr.errors import ScheduleError, level
-from lehr.horizon import DurationLike
 from lehr.leaves import ramp
 from lehr.schedule import Schedule
 

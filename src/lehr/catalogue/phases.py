@@ -10,9 +10,9 @@ from typing import Any, Literal
 from lehr.catalogue.common import joined
 from lehr.catalogue.decay import inverse
 from lehr.catalogue.registry import Paper, With, entry
+from lehr.duration import Duration, DurationLike
 from lehr.easing import Ease, EaseLike
 from lehr.errors import ScheduleError, level, number, whole
-from lehr.horizon import Duration, DurationLike
 from lehr.leaves import hold, ramp
 from lehr.schedule import Schedule
 

@@ -9,9 +9,9 @@ from lehr.catalogue.decay import cosine, geometric
 from lehr.catalogue.powers import power_law
 from lehr.catalogue.registry import Paper, With, entry
 from lehr.catalogue.warmup import warmup as _warmup
+from lehr.duration import Duration, DurationLike
 from lehr.easing import EaseLike
 from lehr.errors import ScheduleError, level, whole
-from lehr.horizon import Duration, DurationLike
 from lehr.leaves import hold, ramp
 from lehr.schedule import Schedule
 

@@ -7,8 +7,8 @@ from fractions import Fraction
 
 from lehr.catalogue.decay import inverse
 from lehr.catalogue.registry import Paper, With, entry
+from lehr.duration import DurationLike
 from lehr.errors import ScheduleError, number
-from lehr.horizon import DurationLike
 from lehr.leaves import hold, ramp
 from lehr.schedule import Schedule
 

@@ -9,8 +9,8 @@ from lehr.catalogue.common import between, joined
 from lehr.catalogue.decay import cosine, inverse, linear, polynomial
 from lehr.catalogue.registry import Paper, With, entry
 from lehr.catalogue.warmup import warmup as _warmup
+from lehr.duration import Duration, DurationLike
 from lehr.errors import ScheduleError, level, number, whole
-from lehr.horizon import Duration, DurationLike
 from lehr.leaves import hold
 from lehr.schedule import Schedule
 

@@ -6,8 +6,8 @@ import math
 
 from lehr.catalogue.decay import exponential
 from lehr.catalogue.registry import Paper, With, entry
+from lehr.duration import DurationLike
 from lehr.errors import number, whole
-from lehr.horizon import DurationLike
 from lehr.leaves import hold, ramp
 from lehr.schedule import Schedule
 

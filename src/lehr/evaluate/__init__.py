@@ -1,6 +1,8 @@
 """Evaluation: from placed schedules to numbers, for Python numbers and arrays alike."""
 
 from lehr.evaluate.combine import Clipped, Combined, Cycles, Stairs
+from lehr.evaluate.counted import Counted, Stepped
+from lehr.evaluate.counter import Counter
 from lehr.evaluate.curve import (
     Call,
     Curve,
@@ -18,6 +20,8 @@ __all__ = [
     "Call",
     "Clipped",
     "Combined",
+    "Counted",
+    "Counter",
     "Curve",
     "Cycles",
     "Exponential",
@@ -29,5 +33,6 @@ __all__ = [
     "Samples",
     "Shaped",
     "Stairs",
+    "Stepped",
     "cut",
 ]

@@ -15,7 +15,10 @@ from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lehr.evaluate.counter import Counter
 
 __all__ = ["Arithmetic", "as_number", "scalars"]
 
@@ -83,6 +86,29 @@ class Arithmetic(ABC):
     def clip(self, value: Any, low: float, high: float) -> Any:
         """Return ``value``, kept between two levels."""
 
+    def count(self, counter: Counter, t: Any, most: float) -> Any:
+        """Return the samples seen before steps, in integers where the steps are.
+
+        Arguments:
+            counter: The table.
+            t: The steps.
+            most: A number that the samples asked for do not reach.
+        """
+        row = self.find(counter.starts, t)
+        local = self.minus(t, self.take(counter.starts, row))
+        return self.take(counter.totals, row) + local * self.take(counter.sizes, row)
+
+    def uncount(self, counter: Counter, seen: Any) -> Any:
+        """Return the steps before which so many samples are seen."""
+        row = self.find(counter.totals, seen)
+        local = self.minus(seen, self.take(counter.totals, row))
+        return self.take(counter.starts, row) + local / self.take(counter.sizes, row)
+
+    def after(self, t: Any, start: int | float) -> Any:
+        """Return ``t - start``, which is at least 0: a start that is not whole was rounded."""
+        local = self.minus(t, start)
+        return local if isinstance(start, int) else self.clip(local, 0.0, math.inf)
+
     @abstractmethod
     def inside(self, t: Any, start: float, stop: float) -> Any:
         """Return whether ``start <= t < stop``."""
@@ -142,6 +168,12 @@ class _Scalars(Arithmetic):
 
     def full_like(self, t: Any, value: float) -> float:
         return value
+
+    def uncount(self, counter: Counter, seen: Any) -> int | float:
+        row = self.find(counter.totals, seen)
+        start, size, local = counter.starts[row], counter.sizes[row], seen - counter.totals[row]
+        # A whole step stays an int, for functions of the step that ask for one.
+        return start + (local // size if local % size == 0 else local / size)
 
     def map(self, function: Callable[[Any], Any], t: Any) -> float:
         return float(function(t))

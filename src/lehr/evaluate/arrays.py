@@ -17,6 +17,7 @@ from lehr.errors import ScheduleError
 from lehr.evaluate.arithmetic import Arithmetic, as_number, scalars
 
 if TYPE_CHECKING:
+    from lehr.evaluate.counter import Counter
     from lehr.evaluate.path import Path
 
 __all__ = ["Arrays", "arithmetic_of", "evaluate", "sliced"]
@@ -108,7 +109,10 @@ class Arrays(Arithmetic):
         if not self._integral and not xp.isdtype(like.dtype, "real floating"):
             raise TypeError(f"steps must be integers or real numbers, not {like.dtype}")
         self._device: Any = getattr(like, "device", None)
-        self.dtype = _widest_float(xp, self._device) if self._integral else like.dtype
+        self.dtype = like.dtype
+        if self._integral:
+            self.dtype = _widest(xp, self._device, "real floating", "float64", xp.float32)
+        self._long = _widest(xp, self._device, "signed integer", "int64", xp.int32)
         self.can_cut = isinstance(like, np.ndarray)
         self.sin, self.sqrt = xp.sin, xp.sqrt
         self.sinh, self.cosh = xp.sinh, xp.cosh
@@ -116,7 +120,7 @@ class Arrays(Arithmetic):
 
     def enter(self, t: Any) -> Any:
         """Return ``t`` in a type whose differences cannot wrap around."""
-        return self._xp.astype(t, self._xp.int64) if self._integral else t
+        return self._xp.astype(t, self._long) if self._integral else t
 
     def real(self, t: Any) -> Any:
         if not hasattr(t, "dtype"):
@@ -126,13 +130,14 @@ class Arrays(Arithmetic):
     def fractions(self, t: Any, steps: int | float) -> tuple[Any, Any]:
         if isinstance(steps, int) and self._is_integral(t):
             return self.real(t) / steps, self.real(steps - t) / steps
-        t, xp = self.real(t), self._xp
+        t, xp, steps = self.real(t), self._xp, float(steps)
         # A start that is not whole rounds: the shares are kept inside by hand.
         return xp.clip(t / steps, 0.0, 1.0), xp.clip((steps - t) / steps, 0.0, 1.0)
 
     def minus(self, t: Any, start: Any) -> Any:
         if isinstance(start, int):
-            return t - start if start else t
+            # Not as an int from real numbers: JAX takes none of more than 32 bits.
+            return t - (start if self._is_integral(t) else float(start)) if start else t
         if isinstance(start, float):
             return self.real(t) - start
         if self._is_integral(t) and self._is_integral(start):
@@ -144,10 +149,12 @@ class Arrays(Arithmetic):
         if self._is_integral(t) and size.denominator < 2**20:
             return xp.floor_divide(t * size.denominator, size.numerator)
         real, step = self.real(t), float(size)
-        count = xp.astype(xp.floor(real / step), xp.int64)
+        count = xp.astype(xp.floor(real / step), self._long)
         # The quotient may round across a boundary: compare, and step back or forth by one.
         base = self.real(count) * step
-        return count - xp.astype(base > real, xp.int64) + xp.astype(base + step <= real, xp.int64)
+        return (
+            count - xp.astype(base > real, self._long) + xp.astype(base + step <= real, self._long)
+        )
 
     def scaled(self, count: Any, size: Fraction) -> Any:
         number = as_number(size)
@@ -167,9 +174,44 @@ class Arrays(Arithmetic):
         if all(isinstance(value, bool) for value in values):
             dtype = xp.bool
         elif all(isinstance(value, int) for value in values):
-            dtype = xp.int64
+            dtype = self._long
         flat = xp.reshape(xp.clip(index, 0, len(values) - 1), (-1,))
         return xp.reshape(xp.take(self._constant(values, dtype), flat, axis=0), index.shape)
+
+    def count(self, counter: Counter, t: Any, most: float) -> Any:
+        # In floating point where the library cannot count so far: JAX has 32 bits by default.
+        whole = self._is_integral(t) and most < self._reach
+        starts, totals, sizes = self._columns(counter, whole)
+        flat = self._xp.reshape(t if whole else self.real(t), (-1,))
+        row = self._row(starts, flat)
+        seen = self._at(totals, row) + (flat - self._at(starts, row)) * self._at(sizes, row)
+        return self._xp.reshape(seen, t.shape)
+
+    def uncount(self, counter: Counter, seen: Any) -> Any:
+        starts, totals, sizes = self._columns(counter, self._is_integral(seen))
+        flat = self._xp.reshape(seen, (-1,))
+        row = self._row(totals, flat)
+        local = self.real(flat - self._at(totals, row)) / self.real(self._at(sizes, row))
+        return self._xp.reshape(self.real(self._at(starts, row)) + local, seen.shape)
+
+    @property
+    def _reach(self) -> int:
+        """A number that its integers do not reach."""
+        return int(self._xp.iinfo(self._long).max)
+
+    def _columns(self, counter: Counter, whole: bool) -> list[Any]:
+        columns, dtype = counter.arrays, self._long if whole else self.dtype
+        if whole and self._reach < 2**62:
+            rows = sum(total < self._reach for total in counter.totals)
+            columns = [column[:rows] for column in columns]
+        return [self._constant(column, dtype) for column in columns]
+
+    def _row(self, edges: Any, flat: Any) -> Any:
+        index = self._xp.searchsorted(edges, flat, side="right") - 1
+        return self._xp.clip(index, 0, edges.shape[0] - 1)
+
+    def _at(self, column: Any, row: Any) -> Any:
+        return self._xp.take(column, row, axis=0)
 
     def full_like(self, t: Any, value: float) -> Any:
         return self._xp.full_like(t, value, dtype=self.dtype)
@@ -193,6 +235,8 @@ class Arrays(Arithmetic):
         if self._is_integral(t):
             # The same in whole numbers, which is all that the standard lets them be compared with.
             start, stop = math.ceil(start), stop if stop == math.inf else math.ceil(stop)
+        else:
+            start, stop = float(start), float(stop)
         after = t >= start
         return after if stop == math.inf else after & (t < stop)
 
@@ -211,7 +255,7 @@ class Arrays(Arithmetic):
     def _is_integral(self, t: Any) -> bool:
         return bool(self._xp.isdtype(t.dtype, "integral"))
 
-    def _constant(self, values: Sequence[Any], dtype: Any) -> Any:
+    def _constant(self, values: Sequence[Any] | NDArray[Any], dtype: Any) -> Any:
         return self._xp.asarray(values, dtype=dtype, device=self._device)
 
 
@@ -234,9 +278,8 @@ def arithmetic_of(t: Any) -> Arrays:
     return Arrays(compat.array_namespace(t), t)
 
 
-def _widest_float(xp: Any, device: Any) -> Any:
-    """Return float64 where the device has it, else float32."""
+def _widest(xp: Any, device: Any, kind: str, name: str, other: Any) -> Any:
+    """Return a type of 64 bits where the device has it, else the other."""
     if xp is np:
-        return np.float64
-    kinds = xp.__array_namespace_info__().dtypes(device=device, kind="real floating")
-    return kinds.get("float64", xp.float32)
+        return getattr(np, name)
+    return xp.__array_namespace_info__().dtypes(device=device, kind=kind).get(name, other)

@@ -12,8 +12,8 @@ from typing import Any, Final, get_type_hints
 from lehr import leaves
 from lehr.catalogue import ENTRIES
 from lehr.catalogue.phases import one_cycle_momentum
+from lehr.duration import DurationLike
 from lehr.errors import ScheduleError
-from lehr.horizon import DurationLike
 from lehr.notation.problem import ParseError, argument_of, excerpt, show, suggest
 from lehr.notation.scan import scan
 from lehr.notation.values import DEEPEST, members, read

@@ -15,9 +15,10 @@ from functools import cache
 from typing import Any, Final, cast, get_args, get_origin, get_type_hints
 
 from lehr import functions, leaves, operators
+from lehr.duration import Duration, as_written
 from lehr.easing import Ease
 from lehr.errors import ScheduleError
-from lehr.horizon import Duration, Horizon, as_written
+from lehr.horizon import Horizon
 from lehr.notation.problem import ParseError, argument_of, show, suggest
 from lehr.notation.values import DEEPEST, members, optional, read
 from lehr.schedule import Schedule
@@ -76,17 +77,21 @@ class _Writer:
         if isinstance(value, Duration):
             text = str(value)
             return int(text) if text.isdecimal() else text
-        if isinstance(value, Horizon) and value.steps_per_epoch is not None:
-            return {
-                part.name: self._value(getattr(value, part.name), depth) for part in fields(value)
-            }
         if isinstance(value, Horizon):
-            return self._value(value.length, depth)
+            return self._horizon(value, depth)
         if isinstance(value, Fraction):
             return as_written(value)
         if isinstance(value, Ease):
             return _named(value.function, str(value)) if value.function else str(value)
         return _named(value, functions.name_of(value)) if callable(value) else value
+
+    def _horizon(self, horizon: Horizon, depth: int) -> Any:
+        """Return a horizon as a dict, or as its length where it has nothing else."""
+        given = {part.name: getattr(horizon, part.name) for part in fields(horizon)}
+        written = {
+            name: self._value(value, depth) for name, value in given.items() if value is not None
+        }
+        return written if len(written) > 1 else written["length"]
 
 
 def _named(function: Callable[[Any], Any], text: str | None) -> str:
@@ -233,10 +238,11 @@ class _Reader:
                 return self.node(inner, place, depth + 1)
             if Horizon in kinds:
                 return self._build(Horizon, inner, place, depth)
-        if Schedule in kinds and float not in kinds:
+        tuples = [kind for kind in kinds if get_origin(kind) is tuple]
+        if tuples and (len(kinds) == 1 or isinstance(value, list | tuple)):
+            return self._tuple(tuples[0], value, name, place, depth)
+        if kinds == (Schedule,):
             raise place.error(f"{show(value)} is not a schedule; write a dict with its kind")
-        if get_origin(hint) is tuple:
-            return self._tuple(hint, value, name, place, depth)
         if Horizon in kinds:
             return self._build(Horizon, {"length": value}, place, depth)
         if Duration in kinds and isinstance(value, float):
@@ -259,5 +265,5 @@ class _Reader:
 @cache
 def _fields(kind: type[Any]) -> dict[str, tuple[Field[Any], Any]]:
     """Return the fields of a class with their types."""
-    hints = get_type_hints(kind)
+    hints = get_type_hints(kind, localns={"Schedule": Schedule})
     return {part.name: (part, hints[part.name]) for part in fields(kind)}

@@ -13,9 +13,9 @@ from fractions import Fraction
 from typing import Any, Final, Literal, Protocol, Union, cast, get_args, get_origin
 
 from lehr import functions
+from lehr.duration import Duration, exact
 from lehr.easing import Ease
 from lehr.errors import ScheduleError, number, whole
-from lehr.horizon import Duration, exact
 from lehr.notation.problem import ParseError, show, suggest
 from lehr.schedule import Schedule
 

@@ -8,11 +8,12 @@ from fractions import Fraction
 from typing import Final
 
 from lehr import evaluate
+from lehr.duration import LONGEST, round_half_up
 from lehr.errors import NeedsHorizon, ScheduleError
 from lehr.evaluate import Curve
 from lehr.evaluate.arithmetic import as_number
-from lehr.horizon import LONGEST, Run, round_half_up
 from lehr.leaves import Piece
+from lehr.placing import Run
 from lehr.schedule import THEN, Reach, Schedule, Span, bracketed
 
 __all__ = ["EXACT_BITS", "Sequence", "bounded"]
@@ -62,9 +63,9 @@ class Sequence(Schedule):
         return Reach.FIXED
 
     def _span(self, run: Run) -> Span:
-        spans = [part._span(run) for part in self.parts]
+        spans, total = self._spans(run, self.parts)
         return Span(
-            self._total(spans),
+            total,
             any(span.rounds for span in spans),
             any(span.shares for span in spans),
         )
@@ -79,19 +80,18 @@ class Sequence(Schedule):
                 curve = evaluate.cut(curve, Fraction(0), length)
             curves.append(curve)
             if length is not None:
-                entry = curve.end
+                entry, run = curve.end, run.after(length)
         return evaluate.Path(curves)
 
     def _lengths(self, run: Run, room: Fraction | None) -> list[Fraction | None]:
         """Return the parts' lengths; boundaries are rounded, so that they sum to the whole."""
-        spans = [p._span(run) if p._reach is Reach.FIXED else None for p in self.parts]
-        taken = self._total([span for span in spans if span])
+        spans, taken = self._all_spans(run, room)
         rounding = any(span.rounds for span in spans if span)
         exact = at = Fraction(0)
         lengths: list[Fraction | None] = []
         for part, span in zip(self.parts, spans, strict=True):
             if span is None:
-                left = self._left(part, room, taken)
+                left = self._left(part, run, room, taken)
                 if left is None:
                     lengths.append(None)
                     continue
@@ -99,13 +99,13 @@ class Sequence(Schedule):
                 span = Span(left, rounding, False)
             exact += span.steps
             to = at + span.steps
-            if span.rounds and not run.exact:
+            if span.rounds and run.rounding:
                 to = max(at, Fraction(round_half_up(exact)))
             if span.shares and room is not None and to > room:
                 # What stands around it may have rounded its room down, but by less than a step.
                 if exact - room >= 1:
                     raise ScheduleError(
-                        f"{self} asks for {as_number(to)} of {as_number(room)} steps; "
+                        f"{self} asks for {as_number(to)} of {as_number(room)} {run.noun}; "
                         "its shares must leave room for what stands before them"
                     )
                 to = max(at, room)
@@ -113,9 +113,29 @@ class Sequence(Schedule):
             at = to
         return lengths
 
-    def _total(self, spans: list[Span]) -> Fraction:
+    def _all_spans(self, run: Run, room: Fraction | None) -> tuple[list[Span | None], Fraction]:
+        """Return the spans of all parts but the open one, and their sum.
+
+        What follows the open part is measured from the end: there it is known where it stands.
+        """
+        opened = next((i for i, p in enumerate(self.parts) if p._reach is not Reach.FIXED), None)
+        if opened is None:
+            spans, taken = self._spans(run, self.parts)
+            return list(spans), taken
+        before, first = self._spans(run, self.parts[:opened])
+        if room is not None:
+            run = run.ending(room)
+        after, second = self._spans(run, self.parts[opened + 1 :])
+        return [*before, None, *after], bounded(first + second, self)
+
+    def _spans(self, run: Run, parts: tuple[Schedule, ...]) -> tuple[list[Span], Fraction]:
+        """Return the spans of fixed parts, each measured where it stands, and their sum."""
         total = Fraction(0)
-        for span in spans:
+        spans: list[Span] = []
+        for part in reversed(parts) if run.backwards else parts:
+            span = part._span(run)
+            run = run.after(span.steps)
+            spans.append(span)
             total += span.steps
             # Thousands of unlike denominators would make a number of thousands of digits.
             if total.denominator.bit_length() > 2 * EXACT_BITS:
@@ -123,14 +143,16 @@ class Sequence(Schedule):
                     f"{self.parts[0]} and what follows it have too many unlike fractions of steps "
                     "for an exact sum; write decimals"
                 )
-        return bounded(total, self)
+        return (spans[::-1] if run.backwards else spans), bounded(total, self)
 
-    def _left(self, part: Schedule, room: Fraction | None, taken: Fraction) -> Fraction | None:
+    def _left(
+        self, part: Schedule, run: Run, room: Fraction | None, taken: Fraction
+    ) -> Fraction | None:
         if room is not None:
             if taken > room and part._reach is Reach.FLEXIBLE:
                 raise ScheduleError(
                     f"{part} takes what is left, but the rest of {self} takes "
-                    f"{as_number(taken)} of {as_number(room)} steps"
+                    f"{as_number(taken)} of {as_number(room)} {run.noun}"
                 )
             return max(room - taken, Fraction(0))
         if part is self.parts[-1] and part._reach is Reach.ENDLESS:

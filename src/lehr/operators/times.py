@@ -9,11 +9,13 @@ from fractions import Fraction
 from typing import Any, Final, Literal
 
 from lehr import evaluate
-from lehr.errors import NeedsHorizon, PastEnd, ScheduleError, number, whole
+from lehr.duration import Duration, as_written, round_half_up
+from lehr.errors import NeedsClock, NeedsHorizon, PastEnd, ScheduleError, number, whole
 from lehr.evaluate import Curve
 from lehr.evaluate.arithmetic import as_number
-from lehr.horizon import Duration, Horizon, Run, as_written, round_half_up
+from lehr.horizon import Horizon
 from lehr.operators.sequence import EXACT_BITS, bounded
+from lehr.placing import Run
 from lehr.schedule import ATOM, Reach, Schedule, Span, bracketed, call
 
 __all__ = ["Over", "Repeat", "Slice"]
@@ -41,6 +43,7 @@ class Slice(Schedule):
         return Reach.ENDLESS if endless else Reach.FIXED
 
     def _span(self, run: Run) -> Span:
+        run = run.from_start()
         if self.stop is None:
             length = self._inner_length(run) - run.place(self.start)
             return Span(max(length, Fraction(0)), False, False)
@@ -66,11 +69,12 @@ class Slice(Schedule):
         return max(run.place(self.stop) - run.place(self.start), Fraction(0))
 
     def _inner(self, run: Run, entry: float) -> Curve:
-        return self.inner._place(run, entry, run.steps)
+        return self.inner._place(run, entry, run.length)
 
     def _place(
         self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
     ) -> Curve:
+        run = run.from_start()
         start = run.place(self.start)
         length = size
         if length is None:
@@ -139,7 +143,7 @@ class Repeat(Schedule):
         return (self.stretch**self.times - 1) / (self.stretch - 1)
 
     def _span(self, run: Run) -> Span:
-        span = self.inner._span(run)
+        span = self.inner._span(run.exactly())
         return Span(bounded(span.steps * self._cycles, self), span.rounds, span.shares)
 
     def _place(
@@ -184,7 +188,7 @@ class Over(Schedule):
             raise ScheduleError(f"past={self.past!r} must be 'hold' or 'raise'")
         # Whatever does not fit shall be refused here rather than at the first step; what is still
         # missing (the length of an epoch, the run that this is a share of) may come from outside.
-        with contextlib.suppress(NeedsHorizon):
+        with contextlib.suppress(NeedsHorizon, NeedsClock):
             _ = self._path
 
     def __call__(self, t: Any) -> Any:
@@ -202,40 +206,38 @@ class Over(Schedule):
 
     def _span(self, run: Run) -> Span:
         length = self.horizon.length
-        if length.unit == "ep" and self.horizon.steps_per_epoch is not None:
-            run = Run(self.horizon, run.steps)
-        return Span(run.measure(length), length.rounds, length.is_share)
+        return Span(run.extent(self.horizon, rounded=False), length.rounds, length.is_share)
 
     def _place(
         self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
     ) -> Curve:
-        inner = run.enter(self.horizon, self.closed, size)
-        assert inner.steps is not None
-        length = size if size is not None else inner.steps + self.closed
-        if inner.steps == 0:
+        extent = run.extent(self.horizon) if size is None else size
+        whole_run = run.enter(self.horizon, extent)
+        inner = whole_run.closed() if self.closed else whole_run
+        assert inner.length is not None
+        if inner.length == 0:
             # A closed run of one step: its end level belongs on it.
-            whole_step = run.enter(self.horizon, False, size)
-            return evaluate.Flat(length, self.inner._place(whole_step, 1.0, whole_step.steps).end)
+            return evaluate.Flat(extent, self.inner._place(whole_run, 1.0, whole_run.length).end)
         if self.inner._reach is Reach.FIXED:
             self._check_fits(inner)
         # A run is complete in itself: the level before it does not enter.
-        curve = self.inner._place(inner, 1.0, inner.steps)
-        return evaluate.cut(evaluate.Path([curve]), Fraction(0), length)
+        curve = self.inner._place(inner, 1.0, inner.length)
+        curve = evaluate.cut(evaluate.Path([curve]), Fraction(0), whole_run.length)
+        return evaluate.cut(run.leave(curve, inner, extent), Fraction(0), extent)
 
     def _check_fits(self, run: Run) -> None:
-        span, steps = self.inner._span(run), run.steps
+        span, steps = self.inner._span(run), run.length
         assert steps is not None
         if span.shares and round_half_up(span.steps) > round_half_up(steps):
             raise ScheduleError(
-                f"{self.inner} asks for {as_number(span.steps)} of {as_number(steps)} steps: "
+                f"{self.inner} asks for {as_number(span.steps)} of {as_number(steps)} {run.noun}: "
                 "its shares add up to more than the run"
             )
 
     def _text(self) -> tuple[str, int]:
         method = call(
             "over",
-            ("", self.horizon.length.code, None),
-            ("steps_per_epoch", self.horizon.steps_per_epoch, None),
+            *((name, text, None) for name, text in self.horizon.arguments.items()),
             ("closed", self.closed, False),
             ("past", repr(self.past), repr("hold")),
         )

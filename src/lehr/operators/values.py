@@ -8,9 +8,10 @@ from fractions import Fraction
 from typing import TypeGuard
 
 from lehr import evaluate
+from lehr.duration import Duration
 from lehr.errors import ScheduleError, level
 from lehr.evaluate import Curve
-from lehr.horizon import Duration, Run
+from lehr.placing import Run
 from lehr.schedule import ATOM, PLUS, TIMES, Reach, Schedule, Span, bracketed, call
 
 __all__ = ["Clip", "Every", "Product", "Sum"]
@@ -118,7 +119,13 @@ class Every(_Wrapped):
     def _place(
         self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
     ) -> Curve:
-        return evaluate.Stairs(self.inner._place(run, entry, room, size), run.measure(self.steps))
+        curve = self.inner._place(run, entry, room, size)
+        clock, every = run.scale(self.steps)
+        if clock == run.clock:
+            return evaluate.Stairs(curve, every)
+        return run.translated(
+            clock, lambda _: evaluate.Stairs(run.turned(curve), every), curve.length
+        )
 
     def _text(self) -> tuple[str, int]:
         return f"{bracketed(self.inner, ATOM)}.every({self.steps.code})", ATOM

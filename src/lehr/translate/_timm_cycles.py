@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from lehr.horizon import LONGEST, exact
+from lehr.duration import LONGEST, exact
 from lehr.leaves import hold
 from lehr.schedule import Schedule
 from lehr.translate._parts import differing, go, share_of, steps, then

@@ -11,8 +11,8 @@ from fractions import Fraction
 from typing import Final
 
 from lehr.catalogue.cyclic import warm_restarts
+from lehr.duration import Duration
 from lehr.errors import ScheduleError, number, whole
-from lehr.horizon import Duration
 from lehr.leaves import hold, ramp
 from lehr.schedule import Schedule
 from lehr.translate._parts import schedule_of, then

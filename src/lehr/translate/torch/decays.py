@@ -9,8 +9,8 @@ from fractions import Fraction
 from typing import Any
 
 from lehr.catalogue.decay import constant, cosine, exponential, linear, multistep, polynomial, step
+from lehr.duration import LONGEST
 from lehr.errors import ScheduleError, number
-from lehr.horizon import LONGEST
 from lehr.leaves import formula, hold, ramp
 from lehr.schedule import Schedule
 from lehr.translate._parts import steps

@@ -1,0 +1,181 @@
+"""The sizes of a run's batches: as a number, as a list, or as a schedule."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from lehr.duration import LONGEST, SAMPLES
+from lehr.errors import NeedsHorizon, ScheduleError, whole
+from lehr.evaluate import Counter, Flat, Path
+from lehr.evaluate.arithmetic import scalars
+
+if TYPE_CHECKING:
+    from lehr.schedule import Schedule
+
+__all__ = ["batch_of", "counter_of"]
+
+_MOST_STEPS: Final = 10**7
+"""The most steps of a batch that changes; a batch that stays may stay for ever."""
+
+_MOST_CHANGES: Final = 50_000
+"""The most sizes that a schedule of the samples seen goes through."""
+
+_BLOCK: Final = 2**16
+
+
+def batch_of(batch: Any) -> int | tuple[int, ...] | Schedule:
+    """Return what was given as batch: a number, numbers, or a schedule.
+
+    Raises:
+        ScheduleError: If it is none of these, or a number is not whole or below 1.
+    """
+    from lehr.schedule import Schedule
+
+    if isinstance(batch, Schedule):
+        return batch
+    if isinstance(batch, str | bytes) or not isinstance(batch, Iterable):
+        return _size("batch", batch)
+    # A whole array at once, as Python's own numbers.
+    given = cast("list[Any]", batch.tolist() if hasattr(batch, "tolist") else list(batch))  # type: ignore[union-attr]
+    if not isinstance(given, list):
+        return _size("batch", given)
+    if not given:
+        raise ScheduleError("batch=[] is empty; write one number for each step, the last holds")
+    if len(given) > _MOST_STEPS:
+        raise ScheduleError(f"batch: {len(given)} numbers; at most {_MOST_STEPS} are taken")
+    return tuple(_size(f"batch[{i}]", size) for i, size in enumerate(given))
+
+
+def _size(name: str, value: Any) -> int:
+    if isinstance(value, str):
+        raise ScheduleError(
+            f"{name}={value[:60]!r} is text; write the samples of an update, as in batch=512 "
+            "(where batches are counted in tokens: batch=524288, sequence=1)"
+        )
+    size = whole(name, value, at_least=1)
+    if size > LONGEST:
+        raise ScheduleError(f"{name}={size} must be at most {LONGEST:.0e}")
+    return size
+
+
+def counter_of(batch: int | tuple[int, ...] | Schedule, sequence: int | None) -> Counter:
+    """Return the table of the samples before each step.
+
+    Arguments:
+        batch: As :func:`batch_of` returns it.
+        sequence: Tokens in a sample, for a schedule with lengths in tokens.
+
+    Raises:
+        ScheduleError: If a schedule has no length of its own, mixes steps with samples, changes for
+            ever, or has a size below 1.
+    """
+    if isinstance(batch, int):
+        return Counter([(batch, 1)])
+    if isinstance(batch, tuple):
+        return Counter((size, sum(1 for _ in same)) for size, same in groupby(batch))
+    path, by_samples = _placed(batch, sequence)
+    if path.length is None and not isinstance(path.parts[-1], Flat):
+        raise ScheduleError(
+            f"batch={batch} changes for ever; cut it where it shall stay, as in batch=s[:10_000]"
+        )
+    return Counter(_by_samples(path, batch) if by_samples else _by_steps(path, batch))
+
+
+def _placed(batch: Schedule, sequence: int | None) -> tuple[Path, bool]:
+    """Return the path of a batch's schedule, and whether its clock is the samples seen."""
+    from lehr.horizon import Units
+    from lehr.placing import Run
+
+    try:
+        return batch._path, False
+    except NeedsHorizon:
+        pass
+    run = Run(Units(sequence=sequence), unit=SAMPLES, clock=SAMPLES)
+    try:
+        curve = batch._place(run, 1.0, None)
+    except NeedsHorizon as error:
+        raise ScheduleError(
+            f"batch={batch}: write its lengths all in steps, or all in samples (or tokens, with "
+            f"sequence=...): {error}"
+        ) from None
+    return (curve if isinstance(curve, Path) else Path([curve])), True
+
+
+def _whole(values: Iterable[float], batch: Schedule) -> list[int]:
+    # Half a sample is rounded up, also where the value of a ramp is a rounding error below it.
+    sizes = [math.floor(round(v, 6) + 0.5) if math.isfinite(v) else 0 for v in values]
+    if min(sizes) < 1 or max(sizes) > LONGEST:
+        raise ScheduleError(
+            f"batch={batch} goes from {min(sizes)} to {max(sizes)}; a batch has at least one sample"
+        )
+    return sizes
+
+
+def _by_steps(path: Path, batch: Schedule) -> Iterator[tuple[int, int]]:
+    """Yield the sizes of a schedule of the step, and how many steps each is kept."""
+    import numpy as np
+
+    left = _MOST_STEPS
+    for part, begin in path.pieces():
+        first = math.ceil(begin)
+        if isinstance(part, Flat):
+            steps = 1 if part.length is None else math.ceil(begin + part.length) - first
+            if steps:
+                yield _whole([part.low], batch)[0], steps
+            continue
+        assert part.length is not None
+        last = math.ceil(begin + part.length)
+        left -= last - first
+        if left < 0:
+            raise ScheduleError(
+                f"batch={batch} changes over more than {_MOST_STEPS} steps; write a staircase of "
+                "hold(steps, at=size)"
+            )
+        for at in range(first, last, _BLOCK):
+            steps = np.arange(at, min(at + _BLOCK, last))
+            for size, same in groupby(_whole(batch(steps).tolist(), batch)):
+                yield size, sum(1 for _ in same)
+    if path.length is not None:
+        yield _whole([path.end], batch)[0], 1
+
+
+def _by_samples(path: Path, batch: Schedule) -> Iterator[tuple[int, int]]:
+    """Yield the sizes of a schedule of the samples seen, and how many steps each is kept.
+
+    The size of a batch decides where the next one stands: as many steps as keep one size are taken
+    at once.
+    """
+    import numpy as np
+
+    from lehr.evaluate.arrays import evaluate
+
+    stops = [*path.starts, path.stop][1:]
+    seen, block, changes = 0, 16, 0
+    while seen < path.stop:
+        changes += 1
+        if changes > _MOST_CHANGES:
+            raise ScheduleError(
+                f"batch={batch} changes more than {_MOST_CHANGES} times; write a staircase, as in "
+                "linear('50Msa', start=256, to=1024).every('10Msa')"
+            )
+        (size,) = _whole([path.value(seen, scalars)], batch)
+        index = bisect_right(path.starts, seen) - 1
+        if isinstance(path.parts[index], Flat):
+            stop = stops[index]
+            steps = 1 if stop == math.inf else math.ceil((Fraction(stop) - seen) / size)
+            yield size, steps
+            if stop == math.inf:
+                return
+        else:
+            ahead = np.arange(seen + size, seen + size * (block + 1), size)
+            sizes = _whole(evaluate(path, ahead).tolist(), batch)
+            steps = next((i + 1 for i, other in enumerate(sizes) if other != size), block)
+            yield size, steps
+            block = min(2 * block, _BLOCK) if steps == block else max(block // 2, 16)
+        seen += size * steps
+    yield _whole([path.end], batch)[0], 1
