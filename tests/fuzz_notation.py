@@ -92,7 +92,7 @@ def comes_back(schedule: Schedule) -> None:
         # A short text may build what is too long to be written out.
         if not any(words in str(error) for words in TOO_MUCH):
             raise AssertionError(f"{schedule!r} cannot be read: {error}") from error
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), contextlib.suppress(lehr.NeedsClock):
         run = schedule.over(1_000)
         for step in (0, 1, 499, 999, 1_000):
             run(step)
@@ -118,6 +118,12 @@ TEXTS = st.one_of(
             "100%",
             "3ep",
             "4.1st",
+            "2Mtok",
+            "1.5ksa",
+            "90min",
+            "1/7s",
+            "9999Tsa",
+            "1e9tok",
             "1/3%",
             "7/3st",
             "1e9",
@@ -166,6 +172,11 @@ def arguments_for(draw: st.DrawFn, parameter: inspect.Parameter) -> str:
         return draw(ATOMS)
     hint = str(parameter.annotation)
     likely = st.integers(1, 9).map(str)
+    if "Batch" in hint:
+        sizes = st.integers(-1, 99)
+        ramps = ["hold(9, at=2) >> hold(at=4)", "linear('99sa', start=1, to=9)", "cosine(9, to=2)"]
+        texts = st.one_of(sizes, st.lists(sizes, max_size=4)).map(str) | st.sampled_from(ramps)
+        return draw(texts)
     if "Schedule" in hint:
         return draw(st.sampled_from(["cosine()", "warmup(5) >> hold()", "table([1, 2])"]))
     if "Literal" in hint:
@@ -178,6 +189,7 @@ def arguments_for(draw: st.DrawFn, parameter: inspect.Parameter) -> str:
         likely = st.one_of(
             st.integers(1, 400).map(str),
             st.sampled_from(["'20%'", "'1/3%'", "'7/3st'", "0.1", "'0.00001st'", "10**9"]),
+            st.sampled_from(["'90sa'", "'2ktok'", "'9Mtok'", "'1ep'", "'1/7tok'", "'3s'", "'1h'"]),
         )
     elif "bool" in hint:
         likely = st.sampled_from(["True", "False"])
@@ -222,7 +234,8 @@ def texts() -> st.SearchStrategy[str]:
 @st.composite
 def mutated(draw: st.DrawFn) -> str:
     """A right text, somewhat spoilt."""
-    text = draw(st.one_of(strategies.unplaced().map(repr), texts()))
+    good = strategies.unplaced() | strategies.counted_runs()
+    text = draw(st.one_of(good.map(repr), texts()))
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, len(text)))
         to = draw(st.integers(at, min(len(text), at + 6)))
@@ -236,6 +249,7 @@ def mutated(draw: st.DrawFn) -> str:
 FIELDS = sorted({"lehr", "kind", "inner", "parts", "left", "right", "steps", "start", "to", "ease"})
 FIELDS += ["log", "form", "rate", "scale", "entries", "function", "per", "low", "high", "stop"]
 FIELDS += ["times", "stretch", "horizon", "closed", "past", "length", "steps_per_epoch"]
+FIELDS += ["samples_per_epoch", "batch", "sequence"]
 KINDS = ["piece", "law", "table", "formula", "sequence", "product", "sum", "slice", "repeat"]
 KINDS += ["every", "clip", "over", "no"]
 VALUES = st.one_of(
@@ -276,7 +290,8 @@ def _hashable(value: Any) -> bool:
 @st.composite
 def spoilt_trees(draw: st.DrawFn) -> Any:
     """The tree of a right schedule in which some values are others."""
-    tree = draw(strategies.unplaced().filter(_has_text).map(Schedule.to_dict))
+    good = strategies.unplaced() | strategies.counted_runs()
+    tree = draw(good.filter(_has_text).map(Schedule.to_dict))
     for _ in range(draw(st.integers(1, 2))):
         node: Any = tree
         while True:

@@ -12,9 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import lehr
-from lehr import Duration, Horizon, NeedsHorizon
+from lehr import Duration, Horizon, NeedsHorizon, ScheduleError
 
-units = st.sampled_from(["st", "%", "ep"])
+units = st.sampled_from(["st", "%", "ep", "sa", "tok", "s"])
 amounts = st.fractions(0, 10**6, max_denominator=10**6)
 
 
@@ -46,6 +46,20 @@ class TestDuration:
             ("3ep", 3, "ep"),
             ("1.5ep", Fraction(3, 2), "ep"),
             ("1/3ep", Fraction(1, 3), "ep"),
+            ("10_000sa", 10_000, "sa"),
+            ("1.28Msa", 1_280_000, "sa"),
+            ("500ktok", 500_000, "tok"),
+            ("500 Ktok", 500_000, "tok"),
+            ("2Mtok", 2_000_000, "tok"),
+            ("1.5Gtok", 1_500_000_000, "tok"),
+            ("1.5Btok", 1_500_000_000, "tok"),
+            ("15Ttok", 15 * 10**12, "tok"),
+            ("1/3ktok", Fraction(1_000, 3), "tok"),
+            ("10kst", 10_000, "st"),
+            ("20s", 20, "s"),
+            ("0.5s", Fraction(1, 2), "s"),
+            ("90min", 5_400, "s"),
+            ("1.5h", 5_400, "s"),
         ],
     )
     def test_what_is_written(
@@ -92,6 +106,23 @@ class TestDuration:
             (1 / 3, "33.33333333333333%"),
             (0, "0"),
             ("0%", "0%"),
+            ("2Mtok", "2Mtok"),
+            ("2_000_000tok", "2Mtok"),
+            ("1500Mtok", "1.5Gtok"),
+            ("500ktok", "500ktok"),
+            ("4096tok", "4096tok"),
+            ("2097152tok", "2097152tok"),
+            ("10_000sa", "10ksa"),
+            ("1.28Msa", "1.28Msa"),
+            ("0tok", "0tok"),
+            ("1/3tok", "1/3tok"),
+            ("20s", "20s"),
+            ("100s", "100s"),
+            ("90min", "90min"),
+            ("5400s", "90min"),
+            ("7200s", "2h"),
+            ("0.5s", "0.5s"),
+            ("0s", "0s"),
         ],
     )
     def test_its_text(self, written: int | float | str | Fraction, text: str) -> None:
@@ -125,6 +156,11 @@ class TestHorizon:
             (Horizon("0.5ep", steps_per_epoch=3), 2),  # 1.5, half up
             (Horizon("1/3ep", steps_per_epoch=100), 33),
             (Horizon("2/3ep", steps_per_epoch=100), 67),
+            (Horizon("1_000sa", batch=32), 32),  # 31.25: enough to see them all
+            (Horizon("1_024sa", batch=32), 32),
+            (Horizon("2Gtok", batch=512, sequence=4096), 954),  # 953.67
+            (Horizon("3ep", samples_per_epoch=50_000, batch=128), 1_172),  # 1171.9
+            (Horizon("1_000sa", batch=[100, 200, 300]), 5),  # 100, 300, 600, 900
         ],
     )
     def test_steps(self, horizon: Horizon, steps: int) -> None:
@@ -143,6 +179,11 @@ class TestHorizon:
     def test_its_text(self) -> None:
         assert str(Horizon("30ep", 118)) == "30ep of 118 steps"
         assert str(Horizon(1_000)) == "1000"
+        assert repr(Horizon("2Gtok", batch=512)) == "Horizon('2Gtok', batch=512)"
+
+    def test_a_unit_is_one_of_few(self) -> None:
+        with pytest.raises(ScheduleError, match="unit='days'"):
+            Duration(Fraction(3), "days")
 
 
 def flags(*lengths: str | int | float) -> lehr.Schedule:

@@ -320,6 +320,10 @@ def test_what_goes_by_the_step_does_in_a_run_of_tokens() -> None:
     assert_same(run(np.arange(59)), [1 / (1 + t * t) for t in range(59)])
     run = (lehr.hold(8) >> lehr.table([0.1, 0.2, 0.3, 0.4]) >> lehr.hold()).over(horizon)
     assert [run(t) for t in range(7, 14)] == [1.0, 0.1, 0.2, 0.3, 0.4, 0.4, 0.4]
+    run, plain = (lehr.linear() + lehr.noise(0.1, seed=3)).over(horizon), lehr.noise(0.1, seed=3)
+    expected = [1 - seen[t] / 500 + plain(t) for t in range(59)]
+    assert_same([run(t) for t in range(59)], expected)
+    assert_same(run(np.arange(59)), expected)
     run = lehr.exponential(0.9).over(horizon)
     assert_same([run(t) for t in range(59)], [0.9**t for t in range(59)])
     run = lehr.exponential(0.9, every="10sa").over(horizon)
