@@ -451,6 +451,31 @@ TREES: list[tuple[Schedule, dict[str, Any]]] = [
             "past": "raise",
         },
     ),
+    (
+        hold().over("2Gtok", batch=[16, 32], sequence=4096),
+        {
+            "kind": "over",
+            "inner": {"kind": "piece"},
+            "horizon": {"length": "2Gtok", "batch": [16, 32], "sequence": 4096},
+        },
+    ),
+    (
+        hold("10ksa").over(9, batch=hold("1ksa", at=4) >> hold(at=8)),
+        {
+            "kind": "over",
+            "inner": {"kind": "piece", "steps": "10ksa"},
+            "horizon": {
+                "length": 9,
+                "batch": {
+                    "kind": "sequence",
+                    "parts": [
+                        {"kind": "piece", "steps": "1ksa", "start": 4.0},
+                        {"kind": "piece", "start": 8.0},
+                    ],
+                },
+            },
+        },
+    ),
 ]
 
 
@@ -532,6 +557,17 @@ def in_sequence(piece: Any) -> dict[str, Any]:
             "schedule.horizon",
             "horizon has length, steps_per_epoch",
         ),
+        (
+            {"lehr": 1, "kind": "over", "inner": PIECE, "horizon": {"length": 9, "batch": [4, 0]}},
+            "schedule.horizon",
+            "batch[1]=0 must be at least 1",
+        ),
+        (
+            {"lehr": 1, "kind": "over", "inner": PIECE, "horizon": {"length": 9, "batch": 2.5}},
+            "schedule.horizon.batch",
+            "whole number",
+        ),
+        ({"lehr": 1, "kind": "piece", "log": True}, "schedule", "neither an ease"),
         ({"lehr": 1, "kind": "formula", "function": "no"}, "schedule.function", "not registered"),
         ({"lehr": 1, "kind": "formula", "function": nameless}, "schedule.function", "in quotes"),
     ],

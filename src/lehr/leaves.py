@@ -46,6 +46,8 @@ class Piece(Schedule):
         if self.start is not None:
             object.__setattr__(self, "start", level("start", self.start))
         if self.to is None:
+            if self.log or self.ease != LINEAR:
+                raise ScheduleError("to=None: a piece that stays has neither an ease nor log=True")
             return
         object.__setattr__(self, "to", level("to", self.to))
         self._check_moves(self.start)
