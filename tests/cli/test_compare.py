@@ -29,7 +29,8 @@ COMMAND = (
 
 
 def call(out: Path, *options: str) -> Result:
-    return CliRunner().invoke(lehr, ["compare", "--jobs", "1", "--out", str(out), *options])
+    jobs = [] if "--jobs" in options else ["--jobs", "1"]
+    return CliRunner().invoke(lehr, ["compare", *jobs, "--out", str(out), *options])
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +89,8 @@ def test_the_command_it_tells_is_this_one(out: Path) -> None:
         (["--peaks", "1,0.1"], "must be in ascending order"),
         (["--peaks", "0,1"], "must be finite and above 0"),
         (["--jobs", "0"], "0 is not in the range x>=1"),
+        (["--engine", "threads"], "engine='threads' is not known: write population, processes, da"),
+        (["--engine", "population", "--jobs", "2"], "jobs=2 cannot be done in one process"),
         (["--nonsense"], "No such option"),
     ],
 )
@@ -169,11 +172,15 @@ def wait_for(condition: object, seconds: float = 240) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "everyone", [False, True], ids=["to the parent", "to all, as a shell does"]
+    ("engine", "everyone"),
+    [("population", False), ("processes", False), ("processes", True), ("dask", True)],
+    ids=["population", "processes", "processes, to all as a shell does", "dask, to all"],
 )
-def test_ctrl_c_keeps_what_is_finished(everyone: bool, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_what_is_finished(engine: str, everyone: bool, tmp_path: Path) -> None:
+    if engine == "dask":
+        pytest.importorskip("distributed", reason="needs lehr[dask]")
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "lehr", "compare", "--jobs", "2", "--out", str(out)]
+    command = [sys.executable, "-m", "lehr", "compare", "--engine", engine, "--out", str(out)]
     process = subprocess.Popen(
         [*command, "--steps", "400", "--seeds", "2", "--peaks", "0.01,0.1"],
         stdout=subprocess.PIPE,
@@ -195,7 +202,8 @@ def test_ctrl_c_keeps_what_is_finished(everyone: bool, tmp_path: Path) -> None:
     assert stdout == ""
     assert stderr == (
         f"Stopped: {kept} of 770 trials are kept in {out / 'trials.db'}; to go on: lehr compare "
-        f"--task digits --steps 400 --seeds 2 --peaks 0.01,0.1 --out {out}\n"
+        f"--task digits --steps 400 --seeds 2 --peaks 0.01,0.1 --out {out} "
+        f"--engine {engine}\n"
     )
     found = json.loads((out / "results.json").read_text())
     assert found["settings"]["complete"] is False

@@ -1,15 +1,23 @@
-"""Work handed out: here, or to processes."""
+"""Work handed out: here, to processes, to a cluster; and workers that die over it."""
 
 import dataclasses
 import multiprocessing
+import os
+import signal
+import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import closing
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from lehr.lab.engine import WorkerError, run
+from lehr.lab import compare
+from lehr.lab.engine import Crew, WorkerError, crew, fly, run
 from lehr.lab.plan import Flight, Plan, Size
+from lehr.lab.processes import Processes
+from lehr.lab.trial import Kept, Outcome, Trial
 
 PLAN = Plan(size=Size(steps=10, seeds=2, tuning_seeds=1, peaks=(0.1,)))
 FLIGHTS = [Flight(pair, PLAN.scoring(pair, 0.1)) for pair in PLAN.pairs[:4]]
@@ -20,28 +28,137 @@ def queue(flights: list[Flight]) -> Callable[[], Flight | None]:
     return lambda: left.popleft() if left else None
 
 
-def test_processes_give_what_this_process_gives() -> None:
-    here = {flight.pair: kept for flight, kept in run(queue(FLIGHTS), jobs=1)}
-    there = {flight.pair: kept for flight, kept in run(queue(FLIGHTS), jobs=2)}
-    assert here.keys() == there.keys() == {flight.pair for flight in FLIGHTS}
-    for pair, kept in here.items():
-        assert [k.outcome for k in kept] == [k.outcome for k in there[pair]]
-        assert all(k.seconds > 0 for k in [*kept, *there[pair]])
+def outcomes(engine: str | Executor | None, jobs: int) -> dict[Any, list[Outcome]]:
+    """What an engine makes of the flights."""
+    with crew(engine, jobs) as by:
+        found = {flight.pair: kept for flight, kept in run(queue(FLIGHTS), by)}
+    assert all(k.seconds > 0 for kept in found.values() for k in kept)
+    return {pair: [k.outcome for k in kept] for pair, kept in found.items()}
+
+
+@pytest.fixture(scope="module")
+def here() -> dict[Any, list[Outcome]]:
+    return outcomes("population", 1)
+
+
+def test_processes_give_what_this_process_gives(here: dict[Any, list[Outcome]]) -> None:
+    assert here.keys() == {flight.pair for flight in FLIGHTS}
+    assert outcomes("processes", 2) == here
     assert not multiprocessing.active_children()
+
+
+def test_an_executor_of_ones_own_will_do(here: dict[Any, list[Outcome]]) -> None:
+    with ThreadPoolExecutor(2) as executor:
+        assert outcomes(executor, 2) == here
+
+
+def test_unless_one_is_named_the_jobs_decide() -> None:
+    with crew(None, 1) as by:
+        assert by.fly is fly
+        assert by.width() == 1
+    with crew(None, 3) as by:
+        assert isinstance(by.executor, Processes)
+        assert by.width() == 3
+
+
+@pytest.mark.parametrize(
+    ("engine", "jobs", "words"),
+    [
+        ("processes", 0, "jobs=0 must be at least 1"),
+        ("threads", 1, "engine='threads' is not known: write population, processes, dask, dask:/"),
+        ("", 2, "engine='' is not known"),
+        ("population", 2, "jobs=2 cannot be done in one process, .*: write engine='processes', or"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_begun(
+    engine: str, jobs: int, words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        compare(PLAN, tmp_path / "out", engine=engine, jobs=jobs)
+    assert not (tmp_path / "out").exists()
 
 
 def test_there_may_be_more_once_something_has_ended() -> None:
     left, seen = deque(FLIGHTS[:1]), []
-    for flight, _ in run(lambda: left.popleft() if left else None, jobs=1):
-        seen.append(flight.pair)
-        if len(seen) == 1:
-            left.append(FLIGHTS[3])
+    with crew("population", 1) as by:
+        for flight, _ in run(lambda: left.popleft() if left else None, by):
+            seen.append(flight.pair)
+            if len(seen) == 1:
+                left.append(FLIGHTS[3])
     assert seen == [FLIGHTS[0].pair, FLIGHTS[3].pair]
 
 
 def test_nothing_to_do_starts_nothing() -> None:
-    assert list(run(queue([]), jobs=2)) == []
+    with crew("processes", 2) as by:
+        assert list(run(queue([]), by)) == []
     assert not multiprocessing.active_children()
+
+
+# Workers that die, as an executor tells it.
+
+
+class Deadly(Executor):
+    """Loses its worker when one of these trials is among those it trains, so many times."""
+
+    def __init__(self, trials: list[Trial], times: int) -> None:
+        self.trials, self.times, self.log = trials, times, list[int]()
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        (trials,) = args
+        self.log.append(len(trials))
+        future: Future[Any] = Future()
+        if self.times and set(self.trials) & set(trials):
+            self.times -= 1
+            future.set_exception(BrokenExecutor("gone"))
+        else:
+            future.set_result(fn(trials))
+        return future
+
+
+def instead(trials: list[Trial]) -> list[Kept]:
+    """An outcome that shows whose it is."""
+    return [Kept(Outcome(None, (), (), t.seed / 100, 0.0, None), 1.0) for t in trials]
+
+
+WIDE = Flight(PLAN.pairs[0], PLAN._trials(PLAN.pairs[0], 0.1, range(11)))
+
+
+@pytest.mark.parametrize("times", [0, 1, 2, 3])
+def test_a_worker_that_dies_costs_time_only(times: int) -> None:
+    executor = Deadly(WIDE.trials[7:8], times)
+    found = list(run(queue([WIDE]), Crew(executor, lambda: 1, instead)))
+    trials = [trial for flight, _ in found for trial in flight.trials]
+    scores = [k.outcome.validation for _, kept in found for k in kept]
+    assert trials == WIDE.trials
+    assert scores == [trial.seed / 100 for trial in trials]
+    # Once it is flown again whole; after that in halves.
+    assert executor.log == {0: [11], 1: [11] * 2, 2: [11, 11, 5, 6], 3: [11, 11, 5, 6, 3, 3]}[times]
+
+
+def test_a_trial_whose_workers_always_die_is_named() -> None:
+    executor = Deadly(WIDE.trials[7:8], -1)
+    found = []
+    with pytest.raises(
+        WorkerError, match=r"6 workers died while they trained sgd/constant at .* 0.1 with seed 7"
+    ):
+        found.extend(run(queue([WIDE]), Crew(executor, lambda: 1, instead)))
+    # What did not need it is finished.
+    assert [t.seed for flight, _ in found for t in flight.trials] == [0, 1, 2, 3, 4, 5, 6]
+
+
+def fail(_: list[Trial]) -> list[Kept]:
+    raise ModuleNotFoundError("No module named 'sklearn'")
+
+
+def test_a_worker_that_lacks_something_is_told() -> None:
+    with (
+        ThreadPoolExecutor(1) as executor,
+        pytest.raises(WorkerError, match=r"cannot import .*sklearn.*: install it where the worker"),
+    ):
+        list(run(queue([WIDE]), Crew(executor, lambda: 1, fail)))
+
+
+# Processes that are killed.
 
 
 @pytest.mark.slow
@@ -49,17 +166,28 @@ def test_leaving_early_stops_what_is_under_way() -> None:
     # Minutes of training each, unless they are stopped.
     plan = Plan(size=dataclasses.replace(PLAN.size, steps=200_000))
     long = [Flight(pair, plan.scoring(pair, 0.1)) for pair in plan.pairs[:4]]
-    with closing(run(queue([FLIGHTS[0], *long]), jobs=2)) as finished:
-        next(finished)
+    with crew("processes", 2) as by:
+        next(run(queue([FLIGHTS[0], *long]), by))
         assert multiprocessing.active_children()
     assert not multiprocessing.active_children()
 
 
 @pytest.mark.slow
-def test_a_killed_worker_is_told() -> None:
-    with closing(run(queue(FLIGHTS), jobs=2)) as finished:
-        next(finished)
-        for child in multiprocessing.active_children():
-            child.kill()
-        with pytest.raises(WorkerError, match="a worker process died"):
-            list(finished)
+def test_killed_processes_cost_time_only(here: dict[Any, list[Outcome]]) -> None:
+    found = {}
+    with crew("processes", 2) as by:
+        for flight, kept in run(queue(FLIGHTS), by):
+            if not found:
+                for child in multiprocessing.active_children():
+                    child.kill()
+            found[flight.pair] = [k.outcome for k in kept]
+    assert found == here
+    assert not multiprocessing.active_children()
+
+
+def test_a_process_is_killed_over_its_own_work_only() -> None:
+    with crew("processes", 2) as by:
+        first, second = by.executor.submit(os.getpid), by.executor.submit(time.sleep, 3)
+        os.kill(first.result(), signal.SIGKILL)
+        assert second.result() is None
+        assert by.executor.submit(abs, -1).result() == 1

@@ -251,6 +251,28 @@ def test_no_trial_is_claimed_twice(path: Path) -> None:
         assert three.claim(TRIALS) == [TRIALS[3]]
 
 
+READ = "import sys; from lehr.lab import Store; s = Store(sys.argv[1]); print(len(s)); s.close()"
+
+
+def test_others_see_what_is_added_whoever_opened_and_closed_it_before(path: Path) -> None:
+    """A file that is closed anywhere in a process takes the locks of all of the process with it,
+    unless SQLite does it: then others would take the store for closed, and its log away."""
+
+    def seen_elsewhere() -> str:
+        command = [sys.executable, "-c", READ, str(path)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    with Store(path, write=True) as store:
+        store.claim(TRIALS)
+        Store(path).close()
+        assert seen_elsewhere() == "2\n"
+        store.add([(TRIALS[2], kept(0.5))])
+        assert seen_elsewhere() == "3\n"
+        Store(path, write=True).close()
+        store.add([(TRIALS[3], kept(0.5))])
+        assert seen_elsewhere() == "4\n"
+
+
 def test_what_the_silent_claimed_is_free(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Store(path, write=True) as one, Store(path, write=True) as two:
         assert one.claim(TRIALS) == TRIALS[2:]

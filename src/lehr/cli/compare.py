@@ -30,11 +30,13 @@ _TRAINING, _WAITING = "training", "waiting for another run"
 _INTERRUPTED = 130  # what a shell expects of a program that Ctrl-C ended
 
 
-class _Where(NamedTuple):
-    """What the user said about where things are kept."""
+class _How(NamedTuple):
+    """What the user said about where things are kept and who trains."""
 
     out: Path
     store: Path | None
+    engine: str | None
+    jobs: int | None
 
     @property
     def file(self) -> Path:
@@ -98,13 +100,25 @@ def _between_commas(read: Callable[[str], Any]) -> Callable[..., tuple[Any, ...]
     help="File to keep trials in; runs may share one.  [default: trials.db in the folder]",
 )
 @click.option(
+    "--engine",
+    metavar="NAME",
+    help="Who trains: population (this process), processes, dask (a cluster of this machine) or "
+    "dask://HOST:PORT (a running one).  [default: processes, or population for one job]",
+)
+@click.option(
     "--jobs",
     type=click.IntRange(min=1),
-    help="Processes to train in.  [default: one per processor]",
+    help="Populations to train at a time.  [default: one per processor]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write the results as JSON, for programs.")
 def compare(
-    quick: bool, out: Path, store: Path | None, jobs: int | None, as_json: bool, **chosen: Any
+    quick: bool,
+    out: Path,
+    store: Path | None,
+    engine: str | None,
+    jobs: int | None,
+    as_json: bool,
+    **chosen: Any,
 ) -> None:
     """Compare optimizers and schedules by training.
 
@@ -117,18 +131,16 @@ def compare(
     _check_installed()
     plan: Plan | None = None
     seen: list[Progress] = []
-    where = _Where(out, store)
+    how = _How(out, store, engine, jobs)
     try:
         plan = _plan(quick, {name: value for name, value in chosen.items() if value is not None})
         with _bar(errors) as show:
-            found = _run(plan, where, jobs or _processors(), lambda p: (seen.append(p), show(p)))
+            found = _run(plan, how, lambda p: (seen.append(p), show(p)))
     except KeyboardInterrupt:
-        errors.print(_stopped(plan, where, seen))
+        errors.print(_stopped(plan, how, seen))
         raise click.exceptions.Exit(_INTERRUPTED) from None
     if seen[0].reused:
-        errors.print(
-            f"{seen[0].reused:,} of {seen[0].total:,} trials were already in {where.file}."
-        )
+        errors.print(f"{seen[0].reused:,} of {seen[0].total:,} trials were already in {how.file}.")
     if as_json:
         click.echo(json.dumps(found, allow_nan=False))
     else:
@@ -156,17 +168,22 @@ def _plan(quick: bool, chosen: Mapping[str, Any]) -> Plan:
         raise Refused(str(error)) from None
 
 
-def _run(
-    plan: Plan, where: _Where, jobs: int, watch: Callable[[Progress], object]
-) -> dict[str, Any]:
-    from lehr.lab import StoreError, WorkerError, compare
+def _run(plan: Plan, how: _How, watch: Callable[[Progress], object]) -> dict[str, Any]:
+    from lehr.lab import EngineError, StoreError, WorkerError, compare
 
     try:
-        return compare(plan, where.out, store=where.store, jobs=jobs, watch=watch)
-    except (StoreError, OSError) as error:
+        return compare(
+            plan,
+            how.out,
+            store=how.store,
+            engine=how.engine,
+            jobs=how.jobs or (1 if how.engine == "population" else _processors()),
+            watch=watch,
+        )
+    except (EngineError, StoreError, OSError) as error:
         raise Refused(str(error)) from None
     except WorkerError as error:
-        raise click.ClickException(f"{error}; to go on: {_again(plan, where)}") from None
+        raise click.ClickException(f"{error}; to go on: {_again(plan, how)}") from None
 
 
 def _processors() -> int:
@@ -201,23 +218,24 @@ def _bar(errors: Console) -> Generator[Callable[[Progress], object]]:
         yield show
 
 
-def _again(plan: Plan, where: _Where) -> str:
+def _again(plan: Plan, how: _How) -> str:
     """What to type to go on with a comparison."""
-    words = [plan.command()]
-    if where.out != _OUT:
-        words += ["--out", shlex.quote(str(where.out))]
-    if where.store is not None:
-        words += ["--store", shlex.quote(str(where.store))]
-    return " ".join(words)
+    said = {
+        "--out": None if how.out == _OUT else how.out,
+        "--store": how.store,
+        "--engine": how.engine,
+    }
+    words = [word for name, value in said.items() if value for word in (name, str(value))]
+    return f"{plan.command()} {shlex.join(words)}".rstrip()
 
 
-def _stopped(plan: Plan | None, where: _Where, seen: list[Progress]) -> str:
+def _stopped(plan: Plan | None, how: _How, seen: list[Progress]) -> str:
     if plan is None or not seen:
         return "Stopped before anything was trained."
     last = seen[-1]
     return (
         f"Stopped: {last.reused + last.trained:,} of {last.total:,} trials are kept in "
-        f"{where.file}; to go on: {_again(plan, where)}"
+        f"{how.file}; to go on: {_again(plan, how)}"
     )
 
 

@@ -4,13 +4,14 @@ A `Plan` says what to train; `compare` trains it and gives the results.
 """
 
 from lehr.lab.comparison import Progress, compare
-from lehr.lab.engine import WorkerError
+from lehr.lab.engine import EngineError, WorkerError
 from lehr.lab.plan import FULL, QUICK, Pair, Plan, Size
 from lehr.lab.store import Record, Store, StoreError
 
 __all__ = [
     "FULL",
     "QUICK",
+    "EngineError",
     "Pair",
     "Plan",
     "Progress",

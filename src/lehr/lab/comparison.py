@@ -6,12 +6,13 @@ import json
 import os
 import time
 from collections.abc import Callable
-from contextlib import closing
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from lehr.lab import journal
-from lehr.lab.engine import run
+from lehr.lab.engine import Crew, crew, run
 from lehr.lab.plan import Flight, Pair, Plan
 from lehr.lab.results import results
 from lehr.lab.store import Store
@@ -50,6 +51,7 @@ def compare(
     out: Path,
     *,
     store: Path | None = None,
+    engine: str | Executor | None = None,
     jobs: int = 1,
     watch: Callable[[Progress], object] = lambda _: None,
 ) -> dict[str, Any]:
@@ -65,29 +67,35 @@ def compare(
         out: The folder for results and report; made if it is missing.
         store: The file to keep the trials in; `trials.db` in `out` unless it is named. Trials
             that an earlier lehr kept in `out/trials.jsonl` are taken over into it.
-        jobs: Processes to train in, at least 1. With more than one, a script must keep what it does
-            under `if __name__ == "__main__":`.
+        engine: Who trains: "population" (this process), "processes", "dask" (a cluster of this
+            machine), "dask://host:port" (a running one), or an executor of one's own, whose
+            workers can import lehr. Unless it is named: this process for one job, and processes
+            for more.
+        jobs: How many populations are trained at a time, at least 1; a running cluster decides
+            that itself. With processes, or a cluster of this machine, a script must keep what it
+            does under `if __name__ == "__main__":`.
         watch: Told how far it is, whenever that changes.
 
     Returns:
         The content of `results.json`.
 
     Raises:
-        ValueError: If `jobs` is below 1.
+        EngineError: If `jobs` is below 1, or more than the engine can do, or there is no such
+            engine.
         StoreError: If the store, or `out/trials.jsonl`, is something else, damaged, or newer than
             this lehr.
-        WorkerError: If one of the processes was killed; what was finished is kept.
+        WorkerError: If workers cannot be had, or die over one trial again and again; what was
+            finished is kept.
         KeyboardInterrupt: On Ctrl-C, when everything is written.
     """
-    if jobs < 1:
-        raise ValueError(f"jobs={jobs} must be at least 1")
+    workers = crew(engine, jobs)  # refused before anything is begun
     # Read first: nothing is begun beside a file that is not what it should be.
     before = journal.read(out / _JOURNAL) if (out / _JOURNAL).exists() else []
     out.mkdir(parents=True, exist_ok=True)
     with Store(store or out / STORE, write=True) as kept:
         kept.take_over(before)
         try:
-            _train(plan, kept, jobs, watch)
+            _train(plan, kept, workers, watch)
         except KeyboardInterrupt:
             _write(results(plan, kept), out)
             raise
@@ -124,24 +132,31 @@ class _Left:
         self._flying.discard(flight.pair)
 
 
-def _train(plan: Plan, store: Store, jobs: int, watch: Callable[[Progress], object]) -> None:
+def _train(
+    plan: Plan,
+    store: Store,
+    workers: AbstractContextManager[Crew],
+    watch: Callable[[Progress], object],
+) -> None:
     left = _Left(plan, store)
     reused, trained = _finished(plan, store), 0
     watch(Progress(reused, trained, plan.total))
-    while True:
-        with closing(run(left.take, min(jobs, len(left.pairs)))) as finished:
-            for flight, kept in finished:
+    if reused == plan.total:
+        return  # nobody is engaged for nothing
+    with workers as engaged:
+        while True:
+            for flight, kept in run(left.take, engaged):
                 store.add(zip(flight.trials, kept, strict=True))
                 left.landed(flight)
                 trained += len(kept)
                 watch(Progress(reused, trained, plan.total))
-        done = _finished(plan, store)
-        if left.pairs or done != reused + trained:
-            reused = done - trained
-            watch(Progress(reused, trained, plan.total, waiting=bool(left.pairs)))
-        if not left.pairs:
-            return
-        time.sleep(_POLL)
+            done = _finished(plan, store)
+            if left.pairs or done != reused + trained:
+                reused = done - trained
+                watch(Progress(reused, trained, plan.total, waiting=bool(left.pairs)))
+            if not left.pairs:
+                return
+            time.sleep(_POLL)
 
 
 def _finished(plan: Plan, store: Store) -> int:

@@ -1,6 +1,6 @@
 """The file that finished trials are in: an SQLite database with a name and a version of its own.
 
-What is no store of lehr's is told by the file's head, before SQLite opens it: a stranger's file
+What is no store of lehr's is told by the file's head, before anything is written: a stranger's file
 stays as it is, to the last byte.
 """
 
@@ -10,7 +10,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 __all__ = ["PATIENCE", "StoreError", "connect", "told", "transaction"]
@@ -18,11 +18,9 @@ __all__ = ["PATIENCE", "StoreError", "connect", "told", "transaction"]
 PATIENCE = 30.0
 """Seconds to wait for another program that is writing at the moment."""
 
-# Both are in the head of an SQLite file, which never changes its place:
+# Both this and the version are in the head of an SQLite file:
 # https://www.sqlite.org/fileformat2.html
-_MAGIC = b"SQLite format 3\0"
 _APPLICATION = int.from_bytes(b"lehr")
-_VERSION_AT, _APPLICATION_AT, _HEAD = 60, 68, 100
 
 # What each version adds to the one before it; a file of version n needs the scripts from n on. An
 # entry is never edited once it was released: a change is a new entry.
@@ -140,16 +138,34 @@ def _check_head(path: Path, *, write: bool) -> None:
         if write:
             return
         raise StoreError(f"{path} does not exist: name the file that `lehr compare` keeps")
-    with path.open("rb") as file:
-        head = file.read(_HEAD)
-    if not head:
+    if not path.stat().st_size:
         if write:
             return
         raise StoreError(f"{path} is empty: no trial was kept in it yet")
-    application = int.from_bytes(head[_APPLICATION_AT : _APPLICATION_AT + 4])
-    if not head.startswith(_MAGIC) or application != _APPLICATION:
+    with told(path):
+        application, version = _head(path)
+    if application != _APPLICATION:
         raise StoreError(f"{path} is not a store of trials: name another file")
-    _refuse_newer(path, int.from_bytes(head[_VERSION_AT : _VERSION_AT + 4]))
+    _refuse_newer(path, version)
+
+
+def _head(path: Path) -> tuple[int, int]:
+    """The application and the version that the file's head names; zeros if it has no such head."""
+    # Read by SQLite, and as a file that never changes, so that it leaves no trace. To open and
+    # close it in any other way would drop the locks that this process may have on it, and others
+    # would then take its log for finished, and away.
+    with closing(sqlite3.connect(_address(path, "immutable=1"), uri=True)) as link:
+        try:
+            (application,) = link.execute("PRAGMA application_id").fetchone()
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+                return 0, 0
+            raise
+        return application, _version(link)
+
+
+def _address(path: Path, mode: str) -> str:
+    return f"{path.absolute().as_uri()}?{mode}"
 
 
 def _refuse_newer(path: Path, version: int) -> None:
@@ -166,8 +182,7 @@ def _open(path: Path, *, write: bool) -> sqlite3.Connection:
     mode = "mode=rwc" if write else "mode=rw"
     if not write and not _log(path).exists() and not os.access(path.parent, os.W_OK):
         mode = "immutable=1"
-    address = f"{path.absolute().as_uri()}?{mode}"
-    link = sqlite3.connect(address, uri=True, timeout=PATIENCE, isolation_level=None)
+    link = sqlite3.connect(_address(path, mode), uri=True, timeout=PATIENCE, isolation_level=None)
     if write:
         # A commit is on the disk when it returns, whatever happens to the machine.
         link.execute("PRAGMA synchronous = FULL")

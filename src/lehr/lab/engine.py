@@ -1,62 +1,96 @@
-"""Where trials are run: here, or in processes of their own."""
+"""Where trials are run: in this process, in processes of their own, or on a cluster.
+
+All of them are `concurrent.futures.Executor`s, and the unit of work is a flight: a population of
+trials that one worker trains side by side.
+"""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Generator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing.synchronize import Event
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    wait,
+)
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from lehr.lab.plan import Flight
-from lehr.lab.trial import Kept
+from lehr.lab.trial import Kept, Trial
 
-__all__ = ["WorkerError", "run"]
+__all__ = ["ENGINES", "Crew", "EngineError", "WorkerError", "crew", "fly", "run"]
+
+ENGINES = ("population", "processes", "dask", "dask://HOST:PORT")
+"""What can be written for an engine."""
+
+
+class EngineError(ValueError):
+    """An engine that there is not, or that cannot do what it is asked."""
 
 
 class WorkerError(RuntimeError):
-    """A worker process ended before its work did."""
+    """A worker could not do its work."""
 
 
-def run(take: Callable[[], Flight | None], jobs: int) -> Generator[tuple[Flight, list[Kept]]]:
-    """Train what there is to train.
+@dataclass(frozen=True)
+class Crew:
+    """Those who train.
 
-    Leaving the iterator early (`contextlib.closing`) stops the training that is under way.
+    Attributes:
+        executor: Takes a flight's trials with `fly` and gives what came of them.
+        width: How many flights to hand out at a time, at least 1.
+        fly: Trains trials where the executor runs it.
+        lost: What a flight ends with whose worker died.
+    """
+
+    executor: Executor
+    width: Callable[[], int]
+    fly: Callable[[list[Trial]], list[Kept]]
+    lost: tuple[type[Exception], ...] = (BrokenExecutor,)
+
+
+def crew(engine: str | Executor | None, jobs: int) -> AbstractContextManager[Crew]:
+    """Engage those who train, for as long as the context lasts. What is under way then is stopped.
 
     Arguments:
-        take: Gives what to train next; None where there is nothing now. It is asked again when
-            a flight has ended.
-        jobs: How many flights are trained at a time, at least 1. With 1 this process trains them
-            itself; else it starts that many, and each imports the main module afresh, so a script
-            must keep what it does under `if __name__ == "__main__":`.
-
-    Yields:
-        Each flight as it ends, with what came of its trials, in their order.
+        engine: One of `ENGINES`, or an executor of one's own, whose workers can import lehr. None
+            is this process for one job, and processes for more.
+        jobs: How many flights are trained at a time, at least 1. A running cluster decides that
+            itself.
 
     Raises:
-        WorkerError: If a process was killed.
+        EngineError: If there is no such engine, or this process is to do several jobs at a time.
+        WorkerError: If the engine cannot be started.
     """
-    with _executor(jobs) as executor:
-        flying: dict[Future[list[Kept]], Flight] = {}
-        while True:
-            while len(flying) < jobs and (flight := take()):
-                with _interrupts_held():
-                    flying[executor.submit(_fly, flight)] = flight
-            if not flying:
-                return
-            done, _ = wait(flying, return_when=FIRST_COMPLETED)
-            for future in done:
-                try:
-                    kept = future.result()
-                except BrokenProcessPool as error:
-                    raise WorkerError("a worker process died: was it out of memory?") from error
-                yield flying.pop(future), kept
+    if jobs < 1:
+        raise EngineError(f"jobs={jobs} must be at least 1")
+    if isinstance(engine, Executor):
+        return _given(engine, jobs)
+    name = engine
+    if name is None:
+        name = "population" if jobs == 1 else "processes"
+    if name == "population":
+        if jobs > 1:
+            raise EngineError(
+                f"jobs={jobs} cannot be done in one process, which engine='population' is: write "
+                "engine='processes', or jobs=1"
+            )
+        return _given(_Here(), 1)
+    if name == "processes":
+        from lehr.lab.processes import processes
+
+        return processes(jobs)
+    if name == "dask" or name.startswith("dask://"):
+        from lehr.lab.cluster import cluster
+
+        return cluster(name.removeprefix("dask").removeprefix("://"), jobs)
+    raise EngineError(f"engine={engine!r} is not known: write {', '.join(ENGINES)}")
 
 
 class _Here(Executor):
@@ -69,62 +103,102 @@ class _Here(Executor):
 
 
 @contextmanager
-def _executor(jobs: int) -> Generator[Executor]:
-    if jobs == 1:
-        yield _Here()
-        return
-    # A forked process would inherit torch's threads in an unknown state.
-    context = multiprocessing.get_context("spawn")
-    stop = context.Event()
-    pool = ProcessPoolExecutor(jobs, context, initializer=_begin, initargs=(stop,))
-    try:
-        yield pool
-    finally:
-        stop.set()
-        pool.shutdown(cancel_futures=True)
+def _given(executor: Executor, jobs: int) -> Generator[Crew]:
+    yield Crew(executor, lambda: jobs, fly)
 
 
-@contextmanager
-def _interrupts_held() -> Generator[None]:
-    """Hold Ctrl-C back meanwhile, and for ever in a process that is started meanwhile.
-
-    The terminal sends Ctrl-C to the workers too, but it is this process that stops them. A worker
-    cannot ignore it by itself before it has started.
-    """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-# Set in a worker when it begins; in any other process nothing but Ctrl-C stops the training.
-_stop: Event | None = None
-
-
-def _begin(stop: Event) -> None:
-    global _stop
-    _stop = stop
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A worker would wait for work for ever if its parent were killed."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _fly(flight: Flight) -> list[Kept]:
+def fly(trials: Sequence[Trial], stopped: Callable[[], bool] = lambda: False) -> list[Kept]:
+    """Train a population in this process; `stopped` says that nobody wants it any more."""
     # Here, because a process that only hands out work has no use for torch.
     from lehr.lab import population
 
     begun = time.process_time()
-    outcomes = population.run(flight.trials, _stop.is_set if _stop else lambda: False)
+    outcomes = population.run(trials, stopped)
     seconds = (time.process_time() - begun) / len(outcomes)
     return [Kept(outcome, seconds) for outcome in outcomes]
+
+
+class _Work(NamedTuple):
+    """A flight, and how many workers died over it."""
+
+    flight: Flight
+    deaths: int = 0
+
+    def again(self) -> list[_Work]:
+        """What to fly when the worker died.
+
+        The first time it may have been any reason. After that it is taken for the work itself,
+        most likely its memory, and cut in halves until the trial is alone that does it.
+
+        Raises:
+            WorkerError: If it is alone.
+        """
+        pair, trials = self.flight
+        deaths = self.deaths + 1
+        if not self.deaths:
+            return [_Work(self.flight, deaths)]
+        if len(trials) == 1:
+            (trial,) = trials
+            raise WorkerError(
+                f"{deaths} workers died while they trained {pair} at a peak rate of "
+                f"{trial.peak:g} with seed {trial.seed}: were they out of memory?"
+            )
+        half = len(trials) // 2
+        return [_Work(Flight(pair, part), deaths) for part in (trials[:half], trials[half:])]
+
+
+def run(take: Callable[[], Flight | None], by: Crew) -> Generator[tuple[Flight, list[Kept]]]:
+    """Train what there is to train.
+
+    A worker that dies costs time only: its flight is flown again, and then in parts.
+
+    Arguments:
+        take: Gives what to train next; None where there is nothing now. It is asked again when
+            a flight has ended.
+        by: Who trains.
+
+    Yields:
+        Each flight as it ends, or a part of it, with what came of its trials, in their order.
+
+    Raises:
+        WorkerError: If a trial's workers die again and again, or workers cannot work at all.
+    """
+    flying: dict[Future[list[Kept]], _Work] = {}
+    dropped: deque[_Work] = deque()
+    while True:
+        while len(flying) < by.width():
+            work = dropped.popleft() if dropped else _work(take())
+            if work is None:
+                break
+            flying[by.executor.submit(by.fly, work.flight.trials)] = work
+        if not flying:
+            return
+        done, _ = wait(flying, return_when=FIRST_COMPLETED)
+        for future in done:
+            work = flying.pop(future)
+            kept = _landed(future, by)
+            if kept is None:
+                # In front, so that what goes wrong is known early.
+                dropped.extendleft(reversed(work.again()))
+            else:
+                yield work.flight, kept
+
+
+def _work(flight: Flight | None) -> _Work | None:
+    return None if flight is None else _Work(flight)
+
+
+def _landed(future: Future[list[Kept]], by: Crew) -> list[Kept] | None:
+    """What came of a flight; None if its worker died."""
+    try:
+        return future.result()
+    except by.lost:
+        return None
+    except CancelledError as error:
+        raise WorkerError(
+            "the work was given back undone: is the scheduler still there?"
+        ) from error
+    except ImportError as error:
+        raise WorkerError(
+            f"a worker cannot import what it needs ({error}): install it where the workers are"
+        ) from error

@@ -1,0 +1,125 @@
+"""Flights on a Dask cluster: one of this machine, and a running one with workers that die."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from lehr.lab import Plan, Progress, Size, WorkerError, cluster, compare
+from lehr.lab.engine import crew
+
+pytest.importorskip("distributed", reason="needs lehr[dask]")
+psutil = pytest.importorskip("psutil", reason="comes with lehr[dask]")
+
+PLAN = Plan(
+    optimizers=("adam",),
+    schedules=("constant", "step", "linear", "cosine", "wsd"),
+    size=Size(steps=150, seeds=3, tuning_seeds=2, peaks=(0.01, 0.1)),
+)
+LONG = Plan(size=Size(steps=1_000_000, seeds=1, tuning_seeds=1, peaks=(0.1,)))
+FAST = ["--host", "127.0.0.1", "--no-dashboard"]
+
+
+def dask(*words: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "dask", *words, *FAST]
+    return subprocess.Popen(command, stderr=subprocess.DEVNULL)
+
+
+def free_port() -> int:
+    with socket.socket() as asked:
+        asked.bind(("127.0.0.1", 0))
+        return asked.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def scheduler() -> Generator[str]:
+    """The address of a running scheduler, which has no workers."""
+    address = f"127.0.0.1:{free_port()}"
+    process = dask("scheduler", "--port", address.partition(":")[2])
+    try:
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def test_a_worker_killed_in_the_middle_costs_time_only(scheduler: str, tmp_path: Path) -> None:
+    expected = compare(PLAN, tmp_path / "here")
+    with ExitStack() as stack:
+        workers = [
+            dask("worker", f"tcp://{scheduler}", "--nthreads", "1", "--no-nanny") for _ in range(2)
+        ]
+        for worker in workers:
+            stack.callback(worker.wait)
+            stack.callback(worker.terminate)
+        seen: list[Progress] = []
+
+        def watch(progress: Progress) -> None:
+            seen.append(progress)
+            if progress.trained and workers[0].poll() is None:
+                workers[0].kill()
+
+        found = compare(PLAN, tmp_path / "there", engine=f"dask://{scheduler}", watch=watch)
+        assert workers[0].wait() == -signal.SIGKILL
+        assert workers[1].poll() is None
+        # What is under way when somebody leaves ends soon, and the worker is free again.
+        with crew(f"dask://{scheduler}", 1) as by:
+            by.executor.submit(by.fly, LONG.scoring(LONG.pairs[0], 0.1))
+            time.sleep(0.5)
+        with crew(f"dask://{scheduler}", 1) as by:
+            assert by.executor.submit(os.getpid).result(timeout=60) == workers[1].pid
+    assert found["pairs"] == expected["pairs"]
+    assert seen[-1] == Progress(0, PLAN.total, PLAN.total)
+
+
+def test_a_cluster_of_this_machine_is_for_nobody_else_and_ends() -> None:
+    with crew("dask", 1) as by:
+        worker = by.executor.submit(os.getpid).result()
+        for process in (psutil.Process(), psutil.Process(worker)):
+            found = process.net_connections("tcp")
+            own = [each.laddr.ip for each in found if each.status == psutil.CONN_LISTEN]
+            assert own
+            assert set(own) == {"127.0.0.1"}
+    with pytest.raises(ProcessLookupError):
+        os.kill(worker, 0)
+
+
+def test_no_scheduler_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(cluster, "_PATIENCE", 0.5)
+    address = f"127.0.0.1:{free_port()}"
+    with pytest.raises(
+        WorkerError, match=rf"no Dask scheduler answers at '{address}' .*: start one with `dask s"
+    ):
+        compare(PLAN, tmp_path, engine=f"dask://{address}")
+
+
+def test_no_workers_are_told(
+    scheduler: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    time.sleep(1)  # for the last one to have left
+    monkeypatch.setattr(cluster, "_PATIENCE", 3)
+    with pytest.raises(
+        WorkerError, match=rf"{scheduler} has no workers: start some with `dask worker tcp://127"
+    ):
+        compare(PLAN, tmp_path, engine=f"dask://{scheduler}")
+
+
+def test_another_lehr_is_not_trusted() -> None:
+    with pytest.raises(WorkerError, match=r"a worker has lehr .*, and this is 0.0.0: install one"):
+        cluster._fly("0.0.0", [])
+
+
+def test_without_dask_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "find_spec", lambda _: None)
+    with (
+        pytest.raises(WorkerError, match=r"engine='dask' needs Dask: pip install 'lehr\[dask\]'"),
+        crew("dask", 1),
+    ):
+        pass
