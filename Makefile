@@ -5,9 +5,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 OUT ?= lehr-compare
 PEERS := .venv-peers
+TRAINERS := .venv-trainers
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint types format gallery peers clean
+.PHONY: help demo test test-all lint types format gallery peers trainers clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,5 +67,17 @@ $(PEERS)/.done: constraints.txt tests/translate/peers.txt tests/translate/peers-
 peers: $(PEERS)/.done  ## compare translations with the live libraries
 	$(PEERS)/bin/python -m pytest --noconftest -W ignore tests/translate/live_*.py
 
+# The trainers' environment. DeepSpeed is built against the torch that is there, and compiles nothing
+# before it runs.
+$(TRAINERS)/.done: constraints.txt tests/trainers/trainers.txt
+	$(PYTHON) -m venv $(TRAINERS)
+	$(TRAINERS)/bin/python -m pip install --quiet --constraint constraints.txt hatchling editables -r tests/trainers/trainers.txt
+	DS_BUILD_OPS=0 $(TRAINERS)/bin/python -m pip install --quiet --constraint constraints.txt --no-build-isolation deepspeed==0.19.8
+	$(TRAINERS)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+trainers: $(TRAINERS)/.done  ## train under transformers, Lightning, Accelerate, DeepSpeed, JAX and Keras
+	$(TRAINERS)/bin/python -m pytest -W ignore tests/trainers
+
 clean:  ## remove what was built
-	rm -rf $(VENV) $(PEERS) dist build .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) $(TRAINERS) dist build .pytest_cache .ruff_cache .hypothesis
