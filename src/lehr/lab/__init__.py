@@ -7,9 +7,11 @@ from lehr.lab.comparison import Progress, compare
 from lehr.lab.engine import EngineError, WorkerError
 from lehr.lab.plan import FULL, QUICK, Pair, Plan, Size
 from lehr.lab.store import Record, Store, StoreError
+from lehr.lab.task import Data, Split, Task, TaskError
 
 __all__ = [
     "FULL",
+    "Data",
     "QUICK",
     "EngineError",
     "Pair",
@@ -17,8 +19,11 @@ __all__ = [
     "Progress",
     "Record",
     "Size",
+    "Split",
     "Store",
     "StoreError",
+    "Task",
+    "TaskError",
     "WorkerError",
     "compare",
 ]

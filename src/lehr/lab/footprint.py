@@ -7,20 +7,23 @@ import sys
 import weakref
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
-from lehr.lab.stack import Stack
+from lehr.catalogue.decay import constant
+from lehr.lab.stack import MEASURED, Stack
 from lehr.lab.task import Task
 from lehr.lab.trial import Trial
 
-__all__ = ["MOST", "fitting", "network_bytes", "process_bytes"]
+__all__ = ["MOST", "Footprint", "fitting", "footprint", "process_bytes"]
 
 MOST = 256
 """Networks in a stack at most: more are not faster, because they leave the processor's cache."""
+
+_USUAL = 2**30
 
 # What torch's kernels take for themselves, and what the allocator keeps back.
 _MARGIN = 1.3
@@ -54,26 +57,55 @@ class _Living(TorchDispatchMode):
         self.now -= size
 
 
-@cache
-def network_bytes(trial: Trial, task: Task, device: str) -> int:
-    """Return the bytes that one more network in a stack takes at most, while it is trained.
+class Footprint(NamedTuple):
+    """The bytes that a stack takes at most.
 
-    It is measured, on stacks of two and of four of these trials, and not computed: what autograd
-    keeps for the backward pass depends on the network.
+    Attributes:
+        fixed: Whatever its size.
+        training: For each network.
+        measuring: For each network that is measured at a time.
     """
-    two, four = (_most(trial, task, device, count) for count in (2, 4))
-    return int(_MARGIN * max(four - two, 1) / 2) + 1
+
+    fixed: int
+    training: int
+    measuring: int
+
+    def of(self, count: int) -> int:
+        """The bytes of a stack of so many networks."""
+        return self.fixed + self.training * count + self.measuring * min(count, MEASURED)
+
+    def most(self, memory: int) -> int:
+        """How many networks fit, from 0 to `MOST`."""
+        return next((count for count in range(MOST, 0, -1) if self.of(count) <= memory), 0)
 
 
-def _most(trial: Trial, task: Task, device: str, count: int) -> int:
+@cache
+def footprint(trial: Trial, task: Task, device: str) -> Footprint:
+    """Return what a stack of trials like this one takes.
+
+    It is measured, on stacks of two and of four, and not computed: what autograd keeps for the
+    backward pass depends on the network.
+    """
+    (two, two_measured), (four, four_measured) = (
+        _most(trial, task, device, count) for count in (2, 4)
+    )
+    training = max(four - two, 2) // 2
+    measuring = max(four_measured - two_measured - (four - two), 0) // 2
+    fixed = max(two - 2 * training, 0)
+    return Footprint(*(int(_MARGIN * part) for part in (fixed, training, measuring)))
+
+
+def _most(trial: Trial, task: Task, device: str, count: int) -> tuple[int, int]:
+    """The bytes after updates, and after a measurement of all data, too."""
     data = task.load()
     with _Living() as living:
         stack = Stack([replace(trial, seed=seed) for seed in range(count)], task, device)
         for _ in range(2):
             stack.update()
+        trained = living.most
         stack.measure(data.validation)
         stack.measure(data.test)
-    return living.most
+    return trained, living.most
 
 
 @cache
@@ -98,22 +130,24 @@ def fitting(trial: Trial, task: Task, memory: int | None, device: str = "cpu") -
         trial: One of them.
         task: Its task.
         memory: Bytes that the process (on the processor) or the networks (on another device) may
-            take; None for no bound.
+            take; None where nobody set a bound, and they may take 1 GiB.
         device: Where they are trained.
 
     Raises:
         ValueError: If the memory does not suffice for one.
     """
-    if memory is None:
-        return MOST
     task.load()
-    base = process_bytes() if device == "cpu" else 0
-    each = network_bytes(replace(trial, peak=1.0, seed=0), task, device)
-    count = (memory - base) // each
-    if count < 1:
-        need = base + each
+    # Before it is measured, because measuring takes memory, too.
+    base = process_bytes() if memory is not None and device == "cpu" else 0
+    alike = replace(trial, peak=1.0, seed=0, schedule=constant(), momentum=None)
+    found = footprint(alike, task, device)
+    count = found.most(_USUAL if memory is None else memory - base)
+    if memory is None:
+        return max(count, 1)
+    if not count:
+        need = base + found.of(1)
         raise ValueError(
-            f"memory={memory} is too little: this process takes {base:,} bytes by itself and a "
-            f"network of task {task.name!r} {each:,}; give at least {-(-need // 2**20)}MiB"
+            f"memory={memory:,} bytes are too little: one network of task {task.name!r} takes this "
+            f"process to {need:,}; give at least {-(-need // 2**20)}MiB"
         )
-    return min(MOST, count)
+    return count

@@ -6,11 +6,12 @@ import math
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import NamedTuple
 
 from lehr.catalogue import find
 from lehr.lab.optimizers import OPTIMIZERS, find_optimizer
-from lehr.lab.task import find_task
+from lehr.lab.task import find_task, pinned
 from lehr.lab.trial import Trial
 
 __all__ = ["FULL", "QUICK", "SCHEDULES", "Flight", "Pair", "Plan", "Size"]
@@ -130,7 +131,12 @@ class Plan:
             find_optimizer(name)
         for name in self.schedules:
             find(name)
-        find_task(self.task)
+        find_task(self.pinned)
+
+    @cached_property
+    def pinned(self) -> str:
+        """The task as workers find it; where it has a file, with the content that it had first."""
+        return pinned(self.task)
 
     @property
     def pairs(self) -> list[Pair]:
@@ -156,7 +162,7 @@ class Plan:
         momentum = entry.momentum if find_optimizer(pair.optimizer).cycles else None
         return [
             Trial(
-                task=self.task,
+                task=self.pinned,
                 optimizer=pair.optimizer,
                 schedule=schedule,
                 momentum=momentum,

@@ -51,7 +51,7 @@ def results(plan: Plan, store: Store) -> dict[str, Any]:
 
 
 def _task(plan: Plan) -> dict[str, Any]:
-    task = find_task(plan.task)
+    task = find_task(plan.pinned)
     return {
         "name": task.name,
         "summary": task.summary,

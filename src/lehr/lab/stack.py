@@ -17,23 +17,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state
+from torch.func import functional_call
 
 from lehr.catalogue.decay import constant
 from lehr.errors import ScheduleError
 from lehr.lab.optimizers import find_optimizer
 from lehr.lab.task import Split, Task
-from lehr.lab.training import Batches, network
+from lehr.lab.training import Batches, network, stacked
 from lehr.lab.trial import Trial
 from lehr.lab.unit import UnitStep
 from lehr.schedule import Schedule
 
-__all__ = ["Stack", "in_order"]
+__all__ = ["MEASURED", "Stack", "in_order"]
 
 Tensors = dict[str, Tensor]
 
 _BLOCK = 1024  # values of schedules that are computed at a time
-_MEASURED = 64  # networks that are measured at a time: what that takes is not kept, so few do
+MEASURED = 16
+"""Networks that are measured at a time: of more, less would stay in the processor's cache."""
 
 
 def in_order(trials: Sequence[Trial]) -> list[int]:
@@ -92,7 +93,7 @@ class Stack:
     def __init__(self, trials: Sequence[Trial], task: Task, device: str = "cpu") -> None:
         self._task, self._device, self._made = task, device, 0
         self._data = task.load().train.to(device)
-        weights, others = stack_module_state([network(task, t.seed) for t in trials])
+        weights, others = stacked([network(task, t.seed) for t in trials])
         tensors = {name: t.detach().to(device) for name, t in (weights | others).items()}
         trained = [name for name, tensor in weights.items() if tensor.requires_grad]
         self.weights = {name: tensors.pop(name).requires_grad_() for name in trained}
@@ -133,7 +134,7 @@ class Stack:
             return task.score(outputs, targets), task.loss(outputs, targets)
 
         self._losses = torch.vmap(loss)
-        self._measures = torch.vmap(measures, in_dims=(0, 0, None, None), chunk_size=_MEASURED)
+        self._measures = torch.vmap(measures, in_dims=(0, 0, None, None), chunk_size=MEASURED)
 
     def update(self) -> Tensor:
         """Make one update of every network; return the losses that it followed, (trials,)."""

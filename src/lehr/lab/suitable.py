@@ -11,11 +11,11 @@ from functools import cache
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state
+from torch.func import functional_call
 
 from lehr.lab.optimizers import Entry, find_optimizer
 from lehr.lab.task import Split, Task, find_task
-from lehr.lab.training import network, seeded
+from lehr.lab.training import network, seeded, stacked
 from lehr.lab.unit import UnitStep
 
 __all__ = ["obstacle"]
@@ -78,7 +78,7 @@ def _gradients(task: Task, one: nn.Module, data: Split) -> tuple[Tensor, Gradien
 def _side_by_side(
     task: Task, networks: list[nn.Module], data: Split
 ) -> list[tuple[Tensor, Gradients]]:
-    weights, buffers = stack_module_state(networks)
+    weights, buffers = stacked(networks)
     trained = {n: w.detach().requires_grad_() for n, w in weights.items() if w.requires_grad}
     others = {n: w.detach() for n, w in (weights | buffers).items() if n not in trained}
 

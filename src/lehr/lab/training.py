@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from lehr.lab.task import Split, Task
 from lehr.lab.trial import Outcome, Trial, looks
 
-__all__ = ["Batches", "Runs", "StoppedError", "batches", "network", "seeded", "train"]
+__all__ = ["Batches", "Runs", "StoppedError", "batches", "network", "seeded", "stacked", "train"]
 
 
 class StoppedError(Exception):
@@ -35,6 +35,32 @@ def network(task: Task, seed: int) -> nn.Module:
     """Return a network with this seed's starting weights."""
     with seeded(2 * seed):
         return task.model(torch.Generator().manual_seed(2 * seed))
+
+
+def stacked(networks: Sequence[nn.Module]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Stack the parameters and the buffers of networks, by name, along a first axis.
+
+    torch's own `stack_module_state` refuses networks of a class that is made anew for each.
+
+    Raises:
+        ValueError: If the networks do not have the same.
+    """
+    parts: list[dict[str, Tensor]] = []
+    for own in (
+        [dict(n.named_parameters()) for n in networks],
+        [dict(n.named_buffers()) for n in networks],
+    ):
+        if len({tuple((name, tensor.shape) for name, tensor in one.items()) for one in own}) > 1:
+            raise ValueError("networks of different seeds have different weights")
+        parts.append(
+            {
+                name: torch.stack([one[name].detach() for one in own]).requires_grad_(
+                    tensor.requires_grad
+                )
+                for name, tensor in own[0].items()
+            }
+        )
+    return parts[0], parts[1]
 
 
 def _order(task: Task, generator: torch.Generator) -> Tensor:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, Self
 
+from lehr.lab.task import identity as task_identity
 from lehr.schedule import Schedule
 
 # Part of every trial's identity. Raise it whenever the same trial would come out differently: a
@@ -33,7 +34,7 @@ class Trial:
     """A training run before it happens. Equal trials have equal outcomes.
 
     Attributes:
-        task: name of the task.
+        task: name of the task, as `find_task` reads it; one with a file is pinned to its content.
         optimizer: name of the optimizer.
         schedule: factor of the peak rate over the run.
         momentum: the momentum (or beta1) over the run, where a schedule moves it.
@@ -54,7 +55,7 @@ class Trial:
         """Everything that defines the run, in JSON's types."""
         return {
             "format": FORMAT,
-            "task": self.task,
+            "task": task_identity(self.task),
             "optimizer": self.optimizer,
             "schedule": repr(self.schedule),
             "momentum": None if self.momentum is None else repr(self.momentum),
