@@ -37,7 +37,7 @@ def test_identity_holds_every_part_in_words() -> None:
 @pytest.mark.parametrize(
     ("part", "value"),
     [
-        ("task", "other"),
+        ("task", "digits-conv"),
         ("optimizer", "adamw"),
         ("schedule", lehr.cosine(to=0.2)),
         ("momentum", lehr.linear(to=0.9)),
