@@ -371,7 +371,7 @@ from lehr.lab.store import Store
 from lehr.lab.trial import Trial
 with Store({path!r}, write=True) as store:
     for start in range(0, 1_000_000, 5):
-        trials = [Trial("d", "a", lehr.cosine(), None, 2, 0.1, start + i) for i in range(5)]
+        trials = [Trial("digits", "a", lehr.cosine(), None, 2, 0.1, start + i) for i in range(5)]
         store.claim(trials)
         store.add([(trial, kept(0.5)) for trial in trials])
         print(start + 5, flush=True)
