@@ -11,6 +11,7 @@ from typing import Any
 
 __all__ = [
     "NeedsClock",
+    "GuardError",
     "NeedsHorizon",
     "PastEnd",
     "ScheduleError",
@@ -35,6 +36,10 @@ class NeedsClock(ScheduleError):
 
 class PastEnd(ScheduleError):
     """A schedule placed with ``past="raise"`` was asked for a step after its last."""
+
+
+class GuardError(ScheduleError):
+    """A mistake that a guard was told to refuse; see :class:`lehr.torch.Scheduler`."""
 
 
 class UnknownSchedule(ScheduleError):

@@ -59,7 +59,7 @@ def drop_in(name: str) -> Build:
 
 
 def scheduler(**arguments: Any) -> Build:
-    return lambda optimizer: ours.Scheduler(optimizer, **arguments)
+    return lambda optimizer: ours.Scheduler(optimizer, guards="off", **arguments)
 
 
 BUILDS: dict[str, Build] = {
@@ -248,10 +248,13 @@ def test_a_position_between_two_steps_is_saved(name: str):
         lambda state: state.update(last_epoch="soon"),
         lambda state: state.update(last_epoch=None),
         lambda state: state.update(plan={"lr": "constant(3.0)"}),
-        lambda state: state.update(bindings={}),
-        lambda state: state["bindings"].update(lr=[[1.0, 0.0]]),
-        lambda state: state["bindings"].update(lr=[["x", 0.0]] * 2),
-        lambda state: state["bindings"].update(lr=[[-1.0, 0.0]] * 2),
+        lambda state: state.update(bases={}),
+        lambda state: state["bases"].update(lr=[1.0]),
+        lambda state: state["bases"].update(lr=["x"] * 2),
+        lambda state: state["bases"].update(lr=[-1.0] * 2),
+        lambda state: state.update(changes=[{"at": 0, "change": "none", "of": "lr"}]),
+        lambda state: state.update(changes=[{"at": 0, "change": "scale", "of": "lr"}]),
+        lambda state: state.update(changes=3),
         lambda state: state.pop("_step_count"),
     ],
 )

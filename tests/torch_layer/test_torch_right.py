@@ -338,7 +338,7 @@ def test_a_tensor_rate_that_arrives_in_mid_run_is_filled(kind: str):
     optimizer = make_optimizer(kind)
     scheduler = ours.CosineAnnealingLR(optimizer, T_max=10)
     drive(optimizer, scheduler, 4)
-    tensor = torch.tensor(0.1, dtype=torch.float64)
+    tensor = torch.tensor(float(optimizer.param_groups[0]["lr"]), dtype=torch.float64)
     optimizer.param_groups[0]["lr"] = tensor
     optimizer.step()
     scheduler.step()

@@ -31,7 +31,8 @@ def warmup_and_cosine(t: int, warm: int, total: int) -> float:
 )
 def test_the_run_may_be_written_in_many_ways(kind: str, over: Any):
     optimizer = make_optimizer(kind, (0.1, 0.3))
-    scheduler = Scheduler(optimizer, lr=lehr.warmup("10%") >> lehr.cosine(), over=over)
+    schedule = lehr.warmup("10%") >> lehr.cosine()
+    scheduler = Scheduler(optimizer, lr=schedule, over=over, guards={"past_end": "off"})
     for t, row in enumerate(drive(optimizer, scheduler, 120)):
         shape = warmup_and_cosine(t, 10, 100)
         assert [rate for rate, _ in row] == pytest.approx([0.1 * shape, 0.3 * shape], abs=1e-12)
@@ -207,7 +208,8 @@ def test_three_thousand_steps(groups: int, shared: bool):
     optimizer = make_optimizer("sgd", bases)
     run = (lehr.warmup("10%") >> lehr.cosine(to=0.01)).over(2500)
     curve = run(np.arange(3001))
-    scheduler = Scheduler(optimizer, run, momentum=lehr.linear(2500, start=0.9, to=0.1))
+    fall = lehr.linear(2500, start=0.9, to=0.1)
+    scheduler = Scheduler(optimizer, run, momentum=fall, guards="off")
     optimizer.step()
     for t in range(3001):
         low = 0.9 - 0.8 * min(t / 2500, 1)
@@ -344,20 +346,27 @@ def test_a_state_of_another_schedule_shows_both():
     with pytest.raises(ScheduleError) as caught:
         scheduler.load_state_dict(source.state_dict())
     text = str(caught.value)
-    for part in (repr(lehr.cosine(100)), repr(lehr.linear(100)), "momentum", "position_only=True"):
+    for part in (repr(lehr.cosine(100)), repr(lehr.linear(100)), "momentum", "adopt="):
         assert part in text
     assert scheduler.last_epoch == 4
 
 
-def test_position_only_keeps_the_schedules_and_bases_that_are_here():
+def test_a_state_of_another_schedule_can_be_adopted():
     first = make_optimizer()
     source = Scheduler(first, lehr.cosine(100))
     drive(first, source, 30)
     optimizer = make_optimizer(rates=(0.5, 0.7))
     scheduler = Scheduler(optimizer, lehr.linear(100))
-    scheduler.load_state_dict(source.state_dict(), position_only=True)
+    scheduler.load_state_dict(source.state_dict(), adopt="here")
     assert scheduler.last_epoch == 30
     assert rates(optimizer) == pytest.approx([0.35, 0.49])
+    third = make_optimizer(rates=(0.5,))
+    adopting = Scheduler(third, lehr.linear(100))
+    adopting.load_state_dict(source.state_dict(), adopt="saved")
+    assert drive(third, adopting, 80) == drive(first, source, 80)
+    assert adopting.state_dict() == source.state_dict()
+    with pytest.raises(ScheduleError, match="adopt='both'"):
+        scheduler.load_state_dict(source.state_dict(), adopt="both")  # pyright: ignore
 
 
 def test_a_state_of_another_number_of_groups():

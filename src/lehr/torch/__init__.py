@@ -14,10 +14,13 @@ from lehr.torch.dropin_cyclic import CyclicLR
 from lehr.torch.dropin_lambda import LambdaLR, MultiplicativeLR
 from lehr.torch.dropin_onecycle import OneCycleLR
 from lehr.torch.dropin_swa import SWALR
-from lehr.torch.scheduler import Scheduler, absolute, factor
+from lehr.torch.guards import GUARDS
+from lehr.torch.meaning import absolute, factor
+from lehr.torch.scheduler import Scheduler
 from lehr.torch.trapezoidal import TrapezoidalLR
 
 __all__ = [
+    "GUARDS",
     "SWALR",
     "ConstantLR",
     "CosineAnnealingLR",

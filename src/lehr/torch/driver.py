@@ -7,26 +7,27 @@ A driver holds a position and nothing else that matters. At each step it *assign
 
 and never multiplies into what was there; so it makes no difference in which order an optimizer and
 its scheduler are built and loaded, and a position can be sought. Values are computed a block of
-steps at a time, so that a step costs little more than the assignment.
+steps at a time, so that a step costs little more than the assignment. Several drivers of one
+optimizer meet on its board (:mod:`lehr.torch.board`).
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+import weakref
+from typing import Any
 
-import numpy as np
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import EPOCH_DEPRECATION_WARNING, LRScheduler
 
 from lehr.errors import PastEnd, ScheduleError
-from lehr.torch.track import Binding, Group, Slot, Track, check_optimizer, plain, warn
+from lehr.torch.block import LONG, SHORT, Block, fill
+from lehr.torch.board import Board, Change, Family, Updates, board_of
+from lehr.torch.lanes import FEW, Even
+from lehr.torch.track import Binding, Group, Slot, Track, Voice, check_optimizer, plain, warn
 
 __all__ = ["Driver"]
-
-# Steps computed at once: few enough to stay in the cache, enough that their cost vanishes.
-_BLOCK: Final = 1024
 
 
 class Driver(LRScheduler):
@@ -39,12 +40,64 @@ class Driver(LRScheduler):
     _deprecates_epoch = False
     """Whether ``step(epoch)`` warns, as torch's own schedulers do."""
 
+    # torch's constructor is not called: it would wrap the optimizer's step, which slows it and
+    # fails on a compiled one.
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         check_optimizer(optimizer)
+        self.optimizer = optimizer
         self._tracks: list[Track] = []
-        self._forget()
-        self._fraction = 0.0
-        super().__init__(optimizer, last_epoch)
+        self._begin_at(last_epoch)
+        board = board_of(optimizer)
+        board.find_bases()
+        self.base_lrs: list[Any] = self._find_base_lrs(last_epoch)
+        self._replaces = last_epoch >= 0
+        self._initial_step()
+
+    def _begin_at(self, position: int) -> None:
+        """Set all that is not the plan to where a new scheduler stands."""
+        self._stop, self._shift, self._fraction = position, 0, 0.0
+        self._ahead: list[Any] = []
+        self._block: Block | None = None
+        self._lane: Even | None = None
+        self._groups: list[Group] | None = None
+        self._size = 0
+        self._size_next = SHORT
+        self._silent = True
+        self._turn = 0
+        self._family: Family | None = None
+        self._board: Board | None = None
+        self._owner: weakref.ref[Driver] | None = None
+        self._watched: Updates | None = None
+        self._seen = -1
+
+    def _find_base_lrs(self, last_epoch: int) -> list[Any]:
+        """Return the rate that each group was given, and note it in the group as torch does."""
+        for index, group in enumerate(self.optimizer.param_groups):
+            if last_epoch >= 0 and "initial_lr" not in group:
+                raise KeyError(
+                    f"param 'initial_lr' is not specified in param_groups[{index}] when resuming a "
+                    f"scheduler with last_epoch={last_epoch}: load the optimizer's state first, or "
+                    "write group.setdefault('initial_lr', group['lr'])"
+                )
+            lr = group["lr"]
+            group.setdefault("initial_lr", lr.clone() if isinstance(lr, Tensor) else lr)
+        return [
+            lr.clone() if isinstance(lr, Tensor) else lr
+            for lr in (group["initial_lr"] for group in self.optimizer.param_groups)
+        ]
+
+    def _attach(self) -> Board:
+        """Return the optimizer's board, with this driver on it."""
+        board = board_of(self.optimizer)
+        if self._board is not board:
+            self._board = board
+            if self._replaces:
+                # It goes on where another one was: they do not speak at once.
+                board.clear()
+                self._replaces = False
+            if self._owner is None or self._owner() is None:
+                board.join(self)
+        return board
 
     def _plan(self) -> list[Track]:
         """Return what is driven; ``base_lrs`` is known by then."""
@@ -61,7 +114,7 @@ class Driver(LRScheduler):
         for track in tracks:
             track.join(groups, self._bind)
         self._tracks = tracks
-        self._forget()
+        self._settle()
 
     def _last_position(self) -> float:
         """Return the last position that has a value; drop-ins with an end override it."""
@@ -76,13 +129,54 @@ class Driver(LRScheduler):
                 f"position {position!r} is after the run's {self._last_position():g} steps"
             )
 
+    # ----- where it is --------------------------------------------------------------------------
+
+    # What is left of the block counts the steps, so that a step has no counter to raise.
+
+    @property
+    def last_epoch(self) -> int:
+        """The number of updates made, as torch calls it."""
+        return self._stop - len(self._ahead)
+
+    @last_epoch.setter
+    def last_epoch(self, position: int) -> None:
+        before = self.last_epoch
+        self._settle()
+        self._shift += before - position
+        self._stop = position
+        if position == before - 1:
+            self._undo()
+
+    @property
+    def _step_count(self) -> int:
+        return self.last_epoch + self._shift
+
+    @_step_count.setter
+    def _step_count(self, count: int) -> None:
+        self._shift = count - self.last_epoch
+
+    def _undo(self) -> None:
+        """Be silent until the next move: a container of torch's undoes the first step."""
+        owner = None if self._owner is None else self._owner()
+        if owner is not None:
+            owner._undo()
+            return
+        self._silent = True
+        self._attach().undone(self)
+
+    def _settle(self) -> None:
+        """Drop the values computed ahead: the next step computes them again."""
+        self._stop, self._ahead = self.last_epoch, []
+
     # ----- moving -------------------------------------------------------------------------------
 
     def _initial_step(self) -> None:
         self._replan()
         self._step_count = 0
-        self.seek(self.last_epoch + 1)
+        self._move(self.last_epoch + 1)
         self._step_count = 1
+        # The first step is looked at: is there an update before it?
+        self._settle()
 
     def step(self, epoch: float | None = None) -> None:
         """Go to the next position and assign its values; call it after ``optimizer.step()``.
@@ -91,36 +185,36 @@ class Driver(LRScheduler):
             epoch: In place of the next position, the one to go to: see :meth:`seek`.
         """
         # Nearly every call ends here: nothing but the assignments, from values computed before.
-        index = self.last_epoch + 1 - self._begin
-        groups = self.optimizer.param_groups
-        if epoch is None and 0 <= index < self._count and self._is_known(groups):
-            for key, values in self._even:
-                value = values[index]
-                for group in groups:
-                    group[key] = value
-            for key, levels, bindings in self._scaled:
-                level = levels[index]
-                for group, (offset, gain) in zip(groups, bindings):  # noqa: B905  (twice the time)
-                    group[key] = offset + gain * level
-            for track, levels in self._uneven:
-                track.assign(levels[index], groups)
-            self.last_epoch += 1
-            self._step_count += 1
-            return
+        groups, ahead = self.optimizer.param_groups, self._ahead
+        if ahead and epoch is None and groups is self._groups and len(groups) == self._size:
+            watched = self._watched
+            if watched is None or watched.count != self._seen:
+                if watched is not None:
+                    self._seen = watched.count
+                lane = self._lane
+                if lane is None or self._size > FEW:
+                    if self._put(groups, ahead[-1]):
+                        ahead.pop()
+                        return
+                else:
+                    # Even.put written out: the call alone would cost a third of all this.
+                    key, last, value = lane.key, lane.last, ahead.pop()
+                    for group in groups:
+                        if group[key] is not last:
+                            break
+                        group[key] = value
+                    else:
+                        lane.last = value
+                        return
+                    ahead.append(value)
+                    for group in groups:
+                        if group[key] is value:
+                            group[key] = last
         self._step_slowly(epoch)
 
-    def _is_known(self, groups: list[Group]) -> bool:
-        """Return whether the groups are those that the block was computed for.
-
-        Loading an optimizer makes new groups, and a rate may have become a tensor by hand.
-        """
-        if groups is not self._known or len(groups) != self._size or self._step_count < 2:
-            return False
-        first = groups[0]
-        for key in self._plain:  # noqa: SIM110  (all() of a generator takes three times as long)
-            if first[key].__class__ is not float:
-                return False
-        return True
+    def _put(self, groups: list[Group], entry: Any) -> bool:
+        assert self._block is not None
+        return self._block.put(groups, entry)
 
     def _step_slowly(self, epoch: float | None) -> None:
         if epoch is not None and self._deprecates_epoch:
@@ -141,80 +235,68 @@ class Driver(LRScheduler):
         """
         self._update_lr(position)
 
-    def _resume(self, position: float, step_count: int) -> None:
-        """Take up a saved position. At -1, a child whose turn has not come, nothing is assigned."""
-        self._forget()
-        self._step_count = step_count
-        if position < 0:
-            self.last_epoch, self._fraction = -1, 0.0
-        else:
-            self.seek(position)
-
     def _update_lr(self, epoch: float | None = None) -> None:
         position = self.last_epoch + 1 if epoch is None else plain(epoch)
         self._check_position(position)
-        groups = self.optimizer.param_groups
-        if position == int(position):
-            index = int(position) - self._begin
-            if not (0 <= index < self._count and self._is_known(groups)):
-                self._fill(int(position))
-                index = 0
-            for key, values in self._even:
-                for group in groups:
-                    group[key] = values[index]
-            for key, levels, bindings in self._scaled:
-                for group, (offset, gain) in zip(groups, bindings, strict=True):
-                    group[key] = offset + gain * levels[index]
-            for track, levels in self._uneven:
-                track.assign(levels[index], groups)
+        self._move(position)
+
+    def _resume(self, position: float, step_count: int) -> None:
+        """Take up a saved position. At -1, a child whose turn has not come, nothing is assigned."""
+        # What stands in the groups is of another time: it is no change by hand.
+        self._attach().forget()
+        self._settle()
+        if position < 0:
+            self._stop, self._fraction, self._silent = -1, 0.0, True
         else:
-            self._join()
-            for track in self._tracks:
-                track.assign(track.schedule(position), groups)
-            self._forget()
-        self.last_epoch = math.floor(position)
-        self._fraction = position - self.last_epoch
+            self._move(position)
+        self._step_count = step_count
 
-    def _fill(self, position: int) -> None:
-        """Compute the block of values that begins at a position."""
+    def _move(self, position: float) -> None:
+        """Go to a position, with the step count as it is, and have the values written."""
+        board = self._attach()
+        self._noticed(board.notice())
         self._join()
-        groups = self.optimizer.param_groups
-        size = int(min(_BLOCK, self._last_position() - position + 1))
-        # A user's function may have no values past the run: it is not asked ahead of time.
-        if any(track.schedule.calls for track in self._tracks):
-            size = 1
-        steps = np.arange(position, position + size)
-        with np.errstate(over="ignore", invalid="ignore"):
-            blocks = [np.asarray(track.schedule(steps)) for track in self._tracks]
-        finite = np.logical_and.reduce([np.isfinite(block) for block in blocks])
-        self._count = size if finite.all() else int(finite.argmin())
-        if self._count == 0:
-            self._forget()
-            raise ScheduleError(f"the schedule has no finite value at position {position}")
-        self._even, self._scaled, self._uneven = [], [], []
-        for track, block in zip(self._tracks, blocks, strict=True):
-            if not track.is_plain(groups):
-                self._uneven.append((track, block.tolist()))
-            elif track.is_shared:
-                all_alike = track.bindings[0]
-                values = track.scale * (all_alike.offset + all_alike.gain * block)
-                self._even.append((track.slot.key, values.tolist()))
-            elif track.scale == 1:
-                bindings = [(binding.offset, binding.gain) for binding in track.bindings]
-                self._scaled.append((track.slot.key, block.tolist(), bindings))
-            else:
-                self._uneven.append((track, block.tolist()))
-        self._plain = [key for key, *_ in (*self._even, *self._scaled)]
-        self._begin, self._known, self._size = position, groups, len(groups)
+        before = self._stop, self._ahead, self._shift, self._fraction, self._silent
+        self._place(position)
+        board.moved(self)
+        try:
+            board.write()
+        except Exception:
+            self._stop, self._ahead, self._shift, self._fraction, self._silent = before
+            raise
 
-    def _forget(self) -> None:
-        """Drop the block of values: the next step computes them again."""
-        self._begin = self._count = self._size = 0
-        self._known: list[Group] | None = None
-        self._plain: list[str] = []
-        self._even: list[tuple[str, list[float]]] = []
-        self._scaled: list[tuple[str, list[float], list[tuple[float, float]]]] = []
-        self._uneven: list[tuple[Track, list[float]]] = []
+    def _place(self, position: float) -> None:
+        """Set the position, without writing."""
+        whole = math.floor(position)
+        went_on = self._block is not None and not self._ahead and position == self.last_epoch + 1
+        self._size_next = LONG if went_on else SHORT
+        self._shift += self.last_epoch - whole
+        self._stop, self._ahead, self._fraction = whole, [], position - whole
+        self._silent = False
+
+    def _fill(self, board: Board) -> bool:
+        """Write its values and compute those of the next steps; return whether that can be done.
+
+        The board asks for it where nobody else has anything to say.
+        """
+        if self._fraction:
+            return False
+        position = self.last_epoch
+        groups = self.optimizer.param_groups
+        end, size = self._block_end(position), self._size_next
+        block = fill(self._tracks, position, end, groups, board, size)
+        self._ahead = block.entries
+        self._stop = position + len(block.entries)
+        self._block, self._lane = block, block.lane
+        self._groups, self._size = groups, len(groups)
+        return True
+
+    def _block_end(self, position: int) -> float:
+        """Return the last step to compute ahead from a position."""
+        return self._last_position()
+
+    def _noticed(self, changes: list[Change]) -> None:
+        """Be told what somebody else has changed since the last write."""
 
     def _join(self) -> None:
         """Take in the groups that were added since."""
@@ -225,23 +307,70 @@ class Driver(LRScheduler):
             track.join(groups, self._bind)
 
     def _warn_of_order(self) -> None:
-        """Give torch's own warnings where the scheduler moves before the optimizer did."""
-        if not hasattr(self.optimizer.step, "_wrapped_by_lr_sched"):
-            warn(
-                "Seems like `optimizer.step()` has been overridden after learning rate scheduler "
-                "initialization: whether it is called before `lr_scheduler.step()` cannot be seen."
-            )
-        elif not getattr(self.optimizer, "_opt_called", False):
-            warn(
-                "Detected call of `lr_scheduler.step()` before `optimizer.step()`: the schedule's "
-                "first value is never used. Call `optimizer.step()` first, then "
-                "`lr_scheduler.step()`."
-            )
+        """Give torch's own warning where the scheduler moves before the optimizer did."""
+        updates = self._attach().updates
+        if updates is None or updates.count or getattr(self.optimizer, "_opt_called", False):
+            return
+        warn(
+            "Detected call of `lr_scheduler.step()` before `optimizer.step()`: the schedule's "
+            "first value is never used. Call `optimizer.step()` first, then `lr_scheduler.step()`."
+        )
+
+    # ----- on the board -------------------------------------------------------------------------
+
+    @property
+    def _is_absolute(self) -> bool:
+        """Whether it says numbers that do not care for the groups' base."""
+        return any(track.absolute for track in self._tracks)
+
+    def _voices(self) -> list[tuple[Slot, dict[int, Voice]]]:
+        """Return what it says at its position: for each slot, on each group that it drives."""
+        position = self.last_epoch + self._fraction
+        said: list[tuple[Slot, dict[int, Voice]]] = []
+        for track in self._tracks:
+            level = track.level(position)
+            said.append((track.slot, {index: track.voice(index, level) for index in track.groups}))
+        return said
+
+    def _base_for(self, slot: Slot, index: int, value: float) -> float | None:
+        """Return the base from which it would have come to a value; None where it has no base."""
+        position = self.last_epoch + self._fraction
+        for track in self._tracks:
+            if track.slot.place == slot.place and index in track.groups:
+                return track.base_for(index, value, track.level(position))
+        return None
+
+    def _rebase(self, slot: Slot, index: int, base: float) -> None:
+        """Take a new base for a number of a group; the group notes it already."""
+        if slot.place == ("lr", None) and index < len(self.base_lrs):
+            self.base_lrs[index] = base
+        for track in self._tracks:
+            if not track.absolute and index in track.groups:
+                track.bindings[index] = self._bind(
+                    track.slot, index, self.optimizer.param_groups[index]
+                )
+        self._settle()
+
+    def _take_bases(self) -> None:
+        """Take the bases that a loaded optimizer brought, and give it those that it lacks."""
+        for index, group in enumerate(self.optimizer.param_groups[: len(self.base_lrs)]):
+            self.base_lrs[index] = plain(group.setdefault("initial_lr", self.base_lrs[index]))
+        for track in self._tracks:
+            if not track.absolute:
+                known = range(len(track.bindings))
+                track.bindings = []
+                track.join(self.optimizer.param_groups[: len(known)], self._bind)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: all but the values, which are computed again."""
-        dropped = {"_even": [], "_scaled": [], "_uneven": [], "_plain": []}
-        return {**self.__dict__, **dropped, "_count": 0, "_known": None}
+        dropped: dict[str, Any] = dict.fromkeys(
+            ("_block", "_lane", "_groups", "_board", "_family", "_owner", "_watched")
+        )
+        return {**self.__dict__, **dropped, "_ahead": [], "_stop": self.last_epoch}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._attach()
 
     # ----- asking -------------------------------------------------------------------------------
 
@@ -255,6 +384,28 @@ class Driver(LRScheduler):
             lr.clone() if isinstance(lr, Tensor) else lr
             for lr in (group["lr"] for group in self.optimizer.param_groups)
         ]
+
+    def logged(self) -> dict[str, float]:
+        """Return what is driven, by name, for a logger.
+
+        The names are those of the driven numbers, such as ``"lr"`` and ``"momentum"``; with several
+        groups, ``"lr/0"`` or, where a group has a ``"name"``, ``"lr/head"``.
+
+        Example:
+            >>> import lehr, torch
+            >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.1, momentum=0.9)
+            >>> from lehr.torch import Scheduler
+            >>> Scheduler(optimizer, lehr.linear(10), momentum=lehr.constant(0.5)).logged()
+            {'lr': 0.1, 'momentum': 0.5}
+        """
+        groups = self.optimizer.param_groups
+        found: dict[str, float] = {}
+        for slot, voices in self._voices():
+            for index in voices:
+                name = groups[index].get("name", index)
+                label = slot.name if len(groups) == 1 else f"{slot.name}/{name}"
+                found[label] = plain(slot.read(groups[index]))
+        return found
 
     @property
     def _last_lr(self) -> list[float | Tensor]:

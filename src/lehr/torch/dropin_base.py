@@ -82,7 +82,7 @@ class DropIn(Driver):
         raise NotImplementedError
 
     def _plan(self) -> list[Track]:
-        return [Track(Slot("lr", "lr"), self._shape())]
+        return [Track(Slot("lr", "lr"), self._shape(), absolute=self._absolute)]
 
     def _bind(self, slot: Slot, index: int, group: Group) -> Binding:
         return Binding(gain=plain(self.base_lrs[index]))
@@ -149,11 +149,14 @@ class DropIn(Driver):
             self._replan()
             if position != -1:
                 self._check_position(position)
+            if not self._absolute:
+                for group, base in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
+                    group["initial_lr"] = base
             self._resume(position, int(state_dict.get("_step_count", position + 1)))
         except Exception as error:
             self.__dict__.clear()
             self.__dict__.update(before)
-            self._forget()
+            self._settle()
             if isinstance(error, TypeError | AttributeError):
                 raise ScheduleError(
                     f"this is no state of a {type(self).__name__}: {error}"

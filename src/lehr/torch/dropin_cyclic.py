@@ -129,9 +129,9 @@ class CyclicLR(DropIn):
 
     def _plan(self) -> list[Track]:
         shape = self._shape()
-        tracks = [Track(Slot("lr", "lr"), shape)]
+        tracks = [Track(Slot("lr", "lr"), shape, absolute=True)]
         if self.cycle_momentum:
-            tracks.append(Track(momentum_slot(self.optimizer), shape))
+            tracks.append(Track(momentum_slot(self.optimizer), shape, absolute=True))
         return tracks
 
     def _bind(self, slot: Slot, index: int, group: Group) -> Binding:

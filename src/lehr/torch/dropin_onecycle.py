@@ -155,10 +155,10 @@ class OneCycleLR(DropIn):
         start = 1 / self.div_factor
         end = start / self.final_div_factor
         rate = self._path([start, 1.0, start, end] if self.three_phase else [start, 1.0, end])
-        tracks = [Track(Slot("lr", "lr"), rate)]
+        tracks = [Track(Slot("lr", "lr"), rate, absolute=True)]
         if self.cycle_momentum:
             dip = self._path([0.0, 1.0, 0.0, 0.0])
-            tracks.append(Track(momentum_slot(self.optimizer), dip))
+            tracks.append(Track(momentum_slot(self.optimizer), dip, absolute=True))
         return tracks
 
     def _bind(self, slot: Slot, index: int, group: Group) -> Binding:

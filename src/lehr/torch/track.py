@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 from torch.optim import Optimizer
@@ -18,9 +18,21 @@ from lehr.errors import ScheduleError
 from lehr.operators import Over
 from lehr.schedule import Schedule
 
-__all__ = ["Binding", "Group", "Slot", "Track", "check_optimizer", "plain", "warn"]
+__all__ = [
+    "Binding",
+    "Group",
+    "Place",
+    "Slot",
+    "Track",
+    "Voice",
+    "check_optimizer",
+    "plain",
+    "together",
+    "warn",
+]
 
 Group = dict[str, Any]
+Place = tuple[str, int | None]
 
 
 def plain(value: Any) -> float:
@@ -37,12 +49,13 @@ class Slot:
     index: int | None = None
 
     @classmethod
-    def find(cls, name: str, optimizer: Optimizer) -> Slot:
+    def find(cls, name: str, optimizer: Optimizer, groups: Sequence[Group] | None = None) -> Slot:
         """Return the place that ``name`` means for an optimizer.
 
         Arguments:
             name: ``"lr"`` or any other key of its groups; ``"momentum"``, which is the first beta
                 where the optimizer has betas; ``"beta1"`` or ``"beta2"``.
+            groups: Those that must have it; all without it.
 
         Raises:
             ScheduleError: If its groups have no such number.
@@ -52,7 +65,7 @@ class Slot:
         if name in ("momentum", "beta1", "beta2") and name not in first and "betas" in first:
             slot = cls(name, "betas", 1 if name == "beta2" else 0)
         for index, group in enumerate(optimizer.param_groups):
-            if not slot.stands_in(group):
+            if (groups is None or any(group is g for g in groups)) and not slot.stands_in(group):
                 known = [key for key in group if cls(key, key).stands_in(group)]
                 betas = ["beta1", "beta2"] if "betas" in group else []
                 raise ScheduleError(
@@ -60,6 +73,11 @@ class Slot:
                     f"it has {', '.join([*known, *betas])}"
                 )
         return slot
+
+    @property
+    def place(self) -> Place:
+        """Where it is, by whatever name it was found."""
+        return self.key, self.index
 
     def stands_in(self, group: Group) -> bool:
         """Return whether a group has a number there."""
@@ -78,7 +96,16 @@ class Slot:
         current = self.read(group)
         if isinstance(current, Tensor):
             current.fill_(value)
-        elif self.index is None:
+        else:
+            self._replace(group, value)
+
+    def place_tensor(self, group: Group, tensor: Tensor) -> None:
+        """Put a tensor there, filled with what stands there."""
+        tensor.copy_(self.read(group))
+        self._replace(group, tensor)
+
+    def _replace(self, group: Group, value: Any) -> None:
+        if self.index is None:
             group[self.key] = value
         else:
             values = list(group[self.key])
@@ -93,32 +120,40 @@ class Binding:
     gain: float = 1.0
     offset: float = 0.0
 
+    @property
+    def base(self) -> float:
+        """The value where the schedule is 1."""
+        return self.offset + self.gain
+
 
 class Track:
-    """One driven number: its slot, its schedule, and the binding of each group.
+    """One driven number: its slot, its schedule, and the binding of each group that it drives.
 
     Arguments:
         slot: The place that is driven.
         schedule: The curve, placed over its run.
         low: A number that no driven value may be below; minus infinity leaves it unchecked.
         high: A number that no driven value may be above.
-
-    Attributes:
-        bindings: That of each group.
-        scale: A factor of all values, beside the schedule: that of a feedback rule.
+        absolute: Whether the values are used as they are, whatever the groups were given; then a
+            rate that is set by hand lasts until the next step only.
+        takes: Which groups it drives, by index and group; all of them without it.
     """
 
     def __init__(
         self,
         slot: Slot,
         schedule: Schedule,
-        *,
         low: float = -math.inf,
         high: float = math.inf,
+        absolute: bool = False,
+        takes: Callable[[int, Group], bool] | None = None,
     ) -> None:
-        self.slot, self.schedule = slot, schedule
+        self.slot = slot
+        self.schedule = schedule
+        self.absolute = absolute
         self._low, self._high = low, high
-        self.bindings: list[Binding] = []
+        self._takes = takes
+        self.bindings: list[Binding | None] = []
         self.scale = 1.0
 
     def join(self, groups: Sequence[Group], bind: Callable[[Slot, int, Group], Binding]) -> None:
@@ -131,19 +166,24 @@ class Track:
         Raises:
             ScheduleError: If a group has no such number, or a value could leave its range.
         """
+        added: list[Binding | None] = []
         for index in range(len(self.bindings), len(groups)):
+            if self._takes is not None and not self._takes(index, groups[index]):
+                added.append(None)
+                continue
             if not self.slot.stands_in(groups[index]):
                 raise ScheduleError(f"group {index} has no number {self.slot.name!r} to drive")
-        new = range(len(self.bindings), len(groups))
-        added = [bind(self.slot, index, groups[index]) for index in new]
+            added.append(bind(self.slot, index, groups[index]))
         self.check(added)
         self.bindings = [*self.bindings[: len(groups)], *added]
 
-    def check(self, bindings: Sequence[Binding]) -> None:
+    def check(self, bindings: Sequence[Binding | None]) -> None:
         """Refuse bindings by which a value could leave its range."""
         if self._low == -math.inf and self._high == math.inf:
             return
         for binding in bindings:
+            if binding is None:
+                continue
             ends = [binding.offset + binding.gain * bound for bound in self.schedule.bounds]
             if not (self._low <= min(ends) and max(ends) <= self._high):
                 raise ScheduleError(
@@ -159,29 +199,81 @@ class Track:
         ends = isinstance(schedule, Over) and schedule.past == "raise"
         return schedule.length or math.inf if ends else math.inf
 
-    def at(self, position: float) -> list[float]:
-        """Return the value of each group at a position."""
-        return self.values(self.schedule(position))
-
-    def values(self, level: float) -> list[float]:
-        """Return the value of each group where the schedule has a level."""
-        return [self.scale * (b.offset + b.gain * level) for b in self.bindings]
-
-    def assign(self, level: float, groups: Sequence[Group]) -> None:
-        """Assign the values that follow from a level of the schedule."""
-        for group, value in zip(groups, self.values(level), strict=True):
-            self.slot.write(group, value)
-
-    def is_plain(self, groups: Sequence[Group]) -> bool:
-        """Return whether what is driven is a plain number in every group: no tensor, no tuple."""
-        return self.slot.index is None and not any(
-            isinstance(group[self.slot.key], Tensor) for group in groups
-        )
-
     @property
-    def is_shared(self) -> bool:
-        """Whether all groups get the same value."""
-        return all(binding == self.bindings[0] for binding in self.bindings)
+    def groups(self) -> list[int]:
+        """The groups that it drives."""
+        return [index for index, binding in enumerate(self.bindings) if binding is not None]
+
+    def level(self, position: float) -> float:
+        """Return the schedule's level at a position.
+
+        Raises:
+            ScheduleError: If it is not finite.
+        """
+        return float(self.schedule(int(position) if position == int(position) else position))
+
+    def at(self, position: float) -> list[float]:
+        """Return the value of each group that it drives, at a position."""
+        level = self.level(position)
+        return [self.value(index, level) for index in self.groups]
+
+    def value(self, index: int, level: float) -> float:
+        """Return a driven group's value where the schedule has a level."""
+        binding = self.bindings[index]
+        assert binding is not None
+        return self.scale * (binding.offset + binding.gain * level)
+
+    def voice(self, index: int, level: float) -> Voice:
+        """Return what it has to say on a driven group's value; see :class:`Voice`."""
+        binding = self.bindings[index]
+        assert binding is not None
+        value = self.value(index, level)
+        ratio = value / binding.base if binding.base else self.scale * level
+        return Voice(value, ratio, self.absolute)
+
+    def base_for(self, index: int, value: float, level: float) -> float | None:
+        """Return the base from which the schedule would have come to a value of a group.
+
+        Where the schedule stands at 0, as at the start of a warmup, it is the value itself.
+
+        Arguments:
+            index: A driven group.
+            value: What stands there now, set by hand.
+            level: The schedule's level now.
+        """
+        binding = self.bindings[index]
+        if binding is None or self.absolute or self.scale == 0:
+            return None
+        wanted = value / self.scale - binding.offset
+        return binding.offset + (wanted / level if level else wanted)
+
+
+class Voice(NamedTuple):
+    """What one scheduler has to say on one number of one group.
+
+    Attributes:
+        value: The number, were it alone.
+        ratio: That number over the base that the group was given.
+        absolute: Whether it does not care for the base.
+    """
+
+    value: float
+    ratio: float
+    absolute: bool
+
+
+def together(voices: Sequence[Voice]) -> Voice:
+    """Return what several have to say: their ratios multiply.
+
+    Of several that do not care for the base the last one speaks.
+
+    Arguments:
+        voices: At least one, the one that moved last at the end.
+    """
+    absolute = [voice for voice in voices if voice.absolute]
+    lead = absolute[-1] if absolute else voices[0]
+    others = math.prod(v.ratio for v in voices if v is not lead and not v.absolute)
+    return Voice(lead.value * others, lead.ratio * others, lead.absolute)
 
 
 def check_optimizer(optimizer: Any) -> None:

@@ -121,7 +121,7 @@ class TrapezoidalLR(DropIn):
         )
 
     def _plan(self) -> list[Track]:
-        return [Track(Slot("lr", "lr"), self._shape(), low=0.0)]
+        return [Track(Slot("lr", "lr"), self._shape(), low=0.0, absolute=True)]
 
     def _bind(self, slot: Slot, index: int, group: Group) -> Binding:
         low, high = plain(self.base_lrs[index]), self.max_lrs[index]

@@ -1,0 +1,224 @@
+# pyright: basic
+"""Lanes: how one driven number gets into all groups, and how a change by hand is seen.
+
+A lane writes one slot of the parameter groups and remembers what it wrote. Before it writes again
+it looks whether that still stands there; if not, somebody else has changed it since, and nothing
+is written. Looking costs as much as writing, so with more than ``FEW`` groups it looks at the
+first group, the last and one more in turn; the board looks at all of them at the edges of blocks,
+when a state is saved or loaded, and when a position is sought.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Final
+
+from torch import Tensor
+
+from lehr.torch.track import Group, Slot
+
+__all__ = ["FEW", "Each", "Even", "Lane", "Rows"]
+
+FEW: Final = 8
+"""Up to so many groups are looked at before each write."""
+
+
+class Lane(ABC):
+    """Writes one number of the groups; ``put`` says whether what it wrote last still stood."""
+
+    def __init__(self, slot: Slot) -> None:
+        self.slot = slot
+        self.key = slot.key
+
+    @abstractmethod
+    def put(self, groups: Sequence[Group], entry: Any) -> bool:
+        """Write an entry to all groups, unless what was written last has been changed since."""
+
+    @abstractmethod
+    def write(self, groups: Sequence[Group], entry: Any) -> None:
+        """Write an entry, whatever stands there."""
+
+    @abstractmethod
+    def changed(self, groups: Sequence[Group]) -> list[tuple[int, float]]:
+        """Return the groups whose number is not the one written last, with what stands there."""
+
+    @abstractmethod
+    def forget(self) -> None:
+        """Take whatever stands there as written by itself, until it writes again."""
+
+
+class _Floats(Lane):
+    """The common part of lanes that assign plain floats."""
+
+    last: Any = None
+    _turn = 0
+
+    def _sample(self, size: int) -> tuple[int, ...]:
+        self._turn = turn = (self._turn + 1) % size
+        return 0, turn, size - 1
+
+    @abstractmethod
+    def _written(self, index: int) -> float:
+        """Return what was written last to a group."""
+
+    def changed(self, groups: Sequence[Group]) -> list[tuple[int, float]]:
+        if self.last is None:
+            return []
+        return [
+            (index, float(group[self.key]))
+            for index, group in enumerate(groups[: self._size()])
+            if group[self.key] != self._written(index)
+        ]
+
+    @abstractmethod
+    def _size(self) -> int:
+        """Return how many groups were written."""
+
+    def forget(self) -> None:
+        self.last = None
+
+
+class Even(_Floats):
+    """The same float in every group: what it writes is one number."""
+
+    groups = 0
+
+    def put(self, groups: Sequence[Group], entry: float) -> bool:
+        key, last = self.key, self.last
+        if len(groups) <= FEW:
+            for group in groups:
+                if group[key] is not last:
+                    return False
+        else:
+            for index in self._sample(len(groups)):
+                if groups[index][key] is not last:
+                    return False
+        for group in groups:
+            group[key] = entry
+        self.last = entry
+        return True
+
+    def write(self, groups: Sequence[Group], entry: float) -> None:
+        key = self.key
+        for group in groups:
+            group[key] = entry
+        self.last, self.groups = entry, len(groups)
+
+    def _written(self, index: int) -> float:
+        return self.last
+
+    def _size(self) -> int:
+        return self.groups
+
+
+class Rows(_Floats):
+    """A float of its own for each group: what it writes is a list of them."""
+
+    def put(self, groups: Sequence[Group], entry: Sequence[float]) -> bool:
+        key, last = self.key, self.last
+        if last is None:
+            return False
+        looked = range(len(groups)) if len(groups) <= FEW else self._sample(len(groups))
+        for index in looked:
+            if groups[index][key] is not last[index]:
+                return False
+        for group, value in zip(groups, entry):  # noqa: B905  (twice the time)
+            group[key] = value
+        self.last = entry
+        return True
+
+    def write(self, groups: Sequence[Group], entry: Sequence[float]) -> None:
+        for group, value in zip(groups, entry, strict=True):
+            group[self.key] = value
+        self.last = entry
+
+    def _written(self, index: int) -> float:
+        return self.last[index]
+
+    def _size(self) -> int:
+        return len(self.last)
+
+
+class Each(Lane):
+    """Numbers of any kind, in any of the groups: floats, tensors, one number of a tuple.
+
+    What it writes is a list with a float for each group, or None where a group is not driven. A
+    tensor is filled and keeps its identity, which compiled steps and captured graphs hold on to;
+    that somebody else has changed it is seen from its version, without waiting for a device.
+    """
+
+    def __init__(self, slot: Slot) -> None:
+        super().__init__(slot)
+        self.last: Sequence[float | None] = []
+        self._tensors: dict[int, tuple[Tensor, int]] = {}
+
+    def put(self, groups: Sequence[Group], entry: Sequence[float | None]) -> bool:
+        if len(self.last) != len(groups) or not self._stands(groups):
+            return False
+        self.write(groups, entry)
+        return True
+
+    def _stands(self, groups: Sequence[Group]) -> bool:
+        size = len(groups)
+        for index in range(size) if size <= FEW else (0, size - 1):
+            last = self.last[index]
+            if last is None:
+                continue
+            current = self.slot.read(groups[index])
+            if isinstance(current, Tensor):
+                tensor, version = self._tensors.get(index, (None, -1))
+                if tensor is not current or current._version != version:
+                    return False
+            elif current is not last:
+                return False
+        return True
+
+    def write(self, groups: Sequence[Group], entry: Sequence[float | None]) -> None:
+        read, key, single = self.slot.read, self.key, self.slot.index is None
+        for index, (group, value) in enumerate(zip(groups, entry, strict=True)):
+            if value is None:
+                continue
+            current = group[key] if single else read(group)
+            if isinstance(current, Tensor):
+                current.fill_(value)
+                self._tensors[index] = current, current._version
+            elif single:
+                group[key] = value
+            else:
+                self.slot.write(group, value)
+        self.last = entry
+
+    def changed(self, groups: Sequence[Group]) -> list[tuple[int, float]]:
+        found: list[tuple[int, float]] = []
+        for index, (group, last) in enumerate(zip(groups, self.last, strict=False)):
+            if last is None:
+                continue
+            current = self.slot.read(group)
+            if not isinstance(current, Tensor):
+                if current != last:
+                    found.append((index, float(current)))
+                continue
+            tensor, version = self._tensors.get(index, (None, -1))
+            if tensor is current and current._version == version:
+                continue
+            value = float(current.item())
+            if value != float(current.new_tensor(last).item()):
+                found.append((index, value))
+        return found
+
+    def forget(self) -> None:
+        self.last = []
+
+    def put_back(self, groups: Sequence[Group]) -> None:
+        """Put the tensors that were filled last into groups that hold others in their place."""
+        for index, (tensor, _) in self._tensors.items():
+            if index >= len(groups):
+                continue
+            current = self.slot.read(groups[index])
+            if (
+                isinstance(current, Tensor)
+                and current is not tensor
+                and (current.shape, current.dtype) == (tensor.shape, tensor.dtype)
+            ):
+                self.slot.place_tensor(groups[index], tensor)

@@ -1,0 +1,208 @@
+# pyright: basic
+"""Watching a run: the guards of a scheduler, and how they see what happens."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import torch
+
+from lehr.check import JUMP, check, jump
+from lehr.operators import Over
+from lehr.torch.board import Board, Change
+from lehr.torch.driver import Driver
+from lehr.torch.guards import Guards, Mode
+
+if TYPE_CHECKING:
+    from lehr.torch.course import Course
+
+__all__ = ["Watched"]
+
+# So often in a row another rate was found than had been written: it is no change by hand.
+_FIGHT: Final = 3
+
+
+class Watched(Driver):
+    """A driver that notices the mistakes that tutorials warn of; see ``lehr.torch.GUARDS``."""
+
+    _chosen: dict[str, list[Course | None]]
+
+    def _watch(self, guards: Mode | Mapping[str, Mode], scaler: Any) -> None:
+        self._guards = Guards(guards)
+        self._scaler = scaler
+        self._highest = 0.0
+        self._fights = 0
+        self._many = 0
+
+    # ----- before the run -----------------------------------------------------------------------
+
+    def _look_ahead(self) -> None:
+        """Tell of what can be seen before the first update."""
+        for course in self._courses():
+            for finding in check(course.now) if isinstance(course.now, Over) else []:
+                if finding.name == "warmup":
+                    self._guards.tell("warmup", finding.message)
+        board = self._attach()
+        for other in board.members:
+            if other is self or other._silent or not self._shares(other):
+                continue
+            if repr(other).partition(", at ")[0] == repr(self).partition(", at ")[0]:
+                self._guards.tell(
+                    "conflict",
+                    f"another scheduler like this one, {other!r}, drives the same optimizer, and "
+                    "their factors multiply: delete it first (a list or a notebook's cell may "
+                    "keep it)",
+                )
+            elif self._is_absolute and other._is_absolute:
+                self._guards.tell(
+                    "conflict",
+                    f"{other!r} drives the same number, and neither is a factor: the one that "
+                    "moved last is heard, the other is not",
+                )
+
+    def _shares(self, other: Driver) -> bool:
+        mine = {track.slot.place for track in self._tracks}
+        return any(track.slot.place in mine for track in other._tracks)
+
+    def _courses(self) -> list[Course]:
+        return list({id(c): c for c in self._chosen.get("lr", ()) if c is not None}.values())
+
+    @property
+    def _run(self) -> float:
+        """The steps of the run that the rate was given, or infinity."""
+        ends = [
+            course.begin + course.now.length
+            for course in self._courses()
+            if isinstance(course.now, Over) and course.now.length is not None
+        ]
+        return max(ends, default=math.inf)
+
+    # ----- while training -----------------------------------------------------------------------
+
+    def _step_slowly(self, epoch: float | None) -> None:
+        if epoch is None and self._is_held():
+            return
+        super()._step_slowly(epoch)
+
+    def _is_held(self) -> bool:
+        """Look at the updates since the last step; return whether the schedule must not move."""
+        updates = self._attach().updates
+        if updates is None:
+            return False
+        made = updates.count - self._seen if self._seen >= 0 else updates.count
+        first, self._seen = self._step_count <= 1, updates.count
+        self._watched = updates
+        if made > 1 and not first:
+            self._many += 1
+            if self._many == 2:
+                self._tell_per_epoch(made)
+        elif made == 1:
+            self._many = 0
+        elif made == 0:
+            if self._was_skipped():
+                self._guards.tell(
+                    "skipped", "the gradient scaler skipped an update: the schedule does not move"
+                )
+                return True
+            # Nothing more to be seen until updates are made again.
+            self._watched = None
+            if updates.count and not first and not self._is_captured():
+                self._guards.tell(
+                    "repeated",
+                    "scheduler.step() was called again without an update in between: with gradient "
+                    "accumulation or several processes, call it once after each "
+                    "`optimizer.step()`. (Where a gradient scaler skips updates, write "
+                    "Scheduler(..., scaler=scaler))",
+                )
+        return False
+
+    def _tell_per_epoch(self, made: int) -> None:
+        run = self._run
+        if run >= made and run != math.inf:
+            self._guards.tell(
+                "per_epoch",
+                f"{made} updates were made between two steps of the scheduler, whose run of "
+                f"{run:g} steps seems to count updates: call scheduler.step() after each "
+                "`optimizer.step()`",
+            )
+
+    def _was_skipped(self) -> bool:
+        """Return whether a gradient scaler kept the optimizer from its update."""
+        if self._scaler is not None:
+            return bool(self._scaler.is_enabled())
+        gradients = [
+            p.grad
+            for group in self.optimizer.param_groups
+            for p in group["params"]
+            if p.grad is not None and not p.grad.is_sparse
+        ]
+        return any(not bool(torch.isfinite(gradient).all()) for gradient in gradients)
+
+    def _is_captured(self) -> bool:
+        # A captured graph of the step is replayed without the optimizer's knowing.
+        return any(group.get("capturable") for group in self.optimizer.param_groups)
+
+    def _warn_of_order(self) -> None:
+        updates = self._attach().updates
+        if updates is None or updates.count or getattr(self.optimizer, "_opt_called", False):
+            return
+        self._guards.tell(
+            "order",
+            "Detected call of `lr_scheduler.step()` before `optimizer.step()`: the schedule's "
+            "first value is never used. Call `optimizer.step()` first, then `lr_scheduler.step()`",
+        )
+
+    def _block_end(self, position: int) -> float:
+        # The step past the end shall be seen.
+        run = self._run
+        return min(self._last_position(), run) if position <= run else self._last_position()
+
+    def _move(self, position: float) -> None:
+        run = self._run
+        if position > run and self._guards.watches("past_end"):
+            self._guards.tell(
+                "past_end",
+                f"the run ends after {run:g} steps, and this is update {position + 1:g}: the "
+                "schedule stays at its end level; write over=... for a longer run, or extend(...)",
+            )
+        super()._move(position)
+
+    def _fill(self, board: Board) -> bool:
+        filled = super()._fill(board)
+        if filled:
+            self._look_for_jumps()
+        return filled
+
+    def _look_for_jumps(self) -> None:
+        """Look at the levels that were computed ahead."""
+        position, count = self.last_epoch, len(self._ahead) + 1
+        for track in self._tracks:
+            if track.slot.name != "lr" or track.schedule.calls or self._fraction:
+                continue
+            begin = max(position - 1, 0)
+            levels = np.asarray(track.schedule(np.arange(begin, position + count)))
+            rises = (levels[:-1] > 0) & (levels[1:] > JUMP * levels[:-1])
+            if rises.any() and self._guards.watches("jump"):
+                found = jump(levels.tolist(), None, self._highest)
+                if found is not None:
+                    index, before, after = found
+                    self._guards.tell(
+                        "jump",
+                        f"the rate rises from {before:.4g} to {after:.4g} of its base at once, at "
+                        f"step {begin + index}",
+                    )
+            self._highest = max(self._highest, float(levels.max()))
+
+    def _noticed(self, changes: list[Change]) -> None:
+        rates = [change for change in changes if change[0].name == "lr"]
+        self._fights = self._fights + 1 if rates else 0
+        if self._fights == _FIGHT:
+            slot, index, value = rates[0]
+            self._guards.tell(
+                "conflict",
+                f"somebody else sets the {slot.name} between steps (group {index} to {value:g}): "
+                "is there another scheduler on this optimizer?",
+            )
