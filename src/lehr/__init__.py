@@ -104,7 +104,15 @@ from lehr.catalogue.warmup import (
 )
 from lehr.duration import Duration
 from lehr.easing import Ease
-from lehr.errors import NeedsClock, NeedsHorizon, PastEnd, ScheduleError, UnknownSchedule
+from lehr.errors import (
+    GuardError,
+    NeedsClock,
+    NeedsHorizon,
+    PastEnd,
+    ScheduleError,
+    UnknownSchedule,
+)
+from lehr.findings import Finding, check
 from lehr.functions import register
 from lehr.horizon import Horizon
 from lehr.leaves import formula, hold, ramp, table
@@ -211,6 +219,9 @@ __all__ = [
     "register",
     # errors
     "ScheduleError",
+    "check",
+    "Finding",
+    "GuardError",
     "NeedsHorizon",
     "NeedsClock",
     "PastEnd",

@@ -10,8 +10,8 @@ import operator
 from typing import Any
 
 __all__ = [
-    "NeedsClock",
     "GuardError",
+    "NeedsClock",
     "NeedsHorizon",
     "PastEnd",
     "ScheduleError",

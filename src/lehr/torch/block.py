@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -12,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lehr.errors import ScheduleError
-from lehr.torch.lanes import Each, Even, Lane, Rows
-from lehr.torch.track import Binding, Group, Place, Track
+from lehr.torch.lanes import Each, Even, Lane, Lines, Pair
+from lehr.torch.track import Group, Place, Track
 
 if TYPE_CHECKING:
     from lehr.torch.board import Board
@@ -22,7 +23,7 @@ __all__ = ["LONG", "SHORT", "Block", "fill"]
 
 # Steps computed at once: few enough to stay in the cache, enough that their cost vanishes; fewer
 # where each group has values of its own, and after a position was sought, which may be left again.
-LONG: Final = 1024
+LONG: Final = 4096
 SHORT: Final = 32
 _NUMBERS: Final = 65_536
 _FEWEST: Final = 16
@@ -33,24 +34,16 @@ class Block:
     """The steps that follow a position.
 
     Attributes:
-        lanes: What writes them, one lane a slot.
-        entries: What the lanes write, the last step first, so that the next one is popped from the
-            end; a tuple with an entry for each lane, or, with the one lane ``lane``, its entries.
-        lane: The only lane, where the only number driven is the same float in every group.
+        put: Writes an entry, unless somebody else has changed what was written last.
+        entries: What it writes, the last step first, so that the next one is popped from the end.
+        lane: What writes, where it is one even lane.
+        levels: The levels of each track, from the position on.
     """
 
-    lanes: list[Lane]
+    put: Callable[[Sequence[Group], Any], bool]
     entries: list[Any]
     lane: Even | None
-
-    def put(self, groups: Sequence[Group], entry: Any) -> bool:
-        """Write the next entry, unless somebody else has changed what was written last."""
-        if self.lane is not None:
-            return self.lane.put(groups, entry)
-        for lane, value in zip(self.lanes, entry):  # noqa: B905, SIM110  (twice the time)
-            if not lane.put(groups, value):
-                return False
-        return True
+    levels: list[NDArray[np.float64]]
 
 
 def fill(
@@ -75,24 +68,38 @@ def fill(
         ScheduleError: If there is no finite value at the position; nothing is written then.
     """
     together = _by_place(tracks)
-    if not all(_is_even(driving, groups) for driving in together):
+    if any(_kind(driving, groups) is Each for driving in together):
         size = min(size, max(_FEWEST, _NUMBERS // max(len(groups), 1)))
     # A user's function may have no values past the run: it is not asked ahead of time.
     if any(track.schedule.calls for track in tracks):
         size = 1
     steps = np.arange(position, position + int(min(size, last - position + 1)))
     levels = _levels(tracks, steps)
+    by_track = {id(track): level for track, level in zip(tracks, levels, strict=True)}
     lanes: list[Lane] = []
     columns: list[list[Any]] = []
     for driving in together:
-        kind = _kind(driving, groups)
-        lanes.append(board.lane(driving[0].slot, kind))
-        columns.append(_entries(driving, levels, kind, len(groups)))
-    lane = lanes[0] if len(lanes) == 1 and isinstance(lanes[0], Even) else None
-    for each, column in zip(lanes, columns, strict=True):
-        each.write(groups, column[0])
-    entries = columns[0][:0:-1] if lane else list(zip(*columns, strict=True))[:0:-1]
-    return Block(lanes, entries, lane)
+        lane = board.lane(driving[0].slot, _kind(driving, groups))
+        if isinstance(lane, Lines):
+            lane.draw([driving[0].line(index) for index in range(len(groups))])
+        lanes.append(lane)
+        columns.append(_entries(driving, by_track, lane, len(groups)))
+    for lane, column in zip(lanes, columns, strict=True):
+        lane.write(groups, column[0])
+    if len(lanes) == 1:
+        even = lanes[0] if isinstance(lanes[0], Even) else None
+        return Block(lanes[0].put, columns[0][:0:-1], even, levels)
+    evens = [lane for lane in lanes if isinstance(lane, Even)]
+    pair = len(evens) == len(lanes) == 2
+    put = Pair(*evens).put if pair else partial(_put_all, lanes)
+    return Block(put, list(zip(*columns, strict=True))[:0:-1], None, levels)
+
+
+def _put_all(lanes: Sequence[Lane], groups: Sequence[Group], entry: Sequence[Any]) -> bool:
+    for lane, value in zip(lanes, entry):  # noqa: B905, SIM110  (twice the time)
+        if not lane.put(groups, value):
+            return False
+    return True
 
 
 def _by_place(tracks: Sequence[Track]) -> list[list[Track]]:
@@ -102,7 +109,7 @@ def _by_place(tracks: Sequence[Track]) -> list[list[Track]]:
     return list(found.values())
 
 
-def _levels(tracks: Sequence[Track], steps: NDArray[Any]) -> dict[int, NDArray[np.float64]]:
+def _levels(tracks: Sequence[Track], steps: NDArray[Any]) -> list[NDArray[np.float64]]:
     """Return each track's levels, cut where one is no longer finite."""
     with np.errstate(over="ignore", invalid="ignore"):
         blocks = [np.asarray(track.schedule(steps), dtype=np.float64) for track in tracks]
@@ -110,7 +117,7 @@ def _levels(tracks: Sequence[Track], steps: NDArray[Any]) -> dict[int, NDArray[n
     count = len(steps) if finite.all() else int(finite.argmin())
     if count == 0:
         raise ScheduleError(f"the schedule has no finite value at position {steps[0]}")
-    return {id(track): block[:count] for track, block in zip(tracks, blocks, strict=True)}
+    return [block[:count] for block in blocks]
 
 
 def _is_even(driving: Sequence[Track], groups: Sequence[Group]) -> bool:
@@ -121,35 +128,29 @@ def _is_even(driving: Sequence[Track], groups: Sequence[Group]) -> bool:
 
 def _kind(driving: Sequence[Track], groups: Sequence[Group]) -> type[Lane]:
     slot = driving[0].slot
-    driven = sum(len(track.groups) for track in driving)
-    if slot.index is not None or driven < len(groups):
+    if len(driving) > 1 or slot.index is not None or len(driving[0].groups) < len(groups):
         return Each
     if any(isinstance(group[slot.key], Tensor) for group in groups):
         return Each
-    return Even if _is_even(driving, groups) else Rows
+    return Even if _is_even(driving, groups) else Lines
 
 
 def _entries(
-    driving: Sequence[Track],
-    levels: dict[int, NDArray[np.float64]],
-    kind: type[Lane],
-    groups: int,
+    driving: Sequence[Track], levels: dict[int, NDArray[np.float64]], lane: Lane, groups: int
 ) -> list[Any]:
     """Return what a lane writes, step by step."""
-    if kind is Even:
-        track = driving[0]
-        binding = track.bindings[0]
-        assert isinstance(binding, Binding)
-        values = track.scale * (binding.offset + binding.gain * levels[id(track)])
-        return values.tolist()
+    if isinstance(lane, Lines):
+        return levels[id(driving[0])].tolist()
+    if isinstance(lane, Even):
+        offset, gain = driving[0].line(0)
+        with np.errstate(over="ignore"):
+            return (offset + gain * levels[id(driving[0])]).tolist()
     rows = np.zeros((len(levels[id(driving[0])]), groups))
     undriven = set(range(groups))
     for track in driving:
-        level = levels[id(track)]
         for index in track.groups:
-            binding = track.bindings[index]
-            assert binding is not None
-            rows[:, index] = track.scale * (binding.offset + binding.gain * level)
+            offset, gain = track.line(index)
+            rows[:, index] = offset + gain * levels[id(track)]
             undriven.discard(index)
     entries: list[list[Any]] = rows.tolist()
     for index in undriven:

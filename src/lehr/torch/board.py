@@ -160,7 +160,7 @@ class Board:
     def lane(self, slot: Slot, kind: type[Lane]) -> Lane:
         """Return the lane of a slot, made anew where it was of another kind."""
         lane = self.lanes.get(slot.place)
-        if type(lane) is not kind:
+        if lane is None or type(lane) is not kind:
             lane = self.lanes[slot.place] = kind(slot)
         return lane
 

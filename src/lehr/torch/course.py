@@ -97,7 +97,7 @@ def _extend(course: Course, at: int, steps: int) -> Course:
     steps = whole("steps", steps, at_least=1)
     rest = _rest(course, at)
     # The second cycle of a repeat is longer than the first by any factor, exactly.
-    length = Fraction(rest.length)  # pyright: ignore[reportArgumentType]
+    length = Fraction(rest.length or 0)
     stretched = rest.repeat(2, stretch=(length + steps) / length)[f"{length}st" :]
     return course.then(at, stretched)
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
@@ -59,6 +60,8 @@ class Driver(LRScheduler):
         self._ahead: list[Any] = []
         self._block: Block | None = None
         self._lane: Even | None = None
+        self._put: Callable[[list[Group], Any], bool] = _nothing
+        self._few = True
         self._groups: list[Group] | None = None
         self._size = 0
         self._size_next = SHORT
@@ -185,36 +188,37 @@ class Driver(LRScheduler):
             epoch: In place of the next position, the one to go to: see :meth:`seek`.
         """
         # Nearly every call ends here: nothing but the assignments, from values computed before.
+        # Even.put is written out, since the call would cost as much again.
         groups, ahead = self.optimizer.param_groups, self._ahead
         if ahead and epoch is None and groups is self._groups and len(groups) == self._size:
             watched = self._watched
-            if watched is None or watched.count != self._seen:
+            if watched is None or watched.count == self._seen + 1:
                 if watched is not None:
-                    self._seen = watched.count
+                    self._seen += 1
                 lane = self._lane
-                if lane is None or self._size > FEW:
-                    if self._put(groups, ahead[-1]):
-                        ahead.pop()
-                        return
-                else:
-                    # Even.put written out: the call alone would cost a third of all this.
+                if lane is not None:
                     key, last, value = lane.key, lane.last, ahead.pop()
-                    for group in groups:
-                        if group[key] is not last:
-                            break
-                        group[key] = value
-                    else:
+                    if self._few:
+                        for group in groups:
+                            if group[key] is not last:
+                                break
+                            group[key] = value
+                        else:
+                            lane.last = value
+                            return
+                    elif groups[0][key] is last and groups[-1][key] is last:
+                        for group in groups:
+                            group[key] = value
                         lane.last = value
                         return
+                    lane.take_back(groups, value)
                     ahead.append(value)
-                    for group in groups:
-                        if group[key] is value:
-                            group[key] = last
+                elif self._put(groups, ahead[-1]):
+                    ahead.pop()
+                    return
+                if watched is not None:
+                    self._seen -= 1
         self._step_slowly(epoch)
-
-    def _put(self, groups: list[Group], entry: Any) -> bool:
-        assert self._block is not None
-        return self._block.put(groups, entry)
 
     def _step_slowly(self, epoch: float | None) -> None:
         if epoch is not None and self._deprecates_epoch:
@@ -287,8 +291,8 @@ class Driver(LRScheduler):
         block = fill(self._tracks, position, end, groups, board, size)
         self._ahead = block.entries
         self._stop = position + len(block.entries)
-        self._block, self._lane = block, block.lane
-        self._groups, self._size = groups, len(groups)
+        self._block, self._lane, self._put = block, block.lane, block.put
+        self._groups, self._size, self._few = groups, len(groups), len(groups) <= FEW
         return True
 
     def _block_end(self, position: int) -> float:
@@ -366,7 +370,8 @@ class Driver(LRScheduler):
         dropped: dict[str, Any] = dict.fromkeys(
             ("_block", "_lane", "_groups", "_board", "_family", "_owner", "_watched")
         )
-        return {**self.__dict__, **dropped, "_ahead": [], "_stop": self.last_epoch}
+        settled = {"_ahead": [], "_stop": self.last_epoch, "_put": _nothing}
+        return {**self.__dict__, **dropped, **settled}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -411,3 +416,7 @@ class Driver(LRScheduler):
     def _last_lr(self) -> list[float | Tensor]:
         # torch's containers read it from their children.
         return self.get_last_lr()
+
+
+def _nothing(_groups: list[Group], _entry: Any) -> bool:
+    return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -21,31 +22,6 @@ Function = Callable[[Any], Any]
 
 # Products are kept for every so many epochs: enough to seek, and little to keep.
 _STRIDE = 1024
-
-
-class _Functions(Track):
-    """A driven rate whose factor comes from one function a group."""
-
-    def __init__(self, functions: Sequence[Function]) -> None:
-        # The schedule hands on the position, and each group's function makes a factor of it.
-        super().__init__(Slot("lr", "lr"), formula(_same))
-        self.functions = list(functions)
-
-    def values(self, level: float) -> list[float]:
-        position = int(level) if level == int(level) else level
-        # One function for all groups is called once an epoch, not once a group.
-        known = {id(f): _factor(f, position) for f in {id(f): f for f in self.functions}.values()}
-        return [
-            self.scale * binding.gain * known[id(function)]
-            for binding, function in zip(self.bindings, self.functions, strict=True)
-        ]
-
-    def is_plain(self, groups: Sequence[Group]) -> bool:
-        return False
-
-
-def _same(position: float) -> float:
-    return position
 
 
 def _factor(function: Function, position: float) -> float:
@@ -75,6 +51,7 @@ class _FromFunctions(DropIn):
                     f"lr_lambda should be a function, but got {type(function).__name__}"
                 )
         self.lr_lambdas: list[Function] = given
+        self._used: list[Function] = []
         super().__init__(optimizer, last_epoch)
 
     def _factors(self) -> list[Function]:
@@ -82,7 +59,16 @@ class _FromFunctions(DropIn):
         raise NotImplementedError
 
     def _plan(self) -> list[Track]:
-        return [_Functions(self._factors())]
+        self._used = list(self._factors())
+        # One function for all groups is called once an epoch, not once a group.
+        return [
+            Track(
+                Slot("lr", "lr"),
+                formula(partial(_factor, function)),
+                takes=partial(_is_used, self._used, function),
+            )
+            for function in {id(f): f for f in self._used}.values()
+        ]
 
     def _join(self) -> None:
         known, groups = len(self.lr_lambdas), len(self.optimizer.param_groups)
@@ -93,9 +79,8 @@ class _FromFunctions(DropIn):
                     "a new scheduler with a list for all"
                 )
             self.lr_lambdas += self.lr_lambdas[:1] * (groups - known)
-            for track in self._tracks:
-                assert isinstance(track, _Functions)
-                track.functions += track.functions[:1] * (groups - known)
+            # In place: the tracks look at this list.
+            self._used += self._used[:1] * (groups - known)
         super()._join()
 
     def state_dict(self) -> dict[str, Any]:
@@ -236,10 +221,8 @@ class MultiplicativeLR(_FromFunctions):
         the epochs that are over: they may look at more than the epoch.
         """
         state = super().state_dict()
-        (track,) = self._tracks
-        assert isinstance(track, _Functions)
         begun = max(self.last_epoch, 0)
-        return {**state, "products": [product(begun) for product in track.functions]}
+        return {**state, "products": [product(begun) for product in self._used]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up a saved position with its products, and put callable objects' attributes back.
@@ -294,6 +277,10 @@ class _Product:
             if self._at == len(self._marks) * _STRIDE:
                 self._marks.append(product)
         return self._product
+
+
+def _is_used(used: list[Function], function: Function, index: int, group: Group) -> bool:
+    return used[index] is function
 
 
 def _is_function(function: Function) -> bool:

@@ -4,8 +4,8 @@
 A lane writes one slot of the parameter groups and remembers what it wrote. Before it writes again
 it looks whether that still stands there; if not, somebody else has changed it since, and nothing
 is written. Looking costs as much as writing, so with more than ``FEW`` groups it looks at the
-first group, the last and one more in turn; the board looks at all of them at the edges of blocks,
-when a state is saved or loaded, and when a position is sought.
+first and the last; the board looks at all of them at the edges of blocks, when a state is saved or
+loaded, and when a position is sought.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from lehr.torch.track import Group, Slot
 
-__all__ = ["FEW", "Each", "Even", "Lane", "Rows"]
+__all__ = ["FEW", "Each", "Even", "Lane", "Lines", "Pair"]
 
 FEW: Final = 8
 """Up to so many groups are looked at before each write."""
@@ -48,96 +48,117 @@ class Lane(ABC):
         """Take whatever stands there as written by itself, until it writes again."""
 
 
-class _Floats(Lane):
-    """The common part of lanes that assign plain floats."""
-
-    last: Any = None
-    _turn = 0
-
-    def _sample(self, size: int) -> tuple[int, ...]:
-        self._turn = turn = (self._turn + 1) % size
-        return 0, turn, size - 1
-
-    @abstractmethod
-    def _written(self, index: int) -> float:
-        """Return what was written last to a group."""
-
-    def changed(self, groups: Sequence[Group]) -> list[tuple[int, float]]:
-        if self.last is None:
-            return []
-        return [
-            (index, float(group[self.key]))
-            for index, group in enumerate(groups[: self._size()])
-            if group[self.key] != self._written(index)
-        ]
-
-    @abstractmethod
-    def _size(self) -> int:
-        """Return how many groups were written."""
-
-    def forget(self) -> None:
-        self.last = None
-
-
-class Even(_Floats):
+class Even(Lane):
     """The same float in every group: what it writes is one number."""
 
+    last: Any = None
     groups = 0
 
     def put(self, groups: Sequence[Group], entry: float) -> bool:
         key, last = self.key, self.last
-        if len(groups) <= FEW:
-            for group in groups:
-                if group[key] is not last:
-                    return False
-        else:
-            for index in self._sample(len(groups)):
-                if groups[index][key] is not last:
-                    return False
+        looked = groups if len(groups) <= FEW else (groups[0], groups[-1])
+        for group in looked:
+            if group[key] is not last:
+                return False
         for group in groups:
             group[key] = entry
         self.last = entry
         return True
 
     def write(self, groups: Sequence[Group], entry: float) -> None:
-        key = self.key
         for group in groups:
-            group[key] = entry
+            group[self.key] = entry
         self.last, self.groups = entry, len(groups)
 
-    def _written(self, index: int) -> float:
-        return self.last
+    def take_back(self, groups: Sequence[Group], entry: float) -> None:
+        """Put what was there before into the groups that an entry has reached."""
+        for group in groups:
+            if group[self.key] is entry:
+                group[self.key] = self.last
 
-    def _size(self) -> int:
-        return self.groups
+    def changed(self, groups: Sequence[Group]) -> list[tuple[int, float]]:
+        if self.last is None:
+            return []
+        return [
+            (index, float(group[self.key]))
+            for index, group in enumerate(groups[: self.groups])
+            if group[self.key] != self.last
+        ]
+
+    def forget(self) -> None:
+        self.last = None
 
 
-class Rows(_Floats):
-    """A float of its own for each group: what it writes is a list of them."""
+class Pair:
+    """Two even lanes, such as the rate and the momentum, in one pass over the groups."""
 
-    def put(self, groups: Sequence[Group], entry: Sequence[float]) -> bool:
-        key, last = self.key, self.last
-        if last is None:
-            return False
-        looked = range(len(groups)) if len(groups) <= FEW else self._sample(len(groups))
-        for index in looked:
-            if groups[index][key] is not last[index]:
+    def __init__(self, first: Even, second: Even) -> None:
+        self._first, self._second = first, second
+
+    def put(self, groups: Sequence[Group], entry: tuple[float, float]) -> bool:
+        """Write an entry to all groups, unless what was written last has been changed since."""
+        one, two = self._first, self._second
+        key, last, other, latest = one.key, one.last, two.key, two.last
+        value, second = entry
+        for group in groups if len(groups) <= FEW else (groups[0], groups[-1]):
+            if group[key] is not last or group[other] is not latest:
                 return False
-        for group, value in zip(groups, entry):  # noqa: B905  (twice the time)
+        for group in groups:
             group[key] = value
-        self.last = entry
+            group[other] = second
+        one.last, two.last = entry
         return True
 
-    def write(self, groups: Sequence[Group], entry: Sequence[float]) -> None:
-        for group, value in zip(groups, entry, strict=True):
-            group[self.key] = value
+
+class Lines(Lane):
+    """A float of its own for each group, ``offset + gain * level``: what it writes is the level.
+
+    Computing the product costs less than taking one that was computed before out of a table.
+    """
+
+    last: Any = None
+    lines: Sequence[tuple[float, float]] = ()
+    _plain = False
+
+    def draw(self, lines: Sequence[tuple[float, float]]) -> None:
+        """Take the offset and the gain of each group."""
+        self.lines = lines
+        self._gains = [gain for _, gain in lines]
+        self._plain = not any(offset for offset, _ in lines)
+
+    def put(self, groups: Sequence[Group], entry: float) -> bool:
+        last, key, lines = self.last, self.key, self.lines
+        if last is None:
+            return False
+        for index in range(len(groups)) if len(groups) <= FEW else (0, -1):
+            offset, gain = lines[index]
+            if groups[index][key] != offset + gain * last:
+                return False
+        if self._plain:
+            for group, gain in zip(groups, self._gains):  # noqa: B905  (twice the time)
+                group[key] = gain * entry
+            self.last = entry
+        else:
+            self.write(groups, entry)
+        return True
+
+    def write(self, groups: Sequence[Group], entry: float) -> None:
+        key = self.key
+        for group, (offset, gain) in zip(groups, self.lines, strict=True):
+            group[key] = offset + gain * entry
         self.last = entry
 
-    def _written(self, index: int) -> float:
-        return self.last[index]
+    def changed(self, groups: Sequence[Group]) -> list[tuple[int, float]]:
+        if self.last is None:
+            return []
+        return [
+            (index, float(group[self.key]))
+            for index, (group, (offset, gain)) in enumerate(zip(groups, self.lines, strict=False))
+            if group[self.key] != offset + gain * self.last
+        ]
 
-    def _size(self) -> int:
-        return len(self.last)
+    def forget(self) -> None:
+        self.last = None
 
 
 class Each(Lane):

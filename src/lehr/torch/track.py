@@ -217,11 +217,16 @@ class Track:
         level = self.level(position)
         return [self.value(index, level) for index in self.groups]
 
-    def value(self, index: int, level: float) -> float:
-        """Return a driven group's value where the schedule has a level."""
+    def line(self, index: int) -> tuple[float, float]:
+        """Return a driven group's offset and gain, with the scale in them."""
         binding = self.bindings[index]
         assert binding is not None
-        return self.scale * (binding.offset + binding.gain * level)
+        return self.scale * binding.offset, self.scale * binding.gain
+
+    def value(self, index: int, level: float) -> float:
+        """Return a driven group's value where the schedule has a level."""
+        offset, gain = self.line(index)
+        return offset + gain * level
 
     def voice(self, index: int, level: float) -> Voice:
         """Return what it has to say on a driven group's value; see :class:`Voice`."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import torch
 
-from lehr.check import JUMP, check, jump
+from lehr.findings import JUMP, check, jump
 from lehr.operators import Over
 from lehr.torch.board import Board, Change
 from lehr.torch.driver import Driver
@@ -34,6 +34,7 @@ class Watched(Driver):
         self._guards = Guards(guards)
         self._scaler = scaler
         self._highest = 0.0
+        self._edge = (-1, 0.0)
         self._fights = 0
         self._many = 0
 
@@ -172,29 +173,30 @@ class Watched(Driver):
 
     def _fill(self, board: Board) -> bool:
         filled = super()._fill(board)
-        if filled:
-            self._look_for_jumps()
+        if filled and self._block is not None:
+            for track, levels in zip(self._tracks, self._block.levels, strict=True):
+                if track.slot.name == "lr":
+                    self._look_for_jumps(levels)
         return filled
 
-    def _look_for_jumps(self) -> None:
-        """Look at the levels that were computed ahead."""
-        position, count = self.last_epoch, len(self._ahead) + 1
-        for track in self._tracks:
-            if track.slot.name != "lr" or track.schedule.calls or self._fraction:
-                continue
-            begin = max(position - 1, 0)
-            levels = np.asarray(track.schedule(np.arange(begin, position + count)))
-            rises = (levels[:-1] > 0) & (levels[1:] > JUMP * levels[:-1])
-            if rises.any() and self._guards.watches("jump"):
-                found = jump(levels.tolist(), None, self._highest)
-                if found is not None:
-                    index, before, after = found
-                    self._guards.tell(
-                        "jump",
-                        f"the rate rises from {before:.4g} to {after:.4g} of its base at once, at "
-                        f"step {begin + index}",
-                    )
-            self._highest = max(self._highest, float(levels.max()))
+    def _look_for_jumps(self, levels: np.ndarray[Any, Any]) -> None:
+        """Look at the levels that were computed ahead, with the one before them."""
+        position = self.last_epoch
+        end, last = self._edge
+        before = last if end == position else None
+        first = levels[0] if before is None else before
+        earlier = np.concatenate([[first], levels[:-1]])
+        if ((earlier > 0) & (levels > JUMP * earlier)).any() and self._guards.watches("jump"):
+            found = jump(levels.tolist(), before, self._highest)
+            if found is not None:
+                index, low, high = found
+                self._guards.tell(
+                    "jump",
+                    f"the rate rises from {low:.4g} to {high:.4g} of its base at once, at step "
+                    f"{position + index}",
+                )
+        self._highest = max(self._highest, float(levels.max()))
+        self._edge = position + len(levels), float(levels[-1])
 
     def _noticed(self, changes: list[Change]) -> None:
         rates = [change for change in changes if change[0].name == "lr"]
