@@ -6,8 +6,8 @@ is what a person would like to be asked about before spending a month of compute
 >>> import lehr
 >>> for finding in lehr.check(lehr.warmup(500) >> lehr.cosine(1_000), over=200):
 ...     print(finding)
-warmup: the warmup of 500 steps is longer than the run of 200: the peak is never reached
-cut: its pieces last 1500 steps; the run ends after 200, at the level 0.4
+warmup: the warmup of 500 steps is longer than the run of 200 steps: the peak is never reached
+cut: its pieces last 1500 steps; the run ends after 200 steps, at the level 0.4
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from typing import Any, Final
 import lehr.operators as ops
 from lehr.errors import NeedsHorizon, ScheduleError
 from lehr.evaluate.arithmetic import as_number
-from lehr.horizon import Horizon, HorizonLike, Run
+from lehr.horizon import HorizonLike
 from lehr.leaves import Piece
+from lehr.placing import Run
 from lehr.schedule import Reach, Schedule
 
 __all__ = ["Finding", "check", "jump"]
@@ -77,30 +78,32 @@ def check(
 
 
 def _lengths(placed: Schedule) -> Iterator[Finding]:
-    if not isinstance(placed, ops.Over) or not isinstance(placed.horizon, Horizon):
+    if not isinstance(placed, ops.Over):
         return
-    length = placed.length
-    assert length is not None
     try:
-        run = Run(placed.horizon, Fraction(length))
+        around = Run()
+        run = around.enter(placed.horizon, around.extent(placed.horizon))
         rise = _rise(placed.inner, run)
         fixed = placed.inner._reach is Reach.FIXED
-        needs = as_number(placed.inner._span(run).steps) if fixed else 0
+        needs = placed.inner._span(run).steps if fixed else Fraction(0)
     except NeedsHorizon:
         return
+    length = run.length
+    assert length is not None
+    ends = f"{as_number(length):g} {run.noun}"
     if rise is not None and rise > length:
         yield Finding(
             "warmup",
-            f"the warmup of {as_number(rise):g} steps is longer than the run of {length:g}: "
-            "the peak is never reached",
+            f"the warmup of {as_number(rise):g} {run.noun} is longer than the run of {ends}: the "
+            "peak is never reached",
         )
     if rise == 0:
-        yield Finding("warmup", f"the warmup rounds to 0 steps of {length:g}")
+        yield Finding("warmup", f"the warmup rounds to 0 of {ends}")
     if needs > length:
         yield Finding(
             "cut",
-            f"its pieces last {needs:g} steps; the run ends after {length:g}, at the level "
-            f"{placed.end:.6g}",
+            f"its pieces last {as_number(needs):g} {run.noun}; the run ends after {ends}, at the "
+            f"level {placed.end:.6g}",
         )
 
 

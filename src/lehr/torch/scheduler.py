@@ -13,9 +13,11 @@ from torch.optim import Optimizer
 
 from lehr.catalogue.decay import constant
 from lehr.catalogue.registry import Rule, State
+from lehr.duration import Duration, DurationLike
 from lehr.easing import Ease
 from lehr.errors import NeedsHorizon, ScheduleError, whole
-from lehr.horizon import Duration, DurationLike, Horizon, HorizonLike, Run
+from lehr.horizon import Horizon, HorizonLike
+from lehr.placing import Run
 from lehr.schedule import Schedule
 from lehr.torch.course import Course, changed
 from lehr.torch.guards import Mode
@@ -402,9 +404,10 @@ class Scheduler(Watched):
     def _whole(self, name: str, value: DurationLike) -> int:
         """Return a duration in whole steps of this run."""
         duration = Duration.of(value, name)
-        steps = None if self._horizon is None else Fraction(self._horizon.steps)
-        placed = Run(self._horizon, steps).place(duration)
-        return whole(name, int(placed) if placed == int(placed) else float(placed), at_least=0)
+        here, run = Fraction(self.last_epoch), Run(here=Fraction(self.last_epoch))
+        if self._horizon is not None:
+            run = Run(self._horizon.units, Fraction(self._horizon.steps), here=here)
+        return math.ceil(run.place(duration))
 
     def _change(self, kind: str, of: str, **arguments: Any) -> None:
         if of not in self._choosers:
