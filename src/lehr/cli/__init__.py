@@ -19,6 +19,7 @@ COMMANDS = {
     "show": ("lehr.cli.schedules", "show", "Show all there is to know about a schedule."),
     "plot": ("lehr.cli.schedules", "plot", "Draw schedules, here or into a file."),
     "compare": ("lehr.cli.compare", "compare", "Compare optimizers and schedules by training."),
+    "results": ("lehr.cli.results", "results", "Show the trials that comparisons have kept."),
 }
 """Module, function and help of each command, so that help needs no command's imports."""
 

@@ -88,6 +88,10 @@ def interrupts_held() -> Generator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    # A first process brings up a tracker, and that would let interrupts through again.
+    from multiprocessing import resource_tracker  # there is none where there are no such signals
+
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield

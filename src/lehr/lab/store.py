@@ -9,13 +9,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
 from lehr.lab.database import StoreError, connect, told, transaction
+from lehr.lab.export import COLUMNS, row
 from lehr.lab.runs import Run
 from lehr.lab.trial import Kept, Outcome, Trial, digest
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = ["Kept", "Record", "Store", "StoreError"]
 
@@ -159,6 +163,26 @@ class Store:
                     finished,
                     json.loads(versions) if versions else {},
                 )
+
+    def frame(self) -> DataFrame:
+        """All finished trials as a pandas data frame, a row each.
+
+        Its columns are those that `lehr results --csv` writes, and the curves, a list in a cell:
+        `step` (updates made), `loss` (mean training loss since the step before) and `accuracy`
+        (score on the validation data).
+
+        Raises:
+            ImportError: If pandas is not installed.
+        """
+        try:
+            from pandas import DataFrame
+        except ImportError as error:
+            raise ImportError("frame() needs pandas: pip install 'lehr[pandas]'") from error
+        columns = (*COLUMNS, "step", "loss", "accuracy")
+        return DataFrame(
+            [{name: found[name] for name in columns} for found in map(row, self.records())],
+            columns=list(columns),
+        )
 
     def _enter(self) -> Run:
         if self._run is None:

@@ -1,0 +1,144 @@
+"""`lehr results` as a user types it."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+import lehr as library
+from lehr.cli import lehr
+from lehr.lab.export import COLUMNS
+from lehr.lab.store import Kept, Store
+from lehr.lab.trial import Outcome, Trial
+
+
+def trial(optimizer: str, schedule: str, peak: float, seed: int) -> Trial:
+    return Trial("digits", optimizer, library.find(schedule).example, None, 2, peak, seed)
+
+
+def kept(validation: float, test: float, diverged: int | None = None) -> Kept:
+    return Kept(Outcome(diverged, (1.0, 0.5), (0.25, validation), validation, test, 1.0), 0.5)
+
+
+TRIALS = [
+    (trial("sgd", "step", 0.1, 0), kept(0.5, 0.25)),
+    (trial("sgd", "step", 1.0, 0), kept(0.75, 0.5)),
+    (trial("sgd", "step", 1.0, 1), kept(0.25, 0.125)),
+    (trial("adam", "cosine", 0.1, 0), kept(0.875, 0.75)),
+    (trial("adam", "cosine", 10.0, 0), kept(0.1, 0.1, diverged=1)),
+]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "trials.db"
+    with Store(path, write=True) as store:
+        store.add(TRIALS)
+    return path
+
+
+def call(*words: str) -> Result:
+    return CliRunner().invoke(lehr, ["results", *words])
+
+
+def test_the_table_has_a_line_a_pair_the_best_first(path: Path) -> None:
+    result = call(str(path))
+    assert result.exit_code == 0
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert lines[1] == ["digits", "2", "adam", "cosine", "2", "1", "2", "0.1", "87.5%", "75.0%"]
+    # Two peaks have the same mean on the validation data: the one that was kept first.
+    assert lines[2] == ["digits", "2", "sgd", "step", "3", "0", "2", "0.1", "50.0%", "25.0%"]
+    assert f"5 trials in {path}." in result.stdout
+
+
+def test_the_folder_of_a_comparison_will_do(path: Path) -> None:
+    assert call(str(path.parent)).stdout == call(str(path)).stdout
+
+
+def test_json_lists_the_trials(path: Path) -> None:
+    trials = json.loads(call(str(path), "--json").stdout)["trials"]
+    assert [t["key"] for t in trials] == [t.digest.hex() for t, _ in TRIALS]
+    assert trials[1]["peak"] == 1.0
+    assert trials[1]["accuracy"] == [0.25, 0.75]
+    assert trials[4]["diverged"] == 1
+    assert trials[0]["versions"]["lehr"] == library.__version__
+
+
+def test_csv_has_a_line_a_trial(path: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO(call(str(path), "--csv").stdout)))
+    assert tuple(rows[0]) == COLUMNS
+    assert [float(row["test"]) for row in rows] == [k.outcome.test for _, k in TRIALS]
+    assert [row["diverged"] for row in rows] == ["", "", "", "", "1"]
+    assert library.parse(rows[3]["schedule"]) == library.find("cosine").example
+
+
+def test_a_store_without_trials_is_no_error(tmp_path: Path) -> None:
+    Store(tmp_path / "new.db", write=True).close()
+    assert json.loads(call(str(tmp_path / "new.db"), "--json").stdout) == {"trials": []}
+    assert "0 trials in" in call(str(tmp_path / "new.db")).stdout
+
+
+def test_it_may_be_asked_while_a_run_is_going_on(path: Path) -> None:
+    with Store(path, write=True) as store:
+        more = trial("adam", "linear", 0.1, 0)
+        store.claim([more])
+        assert len(json.loads(call(str(path), "--json").stdout)["trials"]) == 5
+        store.add([(more, kept(0.5, 0.5))])
+        assert len(json.loads(call(str(path), "--json").stdout)["trials"]) == 6
+
+
+def test_folders_are_filled_and_told_how_to_be_seen(path: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboardX", reason="needs lehr[tensorboard]")
+    out = tmp_path / "board"
+    told = call(str(path), "--tensorboard", str(out)).stdout
+    assert told == f"5 trials written; to see all of them: tensorboard --logdir {out}\n"
+    assert call(str(path), "--tensorboard", str(out)).stdout.startswith("0 trials written;")
+    assert len(list(out.rglob("events*"))) == 5
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["no.db"], "no.db does not exist: name the file that `lehr compare` keeps"),
+        (["list"], "list is not a store of trials: name another file"),
+        (["trials.db", "--json", "--csv"], "say where to write: give one"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(path: Path, words: list[str], told: str) -> None:
+    (path.parent / "list").write_text("milk")
+    result = call(str(path.parent / words[0]), *words[1:])
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("Error: ")
+    assert told in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_pipe_may_be_closed_early(path: Path) -> None:
+    with Store(path, write=True) as store:
+        store.add((trial("adam", "wsd", 0.1, seed), kept(0.5, 0.5)) for seed in range(2000))
+    command = [sys.executable, "-m", "lehr", "results", str(path), "--csv"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+def test_nothing_heavy_is_imported(path: Path) -> None:
+    code = (
+        "import sys\nfrom lehr.cli import lehr\n"
+        f"lehr(['results', {str(path)!r}, '--json'], standalone_mode=False)\n"
+        "heavy = {'torch', 'sklearn', 'pandas', 'distributed'} & set(sys.modules)\n"
+        "print(heavy or '', file=sys.stderr, end='')"
+    )
+    command = [sys.executable, "-c", code]
+    asked = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert asked.stderr == ""
