@@ -63,6 +63,18 @@ def built(build: Callable[[], Schedule], *, over: int | None = None) -> Schedule
     return schedule
 
 
+def built_unplaced(build: Callable[[], Schedule]) -> Schedule:
+    """Build what no step can be asked of; throw the example away where a piece would not move."""
+    try:
+        schedule = build()
+        assert lehr.WallClock(schedule).bounds
+    except ScheduleError as error:
+        if "write hold() to stay" in str(error):
+            reject()
+        raise
+    return schedule
+
+
 def _checked(strategy: st.SearchStrategy[Schedule]) -> st.SearchStrategy[Schedule]:
     return strategy.map(lambda schedule: built(lambda: schedule))
 

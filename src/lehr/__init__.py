@@ -119,6 +119,7 @@ from lehr.leaves import formula, hold, ramp, table
 from lehr.notation import ParseError, from_dict, from_json, parse
 from lehr.schedule import Schedule
 from lehr.translate import Translation, export, translate
+from lehr.wallclock import WallClock
 
 __version__ = "0.1.0"
 
@@ -201,6 +202,8 @@ __all__ = [
     "proportional",
     "noise",
     "range_ramp",
+    # time that passes
+    "WallClock",
     "ENTRIES",
     "Entry",
     "find",

@@ -53,20 +53,14 @@ class Units:
         )
 
     def count(self, duration: Duration) -> tuple[str, Fraction]:
-        """Return a duration, other than a share, in steps or in samples, and which of them.
+        """Return a duration, other than a share, in steps, samples or seconds, and which of them.
 
         Raises:
             NeedsHorizon: If what an epoch or a token is, is not known.
-            NeedsClock: If it is a time.
         """
         amount, unit = duration.amount, duration.unit
-        if unit in (STEPS, SAMPLES):
+        if unit in (STEPS, SAMPLES, SECONDS):
             return unit, amount
-        if unit == SECONDS:
-            raise NeedsClock(
-                f"'{duration}' is in seconds, which are no number of steps: drive the schedule by "
-                "the time that passes, with lehr.WallClock(schedule)"
-            )
         if unit == TOKENS:
             if self.sequence is None:
                 raise self._missing(duration, "tokens", "batch", "sequence")
@@ -78,7 +72,17 @@ class Units:
         return SAMPLES, amount * self.samples_per_epoch
 
     def counted(self, duration: Duration) -> Counter:
-        """Return the counter that a duration is translated by from steps to samples or back."""
+        """Return the counter that a duration is translated by from steps to samples or back.
+
+        Raises:
+            NeedsHorizon: If there is none.
+            NeedsClock: If the duration is a time.
+        """
+        if duration.unit == SECONDS:
+            raise NeedsClock(
+                f"'{duration}' is a time, and no number of steps: place the schedule over a time, "
+                "as in .over('90min'), and drive it with lehr.WallClock(schedule)"
+            )
         if self.counter is None:
             names = {EPOCHS: "epochs", SAMPLES: "samples", TOKENS: "tokens", STEPS: "steps"}
             needs = ("batch", "sequence") if duration.unit == TOKENS else ("batch",)

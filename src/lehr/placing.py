@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
 
-from lehr.duration import LONGEST, SAMPLES, STEPS, Duration, round_half_up
-from lehr.errors import NeedsHorizon, ScheduleError
+from lehr.duration import LONGEST, SAMPLES, SECONDS, STEPS, Duration, round_half_up
+from lehr.errors import NeedsClock, NeedsHorizon, ScheduleError
 from lehr.evaluate import Counted, Counter, Curve, Stepped
 from lehr.horizon import Horizon, Units
 
@@ -33,7 +33,8 @@ class Run:
         exact: Inside a repeat: shares are not rounded, so that all cycles are equal.
         unit: What its length is in: ``"st"``, or ``"sa"`` for samples, tokens, epochs of samples.
         clock: What it counts. Where all batches are of one size it counts steps, as samples then
-            are parts of a step.
+            are parts of a step. A run that is so long in time counts seconds: there is no
+            translating between these and the others.
         begin: Where it begins, in its clock, counted from where the batches are counted.
         here: Where that begins which is being placed, counted likewise; None inside a repeat, whose
             cycles have no one place.
@@ -71,8 +72,9 @@ class Run:
                 raise NeedsHorizon(f"'{duration}' is a share of a run: write .over(1000) first")
             return duration.amount * self.length
         unit, amount = self.units.count(duration)
-        if unit == self.clock:
+        if unit == self.clock or not amount:
             return amount
+        self._check_clock(f"'{duration}'")
         counter = self.units.counted(duration)
         if counter.steady:
             return amount / counter.sizes[0]
@@ -92,7 +94,15 @@ class Run:
     @property
     def noun(self) -> str:
         """What its clock counts, in words."""
-        return "samples" if self.clock == SAMPLES else "steps"
+        return {STEPS: "steps", SAMPLES: "samples", SECONDS: "seconds"}[self.clock]
+
+    def _check_clock(self, what: str) -> None:
+        """Check that the clock is none of time, where something is counted otherwise."""
+        if self.clock == SECONDS:
+            raise NeedsClock(
+                f"{what} is no time, and stands where only time is counted: put the two one after "
+                "the other (>>), or place one over a run of its own"
+            )
 
     @property
     def rounding(self) -> bool:
@@ -113,7 +123,9 @@ class Run:
     def _placed(self) -> bool:
         """Whether it matters where in the run something stands."""
         counter = self.units.counter
-        return counter is not None and not counter.steady and self.here is not None
+        if counter is None or counter.steady or self.clock == SECONDS:
+            return False
+        return self.here is not None
 
     def after(self, length: Fraction) -> Run:
         """Return the run as that sees it which stands next, after (backwards: before) so much."""
@@ -151,6 +163,7 @@ class Run:
         """
         if clock == self.clock:
             return make(room)
+        self._check_clock("what is asked by the step")
         there = None if room is None else self._across(room)
         kind = Stepped if self.clock == SAMPLES else Counted
         return kind(make(there), self._counter, self._step, room)
@@ -209,6 +222,9 @@ class Run:
         units = horizon.units.within(self.units)
         unit, amount = units.count(length)
         alike = units.counter is self.units.counter
+        if unit == self.clock == SECONDS:
+            return amount
+        self._check_clock(f"a run of '{length}'")
         if unit == STEPS:
             whole = rounded and length.rounds and self.rounding
             steps = Fraction(round_half_up(amount)) if whole else amount
@@ -235,6 +251,8 @@ class Run:
                 return replace(self, length=extent, exact=False, begin=begin, backwards=False)
             return Run(units, self._steps(extent))
         unit, amount = units.count(horizon.length)
+        if unit == SECONDS:
+            return Run(units, amount, unit=unit, clock=unit)
         if unit == STEPS:
             length, clock = self._steps(extent), STEPS
         else:
@@ -259,7 +277,7 @@ class Run:
     def leave(self, curve: Curve, inner: Run, extent: Fraction) -> Curve:
         """Return a curve of a run inside as one of this run, so long in its clock."""
         alike = inner.units.counter is self.units.counter
-        if inner.clock == self.clock and (alike or self.clock == STEPS):
+        if inner.clock == self.clock and (alike or self.clock != SAMPLES):
             return curve
         if inner.clock == SAMPLES:
             curve = Counted(curve, inner._counter, inner._step, self._steps(extent))

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any, Final, Literal
 
 from lehr import evaluate
-from lehr.duration import Duration, as_written, round_half_up
+from lehr.duration import SECONDS, Duration, as_written, round_half_up
 from lehr.errors import NeedsClock, NeedsHorizon, PastEnd, ScheduleError, number, whole
 from lehr.evaluate import Curve
 from lehr.evaluate.arithmetic import as_number
@@ -188,8 +188,15 @@ class Over(Schedule):
             raise ScheduleError(f"past={self.past!r} must be 'hold' or 'raise'")
         # Whatever does not fit shall be refused here rather than at the first step; what is still
         # missing (the length of an epoch, the run that this is a share of) may come from outside.
-        with contextlib.suppress(NeedsHorizon, NeedsClock):
-            _ = self._path
+        if self.horizon.length.unit == SECONDS:
+            if self.closed or self.past != "hold":
+                option = "closed=True" if self.closed else f"past={self.past!r}"
+                raise NeedsClock(f"{option}: a run of '{self.horizon.length}' has no last step")
+            with contextlib.suppress(NeedsHorizon, NeedsClock):
+                self._place(Run(unit=SECONDS, clock=SECONDS), 1.0, None)
+        else:
+            with contextlib.suppress(NeedsHorizon):
+                _ = self._path
 
     def __call__(self, t: Any) -> Any:
         if self.past == "raise":
