@@ -11,10 +11,11 @@ from running import check_learns, check_rates, check_resume
 from torch.utils.data import DataLoader, TensorDataset
 
 import lehr
-from lehr.errors import NeedsHorizon
+from lehr.errors import GuardError, NeedsHorizon
 
 lightning = pytest.importorskip("lightning", reason="lightning: `make trainers` has it")
 from lehr.interop.lightning import configured  # noqa: E402
+from lehr.torch import Scheduler  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -74,3 +75,14 @@ def test_a_run_without_an_end_asks_for_one() -> None:
     module = Line(lr=lehr.linear(), over=10)
     fit(module, max_epochs=-1, max_time={"seconds": 1})
     assert module.rates[:11] == [pytest.approx(0.5 * (1 - t / 10)) for t in range(11)]
+
+
+def test_without_it_the_scheduler_itself_notices() -> None:
+    class PerEpoch(Line):
+        def configure_optimizers(self) -> Any:
+            optimizer = torch.optim.SGD(self.parameters(), lr=0.5)
+            scheduler = Scheduler(optimizer, lr=lehr.linear(), over=21, guards="error")
+            return [optimizer], [scheduler]
+
+    with pytest.raises(GuardError, match=r"call scheduler\.step\(\) after each"):
+        fit(PerEpoch(), max_epochs=3)
