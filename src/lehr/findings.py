@@ -57,7 +57,7 @@ def check(
 
     Found are: a warmup longer than the run, or of no steps in it (``warmup``); pieces longer than
     the run (``cut``); a rate that rises at once by more than tenfold to above anything before
-    (``jump``); a last update far above the end level (``end``); values that an optimizer's rate
+    (``jump``); a last update far above the end level, or a run that ends within a cycle (``end``); values that an optimizer's rate
     cannot take (``range``); groups whose rate is 0, which no factor can change (``base``).
 
     Arguments:
@@ -182,9 +182,26 @@ def _end(placed: Schedule) -> Iterator[Finding]:
         yield Finding(
             "end",
             f"the last update, at step {math.ceil(length) - 1}, uses {last:.6g}, far above the end "
-            f"level {end:.6g}: the run cuts a cycle, or is short; closed=True puts the end level "
-            "on it",
+            f"level {end:.6g}; closed=True puts the end level on it",
         )
+    elif end > 0.2 * highest > 0 and _repeats(placed) and length <= _LOOKED:
+        import numpy as np
+
+        lowest = float(placed(np.asarray(_steps(placed)))[1:].min())
+        if lowest < 0.2 * end:
+            yield Finding(
+                "end",
+                f"the run ends within a cycle, at the level {end:.6g}: a whole number of cycles "
+                f"would end near {lowest:.6g}",
+            )
+
+
+def _repeats(schedule: Any) -> bool:
+    """Return whether there is a repeat in it."""
+    if isinstance(schedule, ops.Sequence):
+        return any(_repeats(part) for part in schedule.parts)
+    inner = [getattr(schedule, name, None) for name in ("inner", "left", "right")]
+    return isinstance(schedule, ops.Repeat) or any(map(_repeats, filter(None, inner)))
 
 
 def _range(placed: Schedule) -> Iterator[Finding]:

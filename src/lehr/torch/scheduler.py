@@ -183,6 +183,8 @@ class Scheduler(Watched):
             tracks += self._tracks_of(name, name)
         for name in self._coupled:
             tracks += self._tracks_of(name, "lr")
+        if not tracks:
+            raise ScheduleError("nothing is driven: no group is given a schedule")
         for track in tracks:
             for other in tracks:
                 if other.slot.place == track.slot.place and other.slot.name != track.slot.name:
