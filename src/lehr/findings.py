@@ -57,8 +57,9 @@ def check(
 
     Found are: a warmup longer than the run, or of no steps in it (``warmup``); pieces longer than
     the run (``cut``); a rate that rises at once by more than tenfold to above anything before
-    (``jump``); a last update far above the end level, or a run that ends within a cycle (``end``); values that an optimizer's rate
-    cannot take (``range``); groups whose rate is 0, which no factor can change (``base``).
+    (``jump``); a last update far above the end level, or a run that ends within a cycle (``end``);
+    values that an optimizer's rate cannot take (``range``); groups whose rate is 0, which no factor
+    can change, or that a scheduler has driven already (``base``).
 
     Arguments:
         schedule: A schedule.
@@ -184,14 +185,14 @@ def _end(placed: Schedule) -> Iterator[Finding]:
             f"the last update, at step {math.ceil(length) - 1}, uses {last:.6g}, far above the end "
             f"level {end:.6g}; closed=True puts the end level on it",
         )
-    elif end > 0.2 * highest > 0 and _repeats(placed) and length <= _LOOKED:
+    elif last > 0.2 * highest > 0 and _repeats(placed) and length <= _LOOKED:
         import numpy as np
 
         lowest = float(placed(np.asarray(_steps(placed)))[1:].min())
-        if lowest < 0.2 * end:
+        if lowest < 0.2 * last:
             yield Finding(
                 "end",
-                f"the run ends within a cycle, at the level {end:.6g}: a whole number of cycles "
+                f"the run ends within a cycle, at the level {last:.6g}: a whole number of cycles "
                 f"would end near {lowest:.6g}",
             )
 
