@@ -151,6 +151,17 @@ def test_swalr_goes_on_from_last_epoch(last_epoch: int):
     assert worst(found, wanted) <= TOLERANCE
 
 
+def test_swalr_goes_on_from_a_rate_that_was_set_by_hand():
+    rows = []
+    for kind_of_swa in (ours.SWALR, their_swa.SWALR):
+        optimizer = make_optimizer()
+        scheduler = kind_of_swa(optimizer, swa_lr=0.05, anneal_epochs=8)
+        found = drive(optimizer, scheduler, 3)
+        optimizer.param_groups[0]["lr"] = 0.5
+        rows.append([*found, *drive(optimizer, scheduler, 7)])
+    assert worst(*rows) <= SWA_TOLERANCE
+
+
 def test_swalr_takes_a_group_that_is_added():
     optimizer = make_optimizer("sgd", (0.3,))
     scheduler = ours.SWALR(optimizer, swa_lr=0.1, anneal_epochs=2, anneal_strategy="linear")
@@ -309,7 +320,7 @@ def test_a_function_that_gives_no_number_stops_the_step_and_changes_nothing(bad:
     assert scheduler.last_epoch == 2
 
 
-@pytest.mark.parametrize("name", ["dropin_lambda", "dropin_swa"])
+@pytest.mark.parametrize("name", ["dropin_lambda", "dropin_swa", "dropin_plateau", "dropin_trees"])
 def test_the_examples_do_what_they_say(name: str):
     results = doctest.testmod(importlib.import_module(f"lehr.torch.{name}"))
     assert results.attempted

@@ -13,7 +13,9 @@ from lehr.torch.dropin import (
 from lehr.torch.dropin_cyclic import CyclicLR
 from lehr.torch.dropin_lambda import LambdaLR, MultiplicativeLR
 from lehr.torch.dropin_onecycle import OneCycleLR
+from lehr.torch.dropin_plateau import ReduceLROnPlateau
 from lehr.torch.dropin_swa import SWALR
+from lehr.torch.dropin_trees import ChainedScheduler, SequentialLR
 from lehr.torch.guards import GUARDS
 from lehr.torch.meaning import absolute, factor
 from lehr.torch.scheduler import Scheduler
@@ -22,6 +24,7 @@ from lehr.torch.trapezoidal import TrapezoidalLR
 __all__ = [
     "GUARDS",
     "SWALR",
+    "ChainedScheduler",
     "ConstantLR",
     "CosineAnnealingLR",
     "CosineAnnealingWarmRestarts",
@@ -33,7 +36,9 @@ __all__ = [
     "MultiplicativeLR",
     "OneCycleLR",
     "PolynomialLR",
+    "ReduceLROnPlateau",
     "Scheduler",
+    "SequentialLR",
     "StepLR",
     "TrapezoidalLR",
     "absolute",

@@ -41,6 +41,13 @@ class Driver(LRScheduler):
     _deprecates_epoch = False
     """Whether ``step(epoch)`` warns, as torch's own schedulers do."""
 
+    # What is worked with is no attribute that people see in ``vars(scheduler)``, or compare there.
+    __slots__ = (
+        *("_tracks", "_stop", "_shift", "_fraction", "_ahead", "_block", "_lane", "_put", "_few"),
+        *("_groups", "_size", "_size_next", "_silent", "_turn", "_family", "_board", "_owner"),
+        *("_watched", "_seen", "_replaces"),
+    )
+
     # torch's constructor is not called: it would wrap the optimizer's step, which slows it and
     # fails on a compiled one.
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
@@ -78,9 +85,9 @@ class Driver(LRScheduler):
         for index, group in enumerate(self.optimizer.param_groups):
             if last_epoch >= 0 and "initial_lr" not in group:
                 raise KeyError(
-                    f"param 'initial_lr' is not specified in param_groups[{index}] when resuming a "
-                    f"scheduler with last_epoch={last_epoch}: load the optimizer's state first, or "
-                    "write group.setdefault('initial_lr', group['lr'])"
+                    f"param 'initial_lr' is not specified in param_groups[{index}] when resuming "
+                    f"scheduler with last_epoch >= 0 (here {last_epoch}): load the optimizer's "
+                    "state first, or write group.setdefault('initial_lr', group['lr'])"
                 )
             lr = group["lr"]
             group.setdefault("initial_lr", lr.clone() if isinstance(lr, Tensor) else lr)
@@ -139,6 +146,9 @@ class Driver(LRScheduler):
     @property
     def last_epoch(self) -> int:
         """The number of updates made, as torch calls it."""
+        owner = self._owned_by()
+        if owner is not None:
+            return owner._local(self, owner.last_epoch)
         return self._stop - len(self._ahead)
 
     @last_epoch.setter
@@ -160,12 +170,24 @@ class Driver(LRScheduler):
 
     def _undo(self) -> None:
         """Be silent until the next move: a container of torch's undoes the first step."""
-        owner = None if self._owner is None else self._owner()
+        owner = self._owned_by()
         if owner is not None:
             owner._undo()
             return
         self._silent = True
         self._attach().undone(self)
+
+    def _owned_by(self) -> Any:
+        """Return the container that it is a part of, which drives in its place; or None."""
+        return None if self._owner is None else self._owner()
+
+    def _check_free(self) -> None:
+        """Refuse to move where a container does."""
+        owner = self._owned_by()
+        if owner is not None:
+            raise ScheduleError(
+                f"this {type(self).__name__} is a part of a {type(owner).__name__}: step that one"
+            )
 
     def _settle(self) -> None:
         """Drop the values computed ahead: the next step computes them again."""
@@ -221,6 +243,7 @@ class Driver(LRScheduler):
         self._step_slowly(epoch)
 
     def _step_slowly(self, epoch: float | None) -> None:
+        self._check_free()
         if epoch is not None and self._deprecates_epoch:
             warn(EPOCH_DEPRECATION_WARNING)
         if epoch is None and self._step_count == 1:
@@ -246,6 +269,9 @@ class Driver(LRScheduler):
 
     def _resume(self, position: float, step_count: int) -> None:
         """Take up a saved position. At -1, a child whose turn has not come, nothing is assigned."""
+        if (owner := self._owned_by()) is not None:
+            owner._changed()
+            return
         # What stands in the groups is of another time: it is no change by hand.
         self._attach().forget()
         self._settle()
@@ -257,6 +283,7 @@ class Driver(LRScheduler):
 
     def _move(self, position: float) -> None:
         """Go to a position, with the step count as it is, and have the values written."""
+        self._check_free()
         board = self._attach()
         self._noticed(board.notice())
         self._join()
@@ -317,7 +344,8 @@ class Driver(LRScheduler):
             return
         warn(
             "Detected call of `lr_scheduler.step()` before `optimizer.step()`: the schedule's "
-            "first value is never used. Call `optimizer.step()` first, then `lr_scheduler.step()`."
+            "first value is never used. Call `optimizer.step()` first, then `lr_scheduler.step()`; "
+            "see https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate"
         )
 
     # ----- on the board -------------------------------------------------------------------------
@@ -371,11 +399,22 @@ class Driver(LRScheduler):
             ("_block", "_lane", "_groups", "_board", "_family", "_owner", "_watched")
         )
         settled = {"_ahead": [], "_stop": self.last_epoch, "_put": _nothing}
-        return {**self.__dict__, **dropped, **settled}
+        return {**self._snapshot(), **dropped, **settled}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        self._restore(state)
         self._attach()
+
+    def _snapshot(self) -> dict[str, Any]:
+        """Return all attributes, to be restored where something fails."""
+        slots = [name for kind in type(self).__mro__ for name in vars(kind).get("__slots__", ())]
+        return {**vars(self), **{name: getattr(self, name) for name in slots}}
+
+    def _restore(self, snapshot: dict[str, Any]) -> None:
+        """Take all attributes back."""
+        vars(self).clear()
+        for name, value in snapshot.items():
+            setattr(self, name, value)
 
     # ----- asking -------------------------------------------------------------------------------
 

@@ -112,6 +112,12 @@ class DropIn(Driver):
                 )
             group["initial_lr"] = self.base_lrs[0]
 
+    def _step_slowly(self, epoch: float | None) -> None:
+        if epoch is not None:
+            # As in torch, an epoch says all: what stands in the groups does not matter.
+            self._attach().forget()
+        super()._step_slowly(epoch)
+
     def state_dict(self) -> dict[str, Any]:
         """Return the position and the parameters, in plain types."""
         return {
@@ -139,7 +145,7 @@ class DropIn(Driver):
             raise ScheduleError(
                 f"this is no state of a {type(self).__name__}: {', '.join(missing)} missing"
             )
-        before = dict(self.__dict__)
+        before = self._snapshot()
         try:
             position = plain(state_dict["last_epoch"]) + plain(state_dict.get("fraction", 0.0))
             self.base_lrs = [plain(lr) for lr in state_dict["base_lrs"]]
@@ -154,8 +160,7 @@ class DropIn(Driver):
                     group["initial_lr"] = base
             self._resume(position, int(state_dict.get("_step_count", position + 1)))
         except Exception as error:
-            self.__dict__.clear()
-            self.__dict__.update(before)
+            self._restore(before)
             self._settle()
             if isinstance(error, TypeError | AttributeError):
                 raise ScheduleError(

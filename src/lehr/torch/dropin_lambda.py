@@ -33,6 +33,8 @@ def _factor(function: Function, position: float) -> float:
 class _FromFunctions(DropIn):
     """What drop-ins have in common that are given one function for all groups, or a list."""
 
+    __slots__ = ("_used",)
+
     def __init__(
         self,
         optimizer: Optimizer,

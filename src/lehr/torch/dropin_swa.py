@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 from lehr.errors import ScheduleError, number, whole
 from lehr.leaves import hold, ramp
 from lehr.schedule import Schedule
+from lehr.torch.board import Change
 from lehr.torch.dropin_base import DropIn, per_group
 from lehr.torch.track import Binding, Group, Slot, plain
 
@@ -91,24 +92,41 @@ class SWALR(DropIn):
         for group, lr in zip(optimizer.param_groups, self.swa_lrs, strict=True):
             group["swa_lr"] = lr
 
-    def _update_lr(self, epoch: float | None = None) -> None:
-        if self._under_way:
-            super()._update_lr(epoch)
-        else:
-            self._set_out(self.last_epoch + 1 if epoch is None else plain(epoch))
-        self._under_way = self.last_epoch + self._fraction > 0
+    def _move(self, position: float) -> None:
+        if not self._under_way:
+            # It starts from the rates that are there, and until then it has nothing to say.
+            self._check_free()
+            ratios = self._ratios()
+            rates = (plain(group["lr"]) for group in self.optimizer.param_groups)
+            self.starts = [lr / ratio for lr, ratio in zip(rates, ratios, strict=True)]
+            self.swa_lrs = self._rates_in_groups()
+            self._replan()
+            if position == 0 and self.anneal_epochs > 0:
+                self._attach()
+                self._place(position)
+                self._silent = True
+                return
+        super()._move(position)
+        self._under_way = position > 0
 
-    def _set_out(self, position: float) -> None:
-        """Start from the rates that are there; at position 0 they are left alone."""
-        groups = self.optimizer.param_groups
-        self._check_position(position)
-        self.starts = [plain(group["lr"]) for group in groups]
-        self.swa_lrs = self._rates_in_groups()
-        self._replan()
-        if position == 0 and self.anneal_epochs > 0:
-            self.last_epoch, self._fraction = 0, 0.0
-        else:
-            super()._update_lr(position)
+    def _ratios(self) -> list[float]:
+        """Return what of each rate that is there is its own doing: nothing, but at the end."""
+        groups = len(self.optimizer.param_groups)
+        if self.last_epoch < 0 or self.anneal_epochs:
+            return [1.0] * groups
+        known = [track.voice(i, 0.0).ratio for track in self._tracks for i in track.groups]
+        return [ratio or 1.0 for ratio in known] + [1.0] * (groups - len(known))
+
+    def _base_for(self, slot: Slot, index: int, value: float) -> float | None:
+        return None
+
+    def _noticed(self, changes: list[Change]) -> None:
+        """Go on from a rate that was set by hand under way, as torch's does."""
+        for slot, index, value in changes if self._under_way else ():
+            if slot.place == ("lr", None):
+                left = self._shape()(self.last_epoch)
+                self.starts[index] = _start(value, self.swa_lrs[index], left)
+                self._replan()
 
     def _rates_in_groups(self) -> list[float]:
         pairs = zip(self.optimizer.param_groups, self.swa_lrs, strict=False)
@@ -130,7 +148,7 @@ class SWALR(DropIn):
         super()._join()
 
     def _resume(self, position: float, step_count: int) -> None:
-        self._under_way = position > 0
+        self._under_way = position > 0 or self.anneal_epochs == 0
         self._mark_groups(self.optimizer)
         super()._resume(position, step_count)
 
