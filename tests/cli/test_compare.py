@@ -91,6 +91,7 @@ def test_the_command_it_tells_is_this_one(out: Path) -> None:
         (["--jobs", "0"], "0 is not in the range x>=1"),
         (["--engine", "threads"], "engine='threads' is not known: write population, processes, da"),
         (["--engine", "population", "--jobs", "2"], "jobs=2 cannot be done in one process"),
+        (["--memory", "2 goats"], "'2 goats' is not a size: write 2GB or 500MB"),
         (["--nonsense"], "No such option"),
     ],
 )
@@ -102,6 +103,13 @@ def test_what_is_wrong_is_said_in_one_line(options: list[str], words: str, tmp_p
     assert words in result.stderr
     assert result.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_too_little_memory_is_told(tmp_path: Path) -> None:
+    result = call(tmp_path, *TINY, "--memory", "1MB")
+    assert result.exit_code == 2
+    assert "memory=1,000,000 bytes are too little: one network of task" in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
 def test_a_folder_with_something_else_in_it_is_refused(tmp_path: Path) -> None:

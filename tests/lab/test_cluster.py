@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lehr.lab import Plan, Progress, Size, WorkerError, cluster, compare
-from lehr.lab.engine import crew
+from lehr.lab.engine import Means, crew
 
 pytest.importorskip("distributed", reason="needs lehr[dask]")
 psutil = pytest.importorskip("psutil", reason="comes with lehr[dask]")
@@ -113,7 +113,7 @@ def test_no_workers_are_told(
 
 def test_another_lehr_is_not_trusted() -> None:
     with pytest.raises(WorkerError, match=r"a worker has lehr .*, and this is 0.0.0: install one"):
-        cluster._fly("0.0.0", [])
+        cluster._fly("0.0.0", Means(), [])
 
 
 def test_without_dask_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

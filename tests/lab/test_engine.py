@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from lehr.lab import compare
-from lehr.lab.engine import Crew, WorkerError, crew, fly, run
+from lehr.lab.engine import Crew, Means, WorkerError, crew, run
 from lehr.lab.plan import Flight, Plan, Size
 from lehr.lab.processes import Processes
 from lehr.lab.trial import Kept, Outcome, Trial
@@ -54,7 +54,7 @@ def test_an_executor_of_ones_own_will_do(here: dict[Any, list[Outcome]]) -> None
 
 def test_unless_one_is_named_the_jobs_decide() -> None:
     with crew(None, 1) as by:
-        assert by.fly is fly
+        assert not isinstance(by.executor, Processes)
         assert by.width() == 1
     with crew(None, 3) as by:
         assert isinstance(by.executor, Processes)
@@ -156,6 +156,54 @@ def test_a_worker_that_lacks_something_is_told() -> None:
         pytest.raises(WorkerError, match=r"cannot import .*sklearn.*: install it where the worker"),
     ):
         list(run(queue([WIDE]), Crew(executor, lambda: 1, fail)))
+
+
+def test_the_workers_of_one_machine_share_its_memory() -> None:
+    assert Means(1000, "cuda").shared(4) == Means(250, "cuda")
+    assert Means().shared(4) == Means()
+
+
+class Slow(ThreadPoolExecutor):
+    """Notes how many trials each flight has."""
+
+    def __init__(self) -> None:
+        super().__init__(4)
+        self.log: list[int] = []
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        if isinstance(args[0], list):
+            self.log.append(len(args[0]))
+        return super().submit(fn, *args, **kwargs)
+
+
+def test_what_is_left_is_cut_so_that_no_worker_is_idle(tmp_path: Path) -> None:
+    size = Size(steps=2, seeds=3, tuning_seeds=10, peaks=(0.1, 0.2, 0.3, 0.4))
+    with Slow() as executor:
+        plan = Plan(optimizers=("sgd",), schedules=("step", "linear"), size=size)
+        compare(plan, tmp_path, engine=executor, jobs=4)
+    # Two pairs of 40 trials for four workers, and few are not cut at all.
+    assert executor.log == [20, 20, 20, 20, 3, 3]
+
+
+def test_what_cannot_be_stacked_is_trained_one_run_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def only_adam(task: str, optimizer: str) -> str | None:
+        return "it is too odd" if optimizer == "adam" else None
+
+    monkeypatch.setattr("lehr.lab.suitable.obstacle", only_adam)
+    monkeypatch.setattr("lehr.lab.population.obstacle", only_adam)
+    told: list[str] = []
+    with Slow() as executor:
+        size = Size(steps=2, seeds=2, tuning_seeds=9, peaks=(0.1,))
+        plan = Plan(optimizers=("adam", "sgd"), schedules=("step",), size=size)
+        found = compare(plan, tmp_path, engine=executor, jobs=2, tell=told.append)
+    assert told == ["adam is trained one run after another: it is too odd"]
+    assert sorted(executor.log) == [1] * 11 + [2, 9]
+    monkeypatch.undo()
+    alike = compare(plan, tmp_path / "alike")
+    for one, other in zip(found["pairs"], alike["pairs"], strict=True):
+        assert one["scores"] == pytest.approx(other["scores"], abs=0.01)
 
 
 # Processes that are killed.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -37,6 +38,8 @@ class _How(NamedTuple):
     store: Path | None
     engine: str | None
     jobs: int | None
+    memory: int | None
+    device: str
 
     @property
     def file(self) -> Path:
@@ -68,6 +71,19 @@ def _between_commas(read: Callable[[str], Any]) -> Callable[..., tuple[Any, ...]
             raise click.BadParameter(f"{value!r}: {error}", ctx, param) from None
 
     return convert
+
+
+_UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+
+
+def _bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """A callback that reads an option's value as a number of bytes."""
+    if value is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kmg]i?b|)", value.lower())
+    if found is None:
+        raise click.BadParameter(f"{value!r} is not a size: write 2GB or 500MB", ctx, param)
+    return int(float(found[1]) * _UNITS[found[2]])
 
 
 @click.command(cls=_Terse)
@@ -110,6 +126,15 @@ def _between_commas(read: Callable[[str], Any]) -> Callable[..., tuple[Any, ...]
     type=click.IntRange(min=1),
     help="Populations to train at a time.  [default: one per processor]",
 )
+@click.option(
+    "--memory",
+    callback=_bytes,
+    metavar="SIZE",
+    help="What training may take, such as 2GB; on a running cluster, in each worker.",
+)
+@click.option(
+    "--device", default="cpu", show_default=True, help="Where to train, as torch names it."
+)
 @click.option("--json", "as_json", is_flag=True, help="Write the results as JSON, for programs.")
 def compare(
     quick: bool,
@@ -117,6 +142,8 @@ def compare(
     store: Path | None,
     engine: str | None,
     jobs: int | None,
+    memory: int | None,
+    device: str,
     as_json: bool,
     **chosen: Any,
 ) -> None:
@@ -131,11 +158,11 @@ def compare(
     _check_installed()
     plan: Plan | None = None
     seen: list[Progress] = []
-    how = _How(out, store, engine, jobs)
+    how = _How(out, store, engine, jobs, memory, device)
     try:
         plan = _plan(quick, {name: value for name, value in chosen.items() if value is not None})
         with _bar(errors) as show:
-            found = _run(plan, how, lambda p: (seen.append(p), show(p)))
+            found = _run(plan, how, lambda p: (seen.append(p), show(p)), errors.print)
     except KeyboardInterrupt:
         errors.print(_stopped(plan, how, seen))
         raise click.exceptions.Exit(_INTERRUPTED) from None
@@ -168,8 +195,13 @@ def _plan(quick: bool, chosen: Mapping[str, Any]) -> Plan:
         raise Refused(str(error)) from None
 
 
-def _run(plan: Plan, how: _How, watch: Callable[[Progress], object]) -> dict[str, Any]:
-    from lehr.lab import EngineError, StoreError, WorkerError, compare
+def _run(
+    plan: Plan,
+    how: _How,
+    watch: Callable[[Progress], object],
+    tell: Callable[[str], object],
+) -> dict[str, Any]:
+    from lehr.lab import WorkerError, compare
 
     try:
         return compare(
@@ -178,9 +210,12 @@ def _run(plan: Plan, how: _How, watch: Callable[[Progress], object]) -> dict[str
             store=how.store,
             engine=how.engine,
             jobs=how.jobs or (1 if how.engine == "population" else _processors()),
+            memory=how.memory,
+            device=how.device,
             watch=watch,
+            tell=tell,
         )
-    except (EngineError, StoreError, OSError) as error:
+    except (ValueError, OSError) as error:  # what it was given cannot be
         raise Refused(str(error)) from None
     except WorkerError as error:
         raise click.ClickException(f"{error}; to go on: {_again(plan, how)}") from None
@@ -224,6 +259,8 @@ def _again(plan: Plan, how: _How) -> str:
         "--out": None if how.out == _OUT else how.out,
         "--store": how.store,
         "--engine": how.engine,
+        "--memory": how.memory,
+        "--device": None if how.device == "cpu" else how.device,
     }
     words = [word for name, value in said.items() if value for word in (name, str(value))]
     return f"{plan.command()} {shlex.join(words)}".rstrip()

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, cast
 
 from lehr import __version__
-from lehr.lab.engine import Crew, WorkerError, fly
+from lehr.lab.engine import Crew, Means, WorkerError, fly
 from lehr.lab.processes import interrupts_held
 from lehr.lab.trial import Kept, Trial
 
@@ -35,13 +35,14 @@ _EMBEDDED = {
 
 
 @contextmanager
-def cluster(address: str, jobs: int) -> Generator[Crew]:
+def cluster(address: str, jobs: int, means: Means) -> Generator[Crew]:
     """Engage the workers of a cluster.
 
     Arguments:
         address: `host:port` of a running scheduler; empty to start a cluster of this machine,
             which ends with the context.
         jobs: How many workers such a cluster gets.
+        means: What each of them trains with.
 
     Raises:
         WorkerError: If Dask is not installed, the scheduler does not answer, or it has no workers.
@@ -55,7 +56,7 @@ def cluster(address: str, jobs: int) -> Generator[Crew]:
         # Not pure: to Dask equal calls would be one, and a flight may be flown again.
         executor = client.get_executor(pure=False)
         try:
-            yield Crew(executor, width, partial(_fly, __version__), (KilledWorker,))
+            yield Crew(executor, width, partial(_fly, __version__, means), (KilledWorker,))
         finally:
             executor.shutdown(wait=False)
 
@@ -120,11 +121,11 @@ def _wide(client: Client) -> Callable[[], int]:
     return wide
 
 
-def _fly(wanted: str, trials: Sequence[Trial]) -> list[Kept]:
+def _fly(wanted: str, means: Means, trials: Sequence[Trial]) -> list[Kept]:
     """Train a flight on a worker, unless its lehr is another: outcomes might not compare."""
     if wanted != __version__:
         raise WorkerError(f"a worker has lehr {__version__}, and this is {wanted}: install one")
-    return fly(trials, _forgotten())
+    return fly(means, trials, _forgotten())
 
 
 def _forgotten() -> Callable[[], bool]:

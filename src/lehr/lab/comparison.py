@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lehr.lab import journal
-from lehr.lab.engine import Crew, crew, run
+from lehr.lab.engine import Crew, Means, ask, crew, run
 from lehr.lab.plan import Flight, Pair, Plan
 from lehr.lab.results import results
 from lehr.lab.store import Store
@@ -25,6 +25,8 @@ STORE = "trials.db"
 
 # Where trials were kept before there was a store.
 _JOURNAL = "trials.jsonl"
+
+_FEWEST = 8  # trials in a population; with fewer, calls cost more than arithmetic
 
 _POLL = 1.0  # seconds between two looks at what another run has finished
 
@@ -53,7 +55,10 @@ def compare(
     store: Path | None = None,
     engine: str | Executor | None = None,
     jobs: int = 1,
+    memory: int | None = None,
+    device: str = "cpu",
     watch: Callable[[Progress], object] = lambda _: None,
+    tell: Callable[[str], object] = lambda _: None,
 ) -> dict[str, Any]:
     """Train every pair of the plan, each at its best peak rate, and say which go together.
 
@@ -74,7 +79,11 @@ def compare(
         jobs: How many populations are trained at a time, at least 1; a running cluster decides
             that itself. With processes, or a cluster of this machine, a script must keep what it
             does under `if __name__ == "__main__":`.
+        memory: Bytes that training may take on this machine, or, on a running cluster, in each of
+            its workers; None leaves it unbounded.
+        device: Where to train, as torch names it.
         watch: Told how far it is, whenever that changes.
+        tell: Told what one should know about how it is trained, in a line each.
 
     Returns:
         The content of `results.json`.
@@ -88,14 +97,14 @@ def compare(
             finished is kept.
         KeyboardInterrupt: On Ctrl-C, when everything is written.
     """
-    workers = crew(engine, jobs)  # refused before anything is begun
+    workers = crew(engine, jobs, Means(memory, device))  # refused before anything is begun
     # Read first: nothing is begun beside a file that is not what it should be.
     before = journal.read(out / _JOURNAL) if (out / _JOURNAL).exists() else []
     out.mkdir(parents=True, exist_ok=True)
     with Store(store or out / STORE, write=True) as kept:
         kept.take_over(before)
         try:
-            _train(plan, kept, workers, watch)
+            _train(plan, kept, workers, watch, tell)
         except KeyboardInterrupt:
             _write(results(plan, kept), out)
             raise
@@ -107,10 +116,12 @@ def compare(
 class _Left:
     """What is left to train, and no other run is training."""
 
-    def __init__(self, plan: Plan, store: Store) -> None:
-        self._plan, self._store = plan, store
+    def __init__(self, plan: Plan, store: Store, width: Callable[[], int]) -> None:
+        self._plan, self._store, self._width = plan, store, width
         self.pairs = plan.pairs
-        # All that can be named of a pair is trained at once: there is no more until it has landed.
+        self.alone: set[str] = set()
+        """The optimizers whose trials cannot be trained side by side."""
+        # Pairs of which all that can be named is in the air: there is no more until it has landed.
         self._flying: set[Pair] = set()
 
     def take(self) -> Flight | None:
@@ -122,10 +133,18 @@ class _Left:
             flight = next_flight(self._plan, pair, self._store)
             if flight is None:
                 self.pairs.remove(pair)
-            elif mine := self._store.claim(flight.trials):
-                self._flying.add(pair)
+            elif mine := self._store.claim(flight.trials, self._most(flight)):
+                if len(mine) == len(flight.trials):
+                    self._flying.add(pair)
                 return Flight(pair, mine)
         return None
+
+    def _most(self, flight: Flight) -> int:
+        """How many trials to give to one worker: so many that none of the others is idle."""
+        if flight.pair.optimizer in self.alone:
+            return 1
+        parts = -(-self._width() // len(self.pairs))
+        return max(_FEWEST, -(-len(flight.trials) // parts))
 
     def landed(self, flight: Flight) -> None:
         """Note that a flight has ended."""
@@ -137,13 +156,17 @@ def _train(
     store: Store,
     workers: AbstractContextManager[Crew],
     watch: Callable[[Progress], object],
+    tell: Callable[[str], object],
 ) -> None:
-    left = _Left(plan, store)
     reused, trained = _finished(plan, store), 0
     watch(Progress(reused, trained, plan.total))
     if reused == plan.total:
         return  # nobody is engaged for nothing
     with workers as engaged:
+        left = _Left(plan, store, engaged.width)
+        for optimizer, reason in _obstacles(plan, engaged).items():
+            left.alone.add(optimizer)
+            tell(f"{optimizer} is trained one run after another: {reason}")
         while True:
             for flight, kept in run(left.take, engaged):
                 store.add(zip(flight.trials, kept, strict=True))
@@ -157,6 +180,19 @@ def _train(
             if not left.pairs:
                 return
             time.sleep(_POLL)
+
+
+def _obstacles(plan: Plan, engaged: Crew) -> dict[str, str]:
+    """Why trials with an optimizer cannot be trained side by side, where they cannot."""
+    reasons = ask(_obstacle, [(plan.task, optimizer) for optimizer in plan.optimizers], engaged)
+    return {o: why for o, why in zip(plan.optimizers, reasons, strict=True) if why is not None}
+
+
+def _obstacle(task: str, optimizer: str) -> str | None:
+    # Here, because a process that only hands out work has no use for torch.
+    from lehr.lab.suitable import obstacle
+
+    return obstacle(task, optimizer)
 
 
 def _finished(plan: Plan, store: Store) -> int:

@@ -19,12 +19,17 @@ from concurrent.futures import (
 )
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, TypeVar, cast
 
 from lehr.lab.plan import Flight
 from lehr.lab.trial import Kept, Trial
 
-__all__ = ["ENGINES", "Crew", "EngineError", "WorkerError", "crew", "fly", "run"]
+__all__ = ["ENGINES", "Crew", "EngineError", "Means", "WorkerError", "ask", "crew", "fly", "run"]
+
+_Answer = TypeVar("_Answer")
+
+_TRIES = 3
 
 ENGINES = ("population", "processes", "dask", "dask://HOST:PORT")
 """What can be written for an engine."""
@@ -36,6 +41,25 @@ class EngineError(ValueError):
 
 class WorkerError(RuntimeError):
     """A worker could not do its work."""
+
+
+class Means(NamedTuple):
+    """What a worker trains with.
+
+    Attributes:
+        memory: Bytes that it may take; None leaves it unbounded.
+        device: Where its tensors are, as torch names it.
+    """
+
+    memory: int | None = None
+    device: str = "cpu"
+
+    def shared(self, jobs: int) -> Means:
+        """What each of so many workers of one machine has."""
+        return self if self.memory is None else self._replace(memory=self.memory // jobs)
+
+
+UNBOUNDED = Means()
 
 
 @dataclass(frozen=True)
@@ -55,7 +79,9 @@ class Crew:
     lost: tuple[type[Exception], ...] = (BrokenExecutor,)
 
 
-def crew(engine: str | Executor | None, jobs: int) -> AbstractContextManager[Crew]:
+def crew(
+    engine: str | Executor | None, jobs: int, means: Means = UNBOUNDED
+) -> AbstractContextManager[Crew]:
     """Engage those who train, for as long as the context lasts. What is under way then is stopped.
 
     Arguments:
@@ -63,6 +89,8 @@ def crew(engine: str | Executor | None, jobs: int) -> AbstractContextManager[Cre
             is this process for one job, and processes for more.
         jobs: How many flights are trained at a time, at least 1. A running cluster decides that
             itself.
+        means: What they train with. Workers of this machine share its memory; each of a cluster's
+            has so much.
 
     Raises:
         EngineError: If there is no such engine, or this process is to do several jobs at a time.
@@ -71,7 +99,7 @@ def crew(engine: str | Executor | None, jobs: int) -> AbstractContextManager[Cre
     if jobs < 1:
         raise EngineError(f"jobs={jobs} must be at least 1")
     if isinstance(engine, Executor):
-        return _given(engine, jobs)
+        return _given(engine, jobs, means.shared(jobs))
     name = engine
     if name is None:
         name = "population" if jobs == 1 else "processes"
@@ -81,15 +109,16 @@ def crew(engine: str | Executor | None, jobs: int) -> AbstractContextManager[Cre
                 f"jobs={jobs} cannot be done in one process, which engine='population' is: write "
                 "engine='processes', or jobs=1"
             )
-        return _given(_Here(), 1)
+        return _given(_Here(), 1, means)
     if name == "processes":
         from lehr.lab.processes import processes
 
-        return processes(jobs)
+        return processes(jobs, means.shared(jobs))
     if name == "dask" or name.startswith("dask://"):
         from lehr.lab.cluster import cluster
 
-        return cluster(name.removeprefix("dask").removeprefix("://"), jobs)
+        address = name.removeprefix("dask").removeprefix("://")
+        return cluster(address, jobs, means if address else means.shared(jobs))
     raise EngineError(f"engine={engine!r} is not known: write {', '.join(ENGINES)}")
 
 
@@ -103,19 +132,43 @@ class _Here(Executor):
 
 
 @contextmanager
-def _given(executor: Executor, jobs: int) -> Generator[Crew]:
-    yield Crew(executor, lambda: jobs, fly)
+def _given(executor: Executor, jobs: int, means: Means) -> Generator[Crew]:
+    yield Crew(executor, lambda: jobs, partial(fly, means))
 
 
-def fly(trials: Sequence[Trial], stopped: Callable[[], bool] = lambda: False) -> list[Kept]:
+def fly(
+    means: Means, trials: Sequence[Trial], stopped: Callable[[], bool] = lambda: False
+) -> list[Kept]:
     """Train a population in this process; `stopped` says that nobody wants it any more."""
     # Here, because a process that only hands out work has no use for torch.
     from lehr.lab import population
 
     begun = time.process_time()
-    outcomes = population.run(trials, stopped)
+    outcomes = population.run(trials, stopped, **means._asdict())
     seconds = (time.process_time() - begun) / len(outcomes)
     return [Kept(outcome, seconds) for outcome in outcomes]
+
+
+def ask(
+    question: Callable[..., _Answer], things: Sequence[tuple[Any, ...]], by: Crew
+) -> list[_Answer]:
+    """Ask the workers something about each of these things.
+
+    Raises:
+        WorkerError: If a worker dies over one of them again and again, or workers cannot work.
+    """
+    futures = [by.executor.submit(question, *thing) for thing in things]
+    answers: list[_Answer] = []
+    for thing, future in zip(things, futures, strict=True):
+        for _ in range(_TRIES):
+            landed, answer = _landed(future, by)
+            if landed:
+                answers.append(answer)
+                break
+            future = by.executor.submit(question, *thing)
+        else:
+            raise WorkerError(f"{_TRIES} workers died before they trained anything")
+    return answers
 
 
 class _Work(NamedTuple):
@@ -176,24 +229,24 @@ def run(take: Callable[[], Flight | None], by: Crew) -> Generator[tuple[Flight, 
         done, _ = wait(flying, return_when=FIRST_COMPLETED)
         for future in done:
             work = flying.pop(future)
-            kept = _landed(future, by)
-            if kept is None:
+            landed, kept = _landed(future, by)
+            if landed:
+                yield work.flight, kept
+            else:
                 # In front, so that what goes wrong is known early.
                 dropped.extendleft(reversed(work.again()))
-            else:
-                yield work.flight, kept
 
 
 def _work(flight: Flight | None) -> _Work | None:
     return None if flight is None else _Work(flight)
 
 
-def _landed(future: Future[list[Kept]], by: Crew) -> list[Kept] | None:
-    """What came of a flight; None if its worker died."""
+def _landed(future: Future[_Answer], by: Crew) -> tuple[bool, _Answer]:
+    """Whether a call came to its end, and with what; it did not if its worker died."""
     try:
-        return future.result()
+        return True, future.result()
     except by.lost:
-        return None
+        return False, cast(_Answer, None)
     except CancelledError as error:
         raise WorkerError(
             "the work was given back undone: is the scheduler still there?"

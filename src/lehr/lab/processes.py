@@ -11,16 +11,17 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
-from lehr.lab.engine import Crew, fly
+from lehr.lab.engine import Crew, Means, fly
 from lehr.lab.trial import Kept, Trial
 
 __all__ = ["Processes", "interrupts_held", "processes"]
 
 
 @contextmanager
-def processes(jobs: int) -> Generator[Crew]:
+def processes(jobs: int, means: Means) -> Generator[Crew]:
     """Start processes as they are needed, at most this many; stop them when the context ends.
 
     Each imports the main module afresh, so a script must keep what it does under
@@ -28,7 +29,7 @@ def processes(jobs: int) -> Generator[Crew]:
     """
     executor = Processes(jobs)
     try:
-        yield Crew(executor, lambda: jobs, _fly)
+        yield Crew(executor, lambda: jobs, partial(_fly, means))
     finally:
         executor.shutdown(cancel_futures=True)
 
@@ -118,5 +119,5 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _fly(trials: Sequence[Trial]) -> list[Kept]:
-    return fly(trials, lambda: _stop.value)
+def _fly(means: Means, trials: Sequence[Trial]) -> list[Kept]:
+    return fly(means, trials, lambda: _stop.value)

@@ -57,8 +57,8 @@ class Run:
                 # these trials too; what is wrong with the file is told when they are to be kept.
                 continue
 
-    def claim(self, keys: Sequence[bytes]) -> set[bytes]:
-        """Claim trials, and return those that are now this run's.
+    def claim(self, keys: Sequence[bytes], most: int) -> set[bytes]:
+        """Claim trials, so many at most, and return those that are now this run's.
 
         Not among them are the finished, and the claimed: by another run, or by this one before.
         """
@@ -66,6 +66,8 @@ class Run:
         with transaction(self._link):
             self._forget_the_dead()
             for key in keys:
+                if len(mine) == most:
+                    break
                 if self._link.execute("SELECT 1 FROM trials WHERE key = ?", (key,)).fetchone():
                     continue
                 made = self._link.execute(

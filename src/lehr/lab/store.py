@@ -109,8 +109,8 @@ class Store:
             for identity, kept in trials:
                 self._insert(identity, kept, None, None)
 
-    def claim(self, trials: Sequence[Trial]) -> list[Trial]:
-        """Claim trials for this run, and return those that it is to train.
+    def claim(self, trials: Sequence[Trial], most: int | None = None) -> list[Trial]:
+        """Claim trials for this run, so many at most, and return those that it is to train.
 
         Left out are the finished, and those that another run, or this one, is training already. A
         claim ends when the trial is added, when the store is closed, or when the process dies.
@@ -120,7 +120,9 @@ class Store:
         """
         run = self._enter()
         with told(self.path):
-            mine = run.claim([trial.digest for trial in trials])
+            mine = run.claim(
+                [trial.digest for trial in trials], len(trials) if most is None else most
+            )
         return [trial for trial in trials if trial.digest in mine]
 
     def missing(self, trials: Iterable[Trial]) -> list[Trial]:
