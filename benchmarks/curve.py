@@ -59,6 +59,9 @@ def measure(quick: bool) -> dict[str, float]:
     curve = (lehr.warmup(warm) >> lehr.cosine()).over(steps)
     zigzag = many_pieces(1_000, steps)
     hundred = many_pieces(100, steps)
+    grown = lehr.linear(warm, start=16, to=256) >> lehr.hold()
+    horizon = lehr.Horizon(f"{lehr.Horizon(1, batch=grown).samples_before(steps)}sa", batch=grown)
+    counted = (lehr.warmup(warm) >> lehr.cosine()).over(horizon)
     few, thousand = (lehr.multistep(range(1, n + 1), gamma=0.999) for n in (10, 1_000))
 
     def bare() -> np.ndarray:
@@ -74,6 +77,7 @@ def measure(quick: bool) -> dict[str, float]:
             "curve": lambda: curve(t),
             "shuffled": lambda: curve(shuffled),
             "zigzag": lambda: zigzag(t),
+            "counted": lambda: counted(t),
         },
         rounds,
     )
@@ -82,6 +86,7 @@ def measure(quick: bool) -> dict[str, float]:
             "early": scalar(hundred, 5),
             "late": scalar(hundred, steps - 5),
             "ten": scalar(few, 5),
+            "counted": scalar(counted, steps - 5),
             "thousand": scalar(thousand, 500),
         },
         rounds,
@@ -92,10 +97,14 @@ def measure(quick: bool) -> dict[str, float]:
         "warmup + cosine, 1e6 steps / bare NumPy": arrays["curve"] / arrays["bare"],
         "the same, steps in random order / bare NumPy": arrays["shuffled"] / arrays["bare"],
         "1,000 pieces, 1e6 steps / bare NumPy of two": arrays["zigzag"] / arrays["bare"],
+        "by the samples of 240 sizes of batches, 1e6 steps / by the step": (
+            arrays["counted"] / arrays["curve"]
+        ),
         "stepping torch 1e6 times / warmup + cosine": torch_time / arrays["curve"],
         "one late step of 100 pieces / one early step": numbers["late"] / numbers["early"],
         "1,000 milestones / 10 milestones, one step": numbers["thousand"] / numbers["ten"],
         "one step of 100 pieces, in microseconds": numbers["late"] * 1_000,
+        "one step by samples, in microseconds": numbers["counted"] * 1_000,
     }
 
 

@@ -106,6 +106,12 @@ def test_the_table_is_inverted_exactly(batch: list[int], place: Fraction) -> Non
     assert counter.before(counter.step_of(place)) == place
 
 
+def test_the_last_size_holds_and_need_not_be_repeated() -> None:
+    assert Horizon(9, batch=[2, 4, 4, 4]) == Horizon(9, batch=[2, 4])
+    assert Horizon(9, batch=[4, 4]) == Horizon(9, batch=4)
+    assert repr(Horizon(9, batch=np.array([2, 4, 4]))) == "Horizon(9, batch=[2, 4])"
+
+
 def test_sizes_that_repeat_are_one_row() -> None:
     counter = Horizon(1, batch=[4] * 10_000 + [8] * 10_000).units.counter
     assert counter is not None

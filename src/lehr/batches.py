@@ -31,6 +31,8 @@ _BLOCK: Final = 2**16
 def batch_of(batch: Any) -> int | tuple[int, ...] | Schedule:
     """Return what was given as batch: a number, numbers, or a schedule.
 
+    Numbers are returned without repetitions of the last, which holds.
+
     Raises:
         ScheduleError: If it is none of these, or a number is not whole or below 1.
     """
@@ -48,7 +50,11 @@ def batch_of(batch: Any) -> int | tuple[int, ...] | Schedule:
         raise ScheduleError("batch=[] is empty; write one number for each step, the last holds")
     if len(given) > _MOST_STEPS:
         raise ScheduleError(f"batch: {len(given)} numbers; at most {_MOST_STEPS} are taken")
-    return tuple(_size(f"batch[{i}]", size) for i, size in enumerate(given))
+    sizes = [_size(f"batch[{i}]", size) for i, size in enumerate(given)]
+    # The last holds: saying it again says nothing, and lists that mean the same shall be equal.
+    while len(sizes) > 1 and sizes[-1] == sizes[-2]:
+        sizes.pop()
+    return sizes[0] if len(sizes) == 1 else tuple(sizes)
 
 
 def _size(name: str, value: Any) -> int:

@@ -169,6 +169,10 @@ class _Scalars(Arithmetic):
     def full_like(self, t: Any, value: float) -> float:
         return value
 
+    def count(self, counter: Counter, t: Any, most: float) -> Any:
+        row = bisect_right(counter.starts, t) - 1
+        return counter.totals[row] + (t - counter.starts[row]) * counter.sizes[row]
+
     def uncount(self, counter: Counter, seen: Any) -> int | float:
         row = self.find(counter.totals, seen)
         start, size, local = counter.starts[row], counter.sizes[row], seen - counter.totals[row]
