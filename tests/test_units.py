@@ -581,7 +581,7 @@ REFUSED: list[tuple[str, Callable[[], Any], type[Exception], tuple[str, ...]]] =
         "a long ramp",
         lambda: S.over(9, batch=lehr.linear(10**9, start=4, to=8)),
         ScheduleError,
-        ("more than 10000000 steps",),
+        ("more than 4000000 steps",),
     ),
     (
         "too many samples",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from lehr.duration import LONGEST, SAMPLES
@@ -15,11 +15,14 @@ from lehr.evaluate import Counter, Flat, Path
 from lehr.evaluate.arithmetic import scalars
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from lehr.schedule import Schedule
 
 __all__ = ["batch_of", "counter_of"]
 
-_MOST_STEPS: Final = 10**7
+_MOST_STEPS: Final = 4_000_000
 """The most steps of a batch that changes; a batch that stays may stay for ever."""
 
 _MOST_CHANGES: Final = 50_000
@@ -83,7 +86,7 @@ def counter_of(batch: int | tuple[int, ...] | Schedule, sequence: int | None) ->
     if isinstance(batch, int):
         return Counter([(batch, 1)])
     if isinstance(batch, tuple):
-        return Counter((size, sum(1 for _ in same)) for size, same in groupby(batch))
+        return Counter((size, sum(1 for _ in same)) for size, same in itertools.groupby(batch))
     path, by_samples = _placed(batch, sequence)
     if path.length is None and not isinstance(path.parts[-1], Flat):
         raise ScheduleError(
@@ -112,19 +115,25 @@ def _placed(batch: Schedule, sequence: int | None) -> tuple[Path, bool]:
     return (curve if isinstance(curve, Path) else Path([curve])), True
 
 
-def _whole(values: Iterable[float], batch: Schedule) -> list[int]:
+def _sizes(values: Any, batch: Schedule) -> NDArray[np.int64]:
+    """Return levels as whole sizes."""
+    import numpy as np
+
     # Half a sample is rounded up, also where the value of a ramp is a rounding error below it.
-    sizes = [math.floor(round(v, 6) + 0.5) if math.isfinite(v) else 0 for v in values]
-    if min(sizes) < 1 or max(sizes) > LONGEST:
+    sizes = np.floor(np.round(np.atleast_1d(np.asarray(values, np.float64)), 6) + 0.5)
+    if not bool(((sizes >= 1) & (sizes <= LONGEST)).all()):
         raise ScheduleError(
-            f"batch={batch} goes from {min(sizes)} to {max(sizes)}; a batch has at least one sample"
+            f"batch={batch} goes from {sizes.min():g} to {sizes.max():g}; a batch has at least one "
+            "sample"
         )
-    return sizes
+    return sizes.astype(np.int64)
 
 
 def _by_steps(path: Path, batch: Schedule) -> Iterator[tuple[int, int]]:
     """Yield the sizes of a schedule of the step, and how many steps each is kept."""
     import numpy as np
+
+    from lehr.evaluate.arrays import evaluate
 
     left = _MOST_STEPS
     for part, begin in path.pieces():
@@ -132,22 +141,19 @@ def _by_steps(path: Path, batch: Schedule) -> Iterator[tuple[int, int]]:
         if isinstance(part, Flat):
             steps = 1 if part.length is None else math.ceil(begin + part.length) - first
             if steps:
-                yield _whole([part.low], batch)[0], steps
+                yield _sizes(part.low, batch).item(), steps
             continue
         assert part.length is not None
         last = math.ceil(begin + part.length)
         left -= last - first
-        if left < 0:
-            raise ScheduleError(
-                f"batch={batch} changes over more than {_MOST_STEPS} steps; write a staircase of "
-                "hold(steps, at=size)"
-            )
+        _check_steps(left, batch)
         for at in range(first, last, _BLOCK):
-            steps = np.arange(at, min(at + _BLOCK, last))
-            for size, same in groupby(_whole(batch(steps).tolist(), batch)):
-                yield size, sum(1 for _ in same)
+            sizes = _sizes(evaluate(path, np.arange(at, min(at + _BLOCK, last))), batch)
+            edges = [0, *(np.flatnonzero(np.diff(sizes)) + 1).tolist(), len(sizes)]
+            for begins, ends in itertools.pairwise(edges):
+                yield sizes[begins].item(), ends - begins
     if path.length is not None:
-        yield _whole([path.end], batch)[0], 1
+        yield _sizes(path.end, batch).item(), 1
 
 
 def _by_samples(path: Path, batch: Schedule) -> Iterator[tuple[int, int]]:
@@ -161,15 +167,9 @@ def _by_samples(path: Path, batch: Schedule) -> Iterator[tuple[int, int]]:
     from lehr.evaluate.arrays import evaluate
 
     stops = [*path.starts, path.stop][1:]
-    seen, block, changes = 0, 16, 0
+    seen, block, left, changes = 0, 16, _MOST_STEPS, 0
     while seen < path.stop:
-        changes += 1
-        if changes > _MOST_CHANGES:
-            raise ScheduleError(
-                f"batch={batch} changes more than {_MOST_CHANGES} times; write a staircase, as in "
-                "linear('50Msa', start=256, to=1024).every('10Msa')"
-            )
-        (size,) = _whole([path.value(seen, scalars)], batch)
+        size = _sizes(path.value(seen, scalars), batch).item()
         index = bisect_right(path.starts, seen) - 1
         if isinstance(path.parts[index], Flat):
             stop = stops[index]
@@ -178,10 +178,20 @@ def _by_samples(path: Path, batch: Schedule) -> Iterator[tuple[int, int]]:
             if stop == math.inf:
                 return
         else:
-            ahead = np.arange(seen + size, seen + size * (block + 1), size)
-            sizes = _whole(evaluate(path, ahead).tolist(), batch)
-            steps = next((i + 1 for i, other in enumerate(sizes) if other != size), block)
+            ahead = _sizes(evaluate(path, seen + size * np.arange(1, block + 1)), batch)
+            others = np.flatnonzero(ahead != size)
+            steps = others[0].item() + 1 if len(others) else block
             yield size, steps
-            block = min(2 * block, _BLOCK) if steps == block else max(block // 2, 16)
+            block = max(block // 2, 16) if len(others) else min(2 * block, _BLOCK)
+            left, changes = left - steps, changes + 1
+            _check_steps(left if changes <= _MOST_CHANGES else -1, batch)
         seen += size * steps
-    yield _whole([path.end], batch)[0], 1
+    yield _sizes(path.end, batch).item(), 1
+
+
+def _check_steps(left: int, batch: Schedule) -> None:
+    if left < 0:
+        raise ScheduleError(
+            f"batch={batch} changes over more than {_MOST_STEPS} steps, or more than "
+            f"{_MOST_CHANGES} times by samples; write a staircase of hold(steps, at=size)"
+        )
