@@ -43,6 +43,13 @@ def parts() -> Any:
     return accelerator, model, optimizer, scheduler
 
 
+def several(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Accelerate's wrapper of a scheduler believe that there are four processes."""
+    monkeypatch.setattr(
+        "accelerate.scheduler.AcceleratorState", lambda: SimpleNamespace(num_processes=4)
+    )
+
+
 def train(accelerator: Any, model: Any, optimizer: Any, driver: Any, batches: int) -> None:
     for _ in range(batches):
         with accelerator.accumulate(model):
@@ -58,9 +65,7 @@ def test_one_step_an_update_on_any_number_of_processes(
     accelerator, model, optimizer, scheduler = parts
     model, wrapped = accelerator.prepare(model, optimizer)
     driver = prepare(accelerator, scheduler)
-    monkeypatch.setattr(
-        "accelerate.scheduler.AcceleratorState", lambda: SimpleNamespace(num_processes=4)
-    )
+    several(monkeypatch)
     train(accelerator, model, wrapped, driver, batches=6)
     assert scheduler.last_epoch == 3
     assert driver.get_last_lr() == [0.5 * (1 - 3 / 8)]
@@ -91,3 +96,26 @@ def test_the_optimizer_comes_first(parts: Any) -> None:
     accelerator, _, _, scheduler = parts
     with pytest.raises(ScheduleError, match="optimizer is not prepared"):
         prepare(accelerator, scheduler)
+
+
+def test_the_two_ways_without_it(parts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the docs say: step where gradients are summed up, or count the steps of all processes."""
+    several(monkeypatch)
+    _, model, optimizer, scheduler = parts
+    unlinked = accelerate.Accelerator(cpu=True, step_scheduler_with_optimizer=False)
+    model, wrapped, driver = unlinked.prepare(model, optimizer, scheduler)
+    for _ in range(3):
+        unlinked.backward(model(torch.ones(1, 1)).mean())
+        wrapped.step()
+        if unlinked.sync_gradients:
+            driver.step()
+        wrapped.zero_grad()
+    assert scheduler.last_epoch == 3
+
+    model = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    accelerator = accelerate.Accelerator(cpu=True)
+    scheduler = Scheduler(optimizer, lr=lehr.linear(), over=8 * 4, guards="off")
+    model, wrapped, driver = accelerator.prepare(model, optimizer, scheduler)
+    train(accelerator, model, wrapped, driver, batches=3)
+    assert driver.get_last_lr() == [0.5 * (1 - 3 / 8)]

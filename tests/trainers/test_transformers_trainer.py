@@ -71,6 +71,20 @@ def test_the_run_is_the_trainers_updates(tmp_path: Path) -> None:
     assert rates(trained)[-12:] == [pytest.approx(0.5 * (1 - t / 12)) for t in range(12)]
 
 
+def test_a_model_that_is_made_for_each_run(tmp_path: Path) -> None:
+    trained = Trainer(
+        args=transformers.TrainingArguments(
+            output_dir=str(tmp_path), max_steps=4, learning_rate=0.5, logging_steps=1,
+            report_to="none", use_cpu=True, disable_tqdm=True, save_strategy="no",
+        ),
+        model_init=Line,
+        train_dataset=[{"x": torch.ones(1), "labels": torch.ones(1)}] * 16,
+        schedule=lehr.linear(),
+    )  # fmt: skip
+    trained.train()
+    assert rates(trained) == [0.5, 0.375, 0.25, 0.125]
+
+
 def test_other_numbers_are_driven_by_name(tmp_path: Path) -> None:
     trained = trainer(
         tmp_path, {"schedule": {"lr": lehr.cosine(), "weight_decay": lehr.linear(to=0.5)}},
