@@ -70,8 +70,7 @@ def fill(
     together = _by_place(tracks)
     if any(_kind(driving, groups) is Each for driving in together):
         size = min(size, max(_FEWEST, _NUMBERS // max(len(groups), 1)))
-    # A user's function may have no values past the run: it is not asked ahead of time.
-    if any(track.schedule.calls for track in tracks):
+    if any(track.one_by_one for track in tracks):
         size = 1
     steps = np.arange(position, position + int(min(size, last - position + 1)))
     levels = _levels(tracks, steps)
@@ -112,7 +111,7 @@ def _by_place(tracks: Sequence[Track]) -> list[list[Track]]:
 def _levels(tracks: Sequence[Track], steps: NDArray[Any]) -> list[NDArray[np.float64]]:
     """Return each track's levels, cut where one is no longer finite."""
     with np.errstate(over="ignore", invalid="ignore"):
-        blocks = [np.asarray(track.schedule(steps), dtype=np.float64) for track in tracks]
+        blocks = [track.levels(steps) for track in tracks]
     finite = np.logical_and.reduce([np.isfinite(block) for block in blocks])
     count = len(steps) if finite.all() else int(finite.argmin())
     if count == 0:

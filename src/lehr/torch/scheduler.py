@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import partial
 from typing import Any, Final, Literal
@@ -15,7 +16,7 @@ from lehr.catalogue.decay import constant
 from lehr.catalogue.registry import Rule, State
 from lehr.duration import Duration, DurationLike
 from lehr.easing import Ease
-from lehr.errors import NeedsHorizon, ScheduleError, whole
+from lehr.errors import NeedsClock, NeedsHorizon, ScheduleError, whole
 from lehr.horizon import Horizon, HorizonLike
 from lehr.placing import Run
 from lehr.schedule import Schedule
@@ -23,8 +24,10 @@ from lehr.torch.course import Course, changed
 from lehr.torch.guards import Mode
 from lehr.torch.meaning import Chooser, Given, Meaning
 from lehr.torch.state import Saved
+from lehr.torch.timed import Timed, of_rank_zero
 from lehr.torch.track import Binding, Group, Slot, Track, plain
 from lehr.torch.watch import Watched
+from lehr.wallclock import WallClock
 
 __all__ = ["Scheduler"]
 
@@ -67,6 +70,9 @@ class Scheduler(Watched):
             or ``"off"``, for all or by name; the names are those of ``lehr.torch.GUARDS``.
         scaler: The gradient scaler, if there is one: where it skips an update, the schedule does
             not move. Without it this is seen only from gradients that are still there.
+        clock: Returns seconds, for schedules over a time such as ``"90min"``: these follow the time
+            that passes (:class:`lehr.WallClock`), and cannot be sought or changed. Where processes
+            train together, all go by the clock of rank 0.
         last_epoch: The position before the first; -1 for a new run. (torch's own name.)
         **others: Schedules for other keys of the parameter groups, such as ``weight_decay``,
             ``eps``, ``beta2`` or a key of your own; or ``"lr"``, to move in proportion to the rate.
@@ -100,6 +106,7 @@ class Scheduler(Watched):
         feedback: Rule | None = None,
         guards: Mode | Mapping[str, Mode] = "warn",
         scaler: Any = None,
+        clock: Callable[[], float] = time.monotonic,
         last_epoch: int = -1,
         **others: Given | str,
     ) -> None:
@@ -123,6 +130,9 @@ class Scheduler(Watched):
         self._chosen: dict[str, list[Course | None]] = {}
         self._meant: dict[str, list[Meaning | None]] = {name: [] for name in self._choosers}
         self._changes: list[dict[str, Any]] = []
+        self._clock = clock
+        self._walls: dict[Meaning, WallClock] = {}
+        self._takes_up = False
         self._watch(guards, scaler)
         super().__init__(optimizer, whole("last_epoch", last_epoch, at_least=-1))
         self._look_ahead()
@@ -152,13 +162,18 @@ class Scheduler(Watched):
 
     def _placed(self, name: str, given: Meaning) -> Meaning:
         schedule = given.schedule if self._horizon is None else given.schedule.over(self._horizon)
+        placed = Meaning(schedule, given.is_factor, given.floor)
         try:
             schedule(0)
+        except NeedsClock:
+            if placed not in self._walls:
+                wall = WallClock(schedule, clock=self._clock, agree=of_rank_zero)
+                self._walls[placed] = wall
         except NeedsHorizon as error:
             raise NeedsHorizon(
                 f"{name}={schedule}: {error}, or give Scheduler(..., over=1000)"
             ) from None
-        return Meaning(schedule, given.is_factor, given.floor)
+        return placed
 
     def _follow(self) -> None:
         """Make each group's course: its schedule, with the changes of plan so far."""
@@ -208,9 +223,17 @@ class Scheduler(Watched):
         for meaning in dict.fromkeys(m for m in meant if m is not None):
             course = courses[meant.index(meaning)]
             assert course is not None
-            takes = partial(_is_for, meant, meaning)
-            absolute = not meaning.is_factor and name == like
-            track = Track(slot, course.schedule, 0.0, high, absolute, takes)
+            how: dict[str, Any] = {
+                "slot": slot,
+                "low": 0.0,
+                "high": high,
+                "absolute": not meaning.is_factor and name == like,
+                "takes": partial(_is_for, meant, meaning),
+            }
+            if meaning in self._walls:
+                track = Timed(self._walls[meaning], **how)
+            else:
+                track = Track(schedule=course.schedule, **how)
             if like == "lr" and self._rule is not None:
                 track.scale = self._rule.value(self._feedback)
             tracks.append(track)
@@ -242,6 +265,30 @@ class Scheduler(Watched):
                 self._follow()
                 raise
         super()._join()
+
+    # ----- the time that passes -----------------------------------------------------------------
+
+    def skip_time(self) -> None:
+        """Leave out the time since the last step: an evaluation, the writing of a checkpoint."""
+        for wall in self._walls.values():
+            wall.skip()
+
+    def _move(self, position: float) -> None:
+        last = self.last_epoch
+        for wall in self._walls.values():
+            if self._takes_up or position == last or position == last + 1 == 0:
+                continue
+            if position != last + 1 or self._step_count == 0:
+                wall.seek(int(position))
+            wall.advance()
+        super()._move(position)
+
+    def _resume(self, position: float, step_count: int) -> None:
+        self._takes_up = True
+        try:
+            super()._resume(position, step_count)
+        finally:
+            self._takes_up = False
 
     # ----- feedback -----------------------------------------------------------------------------
 
@@ -405,17 +452,26 @@ class Scheduler(Watched):
 
     def _whole(self, name: str, value: DurationLike) -> int:
         """Return a duration in whole steps of this run."""
+        self._refuse_timed(f"{name}={value!r}")
         duration = Duration.of(value, name)
         here, run = Fraction(self.last_epoch), Run(here=Fraction(self.last_epoch))
         if self._horizon is not None:
             run = Run(self._horizon.units, Fraction(self._horizon.steps), here=here)
         return math.ceil(run.place(duration))
 
+    def _refuse_timed(self, what: str) -> None:
+        if self._walls:
+            raise NeedsClock(
+                f"{what}: {self!r} follows the time that passes, and its plan cannot be changed; "
+                "build a new scheduler with what is to follow"
+            )
+
     def _change(self, kind: str, of: str, **arguments: Any) -> None:
         if of not in self._choosers:
             raise ScheduleError(
                 f"of={of!r} is not driven here; driven: {', '.join(self._choosers)}"
             )
+        self._refuse_timed(kind)
         if self._fraction:
             raise ScheduleError(f"{kind}: the position lies between two steps; seek a whole one")
         before = self._changes

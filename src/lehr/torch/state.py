@@ -29,6 +29,7 @@ class Saved:
         bases: What each group was given, for each number; None where that does not matter.
         changes: The changes of plan.
         highest: The highest level of the rate so far.
+        clocks: The counters of what follows the time that passes.
         rule: The feedback rule as text, or None.
         feedback: Its state.
     """
@@ -39,6 +40,7 @@ class Saved:
     bases: dict[str, list[float | None]]
     changes: list[dict[str, Any]]
     highest: float
+    clocks: list[dict[str, Any]]
     rule: str | None
     feedback: dict[str, Any]
 
@@ -52,6 +54,7 @@ class Saved:
             bases=_bases(scheduler),
             changes=scheduler.history,
             highest=scheduler._highest,
+            clocks=[wall.state_dict() for wall in scheduler._walls.values()],
             rule=None if scheduler._rule is None else repr(scheduler._rule),
             feedback=dict(scheduler._feedback),
         )
@@ -70,6 +73,8 @@ class Saved:
         }
         if self.position != whole:
             state["fraction"] = self.position - whole
+        if self.clocks:
+            state["clocks"] = self.clocks
         if self.rule is not None:
             state |= {"rule": self.rule, "feedback": self.feedback}
         return state
@@ -95,6 +100,7 @@ class Saved:
                 },
                 changes=[_change(change) for change in state["changes"]],
                 highest=float(state["highest"]),
+                clocks=list(state.get("clocks", [])),
                 rule=state.get("rule"),
                 feedback=dict(state.get("feedback", {})),
             )
@@ -116,6 +122,7 @@ class Saved:
             self._check_same(scheduler)
         kept = ("_meant", "_changes", "_chosen", "_tracks", "_feedback", "_highest", "base_lrs")
         before = {name: getattr(scheduler, name) for name in kept}
+        clocks = [wall.state_dict() for wall in scheduler._walls.values()]
         groups = [dict(group) for group in scheduler.optimizer.param_groups]
         try:
             if adopt == "saved":
@@ -125,12 +132,15 @@ class Saved:
                 scheduler._changes = self.changes
             scheduler._follow()
             scheduler._replan()
+            self._set_clocks(scheduler)
             if self.position != -1:
                 scheduler._check_position(self.position)
             if scheduler._rule is not None and self.rule == repr(scheduler._rule):
                 scheduler._take_up(self.feedback)
         except Exception:
             vars(scheduler).update(before)
+            for wall, clock in zip(scheduler._walls.values(), clocks, strict=True):
+                wall.load_state_dict(clock)
             for group, old in zip(scheduler.optimizer.param_groups, groups, strict=True):
                 group.update(old)
             raise
@@ -166,6 +176,16 @@ class Saved:
             group.get("initial_lr", lr)
             for group, lr in zip(scheduler.optimizer.param_groups, scheduler.base_lrs, strict=True)
         ]
+
+    def _set_clocks(self, scheduler: Scheduler) -> None:
+        walls = list(scheduler._walls.values())
+        if len(walls) != len(self.clocks):
+            raise ScheduleError(
+                f"the state has {len(self.clocks)} clocks; {len(walls)} schedules here follow the "
+                "time that passes"
+            )
+        for wall, clock in zip(walls, self.clocks, strict=True):
+            wall.load_state_dict(clock)
 
     def _check_same(self, scheduler: Scheduler) -> None:
         mine: dict[str, Any] = {**_plan(scheduler), "feedback": None}

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -184,13 +186,26 @@ class Track:
         for binding in bindings:
             if binding is None:
                 continue
-            ends = [binding.offset + binding.gain * bound for bound in self.schedule.bounds]
+            ends = [binding.offset + binding.gain * bound for bound in self.bounds]
             if not (self._low <= min(ends) and max(ends) <= self._high):
                 raise ScheduleError(
                     f"{self.slot.name}={self.schedule} could give values from {min(ends):g} to "
                     f"{max(ends):g}; it must stay between {self._low:g} and {self._high:g}. "
                     "Write .clip(low=..., high=...) around it"
                 )
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Two numbers that all levels lie between."""
+        return self.schedule.bounds
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether it is asked for one step at a time.
+
+        A user's function may have no values past the run: it is not asked ahead of time.
+        """
+        return self.schedule.calls
 
     @property
     def limit(self) -> float:
@@ -211,6 +226,10 @@ class Track:
             ScheduleError: If it is not finite.
         """
         return float(self.schedule(int(position) if position == int(position) else position))
+
+    def levels(self, steps: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the schedule's levels at some steps."""
+        return np.asarray(self.schedule(steps), dtype=np.float64)
 
     def at(self, position: float) -> list[float]:
         """Return the value of each group that it drives, at a position."""

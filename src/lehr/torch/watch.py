@@ -18,6 +18,8 @@ from lehr.torch.guards import Guards, Mode
 
 if TYPE_CHECKING:
     from lehr.torch.course import Course
+    from lehr.torch.meaning import Meaning
+    from lehr.wallclock import WallClock
 
 __all__ = ["Watched"]
 
@@ -29,6 +31,7 @@ class Watched(Driver):
     """A driver that notices the mistakes that tutorials warn of; see ``lehr.torch.GUARDS``."""
 
     _chosen: dict[str, list[Course | None]]
+    _walls: dict[Meaning, WallClock]
 
     def _watch(self, guards: Mode | Mapping[str, Mode], scaler: Any) -> None:
         self._guards = Guards(guards)
@@ -69,6 +72,9 @@ class Watched(Driver):
         return any(track.slot.place in mine for track in other._tracks)
 
     def _courses(self) -> list[Course]:
+        if self._walls:
+            # What follows the time that passes has no steps to look at.
+            return []
         return list({id(c): c for c in self._chosen.get("lr", ()) if c is not None}.values())
 
     @property
