@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -60,6 +61,48 @@ def test_it_prints_the_ranking_and_says_what_it_means(out: Path) -> None:
         f"Report: {out / 'report.html'}",
     ]
     assert "20 of 20 trials were already in" in result.stderr
+
+
+def test_schedules_may_be_texts_and_all_that_can_be_asked_for_is_told(tmp_path: Path) -> None:
+    options = [
+        *("--optimizers", "sgd", "--schedules", "linear, warmup(2) >> cosine('50%', to=0.1)"),
+        *("--steps", "6", "--seeds", "2", "--tuning-seeds", "2", "--peaks", "0.01,0.1,0.5"),
+        *("--halving", "--lengths", "4,8", "--target", "0.05"),
+    ]
+    result = call(tmp_path, *options)
+    assert result.exit_code == 0, result.stderr
+    found = json.loads((tmp_path / "results.json").read_text())
+    assert list(found["schedules"]) == ["linear", "warmup(2) >> cosine('50%', to=0.1)"]
+    assert found["settings"]["rungs"] == [[3, 1], [2, 2]]
+    assert found["settings"]["lengths"] == [4, 6, 8]
+    header, *lines = result.stdout.splitlines()
+    assert header.split()[-3:] == ["updates", "to", "5.0%"]
+    for pair, line in zip(found["pairs"], lines, strict=False):
+        assert f"{pair['target']['updates']:g} (2 of 2)" in line
+    # What it says to type is what was typed: nothing is left to train.
+    again = CliRunner().invoke(
+        lehr, [*shlex.split(found["settings"]["command"])[1:], "--out", str(tmp_path)]
+    )
+    assert again.exit_code == 0
+    assert "22 of 22 trials were already in" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--target", "97"], "target=97.0 must be a score above 0, up to 1: write 0.97"),
+        (["--lengths", "1"], "lengths=(1,) must be whole numbers of at least 2"),
+        (["--lengths", "1e3"], "Invalid value for '--lengths': '1e3'"),
+        (["--schedules", "cosine(to=0.1"], "'(' is never closed"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_refused(
+    tmp_path: Path, options: list[str], words: str
+) -> None:
+    result = call(tmp_path / "out", *options)
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_json_is_all_that_is_on_stdout(out: Path) -> None:

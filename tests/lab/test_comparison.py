@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import zlib
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -175,10 +176,88 @@ def test_ties_are_those_of_the_paired_test_and_go_both_ways(found: dict[str, Any
         expected = {
             other
             for other, o in named.items()
-            if other != name and stats.ttest_rel(pair["scores"], o["scores"]).pvalue >= 0.05 / 3
+            if other != name and stats.ttest_rel(pair["scores"], o["scores"]).pvalue >= 0.05 / 6
         }
         assert set(pair["ties"]) == expected
         assert all(name in named[other]["ties"] for other in pair["ties"])
+
+
+WIDE = dataclasses.replace(
+    PLAN,
+    schedules=("linear", "cosine(to=0.1)"),
+    size=Size(8, 9, 2, (0.001, 0.01, 0.1), halving=True, lengths=(4, 12)),
+    target=0.25,
+)
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, Any], Store]]:
+    """A comparison with all that can be asked for, and its store."""
+    out = tmp_path_factory.mktemp("wide") / "out"
+    found = compare(WIDE, out)
+    with Store(out / "trials.db") as store:
+        yield found, store
+
+
+def scored(store: Store, row: dict[str, Any], steps: int) -> list[Outcome]:
+    pair = Pair(row["optimizer"], row["schedule"])
+    return [store[trial].outcome for trial in WIDE.scoring(pair, row["peak_lr"], steps)]
+
+
+def test_updates_to_the_target_are_the_median_of_the_first_looks(
+    wide: tuple[dict[str, Any], Store],
+) -> None:
+    found, store = wide
+    assert found["settings"]["target"] == 0.25
+    seen = set()
+    for row in found["pairs"]:
+        first = [
+            min([at for at, a in zip(looks(8), o.accuracy, strict=True) if a >= 0.25] or [99])
+            for o in scored(store, row, 8)
+        ]
+        middle = sorted(first)[4]
+        assert row["target"]["reached"] == sum(at < 99 for at in first)
+        assert row["target"]["updates"] == (None if middle == 99 else middle)
+        seen.add(middle == 99)
+    assert False in seen
+
+
+def test_lengths_are_scored_at_the_peak_that_was_chosen(wide: tuple[dict[str, Any], Store]) -> None:
+    found, store = wide
+    assert found["settings"]["lengths"] == [4, 8, 12]
+    table = np.array([[at["score"] for at in row["lengths"]] for row in found["pairs"]])
+    for row in found["pairs"]:
+        assert [at["steps"] for at in row["lengths"]] == [4, 8, 12]
+        for at in row["lengths"]:
+            tests = [o.test for o in scored(store, row, at["steps"])]
+            assert at["score"] == pytest.approx(np.mean(tests), rel=1e-12)
+            assert min(tests) <= at["low"] <= at["score"] <= at["high"] <= max(tests)
+            assert at["ties"] or not at["best"]
+        assert row["lengths"][1]["score"] == row["score"]
+    best = [[row["lengths"][i]["best"] for row in found["pairs"]].index(True) for i in range(3)]
+    assert best == table.argmax(0).tolist()
+
+
+def test_how_far_a_pair_is_behind_is_told_seed_by_seed(wide: tuple[dict[str, Any], Store]) -> None:
+    best, *others = wide[0]["pairs"]
+    assert best["behind"] is None
+    for row in others:
+        gaps = np.subtract(best["scores"], row["scores"])
+        assert row["behind"]["mean"] == pytest.approx(gaps.mean(), abs=1e-15)
+        assert gaps.min() <= row["behind"]["low"] <= row["behind"]["high"] <= gaps.max()
+
+
+def test_halving_tells_how_many_seeds_a_peak_had(wide: tuple[dict[str, Any], Store]) -> None:
+    found, _ = wide
+    assert found["settings"]["rungs"] == [[3, 1], [2, 2]]
+    for row in found["pairs"]:
+        sensitivity = row["sensitivity"]
+        assert sorted(sensitivity["seeds"]) == [1, 2, 2]
+        assert sensitivity["seeds"][sensitivity["peaks"].index(row["peak_lr"])] == 2
+        # One run has a score and no interval.
+        lone = sensitivity["seeds"].index(1)
+        assert sensitivity["mean"][lone] is not None
+        assert sensitivity["low"][lone] is None
 
 
 def test_the_report_is_written(out: Path, found: dict[str, Any]) -> None:

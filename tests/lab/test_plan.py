@@ -5,6 +5,7 @@ import shlex
 
 import pytest
 
+import lehr
 from lehr.catalogue import find
 from lehr.lab.optimizers import OPTIMIZERS
 from lehr.lab.plan import FULL, QUICK, SCHEDULES, Pair, Plan, Size
@@ -47,6 +48,19 @@ def test_a_momentum_cycle_goes_where_there_is_a_momentum() -> None:
     assert plan.scoring(Pair("adam", "one_cycle"), 1.0)[0].momentum is not None
 
 
+def test_a_schedule_may_be_a_text() -> None:
+    plan = Plan(optimizers=("adam",), schedules=("cosine(to=0.1)",), size=SMALL)
+    (trial, *_) = plan.scoring(plan.pairs[0], 0.1)
+    assert trial.schedule == lehr.cosine(to=0.1)
+    assert trial.momentum is None
+
+
+@pytest.mark.parametrize("text", ["cosine(to=", "foo(3)", "warmup('90min') >> cosine()"])
+def test_a_text_that_is_no_schedule_for_a_run_is_refused(text: str) -> None:
+    with pytest.raises(lehr.ScheduleError):
+        Plan(schedules=(text,))
+
+
 @pytest.mark.parametrize("size", [FULL, QUICK])
 def test_the_sizes_offered_span_the_rates_of_all_optimizers(size: Size) -> None:
     # Adam wants about 1e-2, SGD about 1, and neither may sit at the edge of the grid.
@@ -67,6 +81,9 @@ def test_the_sizes_offered_span_the_rates_of_all_optimizers(size: Size) -> None:
         ("peaks", (1.0, float("inf")), "must be finite and above 0"),
         ("peaks", (float("nan"),), "must be finite and above 0"),
         ("peaks", (1.0, 1.0), "must be in ascending order, each once"),
+        ("lengths", (1,), "lengths=(1,) must be whole numbers of at least 2"),
+        ("lengths", (20, 2.5), "lengths=(20, 2.5) must be whole numbers"),
+        ("lengths", (20, 10), "lengths=(20, 10) must be in ascending order, each once"),
     ],
 )
 def test_a_wrong_size_is_refused(part: str, value: object, words: str) -> None:
@@ -83,6 +100,13 @@ def test_a_wrong_size_is_refused(part: str, value: object, words: str) -> None:
         ({"schedules": ("cosinus",)}, "unknown schedule 'cosinus'"),
         ({"optimizers": ()}, "optimizers=() is empty"),
         ({"schedules": ("step", "step")}, "schedules names 'step' twice"),
+        (
+            {"schedules": ("warmup(500) >> cosine()",)},
+            "schedule 'warmup(500) >> cosine()' cannot be placed over 200 steps",
+        ),
+        ({"target": 0.0}, "target=0.0 must be a score above 0, up to 1: write 0.97"),
+        ({"target": 97.0}, "target=97.0 must be a score above 0, up to 1"),
+        ({"target": float("nan")}, "target=nan must be a score"),
     ],
 )
 def test_a_wrong_plan_is_refused_in_one_line(parts: dict[str, object], words: str) -> None:
@@ -102,6 +126,14 @@ def test_a_wrong_plan_is_refused_in_one_line(parts: dict[str, object], words: st
         (
             Plan(optimizers=("sgd",), schedules=("step", "wsd")),
             "--optimizers sgd --schedules step,wsd",
+        ),
+        (
+            Plan(schedules=("linear", "cosine(to=0.1)"), target=0.9),
+            "--schedules 'linear,cosine(to=0.1)' --target 0.9",
+        ),
+        (
+            Plan(size=dataclasses.replace(QUICK, halving=True, lengths=(50, 400))),
+            "--quick --halving --lengths 50,400",
         ),
         (
             Plan(size=Size(7, 1, 2, (0.0001, 0.30000000000000004))),

@@ -22,10 +22,12 @@ def pair(name: str, score: float, ties: str = "", **parts: Any) -> dict[str, Any
     } | parts
 
 
-def say(*pairs: dict[str, Any], seeds: int = 5, complete: bool = True) -> list[str]:
+def say(
+    *pairs: dict[str, Any], seeds: int = 5, complete: bool = True, target: float | None = None
+) -> list[str]:
     return summarize(
         {
-            "settings": {"seeds": seeds, "complete": complete},
+            "settings": {"seeds": seeds, "complete": complete, "target": target},
             "optimizers": list(dict.fromkeys(p["optimizer"] for p in pairs)),
             "schedules": {
                 p["schedule"]: {"momentum": [[0], [0.9]] if p["schedule"] == "one_cycle" else None}
@@ -98,6 +100,51 @@ def test_the_steadiest_of_the_best() -> None:
         "Of those that tie for the best, adam with wsd cares least about the peak rate: within a "
         "point of the best over 1.0 decades."
     )
+
+
+def test_who_is_first_at_the_target() -> None:
+    sentences = say(
+        pair("adam/cosine", 0.97, target={"updates": 80.0, "reached": 5}),
+        pair("adam/wsd", 0.96, target={"updates": 65.5, "reached": 3}),
+        pair("adam/step", 0.9, target={"updates": None, "reached": 2}),
+        target=0.95,
+    )
+    assert (
+        "adam/wsd needs the fewest updates for a validation score of 95.0%: 65.5, the median over "
+        "the seeds. 1 pair does not have it in half of the runs."
+    ) in sentences
+
+
+def test_nobody_gets_to_the_target() -> None:
+    lost = {"updates": None, "reached": 0}
+    sentences = say(
+        pair("adam/b", 0.9, target=lost), pair("adam/c", 0.9, target=lost), target=0.995
+    )
+    assert "No pair has a validation score of 99.5% in half of its runs." in sentences
+
+
+def at_lengths(*standing: str) -> list[dict[str, Any]]:
+    return [
+        {"steps": steps, "best": "best" in words, "ties": words != ""}
+        for steps, words in zip((100, 1000), standing, strict=True)
+    ]
+
+
+def test_who_is_best_at_other_lengths() -> None:
+    sentences = say(
+        pair("adam/cosine", 0.97, lengths=at_lengths("", "best")),
+        pair("adam/wsd", 0.96, lengths=at_lengths("best", "ties")),
+    )
+    told = (
+        "In runs of other lengths, at the same peak rate, the best are adam/wsd at 100 and "
+        "adam/cosine at 1,000 updates. "
+    )
+    assert told + "adam/wsd is best or ties with the best in all of them." in sentences
+    sentences = say(
+        pair("adam/cosine", 0.97, lengths=at_lengths("", "best")),
+        pair("adam/wsd", 0.96, lengths=at_lengths("best", "")),
+    )
+    assert told + "No pair is best or ties with the best in all of them." in sentences
 
 
 def test_cautions() -> None:

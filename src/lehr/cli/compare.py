@@ -66,7 +66,7 @@ def _between_commas(read: Callable[[str], Any]) -> Callable[..., tuple[Any, ...]
         if value is None:
             return None
         try:
-            return tuple(read(part.strip()) for part in value.split(","))
+            return tuple(read(part.strip()) for part in _split(value))
         except ValueError as error:
             raise click.BadParameter(f"{value!r}: {error}", ctx, param) from None
 
@@ -86,6 +86,23 @@ def _bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int
     return int(float(found[1]) * _UNITS[found[2]])
 
 
+def _split(value: str) -> list[str]:
+    """The parts between commas, but not those between brackets or quotes: 'a, b(1, 2)' is two."""
+    parts, depth, quote = [""], 0, ""
+    for letter in value:
+        if quote or letter in "\"'":
+            quote = "" if letter == quote else quote or letter
+        elif letter in "([":
+            depth += 1
+        elif letter in ")]":
+            depth -= 1
+        if letter == "," and not (quote or depth > 0):
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts
+
+
 @click.command(cls=_Terse)
 @click.option("--task", default="digits", show_default=True, help="What is trained.")
 @click.option(
@@ -94,7 +111,8 @@ def _bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int
 @click.option(
     "--schedules",
     callback=_between_commas(str),
-    help="Names between commas, of those that `lehr list` shows.  [default: the usual eleven]",
+    help="Names between commas, of those that `lehr list` shows, or texts like 'cosine(to=0.1)'.  "
+    "[default: the usual eleven]",
 )
 @click.option("--steps", type=int, help="Updates in a training run.")
 @click.option("--seeds", type=int, help="Runs that score a pair at its best peak rate.")
@@ -102,6 +120,19 @@ def _bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int
 @click.option(
     "--peaks", callback=_between_commas(float), help="Peak rates between commas, ascending."
 )
+@click.option(
+    "--halving",
+    is_flag=True,
+    default=None,
+    help="Drop the worse half of a pair's peaks, again and again, before all tuning seeds are "
+    "spent on them.",
+)
+@click.option(
+    "--lengths",
+    callback=_between_commas(int),
+    help="Other numbers of updates to score a pair at, its schedule placed anew.",
+)
+@click.option("--target", type=float, help="Score for which to tell the updates that it takes.")
 @click.option("--quick", is_flag=True, help="Train less: a first look.")
 @click.option(
     "--out",
@@ -184,7 +215,7 @@ def _plan(quick: bool, chosen: Mapping[str, Any]) -> Plan:
     # Here and not above: no other command should wait for what this imports.
     from lehr.lab import FULL, QUICK, Plan
 
-    names = ("task", "optimizers", "schedules")
+    names = ("task", "optimizers", "schedules", "target")
     size = {name: value for name, value in chosen.items() if name not in names}
     try:
         return Plan(
@@ -285,6 +316,9 @@ def _show(found: Mapping[str, Any], out: Path) -> None:
     table.add_column("peak rate", justify="right")
     table.add_column(found["task"]["score"], no_wrap=True)
     table.add_column("", style="green", no_wrap=True)
+    target = found["settings"]["target"]
+    if target is not None:
+        table.add_column(f"updates to {100 * target:.1f}%", no_wrap=True)
     best = found["pairs"][0]
     for pair in found["pairs"]:
         tied = pair is best or f"{best['optimizer']}/{best['schedule']}" in pair["ties"]
@@ -295,12 +329,20 @@ def _show(found: Mapping[str, Any], out: Path) -> None:
             f"{pair['peak_lr']:g}",
             _score(pair),
             "best" if pair is best else "ties with the best" if tied else "",
+            *([] if target is None else [_updates(pair)]),
         )
     terminal = console()
     terminal.print(table)
     for sentence in found["summary"]:
         terminal.print(f"\n{sentence}", markup=False)
     terminal.print(f"\nReport: {out / 'report.html'}", markup=False, soft_wrap=True)
+
+
+def _updates(pair: Mapping[str, Any]) -> str:
+    """The median number of updates to the target, and how many of the seeds got there."""
+    updates, reached = pair["target"]["updates"], pair["target"]["reached"]
+    seeds = f"({reached} of {pair['seeds']})"
+    return f"more {seeds}" if updates is None else f"{updates:g} {seeds}"
 
 
 def _score(pair: Mapping[str, Any]) -> str:

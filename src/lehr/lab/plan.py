@@ -7,10 +7,11 @@ import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
-from lehr.catalogue import find
 from lehr.lab.optimizers import OPTIMIZERS, find_optimizer
+from lehr.lab.schedules import check_contender, find_contender
 from lehr.lab.task import find_task, pinned
 from lehr.lab.trial import Trial
 
@@ -61,34 +62,92 @@ class Size:
         seeds: Runs that score a pair, at its chosen peak; at least 1.
         tuning_seeds: Runs at every peak that choose it; at least 1.
         peaks: The peak rates tried, above 0, in ascending order.
+        halving: Whether the worse half of a pair's peaks is dropped, again and again, before all
+            tuning seeds are spent on them; see `rungs`.
+        lengths: Other numbers of updates at which a pair is scored too, each at least 2, in
+            ascending order: its schedule is placed over them anew, its peak stays.
     """
 
     steps: int
     seeds: int
     tuning_seeds: int
     peaks: tuple[float, ...]
+    halving: bool = False
+    lengths: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for name, least in (("steps", 2), ("seeds", 1), ("tuning_seeds", 1)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ValueError(f"{name}={value!r} must be a whole number of at least {least}")
+            if not _whole(getattr(self, name), least):
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r} must be a whole number of at least {least}"
+                )
+        if not all(_whole(length, 2) for length in self.lengths):
+            raise ValueError(f"lengths={self.lengths!r} must be whole numbers of at least 2")
+        if any(a >= b for a, b in pairwise(self.lengths)):
+            raise ValueError(f"lengths={self.lengths!r} must be in ascending order, each once")
         if not self.peaks:
             raise ValueError("peaks=() is empty: write at least one peak rate")
         if not all(0 < peak < math.inf for peak in self.peaks):
             raise ValueError(f"peaks={self.peaks!r} must be finite and above 0")
-        if any(a >= b for a, b in zip(self.peaks, self.peaks[1:], strict=False)):
+        if any(a >= b for a, b in pairwise(self.peaks)):
             raise ValueError(f"peaks={self.peaks!r} must be in ascending order, each once")
+
+    @property
+    def rungs(self) -> list[tuple[int, int]]:
+        """How many peaks are tried with how many tuning seeds, rung after rung.
+
+        Without halving there is one rung: all peaks, all tuning seeds. With halving, the better
+        half of a rung's peaks, by mean validation score, goes on to the next, with about twice the
+        seeds; the last rung has two peaks and all the seeds. What is spent depends on the size
+        alone, so every pair gets the same. Rungs differ in seeds and never in updates: a schedule
+        cut short is another schedule, and one that decays late would look worse than it is.
+
+        Source: successive halving (Jamieson and Talwalkar 2015, arXiv:1502.07943).
+
+        Example:
+            >>> from dataclasses import replace
+            >>> FULL.rungs
+            [(9, 6)]
+            >>> replace(FULL, halving=True).rungs
+            [(9, 1), (5, 2), (3, 3), (2, 6)]
+        """
+        if not self.halving:
+            return [(len(self.peaks), self.tuning_seeds)]
+        count = max(1, (len(self.peaks) - 1).bit_length())
+        return [
+            (-(-len(self.peaks) // 2**rung), -(-self.tuning_seeds // 2 ** (count - 1 - rung)))
+            for rung in range(count)
+        ]
+
+    @property
+    def runs(self) -> int:
+        """How many training runs a pair takes."""
+        before = [0, *(seeds for _, seeds in self.rungs)]
+        tuning = sum(
+            count * (seeds - spent)
+            for (count, seeds), spent in zip(self.rungs, before, strict=False)
+        )
+        others = [length for length in self.lengths if length != self.steps]
+        return tuning + self.seeds * (1 + len(others))
 
     def differences(self, other: Size) -> list[str]:
         """The options that make this size of another."""
         words: list[str] = []
         for field in fields(self):
-            value = getattr(self, field.name)
-            if value != getattr(other, field.name):
-                text = ",".join(map(repr, value)) if field.name == "peaks" else str(value)
-                words += ["--" + field.name.replace("_", "-"), text]
+            value, option = getattr(self, field.name), "--" + field.name.replace("_", "-")
+            if value == getattr(other, field.name):
+                continue
+            if isinstance(value, bool):
+                words.append(option)
+            else:
+                several = field.name in ("peaks", "lengths")
+                text = ",".join(map(repr, value)) if several else str(value)
+                words += [option, text]
         return words
+
+
+def _whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 FULL = Size(
@@ -111,14 +170,16 @@ class Plan:
     Attributes:
         task: Name of the task.
         optimizers: Names of optimizers, each once.
-        schedules: Names in the catalogue, each once.
+        schedules: Names in the catalogue, or texts that `lehr.parse` reads, each once.
         size: How much is trained for each pair.
+        target: A validation score, in (0, 1], for which it is told how many updates a pair needs.
     """
 
     task: str = "digits"
     optimizers: tuple[str, ...] = tuple(OPTIMIZERS)
     schedules: tuple[str, ...] = SCHEDULES
     size: Size = FULL
+    target: float | None = None
 
     def __post_init__(self) -> None:
         for kind, names in (("optimizers", self.optimizers), ("schedules", self.schedules)):
@@ -130,7 +191,10 @@ class Plan:
         for name in self.optimizers:
             find_optimizer(name)
         for name in self.schedules:
-            find(name)
+            for steps in (self.size.steps, *self.size.lengths):
+                check_contender(name, steps)
+        if self.target is not None and not 0 < self.target <= 1:
+            raise ValueError(f"target={self.target!r} must be a score above 0, up to 1: write 0.97")
         find_task(self.pinned)
 
     @cached_property
@@ -145,28 +209,35 @@ class Plan:
     @property
     def total(self) -> int:
         """How many trials the comparison takes."""
-        each = len(self.size.peaks) * self.size.tuning_seeds + self.size.seeds
-        return each * len(self.pairs)
+        return self.size.runs * len(self.pairs)
+
+    @property
+    def lengths(self) -> list[int]:
+        """All numbers of updates at which pairs are scored, in ascending order."""
+        return sorted({self.size.steps, *self.size.lengths})
 
     def tuning(self, pair: Pair, peak: float) -> list[Trial]:
         """The trials that say how good a peak is for a pair."""
-        return self._trials(pair, peak, range(_TUNING, _TUNING + self.size.tuning_seeds))
+        seeds = range(_TUNING, _TUNING + self.size.tuning_seeds)
+        return self._trials(pair, peak, self.size.steps, seeds)
 
-    def scoring(self, pair: Pair, peak: float) -> list[Trial]:
-        """The trials that score a pair at its chosen peak."""
-        return self._trials(pair, peak, range(self.size.seeds))
+    def scoring(self, pair: Pair, peak: float, steps: int | None = None) -> list[Trial]:
+        """The trials that score a pair at its chosen peak, over the usual number of updates or
+        another."""
+        steps = self.size.steps if steps is None else steps
+        return self._trials(pair, peak, steps, range(self.size.seeds))
 
-    def _trials(self, pair: Pair, peak: float, seeds: Iterable[int]) -> list[Trial]:
-        entry = find(pair.schedule)
-        schedule = entry.example
-        momentum = entry.momentum if find_optimizer(pair.optimizer).cycles else None
+    def _trials(self, pair: Pair, peak: float, steps: int, seeds: Iterable[int]) -> list[Trial]:
+        schedule, momentum, _ = find_contender(pair.schedule)
+        if not find_optimizer(pair.optimizer).cycles:
+            momentum = None
         return [
             Trial(
                 task=self.pinned,
                 optimizer=pair.optimizer,
                 schedule=schedule,
                 momentum=momentum,
-                steps=self.size.steps,
+                steps=steps,
                 peak=peak,
                 seed=seed,
             )
@@ -180,6 +251,8 @@ class Plan:
             words += ["--optimizers", ",".join(self.optimizers)]
         if self.schedules != SCHEDULES:
             words += ["--schedules", ",".join(self.schedules)]
+        if self.target is not None:
+            words += ["--target", repr(self.target)]
         full = self.size.differences(FULL)
         quick = ["--quick", *self.size.differences(QUICK)]
         return shlex.join([*words, *min(full, quick, key=len)])

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from statistics import median
 from typing import Any
 
 import numpy as np
 
 from lehr import Schedule, __version__
-from lehr.catalogue import find
 from lehr.lab.optimizers import find_optimizer
 from lehr.lab.plan import Pair, Plan
-from lehr.lab.statistics import CONFIDENCE, interval, ties
+from lehr.lab.schedules import find_contender
+from lehr.lab.statistics import CONFIDENCE, interval, intervals, ties
 from lehr.lab.store import Store
 from lehr.lab.summary import summarize
 from lehr.lab.task import find_task
 from lehr.lab.trial import Outcome, looks
-from lehr.lab.tuning import choose_peak, named, next_flight, outcomes, validation
+from lehr.lab.tuning import choose_peak, named, next_flight, outcomes, tuned, validation
 
 __all__ = ["FORMAT", "results"]
 
@@ -45,7 +46,7 @@ def results(plan: Plan, store: Store) -> dict[str, Any]:
         "settings": _settings(plan, store, complete=len(finished) == len(plan.pairs)),
         "optimizers": {name: {"text": find_optimizer(name).text} for name in plan.optimizers},
         "schedules": {name: _schedule(name, plan.size.steps) for name in plan.schedules},
-        "pairs": _ranked([_pair(plan, pair, store) for pair in finished]),
+        "pairs": _compared(_ranked([_pair(plan, pair, store) for pair in finished])),
     }
     return found | {"summary": summarize(found)}
 
@@ -72,6 +73,9 @@ def _settings(plan: Plan, store: Store, *, complete: bool) -> dict[str, Any]:
         "seeds": plan.size.seeds,
         "tuning_seeds": plan.size.tuning_seeds,
         "peaks": list(plan.size.peaks),
+        "rungs": [list(rung) for rung in plan.size.rungs],
+        "lengths": plan.lengths,
+        "target": plan.target,
         "confidence": CONFIDENCE,
         "versions": {"python": platform.python_version()} | {p: version(p) for p in packages},
         "seconds": round(math.fsum(k.seconds for k in kept), 1),
@@ -82,12 +86,12 @@ def _settings(plan: Plan, store: Store, *, complete: bool) -> dict[str, Any]:
 
 
 def _schedule(name: str, steps: int) -> dict[str, Any]:
-    entry = find(name)
+    schedule, momentum, summary = find_contender(name)
     return {
-        "text": repr(entry.example),
-        "summary": entry.summary,
-        "rate": _drawn(entry.example, steps),
-        "momentum": None if entry.momentum is None else _drawn(entry.momentum, steps),
+        "text": repr(schedule),
+        "summary": summary,
+        "rate": _drawn(schedule, steps),
+        "momentum": None if momentum is None else _drawn(momentum, steps),
     }
 
 
@@ -97,8 +101,7 @@ def _drawn(schedule: Schedule, steps: int) -> list[list[float]]:
 
 
 def _pair(plan: Plan, pair: Pair, store: Store) -> dict[str, Any]:
-    peaks = plan.size.peaks
-    tuned = [outcomes(store, plan.tuning(pair, peak)) for peak in peaks]
+    peaks, tried = plan.size.peaks, tuned(plan, pair, store)
     peak = choose_peak(plan, pair, store)
     scored = outcomes(store, plan.scoring(pair, peak))
     score, low, high = interval([o.test for o in scored])
@@ -112,10 +115,12 @@ def _pair(plan: Plan, pair: Pair, store: Store) -> dict[str, Any]:
         "seeds": len(scored),
         "scores": [o.test for o in scored],
         "diverged": sum(o.diverged is not None for o in scored),
-        "validation": validation(tuned[peaks.index(peak)]),
+        "validation": validation(tried[peak]),
         "at_edge": peak in (peaks[0], peaks[-1]),
         "test_loss": _band([[o.test_loss] for o in scored])["mean"][0],
-        "sensitivity": _sensitivity(peaks, tuned),
+        "sensitivity": _sensitivity(tried),
+        "target": None if plan.target is None else _reached(plan.target, plan.size.steps, scored),
+        "lengths": [_at_length(plan, pair, peak, steps, store) for steps in plan.lengths],
         "curves": {
             "step": looks(plan.size.steps),
             "loss": _band([o.loss for o in scored]),
@@ -124,12 +129,47 @@ def _pair(plan: Plan, pair: Pair, store: Store) -> dict[str, Any]:
     }
 
 
-def _sensitivity(peaks: Sequence[float], tuned: Sequence[Sequence[Outcome]]) -> dict[str, Any]:
-    scores = [
-        [None if all(o.diverged for o in found) else o.validation for o in found] for found in tuned
+def _reached(target: float, steps: int, scored: Sequence[Outcome]) -> dict[str, Any]:
+    """After how many updates runs have a validation score: the median, as far as it is known.
+
+    A run is looked at a few times only, so it is said to need as many updates as it had at the
+    first look that shows the score. A run that never shows it would need more than it has. Where
+    that leaves the median open, there is none.
+    """
+    never = math.inf
+    needed = [
+        next((at for at, a in zip(looks(steps), o.accuracy, strict=True) if a >= target), never)
+        for o in scored
     ]
-    band = _band(list(zip(*scores, strict=True)))
-    return {"peaks": list(peaks), **band, "width": _width(peaks, band["mean"])}
+    middle = median(needed)
+    return {
+        "updates": None if middle == never else middle,
+        "reached": sum(at < never for at in needed),
+    }
+
+
+def _at_length(plan: Plan, pair: Pair, peak: float, steps: int, store: Store) -> dict[str, Any]:
+    """The score of a pair over another number of updates, at the peak that it has."""
+    scores = [o.test for o in outcomes(store, plan.scoring(pair, peak, steps))]
+    mean, low, high = interval(scores)
+    return {"steps": steps, "score": mean, "low": low, "high": high, "scores": scores}
+
+
+def _sensitivity(tried: Mapping[float, Sequence[Outcome]]) -> dict[str, Any]:
+    """The validation score by peak. A peak at which every run diverged has none."""
+    band: dict[str, list[float | None]] = {"mean": [], "low": [], "high": []}
+    for found in tried.values():
+        lost = all(o.diverged for o in found)
+        at = _band([[None if lost else o.validation] for o in found])
+        for name, row in band.items():
+            row += at[name]
+    seeds = [len(found) for found in tried.values()]
+    return {
+        "peaks": list(tried),
+        "seeds": seeds,
+        **band,
+        "width": _width(list(tried), band["mean"]),
+    }
 
 
 def _width(peaks: Sequence[float], means: Sequence[float | None]) -> float:
@@ -146,10 +186,13 @@ def _width(peaks: Sequence[float], means: Sequence[float | None]) -> float:
 
 def _band(runs: Sequence[Sequence[float | None]]) -> dict[str, list[float | None]]:
     """The interval at each point of some curves, one row per run; none where a run has no value."""
+    columns = list(zip(*runs, strict=True))
+    whole = [i for i, column in enumerate(columns) if None not in column]
+    values = np.array([[row[i] for i in whole] for row in runs], dtype=np.float64)
+    found = dict(zip(whole, intervals(values), strict=True))
     band: dict[str, list[float | None]] = {"mean": [], "low": [], "high": []}
-    for column in zip(*runs, strict=True):
-        values = [value for value in column if value is not None]
-        at = interval(values) if len(values) == len(column) else (None, None, None)
+    for i in range(len(columns)):
+        at = found.get(i, (None, None, None))
         for row, value in zip(band.values(), at, strict=True):
             row.append(None if value is None else _short(value))
     return band
@@ -173,3 +216,20 @@ def _ranked(pairs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         }
         for i, pair in enumerate(pairs)
     ]
+
+
+def _compared(ranked: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The pairs with how far each is behind the best, seed by seed, and its standing at each
+    length of the run."""
+    if not ranked:
+        return ranked
+    for pair in ranked[1:]:
+        gaps = [a - b for a, b in zip(ranked[0]["scores"], pair["scores"], strict=True)]
+        pair["behind"] = dict(zip(("mean", "low", "high"), interval(gaps), strict=True))
+    ranked[0]["behind"] = None
+    for rows in zip(*(pair["lengths"] for pair in ranked), strict=True):
+        best = max(range(len(rows)), key=lambda i: rows[i]["score"])
+        tied = ties([row.pop("scores") for row in rows])[best]
+        for i, row in enumerate(rows):
+            row |= {"best": i == best, "ties": bool(tied[i])}
+    return ranked

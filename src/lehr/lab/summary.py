@@ -26,7 +26,7 @@ def summarize(results: Mapping[str, Any]) -> list[str]:
         own = [pair for pair in pairs if pair["optimizer"] == optimizer]
         if len(own) > 1:
             sentences.append(f"{optimizer}: {_standing(own)}.")
-    return sentences + _steady(pairs) + _cautions(results)
+    return sentences + _steady(pairs) + _fast(results) + _lasting(results) + _cautions(results)
 
 
 def _best(pairs: Sequence[Mapping[str, Any]]) -> str:
@@ -83,6 +83,50 @@ def _steady(pairs: Sequence[Mapping[str, Any]]) -> list[str]:
     return [
         f"Of those that tie for the best, {names} {verb} least about the peak rate: within a "
         f"point of the best over {widths[0]:.1f} decades."
+    ]
+
+
+def _fast(results: Mapping[str, Any]) -> list[str]:
+    """Who needs the fewest updates for the target."""
+    pairs, target = results["pairs"], results["settings"].get("target")
+    if target is None:
+        return []
+    goal = f"a validation score of {_percent(target)}"
+    there = [pair for pair in pairs if pair["target"]["updates"] is not None]
+    if not there:
+        return [f"No pair has {goal} in half of its runs."]
+    least = min(pair["target"]["updates"] for pair in there)
+    names = [_name(pair) for pair in there if pair["target"]["updates"] == least]
+    first = _join(names) if len(names) <= _NAMED else f"{len(names)} pairs"
+    text = f"{first} {'needs' if len(names) == 1 else 'need'} the fewest updates for {goal}: "
+    text += f"{least:g}, the median over the seeds."
+    if late := len(pairs) - len(there):
+        text += f" {late} {'pair does' if late == 1 else 'pairs do'} not have it in half of the "
+        text += "runs."
+    return [text]
+
+
+def _lasting(results: Mapping[str, Any]) -> list[str]:
+    """Whether the best is the best in shorter and longer runs too."""
+    pairs = results["pairs"]
+    if len(pairs) < 2 or len(pairs[0].get("lengths", ())) < 2:
+        return []
+    best = [
+        next((at["steps"], pair) for pair in pairs for at in [pair["lengths"][i]] if at["best"])
+        for i in range(len(pairs[0]["lengths"]))
+    ]
+    every = [pair for pair in pairs if all(at["ties"] for at in pair["lengths"])]
+    told = [f"{_name(pair)} at {steps:,}" for steps, pair in best]
+    text = f"In runs of other lengths, at the same peak rate, the best are {_join(told)} updates. "
+    if not every:
+        return [text + "No pair is best or ties with the best in all of them."]
+    names = _join([_name(pair) for pair in every])
+    if len(every) > _NAMED:
+        names = f"{len(every)} of {len(pairs)} pairs"
+    verb = "is" if len(every) == 1 else "are"
+    return [
+        text + f"{names} {verb} best or {'ties' if len(every) == 1 else 'tie'} with the best "
+        "in all of them."
     ]
 
 

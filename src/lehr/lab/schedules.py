@@ -1,0 +1,62 @@
+"""The schedules that can be compared: by their name in the catalogue, or as a text."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from lehr.catalogue import find
+from lehr.errors import ScheduleError
+from lehr.notation import parse
+from lehr.schedule import Schedule
+
+__all__ = ["Contender", "check_contender", "find_contender"]
+
+
+class Contender(NamedTuple):
+    """A schedule in a comparison.
+
+    Attributes:
+        schedule: The factor on the peak rate over the run.
+        momentum: The momentum (or beta1) over the run, where it moves with the rate.
+        summary: One plain line about it.
+    """
+
+    schedule: Schedule
+    momentum: Schedule | None
+    summary: str
+
+
+def find_contender(name: str) -> Contender:
+    """Return the schedule of this name.
+
+    Arguments:
+        name: A name in the catalogue, which stands for the entry's example; or a schedule's text,
+            as `lehr.parse` reads it.
+
+    Raises:
+        UnknownSchedule: If it is a word that the catalogue does not have.
+        ScheduleError: If it is no schedule's text.
+
+    Example:
+        >>> find_contender("cosine(to=0.1)").schedule.over(100)(100)
+        0.1
+    """
+    if name.isidentifier():
+        entry = find(name)
+        return Contender(entry.example, entry.momentum, entry.summary)
+    return Contender(parse(name), None, "")
+
+
+def check_contender(name: str, steps: int) -> None:
+    """Check that a schedule can be placed over a run of so many updates.
+
+    Raises:
+        ScheduleError: If it cannot; the message names it.
+    """
+    schedule = find_contender(name).schedule
+    try:
+        schedule.over(steps)(steps - 1)
+    except ScheduleError as error:
+        raise ScheduleError(
+            f"schedule {name!r} cannot be placed over {steps} steps: {error}"
+        ) from error
