@@ -136,7 +136,7 @@ def test_who_is_best_at_other_lengths() -> None:
         pair("adam/wsd", 0.96, lengths=at_lengths("best", "ties")),
     )
     told = (
-        "In runs of other lengths, at the same peak rate, the best are adam/wsd at 100 and "
+        "By length of the run, at the same peak rate, the best are adam/wsd at 100 and "
         "adam/cosine at 1,000 updates. "
     )
     assert told + "adam/wsd is best or ties with the best in all of them." in sentences
@@ -145,6 +145,17 @@ def test_who_is_best_at_other_lengths() -> None:
         pair("adam/wsd", 0.96, lengths=at_lengths("best", "")),
     )
     assert told + "No pair is best or ties with the best in all of them." in sentences
+
+
+def test_one_is_best_at_every_length() -> None:
+    sentences = say(
+        pair("adam/cosine", 0.97, lengths=at_lengths("best", "best")),
+        pair("adam/wsd", 0.96, lengths=at_lengths("", "ties")),
+    )
+    assert (
+        "By length of the run, at the same peak rate, the best is adam/cosine at 100 and 1,000 "
+        "updates. adam/cosine is best or ties with the best in all of them."
+    ) in sentences
 
 
 def test_cautions() -> None:

@@ -49,6 +49,8 @@ SHAPES = {
 
 PEAKS = [3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3]
 STEPS, SEEDS = 900, 10
+LENGTHS = [300, STEPS, 2700]
+TARGET = 0.925
 
 
 def _pair(
@@ -99,6 +101,22 @@ def _pair(
         "validation": quality,
         "at_edge": best in (0, len(PEAKS) - 1) or diverges,
         "test_loss": float(loss[-1]),
+        "behind": None,
+        "target": {"updates": None, "reached": 0}
+        if diverges
+        else {"updates": 300.0 + 30 * j, "reached": SEEDS - (j == 3)},
+        "lengths": [
+            {
+                "steps": steps,
+                "score": score - loss,
+                "low": score - loss - half,
+                "high": score - loss + half,
+                "best": False,
+                "ties": j > 7,
+                "scores": [s - loss for s in scores],
+            }
+            for steps, loss in zip(LENGTHS, (0.05, 0.0, -0.01), strict=True)
+        ],
         "sensitivity": {
             "peaks": peaks,
             "mean": mean,
@@ -140,6 +158,11 @@ def make_results(optimizers: int = 5, schedules: int = 11) -> dict[str, Any]:
             for other in pairs
             if other is not pair and abs(other["score"] - pair["score"]) < 0.0035
         ]
+    for pair in pairs[1:]:
+        gap = pairs[0]["score"] - pair["score"]
+        pair["behind"] = {"mean": gap, "low": gap - 0.004, "high": gap + 0.004}
+    for at in pairs[0]["lengths"]:
+        at.update(best=True, ties=True)
     if len(pairs) > 4:
         # Null wherever null may be: a curve that breaks, a width that could not be told.
         pairs[-1]["sensitivity"]["width"] = None
@@ -167,6 +190,9 @@ def make_results(optimizers: int = 5, schedules: int = 11) -> dict[str, Any]:
             "seeds": SEEDS,
             "tuning_seeds": 3,
             "peaks": PEAKS,
+            "rungs": [[9, 1], [5, 1], [3, 2], [2, 3]],
+            "lengths": LENGTHS,
+            "target": TARGET,
             "confidence": 0.95,
             "versions": {"python": "3.11.2", "torch": "2.13.0", "numpy": "2.1.0"},
             "seconds": 2531.4,

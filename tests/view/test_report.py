@@ -167,15 +167,84 @@ def test_how_it_was_run(page: str) -> None:
     for words in (
         "1,077 to train",
         "batches of 64",
-        "10 seeds",
+        "10 other seeds",
         "3 tuning seeds",
         "other initial weights and another order of the batches",
-        "It does not cover the choice of the 360 test images",
+        "None of this covers the choice of the 360 test samples",
+        "by halving: 9 with 1 tuning seed, then the best 5 with 1 tuning seed, 3 with 2 tuning "
+        "seeds, 2 with 3 tuning seeds, for every pair",
         "torch 2.13.0",
         "lehr compare --task digits --out results",
         "3e-5, 0.0001",
     ):
         assert words in text, words
+
+
+def _row_of(page: str, pair: dict[str, Any]) -> str:
+    rows = re.findall(r"<tr[^>]*>(?:(?!</tr>).)*class=\"number rank\".*?</tr>", page, re.DOTALL)
+    return rows[pair["rank"] - 1]
+
+
+def test_how_far_a_pair_is_behind(page: str, full: dict[str, Any]) -> None:
+    assert " to " not in re.sub(r"<details>.*?</details>", "", _row_of(page, full["pairs"][0]))
+    for pair in full["pairs"][1:]:
+        low, high = (100 * pair["behind"][end] for end in ("low", "high"))
+        found = re.search(r"\((-?[\d.]+) to (-?[\d.]+)\)", _row_of(page, pair))
+        assert found
+        assert [float(end) for end in found.groups()] == pytest.approx([low, high], abs=0.051)
+        assert "-0.0" not in _row_of(page, pair)
+
+
+def test_updates_to_the_target(page: str, full: dict[str, Any]) -> None:
+    assert "Updates to 92.5\u202f%" in page
+    for pair in full["pairs"]:
+        row, target = _row_of(page, pair), pair["target"]
+        if target["updates"] is None:
+            assert "more than 900" in row
+        else:
+            assert f">{target['updates']:g}<" in row.replace(" (", "<(")
+        some = f"({target['reached']} of 10 seeds)"
+        assert (some in row) == (target["reached"] < 10)
+
+
+def test_scores_at_other_lengths(page: str, full: dict[str, Any]) -> None:
+    table = re.search(r'<table class="lengths">.*?</table>', page, re.DOTALL)[0]
+    assert re.findall(r"<th scope=\"col\">(.*?)</th>", table) == [
+        "300 updates",
+        "900 updates",
+        "2,700 updates",
+    ]
+    body = re.search(r"<tbody>(.*)</tbody>", table, re.DOTALL)[1]
+    rows = body.split("</tr>")[:-1]
+    assert len(rows) == 12
+    for row, pair in zip(rows, full["pairs"], strict=False):
+        cells = re.findall(r"<td[^>]*>.*?</td>", row)
+        for cell, at in zip(cells, pair["lengths"], strict=True):
+            assert f">{100 * at['score']:.1f}<" in cell.replace(" <", "<")
+            assert (" best" in cell) == at["best"]
+            assert (" a tie" in cell) == (at["ties"] and not at["best"])
+    assert "The other 43 pairs are not shown." in table
+
+
+def test_results_of_before_there_were_lengths_and_targets(results: dict[str, Any]) -> None:
+    for key in ("rungs", "lengths", "target"):
+        del results["settings"][key]
+    for pair in results["pairs"]:
+        for key in ("behind", "target", "lengths"):
+            del pair[key]
+    page = render(results)
+    Page(page)
+    assert "Length of the run" not in page
+    assert "Updates to" not in page
+
+
+@pytest.mark.parametrize("words", ["image", "accuracy"])
+def test_a_score_is_called_what_the_task_calls_it(results: dict[str, Any], words: str) -> None:
+    results["task"] |= {"score": "exp(-excess loss)", "summary": "", "test": 1, "validation": 1}
+    results["summary"] = []
+    said = Page(render(results)).text()
+    assert "Exp(-excess loss) in percent" in said
+    assert words not in said
 
 
 def test_pictures_say_in_words_what_they_show(page: str) -> None:
@@ -186,7 +255,7 @@ def test_pictures_say_in_words_what_they_show(page: str) -> None:
 
 def test_tables_have_captions_and_headers(page: str) -> None:
     tags = [tag for tag, _ in Page(page).tags]
-    assert tags.count("table") == tags.count("caption") == 3
+    assert tags.count("table") == tags.count("caption") == 4
     assert all(attrs.get("scope") for tag, attrs in Page(page).tags if tag == "th")
 
 

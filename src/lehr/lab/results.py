@@ -229,7 +229,7 @@ def _compared(ranked: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ranked[0]["behind"] = None
     for rows in zip(*(pair["lengths"] for pair in ranked), strict=True):
         best = max(range(len(rows)), key=lambda i: rows[i]["score"])
-        tied = ties([row.pop("scores") for row in rows])[best]
+        tied = ties([row["scores"] for row in rows])[best]
         for i, row in enumerate(rows):
             row |= {"best": i == best, "ties": bool(tied[i])}
     return ranked

@@ -111,13 +111,14 @@ def _lasting(results: Mapping[str, Any]) -> list[str]:
     pairs = results["pairs"]
     if len(pairs) < 2 or len(pairs[0].get("lengths", ())) < 2:
         return []
-    best = [
-        next((at["steps"], pair) for pair in pairs for at in [pair["lengths"][i]] if at["best"])
-        for i in range(len(pairs[0]["lengths"]))
-    ]
+    first: dict[str, list[str]] = {}
+    for i, at in enumerate(pairs[0]["lengths"]):
+        best = next(pair for pair in pairs if pair["lengths"][i]["best"])
+        first.setdefault(_name(best), []).append(f"{at['steps']:,}")
     every = [pair for pair in pairs if all(at["ties"] for at in pair["lengths"])]
-    told = [f"{_name(pair)} at {steps:,}" for steps, pair in best]
-    text = f"In runs of other lengths, at the same peak rate, the best are {_join(told)} updates. "
+    told = [f"{name} at {_join(steps)}" for name, steps in first.items()]
+    verb = "is" if len(told) == 1 else "are"
+    text = f"By length of the run, at the same peak rate, the best {verb} {_join(told)} updates. "
     if not every:
         return [text + "No pair is best or ties with the best in all of them."]
     names = _join([_name(pair) for pair in every])

@@ -74,7 +74,7 @@ def _accuracy(pairs: Sequence[Pair]) -> _Metric | None:
     scale = Scale(max(0.0, low - pad), min(100.0, high + pad), _BOTTOM, _TOP)
     ticks = nice_ticks(scale.low, scale.high, 5)
     note = "percent; higher is better"
-    return _Metric("accuracy", "Validation accuracy", note, _percent, scale, ticks)
+    return _Metric("accuracy", "Validation score", note, _percent, scale, ticks)
 
 
 def _ends(ends: Sequence[tuple[int, str, float, float]]) -> list[Markup]:

@@ -1,6 +1,7 @@
 """HTML and SVG as text, escaped unless it is markup already."""
 
 import html
+import re
 from collections.abc import Iterable
 from typing import TypeAlias
 
@@ -53,6 +54,6 @@ def tag(name: str, /, *children: str, **attributes: Attribute) -> Markup:
 
 
 def breakable(name: str) -> Markup:
-    """A name that may break after an underscore, so that columns can be narrow."""
-    first, *rest = name.split("_")
-    return join([first, *(join(["_", tag("wbr"), part]) for part in rest)])
+    """A name that may break after an underscore or a bracket, so that columns can be narrow."""
+    parts = re.split(r"(?<=[_(])", name)
+    return join([parts[0], *(join([tag("wbr"), part]) for part in parts[1:])])

@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 from lehr.view.curves import curves, readout
+from lehr.view.lengths import lengths
 from lehr.view.markup import Markup, join, tag
 from lehr.view.numbers import count, duration, percent, rate
 from lehr.view.peaks import sensitivity
@@ -84,12 +85,14 @@ SECTIONS = (
     ("schedules", "Schedules"),
     ("learning", "Learning curves"),
     ("peaks", "Peak rate"),
+    ("lengths", "Length of the run"),
     ("method", "How it was run"),
 )
 
 
 def _body(results: Results, script: Markup) -> Markup:
-    links = [tag("a", words, href=f"#{name}") for name, words in SECTIONS]
+    sections = [s for s in SECTIONS if results.lengths or s[0] != "lengths"]
+    links = [tag("a", words, href=f"#{name}") for name, words in sections]
     # In a data block, "</script>" would end it: no "<" may stand there.
     data = Markup(json.dumps(readout(results), allow_nan=False).replace("<", "\\u003c"))
     return tag(
@@ -200,33 +203,60 @@ def _sections(results: Results) -> list[Markup]:
             "narrow one does not.",
             sensitivity(results),
         ),
+        *([_lengths(results)] if results.lengths else []),
         _method(results),
     ]
 
 
+def _lengths(results: Results) -> Markup:
+    return _section(
+        "lengths",
+        "Length of the run",
+        f"The same pairs at the peak rates that were chosen for "
+        f"{count(int(results.settings.get('steps') or 0), 'update')}, with the schedule placed "
+        "over fewer or more. A pair that stays in front does not depend on that choice.",
+        lengths(results),
+    )
+
+
 def _statistics(results: Results) -> str:
-    settings, task = results.settings, results.task
+    settings, test = results.settings, int(results.task.get("test") or 0)
     confidence = 100 * float(settings.get("confidence") or 0.95)
-    return (
+    text = (
         f"Each pair's peak rate is the one with the best mean validation score over "
         f"{count(int(settings.get('tuning_seeds') or 0), 'tuning seed')}; its score is then the "
-        f"mean over {count(int(settings.get('seeds') or 0), 'seed')} at that peak, and the "
+        f"mean over {count(int(settings.get('seeds') or 0), 'other seed')} at that peak, and the "
         f"{confidence:g} % interval says how far this mean could move with other seeds, that is "
-        "with other initial weights and another order of the batches. "
-        f"It does not cover the choice of the {int(task.get('test') or 0):,} test images, which "
-        "are the same for every pair: other images could move all scores together, and a gap of "
-        "a few images may not carry over."
+        "with other initial weights and another order of the batches. Pairs are compared seed by "
+        "seed. Two tie unless their difference is larger than chance would show anywhere among "
+        f"all comparisons in {100 - confidence:g} % of cases. "
     )
+    if test < 2:
+        return text
+    return (
+        f"{text}None of this covers the choice of the {test:,} test samples, which are the same "
+        "for every pair: other samples could move all scores together, and a gap of a few samples "
+        "may not carry over."
+    )
+
+
+def _tried(results: Results) -> str:
+    """The peak rates, and how the number that was tried fell where it did."""
+    peaks = ", ".join(rate(float(p)) for p in results.settings.get("peaks") or ())
+    rungs = [(int(tried), int(seeds)) for tried, seeds in results.settings.get("rungs") or ()]
+    if len(rungs) < 2:
+        return peaks
+    first, *rest = [f"{tried} with {count(seeds, 'tuning seed')}" for tried, seeds in rungs]
+    return f"{peaks}; by halving: {first}, then the best {', '.join(rest)}, for every pair"
 
 
 def _method(results: Results) -> Markup:
     settings, task = results.settings, results.task
-    peaks = ", ".join(rate(float(p)) for p in settings.get("peaks") or ())
     versions = ", ".join(f"{k} {v}" for k, v in part(settings, "versions").items())
     rows = [
         ("Task", f"{task.get('name')}: {task.get('summary') or ''}"),
         (
-            "Images",
+            "Samples",
             f"{int(task.get('train') or 0):,} to train, {int(task.get('validation') or 0):,} to "
             f"choose the peak rate, {int(task.get('test') or 0):,} to score",
         ),
@@ -236,7 +266,7 @@ def _method(results: Results) -> Markup:
             f"{count(int(settings.get('steps') or 0), 'update')} with batches of "
             f"{task.get('batch_size')}",
         ),
-        ("Peak rates tried", peaks),
+        ("Peak rates tried", _tried(results)),
         ("Versions", versions),
     ]
     items = [tag("div", tag("dt", name), tag("dd", text)) for name, text in rows if text]

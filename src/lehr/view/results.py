@@ -7,7 +7,7 @@ from functools import cached_property
 from statistics import median
 from typing import Any
 
-__all__ = ["Band", "Contender", "Pair", "Results", "Row", "part", "present", "read"]
+__all__ = ["AtLength", "Band", "Contender", "Pair", "Results", "Row", "part", "present", "read"]
 
 Row = tuple[float | None, ...]
 
@@ -29,6 +29,18 @@ class Band:
 
 
 @dataclass(frozen=True)
+class AtLength:
+    """A pair's score over another number of updates, and how it stands to the best there."""
+
+    steps: int
+    score: float | None
+    low: float | None
+    high: float | None
+    best: bool
+    ties: bool
+
+
+@dataclass(frozen=True)
 class Contender:
     """A schedule in the comparison: its name, text, one plain line, and what it looks like."""
 
@@ -41,7 +53,12 @@ class Contender:
 
 @dataclass(frozen=True)
 class Pair:
-    """What came of one optimizer with one schedule. Scores are shares between 0 and 1."""
+    """What came of one optimizer with one schedule. Scores are shares between 0 and 1.
+
+    `behind` is how far its mean is below the best pair's, with the ends of the interval, seed by
+    seed; `updates` is how many it takes to the target, and `reached` how many of its runs get
+    there: both are None where no target was set, `updates` also where too few get there.
+    """
 
     optimizer: str
     schedule: str
@@ -62,6 +79,10 @@ class Pair:
     steps: Row
     loss: Band
     accuracy: Band
+    behind: Row
+    updates: float | None
+    reached: int | None
+    lengths: tuple[AtLength, ...]
 
     @property
     def name(self) -> str:
@@ -87,9 +108,25 @@ class Results:
         return bool(self.settings.get("complete", False))
 
     @property
+    def target(self) -> float | None:
+        """The validation score for which updates were counted, if there was one."""
+        return _number(self.settings.get("target"))
+
+    @property
+    def lengths(self) -> list[int]:
+        """The numbers of updates at which pairs were scored, if there are several."""
+        found = [int(steps) for steps in self.settings.get("lengths") or ()]
+        return found if len(found) > 1 else []
+
+    @property
     def score_name(self) -> str:
         """What a score is, in words."""
         return str(self.task.get("score") or "score")
+
+    @property
+    def score_title(self) -> str:
+        """The same, at the head of a sentence."""
+        return self.score_name[:1].upper() + self.score_name[1:]
 
     def find(self, optimizer: str, schedule: str) -> Pair | None:
         """The pair, or None where it has not been run yet."""
@@ -161,7 +198,19 @@ def _contender(name: str, value: Mapping[str, Any]) -> Contender:
     )
 
 
+def _at_length(value: Mapping[str, Any]) -> AtLength:
+    return AtLength(
+        steps=int(value["steps"]),
+        score=_number(value.get("score")),
+        low=_number(value.get("low")),
+        high=_number(value.get("high")),
+        best=bool(value.get("best")),
+        ties=bool(value.get("ties")),
+    )
+
+
 def _pair(value: Mapping[str, Any], position: int) -> Pair:
+    behind, target = part(value, "behind"), part(value, "target")
     sensitivity, curves = part(value, "sensitivity"), part(value, "curves")
     peaks, steps = _row(sensitivity.get("peaks")), _row(curves.get("step"))
     return Pair(
@@ -184,6 +233,10 @@ def _pair(value: Mapping[str, Any], position: int) -> Pair:
         steps=steps,
         loss=_band(curves.get("loss"), len(steps)),
         accuracy=_band(curves.get("accuracy"), len(steps)),
+        behind=tuple(_number(behind.get(key)) for key in ("mean", "low", "high")),
+        updates=_number(target.get("updates")),
+        reached=int(target["reached"]) if target else None,
+        lengths=tuple(_at_length(row) for row in value.get("lengths") or ()),
     )
 
 

@@ -1,6 +1,6 @@
 """The report's schedules, drawn: one small chart each."""
 
-from lehr.view.markup import Markup, tag
+from lehr.view.markup import Markup, breakable, tag
 from lehr.view.numbers import plain
 from lehr.view.results import Contender, Results, Row, present
 from lehr.view.svg import Frame, Scale, band, chart, line, nice_ticks
@@ -40,9 +40,9 @@ def _shape(name: str, what: str, values: tuple[Row, Row], least: tuple[float, ..
 def _card(contender: Contender, index: int) -> list[Markup]:
     caption = tag(
         "figcaption",
-        tag("h3", contender.name),
+        tag("h3", breakable(contender.name)),
         tag("p", contender.summary) if contender.summary else "",
-        tag("code", contender.text) if contender.text else "",
+        tag("code", contender.text) if contender.text not in ("", contender.name) else "",
     )
     rate_chart = _shape(f"shape-{index}", f"{contender.name}: rate", contender.rate, (0.0, 1.0))
     cards = [tag("figure", rate_chart, caption, class_="card")]

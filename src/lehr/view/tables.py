@@ -15,7 +15,7 @@ FIRST = 12
 SHADES = 9
 """How many steps the colours of the map have; the style sheet gives each one."""
 
-_WHISKER, _ROW = 260.0, 34.0
+_WHISKER, _ROW = 200.0, 34.0
 
 
 def thumbnails(results: Results) -> Markup:
@@ -125,10 +125,47 @@ def _row(pair: Pair, best: Pair, results: Results, drawn: Markup) -> Markup:
         tag("td", percent(pair.score), class_="number score"),
         tag("td", drawn, class_="drawn"),
         tag("td", interval, class_="number soft"),
+        tag("td", _behind(pair), class_="number"),
         tag("td", rate(pair.peak), edge, class_="number"),
         tag("td", factor(pair.width), class_="number"),
+        "" if results.target is None else tag("td", *_updates(pair, results), class_="number"),
         tag("td", _ties(pair, best), class_="ties"),
         class_="top" if top else None,
+    )
+
+
+def _behind(pair: Pair) -> Markup | str:
+    # Adding nothing makes a negative zero a zero.
+    mean, low, high = (None if v is None else f"{round(100 * v, 1) + 0:.1f}" for v in pair.behind)
+    if mean is None:
+        return ""
+    return mean if low is None else join([mean, tag("span", f" ({low} to {high})", class_="soft")])
+
+
+def _updates(pair: Pair, results: Results) -> list[str]:
+    """The median number of updates to the target; of how many seeds, where not all got there."""
+    last = results.settings.get("steps")
+    text = f"more than {last}" if pair.updates is None else f"{pair.updates:,g}"
+    if pair.reached is None or pair.reached == pair.seeds:
+        return [text]
+    return [text, tag("span", f" ({pair.reached} of {pair.seeds} seeds)", class_="soft")]
+
+
+def _told(results: Results) -> str:
+    """What the columns of the ranking are."""
+    text = (
+        f"Score: {results.score_name}. The dot is the mean over the seeds, the bar its interval, "
+        "the faint dots are the seeds one by one. Behind: by how many points, compared with the "
+        "best seed by seed. Room: how wide the range of peak rates is, as a factor, that stays "
+        "within one point of the best. Edge: the best peak was the lowest or the highest one "
+        "tried, so a better one may lie beyond."
+    )
+    if results.target is None:
+        return text
+    return (
+        f"{text} Updates to {percent(results.target)}: the median over the seeds of the first "
+        "look, of some twenty in a run, at which the validation score is there; a seed that never "
+        "gets there counts as more than the run has."
     )
 
 
@@ -154,17 +191,15 @@ def ranking(results: Results) -> Markup:
             scope="col",
         ),
         tag("th", f"{confidence} interval", scope="col", class_="number"),
+        tag("th", "Behind", scope="col", class_="number"),
         tag("th", "Peak rate", scope="col", class_="number"),
         tag("th", "Room", scope="col", class_="number"),
+        ""
+        if results.target is None
+        else tag("th", f"Updates to {percent(results.target)}", scope="col", class_="number"),
         tag("th", "Ties with", scope="col"),
     )
-    caption = tag(
-        "caption",
-        f"Score: {results.score_name}. The dot is the mean over the seeds, the bar its interval, "
-        "the faint dots are the seeds one by one. Room: how wide the range of peak rates is, as a "
-        "factor, that stays within one point of the best. Edge: the best peak was the lowest or "
-        "the highest one tried, so a better one may lie beyond.",
-    )
+    caption = tag("caption", _told(results))
     table = tag(
         "table",
         caption,
@@ -245,7 +280,7 @@ def heat_map(results: Results) -> Markup:
     below = any(score < low for score in scores)
     caption = tag(
         "caption",
-        f"{results.score_name.capitalize()} in percent, optimizers by schedules."
+        f"{results.score_title} in percent, optimizers by schedules."
         + (" Striped cells lie below the scale." if below else ""),
     )
     table = tag("table", caption, tag("thead", head), tag("tbody", *rows), class_="heat")

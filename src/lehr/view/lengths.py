@@ -1,0 +1,60 @@
+"""The report's scores at other lengths of the run: a small table."""
+
+from lehr.view.markup import Markup, breakable, tag
+from lehr.view.numbers import percent
+from lehr.view.results import AtLength, Pair, Results
+
+__all__ = ["lengths"]
+
+FIRST = 12
+"""How many pairs of the ranking are shown; of the others, those that are best at some length."""
+
+
+def _cell(at: AtLength) -> Markup:
+    score = percent(at.score, unit=False)
+    ends = [percent(end, unit=False) for end in (at.low, at.high) if end is not None]
+    interval = tag("small", "–".join(ends)) if ends else ""
+    if at.best:
+        star = [tag("span", " ★", aria_hidden="true"), tag("span", " best", class_="unseen")]
+        return tag("td", tag("strong", score, *star), interval)
+    if at.ties:
+        sign = [tag("span", " =", aria_hidden="true"), tag("span", " a tie", class_="unseen")]
+        return tag("td", score, *sign, interval)
+    return tag("td", score, interval, class_="soft")
+
+
+def _row(pair: Pair) -> Markup:
+    return tag(
+        "tr",
+        tag("th", pair.optimizer, " ", tag("b", breakable(pair.schedule)), scope="row"),
+        *(_cell(at) for at in pair.lengths),
+    )
+
+
+def lengths(results: Results) -> Markup:
+    """Scores by the length of the run: the first pairs of the ranking, and each length's best."""
+    shown = [
+        pair
+        for place, pair in enumerate(results.pairs)
+        if pair.lengths and (place < FIRST or any(at.best for at in pair.lengths))
+    ]
+    head = tag(
+        "tr",
+        tag("td"),
+        *(tag("th", f"{steps:,} updates", scope="col") for steps in results.lengths),
+    )
+    left = len(results.pairs) - len(shown)
+    caption = tag(
+        "caption",
+        f"{results.score_title} in percent, with its interval. "
+        "★ is the best of its column, = ties with it; grey is behind it."
+        + (f" The other {left:,} pairs are not shown." if left else ""),
+    )
+    table = tag(
+        "table",
+        caption,
+        tag("thead", head),
+        tag("tbody", *map(_row, shown)),
+        class_="lengths",
+    )
+    return tag("div", table, class_="scroll", tabindex="0", role="region", aria_label="Lengths")
