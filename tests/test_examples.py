@@ -72,3 +72,63 @@ def test_the_shortest_training(name: str, least: int):
     refused = run(name, "--epochs", str(least - 1))
     assert refused.returncode == 2
     assert f"at least {least}" in refused.stderr
+
+
+def test_super_convergence(tmp_path: Path):
+    done = run("super_convergence.py", "--quick", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    header, *rows, said = done.stdout.splitlines()
+    assert header.split() == ["updates", "step", "decay", "one-cycle"]
+    assert [row.split()[0] for row in rows] == ["20", "40"]
+    assert re.match(r"Step decay over 40 updates scores [\d.]+%\.", said)
+    assert "super-convergence" in said
+
+
+def test_linear_or_cosine(tmp_path: Path):
+    done = run("linear_or_cosine.py", "--quick", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    blocks = re.split(r"^(?=\w)", done.stdout, flags=re.MULTILINE)[1:]
+    assert [block.partition(":")[0] for block in blocks] == [
+        "digits, momentum",
+        "digits, adam",
+        "quadratic, sgd",
+    ]
+    for block in blocks:
+        rows = re.findall(
+            r"(\d+) updates: line ([\d.]+)%, cosine ([\d.]+)%; "
+            r"the line is ([-+\d.]+) points better \(([-+\d.]+) to ([-+\d.]+)\)",
+            block,
+        )
+        assert [int(row[0]) for row in rows] == [10, 20, 40]
+        better = []
+        for steps, *numbers in rows:
+            line, cosine, gain, low, high = map(float, numbers)
+            assert gain == pytest.approx(line - cosine, abs=0.011)
+            assert low <= gain <= high
+            better += [steps] if low > 0 else []
+        assert ("the line to zero is better at" in block) == bool(better)
+
+
+def test_warmup(tmp_path: Path):
+    text = tmp_path / "text.txt"
+    text.write_text("the quick brown fox jumps over the lazy dog, and over again. " * 400)
+    done = run("warmup.py", str(text), "--quick", "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    said = done.stdout.splitlines()[-2:]
+    assert [line.partition(":")[0] for line in said] == [
+        "Warmup for the transformer",
+        "Warmup for the perceptron",
+    ]
+    assert all("within a point of its best, the peak may be up to" in line for line in said)
+
+
+def test_warmup_needs_a_text_that_is_long_enough(tmp_path: Path):
+    text = tmp_path / "text.txt"
+    text.write_text("too short")
+    done = run("warmup.py", str(text), "--quick", "--out", str(tmp_path / "out"))
+    assert done.returncode == 2
+    assert "it needs at least" in done.stderr
+    assert not (tmp_path / "out").exists()
