@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import os
 import signal
 import sqlite3
 import subprocess
@@ -329,6 +330,43 @@ def test_it_goes_on_where_kill_9_left_it(tmp_path: Path, found: dict[str, Any]) 
     assert seen[0] == Progress(kept, 0, 4 * EACH)
     assert seen[-1] == Progress(kept, 4 * EACH - kept, 4 * EACH)
     assert without_clock(resumed) == without_clock(found)
+
+
+SHARED = """
+import json, sys
+from pathlib import Path
+sys.path.insert(0, {folder!r})
+from lehr.lab import compare
+from test_comparison import PLAN
+
+seen = []
+print("ready", flush=True)
+sys.stdin.readline()
+found = compare(PLAN, Path(sys.argv[1]), store=Path({store!r}), watch=seen.append)
+print(json.dumps([seen[-1], found["pairs"]]))
+"""
+
+
+def test_two_runs_at_once_share_the_work(tmp_path: Path, found: dict[str, Any]) -> None:
+    store = tmp_path / "trials.db"
+    code = SHARED.format(folder=str(Path(__file__).parent), store=str(store))
+    pipe = subprocess.PIPE
+    runs = [
+        subprocess.Popen([sys.executable, "-c", code, str(out)], stdin=pipe, stdout=pipe)
+        for out in (tmp_path / "one", tmp_path / "two")
+    ]
+    for run in runs:
+        assert run.stdout is not None
+        assert run.stdout.readline() == b"ready\n"
+    for run in runs:
+        assert run.stdin is not None
+        os.write(run.stdin.fileno(), b"\n")
+    told = [json.loads(run.communicate()[0]) for run in runs]
+    # Each trial was trained by one of them, and both know all of them.
+    assert sum(progress[1] for progress, _ in told) == 4 * EACH
+    assert [sum(progress[:2]) for progress, _ in told] == [4 * EACH] * 2
+    assert [pairs for _, pairs in told] == [found["pairs"]] * 2
+    assert len(rows(tmp_path)) == 4 * EACH
 
 
 def test_any_missing_trials_are_trained_alone(tmp_path: Path, out: Path) -> None:

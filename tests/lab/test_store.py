@@ -70,6 +70,7 @@ def test_a_record_says_what_was_trained_when_and_with_what(path: Path) -> None:
     assert first.finished == pytest.approx(time.time(), abs=60)
     assert first.versions["lehr"] == lehr.__version__
     assert {"python", "torch", "numpy", "machine"} <= first.versions.keys()
+    assert first.versions["device"] == "cpu"
 
 
 def test_the_file_is_what_the_page_on_it_says(path: Path) -> None:

@@ -101,7 +101,7 @@ def compare(
     # Read first: nothing is begun beside a file that is not what it should be.
     before = journal.read(out / _JOURNAL) if (out / _JOURNAL).exists() else []
     out.mkdir(parents=True, exist_ok=True)
-    with Store(store or out / STORE, write=True) as kept:
+    with Store(store or out / STORE, write=True, device=device) as kept:
         kept.take_over(before)
         try:
             _train(plan, kept, workers, watch, tell)

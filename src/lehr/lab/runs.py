@@ -32,14 +32,21 @@ _BEAT = SILENCE / 6  # a machine under load may miss a few
 class Run:
     """This run, as the others that share the store see it, until it is closed."""
 
-    def __init__(self, path: Path, link: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, link: sqlite3.Connection, device: str) -> None:
         """Enter the run into a store that is open for writing."""
         self._path, self._link = path, link
         now = time.time()
+        versions = _versions() | {"device": device}
         with transaction(link):
             made = link.execute(
                 "INSERT INTO runs (host, pid, begun, seen, versions) VALUES (?, ?, ?, ?, ?)",
-                (socket.gethostname(), os.getpid(), now, now, json.dumps(_versions())),
+                (
+                    socket.gethostname(),
+                    os.getpid(),
+                    now,
+                    now,
+                    json.dumps(versions),
+                ),
             )
         self.id = made.lastrowid
         self._over = threading.Event()

@@ -38,8 +38,8 @@ class Record(NamedTuple):
         identity: Everything that defines it, in JSON's types; see `Trial.identity`.
         kept: What came of it.
         finished: When, in seconds since 1970; None if it comes from a `trials.jsonl`.
-        versions: Of lehr, Python, torch and NumPy, and the kind of machine; empty if it comes
-            from a `trials.jsonl`.
+        versions: Of lehr, Python, torch and NumPy, with the kind of machine and the device; empty
+            if it comes from a `trials.jsonl`.
     """
 
     identity: dict[str, Any]
@@ -68,13 +68,16 @@ class Store:
     >>> folder.cleanup()
     """
 
-    def __init__(self, path: str | PathLike[str], *, write: bool = False) -> None:
+    def __init__(
+        self, path: str | PathLike[str], *, write: bool = False, device: str = "cpu"
+    ) -> None:
         """Open the file, or, where it is to be written, begin it.
 
         Arguments:
             path: The file. Where it is to be written and is missing, it is made, as is its folder.
             write: Whether trials are to be added. A store that is only read may be written by
                 others meanwhile.
+            device: Where what is added was trained, for its record.
 
         Raises:
             StoreError: If the file is not a store, is damaged, or is of a version that this lehr
@@ -83,6 +86,7 @@ class Store:
         """
         self.path = Path(path)
         self._link = connect(self.path, write=write)
+        self._device = device
         self._run: Run | None = None
 
     def add(self, trials: Iterable[tuple[Trial, Kept]]) -> None:
@@ -189,7 +193,7 @@ class Store:
     def _enter(self) -> Run:
         if self._run is None:
             with told(self.path):
-                self._run = Run(self.path, self._link)
+                self._run = Run(self.path, self._link, self._device)
         return self._run
 
     def _finished(self, keys: Sequence[bytes]) -> set[bytes]:
