@@ -64,8 +64,8 @@ $(PEERS)/.done: constraints.txt tests/translate/peers.txt tests/translate/peers-
 	$(PEERS)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-peers: $(PEERS)/.done  ## compare translations with the live libraries
-	$(PEERS)/bin/python -m pytest --noconftest -W ignore tests/translate/live_*.py
+peers: $(PEERS)/.done  ## compare with the live libraries: translations, and JAX
+	$(PEERS)/bin/python -m pytest --noconftest -W ignore tests/live_jax.py tests/translate/live_*.py
 
 # The trainers' environment. DeepSpeed is built against the torch that is there, and compiles nothing
 # before it runs.

@@ -42,7 +42,6 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Final, NamedTuple
 
 from lehr import functions
@@ -205,9 +204,15 @@ _EASES: Final[dict[str, tuple[Callable[..., Pair], tuple[str, ...]]]] = {
 }
 
 
-@cache
+_PAIRS: Final[dict[tuple[str, tuple[float, ...]], Pair]] = {}
+
+
 def _pair(name: str, parameters: tuple[float, ...]) -> Pair:
-    return _EASES[name][0](*parameters)
+    # A dict rather than functools.cache, which torch.compile traces around with a warning.
+    pair = _PAIRS.get((name, parameters))
+    if pair is None:
+        pair = _PAIRS[name, parameters] = _EASES[name][0](*parameters)
+    return pair
 
 
 _TEXT = re.compile(r"\s*([A-Za-z0-9_.-]{1,80})\s*(?:\(\s*([^()]{0,80})\s*\))?\s*")
@@ -280,6 +285,12 @@ class Ease:
     def fall(self, u: Any, w: Any, m: Any = math) -> Any:
         """The share of the way that is left: from 1 at ``u = 0`` to 0 at ``u = 1``."""
         return _pair(self.name, self.parameters).fall(u, w, m)
+
+    @property
+    def is_steep(self) -> bool:
+        """Whether its slope has no bound where it begins."""
+        roots = ("complement", "k-cosine", "k-power")
+        return self.name == "1-sqrt" or (self.name in roots and self.parameters[0] < 1)
 
     def __str__(self) -> str:
         if self.function is not None:

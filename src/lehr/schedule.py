@@ -48,7 +48,7 @@ from lehr import evaluate
 from lehr.duration import Duration, DurationLike, exact
 from lehr.errors import ScheduleError
 from lehr.evaluate import Curve
-from lehr.evaluate.arithmetic import as_number, scalars
+from lehr.evaluate.arithmetic import as_number, scalars, untraced
 from lehr.horizon import Horizon, HorizonLike
 from lehr.placing import Run
 
@@ -127,6 +127,7 @@ class Schedule(ABC):
         # Imported here because it needs NumPy, which plain numbers do without.
         from lehr.evaluate import arrays
 
+        _prepare(self)
         return arrays.evaluate(self._path, t)
 
     def _finite(self, t: int | float) -> float:
@@ -377,6 +378,11 @@ class Schedule(ABC):
 
 
 BatchLike = int | Iterable[int] | Schedule
+
+
+@untraced
+def _prepare(schedule: Schedule) -> bool:
+    return bool(schedule._path.parts)
 
 
 # How strongly a text binds, as Python's own operators do.

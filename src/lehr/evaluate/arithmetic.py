@@ -15,17 +15,53 @@ from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from lehr.evaluate.counter import Counter
 
-__all__ = ["Arithmetic", "as_number", "scalars"]
+__all__ = ["Arithmetic", "Column", "as_number", "scalars", "untraced"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def untraced(function: F) -> F:
+    """Mark a function that torch.compile is to call as it is, and whose result never changes.
+
+    That is what ``torch.compiler.assume_constant_result`` does, without importing torch. How a
+    schedule is placed is no business of a graph, and cannot be traced.
+    """
+    vars(function)["_dynamo_marked_constant"] = True
+    return function
 
 
 def as_number(value: Fraction) -> int | float:
     """Return an exact fraction as an int where it is one, else as the nearest float."""
     return value.numerator if value.denominator == 1 else float(value)
+
+
+class Column:
+    """Numbers that are looked up: of Python's own in a list, of arrays in an array made once.
+
+    Arguments:
+        values: At least one number; all of them ints, or floats among them.
+    """
+
+    def __init__(self, values: Sequence[int | float]) -> None:
+        self.values = values
+        self.is_whole = all(isinstance(value, int) for value in values)
+
+    @cached_property
+    def array(self) -> Any:
+        """The numbers as an array of NumPy's."""
+        import numpy as np
+
+        most = 2**63 - 1
+        whole = [min(int(value), most) for value in self.values] if self.is_whole else None
+        return np.asarray(
+            self.values if whole is None else whole, np.int64 if whole else np.float64
+        )
 
 
 class Arithmetic(ABC):
@@ -34,10 +70,12 @@ class Arithmetic(ABC):
     Attributes:
         dtype: The type of the results, for arrays.
         can_cut: Whether an array may be cut into stretches by its values (not when it is traced).
+        graded: Whether derivatives by the step may be taken.
     """
 
     dtype: Any = float
     can_cut: bool = False
+    graded: bool = False
     sin: Callable[[Any], Any]
     sqrt: Callable[[Any], Any]
     sinh: Callable[[Any], Any]
@@ -67,11 +105,11 @@ class Arithmetic(ABC):
         """Return ``count * size``, in integers where ``size`` is whole."""
 
     @abstractmethod
-    def find(self, starts: Sequence[int | float], t: Any) -> Any:
+    def find(self, starts: Column, t: Any) -> Any:
         """Return the index of the last of the sorted ``starts`` that is not after ``t``."""
 
     @abstractmethod
-    def take(self, values: Sequence[Any], index: Any) -> Any:
+    def take(self, values: Column, index: Any) -> Any:
         """Return ``values[index]``, the index kept inside."""
 
     @abstractmethod
@@ -94,15 +132,17 @@ class Arithmetic(ABC):
             t: The steps.
             most: A number that the samples asked for do not reach.
         """
-        row = self.find(counter.starts, t)
-        local = self.minus(t, self.take(counter.starts, row))
-        return self.take(counter.totals, row) + local * self.take(counter.sizes, row)
+        starts, totals, sizes = counter.columns
+        row = self.find(starts, t)
+        local = self.minus(t, self.take(starts, row))
+        return self.take(totals, row) + local * self.take(sizes, row)
 
     def uncount(self, counter: Counter, seen: Any) -> Any:
         """Return the steps before which so many samples are seen."""
-        row = self.find(counter.totals, seen)
-        local = self.minus(seen, self.take(counter.totals, row))
-        return self.take(counter.starts, row) + local / self.take(counter.sizes, row)
+        starts, totals, sizes = counter.columns
+        row = self.find(totals, seen)
+        local = self.minus(seen, self.take(totals, row))
+        return self.take(starts, row) + local / self.take(sizes, row)
 
     def after(self, t: Any, start: int | float) -> Any:
         """Return ``t - start``, which is at least 0: a start that is not whole was rounded."""
@@ -116,6 +156,10 @@ class Arithmetic(ABC):
     @abstractmethod
     def where(self, condition: Any, yes: Any, no: Any) -> Any:
         """Return ``yes`` where the condition holds, else ``no``; both are evaluated."""
+
+    def remainder(self, t: Any, count: Any, size: Fraction) -> Any:
+        """Return what is left of ``t`` after ``count`` whole times ``size``."""
+        return self.minus(t, self.scaled(count, size))
 
     def snapped(self, value: Any, t: Any, factor: Any) -> Any:
         """Return ``value``, whole where it is but for the rounding of ``t``, which is divided."""
@@ -160,11 +204,17 @@ class _Scalars(Arithmetic):
     def scaled(self, count: Any, size: Fraction) -> int | float:
         return as_number(count * size)
 
-    def find(self, starts: Sequence[int | float], t: Any) -> int:
-        return bisect_right(starts, t) - 1
+    def remainder(self, t: Any, count: Any, size: Fraction) -> int | float:
+        if isinstance(t, int):
+            return as_number(t - count * size)
+        return self.minus(t, self.scaled(count, size))
 
-    def take(self, values: Sequence[Any], index: Any) -> Any:
-        return values[min(index, len(values) - 1)]
+    def find(self, starts: Column, t: Any) -> int:
+        return bisect_right(starts.values, t) - 1
+
+    def take(self, values: Column, index: int) -> int | float:
+        numbers = values.values
+        return numbers[min(index, len(numbers) - 1)]
 
     def full_like(self, t: Any, value: float) -> float:
         return value
@@ -174,7 +224,7 @@ class _Scalars(Arithmetic):
         return counter.totals[row] + (t - counter.starts[row]) * counter.sizes[row]
 
     def uncount(self, counter: Counter, seen: Any) -> int | float:
-        row = self.find(counter.totals, seen)
+        row = bisect_right(counter.totals, seen) - 1
         start, size, local = counter.starts[row], counter.sizes[row], seen - counter.totals[row]
         # A whole step stays an int, for functions of the step that ask for one.
         return start + (local // size if local % size == 0 else local / size)

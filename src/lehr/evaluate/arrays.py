@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lehr.errors import ScheduleError
-from lehr.evaluate.arithmetic import Arithmetic, as_number, scalars
+from lehr.evaluate.arithmetic import Arithmetic, Column, as_number, scalars, untraced
 
 if TYPE_CHECKING:
     from lehr.evaluate.counter import Counter
@@ -111,9 +111,11 @@ class Arrays(Arithmetic):
         self._device: Any = getattr(like, "device", None)
         self.dtype = like.dtype
         if self._integral:
-            self.dtype = _widest(xp, self._device, "real floating", "float64", xp.float32)
-        self._long = _widest(xp, self._device, "signed integer", "int64", xp.int32)
+            self.dtype = _widest(xp, "real floating", "float64", "float32", self._device)
+        self._long = _widest(xp, "signed integer", "int64", "int32", self._device)
+        self._most = int(xp.iinfo(self._long).max)
         self.can_cut = isinstance(like, np.ndarray)
+        self.graded = not self.can_cut
         self.sin, self.sqrt = xp.sin, xp.sqrt
         self.sinh, self.cosh = xp.sinh, xp.cosh
         self.log, self.log1p, self.expm1 = xp.log, xp.log1p, xp.expm1
@@ -128,59 +130,78 @@ class Arrays(Arithmetic):
         return t if t.dtype == self.dtype else self._xp.astype(t, self.dtype)
 
     def fractions(self, t: Any, steps: int | float) -> tuple[Any, Any]:
-        if isinstance(steps, int) and self._is_integral(t):
+        if self._counts(steps) and self._is_integral(t):
             return self.real(t) / steps, self.real(steps - t) / steps
-        t, xp, steps = self.real(t), self._xp, float(steps)
+        t, steps = self.real(t), float(steps)
         # A start that is not whole rounds: the shares are kept inside by hand.
-        return xp.clip(t / steps, 0.0, 1.0), xp.clip((steps - t) / steps, 0.0, 1.0)
+        return self._share(t / steps), self._share((steps - t) / steps)
+
+    def _share(self, u: Any) -> Any:
+        xp = self._xp
+        if not self.graded:
+            return xp.clip(u, 0.0, 1.0)
+        # On the limit itself a clip may halve the derivative, which begins there.
+        return xp.where(u < 0, 0.0, xp.where(u > 1, 1.0, u))
 
     def minus(self, t: Any, start: Any) -> Any:
-        if isinstance(start, int):
-            # Not as an int from real numbers: JAX takes none of more than 32 bits.
-            return t - (start if self._is_integral(t) else float(start)) if start else t
-        if isinstance(start, float):
-            return self.real(t) - start
+        if self._counts(start):
+            return t - start if start else t
+        if isinstance(start, int | float):
+            return self.real(t) - float(start)
         if self._is_integral(t) and self._is_integral(start):
             return t - start
         return self.real(t) - self.real(start)
 
     def floor_divide(self, t: Any, size: Fraction | int) -> Any:
         xp = self._xp
-        if self._is_integral(t) and size.denominator < 2**20:
-            return xp.floor_divide(t * size.denominator, size.numerator)
+        many, parts = size.numerator, size.denominator
+        if self._is_integral(t) and many * parts <= self._most:
+            if parts == 1:
+                return xp.floor_divide(t, many)
+            # Of t * parts // many, no product is larger than the result or than many * parts.
+            return t // many * parts + t % many * parts // many
         real, step = self.real(t), float(size)
-        count = xp.astype(xp.floor(real / step), self._long)
+        long = self._long
+        count = xp.astype(xp.floor(real / step), long)
         # The quotient may round across a boundary: compare, and step back or forth by one.
         base = self.real(count) * step
-        return (
-            count - xp.astype(base > real, self._long) + xp.astype(base + step <= real, self._long)
-        )
+        return count - xp.astype(base > real, long) + xp.astype(base + step <= real, long)
+
+    def remainder(self, t: Any, count: Any, size: Fraction) -> Any:
+        many, parts = size.numerator, size.denominator
+        if parts > 1 and self._is_integral(t) and many * parts <= self._most:
+            return self.real(t % many * parts % many) / parts
+        return self.minus(t, self.scaled(count, size))
 
     def scaled(self, count: Any, size: Fraction) -> Any:
         number = as_number(size)
-        return count * number if isinstance(number, int) else self.real(count) * number
+        return count * number if self._counts(number) else self.real(count) * float(number)
 
-    def find(self, starts: Sequence[int | float], t: Any) -> Any:
+    def find(self, starts: Column, t: Any) -> Any:
         xp = self._xp
-        whole = self._is_integral(t) and all(isinstance(start, int) for start in starts)
-        edges = self._constant(starts, t.dtype if whole else self.dtype)
+        whole = starts.is_whole and self._is_integral(t)
+        edges = self._looked_up(starts, t.dtype if whole else self.dtype)
         flat = xp.reshape(t if whole else self.real(t), (-1,))
         index = xp.searchsorted(edges, flat, side="right") - 1
-        return xp.reshape(xp.clip(index, 0, len(starts) - 1), t.shape)
+        return xp.reshape(xp.clip(index, 0, len(starts.values) - 1), t.shape)
 
-    def take(self, values: Sequence[Any], index: Any) -> Any:
+    def take(self, values: Column, index: Any) -> Any:
         xp = self._xp
-        dtype = self.dtype
-        if all(isinstance(value, bool) for value in values):
-            dtype = xp.bool
-        elif all(isinstance(value, int) for value in values):
-            dtype = self._long
-        flat = xp.reshape(xp.clip(index, 0, len(values) - 1), (-1,))
-        return xp.reshape(xp.take(self._constant(values, dtype), flat, axis=0), index.shape)
+        table = self._looked_up(values, self._long if values.is_whole else self.dtype)
+        flat = xp.reshape(xp.clip(index, 0, len(values.values) - 1), (-1,))
+        return xp.reshape(xp.take(table, flat, axis=0), index.shape)
+
+    def _looked_up(self, column: Column, dtype: Any) -> Any:
+        _prepare(column)
+        numbers = column.array
+        if column.is_whole and dtype == self._long:
+            # What lies beyond the integers of 32 bits is never reached in them.
+            numbers = np.minimum(numbers, self._most)
+        return self._constant(numbers, dtype)
 
     def count(self, counter: Counter, t: Any, most: float) -> Any:
         # In floating point where the library cannot count so far: JAX has 32 bits by default.
-        whole = self._is_integral(t) and most < self._reach
+        whole = self._is_integral(t) and most < self._most
         starts, totals, sizes = self._columns(counter, whole)
         flat = self._xp.reshape(t if whole else self.real(t), (-1,))
         row = self._row(starts, flat)
@@ -194,15 +215,13 @@ class Arrays(Arithmetic):
         local = self.real(flat - self._at(totals, row)) / self.real(self._at(sizes, row))
         return self._xp.reshape(self.real(self._at(starts, row)) + local, seen.shape)
 
-    @property
-    def _reach(self) -> int:
-        """A number that its integers do not reach."""
-        return int(self._xp.iinfo(self._long).max)
-
     def _columns(self, counter: Counter, whole: bool) -> list[Any]:
-        columns, dtype = counter.arrays, self._long if whole else self.dtype
-        if whole and self._reach < 2**62:
-            rows = sum(total < self._reach for total in counter.totals)
+        dtype = self._long if whole else self.dtype
+        for column in counter.columns:
+            _prepare(column)
+        columns = [column.array for column in counter.columns]
+        if whole and self._most < 2**62:
+            rows = sum(total < self._most for total in counter.totals)
             columns = [column[:rows] for column in columns]
         return [self._constant(column, dtype) for column in columns]
 
@@ -228,13 +247,15 @@ class Arrays(Arithmetic):
 
     def like(self, t: Any, value: float) -> Any:
         if self._is_integral(t):
-            return self._xp.full_like(t, int(value))
+            return self._xp.full_like(t, int(min(value, self._most)))
         return self._xp.full_like(t, value)
 
     def inside(self, t: Any, start: float, stop: float) -> Any:
         if self._is_integral(t):
+            if start > self._most:
+                return t < 0
             # The same in whole numbers, which is all that the standard lets them be compared with.
-            start, stop = math.ceil(start), stop if stop == math.inf else math.ceil(stop)
+            start, stop = math.ceil(start), math.inf if stop > self._most else math.ceil(stop)
         else:
             start, stop = float(start), float(stop)
         after = t >= start
@@ -252,11 +273,20 @@ class Arrays(Arithmetic):
         missed = 4 * float(xp.finfo(self.dtype).eps) * (value + self.real(t) / factor)
         return xp.where(xp.abs(value - near) <= missed, near, value)
 
+    def _counts(self, steps: Any) -> bool:
+        """Return whether a number is one that the library's integers can be compared with."""
+        return isinstance(steps, int) and abs(steps) <= self._most
+
     def _is_integral(self, t: Any) -> bool:
         return bool(self._xp.isdtype(t.dtype, "integral"))
 
     def _constant(self, values: Sequence[Any] | NDArray[Any], dtype: Any) -> Any:
         return self._xp.asarray(values, dtype=dtype, device=self._device)
+
+
+@untraced
+def _prepare(column: Column) -> bool:
+    return bool(column.array.size)
 
 
 def arithmetic_of(t: Any) -> Arrays:
@@ -267,6 +297,11 @@ def arithmetic_of(t: Any) -> Arrays:
     """
     if isinstance(t, np.ndarray):
         return Arrays(np, t)
+    if type(t).__module__.partition(".")[0] == "torch" and hasattr(t, "dtype"):
+        # Asked for by name: what the general search remembers, torch.compile warns about.
+        import array_api_compat.torch
+
+        return Arrays(array_api_compat.torch, t)
     import array_api_compat
 
     compat: Any = array_api_compat
@@ -278,8 +313,9 @@ def arithmetic_of(t: Any) -> Arrays:
     return Arrays(compat.array_namespace(t), t)
 
 
-def _widest(xp: Any, device: Any, kind: str, name: str, other: Any) -> Any:
-    """Return a type of 64 bits where the device has it, else the other."""
+def _widest(xp: Any, kind: str, wide: str, narrow: str, device: Any) -> Any:
+    """Return the wide type of a kind where the device has it, else the narrow one."""
     if xp is np:
-        return getattr(np, name)
-    return xp.__array_namespace_info__().dtypes(device=device, kind=kind).get(name, other)
+        return getattr(np, wide)
+    found = xp.__array_namespace_info__().dtypes(device=device, kind=kind)
+    return found.get(wide, getattr(xp, narrow))

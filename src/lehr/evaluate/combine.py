@@ -7,7 +7,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
-from lehr.evaluate.arithmetic import Arithmetic, as_number, scalars
+from lehr.evaluate.arithmetic import Arithmetic, Column, as_number, scalars
 from lehr.evaluate.curve import Curve
 from lehr.evaluate.path import holding
 
@@ -107,7 +107,7 @@ class Cycles(Curve):
         if self._starts is not None:
             ended = times is not None or stretch < 1
             self._last = len(self._starts) - 1 if ended else None
-            self._cycle_starts = [as_number(start) for start in self._starts]
+            self._cycle_starts = Column([as_number(start) for start in self._starts])
         self.length, self.calls = room, curve.calls
         if self._last is not None:
             self.length = self._starts[-1] if self._starts else curve.length * self._last
@@ -121,7 +121,7 @@ class Cycles(Curve):
     def value(self, t: Any, m: Arithmetic) -> Any:
         if self._starts is None:
             cycle = m.floor_divide(t, self._size)
-            local = m.minus(t, m.scaled(cycle, self._size))
+            local = m.remainder(t, cycle, self._size)
         else:
             cycle = m.find(self._cycle_starts, t)
             local = self._within(t, cycle, m)

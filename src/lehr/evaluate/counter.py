@@ -5,13 +5,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from lehr.errors import ScheduleError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from lehr.evaluate.arithmetic import Column
 
 __all__ = ["Counter"]
 
@@ -33,7 +30,7 @@ class Counter:
         starts: The steps at which the size changes, from 0.
         totals: The samples seen before each of these.
         sizes: The size of the batches from there on.
-        arrays: These three as arrays; none where all batches are of one size.
+        columns: These three, to be looked up.
 
     Raises:
         ScheduleError: If the samples are too many for 64 bits.
@@ -60,13 +57,7 @@ class Counter:
                     f"batch: at step {step} the run has seen more than 2**62 samples"
                 )
         self.starts, self.totals, self.sizes = starts[1:], totals[1:], sizes[1:]
-        self.arrays: list[NDArray[np.int64]] = []
-        if not self.steady:
-            import numpy as np
-
-            # Made now: while a function is compiled nothing can be.
-            columns = (self.starts, self.totals, self.sizes)
-            self.arrays = [np.asarray(column, dtype=np.int64) for column in columns]
+        self.columns = Column(self.starts), Column(self.totals), Column(self.sizes)
 
     @property
     def steady(self) -> bool:

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 from lehr.easing import Ease
 from lehr.errors import ScheduleError
-from lehr.evaluate.arithmetic import Arithmetic, as_number, scalars
+from lehr.evaluate.arithmetic import Arithmetic, Column, as_number, scalars
 
 __all__ = [
     "Call",
@@ -84,7 +84,13 @@ class Ramp(Curve):
 
     def value(self, t: Any, m: Arithmetic) -> Any:
         u, w = m.fractions(t, self.steps)
-        return self.mix(u, w, m)
+        if not (m.graded and self.ease.is_steep):
+            return self.mix(u, w, m)
+        # There is no slope where it begins; with a value put in place, derivatives are 0 there
+        # rather than infinite, which would spoil all that they are added to.
+        begun = u > 0
+        value = self.mix(m.where(begun, u, 0.5), m.where(begun, w, 0.5), m)
+        return m.where(begun, value, self.start)
 
     def mix(self, u: Any, w: Any, m: Arithmetic) -> Any:
         ease, start, to = self.ease, self.start, self.to
@@ -179,14 +185,14 @@ class Samples(Curve):
     def __init__(self, values: Sequence[float]) -> None:
         self.length = Fraction(len(values))
         self.low, self.high = min(values), max(values)
-        self._values = tuple(values)
+        self._values = Column(tuple(values))
 
     def value(self, t: Any, m: Arithmetic) -> Any:
         return m.take(self._values, m.floor_divide(t, 1))
 
     @cached_property
     def end(self) -> float:
-        return self._values[-1]
+        return self._values.values[-1]
 
 
 class Formulaic(Protocol):

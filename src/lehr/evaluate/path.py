@@ -9,8 +9,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any, Final
 
-from lehr.easing import Ease
-from lehr.evaluate.arithmetic import Arithmetic, as_number, scalars
+from lehr.evaluate.arithmetic import Arithmetic, Column, as_number, scalars, untraced
 from lehr.evaluate.curve import Curve, Flat, Ramp
 
 __all__ = ["Path", "Window", "cut", "holding"]
@@ -146,11 +145,14 @@ class Path(Curve):
     def _selected(self, t: Any, m: Arithmetic) -> Any:
         """Evaluate every part and select: without branches, for arrays that may be traced."""
         out = m.full_like(t, self.end if self.length is not None else 0.0)
-        table = self._table if len(self.parts) > _FEW else None
-        stops = [*self.starts[1:], self.stop][: len(self.parts)]
-        for part, start, stop in zip(self.parts, self.starts, stops, strict=True):
-            if table is not None and isinstance(part, Ramp):
-                continue
+        if len(self.parts) <= _FEW:
+            stops = [*self.starts[1:], self.stop]
+            alone = zip(self.parts, self.starts, stops, strict=False)
+        else:
+            _prepare(self)
+            out = self.table.fill(out, t, m)
+            alone = iter(self.table.others)
+        for part, start, stop in alone:
             inside = m.inside(t, start, stop)
             # Elsewhere the part sees its own middle: a formula asked outside its range may give
             # NaN, and a NaN that is not selected still poisons gradients.
@@ -158,38 +160,71 @@ class Path(Curve):
             local = m.minus(t, start)
             local = m.where(inside, local, m.like(local, middle))
             out = m.where(inside, part.value(local, m), out)
-        return out if table is None else table.fill(out, t, m)
+        return out
 
     @cached_property
-    def _table(self) -> _RampTable:
-        return _RampTable(self)
+    def table(self) -> _PieceTable:
+        """Its pieces as arrays."""
+        return _PieceTable(self)
 
 
-class _RampTable:
-    """The ramps of a long path as arrays, so that a thousand pieces are one formula an ease."""
+@untraced
+def _prepare(path: Path) -> bool:
+    return bool(path.table.others)
+
+
+class _PieceTable:
+    """The pieces of a long path as arrays, so that a thousand of them are one formula an ease.
+
+    Attributes:
+        others: What is no piece, with its start and its stop.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._starts = path.starts
-        self._stop = path.stop
+        stops = [*path.starts[1:], path.stop]
+        self.others = [
+            (part, start, stop)
+            for part, start, stop in zip(path.parts, path.starts, stops, strict=False)
+            if not isinstance(part, Ramp | Flat)
+        ]
         ramps = [part if isinstance(part, Ramp) else None for part in path.parts]
-        self._sizes = [ramp.steps if ramp else 1 for ramp in ramps]
-        self._from = [ramp.start if ramp else 1.0 for ramp in ramps]
-        self._to = [ramp.to if ramp else 1.0 for ramp in ramps]
-        kinds = {(ramp.ease, ramp.log) for ramp in ramps if ramp}
-        self._groups: dict[tuple[Ease, bool], list[bool]] = {
-            kind: [ramp is not None and (ramp.ease, ramp.log) == kind for ramp in ramps]
-            for kind in kinds
-        }
+        flats = [part if isinstance(part, Flat) else None for part in path.parts]
+        self._stop = path.stop
+        self._starts = Column(path.starts)
+        self._sizes = Column([ramp.steps if ramp else 1 for ramp in ramps])
+        self._to = Column([ramp.to if ramp else 1.0 for ramp in ramps])
+        self._from = Column(
+            [
+                ramp.start if ramp else flat.low if flat else 1.0
+                for ramp, flat in zip(ramps, flats, strict=True)
+            ]
+        )
+        # Levels are number 0, ramps of one kind share a number, and all else has the last.
+        self._ramps = list(dict.fromkeys((ramp.ease, ramp.log) for ramp in ramps if ramp))
+        numbers = {kind: n for n, kind in enumerate(self._ramps, 1)}
+        self._kinds = Column(
+            [
+                0 if flat else numbers[ramp.ease, ramp.log] if ramp else len(numbers) + 1
+                for ramp, flat in zip(ramps, flats, strict=True)
+            ]
+        )
+        self._has_levels = any(flats)
 
     def fill(self, out: Any, t: Any, m: Arithmetic) -> Any:
+        """Return the values where there are pieces, and ``out`` elsewhere."""
         index = m.find(self._starts, t)
         local = m.minus(t, m.take(self._starts, index))
         sizes = m.take(self._sizes, index)
         u, w = m.real(local) / m.real(sizes), m.real(m.minus(sizes, local)) / m.real(sizes)
         start, to = m.take(self._from, index), m.take(self._to, index)
-        in_run = m.inside(t, 0, self._stop)
-        for (ease, log), members in self._groups.items():
-            chosen = in_run & m.take(members, index)
+        in_run, kinds = m.inside(t, 0, self._stop), m.take(self._kinds, index)
+        if self._has_levels:
+            out = m.where(in_run & (kinds == 0), start, out)
+        for number, (ease, log) in enumerate(self._ramps, 1):
+            chosen = in_run & (kinds == number)
+            if m.graded and ease.is_steep:
+                out = m.where(chosen, start, out)
+                chosen = chosen & (u > 0)
             safe_u, safe_w = m.where(chosen, u, 0.5), m.where(chosen, w, 0.5)
             rise, fall = ease.rise(safe_u, safe_w, m), ease.fall(safe_u, safe_w, m)
             if log:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from lehr import functions
 from lehr.errors import ScheduleError
-from lehr.evaluate.arithmetic import Arithmetic, as_number
+from lehr.evaluate.arithmetic import Arithmetic, Column, as_number
 
 __all__ = ["Text", "Writer", "number"]
 
@@ -206,17 +206,17 @@ class Writer(Arithmetic):
     def scaled(self, count: Any, size: Fraction) -> Any:
         return count * as_number(size)
 
-    def find(self, starts: Sequence[int | float], t: Any) -> Any:
-        table = self._table(self._reachable(starts))
+    def find(self, starts: Column, t: Any) -> Any:
+        table = self._table(self._reachable(starts.values))
         if self.arrays:
             found = f"jnp.searchsorted({table}, {t.text}, side='right') - 1"
         else:
             found = f"bisect.bisect_right({table}, {t.text}) - 1"
         return self.named("n", Text(found, _PLUS))
 
-    def take(self, values: Sequence[Any], index: Any) -> Any:
-        values = self._reachable(values)
-        table, last = self._table(values), len(values) - 1
+    def take(self, values: Column, index: Any) -> Any:
+        numbers = self._reachable(values.values)
+        table, last = self._table(numbers), len(numbers) - 1
         least = "jnp.minimum" if self.arrays else "min"
         return self.named("entry", Text(f"{table}[{least}({index.text}, {last})]"))
 

@@ -1,0 +1,132 @@
+# pyright: basic
+"""Schedules under JAX: jitted, vectorised and differentiated; part of `make peers`, which has JAX.
+
+In 64 bits they are NumPy's values to 1e-12 of the peak; in the 32 bits that JAX has by default, to
+what those can hold.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+import lehr
+from lehr import ENTRIES, Entry, Schedule
+
+jax = pytest.importorskip("jax")
+jnp = jax.numpy
+
+RUN = 200
+STEPS = np.arange(RUN + 10)
+WITHIN = {False: 2e-6, True: 1e-12}
+
+
+@pytest.fixture(params=[False, True], ids=["32 bits", "64 bits"], autouse=True)
+def wide(request: pytest.FixtureRequest) -> Iterator[bool]:
+    with jax.enable_x64(request.param), warnings.catch_warnings():
+        # JAX warns of every type that it has not got.
+        warnings.simplefilter("error")
+        yield request.param
+
+
+def check(schedule: Schedule, steps: np.ndarray, wide: bool) -> None:
+    expected = schedule(steps)
+    peak = np.abs(expected).max()
+    kind = jnp.float64 if wide else jnp.float32
+    for given in (jnp.asarray(steps), jnp.asarray(steps, kind)):
+        for values in (jax.jit(schedule)(given), jax.vmap(schedule)(given)):
+            assert values.dtype == kind
+            np.testing.assert_allclose(values, expected, rtol=0, atol=WITHIN[wide] * peak)
+
+
+def slopes(schedule: Schedule, steps: np.ndarray) -> np.ndarray:
+    return np.asarray(jax.jit(jax.vmap(jax.grad(schedule)))(jnp.asarray(steps, float)))
+
+
+@pytest.mark.parametrize("entry", ENTRIES.values(), ids=lambda entry: entry.name)
+def test_the_whole_catalogue(entry: Entry, wide: bool) -> None:
+    run = entry.example.over(RUN)
+    check(run, STEPS, wide)
+    # Between the steps, on them and on every boundary.
+    assert np.isfinite(slopes(run, np.union1d(STEPS, STEPS + 0.5))).all()
+
+
+@pytest.mark.parametrize("seed", [0, 42, 2**31 - 1])
+def test_noise_has_the_same_bits(seed: int, wide: bool) -> None:
+    """32 bits that wrap around give what 64 give: only the last real operation rounds."""
+    steps = np.concatenate([STEPS, STEPS + 10**6, 2**31 - 1 - STEPS])
+    for std in (None, 0.1):
+        s = lehr.noise(0.2, std=std, seed=seed)
+        expected = s(steps)
+        off = 4e-16 if wide else 2.5e-7
+        np.testing.assert_allclose(jax.jit(s)(jnp.asarray(steps)), expected, rtol=off, atol=0)
+
+
+def test_a_slope_is_the_slope(wide: bool) -> None:
+    steps = np.asarray([0.0, 5.0, 10.0, 30.0, 59.0])
+    s = lehr.warmup(10) >> lehr.cosine(50)
+    u = (steps[2:] - 10) / 50
+    exact = [0.1, 0.1, *(-math.pi / 100 * np.sin(math.pi * u))]
+    np.testing.assert_allclose(slopes(s, steps), exact, rtol=1e-5, atol=1e-8)
+    s = lehr.ramp(60, ease="1-sqrt")
+    exact = [0.0, *(-0.5 / np.sqrt(steps[1:] / 60) / 60)]
+    np.testing.assert_allclose(slopes(s, steps), exact, rtol=1e-5)
+    # One bad point would spoil the slope by anything that all points depend on.
+    rate = jax.grad(lambda scale: s(scale * jnp.asarray(steps, float)).sum())(1.0)
+    np.testing.assert_allclose(rate, np.dot(exact, steps), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        lehr.warmup(10**10) >> lehr.linear(10**10),
+        lehr.cosine(10**10).repeat(),
+        lehr.cosine(4).repeat(stretch=2, scale=0.9),
+        lehr.multistep([10, 10**12]),
+        lehr.linear("4.1st").repeat(),
+        lehr.linear(10**10).every(3 * 10**9),
+        lehr.table([0.0, 1.0, 2.0]).repeat(6, stretch="4/3"),
+        lehr.radam_warmup(0.999999),
+    ],
+    ids=repr,
+)
+def test_steps_and_boundaries_beyond_its_integers(schedule: Schedule, wide: bool) -> None:
+    steps = np.asarray([0, 1, 5, 17, 1_000, 10**6, 2 * 10**7 + 1])
+    expected = schedule(steps)
+    values = jax.jit(schedule)(jnp.asarray(steps))
+    np.testing.assert_allclose(values, expected, rtol=0, atol=WITHIN[wide])
+
+
+def test_a_thousand_pieces_are_as_few_operations_as_ten(wide: bool) -> None:
+    def zigzag(count: int) -> Schedule:
+        eases = ("linear", "cosine", "1-sqrt")
+        pieces = [
+            lehr.ramp(10, to=0.5 + 0.5 * (i % 2), ease=eases[i // 2 % 3]) for i in range(count)
+        ]
+        return functools.reduce(lambda a, b: a >> b, pieces)
+
+    def operations(schedule: Schedule) -> int:
+        return len(jax.make_jaxpr(schedule)(jnp.arange(10)).eqns)
+
+    many = zigzag(1_000)
+    assert operations(many) == operations(zigzag(12)) < 300
+    check(many, np.arange(10_010), wide)
+    assert np.isfinite(slopes(many, np.arange(0, 10_010, 2.5))).all()
+
+
+def test_it_drives_an_optimizer(wide: bool) -> None:
+    optax = pytest.importorskip("optax")
+    schedule = (lehr.warmup("10%") >> lehr.cosine()).over(20)
+    optimizer = optax.sgd(schedule)
+    weight = jnp.zeros(())
+    state = optimizer.init(weight)
+    step = jax.jit(optimizer.update)
+    for _ in range(20):
+        update, state = step(jnp.ones(()), state)
+        weight = weight + update
+    np.testing.assert_allclose(weight, -schedule.values().sum(), rtol=1e-6)
