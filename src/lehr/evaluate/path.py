@@ -219,9 +219,9 @@ class _PieceTable:
         start, to = m.take(self._from, index), m.take(self._to, index)
         in_run, kinds = m.inside(t, 0, self._stop), m.take(self._kinds, index)
         if self._has_levels:
-            out = m.where(in_run & (kinds == 0), start, out)
+            out = m.where(in_run & m.inside(kinds, 0, 1), start, out)
         for number, (ease, log) in enumerate(self._ramps, 1):
-            chosen = in_run & (kinds == number)
+            chosen = in_run & m.inside(kinds, number, number + 1)
             if m.graded and ease.is_steep:
                 out = m.where(chosen, start, out)
                 chosen = chosen & (u > 0)
