@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import lehr
-from lehr.catalogue import ENTRIES
+from lehr.catalogue import ENTRIES, RULES
 from lehr.cli import COMMANDS
 from lehr.cli import lehr as command
 
@@ -39,13 +39,15 @@ def start(
 
 def test_list_has_a_line_for_every_schedule_even_through_a_pipe() -> None:
     lines = start("list").stdout.splitlines()
-    assert len(lines) == len(ENTRIES)
-    for line, entry in zip(lines, ENTRIES.values(), strict=True):
+    assert len(lines) == len(ENTRIES) + len(RULES)
+    for line, entry in zip(lines, ENTRIES.values(), strict=False):
         name, family, curve, *words = line.split()
         assert (name, family) == (entry.name, entry.family)
         assert set(curve) <= set("▁▂▃▄▅▆▇█")
         assert len(curve) == 24
         assert " ".join(words) == entry.summary
+    for line, rule in zip(lines[len(ENTRIES) :], RULES.values(), strict=True):
+        assert line.split() == [rule.name, "feedback", "by", "a", "metric", *rule.summary.split()]
 
 
 def test_list_keeps_to_the_width_it_is_given() -> None:
@@ -60,7 +62,7 @@ def test_list_in_ascii() -> None:
     done = start("list", environment={"PYTHONIOENCODING": "ascii"})
     assert done.returncode == 0
     assert done.stdout.isascii()
-    assert len(done.stdout.splitlines()) == len(ENTRIES)
+    assert len(done.stdout.splitlines()) == len(ENTRIES) + len(RULES)
 
 
 def test_list_of_a_family() -> None:
@@ -78,12 +80,50 @@ def test_list_as_json() -> None:
         assert facts["family"] == entry.family
         assert facts["formula"] == entry.formula
         assert facts["aliases"] == list(entry.aliases)
-        # The example is text that builds it again.
-        assert eval(facts["example"], vars(lehr)) == entry.example
+        assert facts["kind"] == "schedule"
+        # The example is text that builds it again, and fits any run.
+        assert lehr.parse(facts["example"]) == entry.example
+        assert lehr.parse(facts["example"]).over(1000)(999) >= 0
         if entry.paper:
             assert facts["paper"]["year"] == entry.paper.year
         else:
             assert facts["paper"] is None
+
+
+def test_list_of_the_feedback_rules_as_json() -> None:
+    found = json.loads(call("list", "--family", "feedback", "--json").output)
+    assert [facts["name"] for facts in found] == list(RULES)
+    for facts, rule in zip(found, RULES.values(), strict=True):
+        assert (facts["kind"], facts["family"]) == ("rule", "feedback")
+        assert facts["formula"] == rule.formula
+        assert facts["aliases"] == list(rule.aliases)
+        assert eval(facts["example"], vars(lehr)) == rule.example
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_show_a_feedback_rule(name: str) -> None:
+    rule = RULES[name]
+    done = call("show", name)
+    assert done.exit_code == 0
+    for words in (rule.summary, "feedback", rule.formula, repr(rule.example), *rule.aliases):
+        assert words in done.output
+    assert all(
+        f"    {parameter}: " in done.output
+        for parameter in inspect.signature(rule.function).parameters
+    )
+    assert "└───" not in done.output
+    facts = json.loads(call("show", name, "--json").output)
+    assert facts["kind"] == "rule"
+    assert facts["call"].startswith(f"{name}(")
+
+
+def test_a_rule_that_is_nearly_named() -> None:
+    done = call("show", "plateu")
+    assert done.exit_code == 2
+    assert "did you mean 'plateau'?" in done.stderr
+    refused = call("plot", "plateau")
+    assert refused.exit_code == 2
+    assert "follows a metric" in refused.stderr
 
 
 @pytest.mark.parametrize("name", ENTRIES)

@@ -4,6 +4,7 @@ import inspect
 import json
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.text import Text
 
-from lehr.catalogue import ENTRIES, Entry, find
+from lehr.catalogue import ENTRIES, RULES, Entry, RuleEntry, find, find_rule
 from lehr.cli import Refused, console
 from lehr.errors import UnknownSchedule
 from lehr.schedule import Schedule
@@ -28,7 +29,8 @@ _RUN = 1000
 _WIDEST = 100
 """A drawing wider than this only gets flatter."""
 
-_FAMILIES = tuple(dict.fromkeys(entry.family for entry in ENTRIES.values()))
+_LISTED = (*ENTRIES.values(), *RULES.values())
+_FAMILIES = tuple(dict.fromkeys(entry.family for entry in _LISTED))
 
 
 def _find(name: str) -> Entry:
@@ -38,9 +40,21 @@ def _find(name: str) -> Entry:
         raise Refused(str(error)) from None
 
 
-def _facts(entry: Entry) -> dict[str, Any]:
+def _find_any(name: str) -> Entry | RuleEntry:
+    """Find a schedule or a feedback rule."""
+    near_rule, near_schedule = (get_close_matches(name, names, 1) for names in (RULES, ENTRIES))
+    if not near_rule or near_schedule:
+        return _find(name)
+    try:
+        return find_rule(name)
+    except UnknownSchedule as error:
+        raise Refused(str(error)) from None
+
+
+def _facts(entry: Entry | RuleEntry) -> dict[str, Any]:
     paper = entry.paper
-    return {
+    facts: dict[str, Any] = {
+        "kind": "schedule" if isinstance(entry, Entry) else "rule",
         "name": entry.name,
         "family": entry.family,
         "summary": entry.summary,
@@ -54,8 +68,10 @@ def _facts(entry: Entry) -> dict[str, Any]:
         },
         "aliases": list(entry.aliases),
         "example": repr(entry.example),
-        "momentum": repr(entry.momentum) if entry.momentum else None,
     }
+    if isinstance(entry, Entry):
+        facts["momentum"] = repr(entry.momentum) if entry.momentum else None
+    return facts
 
 
 def _write_json(value: object) -> None:
@@ -66,10 +82,15 @@ def _write_json(value: object) -> None:
 @click.option("--family", type=click.Choice(_FAMILIES), help="Only this family.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
 def list_(family: str | None, as_json: bool) -> None:
-    """List the schedules of the catalogue."""
-    entries = [entry for entry in ENTRIES.values() if family in (None, entry.family)]
+    """List the schedules of the catalogue.
+
+    The feedback rules follow a metric rather than the time. They stand at the end; as JSON they are
+    written for --family feedback alone, so that all other entries have a schedule as their example.
+    """
+    entries = [entry for entry in _LISTED if family in (None, entry.family)]
     if as_json:
-        _write_json([_facts(entry) for entry in entries])
+        chosen = [entry for entry in entries if family or isinstance(entry, Entry)]
+        _write_json([_facts(entry) for entry in chosen])
         return
     out = console()
     unicode = speaks_unicode(out.encoding)
@@ -77,18 +98,21 @@ def list_(family: str | None, as_json: bool) -> None:
     families = max(len(entry.family) for entry in entries)
     width = 24 if out.width >= names + families + 54 else 12
     for entry in entries:
-        curve = sparkline(entry.example, _RUN, width=width, unicode=unicode)
         row = Text.assemble(
             (f"{entry.name:<{names}}  ", "bold"), (f"{entry.family:<{families}}  ", "dim")
         )
-        row.append(f"{curve}  ", "cyan")
+        if isinstance(entry, Entry):
+            curve = sparkline(entry.example, _RUN, width=width, unicode=unicode)
+            row.append(f"{curve}  ", "cyan")
+        else:
+            row.append(f"{'by a metric':<{width}}  ", "dim")
         # What does not fit stands below itself, not below the name; a narrow terminal may wrap.
         room = max(20, out.width - row.cell_len)
         row.append(f"\n{'':<{row.cell_len}}".join(wrap(entry.summary, room)))
         out.print(row, soft_wrap=True)
 
 
-def _call(entry: Entry) -> str:
+def _call(entry: Entry | RuleEntry) -> str:
     """How it is called: its arguments and their defaults; their types are in its documentation."""
     signature = inspect.signature(entry.function)
     bare = [p.replace(annotation=inspect.Parameter.empty) for p in signature.parameters.values()]
@@ -116,7 +140,7 @@ def _plotted(schedules: Mapping[str, Schedule], steps: int, out: "Console") -> T
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
 def show(name: str, as_json: bool) -> None:
     """Show all there is to know about a schedule."""
-    entry = _find(name)
+    entry = _find_any(name)
     if as_json:
         _write_json({**_facts(entry), "call": _call(entry)})
         return
@@ -129,15 +153,19 @@ def show(name: str, as_json: bool) -> None:
         ("LaTeX", entry.formula),
         ("Paper", str(entry.paper) if entry.paper else "none: common practice"),
         ("Elsewhere", ", ".join(entry.aliases) or "no other name"),
-        ("Drawn", repr(entry.example)),
     ]
-    if entry.momentum:
-        facts.append(("Momentum", repr(entry.momentum)))
+    drawn: list[Text] = []
+    if isinstance(entry, Entry):
+        facts.append(("Drawn", repr(entry.example)))
+        drawn = [_plotted({entry.name: entry.example}, _RUN, out), Text()]
+        if entry.momentum:
+            facts.append(("Momentum", repr(entry.momentum)))
+    else:
+        facts.append(("Example", repr(entry.example)))
     pieces = [
         Text.assemble((entry.name, "bold"), (f"  {entry.family}", "dim")),
         Text(f"{entry.summary}.\n"),
-        _plotted({entry.name: entry.example}, _RUN, out),
-        Text(),
+        *drawn,
         words,
         Text(),
         *(Text.assemble((f"{label:<11}", "bold"), text) for label, text in facts),
