@@ -94,7 +94,7 @@ class Arithmetic(ABC):
 
     @abstractmethod
     def minus(self, t: Any, start: Any) -> Any:
-        """Return ``t - start``, in integers where both are."""
+        """Return ``t - start``, in integers where both are, and exact where it is a fraction."""
 
     @abstractmethod
     def floor_divide(self, t: Any, size: Fraction | int) -> Any:
@@ -194,6 +194,8 @@ class _Scalars(Arithmetic):
         return (t / steps, left) if left > 0 else (1.0, 0.0)
 
     def minus(self, t: Any, start: Any) -> Any:
+        if isinstance(start, Fraction):
+            return as_number(t - start) if isinstance(t, int) else t - float(start)
         return t - start
 
     def floor_divide(self, t: Any, size: Fraction | int) -> int:

@@ -80,7 +80,7 @@ def sliced(path: Path, t: NDArray[Any], m: Arithmetic) -> NDArray[Any]:
     edges[0] = 0
     out: NDArray[Any] = np.empty(flat.shape, m.dtype)
     bounds = [*edges.tolist(), flat.size]
-    for part, start, low, high in zip(path.parts, path.starts, bounds, bounds[1:], strict=False):
+    for part, start, low, high in zip(path.parts, path.offsets, bounds, bounds[1:], strict=False):
         if low < high:
             out[low:high] = part.value(m.minus(flat[low:high], start), m)
     if path.length is not None:
@@ -146,7 +146,12 @@ class Arrays(Arithmetic):
     def minus(self, t: Any, start: Any) -> Any:
         if self._counts(start):
             return t - start if start else t
-        if isinstance(start, int | float):
+        if isinstance(start, Fraction):
+            parts = start.denominator
+            # In integers where that is sure to fit: what is left may be a boundary to the digit.
+            if self._is_integral(t) and parts < (2**20 if self._most > 2**40 else 2**6):
+                return self.real(t * parts - start.numerator) / parts
+        if isinstance(start, int | float | Fraction):
             return self.real(t) - float(start)
         if self._is_integral(t) and self._is_integral(start):
             return t - start

@@ -122,6 +122,10 @@ class Path(Curve):
         self.low = min(low for low, _ in levels)
         self.high = max(high for _, high in levels)
         self.starts = [as_number(begin) for begin in self._begins]
+        # Exact where they are not whole: a boundary inside a part may fall on a step.
+        self.offsets = [
+            n if isinstance(n, int) else b for n, b in zip(self.starts, self._begins, strict=True)
+        ]
         self.stop = math.inf if at is None else as_number(at)
 
     def pieces(self) -> list[tuple[Curve, Fraction]]:
@@ -133,8 +137,10 @@ class Path(Curve):
             if t >= self.stop:
                 return self.end
             index = bisect_right(self.starts, t) - 1
-            start = self.starts[index]
-            return self.parts[index].value(t - start if start else t, m)
+            start = self.offsets[index]
+            if type(start) is int:
+                return self.parts[index].value(t - start if start else t, m)
+            return self.parts[index].value(m.minus(t, start), m)
         if m.can_cut:
             # Imported here because it needs NumPy, which plain numbers do without.
             from lehr.evaluate.arrays import sliced
@@ -147,17 +153,17 @@ class Path(Curve):
         out = m.full_like(t, self.end if self.length is not None else 0.0)
         if len(self.parts) <= _FEW:
             stops = [*self.starts[1:], self.stop]
-            alone = zip(self.parts, self.starts, stops, strict=False)
+            alone = zip(self.parts, self.starts, stops, self.offsets, strict=False)
         else:
             _prepare(self)
             out = self.table.fill(out, t, m)
             alone = iter(self.table.others)
-        for part, start, stop in alone:
+        for part, start, stop, offset in alone:
             inside = m.inside(t, start, stop)
             # Elsewhere the part sees its own middle: a formula asked outside its range may give
             # NaN, and a NaN that is not selected still poisons gradients.
             middle = (stop - start) / 2 if math.isfinite(stop) else 1.0
-            local = m.minus(t, start)
+            local = m.minus(t, offset)
             local = m.where(inside, local, m.like(local, middle))
             out = m.where(inside, part.value(local, m), out)
         return out
@@ -177,14 +183,16 @@ class _PieceTable:
     """The pieces of a long path as arrays, so that a thousand of them are one formula an ease.
 
     Attributes:
-        others: What is no piece, with its start and its stop.
+        others: What is no piece, with its start, its stop, and its exact start.
     """
 
     def __init__(self, path: Path) -> None:
         stops = [*path.starts[1:], path.stop]
         self.others = [
-            (part, start, stop)
-            for part, start, stop in zip(path.parts, path.starts, stops, strict=False)
+            (part, start, stop, offset)
+            for part, start, stop, offset in zip(
+                path.parts, path.starts, stops, path.offsets, strict=False
+            )
             if not isinstance(part, Ramp | Flat)
         ]
         ramps = [part if isinstance(part, Ramp) else None for part in path.parts]

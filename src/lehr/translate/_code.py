@@ -192,6 +192,11 @@ class Writer(Arithmetic):
     def minus(self, t: Any, start: Any) -> Any:
         if isinstance(start, int | float) and start == 0:
             return t
+        if isinstance(start, Fraction):
+            parts = start.denominator
+            if parts >= 2**20:
+                return self.named("t", t - float(start))
+            return self.named("t", (t * parts - start.numerator) / parts)
         return self.named("t", t - start)
 
     def floor_divide(self, t: Any, size: Fraction | int) -> Any:

@@ -100,7 +100,7 @@ def _branches(path: Path, writer: Writer) -> list[str]:
     lines: list[str] = []
     stops = [*path.starts[1:], path.stop]
     # A path of no steps has an end and no parts.
-    for part, start, stop in zip(path.parts, path.starts, stops, strict=False):
+    for part, start, stop in zip(path.parts, path.offsets, stops, strict=False):
         writer.begin()
         value = number(part.value(writer.minus(Text("step"), start), writer))
         branch = [*needed(writer.lines, value.text), f"return {value.text}"]
