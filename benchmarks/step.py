@@ -9,6 +9,7 @@ counts: what else the machine does then disturbs all alike. The numbers to read 
 * ``bare``: the lower bound, ``rate = formula(t)`` and ``for group in groups: group["lr"] = rate``.
 * ``bare, bases``: the same with ``rate * base``, where every group has a base of its own.
 * ``bare, 2 keys``: the same with the momentum.
+* ``bare, tensors``: the same with ``group["lr"].fill_(rate)``, where rates are tensors.
 * ``torch ...``: torch's own schedulers.
 * ``lehr ...``: lehr's, under the same arguments; "bases" has another base rate in every group.
 """
@@ -32,13 +33,15 @@ TOTAL = 10_000_000  # steps of every schedule: more than are ever taken here
 Step = Callable[[], None]
 
 
-def make_optimizer(groups: int, own_bases: bool = False) -> torch.optim.Optimizer:
+def make_optimizer(
+    groups: int, own_bases: bool = False, tensors: bool = False
+) -> torch.optim.Optimizer:
     """Return an optimizer of so many groups of one weight."""
     optimizer = torch.optim.SGD(
         [
             {
                 "params": [torch.zeros(1, requires_grad=True)],
-                "lr": 0.1 * (1 + i / groups) if own_bases else 0.1,
+                "lr": torch.tensor(0.1) if tensors else 0.1 * (1 + i / groups * own_bases),
             }
             for i in range(groups)
         ],
@@ -97,16 +100,35 @@ def bare_both(groups: int) -> Step:
     return step
 
 
+def bare_tensors(groups: int) -> Step:
+    """Return a step written by hand, where rates are tensors."""
+    optimizer = make_optimizer(groups, tensors=True)
+    t = 0
+
+    def step() -> None:
+        nonlocal t
+        t += 1
+        rate = 0.05 * (1 + math.cos(math.pi * t / TOTAL))
+        for group in optimizer.param_groups:
+            group["lr"].fill_(rate)
+
+    return step
+
+
 def contenders(groups: int) -> dict[str, Step]:
     """Return one step of each, to be called again and again."""
 
-    def scheduler(schedule: lehr.Schedule, own_bases: bool = False, **others: Any) -> Step:
-        driver = ours.Scheduler(make_optimizer(groups, own_bases), schedule, over=TOTAL, **others)
+    def scheduler(schedule: lehr.Schedule, **kind: bool) -> Step:
+        # No optimizer moves here, which the guard of repeated steps would speak of.
+        optimizer = make_optimizer(groups, **kind)
+        driver = ours.Scheduler(optimizer, schedule, over=TOTAL, guards={"repeated": "off"})
         driver.optimizer.step()
         return driver.step
 
-    def named(module: Any, name: str, own_bases: bool = False, **arguments: Any) -> Step:
-        driver = getattr(module, name)(make_optimizer(groups, own_bases), **arguments)
+    def named(
+        module: Any, name: str, own_bases: bool = False, tensors: bool = False, **arguments: Any
+    ) -> Step:
+        driver = getattr(module, name)(make_optimizer(groups, own_bases, tensors), **arguments)
         driver.optimizer.step()
         return driver.step
 
@@ -115,10 +137,13 @@ def contenders(groups: int) -> dict[str, Step]:
         "bare": bare(groups),
         "bare, bases": bare_bases(groups),
         "bare, 2 keys": bare_both(groups),
+        "bare, tensors": bare_tensors(groups),
         "torch cosine": named(theirs, "CosineAnnealingLR", T_max=TOTAL),
+        "torch tensors": named(theirs, "CosineAnnealingLR", tensors=True, T_max=TOTAL),
         "torch one cycle": named(theirs, "OneCycleLR", **one_cycle),
         "lehr Scheduler": scheduler(lehr.cosine()),
         "lehr Scheduler, bases": scheduler(lehr.cosine(), own_bases=True),
+        "lehr Scheduler, tensors": scheduler(lehr.cosine(), tensors=True),
         "lehr cosine": named(ours, "CosineAnnealingLR", T_max=TOTAL),
         "lehr cosine, bases": named(ours, "CosineAnnealingLR", own_bases=True, T_max=TOTAL),
         "lehr one cycle": named(ours, "OneCycleLR", **one_cycle),
@@ -129,6 +154,8 @@ def against(name: str) -> tuple[str, str]:
     """Return the hand-written loop and the torch scheduler that a contender is held against."""
     if "one cycle" in name or "2 keys" in name:
         return "bare, 2 keys", "torch one cycle"
+    if "tensors" in name:
+        return "bare, tensors", "torch tensors"
     return "bare, bases" if "bases" in name else "bare", "torch cosine"
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lehr.errors import ScheduleError
-from lehr.torch.lanes import Each, Even, Lane, Lines, Pair
+from lehr.torch.lanes import Each, Even, Lane, Lines
 from lehr.torch.track import Group, Place, Track
 
 if TYPE_CHECKING:
@@ -37,12 +37,14 @@ class Block:
         put: Writes an entry, unless somebody else has changed what was written last.
         entries: What it writes, the last step first, so that the next one is popped from the end.
         lane: What writes, where it is one even lane.
+        pair: What writes, where it is two of them.
         levels: The levels of each track, from the position on.
     """
 
     put: Callable[[Sequence[Group], Any], bool]
     entries: list[Any]
     lane: Even | None
+    pair: tuple[Even, Even] | None
     levels: list[NDArray[np.float64]]
 
 
@@ -87,11 +89,11 @@ def fill(
         lane.write(groups, column[0])
     if len(lanes) == 1:
         even = lanes[0] if isinstance(lanes[0], Even) else None
-        return Block(lanes[0].put, columns[0][:0:-1], even, levels)
+        return Block(lanes[0].put, columns[0][:0:-1], even, None, levels)
     evens = [lane for lane in lanes if isinstance(lane, Even)]
-    pair = len(evens) == len(lanes) == 2
-    put = Pair(*evens).put if pair else partial(_put_all, lanes)
-    return Block(put, list(zip(*columns, strict=True))[:0:-1], None, levels)
+    pair = (evens[0], evens[1]) if len(evens) == len(lanes) == 2 else None
+    entries = list(zip(*columns, strict=True))[:0:-1]
+    return Block(partial(_put_all, lanes), entries, None, pair, levels)
 
 
 def _put_all(lanes: Sequence[Lane], groups: Sequence[Group], entry: Sequence[Any]) -> bool:

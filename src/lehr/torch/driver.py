@@ -43,8 +43,18 @@ class Driver(LRScheduler):
 
     # What is worked with is no attribute that people see in ``vars(scheduler)``, or compare there.
     __slots__ = (
-        *("_tracks", "_stop", "_shift", "_fraction", "_ahead", "_block", "_lane", "_put", "_few"),
-        *("_groups", "_size", "_size_next", "_silent", "_turn", "_family", "_board", "_owner"),
+        *("_tracks", "_stop", "_shift", "_fraction", "_ahead", "_block", "_lane", "_pair", "_put"),
+        *(
+            "_few",
+            "_groups",
+            "_size",
+            "_size_next",
+            "_silent",
+            "_turn",
+            "_family",
+            "_board",
+            "_owner",
+        ),
         *("_watched", "_seen", "_replaces"),
     )
 
@@ -67,6 +77,7 @@ class Driver(LRScheduler):
         self._ahead: list[Any] = []
         self._block: Block | None = None
         self._lane: Even | None = None
+        self._pair: tuple[Even, Even] | None = None
         self._put: Callable[[list[Group], Any], bool] = _nothing
         self._few = True
         self._groups: list[Group] | None = None
@@ -235,6 +246,20 @@ class Driver(LRScheduler):
                         return
                     lane.take_back(groups, value)
                     ahead.append(value)
+                elif (pair := self._pair) is not None:
+                    # Two even lanes, such as a rate and a momentum, in one pass.
+                    one, two = pair
+                    key, other, last, latest = one.key, two.key, one.last, two.last
+                    for group in groups if self._few else (groups[0], groups[-1]):
+                        if group[key] is not last or group[other] is not latest:
+                            break
+                    else:
+                        value, second = ahead.pop()
+                        for group in groups:
+                            group[key] = value
+                            group[other] = second
+                        one.last, two.last = value, second
+                        return
                 elif self._put(groups, ahead[-1]):
                     ahead.pop()
                     return
@@ -318,7 +343,7 @@ class Driver(LRScheduler):
         block = fill(self._tracks, position, end, groups, board, size)
         self._ahead = block.entries
         self._stop = position + len(block.entries)
-        self._block, self._lane, self._put = block, block.lane, block.put
+        self._block, self._lane, self._pair, self._put = block, block.lane, block.pair, block.put
         self._groups, self._size, self._few = groups, len(groups), len(groups) <= FEW
         return True
 
@@ -396,7 +421,7 @@ class Driver(LRScheduler):
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: all but the values, which are computed again."""
         dropped: dict[str, Any] = dict.fromkeys(
-            ("_block", "_lane", "_groups", "_board", "_family", "_owner", "_watched")
+            ("_block", "_lane", "_pair", "_groups", "_board", "_family", "_owner", "_watched")
         )
         settled = {"_ahead": [], "_stop": self.last_epoch, "_put": _nothing}
         return {**self._snapshot(), **dropped, **settled}

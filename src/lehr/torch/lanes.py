@@ -18,7 +18,7 @@ from torch import Tensor
 
 from lehr.torch.track import Group, Slot
 
-__all__ = ["FEW", "Each", "Even", "Lane", "Lines", "Pair"]
+__all__ = ["FEW", "Each", "Even", "Lane", "Lines"]
 
 FEW: Final = 8
 """Up to so many groups are looked at before each write."""
@@ -87,27 +87,6 @@ class Even(Lane):
 
     def forget(self) -> None:
         self.last = None
-
-
-class Pair:
-    """Two even lanes, such as the rate and the momentum, in one pass over the groups."""
-
-    def __init__(self, first: Even, second: Even) -> None:
-        self._first, self._second = first, second
-
-    def put(self, groups: Sequence[Group], entry: tuple[float, float]) -> bool:
-        """Write an entry to all groups, unless what was written last has been changed since."""
-        one, two = self._first, self._second
-        key, last, other, latest = one.key, one.last, two.key, two.last
-        value, second = entry
-        for group in groups if len(groups) <= FEW else (groups[0], groups[-1]):
-            if group[key] is not last or group[other] is not latest:
-                return False
-        for group in groups:
-            group[key] = value
-            group[other] = second
-        one.last, two.last = entry
-        return True
 
 
 class Lines(Lane):
