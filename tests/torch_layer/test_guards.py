@@ -175,6 +175,16 @@ def test_every_guard_says_what_it_looks_for():
     assert all(text and text[0].islower() for text in GUARDS.values())
 
 
+def test_the_guards_watch_after_an_optimizer_was_loaded():
+    optimizer = make_optimizer()
+    scheduler = Scheduler(optimizer, COSINE, 100, guards={"repeated": "error"})
+    optimizer.load_state_dict(optimizer.state_dict())
+    trained(optimizer)
+    scheduler.step()
+    with pytest.raises(GuardError, match="again without an update"):
+        scheduler.step()
+
+
 # ----- the gradient scaler --------------------------------------------------------------------
 
 

@@ -93,7 +93,6 @@ def test_what_needs_steps_is_refused_by_name():
     scheduler = Scheduler(optimizer, lehr.linear(), over="1h", clock=Clock())
     for refused in (
         lambda: scheduler.seek(10),
-        lambda: scheduler.step(10),
         lambda: scheduler.cooldown(10),
         lambda: scheduler.extend(10),
     ):

@@ -169,7 +169,7 @@ def test_stepping_and_seeking_and_building_there_are_one():
         assert seeking.last_epoch == n
         assert rates(sought) == pytest.approx([rate for rate, _ in path[n]], rel=1e-12, abs=0)
         by_step = make_optimizer(rates=(0.1, 0.3))
-        Scheduler(by_step, schedule).step(n)
+        Scheduler(by_step, schedule).seek(n)
         assert rates(by_step) == rates(sought)
         built = make_optimizer(rates=(0.1, 0.3))
         for group in built.param_groups:
@@ -196,8 +196,11 @@ def test_a_position_between_two_steps():
     scheduler.seek(2.5)
     assert rates(optimizer) == pytest.approx([0.075, 0.225])
     assert scheduler.last_epoch == 2
-    scheduler.step(3)
+    scheduler.seek(3)
     assert rates(optimizer) == pytest.approx([0.07, 0.21])
+    with pytest.raises(TypeError, match=r"write seek\(64\)"):
+        scheduler.step(64)
+    assert scheduler.last_epoch == 3
 
 
 @pytest.mark.parametrize("groups", [1, 3, 70])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lehr.errors import ScheduleError
-from lehr.torch.lanes import Each, Even, Lane, Lines
+from lehr.torch.lanes import Each, Even, Fill, Lane, Lines
 from lehr.torch.track import Group, Place, Track
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def fill(
     columns: list[list[Any]] = []
     for driving in together:
         lane = board.lane(driving[0].slot, _kind(driving, groups))
-        if isinstance(lane, Lines):
+        if isinstance(lane, Lines | Fill):
             lane.draw([driving[0].line(index) for index in range(len(groups))])
         lanes.append(lane)
         columns.append(_entries(driving, by_track, lane, len(groups)))
@@ -131,8 +131,9 @@ def _kind(driving: Sequence[Track], groups: Sequence[Group]) -> type[Lane]:
     slot = driving[0].slot
     if len(driving) > 1 or slot.index is not None or len(driving[0].groups) < len(groups):
         return Each
-    if any(isinstance(group[slot.key], Tensor) for group in groups):
-        return Each
+    tensors = sum(isinstance(group[slot.key], Tensor) for group in groups)
+    if tensors:
+        return Fill if tensors == len(groups) else Each
     return Even if _is_even(driving, groups) else Lines
 
 
@@ -140,7 +141,7 @@ def _entries(
     driving: Sequence[Track], levels: dict[int, NDArray[np.float64]], lane: Lane, groups: int
 ) -> list[Any]:
     """Return what a lane writes, step by step."""
-    if isinstance(lane, Lines):
+    if isinstance(lane, Lines | Fill):
         return levels[id(driving[0])].tolist()
     if isinstance(lane, Even):
         offset, gain = driving[0].line(0)

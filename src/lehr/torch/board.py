@@ -236,13 +236,15 @@ class Board:
         for group in groups:
             group.pop(STAMP, None)
         for lane in self.lanes.values():
-            if isinstance(lane, Each):
-                lane.put_back(groups)
+            lane.put_back(groups)
             lane.forget()
         for member in self.members:
             member._settle()
             member._take_bases()
         self.write()
+        # The next step is looked at: is there an update before it?
+        for member in self.members:
+            member._settle()
 
     def find_bases(self) -> None:
         """Let what the user has set since the last scheduler wrote be the groups' base."""

@@ -16,9 +16,9 @@ from typing import Any, Final
 
 from torch import Tensor
 
-from lehr.torch.track import Group, Slot
+from lehr.torch.track import Group, Slot, plain
 
-__all__ = ["FEW", "Each", "Even", "Lane", "Lines"]
+__all__ = ["FEW", "Each", "Even", "Fill", "Lane", "Lines"]
 
 FEW: Final = 8
 """Up to so many groups are looked at before each write."""
@@ -46,6 +46,23 @@ class Lane(ABC):
     @abstractmethod
     def forget(self) -> None:
         """Take whatever stands there as written by itself, until it writes again."""
+
+    def put_back(self, groups: Sequence[Group]) -> None:
+        """Put the tensors that were filled last into groups that hold others in their place."""
+        for index, tensor in self._filled():
+            if index >= len(groups):
+                continue
+            current = self.slot.read(groups[index])
+            if (
+                isinstance(current, Tensor)
+                and current is not tensor
+                and (current.shape, current.dtype) == (tensor.shape, tensor.dtype)
+            ):
+                self.slot.place_tensor(groups[index], tensor)
+
+    def _filled(self) -> list[tuple[int, Tensor]]:
+        """Return the tensors that were filled last, with the groups that they belong to."""
+        return []
 
 
 class Even(Lane):
@@ -140,6 +157,76 @@ class Lines(Lane):
         self.last = None
 
 
+class Fill(Lane):
+    """A tensor in every group, filled with ``offset + gain * level``: what it writes is the level.
+
+    That somebody else has changed a tensor is seen from its version, which each filling raises by
+    one, without waiting for a device.
+    """
+
+    last: Any = None
+
+    def draw(self, lines: Sequence[tuple[float, float]]) -> None:
+        """Take the offset and the gain of each group."""
+        self.lines = lines
+        self._even = len(set(lines)) == 1
+        self._offset, self._gain = lines[0]
+
+    def put(self, groups: Sequence[Group], entry: float) -> bool:
+        if self.last is None:
+            return False
+        key, filled = self.key, self._count
+        looked = zip(groups, self._held, self._versions)  # noqa: B905  (twice the time)
+        for group, tensor, version in looked if len(groups) <= FEW else self._ends(groups):
+            if group[key] is not tensor or tensor._version != version + filled:
+                return False
+        try:
+            if self._even:
+                value = self._offset + self._gain * entry
+                for group in groups:
+                    group[key].fill_(value)
+            else:
+                self._fill(groups, entry)
+        except AttributeError:
+            # A number stands where a tensor stood.
+            self.forget()
+            return False
+        self.last, self._count = entry, filled + 1
+        return True
+
+    def _ends(self, groups: Sequence[Group]) -> list[tuple[Group, Tensor, int]]:
+        return [(groups[i], self._held[i], self._versions[i]) for i in (0, -1)]
+
+    def _fill(self, groups: Sequence[Group], entry: float) -> None:
+        for group, (offset, gain) in zip(groups, self.lines, strict=True):
+            group[self.key].fill_(offset + gain * entry)
+
+    def write(self, groups: Sequence[Group], entry: float) -> None:
+        self._fill(groups, entry)
+        self._held = [group[self.key] for group in groups]
+        self._versions = [tensor._version for tensor in self._held]
+        self.last, self._count = entry, 0
+
+    def changed(self, groups: Sequence[Group]) -> list[tuple[int, float]]:
+        if self.last is None:
+            return []
+        found: list[tuple[int, float]] = []
+        for index, tensor in enumerate(self._held[: len(groups)]):
+            current = groups[index][self.key]
+            if current is tensor and tensor._version == self._versions[index] + self._count:
+                continue
+            offset, gain = self.lines[index]
+            if plain(current) != plain(tensor.new_tensor(offset + gain * self.last)):
+                found.append((index, plain(current)))
+        return found
+
+    def forget(self) -> None:
+        self.last = None
+
+    def _filled(self) -> list[tuple[int, Tensor]]:
+        return list(enumerate(getattr(self, "_held", ())))
+
+
 class Each(Lane):
     """Numbers of any kind, in any of the groups: floats, tensors, one number of a tuple.
 
@@ -210,15 +297,5 @@ class Each(Lane):
     def forget(self) -> None:
         self.last = []
 
-    def put_back(self, groups: Sequence[Group]) -> None:
-        """Put the tensors that were filled last into groups that hold others in their place."""
-        for index, (tensor, _) in self._tensors.items():
-            if index >= len(groups):
-                continue
-            current = self.slot.read(groups[index])
-            if (
-                isinstance(current, Tensor)
-                and current is not tensor
-                and (current.shape, current.dtype) == (tensor.shape, tensor.dtype)
-            ):
-                self.slot.place_tensor(groups[index], tensor)
+    def _filled(self) -> list[tuple[int, Tensor]]:
+        return [(index, tensor) for index, (tensor, _) in self._tensors.items()]

@@ -90,7 +90,12 @@ class Watched(Driver):
     # ----- while training -----------------------------------------------------------------------
 
     def _step_slowly(self, epoch: float | None) -> None:
-        if epoch is None and self._is_held():
+        if epoch is not None:
+            # Trainers that pass what they have, such as a batch size, must not move it there.
+            raise TypeError(
+                f"step({epoch!r}): step takes no argument; write seek({epoch!r}) to go there"
+            )
+        if self._is_held():
             return
         super()._step_slowly(epoch)
 
