@@ -132,3 +132,12 @@ def test_warmup_needs_a_text_that_is_long_enough(tmp_path: Path):
     assert done.returncode == 2
     assert "it needs at least" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_branches_off_one_stable_run():
+    rows = table("wsd_branches.py")
+    assert [row["steps"] for row in rows] == [200, 400, 600]
+    assert [row["left"] for row in rows] == [160, 320, 480]
+    for row in rows:
+        assert row["rate"] == 0.0
+        assert row["after"] < row["before"], "a cooldown is worth what it costs"
