@@ -11,7 +11,7 @@ import torch
 from running import check_learns, check_rates, check_resume
 
 import lehr
-from lehr.errors import ScheduleError
+from lehr.errors import GuardError, ScheduleError
 from lehr.torch import Scheduler
 
 accelerate = pytest.importorskip("accelerate", reason="accelerate: `make trainers` has it")
@@ -119,3 +119,14 @@ def test_the_two_ways_without_it(parts: Any, monkeypatch: pytest.MonkeyPatch) ->
     model, wrapped, driver = accelerator.prepare(model, optimizer, scheduler)
     train(accelerator, model, wrapped, driver, batches=3)
     assert driver.get_last_lr() == [0.5 * (1 - 3 / 8)]
+
+
+def test_without_it_the_scheduler_itself_notices(monkeypatch: pytest.MonkeyPatch) -> None:
+    accelerator = accelerate.Accelerator(cpu=True)
+    model = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    scheduler = Scheduler(optimizer, lr=lehr.linear(), over=8, guards="error")
+    model, wrapped, driver = accelerator.prepare(model, optimizer, scheduler)
+    several(monkeypatch)
+    with pytest.raises(GuardError, match="again without an update"):
+        train(accelerator, model, wrapped, driver, batches=2)
