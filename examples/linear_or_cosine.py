@@ -57,7 +57,7 @@ def show(task: str, optimizers: tuple[str, ...], size: Size, out: Path) -> None:
             mean, low, high = better[a["steps"]]
             print(
                 f"  {a['steps']:4} updates: line {a['score']:.2%}, cosine {b['score']:.2%}; "
-                f"the line is {mean:+.2f} points better ({low:+.2f} to {high:+.2f})"
+                f"line less cosine {mean:+.2f} points ({low:+.2f} to {high:+.2f})"
             )
         print(f"  {verdict(better)}", flush=True)
 

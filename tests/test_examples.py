@@ -98,7 +98,7 @@ def test_linear_or_cosine(tmp_path: Path):
     for block in blocks:
         rows = re.findall(
             r"(\d+) updates: line ([\d.]+)%, cosine ([\d.]+)%; "
-            r"the line is ([-+\d.]+) points better \(([-+\d.]+) to ([-+\d.]+)\)",
+            r"line less cosine ([-+\d.]+) points \(([-+\d.]+) to ([-+\d.]+)\)",
             block,
         )
         assert [int(row[0]) for row in rows] == [10, 20, 40]

@@ -200,10 +200,10 @@ def test_updates_to_the_target(page: str, full: dict[str, Any]) -> None:
     for pair in full["pairs"]:
         row, target = _row_of(page, pair), pair["target"]
         if target["updates"] is None:
-            assert "more than 900" in row
+            assert "over 900" in row
         else:
             assert f">{target['updates']:g}<" in row.replace(" (", "<(")
-        some = f"({target['reached']} of 10 seeds)"
+        some = f"({target['reached']} of 10)"
         assert (some in row) == (target["reached"] < 10)
 
 

@@ -145,10 +145,10 @@ def _behind(pair: Pair) -> Markup | str:
 def _updates(pair: Pair, results: Results) -> list[str]:
     """The median number of updates to the target; of how many seeds, where not all got there."""
     last = results.settings.get("steps")
-    text = f"more than {last}" if pair.updates is None else f"{pair.updates:,g}"
+    text = f"over {last}" if pair.updates is None else f"{pair.updates:,g}"
     if pair.reached is None or pair.reached == pair.seeds:
         return [text]
-    return [text, tag("span", f" ({pair.reached} of {pair.seeds} seeds)", class_="soft")]
+    return [text, tag("span", f" ({pair.reached} of {pair.seeds})", class_="soft")]
 
 
 def _told(results: Results) -> str:
@@ -165,7 +165,7 @@ def _told(results: Results) -> str:
     return (
         f"{text} Updates to {percent(results.target)}: the median over the seeds of the first "
         "look, of some twenty in a run, at which the validation score is there; a seed that never "
-        "gets there counts as more than the run has."
+        "gets there counts as more than the run has. Where not all do, it says how many did."
     )
 
 
