@@ -84,6 +84,7 @@ def test_many_behind_are_told_by_their_ends() -> None:
 
 def test_all_tie() -> None:
     both = say(pair("sgd/wsd", 0.97, "sgd/step"), pair("sgd/step", 0.96, "sgd/wsd"))
+    assert both[0].endswith("98.0%). The other pair ties with it.")
     assert both[1] == "sgd: wsd and step tie."
     names = ["sgd/a", "sgd/b", "sgd/c"]
     three = say(*(pair(n, 0.9, " ".join(o for o in names if o != n)) for n in names))

@@ -1,5 +1,6 @@
 """The page in a real browser: no request, no complaint, no sideways scroll, working controls."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -20,17 +21,21 @@ pytestmark = pytest.mark.skipif(
 # The page is looked at through a frame as wide as a phone; the frame writes down what it finds.
 PROBE = """<!doctype html><title>probe</title><body>
 <iframe src="page.html" width="390" height="800"></iframe>
+<iframe src="long.html" width="390" height="800"></iframe>
 <script>
-const frame = document.querySelector("iframe");
+const [frame, long] = document.querySelectorAll("iframe");
+const say = (name, value) => {
+  const line = document.createElement("p");
+  line.textContent = `${name}=${value}`;
+  document.body.append(line);
+};
+long.addEventListener("load", () => {
+  say("long", long.contentDocument.documentElement.scrollWidth);
+});
 frame.addEventListener("load", () => {
   const page = frame.contentDocument, view = frame.contentWindow;
   const style = (selector) => view.getComputedStyle(page.querySelector(selector));
   const shown = (selector) => style(selector).display !== "none";
-  const say = (name, value) => {
-    const line = document.createElement("p");
-    line.textContent = `${name}=${value}`;
-    document.body.append(line);
-  };
   say("requests", view.performance.getEntriesByType("resource").length);
   say("width", page.documentElement.scrollWidth);
   say("readouts", page.querySelectorAll(".readout").length);
@@ -52,12 +57,22 @@ frame.addEventListener("load", () => {
 """
 
 
+def _long(results: dict[str, Any]) -> dict[str, Any]:
+    """The same with long names: a task that is a file, and a schedule that is a text."""
+    text = json.dumps(results)
+    text = text.replace('"cosine"', json.dumps("warmup('10%') >> cosine(to=0.1) >> linear(20)"))
+    found: dict[str, Any] = json.loads(text)
+    found["task"]["name"] = "text:a_file_with_quite_a_long_name_and_no_space_in_it.txt"
+    return found
+
+
 @pytest.fixture(scope="module")
 def seen(
     full: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[dict[str, str], str]:
     folder: Path = tmp_path_factory.mktemp("browser")
     (folder / "page.html").write_text(render(full), encoding="utf-8")
+    (folder / "long.html").write_text(render(_long(full)), encoding="utf-8")
     (folder / "probe.html").write_text(PROBE, encoding="utf-8")
     assert BROWSER is not None
     done = subprocess.run(
@@ -93,6 +108,7 @@ def test_no_request_leaves_the_page(seen: tuple[dict[str, str], str]) -> None:
 
 def test_a_phone_need_not_scroll_sideways(seen: tuple[dict[str, str], str]) -> None:
     assert int(seen[0]["width"]) <= 390
+    assert int(seen[0]["long"]) <= 390
 
 
 def test_controls_work(seen: tuple[dict[str, str], str]) -> None:

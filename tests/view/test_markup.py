@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lehr.view.markup import Markup, breakable, join, tag
+from lehr.view.markup import Markup, breakable, join, shortened, tag
 
 
 class _Reader(HTMLParser):
@@ -55,3 +55,11 @@ def test_attribute_names_and_values() -> None:
 def test_a_name_may_break_after_each_underscore() -> None:
     assert breakable("a_b_c") == "a_<wbr>b_<wbr>c"
     assert breakable("<i>") == "&lt;i&gt;"
+
+
+def test_a_long_name_is_shortened_and_breaks_where_it_may() -> None:
+    assert shortened("cosine(to=0.1)", 14) == "cosine(to=0.1)"
+    assert shortened("warmup(10) >> hold()", 14) == "warmup(10) >>…"
+    assert shortened("warmup(10) >> hold()", 12) == "warmup(10)…"
+    assert breakable("warm_restarts(T_0=5)") == "warm_<wbr>restarts(<wbr>T_<wbr>0=5)"
+    assert breakable("<(") == "&lt;(<wbr>"

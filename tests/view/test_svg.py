@@ -127,3 +127,8 @@ def test_an_axis_ignores_a_failure_but_not_a_spread() -> None:
     assert robust_low([0.85, 0.90, 0.92, 0.93, 0.94]) == 0.90
     assert robust_low([0.87, 0.90, 0.92, 0.93, 0.94]) == 0.87
     assert robust_low([0.5]) == 0.5
+
+
+def test_of_two_scores_both_are_on_the_axis() -> None:
+    assert robust_low([0.295, 0.293]) == 0.293
+    assert robust_low([0.9]) == 0.9

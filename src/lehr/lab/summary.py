@@ -43,6 +43,8 @@ def _best(pairs: Sequence[Mapping[str, Any]]) -> str:
         return f"{text}."
     if not tied:
         return f"{text}. No other pair ties with it."
+    if others == 1:
+        return f"{text}. The other pair ties with it."
     return f"{text}. Of the other {others}, {tied} {'ties' if tied == 1 else 'tie'} with it."
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lehr.view.markup import Markup, tag
+from lehr.view.markup import Markup, shortened, tag
 from lehr.view.numbers import plain
 from lehr.view.results import Band, Pair, Results, Row, present
 from lehr.view.svg import (
@@ -27,6 +27,7 @@ COLOURS, DASHES = 6, 3
 """How many colours and dash patterns the style sheet has; together they tell lines apart."""
 
 _WIDTH, _HEIGHT = 500.0, 322.0
+_LABEL = 13  # characters that there is room for at the right, also on a phone
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 388.0, 14.0, 292.0
 
 
@@ -84,7 +85,7 @@ def _ends(ends: Sequence[tuple[int, str, float, float]]) -> list[Markup]:
         tag(
             "g",
             tag("path", d=f"M{x:.1f} {y:.1f}L{_RIGHT + 4:g} {y:.1f}L{_RIGHT + 12:g} {to:.1f}"),
-            tag("text", name, x=_RIGHT + 16, y=to, dominant_baseline="central"),
+            tag("text", shortened(name, _LABEL), x=_RIGHT + 16, y=to, dominant_baseline="central"),
             class_=f"end {_look(index)}",
         )
         for (index, name, x, y), to in zip(ends, places, strict=True)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from typing import TypeAlias
 
-__all__ = ["Markup", "breakable", "join", "tag"]
+__all__ = ["Markup", "breakable", "join", "shortened", "tag"]
 
 _VOID = frozenset({"br", "hr", "input", "link", "meta", "wbr"})
 
@@ -57,3 +57,8 @@ def breakable(name: str) -> Markup:
     """A name that may break after an underscore or a bracket, so that columns can be narrow."""
     parts = re.split(r"(?<=[_(])", name)
     return join([parts[0], *(join([tag("wbr"), part]) for part in parts[1:])])
+
+
+def shortened(name: str, most: int) -> str:
+    """A name of at most so many characters; where some are left out, it ends in three dots."""
+    return name if len(name) <= most else name[: most - 1].rstrip() + "…"

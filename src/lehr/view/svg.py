@@ -71,7 +71,7 @@ def robust_low(values: Iterable[float], keep: float = 4.0) -> float:
     between the best and the median.
     """
     ordered = sorted(values)
-    best, median = ordered[-1], ordered[len(ordered) // 2]
+    best, median = ordered[-1], ordered[(len(ordered) - 1) // 2]
     floor = best - keep * (best - median)
     return next(value for value in ordered if value >= floor - 1e-12)
 

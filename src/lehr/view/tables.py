@@ -115,13 +115,20 @@ def _row(pair: Pair, best: Pair, results: Results, drawn: Markup) -> Markup:
         class_="thumb",
         aria_hidden="true",
     )
+    plain = pair.schedule.isidentifier()
     edge = tag("span", "edge", class_="pill") if pair.at_edge else ""
     lost = tag("span", f"{pair.diverged} of {pair.seeds} diverged", class_="pill")
     return tag(
         "tr",
         tag("td", str(pair.rank), class_="number rank"),
         tag("th", pair.optimizer, scope="row"),
-        tag("td", curve, pair.schedule, lost if pair.diverged else "", class_="name"),
+        tag(
+            "td",
+            curve,
+            pair.schedule if plain else breakable(pair.schedule),
+            lost if pair.diverged else "",
+            class_="name" if plain else "name long",
+        ),
         tag("td", percent(pair.score), class_="number score"),
         tag("td", drawn, class_="drawn"),
         tag("td", interval, class_="number soft"),
