@@ -55,7 +55,7 @@ def test_rungs_halve_the_peaks_and_double_the_seeds(store: Store) -> None:
     # The two that are nearest, then the lower one of two that are as far.
     assert peaks[:3] == [[0.01, 0.02, 0.05, 0.1, 0.2], [0.01, 0.02, 0.05], [0.02, 0.05]]
     assert [len(flight) for flight in flights[:3]] == [5 * 2, 3 * 2, 2 * 4]
-    assert choose_peak(PLAN, PAIR, store) == 0.05
+    assert choose_peak(tuned(PLAN, PAIR, store)) == 0.05
     counts = {peak: len(found) for peak, found in tuned(PLAN, PAIR, store).items()}
     assert counts == {0.01: 4, 0.02: 8, 0.05: 8, 0.1: 2, 0.2: 2}
     assert list(counts) == sorted(counts)
@@ -95,7 +95,7 @@ def test_halving_trains_nothing_that_a_full_tuning_would_not(store: Store) -> No
     full = dataclasses.replace(PLAN, size=dataclasses.replace(SIZE, halving=False))
     finish(full, PAIR, store, near(0.1))
     assert finish(PLAN, PAIR, store, near(0.1)) == []
-    assert choose_peak(PLAN, PAIR, store) == choose_peak(full, PAIR, store) == 0.1
+    assert choose_peak(tuned(PLAN, PAIR, store)) == choose_peak(tuned(full, PAIR, store)) == 0.1
 
 
 def test_a_peak_that_is_dropped_by_its_first_seeds_does_not_come_back(store: Store) -> None:
@@ -104,9 +104,9 @@ def test_a_peak_that_is_dropped_by_its_first_seeds_does_not_come_back(store: Sto
         return 0.1 if trial.peak == 0.2 and first else near(0.2)(trial)
 
     finish(PLAN, PAIR, store, late)
-    assert choose_peak(PLAN, PAIR, store) == 0.1
+    assert choose_peak(tuned(PLAN, PAIR, store)) == 0.1
 
 
 def test_of_equal_peaks_the_lowest_is_chosen(store: Store) -> None:
     finish(PLAN, PAIR, store, lambda _: 0.5)
-    assert choose_peak(PLAN, PAIR, store) == 0.01
+    assert choose_peak(tuned(PLAN, PAIR, store)) == 0.01

@@ -102,7 +102,7 @@ def _drawn(schedule: Schedule, steps: int) -> list[list[float]]:
 
 def _pair(plan: Plan, pair: Pair, store: Store) -> dict[str, Any]:
     peaks, tried = plan.size.peaks, tuned(plan, pair, store)
-    peak = choose_peak(plan, pair, store)
+    peak = choose_peak(tried)
     scored = outcomes(store, plan.scoring(pair, peak))
     score, low, high = interval([o.test for o in scored])
     return {
@@ -120,7 +120,7 @@ def _pair(plan: Plan, pair: Pair, store: Store) -> dict[str, Any]:
         "test_loss": _band([[o.test_loss] for o in scored])["mean"][0],
         "sensitivity": _sensitivity(tried),
         "target": None if plan.target is None else _reached(plan.target, plan.size.steps, scored),
-        "lengths": [_at_length(plan, pair, peak, steps, store) for steps in plan.lengths],
+        "lengths": _at_lengths(plan, pair, peak, store),
         "curves": {
             "step": looks(plan.size.steps),
             "loss": _band([o.loss for o in scored]),
@@ -148,11 +148,14 @@ def _reached(target: float, steps: int, scored: Sequence[Outcome]) -> dict[str, 
     }
 
 
-def _at_length(plan: Plan, pair: Pair, peak: float, steps: int, store: Store) -> dict[str, Any]:
-    """The score of a pair over another number of updates, at the peak that it has."""
-    scores = [o.test for o in outcomes(store, plan.scoring(pair, peak, steps))]
-    mean, low, high = interval(scores)
-    return {"steps": steps, "score": mean, "low": low, "high": high, "scores": scores}
+def _at_lengths(plan: Plan, pair: Pair, peak: float, store: Store) -> list[dict[str, Any]]:
+    """The scores of a pair over each number of updates, if there are several, at its peak."""
+    rows: list[dict[str, Any]] = []
+    for steps in plan.lengths if len(plan.lengths) > 1 else ():
+        scores = [o.test for o in outcomes(store, plan.scoring(pair, peak, steps))]
+        mean, low, high = interval(scores)
+        rows.append({"steps": steps, "score": mean, "low": low, "high": high, "scores": scores})
+    return rows
 
 
 def _sensitivity(tried: Mapping[float, Sequence[Outcome]]) -> dict[str, Any]:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from lehr.lab.plan import Flight, Pair, Plan
 from lehr.lab.store import Store
@@ -40,10 +40,15 @@ def next_flight(plan: Plan, pair: Pair, store: Store) -> Flight | None:
     return Flight(pair, [trial for trial in missing if trial.steps == steps])
 
 
-def choose_peak(plan: Plan, pair: Pair, store: Store) -> float:
-    """The peak of the last rung with the best mean validation score; of equals, the lowest."""
-    (*_, last) = _rungs(plan, pair, store)
-    return _best(last, store, 1)[0]
+def choose_peak(tried: Mapping[float, Sequence[Outcome]]) -> float:
+    """The peak of the last rung with the best mean validation score; of equals, the lowest.
+
+    Arguments:
+        tried: What came of each peak, in ascending order, as `tuned` gives it.
+    """
+    most = max(map(len, tried.values()))
+    last = {peak: validation(found) for peak, found in tried.items() if len(found) == most}
+    return max(last, key=last.__getitem__)
 
 
 def tuned(plan: Plan, pair: Pair, store: Store) -> dict[float, list[Outcome]]:

@@ -93,7 +93,7 @@ def _axis(scale: Scale, ticks: Sequence[float]) -> Markup:
 def _ties(pair: Pair, best: Pair) -> Markup:
     if not pair.ties:
         return tag("span", "none", class_="soft")
-    names = join(tag("li", name.replace("/", " + ")) for name in pair.ties)
+    names = join(tag("li", name.replace("/", " + ", 1)) for name in pair.ties)
     text = f"{len(pair.ties)} {'pair' if len(pair.ties) == 1 else 'pairs'}"
     details = tag("details", tag("summary", text), tag("ul", names))
     with_best = tag("span", ", the best among them", class_="unseen")
