@@ -261,6 +261,17 @@ def test_halving_tells_how_many_seeds_a_peak_had(wide: tuple[dict[str, Any], Sto
         assert sensitivity["low"][lone] is None
 
 
+def test_two_names_of_one_schedule_are_trained_once_and_tie(tmp_path: Path) -> None:
+    plan = Plan(
+        optimizers=("sgd",), schedules=("cosine", "cosine(to=0.0)"), size=Size(4, 2, 1, (0.1,))
+    )
+    seen: list[Progress] = []
+    first, second = compare(plan, tmp_path, watch=seen.append)["pairs"]
+    assert first["scores"] == second["scores"]
+    assert (first["ties"], second["ties"]) == (["sgd/cosine(to=0.0)"], ["sgd/cosine"])
+    assert seen[-1] == Progress(reused=3, trained=3, total=6)
+
+
 def test_the_report_is_written(out: Path, found: dict[str, Any]) -> None:
     page = (out / "report.html").read_text()
     assert page.startswith("<!doctype html>")
