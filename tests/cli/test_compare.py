@@ -148,6 +148,13 @@ def test_what_is_wrong_is_said_in_one_line(options: list[str], words: str, tmp_p
     assert not (tmp_path / "out").exists()
 
 
+def test_a_device_that_is_not_there_is_told(tmp_path: Path) -> None:
+    result = call(tmp_path, *TINY, "--device", "typewriter")
+    assert result.exit_code == 2
+    assert "device='typewriter' cannot be used (Expected one of cpu" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
 def test_too_little_memory_is_told(tmp_path: Path) -> None:
     result = call(tmp_path, *TINY, "--memory", "1MB")
     assert result.exit_code == 2

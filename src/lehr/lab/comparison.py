@@ -104,7 +104,7 @@ def compare(
     with Store(store or out / STORE, write=True, device=device) as kept:
         kept.take_over(before)
         try:
-            _train(plan, kept, workers, watch, tell)
+            _train(plan, kept, workers, device, watch, tell)
         except KeyboardInterrupt:
             _write(results(plan, kept), out)
             raise
@@ -155,6 +155,7 @@ def _train(
     plan: Plan,
     store: Store,
     workers: AbstractContextManager[Crew],
+    device: str,
     watch: Callable[[Progress], object],
     tell: Callable[[str], object],
 ) -> None:
@@ -164,7 +165,7 @@ def _train(
         return  # nobody is engaged for nothing
     with workers as engaged:
         left = _Left(plan, store, engaged.width)
-        for optimizer, reason in _obstacles(plan, engaged).items():
+        for optimizer, reason in _obstacles(plan, engaged, device).items():
             left.alone.add(optimizer)
             tell(f"{optimizer} is trained one run after another: {reason}")
         while True:
@@ -182,16 +183,19 @@ def _train(
             time.sleep(_POLL)
 
 
-def _obstacles(plan: Plan, engaged: Crew) -> dict[str, str]:
+def _obstacles(plan: Plan, engaged: Crew, device: str) -> dict[str, str]:
     """Why trials with an optimizer cannot be trained side by side, where they cannot."""
-    reasons = ask(_obstacle, [(plan.task, optimizer) for optimizer in plan.optimizers], engaged)
+    things = [(plan.task, optimizer, device) for optimizer in plan.optimizers]
+    reasons = ask(_obstacle, things, engaged)
     return {o: why for o, why in zip(plan.optimizers, reasons, strict=True) if why is not None}
 
 
-def _obstacle(task: str, optimizer: str) -> str | None:
+def _obstacle(task: str, optimizer: str, device: str) -> str | None:
     # Here, because a process that only hands out work has no use for torch.
+    from lehr.lab.device import check_device
     from lehr.lab.suitable import obstacle
 
+    check_device(device)
     return obstacle(task, optimizer)
 
 
