@@ -120,7 +120,8 @@ def instead(trials: list[Trial]) -> list[Kept]:
     return [Kept(Outcome(None, (), (), t.seed / 100, 0.0, None), 1.0) for t in trials]
 
 
-WIDE = Flight(PLAN.pairs[0], PLAN._trials(PLAN.pairs[0], 0.1, range(11)))
+WIDER = dataclasses.replace(PLAN, size=dataclasses.replace(PLAN.size, seeds=11))
+WIDE = Flight(PLAN.pairs[0], WIDER.scoring(PLAN.pairs[0], 0.1))
 
 
 @pytest.mark.parametrize("times", [0, 1, 2, 3])
