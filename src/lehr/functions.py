@@ -147,6 +147,9 @@ def lookup(name: str) -> Callable[[Any], Any]:
         return member
     known = ", ".join(_FUNCTIONS) or "none"
     close = difflib.get_close_matches(name, _FUNCTIONS, n=1)
+    if not close:
+        kin = difflib.get_close_matches(name.partition("(")[0], _FAMILIES, n=1)
+        close = [f"{kin[0]}(...)"] if kin else []
     hint = f"did you mean {close[0]!r}? " if close else ""
     raise ScheduleError(
         f"function={name[:80]!r} is not registered; {hint}registered: {known}; "

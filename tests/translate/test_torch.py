@@ -686,3 +686,8 @@ def test_names_and_arguments_do_not_import_torch() -> None:
         "step_size=3); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_state_alone_does_not_say_of_what_it_is() -> None:
+    with pytest.raises(ScheduleError, match=r"write translate\('torch', 'StepLR', state="):
+        lehr.translate({"step_size": 3, "gamma": 0.1})

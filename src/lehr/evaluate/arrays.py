@@ -243,7 +243,14 @@ class Arrays(Arithmetic):
     def map(self, function: Callable[[Any], Any], t: Any) -> Any:
         xp = self._xp
         # A user's function knows nothing of arrays: it is called once for each step.
-        steps = np.asarray(xp.reshape(t, (-1,))).tolist()
+        flat = xp.reshape(t, (-1,))
+        try:
+            steps = flat.tolist() if hasattr(flat, "tolist") else np.asarray(flat).tolist()
+        except TypeError as error:
+            raise ScheduleError(
+                "a function of your own is called with one number at a time, which steps that are "
+                "traced have none of; write lehr.table(schedule.over(1000).values())"
+            ) from error
         values = [float(function(step)) for step in steps]
         return xp.reshape(self._constant(values, self.dtype), t.shape)
 

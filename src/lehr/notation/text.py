@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, Final, get_type_hints
 
 from lehr import leaves
-from lehr.catalogue import ENTRIES
+from lehr.catalogue import ENTRIES, RULES
 from lehr.catalogue.phases import one_cycle_momentum
 from lehr.duration import DurationLike
 from lehr.errors import ScheduleError
@@ -202,6 +202,8 @@ class _Reader:
 
     def _function(self, node: ast.expr, name: str) -> Callable[..., Schedule]:
         known = _functions()
+        if name in RULES:
+            raise self._error(node, f"{name} is a feedback rule: it follows a metric, not the time")
         if name not in known:
             raise self._error(node, f"unknown schedule {name!r}: {suggest(name, known)}")
         return known[name]

@@ -249,6 +249,11 @@ def _translate_object(
             _load(package)
             if package in _READERS:
                 return _READERS[package](source, faithful=faithful)
+    if isinstance(source, dict):
+        raise ScheduleError(
+            "a saved state does not say of what it is; write translate('torch', 'StepLR', "
+            "state=scheduler.state_dict()), with the scheduler's own name"
+        )
     raise ScheduleError(
         f"a {type(source).__module__}.{type(source).__qualname__} cannot be read; write "
         f"translate(library, name, ...) for a scheduler of {', '.join(known)}"
