@@ -252,6 +252,18 @@ def test_a_momentum_set_by_hand_lasts_until_the_next_step():
     assert optimizer.param_groups[0]["momentum"] == pytest.approx(0.86)
 
 
+def test_one_number_of_any_tuple_can_be_driven():
+    optimizer = make_optimizer(rates=(0.1, 0.3))
+    for group in optimizer.param_groups:
+        group["nus"] = (0.5, 0.8)
+    scheduler = Scheduler(optimizer, **{"nus[1]": FALL})  # pyright: ignore[reportArgumentType]
+    drive(optimizer, scheduler, 5)
+    assert [group["nus"] for group in optimizer.param_groups] == [(0.5, 0.4), (0.5, 0.4)]
+    for missing in ("nus[2]", "nu[0]", "params[0]", "nus[-1]"):
+        with pytest.raises(ScheduleError, match=r"no number '.*nus\[0\]"):
+            Scheduler(optimizer, **{missing: FALL})  # pyright: ignore[reportArgumentType]
+
+
 def test_tensors_and_floats_may_be_mixed():
     optimizer = make_optimizer(rates=(0.1, 0.3))
     tensor = torch.tensor(0.3, dtype=torch.float64)

@@ -60,7 +60,8 @@ class Scheduler(Changeable):
             train together, all go by the clock of rank 0.
         last_epoch: The position before the first; -1 for a new run. (torch's own name.)
         **others: Schedules for other keys of the parameter groups, such as ``weight_decay``,
-            ``eps``, ``beta2`` or a key of your own; or ``"lr"``, to move in proportion to the rate.
+            ``eps``, ``beta2`` or a key of your own, also one number of a tuple:
+            ``**{"nus[1]": schedule}``. ``"lr"`` stands for: in proportion to the rate.
 
     Raises:
         ScheduleError: If nothing is driven, a schedule does not fit its run, could give a negative

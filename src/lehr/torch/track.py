@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -33,6 +34,9 @@ __all__ = [
     "warn",
 ]
 
+# One number of a tuple: a name of the groups' and an index.
+_NUMBERED = re.compile(r"(?P<key>\w+)\[(?P<index>\d{1,3})\]")
+
 Group = dict[str, Any]
 Place = tuple[str, int | None]
 
@@ -56,7 +60,8 @@ class Slot:
 
         Arguments:
             name: ``"lr"`` or any other key of its groups; ``"momentum"``, which is the first beta
-                where the optimizer has betas; ``"beta1"`` or ``"beta2"``.
+                where the optimizer has betas; ``"beta1"`` or ``"beta2"``; or one number of any
+                tuple, as in ``"nus[1]"``.
             groups: Those that must have it; all without it.
 
         Raises:
@@ -64,12 +69,15 @@ class Slot:
         """
         first = optimizer.param_groups[0]
         slot = cls(name, name)
+        if (match := _NUMBERED.fullmatch(name)) is not None:
+            slot = cls(name, match["key"], int(match["index"]))
         if name in ("momentum", "beta1", "beta2") and name not in first and "betas" in first:
             slot = cls(name, "betas", 1 if name == "beta2" else 0)
         for index, group in enumerate(optimizer.param_groups):
             if (groups is None or any(group is g for g in groups)) and not slot.stands_in(group):
                 known = [key for key in group if cls(key, key).stands_in(group)]
                 betas = ["beta1", "beta2"] if "betas" in group else []
+                known += [f"{key}[0]" for key in group if cls(key, key, 0).stands_in(group)]
                 raise ScheduleError(
                     f"group {index} of {type(optimizer).__name__} has no number {name!r} to drive; "
                     f"it has {', '.join([*known, *betas])}"
@@ -83,9 +91,11 @@ class Slot:
 
     def stands_in(self, group: Group) -> bool:
         """Return whether a group has a number there."""
-        value = group.get(self.key)
+        value = None if self.key == "params" else group.get(self.key)
         if self.index is not None:
-            return isinstance(value, tuple | list) and len(value) > self.index
+            if not isinstance(value, tuple | list) or len(value) <= self.index:
+                return False
+            value = value[self.index]
         return isinstance(value, int | float | Tensor) and not isinstance(value, bool)
 
     def read(self, group: Group) -> Any:
