@@ -20,18 +20,19 @@ from typing import Any
 
 from torch import Tensor
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import EPOCH_DEPRECATION_WARNING, LRScheduler
+from torch.optim.lr_scheduler import EPOCH_DEPRECATION_WARNING
 
 from lehr.errors import PastEnd, ScheduleError
 from lehr.torch.block import LONG, SHORT, Block, fill
 from lehr.torch.board import Board, Change, Family, Updates, board_of
 from lehr.torch.lanes import FEW, Even
-from lehr.torch.track import Binding, Group, Slot, Track, Voice, check_optimizer, plain, warn
+from lehr.torch.member import Member
+from lehr.torch.track import Group, Track, check_optimizer, plain, warn
 
 __all__ = ["Driver"]
 
 
-class Driver(LRScheduler):
+class Driver(Member):
     """A torch scheduler that assigns the values of schedules.
 
     Subclasses say what is driven by :meth:`_plan`, which is asked once at the start and again
@@ -122,10 +123,6 @@ class Driver(LRScheduler):
 
     def _plan(self) -> list[Track]:
         """Return what is driven; ``base_lrs`` is known by then."""
-        raise NotImplementedError
-
-    def _bind(self, slot: Slot, index: int, group: Group) -> Binding:
-        """Return what a schedule means for a group: the one of this index."""
         raise NotImplementedError
 
     def _replan(self) -> None:
@@ -373,51 +370,6 @@ class Driver(LRScheduler):
             "see https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate"
         )
 
-    # ----- on the board -------------------------------------------------------------------------
-
-    @property
-    def _is_absolute(self) -> bool:
-        """Whether it says numbers that do not care for the groups' base."""
-        return any(track.absolute for track in self._tracks)
-
-    def _voices(self) -> list[tuple[Slot, dict[int, Voice]]]:
-        """Return what it says at its position: for each slot, on each group that it drives."""
-        position = self.last_epoch + self._fraction
-        said: list[tuple[Slot, dict[int, Voice]]] = []
-        for track in self._tracks:
-            level = track.level(position)
-            said.append((track.slot, {index: track.voice(index, level) for index in track.groups}))
-        return said
-
-    def _base_for(self, slot: Slot, index: int, value: float) -> float | None:
-        """Return the base from which it would have come to a value; None where it has no base."""
-        position = self.last_epoch + self._fraction
-        for track in self._tracks:
-            if track.slot.place == slot.place and index in track.groups:
-                return track.base_for(index, value, track.level(position))
-        return None
-
-    def _rebase(self, slot: Slot, index: int, base: float) -> None:
-        """Take a new base for a number of a group; the group notes it already."""
-        if slot.place == ("lr", None) and index < len(self.base_lrs):
-            self.base_lrs[index] = base
-        for track in self._tracks:
-            if not track.absolute and index in track.groups:
-                track.bindings[index] = self._bind(
-                    track.slot, index, self.optimizer.param_groups[index]
-                )
-        self._settle()
-
-    def _take_bases(self) -> None:
-        """Take the bases that a loaded optimizer brought, and give it those that it lacks."""
-        for index, group in enumerate(self.optimizer.param_groups[: len(self.base_lrs)]):
-            self.base_lrs[index] = plain(group.setdefault("initial_lr", self.base_lrs[index]))
-        for track in self._tracks:
-            if not track.absolute:
-                known = range(len(track.bindings))
-                track.bindings = []
-                track.join(self.optimizer.param_groups[: len(known)], self._bind)
-
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: all but the values, which are computed again."""
         dropped: dict[str, Any] = dict.fromkeys(
@@ -440,46 +392,6 @@ class Driver(LRScheduler):
         vars(self).clear()
         for name, value in snapshot.items():
             setattr(self, name, value)
-
-    # ----- asking -------------------------------------------------------------------------------
-
-    def get_lr(self) -> list[float | Tensor]:
-        """Return the rate of each group at the present position."""
-        return self.get_last_lr()
-
-    def get_last_lr(self) -> list[float | Tensor]:
-        """Return the rate of each group, as it stands in the optimizer."""
-        return [
-            lr.clone() if isinstance(lr, Tensor) else lr
-            for lr in (group["lr"] for group in self.optimizer.param_groups)
-        ]
-
-    def logged(self) -> dict[str, float]:
-        """Return what is driven, by name, for a logger.
-
-        The names are those of the driven numbers, such as ``"lr"`` and ``"momentum"``; with several
-        groups, ``"lr/0"`` or, where a group has a ``"name"``, ``"lr/head"``.
-
-        Example:
-            >>> import lehr, torch
-            >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.1, momentum=0.9)
-            >>> from lehr.torch import Scheduler
-            >>> Scheduler(optimizer, lehr.linear(10), momentum=lehr.constant(0.5)).logged()
-            {'lr': 0.1, 'momentum': 0.5}
-        """
-        groups = self.optimizer.param_groups
-        found: dict[str, float] = {}
-        for slot, voices in self._voices():
-            for index in voices:
-                name = groups[index].get("name", index)
-                label = slot.name if len(groups) == 1 else f"{slot.name}/{name}"
-                found[label] = plain(slot.read(groups[index]))
-        return found
-
-    @property
-    def _last_lr(self) -> list[float | Tensor]:
-        # torch's containers read it from their children.
-        return self.get_last_lr()
 
 
 def _nothing(_groups: list[Group], _entry: Any) -> bool:
