@@ -40,6 +40,8 @@ CASES: list[tuple[Callable[[], Schedule], str]] = [
     (lambda: lehr.power_scheduler(1.0, batch_size=1, b=0.0), "b=0.0"),
     (lambda: lehr.power_scheduler(1.0, batch_size=9, b=-1e-9), "b=-1e-09"),
     (lambda: lehr.power_scheduler(1.0, batch_size=1, per_step=0), "per_step=0"),
+    (lambda: lehr.power_scheduler(1.0, batch_size=1, per_step=1e-308), "steps at the peak=inf"),
+    (lambda: lehr.power_scheduler(1e-308, batch_size=1e9), "steps at the peak=inf"),
     (lambda: lehr.relative_step(0), "tau=0"),
     (lambda: lehr.relative_step(scale=0.0), "scale=0.0"),
     (lambda: lehr.constant_factor(5, -0.5), "factor=-0.5"),

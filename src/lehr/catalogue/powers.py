@@ -163,7 +163,7 @@ def power_scheduler(
         raise ScheduleError(
             f"b={b!r} is so near to 0 that the rate would never leave its peak; write hold()"
         ) from None
-    turn = Fraction(str(steps))
+    turn = Fraction(str(number("the steps at the peak", steps)))
     return hold(turn, at=peak) >> inverse(turn, power=power)
 
 
