@@ -114,24 +114,26 @@ def _close(one: Tensor, other: Tensor) -> bool:
 
 def _of_optimizer(entry: Entry) -> str | None:
     """Try an optimizer on three stacks of random weights, against itself on each alone."""
-    rates = torch.tensor([0.5, 0.01, 0.1])
+    # Rates that change, as schedules make them: some optimizers look at the first alone.
+    rates = torch.tensor([0.5, 0.01, 0.1]) * torch.tensor([1.0, 0.3, 2.0]).view(_UPDATES, 1)
     shapes = [(3, 4, 5), (3, 4)]
     start = [torch.randn(shape) for shape in shapes]
     gradients = [[torch.randn(shape) for shape in shapes] for _ in range(_UPDATES)]
     together = [weights.clone() for weights in start]
     try:
         stacked = UnitStep(entry, together, [3])
-        for step in gradients:
+        for step, now in zip(gradients, rates, strict=True):
             # Copies, because some optimizers write into the gradients that they are given.
-            stacked.step([gradient.clone() for gradient in step], rates, [None])
+            stacked.step([gradient.clone() for gradient in step], now, [None])
     # Muon, LBFGS and their like raise each in their own way.
     except Exception as error:
         reason = str(error).strip().partition("\n")[0].partition(". ")[0]
         return f"{entry.kind} cannot move stacked networks ({type(error).__name__}: {reason})"
-    for i, rate in enumerate(rates.tolist()):
+    for i in range(3):
         alone = [weights[i].clone().requires_grad_() for weights in start]
-        optimizer = entry.make(alone, rate)
-        for step in gradients:
+        optimizer = entry.make(alone, float(rates[0, i]))
+        for step, now in zip(gradients, rates, strict=True):
+            optimizer.param_groups[0]["lr"] = float(now[i])
             for weights, gradient in zip(alone, step, strict=True):
                 weights.grad = gradient[i].clone()
             optimizer.step()

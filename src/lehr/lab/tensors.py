@@ -19,10 +19,16 @@ _FEWEST = 4
 
 
 def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
-    """The mean of -log of the probability that each right class gets, in nats."""
-    from torch.nn import functional
+    """The mean of -log of the probability that each right class gets, in nats.
 
-    return functional.cross_entropy(outputs, targets)
+    torch's own, written out: side by side under `torch.vmap` it costs half as much.
+
+    Arguments:
+        outputs: (..., classes), logarithms of probabilities but for a constant.
+        targets: (...), the right classes.
+    """
+    right = outputs.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
+    return (outputs.logsumexp(-1) - right).mean()
 
 
 def accuracy(outputs: Tensor, targets: Tensor) -> Tensor:

