@@ -32,7 +32,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from lehr.lab.footprint import footprint
+from lehr.lab.footprint import MOST, footprint
 from lehr.lab.optimizers import find_optimizer
 from lehr.lab.plan import Pair, Plan
 from lehr.lab.population import run
@@ -134,11 +134,16 @@ def speedups(rounds: int) -> dict[str, Any]:
 
 
 def costs(rounds: int) -> dict[str, float]:
-    """Return microseconds of one trial's update, by how many are trained by one call of `run`."""
+    """Return microseconds of one trial's update, by how many trials there are.
+
+    More than 256 are trained in stacks of 256, one after another; the last shows what one stack of
+    them would cost.
+    """
     turns: dict[str, Turn] = {}
     for count in (16, 64, 256, 1024):
-        # What `run` does with more trials than are fast at a time: stacks of 256, in turn.
-        turns[str(count)] = stack_turn("momentum", min(count, 256))
+        parts = [stack_turn("momentum", min(count, MOST)) for _ in range(-(-count // MOST))]
+        turns[str(count)] = lambda parts=parts: sum(turn() for turn in parts) / len(parts)
+    turns["1024 in one stack"] = stack_turn("momentum", 1024)
     return {name: 1e6 * seconds for name, seconds in fastest(turns, rounds).items()}
 
 
@@ -183,8 +188,8 @@ def apart(call: Callable[[int], int], argument: int) -> int:
 def memory() -> dict[str, Any]:
     """Return megabytes by the number of networks in one stack, and under a bound."""
     base = apart(train_stack, 1)
-    stacks = {n: apart(train_stack, n) - base for n in (256, 512, 1024)}
-    bounds = [base + 64 * MEBI, base + 256 * MEBI]
+    stacks = {n: apart(train_stack, n) - base for n in (1024, 2048, 4096)}
+    bounds = [base + 32 * MEBI, base + 256 * MEBI]
     return {
         "process": base / MEBI,
         "stacks": {str(n): taken / MEBI for n, taken in stacks.items()},

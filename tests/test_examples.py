@@ -141,3 +141,10 @@ def test_branches_off_one_stable_run():
     for row in rows:
         assert row["rate"] == 0.0
         assert row["after"] < row["before"], "a cooldown is worth what it costs"
+
+
+def test_the_documents_show_the_example_as_it_is():
+    source = (EXAMPLES / "own_task.py").read_text()
+    shown = (EXAMPLES.parent / "docs" / "tasks.md").read_text()
+    assert source[source.index("def make_task") :] in shown
+    assert len(source[source.index("def make_task") :].splitlines()) <= 16

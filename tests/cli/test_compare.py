@@ -131,6 +131,8 @@ def test_the_command_it_tells_is_this_one(out: Path) -> None:
         (["--peaks", "0.1,x"], "could not convert string to float: 'x'"),
         (["--peaks", "1,0.1"], "must be in ascending order"),
         (["--peaks", "0,1"], "must be finite and above 0"),
+        (["--task", "text:nowhere.txt"], "nowhere.txt' cannot be read: No such file"),
+        (["--task", "nowhere.py:make"], "nowhere.py' cannot be read: No such file"),
         (["--jobs", "0"], "0 is not in the range x>=1"),
         (["--engine", "threads"], "engine='threads' is not known: write population, processes, da"),
         (["--engine", "population", "--jobs", "2"], "jobs=2 cannot be done in one process"),
@@ -160,6 +162,59 @@ def test_too_little_memory_is_told(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "memory=1,000,000 bytes are too little: one network of task" in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--memory", "1MiB"], "memory=1,048,576 bytes are too little"),
+        (["--device", "abacus"], "device='abacus' is none that torch can use here"),
+    ],
+)
+def test_what_a_worker_cannot_do_is_told(options: list[str], words: str, tmp_path: Path) -> None:
+    result = call(tmp_path / "out", *TINY, *options)
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+OWN = """
+import torch
+from torch import nn
+from lehr.lab import Task
+
+def make_task():
+    inputs = torch.linspace(-1, 1, 80).view(-1, 1)
+    def model(): return nn.Sequential(nn.Linear(1, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
+    return Task.from_tensors(inputs, inputs.abs(), model, nn.functional.mse_loss)
+"""
+
+
+@pytest.mark.parametrize("jobs", ["1", pytest.param("2", marks=pytest.mark.slow)])
+def test_why_networks_are_trained_alone_is_said_once(jobs: str, tmp_path: Path) -> None:
+    path = tmp_path / "own.py"
+    path.write_text(OWN)
+    task = f"{path}:make_task"
+    result = call(tmp_path / "out", *TINY, "--task", task, "--jobs", jobs, "--memory", "8GiB")
+    assert result.exit_code == 0
+    told = [
+        f"{optimizer} is trained one run after another: its network keeps running "
+        "numbers (1.running_mean, 1.running_var, 1.num_batches_tracked)"
+        for optimizer in ("momentum", "adam")
+    ]
+    assert sorted(result.stderr.splitlines()) == sorted(told)
+    found = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert found["task"]["name"] == "own.py:make_task"
+    assert found["task"]["score"] == "exp(-test loss)"
+    # Another file of the same name is another task; the same file elsewhere is not.
+    (tmp_path / "sub").mkdir()
+    moved = path.rename(tmp_path / "sub" / "mine.py")
+    again = call(tmp_path / "out", *TINY, "--task", f"{moved}:make_task", "--jobs", jobs)
+    assert "20 of 20 trials were already in" in again.stderr
+    moved.write_text(OWN.replace("Linear(1, 4)", "Linear(1, 4, bias=False)"))
+    changed = call(tmp_path / "out", *TINY, "--task", f"{moved}:make_task", "--jobs", jobs)
+    assert changed.exit_code == 0
+    assert "already" not in changed.stderr
 
 
 def test_a_folder_with_something_else_in_it_is_refused(tmp_path: Path) -> None:

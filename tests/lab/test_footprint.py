@@ -8,7 +8,9 @@ import pytest
 
 import lehr
 from lehr.lab import footprint as module
-from lehr.lab.footprint import MOST, Footprint, fitting, footprint, process_bytes
+from lehr.lab.engine import EngineError
+from lehr.lab.footprint import MOST, Footprint, fitting, footprint
+from lehr.lab.memory import own_bytes
 from lehr.lab.plan import Pair, Plan
 from lehr.lab.population import run
 from lehr.lab.task import find_task
@@ -50,7 +52,7 @@ def test_without_a_bound_small_networks_are_trained_by_the_hundred() -> None:
 def test_a_bound_makes_smaller_stacks_and_the_same_outcomes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "process_bytes", lambda: 5 * MEBI)
+    monkeypatch.setattr(module, "own_bytes", lambda: 5 * MEBI)
     made: list[int] = []
     stack = module.Stack
 
@@ -72,7 +74,7 @@ def test_a_bound_makes_smaller_stacks_and_the_same_outcomes(
 
 
 def test_too_little_memory_is_refused_and_told_what_would_do() -> None:
-    with pytest.raises(ValueError, match=r"memory=1,048,576 bytes are too little") as caught:
+    with pytest.raises(EngineError, match=r"memory=1,048,576 bytes are too little") as caught:
         run([TRIAL], memory=MEBI)
     (least,) = (int(word[:-3]) for word in str(caught.value).split() if word.endswith("MiB"))
     assert run([TRIAL], memory=least * MEBI)[0].diverged is None
@@ -81,10 +83,9 @@ def test_too_little_memory_is_refused_and_told_what_would_do() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's record of a process's peak")
 def test_a_process_stays_within_its_bound() -> None:
-    assert process_bytes() > 50 * MEBI
+    assert own_bytes() > 50 * MEBI
     program = """
 import dataclasses, resource, sys
-from lehr.lab.footprint import process_bytes
 from lehr.lab.plan import Pair, Plan
 from lehr.lab.population import run
 from lehr.lab.task import find_task

@@ -104,7 +104,13 @@ def _split(value: str) -> list[str]:
 
 
 @click.command(cls=_Terse)
-@click.option("--task", default="digits", show_default=True, help="What is trained.")
+@click.option(
+    "--task",
+    default="digits",
+    show_default=True,
+    help="What is trained: digits, digits-conv, mnist5k, breast_cancer, quadratic, text:FILE, or "
+    "FILE.py:FUNCTION for a task of your own.",
+)
 @click.option(
     "--optimizers", callback=_between_commas(str), help="Names between commas.  [default: all]"
 )

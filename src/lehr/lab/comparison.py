@@ -185,7 +185,7 @@ def _train(
 
 def _obstacles(plan: Plan, engaged: Crew, device: str) -> dict[str, str]:
     """Why trials with an optimizer cannot be trained side by side, where they cannot."""
-    things = [(plan.task, optimizer, device) for optimizer in plan.optimizers]
+    things = [(plan.pinned, optimizer, device) for optimizer in plan.optimizers]
     reasons = ask(_obstacle, things, engaged)
     return {o: why for o, why in zip(plan.optimizers, reasons, strict=True) if why is not None}
 

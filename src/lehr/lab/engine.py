@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, TypeVar, cast
 
+from lehr.lab.memory import own_bytes
 from lehr.lab.plan import Flight
 from lehr.lab.trial import Kept, Trial
 
@@ -55,8 +56,20 @@ class Means(NamedTuple):
     device: str = "cpu"
 
     def shared(self, jobs: int) -> Means:
-        """What each of so many workers of one machine has."""
-        return self if self.memory is None else self._replace(memory=self.memory // jobs)
+        """What each of so many workers of one machine has, beside this process.
+
+        Raises:
+            EngineError: If this process alone takes all of the memory.
+        """
+        if self.memory is None:
+            return self
+        left = self.memory - (own_bytes() if self.device == "cpu" else 0)
+        if left <= 0:
+            raise EngineError(
+                f"memory={self.memory:,} bytes are too little: this process alone takes "
+                f"{own_bytes():,}"
+            )
+        return self._replace(memory=left // jobs)
 
 
 UNBOUNDED = Means()

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 import weakref
 from dataclasses import replace
 from functools import cache
@@ -14,14 +13,18 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
 from lehr.catalogue.decay import constant
+from lehr.lab.engine import EngineError
+from lehr.lab.memory import own_bytes
 from lehr.lab.stack import MEASURED, Stack
 from lehr.lab.task import Task
 from lehr.lab.trial import Trial
 
-__all__ = ["MOST", "Footprint", "fitting", "footprint", "process_bytes"]
+__all__ = ["MOST", "Footprint", "fitting", "footprint"]
 
 MOST = 256
 """Networks in a stack at most: more are not faster, because they leave the processor's cache."""
+
+_MOST_ELSEWHERE = 4096  # devices that do thousands of things at once
 
 _USUAL = 2**30
 
@@ -77,9 +80,9 @@ class Footprint(NamedTuple):
         """The bytes of a stack of so many networks."""
         return self.fixed + self.training * count + self.measuring * min(count, MEASURED)
 
-    def most(self, memory: int) -> int:
-        """How many networks fit, from 0 to `MOST`."""
-        return next((count for count in range(MOST, 0, -1) if self.of(count) <= memory), 0)
+    def most(self, memory: int, limit: int = MOST) -> int:
+        """How many networks fit, from 0 to the limit."""
+        return next((count for count in range(limit, 0, -1) if self.of(count) <= memory), 0)
 
 
 @cache
@@ -111,21 +114,6 @@ def _most(trial: Trial, task: Task, device: str, count: int) -> tuple[int, int]:
     return trained, living.most
 
 
-@cache
-def process_bytes() -> int:
-    """Return the bytes that this process took at most until this was first asked.
-
-    Raises:
-        ValueError: Where the system does not tell.
-    """
-    if sys.platform == "win32":
-        raise ValueError("memory cannot be bounded on Windows, which does not tell what is taken")
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
-
-
 def fitting(trial: Trial, task: Task, memory: int | None, device: str = "cpu") -> int:
     """Return how many networks like this one to train at a time.
 
@@ -137,20 +125,21 @@ def fitting(trial: Trial, task: Task, memory: int | None, device: str = "cpu") -
         device: Where they are trained.
 
     Raises:
-        ValueError: If the memory does not suffice for one.
+        EngineError: If the memory does not suffice for one.
     """
     task.load()
     # Before it is measured, because measuring takes memory, too.
-    base = process_bytes() if memory is not None and device == "cpu" else 0
+    base = own_bytes() if memory is not None and device == "cpu" else 0
     usual = {"peak": 1.0, "seed": 0, "schedule": constant(), "momentum": None}
     alike = replace(trial, steps=max(trial.steps, _UPDATES), **usual)
     found = footprint(alike, task, device)
-    count = found.most(_USUAL if memory is None else memory - base)
+    limit = MOST if device == "cpu" else _MOST_ELSEWHERE
+    count = found.most(_USUAL if memory is None else memory - base, limit)
     if memory is None:
         return max(count, 1)
     if not count:
         need = base + found.of(1)
-        raise ValueError(
+        raise EngineError(
             f"memory={memory:,} bytes are too little: one network of task {task.name!r} takes this "
             f"process to {need:,}; give at least {-(-need // 2**20)}MiB"
         )

@@ -10,6 +10,7 @@ from itertools import pairwise
 import torch
 
 from lehr.lab.alone import Alone
+from lehr.lab.engine import EngineError
 from lehr.lab.footprint import fitting
 from lehr.lab.stack import Stack, in_order
 from lehr.lab.suitable import obstacle
@@ -35,7 +36,8 @@ def run(
     Arguments:
         trials: At least one, of one task, optimizer and number of steps.
         stopped: Asked before every update; once it says True, the training is given up.
-        memory: Bytes that this process may take; None leaves it unbounded.
+        memory: Bytes that this process may take, or its networks where they are on another device;
+            None leaves it to what is fast.
         device: Where to train, as torch names it.
 
     Returns:
@@ -43,7 +45,8 @@ def run(
 
     Raises:
         ValueError: For no trials, trials that differ in anything else, an unknown task or
-            optimizer, a schedule that gives a rate below 0, or too little memory for one network.
+            optimizer, or a schedule that gives a rate below 0.
+        EngineError: If there is no such device, or the memory is too little for one network.
         StoppedError: If ``stopped`` said so.
     """
     kinds = {(t.task, t.optimizer, t.steps) for t in trials}
@@ -53,6 +56,7 @@ def run(
             "trained together must share one"
         )
     task = find_task(trials[0].task)
+    _check_device(device)
     with _one_thread():
         if obstacle(trials[0].task, trials[0].optimizer):
             return [_alone(trial, task, stopped, device) for trial in trials]
@@ -64,6 +68,15 @@ def run(
             found = train(group, task, Stack(group, task, device), stopped)
             outcomes.update(zip(places, found, strict=True))
     return [outcomes[place] for place in range(len(trials))]
+
+
+def _check_device(device: str) -> None:
+    try:
+        torch.empty(0, device=device)
+    # What torch raises for a device depends on how it was built.
+    except (RuntimeError, AssertionError) as error:
+        line = str(error).strip().partition("\n")[0]
+        raise EngineError(f"device={device!r} is none that torch can use here: {line}") from error
 
 
 def _alone(trial: Trial, task: Task, stopped: Callable[[], bool], device: str) -> Outcome:
