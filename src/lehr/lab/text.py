@@ -51,7 +51,8 @@ def text_task(path: str, content: bytes) -> Task:
         raise TaskError(
             f"text {name!r} has {len(text):,} characters: it needs at least {_SHORTEST:,}"
         )
-    known = sorted(set(text))
+    counts = Counter(text)
+    known = sorted(counts)
     held_out = int(len(text) * _HELD_OUT) // 2
     ends = (len(text) - 2 * held_out, len(text) - held_out, len(text))
     starts = (
@@ -62,10 +63,15 @@ def text_task(path: str, content: bytes) -> Task:
 
     @cache
     def load() -> Data:
+        import numpy as np
         import torch
 
-        codes = torch.tensor([*map({c: i for i, c in enumerate(known)}.__getitem__, text)])
-        windows = [torch.stack([codes[a : a + _CONTEXT + 1] for a in part]) for part in starts]
+        points = np.frombuffer(text.encode("utf-32-le"), np.uint32)
+        # `known` is in the order of its code points.
+        codes = torch.from_numpy(np.searchsorted([*map(ord, known)], points))
+        windows = [
+            codes[torch.tensor(part).unsqueeze(1) + torch.arange(_CONTEXT + 1)] for part in starts
+        ]
         return Data(*(Split(w[:, :-1].contiguous(), w[:, 1:].contiguous()) for w in windows))
 
     def model(generator: torch.Generator) -> nn.Module:
@@ -85,7 +91,7 @@ def text_task(path: str, content: bytes) -> Task:
         test=len(starts[2]),
         batch_size=_BATCH,
         score_name="test characters guessed",
-        chance=Counter(text).most_common(1)[0][1] / len(text),
+        chance=max(counts.values()) / len(text),
         load=load,
         model=model,
         loss=cross_entropy,
