@@ -22,17 +22,17 @@ import argparse
 import json
 import math
 import multiprocessing
-import resource
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch.nn import functional
 
 from lehr.lab.footprint import MOST, footprint
+from lehr.lab.memory import own_bytes
 from lehr.lab.optimizers import find_optimizer
 from lehr.lab.plan import Pair, Plan
 from lehr.lab.population import run
@@ -147,30 +147,40 @@ def costs(rounds: int) -> dict[str, float]:
     return {name: 1e6 * seconds for name, seconds in fastest(turns, rounds).items()}
 
 
-def peak_of(call: Callable[[], object]) -> int:
-    """Return the most bytes that this process takes while it calls."""
+def taken(call: Callable[[], object]) -> tuple[int, int]:
+    """Return the bytes that this process takes now, and at most while it calls (Linux tells)."""
+
+    def told(name: str) -> int:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(1024 * int(line.split()[1]) for line in lines if line.startswith(name))
+
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before = told("VmRSS:")
     call()
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else 1024 * most
+    return before, told("VmHWM:")
 
 
-def train_stack(count: int) -> int:
-    """Train a stack of so many networks for a little while; return the process's peak."""
+def train_stack(count: int) -> tuple[int, int]:
+    """Train so many networks in one stack for a little while."""
     task = find_task("digits")
     torch.set_num_threads(1)
 
-    def train() -> None:
-        stack = Stack(trials_of("adam", count, steps=20), task)
+    def train(networks: int) -> None:
+        stack = Stack(trials_of("adam", networks, steps=20), task)
         for _ in range(10):
             stack.update()
         stack.measure(task.load().test)
 
-    return peak_of(train)
+    train(1)  # what is imported and kept for good is there then
+    return taken(lambda: train(count))
 
 
-def train_bounded(memory: int) -> int:
-    """Train 1,024 trials within some memory; return the process's peak."""
-    return peak_of(lambda: run(trials_of("adam", 1024, steps=10), memory=memory))
+def train_bounded(spare: int) -> tuple[int, int]:
+    """Train 1,024 trials within so many bytes more than the process takes; tell bound and peak."""
+    run(trials_of("adam", 1, steps=2))
+    bound = own_bytes() + spare
+    _, peak = taken(lambda: run(trials_of("adam", 1024, steps=10), memory=bound))
+    return bound, peak
 
 
 def expected(count: int) -> int:
@@ -179,23 +189,23 @@ def expected(count: int) -> int:
     return footprint(trials_of("adam", 1, steps=20)[0], task, "cpu").of(count)
 
 
-def apart(call: Callable[[int], int], argument: int) -> int:
-    """Call in a fresh process, whose peak nothing else has raised."""
+def apart(call: Callable[[int], Any], argument: int) -> Any:
+    """Call in a fresh process, whose memory nothing else has taken."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(call, (argument,))
 
 
 def memory() -> dict[str, Any]:
     """Return megabytes by the number of networks in one stack, and under a bound."""
-    base = apart(train_stack, 1)
-    stacks = {n: apart(train_stack, n) - base for n in (1024, 2048, 4096)}
-    bounds = [base + 32 * MEBI, base + 256 * MEBI]
-    return {
-        "process": base / MEBI,
-        "stacks": {str(n): taken / MEBI for n, taken in stacks.items()},
-        "expected": {str(n): apart(expected, n) / MEBI for n in stacks},
-        "bounded": {f"{bound / MEBI:.0f}": apart(train_bounded, bound) / MEBI for bound in bounds},
-    }
+    found: dict[str, Any] = {"stacks": {}, "expected": {}, "bounded": {}}
+    for count in (256, 1024, 4096):
+        before, peak = apart(train_stack, count)
+        found["stacks"][str(count)] = (peak - before) / MEBI
+        found["expected"][str(count)] = apart(expected, count) / MEBI
+    for spare in (16, 128):
+        bound, peak = apart(train_bounded, spare * MEBI)
+        found["bounded"][f"{bound / MEBI:.0f}"] = peak / MEBI
+    return found
 
 
 def show(result: dict[str, Any]) -> None:
@@ -210,11 +220,11 @@ def show(result: dict[str, Any]) -> None:
         print("one trial's update by the number of trials, microseconds, one processor")
         print("  " + ", ".join(f"{n}: {value:.1f}" for n, value in result["costs"].items()))
         found = result["memory"]
-        print(f"memory: {found['process']:.0f} MiB of the process, and by networks in one stack")
-        for n, taken in found["stacks"].items():
-            print(f"  {n}: {taken:.0f} MiB more; reckoned with {found['expected'][n]:.0f}")
-        for bound, taken in found["bounded"].items():
-            print(f"  1,024 trials within {bound} MiB took {taken:.0f}")
+        print("memory by the number of networks in one stack")
+        for n, used in found["stacks"].items():
+            print(f"  {n}: {used:.0f} MiB; reckoned with {found['expected'][n]:.0f}")
+        for bound, peak in found["bounded"].items():
+            print(f"  1,024 trials, the whole process within {bound} MiB: took {peak:.0f}")
 
 
 def main() -> None:

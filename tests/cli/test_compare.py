@@ -164,17 +164,10 @@ def test_too_little_memory_is_told(tmp_path: Path) -> None:
     assert result.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        (["--memory", "1MiB"], "memory=1,048,576 bytes are too little"),
-        (["--device", "abacus"], "device='abacus' is none that torch can use here"),
-    ],
-)
-def test_what_a_worker_cannot_do_is_told(options: list[str], words: str, tmp_path: Path) -> None:
-    result = call(tmp_path / "out", *TINY, *options)
+def test_too_little_memory_is_told(tmp_path: Path) -> None:
+    result = call(tmp_path / "out", *TINY, "--memory", "1MiB")
     assert result.exit_code == 2
-    assert words in result.stderr
+    assert "memory=1,048,576 bytes are too little" in result.stderr
     assert result.stderr.count("\n") == 1
 
 

@@ -10,7 +10,6 @@ from itertools import pairwise
 import torch
 
 from lehr.lab.alone import Alone
-from lehr.lab.engine import EngineError
 from lehr.lab.footprint import fitting
 from lehr.lab.stack import Stack, in_order
 from lehr.lab.suitable import obstacle
@@ -46,7 +45,7 @@ def run(
     Raises:
         ValueError: For no trials, trials that differ in anything else, an unknown task or
             optimizer, or a schedule that gives a rate below 0.
-        EngineError: If there is no such device, or the memory is too little for one network.
+        EngineError: If the memory is too little for one network.
         StoppedError: If ``stopped`` said so.
     """
     kinds = {(t.task, t.optimizer, t.steps) for t in trials}
@@ -56,7 +55,6 @@ def run(
             "trained together must share one"
         )
     task = find_task(trials[0].task)
-    _check_device(device)
     with _one_thread():
         if obstacle(trials[0].task, trials[0].optimizer):
             return [_alone(trial, task, stopped, device) for trial in trials]
@@ -68,15 +66,6 @@ def run(
             found = train(group, task, Stack(group, task, device), stopped)
             outcomes.update(zip(places, found, strict=True))
     return [outcomes[place] for place in range(len(trials))]
-
-
-def _check_device(device: str) -> None:
-    try:
-        torch.empty(0, device=device)
-    # What torch raises for a device depends on how it was built.
-    except (RuntimeError, AssertionError) as error:
-        line = str(error).strip().partition("\n")[0]
-        raise EngineError(f"device={device!r} is none that torch can use here: {line}") from error
 
 
 def _alone(trial: Trial, task: Task, stopped: Callable[[], bool], device: str) -> Outcome:
