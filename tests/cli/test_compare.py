@@ -164,13 +164,6 @@ def test_too_little_memory_is_told(tmp_path: Path) -> None:
     assert result.stderr.count("\n") == 1
 
 
-def test_too_little_memory_is_told(tmp_path: Path) -> None:
-    result = call(tmp_path / "out", *TINY, "--memory", "1MiB")
-    assert result.exit_code == 2
-    assert "memory=1,048,576 bytes are too little" in result.stderr
-    assert result.stderr.count("\n") == 1
-
-
 OWN = """
 import torch
 from torch import nn
