@@ -339,3 +339,39 @@ def test_rates_of_its_own_are_no_base_for_another_scheduler(name: str, arguments
     optimizer = make_optimizer("sgd", (0.3,))
     getattr(ours, name)(optimizer, **arguments)
     assert optimizer.param_groups[0]["initial_lr"] == 0.3
+
+
+@pytest.mark.parametrize("bases", [(0.1,), (0.1, 0.3)])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_function_is_asked_once_for_each_step_and_not_ahead_of_time(
+    kind: str, bases: tuple[float, ...]
+):
+    asked: list[int] = []
+
+    def factor(epoch: int) -> float:
+        asked.append(epoch)
+        if epoch > 6:
+            raise LookupError("there is no value")
+        return 1 / (1 + epoch)
+
+    optimizer = make_optimizer(kind, bases)
+    scheduler = ours.LambdaLR(optimizer, factor)
+    drive(optimizer, scheduler, 6)
+    assert asked == [0, 1, 2, 3, 4, 5, 6]
+    before = read(optimizer)
+    for _ in range(2):
+        with pytest.raises(LookupError):
+            scheduler.step()
+    assert (read(optimizer), scheduler.last_epoch) == (before, 6)
+    with pytest.warns(UserWarning, match="epoch parameter"):
+        scheduler.step(2)
+    assert rates(optimizer) == pytest.approx([base / 3 for base in bases], rel=1e-15)
+
+
+def test_a_rate_that_is_set_by_hand_is_seen_between_functions_values():
+    optimizer = make_optimizer()
+    scheduler = ours.LambdaLR(optimizer, lambda n: 0.5**n)
+    drive(optimizer, scheduler, 3)
+    optimizer.param_groups[0]["lr"] = 0.8
+    drive(optimizer, scheduler, 2)
+    assert rates(optimizer) == pytest.approx([0.2])

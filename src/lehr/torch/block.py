@@ -35,14 +35,15 @@ class Block:
 
     Attributes:
         put: Writes an entry, unless somebody else has changed what was written last.
-        entries: What it writes, the last step first, so that the next one is popped from the end.
+        entries: What it writes, the last step first, so that the next one is popped from the end;
+            or what is asked for as it is taken.
         lane: What writes, where it is one even lane.
         pair: What writes, where it is two of them.
         levels: The levels of each track, from the position on.
     """
 
     put: Callable[[Sequence[Group], Any], bool]
-    entries: list[Any]
+    entries: list[Any] | Asked
     lane: Even | None
     pair: tuple[Even, Even] | None
     levels: list[NDArray[np.float64]]
@@ -55,6 +56,7 @@ def fill(
     groups: Sequence[Group],
     board: Board,
     size: int = LONG,
+    asks: bool = False,
 ) -> Block:
     """Compute the values from a position on, write the first of them, and return the rest.
 
@@ -65,6 +67,8 @@ def fill(
         groups: The optimizer's.
         board: Its board, which keeps the lanes.
         size: How many steps, at most.
+        asks: Whether schedules that call a function of the user's are asked step by step, rather
+            than for one step only.
 
     Raises:
         ScheduleError: If there is no finite value at the position; nothing is written then.
@@ -72,7 +76,9 @@ def fill(
     together = _by_place(tracks)
     if any(_kind(driving, groups) is Each for driving in together):
         size = min(size, max(_FEWEST, _NUMBERS // max(len(groups), 1)))
-    if any(track.one_by_one for track in tracks):
+    one_by_one = any(track.one_by_one for track in tracks)
+    left = int(min(LONG, last - position)) if one_by_one and asks else 0
+    if one_by_one:
         size = 1
     steps = np.arange(position, position + int(min(size, last - position + 1)))
     levels = _levels(tracks, steps)
@@ -87,13 +93,85 @@ def fill(
         columns.append(_entries(driving, by_track, lane, len(groups)))
     for lane, column in zip(lanes, columns, strict=True):
         lane.write(groups, column[0])
-    if len(lanes) == 1:
+    single = len(lanes) == 1
+    if left:
+        asked = [_asking(driving, lane) for driving, lane in zip(together, lanes, strict=True)]
+        entries = Asked(asked[0] if single else partial(_all, asked), position + 1, left)
+    else:
+        entries = (columns[0] if single else list(zip(*columns, strict=True)))[:0:-1]
+    if single:
         even = lanes[0] if isinstance(lanes[0], Even) else None
-        return Block(lanes[0].put, columns[0][:0:-1], even, None, levels)
+        return Block(lanes[0].put, entries, even, None, levels)
     evens = [lane for lane in lanes if isinstance(lane, Even)]
     pair = (evens[0], evens[1]) if len(evens) == len(lanes) == 2 else None
-    entries = list(zip(*columns, strict=True))[:0:-1]
     return Block(partial(_put_all, lanes), entries, None, pair, levels)
+
+
+class Asked:
+    """Entries that are computed as they are taken, in the place of a list of them.
+
+    Arguments:
+        entry: Gives the entry of a step.
+        first: The step of the next entry.
+        left: How many there are.
+    """
+
+    __slots__ = ("_entry", "_first", "_kept", "_left")
+
+    def __init__(self, entry: Callable[[int], Any], first: int, left: int) -> None:
+        self._entry, self._first, self._left = entry, first, left
+        self._kept: list[Any] = []
+
+    def __len__(self) -> int:
+        return self._left
+
+    def pop(self) -> Any:
+        """Take the next entry; where it cannot be computed, it is still to be taken."""
+        entry = self._kept.pop() if self._kept else self._entry(self._first)
+        self._first += 1
+        self._left -= 1
+        return entry
+
+    def append(self, entry: Any) -> None:
+        """Put an entry back that was taken."""
+        self._kept.append(entry)
+        self._first -= 1
+        self._left += 1
+
+    def __getitem__(self, index: int) -> Any:
+        entry = self.pop()
+        self.append(entry)
+        return entry
+
+
+def _all(asked: Sequence[Callable[[int], Any]], position: int) -> tuple[Any, ...]:
+    return tuple(entry(position) for entry in asked)
+
+
+def _asking(driving: Sequence[Track], lane: Lane) -> Callable[[int], Any]:
+    """Return what gives a lane's entry of a step, one at a time."""
+    if isinstance(lane, Lines):
+        return driving[0].level
+    if isinstance(lane, Even):
+        return partial(_on_line, driving[0], *driving[0].line(0))
+    size = len(driving[0].bindings)
+    lines = [(track, [(index, *track.line(index)) for index in track.groups]) for track in driving]
+    return partial(_on_lines, lines, size)
+
+
+def _on_line(track: Track, offset: float, gain: float, position: int) -> float:
+    return offset + gain * track.level(position)
+
+
+def _on_lines(
+    lines: Sequence[tuple[Track, Sequence[tuple[int, float, float]]]], size: int, position: int
+) -> list[float | None]:
+    entry: list[float | None] = [None] * size
+    for track, places in lines:
+        level = track.level(position)
+        for index, offset, gain in places:
+            entry[index] = offset + gain * level
+    return entry
 
 
 def _put_all(lanes: Sequence[Lane], groups: Sequence[Group], entry: Sequence[Any]) -> bool:

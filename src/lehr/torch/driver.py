@@ -42,6 +42,10 @@ class Driver(Member):
     _deprecates_epoch = False
     """Whether ``step(epoch)`` warns, as torch's own schedulers do."""
 
+    _asks = False
+    """Whether a user's function is asked as the values are taken; else each of its steps is slow,
+    as whoever looks at the values ahead of time wants it."""
+
     # What is worked with is no attribute that people see in ``vars(scheduler)``, or compare there.
     __slots__ = (
         *("_tracks", "_stop", "_shift", "_fraction", "_ahead", "_block", "_lane", "_pair", "_put"),
@@ -75,7 +79,7 @@ class Driver(Member):
     def _begin_at(self, position: int) -> None:
         """Set all that is not the plan to where a new scheduler stands."""
         self._stop, self._shift, self._fraction = position, 0, 0.0
-        self._ahead: list[Any] = []
+        self._ahead: Any = []
         self._block: Block | None = None
         self._lane: Even | None = None
         self._pair: tuple[Even, Even] | None = None
@@ -337,7 +341,7 @@ class Driver(Member):
         position = self.last_epoch
         groups = self.optimizer.param_groups
         end, size = self._block_end(position), self._size_next
-        block = fill(self._tracks, position, end, groups, board, size)
+        block = fill(self._tracks, position, end, groups, board, size, self._asks)
         self._ahead = block.entries
         self._stop = position + len(block.entries)
         self._block, self._lane, self._pair, self._put = block, block.lane, block.pair, block.put

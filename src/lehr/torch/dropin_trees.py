@@ -393,6 +393,11 @@ def _checked(name: str, optimizer: Any, children: Any) -> list[Driver]:
                 f"{kind.__module__}.{kind.__qualname__}: write lehr.torch.{kind.__name__}, or take "
                 f"torch.optim.lr_scheduler.{name}, which takes those of lehr.torch as well"
             )
+        if any(type(track) is not Track for track in child._tracks):
+            raise ScheduleError(
+                f"the {type(child).__name__} at index {index} goes by the time, and a container by "
+                "the position: write one schedule of both, and drive that"
+            )
         if any(child is other for other in found[:index]):
             raise ScheduleError(f"the scheduler at index {index} is there twice: {child!r}")
     return found
