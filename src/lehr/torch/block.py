@@ -150,7 +150,7 @@ def _all(asked: Sequence[Callable[[int], Any]], position: int) -> tuple[Any, ...
 
 def _asking(driving: Sequence[Track], lane: Lane) -> Callable[[int], Any]:
     """Return what gives a lane's entry of a step, one at a time."""
-    if isinstance(lane, Lines):
+    if isinstance(lane, Lines | Fill):
         return driving[0].level
     if isinstance(lane, Even):
         return partial(_on_line, driving[0], *driving[0].line(0))
