@@ -133,6 +133,34 @@ def test_a_refused_step_leaves_everything():
         assert scheduler.last_epoch == 10
 
 
+def test_a_jump_that_is_refused_leaves_everything():
+    optimizer = make_optimizer()
+    schedule = lehr.hold(100, at=0.01) >> lehr.hold(at=1.0)
+    scheduler = Scheduler(optimizer, schedule, 200, guards={"jump": "error"})
+    # It is seen ahead of time: the run need not come there to be stopped.
+    for _ in range(2):
+        trained(optimizer)
+        with pytest.raises(GuardError, match="at step 100"):
+            scheduler.step()
+        assert scheduler.last_epoch == 0
+        assert rates(optimizer) == pytest.approx([0.001])
+
+
+def test_a_state_does_not_depend_on_how_it_came_there():
+    run = lehr.warmup(50) >> lehr.cosine()
+    stepped, sought = make_optimizer(), make_optimizer()
+    a, b = Scheduler(stepped, run, 300), Scheduler(sought, run, 300)
+    for t in range(120):
+        assert a.state_dict()["highest"] == pytest.approx(min(t / 50, 1.0))
+        trained(stepped)
+        a.step()
+        if t % 7 == 3:
+            b.seek(t + 1)
+            if t > 52:
+                same = {"_step_count": 1, "highest": b.state_dict()["highest"]}
+                assert b.state_dict() == {**a.state_dict(), **same}
+
+
 def test_a_training_without_mistakes_is_silent():
     optimizer = make_optimizer(rates=(0.1, 0.3))
     schedule = lehr.warmup("5%") >> lehr.cosine(100, to=0.001).repeat()

@@ -19,12 +19,15 @@ from lehr.torch.track import Group, Place, Track
 if TYPE_CHECKING:
     from lehr.torch.board import Board
 
-__all__ = ["LONG", "SHORT", "Block", "fill"]
+__all__ = ["LONG", "SHORT", "Block", "Levels", "fill"]
 
 # Steps computed at once: few enough to stay in the cache, enough that their cost vanishes; fewer
 # where each group has values of its own, and after a position was sought, which may be left again.
 LONG: Final = 4096
 SHORT: Final = 32
+Levels = list[NDArray[np.float64]]
+"""The levels of each track, from a position on."""
+
 _NUMBERS: Final = 65_536
 _FEWEST: Final = 16
 
@@ -39,14 +42,12 @@ class Block:
             or what is asked for as it is taken.
         lane: What writes, where it is one even lane.
         pair: What writes, where it is two of them.
-        levels: The levels of each track, from the position on.
     """
 
     put: Callable[[Sequence[Group], Any], bool]
     entries: list[Any] | Asked
     lane: Even | None
     pair: tuple[Even, Even] | None
-    levels: list[NDArray[np.float64]]
 
 
 def fill(
@@ -57,6 +58,7 @@ def fill(
     board: Board,
     size: int = LONG,
     asks: bool = False,
+    look: Callable[[Levels], object] = lambda _: None,
 ) -> Block:
     """Compute the values from a position on, write the first of them, and return the rest.
 
@@ -69,6 +71,7 @@ def fill(
         size: How many steps, at most.
         asks: Whether schedules that call a function of the user's are asked step by step, rather
             than for one step only.
+        look: Is shown the levels of each track before anything is written.
 
     Raises:
         ScheduleError: If there is no finite value at the position; nothing is written then.
@@ -82,6 +85,7 @@ def fill(
         size = 1
     steps = np.arange(position, position + int(min(size, last - position + 1)))
     levels = _levels(tracks, steps)
+    look(levels)
     by_track = {id(track): level for track, level in zip(tracks, levels, strict=True)}
     lanes: list[Lane] = []
     columns: list[list[Any]] = []
@@ -101,10 +105,10 @@ def fill(
         entries = (columns[0] if single else list(zip(*columns, strict=True)))[:0:-1]
     if single:
         even = lanes[0] if isinstance(lanes[0], Even) else None
-        return Block(lanes[0].put, entries, even, None, levels)
+        return Block(lanes[0].put, entries, even, None)
     evens = [lane for lane in lanes if isinstance(lane, Even)]
     pair = (evens[0], evens[1]) if len(evens) == len(lanes) == 2 else None
-    return Block(partial(_put_all, lanes), entries, None, pair, levels)
+    return Block(partial(_put_all, lanes), entries, None, pair)
 
 
 class Asked:
@@ -188,7 +192,7 @@ def _by_place(tracks: Sequence[Track]) -> list[list[Track]]:
     return list(found.values())
 
 
-def _levels(tracks: Sequence[Track], steps: NDArray[Any]) -> list[NDArray[np.float64]]:
+def _levels(tracks: Sequence[Track], steps: NDArray[Any]) -> Levels:
     """Return each track's levels, cut where one is no longer finite."""
     with np.errstate(over="ignore", invalid="ignore"):
         blocks = [track.levels(steps) for track in tracks]

@@ -23,7 +23,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import EPOCH_DEPRECATION_WARNING
 
 from lehr.errors import PastEnd, ScheduleError
-from lehr.torch.block import LONG, SHORT, Block, fill
+from lehr.torch.block import LONG, SHORT, Block, Levels, fill
 from lehr.torch.board import Board, Change, Family, Updates, board_of
 from lehr.torch.lanes import FEW, Even
 from lehr.torch.member import Member
@@ -341,7 +341,7 @@ class Driver(Member):
         position = self.last_epoch
         groups = self.optimizer.param_groups
         end, size = self._block_end(position), self._size_next
-        block = fill(self._tracks, position, end, groups, board, size, self._asks)
+        block = fill(self._tracks, position, end, groups, board, size, self._asks, self._look)
         self._ahead = block.entries
         self._stop = position + len(block.entries)
         self._block, self._lane, self._pair, self._put = block, block.lane, block.pair, block.put
@@ -351,6 +351,9 @@ class Driver(Member):
     def _block_end(self, position: int) -> float:
         """Return the last step to compute ahead from a position."""
         return self._last_position()
+
+    def _look(self, levels: Levels) -> None:
+        """Be shown the levels of each track from the position on, before they are used."""
 
     def _noticed(self, changes: list[Change]) -> None:
         """Be told what somebody else has changed since the last write."""

@@ -53,7 +53,7 @@ class Saved:
             plan=_plan(scheduler),
             bases=_bases(scheduler),
             changes=scheduler.history,
-            highest=scheduler._highest,
+            highest=scheduler._reached,
             clocks=[wall.state_dict() for wall in scheduler._walls.values()],
             rule=None if scheduler._rule is None else repr(scheduler._rule),
             feedback=dict(scheduler._feedback),

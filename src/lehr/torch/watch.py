@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from lehr.findings import JUMP, check, jump
 from lehr.operators import Over
-from lehr.torch.board import Board, Change
+from lehr.torch.block import Levels
+from lehr.torch.board import Change
 from lehr.torch.driver import Driver
 from lehr.torch.guards import Guards, Mode
 
@@ -37,7 +39,9 @@ class Watched(Driver):
         self._guards = Guards(guards)
         self._scaler = scaler
         self._highest = 0.0
-        self._edge = (-1, 0.0)
+        # The levels that lie ahead, as the highest so far, and where they begin.
+        self._climb, self._climb_from = np.empty(0), 0
+        self._edge: tuple[int, list[float]] = (-1, [])
         self._fights = 0
         self._many = 0
 
@@ -182,32 +186,47 @@ class Watched(Driver):
             )
         super()._move(position)
 
-    def _fill(self, board: Board) -> bool:
-        filled = super()._fill(board)
-        if filled and self._block is not None:
-            for track, levels in zip(self._tracks, self._block.levels, strict=True):
-                if track.slot.name == "lr":
-                    self._look_for_jumps(levels)
-        return filled
+    def _place(self, position: float) -> None:
+        self._highest = self._reached
+        self._climb = np.empty(0)
+        super()._place(position)
 
-    def _look_for_jumps(self, levels: np.ndarray[Any, Any]) -> None:
-        """Look at the levels that were computed ahead, with the one before them."""
+    @property
+    def _reached(self) -> float:
+        """The highest level of the rate so far."""
+        done = self.last_epoch - self._climb_from + 1
+        climb = self._climb[: max(done, 0)]
+        return max(self._highest, float(climb[-1])) if len(climb) else self._highest
+
+    def _look(self, levels: Levels) -> None:
         position = self.last_epoch
-        end, last = self._edge
-        before = last if end == position else None
-        first = levels[0] if before is None else before
-        earlier = np.concatenate([[first], levels[:-1]])
-        if ((earlier > 0) & (levels > JUMP * earlier)).any() and self._guards.watches("jump"):
-            found = jump(levels.tolist(), before, self._highest)
-            if found is not None:
-                index, low, high = found
-                self._guards.tell(
-                    "jump",
-                    f"the rate rises from {low:.4g} to {high:.4g} of its base at once, at step "
-                    f"{position + index}",
-                )
-        self._highest = max(self._highest, float(levels.max()))
-        self._edge = position + len(levels), float(levels[-1])
+        rates = [
+            level
+            for track, level in zip(self._tracks, levels, strict=True)
+            if track.slot.name == "lr"
+        ]
+        for level in rates if self._guards.watches("jump") else ():
+            self._look_for_jumps(position, level)
+        if rates:
+            highest = np.max(rates, axis=0)
+            self._climb, self._climb_from = np.maximum.accumulate(highest), position
+            self._edge = position + len(highest), [float(level[-1]) for level in rates]
+
+    def _look_for_jumps(self, position: int, levels: NDArray[np.float64]) -> None:
+        """Look at the levels that were computed ahead, with those before them."""
+        end, lasts = self._edge
+        before = max(lasts) if end == position else None
+        earlier = np.concatenate([levels[:1] if before is None else [before], levels[:-1]])
+        if not ((earlier > 0) & (levels > JUMP * earlier)).any():
+            return
+        found = jump(levels.tolist(), before, self._highest)
+        if found is not None:
+            index, low, high = found
+            self._guards.tell(
+                "jump",
+                f"the rate rises from {low:.4g} to {high:.4g} of its base at once, at step "
+                f"{position + index}",
+            )
 
     def _noticed(self, changes: list[Change]) -> None:
         rates = [change for change in changes if change[0].name == "lr"]
