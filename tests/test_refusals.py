@@ -175,6 +175,8 @@ LENGTHS = [
     ("linear(5).repeat(stretch=0)", "stretch=0", "greater than 0"),
     ("linear(5).repeat(stretch=-1)", "stretch=-1", "greater than 0"),
     ("linear(5).repeat(stretch=inf)", "stretch=inf", "not finite"),
+    ("linear(5).repeat(stretch=1.8e305)", "stretch=1.8e+305", "longer than any run"),
+    ("linear(5).repeat(stretch=1e-320)", "stretch=9.99989e-321", "must lie between"),
     ("linear(5).repeat(stretch='a')", "stretch='a'", "not a number"),
     ("linear(5).repeat(scale=0)", "scale=0", "greater than 0"),
     ("linear(5).repeat(scale=nan)", "scale=nan", "not finite"),

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any, Final, Literal
 
 from lehr import evaluate
-from lehr.duration import SECONDS, Duration, as_written, round_half_up
+from lehr.duration import LONGEST, SECONDS, Duration, as_written, round_half_up
 from lehr.errors import NeedsClock, NeedsHorizon, PastEnd, ScheduleError, number, whole
 from lehr.evaluate import Curve
 from lehr.evaluate.arithmetic import as_number
@@ -100,6 +100,11 @@ class Repeat(Schedule):
         if self.times is not None:
             object.__setattr__(self, "times", whole("times", self.times, at_least=1))
         object.__setattr__(self, "scale", number("scale", self.scale, above=0))
+        if not 1 / Fraction(LONGEST) <= self.stretch <= LONGEST:
+            raise ScheduleError(
+                f"stretch={float(self.stretch):g} must lie between {1 / LONGEST:g} and "
+                f"{LONGEST:.0e}, which is longer than any run"
+            )
         if self.times is not None:
             self._check_exact(self.times)
         reach = self.inner._reach
