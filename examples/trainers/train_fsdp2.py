@@ -9,6 +9,7 @@ every process. Stopped in the middle, it goes on as if it never was:
 """
 
 import argparse
+import gc
 import os
 import tempfile
 from pathlib import Path
@@ -41,6 +42,9 @@ def work(rank: int, rendezvous: str, out: Path, stop_after: int) -> None:
     )
     # A function of its own: what it builds must be gone before the group is, or torch may hang.
     train(rank, out, stop_after)
+    # What refers to itself, as a wrapped model does, is gone only after this.
+    gc.collect()
+    dist.barrier()
     dist.destroy_process_group()
 
 
