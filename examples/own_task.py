@@ -9,16 +9,12 @@ from lehr.lab import Task
 
 
 def make_task() -> Task:
-    table, kinds = load_wine(return_X_y=True)
-    inputs = torch.tensor(table, dtype=torch.float32)
-    inputs = (inputs - inputs.mean(0)) / inputs.std(0)
-
-    def accuracy(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        return (outputs.argmax(-1) == targets).double().mean()
-
-    def model() -> nn.Module:
-        return nn.Sequential(nn.Linear(13, 16), nn.Tanh(), nn.Linear(16, 3))
-
+    table, kinds = (torch.tensor(part) for part in load_wine(return_X_y=True))
     return Task.from_tensors(
-        inputs, torch.tensor(kinds), model, nn.functional.cross_entropy, accuracy, chance=0.4
+        ((table - table.mean(0)) / table.std(0)).float(),
+        kinds,
+        model=lambda: nn.Sequential(nn.Linear(13, 16), nn.Tanh(), nn.Linear(16, 3)),
+        loss=nn.functional.cross_entropy,
+        score=lambda outputs, targets: (outputs.argmax(-1) == targets).double().mean(),
+        chance=0.4,
     )
