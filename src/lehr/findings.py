@@ -26,7 +26,7 @@ from lehr.leaves import Piece
 from lehr.placing import Run
 from lehr.schedule import Reach, Schedule
 
-__all__ = ["Finding", "check", "jump"]
+__all__ = ["Finding", "check", "jump", "lengths"]
 
 JUMP: Final = 10.0
 """A rise at once by more than this factor, to above anything before, is found."""
@@ -74,11 +74,12 @@ def check(
         raise ScheduleError(f"check: schedule={schedule!r} is not a schedule")
     placed = schedule if over is None else schedule.over(over)
     placed(0)
-    found = [*_lengths(placed), *_jumps(placed), *_end(placed), *_range(placed)]
+    found = [*lengths(placed), *_jumps(placed), *_end(placed), *_range(placed)]
     return [*found, *_groups(optimizer)] if optimizer is not None else found
 
 
-def _lengths(placed: Schedule) -> Iterator[Finding]:
+def lengths(placed: Schedule) -> Iterator[Finding]:
+    """Find what does not fit into its run; this asks for no values."""
     if not isinstance(placed, ops.Over):
         return
     try:

@@ -57,9 +57,13 @@ class Planned(Watched):
             meant = self._meant[name]
             if not meant:
                 chooser.check_used(groups)
+            # Groups mostly share a schedule, which is placed once.
+            placed: dict[Meaning | None, Meaning | None] = {None: None}
             for index in range(len(meant), len(groups)):
                 meaning = chooser.of(index, groups[index])
-                meant.append(None if meaning is None else self._placed(name, meaning))
+                if meaning is not None and meaning not in placed:
+                    placed[meaning] = self._placed(name, meaning)
+                meant.append(placed[meaning])
                 found = True
         if found:
             self._follow()

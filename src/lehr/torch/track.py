@@ -73,8 +73,9 @@ class Slot:
             slot = cls(name, match["key"], int(match["index"]))
         if name in ("momentum", "beta1", "beta2") and name not in first and "betas" in first:
             slot = cls(name, "betas", 1 if name == "beta2" else 0)
+        asked = {id(group) for group in (optimizer.param_groups if groups is None else groups)}
         for index, group in enumerate(optimizer.param_groups):
-            if (groups is None or any(group is g for g in groups)) and not slot.stands_in(group):
+            if id(group) in asked and not slot.stands_in(group):
                 known = [key for key in group if cls(key, key).stands_in(group)]
                 betas = ["beta1", "beta2"] if "betas" in group else []
                 known += [f"{key}[0]" for key in group if cls(key, key, 0).stands_in(group)]

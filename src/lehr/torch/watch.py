@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lehr.findings import JUMP, check, jump
+from lehr.findings import JUMP, jump, lengths
 from lehr.operators import Over
 from lehr.torch.block import Levels
 from lehr.torch.board import Change
@@ -50,7 +50,7 @@ class Watched(Driver):
     def _look_ahead(self) -> None:
         """Tell of what can be seen before the first update."""
         for course in self._courses():
-            for finding in check(course.now) if isinstance(course.now, Over) else []:
+            for finding in lengths(course.now):
                 if finding.name == "warmup":
                     self._guards.tell("warmup", finding.message)
         board = self._attach()
