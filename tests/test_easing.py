@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from collections.abc import Callable
@@ -230,3 +231,12 @@ class TestText:
 
     def test_spaces_do_not_matter(self) -> None:
         assert Ease.of("  power( 2.0 ) ") == Ease.of("power(2)")
+
+
+@pytest.mark.parametrize("ratio", [5e-324, 1e-320, 1e-300, 1e-9, 1 - 2**-53])
+def test_an_exponential_ease_takes_any_ratio_below_one(ratio: float) -> None:
+    run = lehr.ramp(start=1.0, to=0.0, ease=f"exponential({ratio!r})").over(50)
+    values = [run(t) for t in range(51)]
+    assert values[0] == 1.0
+    assert values[-1] == 0.0
+    assert all(before >= after for before, after in itertools.pairwise(values))

@@ -104,10 +104,11 @@ def _exponential(r: float) -> Pair:
     if r >= 1:
         raise ScheduleError(f"exponential ratio={r!r} must be less than 1")
     rate = math.log(r)
-    whole, back = math.expm1(rate), math.expm1(-rate)
+    whole = math.expm1(rate)
     return Pair(
         rise=lambda u, w, m: m.expm1(rate * u) / whole,
-        fall=lambda u, w, m: m.expm1(-rate * w) / back,
+        # expm1(-rate * w) / expm1(-rate), in numbers that do not overflow
+        fall=lambda u, w, m: r**u * m.expm1(rate * w) / whole,
     )
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "UnknownSchedule",
     "level",
     "number",
+    "several",
     "whole",
 ]
 
@@ -105,3 +106,17 @@ def whole(name: str, value: Any, *, at_least: int) -> int:
     if result < at_least:
         raise ScheduleError(f"{name}={value!r} must be at least {at_least}")
     return result
+
+
+def several(name: str, value: Any) -> list[Any]:
+    """Return the members of a list, a tuple or an array.
+
+    Raises:
+        ScheduleError: If it is none, such as a text.
+    """
+    try:
+        if not isinstance(value, str):
+            return list(value)
+    except TypeError:
+        pass  # the same answer as for a text
+    raise ScheduleError(f"{name}={value!r} must be a list, such as [1, 2]")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from lehr.catalogue.registry import Paper, With, entry
 from lehr.duration import Duration, DurationLike
-from lehr.errors import ScheduleError, number
+from lehr.errors import ScheduleError, number, several
 from lehr.leaves import Law, hold, ramp
 from lehr.schedule import Schedule
 
@@ -98,7 +98,13 @@ def multistep(milestones: Sequence[DurationLike], gamma: float = 0.1) -> Schedul
         [1.0, 0.1, 0.01]
     """
     number("gamma", gamma, above=0)
-    return _jumps("milestones", milestones, [gamma**i for i in range(len(milestones) + 1)])
+    when = several("milestones", milestones)
+    try:
+        return _jumps("milestones", when, [gamma**i for i in range(len(when) + 1)])
+    except OverflowError as error:
+        raise ScheduleError(
+            f"gamma={gamma!r} to the power of {len(when)} milestones is too large"
+        ) from error
 
 
 @entry(
@@ -132,6 +138,7 @@ def piecewise_constant(boundaries: Sequence[DurationLike], values: Sequence[floa
         >>> s(9), s(10), s(20)
         (1.0, 0.5, 0.25)
     """
+    boundaries, values = several("boundaries", boundaries), several("values", values)
     if len(values) != len(boundaries) + 1:
         raise ScheduleError(
             f"boundaries={list(boundaries)!r}, values={list(values)!r}: write one value more than "

@@ -12,7 +12,7 @@ from lehr.catalogue.decay import inverse
 from lehr.catalogue.registry import Paper, With, entry
 from lehr.duration import Duration, DurationLike
 from lehr.easing import Ease, EaseLike
-from lehr.errors import ScheduleError, level, number, whole
+from lehr.errors import ScheduleError, level, number, several, whole
 from lehr.leaves import hold, ramp
 from lehr.schedule import Schedule
 
@@ -378,10 +378,14 @@ def piecewise(
         >>> [s(t) for t in (0, 5, 10, 20, 30, 99)]
         [0.0, 0.5, 1.0, 0.75, 0.5, 0.5]
     """
-    if not points:
-        raise ScheduleError("points=[] is empty: write at least one pair of a time and a value")
-    times = [Duration.of(time, "points") for time, _ in points]
-    values = [level("points", value) for _, value in points]
+    given = [several("points", point) for point in several("points", points)]
+    if not given or any(len(pair) != 2 for pair in given):
+        raise ScheduleError(
+            f"points={points!r} must be pairs of a time and a value, at least one, such as "
+            "[(0, 1.0), (100, 0.1)]"
+        )
+    times = [Duration.of(time, "points") for time, _ in given]
+    values = [level("points", value) for _, value in given]
     parts = [hold(times[0], at=values[0])]
     pairs = list(zip(times, values, strict=True))
     for (begin, start), (end, to) in itertools.pairwise(pairs):

@@ -11,7 +11,7 @@ from lehr.catalogue.registry import Paper, With, entry
 from lehr.catalogue.warmup import warmup as _warmup
 from lehr.duration import Duration, DurationLike
 from lehr.easing import EaseLike
-from lehr.errors import ScheduleError, level, whole
+from lehr.errors import ScheduleError, level, several, whole
 from lehr.leaves import hold, ramp
 from lehr.schedule import Schedule
 
@@ -116,7 +116,8 @@ def wsd_s(
         >>> [s(t) for t in (0, 5, 10, 80, 90, 100, 140, 150)]
         [0.0, 0.5, 1.0, 1.0, 0.5, 1.0, 0.5, 0.0]
     """
-    factors = [1.0] * len(periods) if multipliers is None else list(multipliers)
+    periods = several("periods", periods)
+    factors = [1.0] * len(periods) if multipliers is None else several("multipliers", multipliers)
     if not periods or len(factors) != len(periods):
         raise ScheduleError(
             f"periods={list(periods)!r}, multipliers={factors!r}: write one multiplier for each "

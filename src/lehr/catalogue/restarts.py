@@ -10,7 +10,7 @@ from lehr.catalogue.decay import cosine, inverse, linear, polynomial
 from lehr.catalogue.registry import Paper, With, entry
 from lehr.catalogue.warmup import warmup as _warmup
 from lehr.duration import Duration, DurationLike
-from lehr.errors import ScheduleError, level, number, whole
+from lehr.errors import ScheduleError, level, number, several, whole
 from lehr.leaves import hold
 from lehr.schedule import Schedule
 
@@ -93,7 +93,8 @@ def restart_list(
         >>> [round(s(t), 6) for t in (0, 50, 100, 200, 300)]
         [1.0, 0.5, 0.5, 0.25, 0.0]
     """
-    levels = [1.0] * len(periods) if weights is None else list(weights)
+    periods = several("periods", periods)
+    levels = [1.0] * len(periods) if weights is None else several("weights", weights)
     if not periods or len(levels) != len(periods):
         raise ScheduleError(
             f"periods={list(periods)!r}, weights={levels!r}: write one weight for each period, "
