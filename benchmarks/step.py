@@ -28,6 +28,7 @@ import torch.optim.lr_scheduler as theirs
 
 import lehr
 import lehr.torch as ours
+from lehr.torch.block import LONG
 
 TOTAL = 10_000_000  # steps of every schedule: more than are ever taken here
 Step = Callable[[], None]
@@ -169,10 +170,13 @@ def measure(groups: int, repeats: int, seconds: float) -> dict[str, float]:
     """
     steps = contenders(groups)
     calls: dict[str, int] = {}
+    # Computing values ahead is part of what a step costs: with few groups a turn is some blocks of
+    # them, with a thousand their share is too small to be seen.
+    least = 4 * LONG if groups < 100 else LONG if groups < 1000 else 1_000
     for name, step in steps.items():
-        once = turn(step, 20) / 20
-        # Never less than a block of 1,024: computing values ahead is part of what a step costs.
-        calls[name] = max(int(seconds / once), 1_100 if name.startswith("lehr") else 20)
+        turn(step, 50)
+        once = turn(step, 50) / 50
+        calls[name] = max(int(seconds / once), least if name.startswith("lehr") else 20)
     best = dict.fromkeys(steps, math.inf)
     for _ in range(repeats):
         for name, step in steps.items():

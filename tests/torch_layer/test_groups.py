@@ -176,9 +176,55 @@ def test_set_by_hand_at_the_start_of_a_warmup_it_is_the_base():
     assert rates(optimizer) == pytest.approx([0.2])
 
 
-@pytest.mark.parametrize("group", [0, 19])
-def test_among_many_groups_the_first_and_the_last_are_looked_at(group: int):
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("group", [0, 10, 19])
+def test_among_many_groups_it_is_seen_at_once(kind: str, own: bool, group: int):
+    given = [0.1 * (1 + own * i) for i in range(20)]
+    optimizer = make_optimizer(kind, given)
+    scheduler = Scheduler(optimizer, lehr.linear(1000))
+    drive(optimizer, scheduler, 50)
+    set_rate(optimizer, group, 0.5)
+    drive(optimizer, scheduler, 1)
+    bases = [0.5 / 0.95 if i == group else base for i, base in enumerate(given)]
+    assert rates(optimizer) == pytest.approx([base * 0.949 for base in bases], rel=1e-9)
+
+
+def test_among_many_groups_with_one_rate_a_log_hides_nothing():
+    optimizer = make_optimizer(rates=[0.1] * 100)
+    scheduler = Scheduler(optimizer, lehr.linear(1000))
+    log: list[Any] = []
+    for t in range(60):
+        log.append(scheduler.get_last_lr())
+        if t == 50:
+            set_rate(optimizer, 33, 0.5)
+        if t == 55:
+            set_rate(optimizer, 34, log[-1][0])  # what is there already is no change
+        optimizer.step()
+        scheduler.step()
+    wanted = [0.094] * 100
+    wanted[33] = 0.5 / 0.95 * 0.94
+    assert rates(optimizer) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("group", [0, 10, 19])
+def test_among_many_groups_a_cycle_sees_it_at_once(group: int):
+    """A rate and a momentum are written in one pass."""
     optimizer = make_optimizer(rates=[0.1] * 20)
+    momentum = lehr.linear(1000, start=0.9, to=0.4)
+    scheduler = Scheduler(optimizer, lehr.linear(1000), momentum=momentum)
+    drive(optimizer, scheduler, 50)
+    set_rate(optimizer, group, 0.5)
+    drive(optimizer, scheduler, 3)
+    wanted = [0.1 * 0.947] * 20
+    wanted[group] = 0.5 / 0.95 * 0.947
+    assert rates(optimizer) == pytest.approx(wanted)
+    assert optimizer.param_groups[10]["momentum"] == pytest.approx(0.9 - 0.5 * 53 / 1000)
+
+
+@pytest.mark.parametrize("group", [0, 99])
+def test_among_very_many_groups_the_first_and_the_last_are_looked_at(group: int):
+    optimizer = make_optimizer(rates=[0.1 + 0.001 * i for i in range(100)])
     scheduler = Scheduler(optimizer, lehr.linear(1000))
     drive(optimizer, scheduler, 50)
     set_rate(optimizer, group, 0.5)
@@ -188,7 +234,7 @@ def test_among_many_groups_the_first_and_the_last_are_looked_at(group: int):
 
 @pytest.mark.parametrize("when", ["state", "optimizer state", "seek", "change", "another"])
 def test_among_many_groups_all_are_looked_at(when: str):
-    optimizer = make_optimizer(rates=[0.1] * 20)
+    optimizer = make_optimizer(rates=[0.1 + 0.001 * i for i in range(100)])
     scheduler = Scheduler(optimizer, lehr.linear(1000))
     drive(optimizer, scheduler, 50)
     set_rate(optimizer, 7, 0.5)
@@ -289,3 +335,49 @@ def test_tensor_rates_are_exact_to_rounding():
         for step in range(t, min(t + 40, total)):
             assert tensor.item() == torch.tensor(base * run(step)).item()
             scheduler.step()
+
+
+def test_a_tensor_rate_may_move_in_memory():
+    """As where processes come to share it: what was computed ahead goes into the new place."""
+    optimizer = make_optimizer("sgd-tensor", (0.1, 0.3))
+    scheduler = Scheduler(optimizer, lehr.linear(1000))
+    drive(optimizer, scheduler, 50)
+    for group in optimizer.param_groups:
+        group["lr"].share_memory_()
+    drive(optimizer, scheduler, 10)
+    assert rates(optimizer) == pytest.approx([0.094, 0.282])
+
+
+def sharing(shared: bool = True) -> torch.optim.Optimizer:
+    """Return an optimizer of three groups that torch gives the same tensors, or as good ones."""
+    first, second = torch.tensor(0.1, dtype=torch.float64), torch.tensor(0.9, dtype=torch.float64)
+    groups: list[dict[str, Any]] = [
+        {"params": [torch.zeros(1, requires_grad=True)]} for _ in range(3)
+    ]
+    if not shared:
+        for group in groups:
+            group["lr"], group["betas"] = first.clone(), (second.clone(), second.clone())
+    return torch.optim.AdamW(groups, lr=first, betas=(second, second.clone()), foreach=False)
+
+
+@pytest.mark.parametrize("given", [FALL, [FALL, FLAT, None]])
+@pytest.mark.parametrize("beta1", [None, lehr.linear(40, start=0.9, to=0.5)])
+def test_groups_that_share_a_tensor_get_their_own_values(given: Any, beta1: Any):
+    runs: list[list[list[Any]]] = []
+    for shared in (False, True):
+        optimizer = sharing(shared)
+        scheduler = Scheduler(optimizer, given, guards="error", beta1=beta1)
+        runs.append(drive(optimizer, scheduler, 9))
+    assert runs[0] == runs[1]
+
+
+def test_groups_with_one_rate_go_on_sharing_its_tensor():
+    """A compiled step or a captured graph may hold it already."""
+    optimizer = sharing()
+    tensor = optimizer.param_groups[0]["lr"]
+    scheduler = Scheduler(optimizer, lehr.linear(1000), guards="error")
+    drive(optimizer, scheduler, 50)
+    assert all(group["lr"] is tensor for group in optimizer.param_groups)
+    tensor.fill_(0.5)
+    drive(optimizer, scheduler, 50)
+    assert rates(optimizer) == pytest.approx([0.5 / 0.95 * 0.9] * 3)

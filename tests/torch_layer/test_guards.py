@@ -260,6 +260,24 @@ def test_the_schedule_does_not_move_with_a_skipped_update(
         assert position == made
 
 
+def test_all_schedulers_of_a_fused_optimizer_hold_where_an_update_is_skipped():
+    weight = torch.nn.Parameter(torch.ones(2))
+    optimizer = torch.optim.Adam([weight], lr=0.1, fused=True)
+    scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
+    guards: Any = {"conflict": "off", "*": "error"}
+    both = [Scheduler(optimizer, lehr.linear(), 100, guards=guards) for _ in range(2)]
+    for t in range(8):
+        loss = (weight * (float("inf") if t in (3, 4) else 1.0)).sum()
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        optimizer.zero_grad()
+        for scheduler in both:
+            scheduler.step()
+    assert [scheduler.last_epoch for scheduler in both] == [6, 6]
+    assert rates(optimizer) == pytest.approx([0.1 * 0.94**2])
+
+
 def test_a_skipped_update_can_be_told_of():
     optimizer = make_optimizer()
     optimizer.param_groups[0]["params"][0].grad = torch.tensor([float("inf")])

@@ -17,7 +17,7 @@ from lehr.lab.task import Task, find_task
 from lehr.lab.training import StoppedError, batches, network, seeded, train
 from lehr.lab.trial import Outcome, Trial
 
-__all__ = ["StoppedError", "batches", "network", "obstacle", "run"]
+__all__ = ["StoppedError", "batches", "exact", "network", "obstacle", "run"]
 
 
 def run(
@@ -55,7 +55,7 @@ def run(
             "trained together must share one"
         )
     task = find_task(trials[0].task)
-    with _one_thread():
+    with exact():
         if obstacle(trials[0].task, trials[0].optimizer):
             return [_alone(trial, task, stopped, device) for trial in trials]
         order = in_order(trials)
@@ -83,15 +83,20 @@ def _evenly(order: Sequence[int], most: int) -> list[Sequence[int]]:
 
 
 @contextmanager
-def _one_thread() -> Generator[None]:
-    """Keep torch from splitting tensors that are too small to split.
+def exact() -> Generator[None]:
+    """Let torch compute as a comparison needs it: in steps of its own, and in whole float32.
 
     Its threads wait for one another at every small step, and where the processor is shared that
-    takes longer than the work. Several processors are better used by several stacks.
+    takes longer than the work; several processors are better used by several stacks. And a GPU
+    would round what a convolution reads to ten bits (TF32), and add in any order: a trial would
+    come out otherwise in other company.
     """
-    before = torch.get_num_threads()
+    cudnn = torch.backends.cudnn
+    before = torch.get_num_threads(), cudnn.allow_tf32, cudnn.deterministic
     torch.set_num_threads(1)
+    cudnn.allow_tf32, cudnn.deterministic = False, True
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(before[0])
+        cudnn.allow_tf32, cudnn.deterministic = before[1:]

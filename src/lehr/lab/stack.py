@@ -10,8 +10,10 @@ each by its own rate. A trial's outcome does not depend on its company, to the l
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +23,7 @@ from torch.func import functional_call
 
 from lehr.catalogue.decay import constant
 from lehr.errors import ScheduleError
+from lehr.lab.convolution import Products
 from lehr.lab.optimizers import find_optimizer
 from lehr.lab.task import Split, Task
 from lehr.lab.training import Batches, network, stacked
@@ -92,6 +95,9 @@ class Stack:
 
     def __init__(self, trials: Sequence[Trial], task: Task, device: str = "cpu") -> None:
         self._task, self._device, self._made = task, device, 0
+        self._convolving: Callable[[], AbstractContextManager[Any]] = (
+            Products if torch.device(device).type == "cuda" else nullcontext
+        )
         self._data = task.load().train.to(device)
         weights, others = stacked([network(task, t.seed) for t in trials])
         tensors = {name: t.detach().to(device) for name, t in (weights | others).items()}
@@ -140,7 +146,8 @@ class Stack:
         """Make one update of every network; return the losses that it followed, (trials,)."""
         chosen = self._batches.next()[self._seeds].to(self._device)
         inputs, targets = self._data.inputs[chosen], self._data.targets[chosen]
-        losses = self._losses(self.weights, self._others, inputs, targets)
+        with self._convolving():
+            losses = self._losses(self.weights, self._others, inputs, targets)
         # The trials share no weights: the gradient of the sum is each one's own.
         gradients = torch.autograd.grad(
             losses.sum(), list(self.weights.values()), allow_unused=True
@@ -156,7 +163,8 @@ class Stack:
     def measure(self, split: Split) -> tuple[list[float], list[float]]:
         """Return the score and the loss of every network on this part of the data."""
         self._frame.eval()
-        scores, losses = self._measures(self.weights, self._others, *split.to(self._device))
+        with self._convolving():
+            scores, losses = self._measures(self.weights, self._others, *split.to(self._device))
         self._frame.train()
         return scores.tolist(), losses.tolist()
 

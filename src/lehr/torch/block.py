@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lehr.errors import ScheduleError
-from lehr.torch.lanes import Each, Even, Fill, Lane, Lines
+from lehr.torch.lanes import Each, Even, Fill, Lane, Lines, Pair
 from lehr.torch.track import Group, Place, Track
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ __all__ = ["LONG", "SHORT", "Block", "Levels", "fill"]
 
 # Steps computed at once: few enough to stay in the cache, enough that their cost vanishes; fewer
 # where each group has values of its own, and after a position was sought, which may be left again.
-LONG: Final = 4096
+LONG: Final = 8192
 SHORT: Final = 32
 Levels = list[NDArray[np.float64]]
 """The levels of each track, from a position on."""
@@ -37,17 +37,18 @@ class Block:
     """The steps that follow a position.
 
     Attributes:
-        put: Writes an entry, unless somebody else has changed what was written last.
+        put: Writes an entry, unless somebody else has changed what was written last; None where
+            it is a pair that writes.
         entries: What it writes, the last step first, so that the next one is popped from the end;
             or what is asked for as it is taken.
         lane: What writes, where it is one even lane.
         pair: What writes, where it is two of them.
     """
 
-    put: Callable[[Sequence[Group], Any], bool]
+    put: Callable[[Sequence[Group], Any], bool] | None
     entries: list[Any] | Asked
-    lane: Even | None
-    pair: tuple[Even, Even] | None
+    lane: Even | None = None
+    pair: Pair | None = None
 
 
 def fill(
@@ -97,18 +98,18 @@ def fill(
         columns.append(_entries(driving, by_track, lane, len(groups)))
     for lane, column in zip(lanes, columns, strict=True):
         lane.write(groups, column[0])
-    single = len(lanes) == 1
     if left:
         asked = [_asking(driving, lane) for driving, lane in zip(together, lanes, strict=True)]
-        entries = Asked(asked[0] if single else partial(_all, asked), position + 1, left)
+        entry = asked[0] if len(lanes) == 1 else partial(_all, asked)
+        entries: list[Any] | Asked = Asked(entry, position + 1, left)
     else:
-        entries = (columns[0] if single else list(zip(*columns, strict=True)))[:0:-1]
-    if single:
-        even = lanes[0] if isinstance(lanes[0], Even) else None
-        return Block(lanes[0].put, entries, even, None)
-    evens = [lane for lane in lanes if isinstance(lane, Even)]
-    pair = (evens[0], evens[1]) if len(evens) == len(lanes) == 2 else None
-    return Block(partial(_put_all, lanes), entries, None, pair)
+        if len(lanes) == 2 and isinstance(lanes[0], Even) and isinstance(lanes[1], Even):
+            one, two = (column[:0:-1] for column in columns)
+            return Block(None, one, pair=Pair(lanes[0], lanes[1], two))
+        entries = (columns[0] if len(lanes) == 1 else list(zip(*columns, strict=True)))[:0:-1]
+    if len(lanes) == 1:
+        return Block(lanes[0].put, entries, lanes[0] if isinstance(lanes[0], Even) else None)
+    return Block(partial(_put_all, lanes), entries)
 
 
 class Asked:

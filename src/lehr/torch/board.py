@@ -22,6 +22,7 @@ import weakref
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -49,20 +50,47 @@ Heard = list[tuple["Driver", Voice]]
 class Updates:
     """Counts the updates of an optimizer; its hook, which must not know the optimizer.
 
-    A fused optimizer is told by the gradient scaler to skip an update, and counts it out itself;
-    where that is known without waiting for a device, it is not counted here either.
+    A fused optimizer is told by the gradient scaler, in a tensor, whether to skip an update, and
+    never tells anybody. Reading it waits for the device; so a scheduler reads it when it moves,
+    since it must know, and nobody does while the optimizer works.
+
+    Attributes:
+        count: The updates that were made for certain.
+        skipped: Whether an update was skipped since the last of them, as far as that was read.
+        captured: Whether a CUDA graph has captured one: it is replayed without anybody's knowing.
     """
 
-    __slots__ = ("count",)
+    __slots__ = ("_unread", "captured", "count", "skipped")
 
     def __init__(self) -> None:
         self.count = 0
+        self.skipped = self.captured = False
+        self._unread: Tensor | None = None
 
     def __call__(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        skipped = getattr(optimizer, "found_inf", None)
-        if isinstance(skipped, Tensor) and not skipped.is_cuda and skipped.item():
-            return
-        self.count += 1
+        if torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing():
+            self.captured = True
+        if self._unread is not None:
+            # Nobody asked, so nobody moves by it.
+            self.count += 1
+        found = getattr(optimizer, "found_inf", None)
+        self._unread = found if isinstance(found, Tensor) else None
+        if self._unread is None:
+            self.count += 1
+        self.skipped = False
+
+    def read(self) -> bool:
+        """Read whether the last update was skipped, where that is still to be read.
+
+        Returns:
+            Whether it turns out to have been made.
+        """
+        if self._unread is None:
+            return False
+        self.skipped = bool(self._unread.item())
+        self._unread = None
+        self.count += not self.skipped
+        return not self.skipped
 
 
 class Family:

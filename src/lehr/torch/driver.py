@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Callable
+from sys import getrefcount
 from typing import Any
 
 from torch import Tensor
@@ -25,7 +26,7 @@ from torch.optim.lr_scheduler import EPOCH_DEPRECATION_WARNING
 from lehr.errors import PastEnd, ScheduleError
 from lehr.torch.block import LONG, SHORT, Block, Levels, fill
 from lehr.torch.board import Board, Change, Family, Updates, board_of
-from lehr.torch.lanes import FEW, Even
+from lehr.torch.lanes import FEW, OWN, Even, Pair
 from lehr.torch.member import Member
 from lehr.torch.track import Group, Track, check_optimizer, plain, warn
 
@@ -82,8 +83,8 @@ class Driver(Member):
         self._ahead: Any = []
         self._block: Block | None = None
         self._lane: Even | None = None
-        self._pair: tuple[Even, Even] | None = None
-        self._put: Callable[[list[Group], Any], bool] = _nothing
+        self._pair: Pair | None = None
+        self._put: Callable[[list[Group], Any], bool] | None = None
         self._few = True
         self._groups: list[Group] | None = None
         self._size = 0
@@ -240,28 +241,39 @@ class Driver(Member):
                         else:
                             lane.last = value
                             return
-                    elif groups[0][key] is last and groups[-1][key] is last:
+                        lane.take_back(groups, value)
+                    elif getrefcount(last) == self._size + OWN or lane.stands(groups):
                         for group in groups:
                             group[key] = value
                         lane.last = value
                         return
-                    lane.take_back(groups, value)
                     ahead.append(value)
                 elif (pair := self._pair) is not None:
-                    # Two even lanes, such as a rate and a momentum, in one pass.
-                    one, two = pair
+                    one, two, seconds = pair
                     key, other, last, latest = one.key, two.key, one.last, two.last
-                    for group in groups if self._few else (groups[0], groups[-1]):
-                        if group[key] is not last or group[other] is not latest:
-                            break
-                    else:
-                        value, second = ahead.pop()
+                    value, second = ahead.pop(), seconds.pop()
+                    if self._few:
+                        for group in groups:
+                            if group[key] is not last or group[other] is not latest:
+                                break
+                            group[key] = value
+                            group[other] = second
+                        else:
+                            one.last, two.last = value, second
+                            return
+                        one.take_back(groups, value)
+                        two.take_back(groups, second)
+                    elif getrefcount(last) == getrefcount(latest) == self._size + OWN or (
+                        one.stands(groups) and two.stands(groups)
+                    ):
                         for group in groups:
                             group[key] = value
                             group[other] = second
                         one.last, two.last = value, second
                         return
-                elif self._put(groups, ahead[-1]):
+                    seconds.append(second)
+                    ahead.append(value)
+                elif (put := self._put) is not None and put(groups, ahead[-1]):
                     ahead.pop()
                     return
                 if watched is not None:
@@ -311,7 +323,10 @@ class Driver(Member):
         """Go to a position, with the step count as it is, and have the values written."""
         self._check_free()
         board = self._attach()
-        self._noticed(board.notice())
+        if changes := board.notice():
+            # More may follow: not much is computed ahead.
+            self._block = None
+        self._noticed(changes)
         self._join()
         before = self._stop, self._ahead, self._shift, self._fraction, self._silent
         self._place(position)
@@ -344,8 +359,9 @@ class Driver(Member):
         block = fill(self._tracks, position, end, groups, board, size, self._asks, self._look)
         self._ahead = block.entries
         self._stop = position + len(block.entries)
-        self._block, self._lane, self._pair, self._put = block, block.lane, block.pair, block.put
         self._groups, self._size, self._few = groups, len(groups), len(groups) <= FEW
+        self._block, self._put = block, block.put
+        self._lane, self._pair = block.lane, block.pair
         return True
 
     def _block_end(self, position: int) -> float:
@@ -380,9 +396,19 @@ class Driver(Member):
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: all but the values, which are computed again."""
         dropped: dict[str, Any] = dict.fromkeys(
-            ("_block", "_lane", "_pair", "_groups", "_board", "_family", "_owner", "_watched")
+            (
+                "_block",
+                "_lane",
+                "_pair",
+                "_put",
+                "_groups",
+                "_board",
+                "_family",
+                "_owner",
+                "_watched",
+            )
         )
-        settled = {"_ahead": [], "_stop": self.last_epoch, "_put": _nothing}
+        settled = {"_ahead": [], "_stop": self.last_epoch}
         return {**self._snapshot(), **dropped, **settled}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -399,7 +425,3 @@ class Driver(Member):
         vars(self).clear()
         for name, value in snapshot.items():
             setattr(self, name, value)
-
-
-def _nothing(_groups: list[Group], _entry: Any) -> bool:
-    return False

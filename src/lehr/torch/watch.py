@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lehr.findings import JUMP, jump, lengths
 from lehr.operators import Over
 from lehr.torch.block import Levels
-from lehr.torch.board import Change
+from lehr.torch.board import Change, Updates
 from lehr.torch.driver import Driver
 from lehr.torch.guards import Guards, Mode
 
@@ -99,15 +99,17 @@ class Watched(Driver):
             raise TypeError(
                 f"step({epoch!r}): step takes no argument; write seek({epoch!r}) to go there"
             )
-        if self._is_held():
-            return
+        updates = self._attach().updates
+        if updates is not None:
+            if updates.read():
+                self.step()  # one that goes the fast way, now that the update counts
+                return
+            if self._is_held(updates):
+                return
         super()._step_slowly(epoch)
 
-    def _is_held(self) -> bool:
+    def _is_held(self, updates: Updates) -> bool:
         """Look at the updates since the last step; return whether the schedule must not move."""
-        updates = self._attach().updates
-        if updates is None:
-            return False
         made = updates.count - self._seen if self._seen >= 0 else updates.count
         first, self._seen = self._step_count <= 1, updates.count
         self._watched = updates
@@ -118,14 +120,14 @@ class Watched(Driver):
         elif made == 1:
             self._many = 0
         elif made == 0:
-            if self._was_skipped():
+            if updates.skipped or (not self._is_captured(updates) and self._was_skipped()):
                 self._guards.tell(
                     "skipped", "the gradient scaler skipped an update: the schedule does not move"
                 )
                 return True
             # Nothing more to be seen until updates are made again.
             self._watched = None
-            if updates.count and not first and not self._is_captured():
+            if updates.count and not first and not self._is_captured(updates):
                 self._guards.tell(
                     "repeated",
                     "scheduler.step() was called again without an update in between: with gradient "
@@ -157,9 +159,11 @@ class Watched(Driver):
         ]
         return any(not bool(torch.isfinite(gradient).all()) for gradient in gradients)
 
-    def _is_captured(self) -> bool:
-        # A captured graph of the step is replayed without the optimizer's knowing.
-        return any(group.get("capturable") for group in self.optimizer.param_groups)
+    def _is_captured(self, updates: Updates) -> bool:
+        """Return whether updates are made that are not seen, by replaying a CUDA graph."""
+        # It may have been captured before anybody counted.
+        likely = any(group.get("capturable") for group in self.optimizer.param_groups)
+        return updates.captured or (likely and self._scaler is None)
 
     def _warn_of_order(self) -> None:
         updates = self._attach().updates
