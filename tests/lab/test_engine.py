@@ -23,9 +23,10 @@ PLAN = Plan(size=Size(steps=10, seeds=2, tuning_seeds=1, peaks=(0.1,)))
 FLIGHTS = [Flight(pair, PLAN.scoring(pair, 0.1)) for pair in PLAN.pairs[:4]]
 
 
-def queue(flights: list[Flight]) -> Callable[[], Flight | None]:
+def queue(flights: list[Flight], each: int = 1) -> Callable[[], list[Flight]]:
+    """Give so many of the flights at a time."""
     left = deque(flights)
-    return lambda: left.popleft() if left else None
+    return lambda: [left.popleft() for _ in range(min(each, len(left)))]
 
 
 def outcomes(engine: str | Executor | None, jobs: int) -> dict[Any, list[Outcome]]:
@@ -81,7 +82,7 @@ def test_what_cannot_be_is_refused_before_anything_is_begun(
 def test_there_may_be_more_once_something_has_ended() -> None:
     left, seen = deque(FLIGHTS[:1]), []
     with crew("population", 1) as by:
-        for flight, _ in run(lambda: left.popleft() if left else None, by):
+        for flight, _ in run(lambda: [left.popleft()] if left else [], by):
             seen.append(flight.pair)
             if len(seen) == 1:
                 left.append(FLIGHTS[3])
@@ -134,6 +135,32 @@ def test_a_worker_that_dies_costs_time_only(times: int) -> None:
     assert scores == [trial.seed / 100 for trial in trials]
     # Once it is flown again whole; after that in halves.
     assert executor.log == {0: [11], 1: [11] * 2, 2: [11, 11, 5, 6], 3: [11, 11, 5, 6, 3, 3]}[times]
+
+
+@pytest.mark.parametrize("times", [0, 1, 2, 3, 4])
+def test_several_flights_are_parted_before_their_trials(times: int) -> None:
+    flights = [Flight(pair, WIDER.scoring(pair, 0.1)) for pair in PLAN.pairs[:3]]
+    executor = Deadly(flights[1].trials[:1], times)
+    found = list(run(queue(flights, 3), Crew(executor, lambda: 1, instead)))
+    assert sorted(t.seed for flight, _ in found for t in flight.trials) == sorted([*range(11)] * 3)
+    for flight, kept in found:
+        assert [k.outcome.validation for k in kept] == [t.seed / 100 for t in flight.trials]
+        assert {t.schedule for t in flight.trials} == {flights_of(flight.pair).schedule}
+    assert (
+        executor.log
+        == {
+            0: [33],
+            1: [33, 33],
+            2: [33, 33, 11, 22],
+            3: [33, 33, 11, 22, 11, 11],
+            4: [33, 33, 11, 22, 11, 5, 6, 11],
+        }[times]
+    )
+
+
+def flights_of(pair: Any) -> Trial:
+    """One of a pair's trials."""
+    return WIDER.scoring(pair, 0.1)[0]
 
 
 def test_a_trial_whose_workers_always_die_is_named() -> None:

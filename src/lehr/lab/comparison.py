@@ -28,6 +28,9 @@ _JOURNAL = "trials.jsonl"
 
 _FEWEST = 8  # trials in a population; with fewer, calls cost more than arithmetic
 
+# Trials in a worker's hands at most: with more it is not faster, and they are lost with it.
+_WIDE, _WIDE_ELSEWHERE = 256, 4096
+
 _POLL = 1.0  # seconds between two looks at what another run has finished
 
 
@@ -116,35 +119,45 @@ def compare(
 class _Left:
     """What is left to train, and no other run is training."""
 
-    def __init__(self, plan: Plan, store: Store, width: Callable[[], int]) -> None:
-        self._plan, self._store, self._width = plan, store, width
+    def __init__(self, plan: Plan, store: Store, width: Callable[[], int], wide: int) -> None:
+        self._plan, self._store, self._width, self._wide = plan, store, width, wide
         self.pairs = plan.pairs
         self.alone: set[str] = set()
         """The optimizers whose trials cannot be trained side by side."""
         # Pairs of which all that can be named is in the air: there is no more until it has landed.
         self._flying: set[Pair] = set()
 
-    def take(self) -> Flight | None:
-        """What to train next. The pairs in front come first, so that they are finished one after
-        the other and not all at the end."""
+    def take(self) -> list[Flight]:
+        """What a worker shall train next: pairs of one optimizer, as many as make it worth while.
+        Those in front come first, so that they are finished one after the other and not all at the
+        end."""
+        taken: list[Flight] = []
+        room = 0
         for pair in self.pairs.copy():
-            if pair in self._flying:
+            if pair in self._flying or (taken and pair.optimizer != taken[0].pair.optimizer):
                 continue
             flight = next_flight(self._plan, pair, self._store)
             if flight is None:
                 self.pairs.remove(pair)
-            elif mine := self._store.claim(flight.trials, self._most(flight)):
+                continue
+            if taken and flight.steps != taken[0].steps:
+                continue
+            room = room if taken else self._most(flight)
+            if mine := self._store.claim(flight.trials, room):
                 if len(mine) == len(flight.trials):
                     self._flying.add(pair)
-                return Flight(pair, mine)
-        return None
+                taken.append(Flight(pair, mine))
+                room -= len(mine)
+            if taken and not room:
+                break
+        return taken
 
     def _most(self, flight: Flight) -> int:
         """How many trials to give to one worker: so many that none of the others is idle."""
         if flight.pair.optimizer in self.alone:
             return 1
-        parts = -(-self._width() // len(self.pairs))
-        return max(_FEWEST, -(-len(flight.trials) // parts))
+        ready = len(flight.trials) * len(self.pairs)
+        return min(self._wide, max(_FEWEST, -(-ready // self._width())))
 
     def landed(self, flight: Flight) -> None:
         """Note that a flight has ended."""
@@ -164,7 +177,7 @@ def _train(
     if reused == plan.total:
         return  # nobody is engaged for nothing
     with workers as engaged:
-        left = _Left(plan, store, engaged.width)
+        left = _Left(plan, store, engaged.width, _WIDE if device == "cpu" else _WIDE_ELSEWHERE)
         for optimizer, reason in _obstacles(plan, engaged, device).items():
             left.alone.add(optimizer)
             tell(f"{optimizer} is trained one run after another: {reason}")

@@ -20,6 +20,7 @@ from concurrent.futures import (
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple, TypeVar, cast
 
 from lehr.lab.memory import own_bytes
@@ -185,10 +186,21 @@ def ask(
 
 
 class _Work(NamedTuple):
-    """A flight, and how many workers died over it."""
+    """Flights that one worker trains together, and how many workers died over them."""
 
-    flight: Flight
+    flights: list[Flight]
     deaths: int = 0
+
+    @property
+    def trials(self) -> list[Trial]:
+        """All of them, in order."""
+        return [trial for flight in self.flights for trial in flight.trials]
+
+    def parted(self, kept: list[Kept]) -> Generator[tuple[Flight, list[Kept]]]:
+        """Yield each flight with what came of it."""
+        left = iter(kept)
+        for flight in self.flights:
+            yield flight, list(islice(left, len(flight.trials)))
 
     def again(self) -> list[_Work]:
         """What to fly when the worker died.
@@ -199,10 +211,13 @@ class _Work(NamedTuple):
         Raises:
             WorkerError: If it is alone.
         """
-        pair, trials = self.flight
         deaths = self.deaths + 1
         if not self.deaths:
-            return [_Work(self.flight, deaths)]
+            return [_Work(self.flights, deaths)]
+        if len(self.flights) > 1:
+            half = len(self.flights) // 2
+            return [_Work(part, deaths) for part in (self.flights[:half], self.flights[half:])]
+        ((pair, trials),) = self.flights
         if len(trials) == 1:
             (trial,) = trials
             raise WorkerError(
@@ -210,17 +225,17 @@ class _Work(NamedTuple):
                 f"{trial.peak:g} with seed {trial.seed}: were they out of memory?"
             )
         half = len(trials) // 2
-        return [_Work(Flight(pair, part), deaths) for part in (trials[:half], trials[half:])]
+        return [_Work([Flight(pair, part)], deaths) for part in (trials[:half], trials[half:])]
 
 
-def run(take: Callable[[], Flight | None], by: Crew) -> Generator[tuple[Flight, list[Kept]]]:
+def run(take: Callable[[], list[Flight]], by: Crew) -> Generator[tuple[Flight, list[Kept]]]:
     """Train what there is to train.
 
-    A worker that dies costs time only: its flight is flown again, and then in parts.
+    A worker that dies costs time only: its work is done again, and then in parts.
 
     Arguments:
-        take: Gives what to train next; None where there is nothing now. It is asked again when
-            a flight has ended.
+        take: Gives what a worker shall train next: flights that can be trained side by side; none
+            where there is nothing now. It is asked again when some have ended.
         by: Who trains.
 
     Yields:
@@ -233,10 +248,10 @@ def run(take: Callable[[], Flight | None], by: Crew) -> Generator[tuple[Flight, 
     dropped: deque[_Work] = deque()
     while True:
         while len(flying) < by.width():
-            work = dropped.popleft() if dropped else _work(take())
-            if work is None:
+            work = dropped.popleft() if dropped else _Work(take())
+            if not work.flights:
                 break
-            flying[by.executor.submit(by.fly, work.flight.trials)] = work
+            flying[by.executor.submit(by.fly, work.trials)] = work
         if not flying:
             return
         done, _ = wait(flying, return_when=FIRST_COMPLETED)
@@ -244,14 +259,10 @@ def run(take: Callable[[], Flight | None], by: Crew) -> Generator[tuple[Flight, 
             work = flying.pop(future)
             landed, kept = _landed(future, by)
             if landed:
-                yield work.flight, kept
+                yield from work.parted(kept)
             else:
                 # In front, so that what goes wrong is known early.
                 dropped.extendleft(reversed(work.again()))
-
-
-def _work(flight: Flight | None) -> _Work | None:
-    return None if flight is None else _Work(flight)
 
 
 def _landed(future: Future[_Answer], by: Crew) -> tuple[bool, _Answer]:

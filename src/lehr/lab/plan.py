@@ -52,6 +52,11 @@ class Flight(NamedTuple):
     pair: Pair
     trials: list[Trial]
 
+    @property
+    def steps(self) -> int:
+        """The updates of each."""
+        return self.trials[0].steps
+
 
 @dataclass(frozen=True)
 class Size:
