@@ -188,7 +188,8 @@ class Samples(Curve):
         self._values = Column(tuple(values))
 
     def value(self, t: Any, m: Arithmetic) -> Any:
-        return m.take(self._values, m.floor_divide(t, 1))
+        # A start that is not whole was rounded, and may put a step just outside.
+        return m.take(self._values, m.clip(m.floor_divide(t, 1), 0, len(self._values.values) - 1))
 
     @cached_property
     def end(self) -> float:
