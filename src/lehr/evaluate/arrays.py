@@ -147,12 +147,16 @@ class Arrays(Arithmetic):
 
     def minus(self, t: Any, start: Any) -> Any:
         if self._counts(start):
+            if start < 0 and self._most < 2**62 and self._is_integral(t):
+                # What 32 bits cannot count up to stays at the last step that they can.
+                t = self._xp.where(t > self._most + start, self._most + start, t)
             return t - start if start else t
         if isinstance(start, Fraction):
             parts = start.denominator
-            # In integers where that is sure to fit: what is left may be a boundary to the digit.
-            if self._is_integral(t) and parts < (2**20 if self._most > 2**40 else 2**6):
-                return self.real(t * parts - start.numerator) / parts
+            whole, rest = divmod(start.numerator, parts)
+            # From the last whole step before it: what is left may be a boundary to the digit.
+            if self._is_integral(t) and self._counts(whole) and parts < 2**20:
+                return (self.real(t - whole) * parts - rest) / parts
         if isinstance(start, int | float | Fraction):
             return self.real(t) - float(start)
         if self._is_integral(t) and self._is_integral(start):
@@ -170,6 +174,8 @@ class Arrays(Arithmetic):
         real, step = self.real(t), float(size)
         long = self._long
         count = xp.astype(xp.floor(real / step), long)
+        if size == 1:
+            return count
         # The quotient may round across a boundary: compare, and step back or forth by one.
         base = self.real(count) * step
         return count - xp.astype(base > real, long) + xp.astype(base + step <= real, long)
