@@ -53,6 +53,11 @@ class Column:
         self.is_whole = all(isinstance(value, int) for value in values)
 
     @cached_property
+    def edges(self) -> tuple[Any, Any]:
+        """All but the first, as an array of their own type and as one of real numbers."""
+        return self.array[1:].copy(), self.array[1:].astype(float)
+
+    @cached_property
     def array(self) -> Any:
         """The numbers as an array of NumPy's."""
         import numpy as np
@@ -89,7 +94,7 @@ class Arithmetic(ABC):
         """Return steps as real numbers of the results' type."""
 
     @abstractmethod
-    def fractions(self, t: Any, steps: int | float) -> tuple[Any, Any]:
+    def fractions(self, t: Any, steps: Any) -> tuple[Any, Any]:
         """Return the share of ``steps`` that is done at ``t``, and the share that is left."""
 
     @abstractmethod
@@ -106,11 +111,11 @@ class Arithmetic(ABC):
 
     @abstractmethod
     def find(self, starts: Column, t: Any) -> Any:
-        """Return the index of the last of the sorted ``starts`` that is not after ``t``."""
+        """Return the index of the last of the sorted ``starts`` that is not after ``t``, or 0."""
 
     @abstractmethod
     def take(self, values: Column, index: Any) -> Any:
-        """Return ``values[index]``, the index kept inside."""
+        """Return ``values[index]``."""
 
     @abstractmethod
     def full_like(self, t: Any, value: float) -> Any:
@@ -189,7 +194,7 @@ class _Scalars(Arithmetic):
     def real(self, t: Any) -> float:
         return float(t)
 
-    def fractions(self, t: Any, steps: int | float) -> tuple[float, float]:
+    def fractions(self, t: Any, steps: Any) -> tuple[float, float]:
         left = (steps - t) / steps
         return (t / steps, left) if left > 0 else (1.0, 0.0)
 
@@ -212,11 +217,10 @@ class _Scalars(Arithmetic):
         return self.minus(t, self.scaled(count, size))
 
     def find(self, starts: Column, t: Any) -> int:
-        return bisect_right(starts.values, t) - 1
+        return bisect_right(starts.values, t, 1) - 1
 
     def take(self, values: Column, index: int) -> int | float:
-        numbers = values.values
-        return numbers[min(index, len(numbers) - 1)]
+        return values.values[index]
 
     def full_like(self, t: Any, value: float) -> float:
         return value

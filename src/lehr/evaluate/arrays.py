@@ -122,17 +122,19 @@ class Arrays(Arithmetic):
 
     def enter(self, t: Any) -> Any:
         """Return ``t`` in a type whose differences cannot wrap around."""
-        return self._xp.astype(t, self._long) if self._integral else t
+        return self._xp.astype(t, self._long, copy=False) if self._integral else t
 
     def real(self, t: Any) -> Any:
         if not hasattr(t, "dtype"):
             return float(t)
         return t if t.dtype == self.dtype else self._xp.astype(t, self.dtype)
 
-    def fractions(self, t: Any, steps: int | float) -> tuple[Any, Any]:
-        if self._counts(steps) and self._is_integral(t):
-            return self.real(t) / steps, self.real(steps - t) / steps
-        t, steps = self.real(t), float(steps)
+    def fractions(self, t: Any, steps: Any) -> tuple[Any, Any]:
+        size = self.real(steps)
+        known = self._is_integral(steps) if hasattr(steps, "dtype") else self._counts(steps)
+        if known and self._is_integral(t):
+            return self.real(t) / size, self.real(steps - t) / size
+        t, steps = self.real(t), size
         # A start that is not whole rounds: the shares are kept inside by hand.
         return self._share(t / steps), self._share((steps - t) / steps)
 
@@ -145,12 +147,16 @@ class Arrays(Arithmetic):
 
     def minus(self, t: Any, start: Any) -> Any:
         if self._counts(start):
+            if start < 0 and self._most < 2**62 and self._is_integral(t):
+                # What 32 bits cannot count up to stays at the last step that they can.
+                t = self._xp.where(t > self._most + start, self._most + start, t)
             return t - start if start else t
         if isinstance(start, Fraction):
             parts = start.denominator
-            # In integers where that is sure to fit: what is left may be a boundary to the digit.
-            if self._is_integral(t) and parts < (2**20 if self._most > 2**40 else 2**6):
-                return self.real(t * parts - start.numerator) / parts
+            whole, rest = divmod(start.numerator, parts)
+            # From the last whole step before it: what is left may be a boundary to the digit.
+            if self._is_integral(t) and self._counts(whole) and parts < 2**20:
+                return (self.real(t - whole) * parts - rest) / parts
         if isinstance(start, int | float | Fraction):
             return self.real(t) - float(start)
         if self._is_integral(t) and self._is_integral(start):
@@ -168,6 +174,8 @@ class Arrays(Arithmetic):
         real, step = self.real(t), float(size)
         long = self._long
         count = xp.astype(xp.floor(real / step), long)
+        if size == 1:
+            return count
         # The quotient may round across a boundary: compare, and step back or forth by one.
         base = self.real(count) * step
         return count - xp.astype(base > real, long) + xp.astype(base + step <= real, long)
@@ -185,24 +193,29 @@ class Arrays(Arithmetic):
     def find(self, starts: Column, t: Any) -> Any:
         xp = self._xp
         whole = starts.is_whole and self._is_integral(t)
-        edges = self._looked_up(starts, t.dtype if whole else self.dtype)
-        flat = xp.reshape(t if whole else self.real(t), (-1,))
-        index = xp.searchsorted(edges, flat, side="right") - 1
-        return xp.reshape(xp.clip(index, 0, len(starts.values) - 1), t.shape)
+        _prepare_edges(starts)
+        own, real = starts.edges
+        if whole and self._most < 2**62:
+            # In 32 bits no step comes to what lies beyond them.
+            own = own[own <= self._most]
+        edges = self._constant(own if whole else real, self._long if whole else self.dtype)
+        t = t if whole else self.real(t)
+        return self._by_row(t, lambda flat: xp.searchsorted(edges, flat, side="right"))
 
     def take(self, values: Column, index: Any) -> Any:
-        xp = self._xp
-        table = self._looked_up(values, self._long if values.is_whole else self.dtype)
-        flat = xp.reshape(xp.clip(index, 0, len(values.values) - 1), (-1,))
-        return xp.reshape(xp.take(table, flat, axis=0), index.shape)
-
-    def _looked_up(self, column: Column, dtype: Any) -> Any:
-        _prepare(column)
-        numbers = column.array
-        if column.is_whole and dtype == self._long:
-            # What lies beyond the integers of 32 bits is never reached in them.
+        _prepare(values)
+        numbers, whole = values.array, values.is_whole
+        if whole and self._most < 2**62:
+            # These are at an index that is never found.
             numbers = np.minimum(numbers, self._most)
-        return self._constant(numbers, dtype)
+        table = self._constant(numbers, self._long if whole else self.dtype)
+        return self._by_row(index, lambda flat: self._at(table, flat))
+
+    def _by_row(self, t: Any, function: Callable[[Any], Any]) -> Any:
+        """Return a function of arrays of one dimension, at any."""
+        if t.ndim == 1:
+            return function(t)
+        return self._xp.reshape(function(self._xp.reshape(t, (-1,))), t.shape)
 
     def count(self, counter: Counter, t: Any, most: float) -> Any:
         # In floating point where the library cannot count so far: JAX has 32 bits by default.
@@ -268,6 +281,8 @@ class Arrays(Arithmetic):
                 return t < 0
             # The same in whole numbers, which is all that the standard lets them be compared with.
             start, stop = math.ceil(start), math.inf if stop > self._most else math.ceil(stop)
+            if stop == start + 1:
+                return t == start
         else:
             start, stop = float(start), float(stop)
         after = t >= start
@@ -296,9 +311,25 @@ class Arrays(Arithmetic):
         return self._xp.asarray(values, dtype=dtype, device=self._device)
 
 
+class _Tensors(Arrays):
+    """Arrays of torch's, by what costs the least where they are compiled."""
+
+    def _at(self, column: Any, row: Any) -> Any:
+        # As `take` does, which looks for rows that are counted from the end: there are none.
+        return self._xp.index_select(column, 0, row)
+
+    def _is_integral(self, t: Any) -> bool:
+        return not t.dtype.is_floating_point
+
+
 @untraced
 def _prepare(column: Column) -> bool:
     return bool(column.array.size)
+
+
+@untraced
+def _prepare_edges(column: Column) -> bool:
+    return bool(column.edges)
 
 
 def arithmetic_of(t: Any) -> Arrays:
@@ -313,7 +344,7 @@ def arithmetic_of(t: Any) -> Arrays:
         # Asked for by name: what the general search remembers, torch.compile warns about.
         import array_api_compat.torch
 
-        return Arrays(array_api_compat.torch, t)
+        return _Tensors(array_api_compat.torch, t)
     import array_api_compat
 
     compat: Any = array_api_compat
@@ -325,6 +356,7 @@ def arithmetic_of(t: Any) -> Arrays:
     return Arrays(compat.array_namespace(t), t)
 
 
+@untraced
 def _widest(xp: Any, kind: str, wide: str, narrow: str, device: Any) -> Any:
     """Return the wide type of a kind where the device has it, else the narrow one."""
     if xp is np:

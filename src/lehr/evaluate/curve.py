@@ -161,7 +161,7 @@ class Exponential(Curve):
 
     def value(self, t: Any, m: Arithmetic) -> Any:
         try:
-            return self._start * self._gamma ** (m.real(t) / self._every)
+            return self._start * self._gamma ** (m.real(t) / m.real(self._every))
         except OverflowError:
             # Python's numbers raise where arrays give infinity, which a limit may yet cut off.
             return math.copysign(math.inf, self._start)
@@ -176,7 +176,7 @@ class Power(Curve):
         self.low, self.high = _hull(start, 0.0 if length is None else self.end)
 
     def value(self, t: Any, m: Arithmetic) -> Any:
-        return self._start * (1 + m.real(t) / self._tau) ** -self._power
+        return self._start * (1 + m.real(t) / m.real(self._tau)) ** -self._power
 
 
 class Samples(Curve):
@@ -188,7 +188,8 @@ class Samples(Curve):
         self._values = Column(tuple(values))
 
     def value(self, t: Any, m: Arithmetic) -> Any:
-        return m.take(self._values, m.floor_divide(t, 1))
+        # A start that is not whole was rounded, and may put a step just outside.
+        return m.take(self._values, m.clip(m.floor_divide(t, 1), 0, len(self._values.values) - 1))
 
     @cached_property
     def end(self) -> float:

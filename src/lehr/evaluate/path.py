@@ -150,13 +150,13 @@ class Path(Curve):
 
     def _selected(self, t: Any, m: Arithmetic) -> Any:
         """Evaluate every part and select: without branches, for arrays that may be traced."""
-        out = m.full_like(t, self.end if self.length is not None else 0.0)
         if len(self.parts) <= _FEW:
+            out = m.full_like(t, self.end if self.length is not None else 0.0)
             stops = [*self.starts[1:], self.stop]
             alone = zip(self.parts, self.starts, stops, self.offsets, strict=False)
         else:
             _prepare(self)
-            out = self.table.fill(out, t, m)
+            out = self.table.value(t, m)
             alone = iter(self.table.others)
         for part, start, stop, offset in alone:
             inside = m.inside(t, start, stop)
@@ -182,6 +182,8 @@ def _prepare(path: Path) -> bool:
 class _PieceTable:
     """The pieces of a long path as arrays, so that a thousand of them are one formula an ease.
 
+    It has a row for each part, and one for what comes after the end.
+
     Attributes:
         others: What is no piece, with its start, its stop, and its exact start.
     """
@@ -195,50 +197,50 @@ class _PieceTable:
             )
             if not isinstance(part, Ramp | Flat)
         ]
-        ramps = [part if isinstance(part, Ramp) else None for part in path.parts]
-        flats = [part if isinstance(part, Flat) else None for part in path.parts]
-        self._stop = path.stop
-        self._starts = Column(path.starts)
-        self._sizes = Column([ramp.steps if ramp else 1 for ramp in ramps])
+        rows, starts = list(path.parts), list(path.starts)
+        if path.length is not None:
+            rows.append(Flat(None, path.end))
+            starts.append(path.stop)
+        ramps = [part if isinstance(part, Ramp) else None for part in rows]
+        sizes = [ramp.steps if ramp else 1 for ramp in ramps]
+        # As real numbers where 32 bits do not hold them: they are longer than any run there.
+        far = max(sizes) >= 2**31
+        self._starts = Column(starts)
+        self._sizes = Column([float(size) for size in sizes] if far else sizes)
         self._to = Column([ramp.to if ramp else 1.0 for ramp in ramps])
         self._from = Column(
             [
-                ramp.start if ramp else flat.low if flat else 1.0
-                for ramp, flat in zip(ramps, flats, strict=True)
+                row.start if isinstance(row, Ramp) else row.low if isinstance(row, Flat) else 1.0
+                for row in rows
             ]
         )
-        # Levels are number 0, ramps of one kind share a number, and all else has the last.
-        self._ramps = list(dict.fromkeys((ramp.ease, ramp.log) for ramp in ramps if ramp))
+        # Ramps of one kind share a number, those in log space have the last; 0 is all else.
+        kinds = dict.fromkeys((ramp.ease, ramp.log) for ramp in ramps if ramp)
+        self._ramps = sorted(kinds, key=lambda kind: kind[1])
         numbers = {kind: n for n, kind in enumerate(self._ramps, 1)}
-        self._kinds = Column(
-            [
-                0 if flat else numbers[ramp.ease, ramp.log] if ramp else len(numbers) + 1
-                for ramp, flat in zip(ramps, flats, strict=True)
-            ]
-        )
-        self._has_levels = any(flats)
+        self._first_log = 1 + sum(not log for _, log in self._ramps)
+        self._kinds = Column([numbers[ramp.ease, ramp.log] if ramp else 0 for ramp in ramps])
 
-    def fill(self, out: Any, t: Any, m: Arithmetic) -> Any:
-        """Return the values where there are pieces, and ``out`` elsewhere."""
+    def value(self, t: Any, m: Arithmetic) -> Any:
+        """Return the values where there are pieces, and after the end."""
         index = m.find(self._starts, t)
+        kind = m.take(self._kinds, index)
         local = m.minus(t, m.take(self._starts, index))
-        sizes = m.take(self._sizes, index)
-        u, w = m.real(local) / m.real(sizes), m.real(m.minus(sizes, local)) / m.real(sizes)
+        # A level sees where it begins: elsewhere an ease may have no slope.
+        local = m.where(m.inside(kind, 0, 1), 0, local)
+        u, w = m.fractions(local, m.take(self._sizes, index))
         start, to = m.take(self._from, index), m.take(self._to, index)
-        in_run, kinds = m.inside(t, 0, self._stop), m.take(self._kinds, index)
-        if self._has_levels:
-            out = m.where(in_run & m.inside(kinds, 0, 1), start, out)
-        for number, (ease, log) in enumerate(self._ramps, 1):
-            chosen = in_run & m.inside(kinds, number, number + 1)
+        rise, fall = 0.0, 1.0
+        for number, (ease, _) in enumerate(self._ramps, 1):
+            chosen, way, left = m.inside(kind, number, number + 1), u, w
             if m.graded and ease.is_steep:
-                out = m.where(chosen, start, out)
                 chosen = chosen & (u > 0)
-            safe_u, safe_w = m.where(chosen, u, 0.5), m.where(chosen, w, 0.5)
-            rise, fall = ease.rise(safe_u, safe_w, m), ease.fall(safe_u, safe_w, m)
-            if log:
-                a, b = m.where(chosen, start, 1.0), m.where(chosen, to, 1.0)
-                value = a**fall * b**rise
-            else:
-                value = start * fall + to * rise
-            out = m.where(chosen, value, out)
-        return out
+                way, left = m.where(chosen, u, 0.5), m.where(chosen, w, 0.5)
+            rise = m.named("rise", m.where(chosen, ease.rise(way, left, m), rise))
+            fall = m.named("fall", m.where(chosen, ease.fall(way, left, m), fall))
+        value = start * fall + to * rise
+        if self._first_log > len(self._ramps):
+            return value
+        in_log = m.inside(kind, self._first_log, math.inf)
+        a, b = m.where(in_log, start, 1.0), m.where(in_log, to, 1.0)
+        return m.where(in_log, a**fall * b**rise, value)

@@ -220,10 +220,8 @@ class Writer(Arithmetic):
         return self.named("n", Text(found, _PLUS))
 
     def take(self, values: Column, index: Any) -> Any:
-        numbers = self._reachable(values.values)
-        table, last = self._table(numbers), len(numbers) - 1
-        least = "jnp.minimum" if self.arrays else "min"
-        return self.named("entry", Text(f"{table}[{least}({index.text}, {last})]"))
+        table = self._table(self._reachable(values.values))
+        return self.named("entry", Text(f"{table}[{index.text}]"))
 
     def full_like(self, t: Any, value: float) -> Any:
         return number(value)
