@@ -128,7 +128,7 @@ def test_a_ray_that_others_could_reach_is_refused() -> None:
     told = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     ).stdout
-    assert told.startswith("Ray is in use here already, with settings under which it would listen")
+    assert told.startswith("Ray was in use here before, so others could reach it: start Python")
 
 
 # A running cluster.

@@ -33,6 +33,7 @@ _EMBEDDED = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "RAY_AUTH_MODE": "token",
     "RAY_AUTH_TOKEN": secrets.token_hex(32),  # always the same: Ray reads it once in a process
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # or it hides the GPU, which all of them share
     "RAY_USAGE_STATS_ENABLED": "0",
 }
 
@@ -82,8 +83,7 @@ def _own(jobs: int) -> Generator[None]:
 
             if ray.util.get_node_ip_address() not in ("127.0.0.1", "::1"):
                 raise WorkerError(
-                    "Ray is in use here already, with settings under which it would listen to the "
-                    "network: write engine='ray' in a program of its own"
+                    "Ray was in use here before, so others could reach it: start Python afresh"
                 )
             own = {"num_cpus": jobs, "include_dashboard": False, "_temp_dir": folder}
             try:
@@ -96,7 +96,7 @@ def _own(jobs: int) -> Generator[None]:
 
 
 @contextmanager
-def _joined(address: str, tries: int = 3) -> Generator[None]:
+def _joined(address: str, tries: int = 2) -> Generator[None]:
     import ray
 
     try:
