@@ -76,8 +76,9 @@ $(TRAINERS)/.done: constraints.txt tests/trainers/trainers.txt
 	$(TRAINERS)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-trainers: $(TRAINERS)/.done  ## train under transformers, Lightning, Accelerate, DeepSpeed, JAX and Keras
+trainers: $(TRAINERS)/.done  ## train under transformers, Lightning, Accelerate, DeepSpeed, JAX, Keras; on Ray
 	$(TRAINERS)/bin/python -m pytest -W ignore tests/trainers
+	$(TRAINERS)/bin/python -m pytest -W ignore -k ray tests/lab/test_ray.py tests/cli/test_compare.py
 
 clean:  ## remove what was built
 	rm -rf $(VENV) $(PEERS) $(TRAINERS) dist build .pytest_cache .ruff_cache .hypothesis

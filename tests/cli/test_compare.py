@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -272,12 +273,20 @@ def wait_for(condition: object, seconds: float = 240) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("engine", "everyone"),
-    [("population", False), ("processes", False), ("processes", True), ("dask", True)],
-    ids=["population", "processes", "processes, to all as a shell does", "dask, to all"],
+    [
+        ("population", False),
+        ("processes", False),
+        ("processes", True),
+        ("dask", True),
+        ("ray", True),
+    ],
+    ids=["population", "processes", "processes, to all as a shell does", "dask, to all", "ray"],
 )
 def test_ctrl_c_keeps_what_is_finished(engine: str, everyone: bool, tmp_path: Path) -> None:
     if engine == "dask":
         pytest.importorskip("distributed", reason="needs lehr[dask]")
+    if engine == "ray" and find_spec("ray") is None:
+        pytest.skip("needs lehr[ray], which `make trainers` installs")
     out = tmp_path / "out"
     command = [sys.executable, "-m", "lehr", "compare", "--engine", engine, "--out", str(out)]
     process = subprocess.Popen(

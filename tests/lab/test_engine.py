@@ -67,6 +67,7 @@ def test_unless_one_is_named_the_jobs_decide() -> None:
     [
         ("processes", 0, "jobs=0 must be at least 1"),
         ("threads", 1, "engine='threads' is not known: write population, processes, dask, dask:/"),
+        ("threads", 1, "dask://HOST:PORT, ray, ray://HOST:PORT"),
         ("", 2, "engine='' is not known"),
         ("population", 2, "jobs=2 cannot be done in one process, .*: write engine='processes', or"),
     ],

@@ -155,8 +155,9 @@ def _split(value: str) -> list[str]:
 @click.option(
     "--engine",
     metavar="NAME",
-    help="Who trains: population (this process), processes, dask (a cluster of this machine) or "
-    "dask://HOST:PORT (a running one).  [default: processes, or population for one job]",
+    help="Who trains: population (this process), processes, dask or ray (a cluster of this "
+    "machine), dask://HOST:PORT or ray://HOST:PORT (a running one).  [default: processes, or "
+    "population for one job]",
 )
 @click.option(
     "--jobs",

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -13,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, cast
 
 from lehr import __version__
-from lehr.lab.engine import Crew, Means, WorkerError, fly
+from lehr.lab.engine import Crew, Means, WorkerError, fly, same_lehr, twice
 from lehr.lab.processes import interrupts_held
 from lehr.lab.trial import Kept, Trial
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["cluster"]
 
 _PATIENCE = 30  # seconds for a scheduler to answer and for a worker to join
-_FRESH = 2.0  # seconds for which a count of the workers holds
 
 # The cluster is for nobody but this process: on the loopback only, and its web servers, which
 # Dask cannot do without, have no page. A death is told at once, since the flight is cut then.
@@ -52,7 +50,7 @@ def cluster(address: str, jobs: int, means: Means) -> Generator[Crew]:
     from distributed import KilledWorker
 
     with _client(address) if address else _own(jobs) as client:
-        width = _wide(client) if address else lambda: jobs
+        width = twice(lambda: _threads(client)) if address else lambda: jobs
         # Not pure: to Dask equal calls would be one, and a flight may be flown again.
         executor = client.get_executor(pure=False)
         try:
@@ -107,24 +105,13 @@ def _client(address: str) -> Generator[Client]:
         yield client
 
 
-def _wide(client: Client) -> Callable[[], int]:
-    """Twice as many flights as the workers have threads, so that none waits for the next."""
-    asked, width = -_FRESH, 1
-
-    def wide() -> int:
-        nonlocal asked, width
-        if time.monotonic() - asked >= _FRESH:
-            threads = cast("dict[str, int]", client.nthreads())
-            asked, width = time.monotonic(), max(1, 2 * sum(threads.values()))
-        return width
-
-    return wide
+def _threads(client: Client) -> int:
+    return sum(cast("dict[str, int]", client.nthreads()).values())
 
 
 def _fly(wanted: str, means: Means, trials: Sequence[Trial]) -> list[Kept]:
-    """Train a flight on a worker, unless its lehr is another: outcomes might not compare."""
-    if wanted != __version__:
-        raise WorkerError(f"a worker has lehr {__version__}, and this is {wanted}: install one")
+    """Train a flight on a worker."""
+    same_lehr(wanted)
     return fly(means, trials, _forgotten())
 
 

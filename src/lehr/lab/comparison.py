@@ -75,10 +75,10 @@ def compare(
         out: The folder for results and report; made if it is missing.
         store: The file to keep the trials in; `trials.db` in `out` unless it is named. Trials
             that an earlier lehr kept in `out/trials.jsonl` are taken over into it.
-        engine: Who trains: "population" (this process), "processes", "dask" (a cluster of this
-            machine), "dask://host:port" (a running one), or an executor of one's own, whose
-            workers can import lehr. Unless it is named: this process for one job, and processes
-            for more.
+        engine: Who trains: "population" (this process), "processes", "dask" or "ray" (a cluster of
+            this machine), "dask://host:port" or "ray://host:port" (a running one), or an executor
+            of one's own, whose workers can import lehr. Unless it is named: this process for one
+            job, and processes for more.
         jobs: How many populations are trained at a time, at least 1; a running cluster decides
             that itself. With processes, or a cluster of this machine, a script must keep what it
             does under `if __name__ == "__main__":`.

@@ -23,17 +23,31 @@ from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar, cast
 
+from lehr import __version__
 from lehr.lab.memory import own_bytes
 from lehr.lab.plan import Flight
 from lehr.lab.trial import Kept, Trial
 
-__all__ = ["ENGINES", "Crew", "EngineError", "Means", "WorkerError", "ask", "crew", "fly", "run"]
+__all__ = [
+    "ENGINES",
+    "Crew",
+    "EngineError",
+    "Means",
+    "WorkerError",
+    "ask",
+    "crew",
+    "fly",
+    "run",
+    "same_lehr",
+    "twice",
+]
 
 _Answer = TypeVar("_Answer")
 
 _TRIES = 3
+_FRESH = 2.0  # seconds for which a count of the workers holds
 
-ENGINES = ("population", "processes", "dask", "dask://HOST:PORT")
+ENGINES = ("population", "processes", "dask", "dask://HOST:PORT", "ray", "ray://HOST:PORT")
 """What can be written for an engine."""
 
 
@@ -133,6 +147,11 @@ def crew(
 
         address = name.removeprefix("dask").removeprefix("://")
         return cluster(address, jobs, means if address else means.shared(jobs))
+    if name == "ray" or name.startswith("ray://"):
+        from lehr.lab.ray_cluster import ray_cluster
+
+        address = name.removeprefix("ray").removeprefix("://")
+        return ray_cluster(address, jobs, means if address else means.shared(jobs))
     raise EngineError(f"engine={engine!r} is not known: write {', '.join(ENGINES)}")
 
 
@@ -161,6 +180,26 @@ def fly(
     outcomes = population.run(trials, stopped, **means._asdict())
     seconds = (time.process_time() - begun) / len(outcomes)
     return [Kept(outcome, seconds) for outcome in outcomes]
+
+
+def same_lehr(wanted: str) -> None:
+    """Check on a worker that its lehr is the one that asks: outcomes might not compare."""
+    if wanted != __version__:
+        raise WorkerError(f"a worker has lehr {__version__}, and this is {wanted}: install one")
+
+
+def twice(count: Callable[[], float]) -> Callable[[], int]:
+    """Twice as many flights as can be trained at a time, so that none waits for the next."""
+    asked, width = -_FRESH, 1
+
+    def wide() -> int:
+        nonlocal asked, width
+        if time.monotonic() - asked >= _FRESH:
+            counted = int(count())
+            asked, width = time.monotonic(), max(1, 2 * counted)
+        return width
+
+    return wide
 
 
 def ask(
