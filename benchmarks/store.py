@@ -78,9 +78,9 @@ def flown(engine: str) -> float:
     work = deque(flights(200 * _FLIGHT))
     with crew(engine, 2) as workers:
         by = Crew(workers.executor, workers.width, instead, workers.lost)
-        list(run(lambda: work.popleft() if len(work) > 190 else None, by))  # all are up
+        list(run(lambda: [work.popleft()] if len(work) > 190 else [], by))  # all are up
         begun, count = time.process_time(), len(work)
-        list(run(lambda: work.popleft() if work else None, by))
+        list(run(lambda: [work.popleft()] if work else [], by))
         return (time.process_time() - begun) / count
 
 

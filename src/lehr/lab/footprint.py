@@ -121,7 +121,8 @@ def fitting(trial: Trial, task: Task, memory: int | None, device: str = "cpu") -
         trial: One of them.
         task: Its task.
         memory: Bytes that the process (on the processor) or the networks (on another device) may
-            take; None where nobody set a bound, and they may take 1 GiB.
+            take; None where nobody set a bound, and they may take 1 GiB, or half of what is free
+            on a GPU.
         device: Where they are trained.
 
     Raises:
@@ -134,7 +135,7 @@ def fitting(trial: Trial, task: Task, memory: int | None, device: str = "cpu") -
     alike = replace(trial, steps=max(trial.steps, _UPDATES), **usual)
     found = footprint(alike, task, device)
     limit = MOST if device == "cpu" else _MOST_ELSEWHERE
-    count = found.most(_USUAL if memory is None else memory - base, limit)
+    count = found.most(_usual(device) if memory is None else memory - base, limit)
     if memory is None:
         return max(count, 1)
     if not count:
@@ -144,3 +145,10 @@ def fitting(trial: Trial, task: Task, memory: int | None, device: str = "cpu") -
             f"process to {need:,}; give at least {-(-need // 2**20)}MiB"
         )
     return count
+
+
+def _usual(device: str) -> int:
+    if torch.device(device).type != "cuda":
+        return _USUAL
+    free, _ = torch.cuda.mem_get_info(device)
+    return free // 2
