@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from driving import make_optimizer, rates
+from driving import drive, make_optimizer, rates
 from torch.optim import Optimizer
 
 import lehr
@@ -211,6 +211,38 @@ def test_the_guards_watch_after_an_optimizer_was_loaded():
     scheduler.step()
     with pytest.raises(GuardError, match="again without an update"):
         scheduler.step()
+
+
+def test_a_function_of_ones_own_is_watched_too():
+    def leap(t: float) -> float:
+        return 0.01 if t < 7 else 1.0
+
+    optimizer = make_optimizer()
+    own = lehr.formula(leap).clip(0, 1)
+    scheduler = Scheduler(optimizer, own, 100, guards={"jump": "error"})
+    drive(optimizer, scheduler, 6)
+    trained(optimizer)
+    with pytest.raises(GuardError, match=r"rises from 0.01 to 1 of its base at once, at step 7"):
+        scheduler.step()
+    assert scheduler.last_epoch == 6
+    assert rates(optimizer) == pytest.approx([0.001])
+    quiet = make_optimizer()
+    drive(quiet, Scheduler(quiet, own, 100, guards={"jump": "off"}), 10)
+    assert rates(quiet) == pytest.approx([0.1])
+
+
+def test_a_function_of_ones_own_is_asked_once_a_step():
+    asked: list[float] = []
+
+    def own(t: float) -> float:
+        asked.append(t)
+        return 1 - t / 100
+
+    optimizer = make_optimizer()
+    scheduler = Scheduler(optimizer, lehr.formula(own).clip(0, 1), 100, guards="error")
+    asked.clear()
+    drive(optimizer, scheduler, 60)
+    assert asked == list(range(1, 61))
 
 
 # ----- the gradient scaler --------------------------------------------------------------------

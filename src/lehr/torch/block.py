@@ -27,6 +27,8 @@ LONG: Final = 8192
 SHORT: Final = 32
 Levels = list[NDArray[np.float64]]
 """The levels of each track, from a position on."""
+Ask = Callable[[int], float]
+"""Gives the level at a position."""
 
 _NUMBERS: Final = 65_536
 _FEWEST: Final = 16
@@ -58,7 +60,7 @@ def fill(
     groups: Sequence[Group],
     board: Board,
     size: int = LONG,
-    asks: bool = False,
+    asks: Callable[[Track], Ask] | None = None,
     look: Callable[[Levels], object] = lambda _: None,
 ) -> Block:
     """Compute the values from a position on, write the first of them, and return the rest.
@@ -70,8 +72,8 @@ def fill(
         groups: The optimizer's.
         board: Its board, which keeps the lanes.
         size: How many steps, at most.
-        asks: Whether schedules that call a function of the user's are asked step by step, rather
-            than for one step only.
+        asks: Where schedules that call a function of the user's are asked step by step, rather
+            than for one step only: what gives a track's level at a position.
         look: Is shown the levels of each track before anything is written.
 
     Raises:
@@ -98,8 +100,10 @@ def fill(
         columns.append(_entries(driving, by_track, lane, len(groups)))
     for lane, column in zip(lanes, columns, strict=True):
         lane.write(groups, column[0])
-    if left:
-        asked = [_asking(driving, lane) for driving, lane in zip(together, lanes, strict=True)]
+    if asks and left:
+        asked = [
+            _asking(driving, lane, asks) for driving, lane in zip(together, lanes, strict=True)
+        ]
         entry = asked[0] if len(lanes) == 1 else partial(_all, asked)
         entries: list[Any] | Asked = Asked(entry, position + 1, left)
     else:
@@ -153,27 +157,31 @@ def _all(asked: Sequence[Callable[[int], Any]], position: int) -> tuple[Any, ...
     return tuple(entry(position) for entry in asked)
 
 
-def _asking(driving: Sequence[Track], lane: Lane) -> Callable[[int], Any]:
+def _asking(
+    driving: Sequence[Track], lane: Lane, asks: Callable[[Track], Ask]
+) -> Callable[[int], Any]:
     """Return what gives a lane's entry of a step, one at a time."""
     if isinstance(lane, Lines | Fill):
-        return driving[0].level
+        return asks(driving[0])
     if isinstance(lane, Even):
-        return partial(_on_line, driving[0], *driving[0].line(0))
+        return partial(_on_line, asks(driving[0]), *driving[0].line(0))
     size = len(driving[0].bindings)
-    lines = [(track, [(index, *track.line(index)) for index in track.groups]) for track in driving]
+    lines = [
+        (asks(track), [(index, *track.line(index)) for index in track.groups]) for track in driving
+    ]
     return partial(_on_lines, lines, size)
 
 
-def _on_line(track: Track, offset: float, gain: float, position: int) -> float:
-    return offset + gain * track.level(position)
+def _on_line(level: Ask, offset: float, gain: float, position: int) -> float:
+    return offset + gain * level(position)
 
 
 def _on_lines(
-    lines: Sequence[tuple[Track, Sequence[tuple[int, float, float]]]], size: int, position: int
+    lines: Sequence[tuple[Ask, Sequence[tuple[int, float, float]]]], size: int, position: int
 ) -> list[float | None]:
     entry: list[float | None] = [None] * size
-    for track, places in lines:
-        level = track.level(position)
+    for ask, places in lines:
+        level = ask(position)
         for index, offset, gain in places:
             entry[index] = offset + gain * level
     return entry

@@ -43,10 +43,6 @@ class Driver(Member):
     _deprecates_epoch = False
     """Whether ``step(epoch)`` warns, as torch's own schedulers do."""
 
-    _asks = False
-    """Whether a user's function is asked as the values are taken; else each of its steps is slow,
-    as whoever looks at the values ahead of time wants it."""
-
     # What is worked with is no attribute that people see in ``vars(scheduler)``, or compare there.
     __slots__ = (
         *("_tracks", "_stop", "_shift", "_fraction", "_ahead", "_block", "_lane", "_pair", "_put"),
@@ -356,7 +352,8 @@ class Driver(Member):
         position = self.last_epoch
         groups = self.optimizer.param_groups
         end, size = self._block_end(position), self._size_next
-        block = fill(self._tracks, position, end, groups, board, size, self._asks, self._look)
+        asks = self._level_of if self._may_ask() else None
+        block = fill(self._tracks, position, end, groups, board, size, asks, self._look)
         self._ahead = block.entries
         self._stop = position + len(block.entries)
         self._groups, self._size, self._few = groups, len(groups), len(groups) <= FEW
@@ -367,6 +364,14 @@ class Driver(Member):
     def _block_end(self, position: int) -> float:
         """Return the last step to compute ahead from a position."""
         return self._last_position()
+
+    def _may_ask(self) -> bool:
+        """Return whether users' functions may be asked in each step; else each step is slow."""
+        return True
+
+    def _level_of(self, track: Track) -> Callable[[int], float]:
+        """Return what gives a track's level at a position, where it is asked in each step."""
+        return track.level
 
     def _look(self, levels: Levels) -> None:
         """Be shown the levels of each track from the position on, before they are used."""

@@ -67,7 +67,6 @@ class DropIn(Driver):
     """A scheduler with torch's face: its state carries its parameters, and a loaded one wins."""
 
     _deprecates_epoch = True
-    _asks = True
 
     _saved: ClassVar[tuple[str, ...]] = ()
     """The attributes that its plan depends on; they are its state, beside the position."""

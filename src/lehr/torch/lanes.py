@@ -115,7 +115,10 @@ class Even(Lane):
     def stands(self, groups: Sequence[Group]) -> bool:
         """Look whether what was written last still stands in all groups."""
         key, last = self.key, self.last
-        return all(group[key] is last for group in groups)
+        for group in groups:  # noqa: SIM110  (a quarter of the time)
+            if group[key] is not last:
+                return False
+        return True
 
     def write(self, groups: Sequence[Group], entry: float) -> None:
         key = self.key

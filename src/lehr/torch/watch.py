@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -21,6 +21,7 @@ from lehr.torch.guards import Guards, Mode
 if TYPE_CHECKING:
     from lehr.torch.course import Course
     from lehr.torch.meaning import Meaning
+    from lehr.torch.track import Track
     from lehr.wallclock import WallClock
 
 __all__ = ["Watched"]
@@ -226,11 +227,30 @@ class Watched(Driver):
         found = jump(levels.tolist(), before, self._highest)
         if found is not None:
             index, low, high = found
-            self._guards.tell(
-                "jump",
-                f"the rate rises from {low:.4g} to {high:.4g} of its base at once, at step "
-                f"{position + index}",
-            )
+            self._tell_of_jump(position + index, low, high)
+
+    def _level_of(self, track: Track) -> Callable[[int], float]:
+        ask = track.level
+        if track.slot.name != "lr" or not self._guards.watches("jump"):
+            return ask
+        before = max(self._edge[1])
+
+        def level(position: int) -> float:
+            nonlocal before
+            found = ask(position)
+            if jump([found], before, self._highest) is not None:
+                self._tell_of_jump(position, before, found)
+            before, self._highest = found, max(self._highest, before, found)
+            self._edge = position + 1, [found]
+            return found
+
+        return level
+
+    def _tell_of_jump(self, step: int, low: float, high: float) -> None:
+        self._guards.tell(
+            "jump",
+            f"the rate rises from {low:.4g} to {high:.4g} of its base at once, at step {step}",
+        )
 
     def _noticed(self, changes: list[Change]) -> None:
         rates = [change for change in changes if change[0].name == "lr"]
