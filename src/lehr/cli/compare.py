@@ -20,6 +20,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from lehr.cli import Refused, console
+from lehr.cli.steps import Steps
 
 if TYPE_CHECKING:
     from lehr.lab import Plan, Progress
@@ -120,7 +121,7 @@ def _split(value: str) -> list[str]:
     help="Names between commas, of those that `lehr list` shows, or texts like 'cosine(to=0.1)'.  "
     "[default: the usual eleven]",
 )
-@click.option("--steps", type=int, help="Updates in a training run.")
+@click.option("--steps", type=Steps(), help="Updates in a training run: 300, or 10kst.")
 @click.option("--seeds", type=int, help="Runs that score a pair at its best peak rate.")
 @click.option("--tuning-seeds", type=int, help="Runs at each peak rate that choose the best.")
 @click.option(

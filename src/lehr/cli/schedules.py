@@ -14,8 +14,8 @@ from rich.text import Text
 
 from lehr.catalogue import ENTRIES, RULES, Entry, RuleEntry, find, find_rule
 from lehr.cli import Refused, console
-from lehr.duration import STEPS, Duration
-from lehr.errors import ScheduleError, UnknownSchedule
+from lehr.cli.steps import Steps
+from lehr.errors import UnknownSchedule
 from lehr.schedule import Schedule
 from lehr.view.terminal import draw, sparkline, speaks_unicode
 
@@ -175,26 +175,13 @@ def show(name: str, as_json: bool) -> None:
         out.print(piece, soft_wrap=True)
 
 
-def _whole_steps(_context: click.Context, _option: click.Parameter, text: str) -> int:
-    try:
-        length = Duration.of(text)
-    except ScheduleError:
-        length = None
-    if length is None or length.unit != STEPS or length.amount < 1 or length.amount % 1:
-        raise click.BadParameter(
-            f"{text[:60]!r} is no run of whole steps, at least 1; write 1000000, 1_000_000 or 1Mst."
-        )
-    return int(length.amount)
-
-
 @click.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option(
     "--steps",
-    callback=_whole_steps,
-    default=str(_RUN),
+    type=Steps(),
+    default=_RUN,
     show_default=True,
-    metavar="STEPS",
     help="The run's length: 5000, or 10kst.",
 )
 @click.option(
