@@ -17,7 +17,7 @@ import math
 import weakref
 from collections.abc import Callable
 from sys import getrefcount
-from typing import Any
+from typing import Any, Final
 
 from torch import Tensor
 from torch.optim import Optimizer
@@ -32,6 +32,11 @@ from lehr.torch.track import Group, Track, check_optimizer, plain, warn
 
 __all__ = ["Driver"]
 
+# The attributes that hold what is computed ahead, what else is there, and where it stands.
+_COMPUTED: Final = ("_block", "_lane", "_pair", "_put", "_groups")
+_LINKED: Final = ("_board", "_family", "_owner", "_watched")
+_PLACE: Final = ("_tracks", "_stop", "_shift", "_fraction", "_ahead", "_few", "_size", "_next")
+
 
 class Driver(Member):
     """A torch scheduler that assigns the values of schedules.
@@ -44,21 +49,7 @@ class Driver(Member):
     """Whether ``step(epoch)`` warns, as torch's own schedulers do."""
 
     # What is worked with is no attribute that people see in ``vars(scheduler)``, or compare there.
-    __slots__ = (
-        *("_tracks", "_stop", "_shift", "_fraction", "_ahead", "_block", "_lane", "_pair", "_put"),
-        *(
-            "_few",
-            "_groups",
-            "_size",
-            "_size_next",
-            "_silent",
-            "_turn",
-            "_family",
-            "_board",
-            "_owner",
-        ),
-        *("_watched", "_seen", "_replaces"),
-    )
+    __slots__ = (*_COMPUTED, *_LINKED, *_PLACE, "_silent", "_turn", "_seen", "_replaces")
 
     # torch's constructor is not called: it would wrap the optimizer's step, which slows it and
     # fails on a compiled one.
@@ -84,7 +75,7 @@ class Driver(Member):
         self._few = True
         self._groups: list[Group] | None = None
         self._size = 0
-        self._size_next = SHORT
+        self._next = SHORT
         self._silent = True
         self._turn = 0
         self._family: Family | None = None
@@ -337,7 +328,7 @@ class Driver(Member):
         """Set the position, without writing."""
         whole = math.floor(position)
         went_on = self._block is not None and not self._ahead and position == self.last_epoch + 1
-        self._size_next = LONG if went_on else SHORT
+        self._next = LONG if went_on else SHORT
         self._shift += self.last_epoch - whole
         self._stop, self._ahead, self._fraction = whole, [], position - whole
         self._silent = False
@@ -351,7 +342,7 @@ class Driver(Member):
             return False
         position = self.last_epoch
         groups = self.optimizer.param_groups
-        end, size = self._block_end(position), self._size_next
+        end, size = self._block_end(position), self._next
         asks = self._level_of if self._may_ask() else None
         block = fill(self._tracks, position, end, groups, board, size, asks, self._look)
         self._ahead = block.entries
@@ -400,33 +391,10 @@ class Driver(Member):
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: all but the values, which are computed again."""
-        dropped: dict[str, Any] = dict.fromkeys(
-            (
-                "_block",
-                "_lane",
-                "_pair",
-                "_put",
-                "_groups",
-                "_board",
-                "_family",
-                "_owner",
-                "_watched",
-            )
-        )
+        dropped: dict[str, Any] = dict.fromkeys((*_COMPUTED, *_LINKED))
         settled = {"_ahead": [], "_stop": self.last_epoch}
         return {**self._snapshot(), **dropped, **settled}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._restore(state)
         self._attach()
-
-    def _snapshot(self) -> dict[str, Any]:
-        """Return all attributes, to be restored where something fails."""
-        slots = [name for kind in type(self).__mro__ for name in vars(kind).get("__slots__", ())]
-        return {**vars(self), **{name: getattr(self, name) for name in slots}}
-
-    def _restore(self, snapshot: dict[str, Any]) -> None:
-        """Take all attributes back."""
-        vars(self).clear()
-        for name, value in snapshot.items():
-            setattr(self, name, value)

@@ -111,3 +111,14 @@ class Member(LRScheduler):
     def _last_lr(self) -> list[float | Tensor]:
         # torch's containers read it from their children.
         return self.get_last_lr()
+
+    def _snapshot(self) -> dict[str, Any]:
+        """Return all attributes, to be restored where something fails."""
+        slots = [name for kind in type(self).__mro__ for name in vars(kind).get("__slots__", ())]
+        return {**vars(self), **{name: getattr(self, name) for name in slots}}
+
+    def _restore(self, snapshot: dict[str, Any]) -> None:
+        """Take all attributes back."""
+        vars(self).clear()
+        for name, value in snapshot.items():
+            setattr(self, name, value)
