@@ -181,19 +181,24 @@ def _train(
         for optimizer, reason in _obstacles(plan, engaged, device).items():
             left.alone.add(optimizer)
             tell(f"{optimizer} is trained one run after another: {reason}")
-        while True:
-            for flight, kept in run(left.take, engaged):
-                store.add(zip(flight.trials, kept, strict=True))
-                left.landed(flight)
-                trained += len(kept)
-                watch(Progress(reused, trained, plan.total))
-            done = _finished(plan, store)
-            if left.pairs or done != reused + trained:
-                reused = done - trained
-                watch(Progress(reused, trained, plan.total, waiting=bool(left.pairs)))
-            if not left.pairs:
-                return
-            time.sleep(_POLL)
+        try:
+            while True:
+                for flight, kept in run(left.take, engaged):
+                    store.add(zip(flight.trials, kept, strict=True))
+                    left.landed(flight)
+                    trained += len(kept)
+                    watch(Progress(reused, trained, plan.total))
+                done = _finished(plan, store)
+                if left.pairs or done != reused + trained:
+                    reused = done - trained
+                    watch(Progress(reused, trained, plan.total, waiting=bool(left.pairs)))
+                if not left.pairs:
+                    return
+                time.sleep(_POLL)
+        except KeyboardInterrupt:
+            # It may have come between what was kept and what was told.
+            watch(Progress(reused, _finished(plan, store) - reused, plan.total))
+            raise
 
 
 def _obstacles(plan: Plan, engaged: Crew, device: str) -> dict[str, str]:

@@ -96,7 +96,7 @@ def _own(jobs: int) -> Generator[None]:
 
 
 @contextmanager
-def _joined(address: str, tries: int = 2) -> Generator[None]:
+def _joined(address: str, tries: int = 5) -> Generator[None]:
     import ray
 
     try:
