@@ -109,7 +109,7 @@ def fill(
     else:
         if len(lanes) == 2 and isinstance(lanes[0], Even) and isinstance(lanes[1], Even):
             one, two = (column[:0:-1] for column in columns)
-            return Block(None, one, pair=Pair(lanes[0], lanes[1], two))
+            return Block(None, one, pair=(lanes[0], lanes[1], two))
         entries = (columns[0] if len(lanes) == 1 else list(zip(*columns, strict=True)))[:0:-1]
     if len(lanes) == 1:
         return Block(lanes[0].put, entries, lanes[0] if isinstance(lanes[0], Even) else None)

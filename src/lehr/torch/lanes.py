@@ -17,7 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from sys import getrefcount
 from types import SimpleNamespace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import torch
 from numpy.typing import NDArray
@@ -145,18 +145,9 @@ class Even(Lane):
         self.last = None
 
 
-class Pair(NamedTuple):
-    """Two even lanes, such as a rate and a momentum, that are written in one pass.
-
-    Attributes:
-        one: A lane.
-        two: The other.
-        ahead: The other's numbers, the last step first. (Pairs of numbers would have to be made.)
-    """
-
-    one: Even
-    two: Even
-    ahead: list[float]
+Pair = tuple[Even, Even, list[float]]
+"""Two even lanes, such as a rate and a momentum, that are written in one pass; and the numbers of
+the second, the last step first. (Pairs of numbers would have to be made.)"""
 
 
 class Lines(Lane):
