@@ -222,14 +222,27 @@ def test_among_many_groups_a_cycle_sees_it_at_once(group: int):
     assert optimizer.param_groups[10]["momentum"] == pytest.approx(0.9 - 0.5 * 53 / 1000)
 
 
-@pytest.mark.parametrize("group", [0, 99])
-def test_among_very_many_groups_the_first_and_the_last_are_looked_at(group: int):
-    optimizer = make_optimizer(rates=[0.1 + 0.001 * i for i in range(100)])
-    scheduler = Scheduler(optimizer, lehr.linear(1000))
+@pytest.mark.parametrize("size", [9, 64, 101])
+@pytest.mark.parametrize("group", [0, 5, -2, -1])
+@pytest.mark.parametrize("floor", [0.0, 0.01])
+def test_among_very_many_groups_with_rates_of_their_own_too(size: int, group: int, floor: float):
+    given = [0.1 + 0.001 * i for i in range(size)]
+    optimizer = make_optimizer(rates=given)
+    scheduler = Scheduler(optimizer, factor(lehr.linear(1000), floor=floor))
     drive(optimizer, scheduler, 50)
     set_rate(optimizer, group, 0.5)
     drive(optimizer, scheduler, 10)
-    assert rates(optimizer)[group] == pytest.approx(0.5 / 0.95 * 0.94)
+    given[group] = floor + (0.5 - floor) / 0.95
+    assert rates(optimizer) == pytest.approx([floor + (b - floor) * 0.94 for b in given])
+
+
+def test_groups_that_are_others_by_now_are_written():
+    optimizer = make_optimizer(rates=[0.1, 0.2, 0.3])
+    scheduler = Scheduler(optimizer, lehr.linear(1000))
+    drive(optimizer, scheduler, 50)
+    optimizer.param_groups[:] = [dict(group) for group in optimizer.param_groups]
+    drive(optimizer, scheduler, 10)
+    assert rates(optimizer) == pytest.approx([0.094, 0.188, 0.282])
 
 
 @pytest.mark.parametrize("when", ["state", "optimizer state", "seek", "change", "another"])

@@ -6,9 +6,8 @@ it looks whether that still stands there; if not, somebody else has changed it s
 is written.
 
 Looking costs as much as writing a float. Where more than ``FEW`` groups share one, the number of
-its holders tells at once whether all of them still do; where each of more than ``MANY`` has one of
-its own, the first and the last are looked at. The board looks at all of them at the edges of
-blocks, when a state is saved or loaded, and when a position is sought.
+its holders tells at once whether all of them still do. The board looks at all of them at the edges
+of blocks, when a state is saved or loaded, and when a position is sought.
 """
 
 from __future__ import annotations
@@ -25,13 +24,10 @@ from torch import Tensor
 
 from lehr.torch.track import Group, Slot, plain
 
-__all__ = ["FEW", "MANY", "OWN", "Each", "Even", "Fill", "Lane", "Lines", "Pair"]
+__all__ = ["FEW", "OWN", "Each", "Even", "Fill", "Lane", "Lines", "Pair"]
 
 FEW: Final = 8
 """Up to so many groups it is quicker to look at them than to count who holds their number."""
-
-MANY: Final = 64
-"""Up to so many groups with numbers of their own are looked at before each write."""
 
 
 def _own() -> int:
@@ -158,49 +154,46 @@ class Lines(Lane):
 
     last: Any = None
     lines: Sequence[tuple[float, float]] = ()
-    _plain = False
 
     def draw(self, lines: Sequence[tuple[float, float]]) -> None:
         """Take the offset and the gain of each group."""
         self.lines = lines
-        self._gains = [gain for _, gain in lines]
         self._plain = not any(offset for offset, _ in lines)
 
     def put(self, groups: Sequence[Group], entry: float) -> bool:
-        key, last = self.key, self.last
-        if last is None:
+        key, last, twos = self.key, self.last, self._twos
+        if last is None or groups[0] is not twos[0][0] or groups[-1] is not twos[-1][2]:
             return False
-        if self._plain and len(groups) <= MANY:
-            # Looks and writes in one pass.
-            for group, gain in zip(groups, self._gains):  # noqa: B905  (twice the time)
-                if group[key] != gain * last:
-                    self._take_back(groups, entry)
-                    return False
-                group[key] = gain * entry
-            self.last = entry
-            return True
-        for index in range(len(groups)) if len(groups) <= MANY else (0, -1):
-            offset, gain = self.lines[index]
-            if groups[index][key] != offset + gain * last:
+        if not self._plain:
+            if self.changed(groups):
                 return False
-        self.write(groups, entry)
+            self.write(groups, entry)
+            return True
+        # Looks and writes in one pass; two at a time is a tenth faster.
+        for group, gain, other, more in twos:
+            if group[key] != gain * last or other[key] != more * last:
+                self._take_back(groups, entry)
+                return False
+            group[key] = gain * entry
+            other[key] = more * entry
+        self.last = entry
         return True
 
     def _take_back(self, groups: Sequence[Group], entry: float) -> None:
         key, last = self.key, self.last
-        for group, gain in zip(groups, self._gains, strict=True):
+        for group, (_, gain) in zip(groups, self.lines, strict=True):
             if group[key] == gain * entry:
                 group[key] = gain * last
 
     def write(self, groups: Sequence[Group], entry: float) -> None:
         key = self.key
-        if self._plain:
-            for group, gain in zip(groups, self._gains):  # noqa: B905  (twice the time)
-                group[key] = gain * entry
-        else:
-            for group, (offset, gain) in zip(groups, self.lines, strict=True):
-                group[key] = offset + gain * entry
+        for group, (offset, gain) in zip(groups, self.lines, strict=True):
+            group[key] = offset + gain * entry
         self.last = entry
+        flat = [(group, gain) for group, (_, gain) in zip(groups, self.lines, strict=True)]
+        if len(flat) % 2:
+            flat.append(flat[-1])
+        self._twos = [(*one, *two) for one, two in zip(flat[::2], flat[1::2], strict=True)]
 
     def changed(self, groups: Sequence[Group]) -> list[tuple[int, float]]:
         if self.last is None:

@@ -35,9 +35,9 @@ class Scheduler(Changeable):
 
     A rate that is set by hand, ``group["lr"] = 0.01``, takes the scheduled one's place: the group's
     base becomes the one from which the schedule would have come to it (where the schedule stands at
-    0, the base is what was set). It is seen at the next step; docs/drive.md tells the limits, with
-    dozens of groups. Numbers that a schedule gives as they are, such as a momentum, are assigned
-    again at the next step.
+    0, the base is what was set). It is seen at the next step (docs/drive.md tells of one limit).
+    Numbers that a schedule gives as they are, such as a momentum, are assigned again at the next
+    step.
 
     Arguments:
         optimizer: A torch optimizer. Numbers and tensors of one number are driven alike; a tensor
