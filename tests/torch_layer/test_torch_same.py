@@ -1,5 +1,6 @@
 """The drop-ins give torch's numbers, wherever torch's are right: torch itself is the reference."""
 
+import functools
 from typing import Any
 
 import pytest
@@ -244,3 +245,31 @@ def test_the_warning_of_an_epoch_points_at_the_line_that_steps():
     with pytest.warns(UserWarning, match="epoch parameter") as caught:
         scheduler.step(2)
     assert [warning.filename for warning in caught] == [__file__]
+
+
+@pytest.mark.parametrize("module", [ours, theirs])
+def test_a_step_that_was_overridden_is_told_of(module: Any):
+    optimizer = make_optimizer()
+    scheduler = module.StepLR(optimizer, 3)
+    before = optimizer.step
+    optimizer.step = lambda: before()  # pyright: ignore[reportAttributeAccessIssue]
+    optimizer.step()
+    with pytest.warns(UserWarning, match=r"`optimizer.step\(\)` has been overridden"):
+        scheduler.step()
+
+
+@pytest.mark.parametrize("module", [ours, theirs])
+def test_a_step_that_says_what_it_wraps_is_not(module: Any):
+    """As that of torch.compile does, and that of another scheduler of torch's."""
+    optimizer = make_optimizer()
+    scheduler = module.StepLR(optimizer, 3)
+    theirs.ExponentialLR(optimizer, 0.5)
+    before = optimizer.step
+
+    @functools.wraps(before)
+    def step(*arguments: Any) -> Any:
+        return before(*arguments)
+
+    optimizer.step = step
+    optimizer.step()
+    scheduler.step()

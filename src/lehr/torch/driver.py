@@ -34,7 +34,7 @@ __all__ = ["Driver"]
 
 # The attributes that hold what is computed ahead, what else is there, and where it stands.
 _COMPUTED: Final = ("_block", "_lane", "_pair", "_put", "_groups")
-_LINKED: Final = ("_board", "_family", "_owner", "_watched")
+_LINKED: Final = ("_board", "_family", "_owner", "_watched", "_stepped")
 _PLACE: Final = ("_tracks", "_stop", "_shift", "_fraction", "_ahead", "_few", "_size", "_next")
 
 
@@ -82,6 +82,7 @@ class Driver(Member):
         self._board: Board | None = None
         self._owner: weakref.ref[Driver] | None = None
         self._watched: Updates | None = None
+        self._stepped: Any = None
         self._seen = -1
 
     def _find_base_lrs(self, last_epoch: int) -> list[Any]:
@@ -379,15 +380,7 @@ class Driver(Member):
             track.join(groups, self._bind)
 
     def _warn_of_order(self) -> None:
-        """Give torch's own warning where the scheduler moves before the optimizer did."""
-        updates = self._attach().updates
-        if updates is None or updates.count or getattr(self.optimizer, "_opt_called", False):
-            return
-        warn(
-            "Detected call of `lr_scheduler.step()` before `optimizer.step()`: the schedule's "
-            "first value is never used. Call `optimizer.step()` first, then `lr_scheduler.step()`; "
-            "see https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate"
-        )
+        """Tell of a scheduler that moves before the optimizer did."""
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: all but the values, which are computed again."""

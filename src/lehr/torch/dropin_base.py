@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 import types
 from collections.abc import Callable
 from fractions import Fraction
@@ -111,6 +112,26 @@ class DropIn(Driver):
                     "new scheduler with a list for all"
                 )
             group["initial_lr"] = self.base_lrs[0]
+
+    def _initial_step(self) -> None:
+        self._stepped = _own_step(self.optimizer)
+        super()._initial_step()
+
+    def _warn_of_order(self) -> None:
+        # torch's own warnings.
+        if self._stepped not in (None, _own_step(self.optimizer)):
+            warn(
+                "`optimizer.step()` has been overridden since this scheduler was built: make sure "
+                "that what stands there updates the weights, and before `lr_scheduler.step()`"
+            )
+        updates = self._attach().updates
+        if updates is None or updates.count or getattr(self.optimizer, "_opt_called", False):
+            return
+        warn(
+            "Detected call of `lr_scheduler.step()` before `optimizer.step()`: the schedule's "
+            "first value is never used. Call `optimizer.step()` first, then `lr_scheduler.step()`; "
+            "see https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate"
+        )
 
     def _step_slowly(self, epoch: float | None) -> None:
         if epoch is not None:
@@ -224,3 +245,9 @@ def restore_function(function: Callable[..., Any] | None, saved: dict[str, Any] 
         return False
     vars(function).update(saved)
     return True
+
+
+def _own_step(optimizer: Any) -> Any:
+    """Return the function that an optimizer steps by, within all that says what it wraps."""
+    step = inspect.unwrap(optimizer.step)
+    return getattr(step, "__func__", step)
