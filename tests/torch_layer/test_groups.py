@@ -207,6 +207,23 @@ def test_among_many_groups_with_one_rate_a_log_hides_nothing():
     assert rates(optimizer) == pytest.approx(wanted)
 
 
+@pytest.mark.parametrize("momentum", [None, lehr.linear(1000, start=0.9, to=0.4)])
+def test_what_a_variable_hides_is_told_of(momentum: Any):
+    optimizer = make_optimizer(rates=[0.1] * 20)
+    scheduler = Scheduler(optimizer, lehr.linear(1000), momentum=momentum)
+    drive(optimizer, scheduler, 50)
+    old = optimizer.param_groups[10]["lr"]
+    optimizer.param_groups[10]["lr"] = old / 2
+    optimizer.step()
+    with pytest.warns(UserWarning, match="the lr of a group was set by hand .* Set it again"):
+        scheduler.step()
+    drive(optimizer, scheduler, 5)
+    assert rates(optimizer) == pytest.approx([0.0944] * 20)
+    set_rate(optimizer, 10, old / 2)
+    drive(optimizer, scheduler, 1)
+    assert rates(optimizer)[10] == pytest.approx(old / 2 / 0.944 * 0.943)
+
+
 @pytest.mark.parametrize("group", [0, 10, 19])
 def test_among_many_groups_a_cycle_sees_it_at_once(group: int):
     """A rate and a momentum are written in one pass."""

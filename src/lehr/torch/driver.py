@@ -30,12 +30,17 @@ from lehr.torch.lanes import FEW, OWN, Even, Pair
 from lehr.torch.member import Member
 from lehr.torch.track import Group, Track, check_optimizer, plain, warn
 
-__all__ = ["Driver"]
+__all__ = ["OVERWROTE", "Driver"]
 
 # The attributes that hold what is computed ahead, what else is there, and where it stands.
 _COMPUTED: Final = ("_block", "_lane", "_pair", "_put", "_groups")
 _LINKED: Final = ("_board", "_family", "_owner", "_watched", "_stepped")
 _PLACE: Final = ("_tracks", "_stop", "_shift", "_fraction", "_ahead", "_few", "_size", "_next")
+
+OVERWROTE: Final = (
+    "the {name} of a group was set by hand while a variable still held what stood there, which hid "
+    "it: it has been overwritten. Set it again"
+)
 
 
 class Driver(Member):
@@ -211,7 +216,8 @@ class Driver(Member):
             epoch: In place of the next position, the one to go to: see :meth:`seek`.
         """
         # Nearly every call ends here: nothing but the assignments, from values computed before.
-        # Even.put is written out, since the call would cost as much again.
+        # What even lanes do is written out, since calls would cost as much again: few groups are
+        # looked at on the way; of many, the holders of their number are counted.
         groups, ahead = self.optimizer.param_groups, self._ahead
         if ahead and epoch is None and groups is self._groups and len(groups) == self._size:
             watched = self._watched
@@ -230,10 +236,12 @@ class Driver(Member):
                             lane.last = value
                             return
                         lane.take_back(groups, value)
-                    elif getrefcount(last) == self._size + OWN or lane.stands(groups):
+                    elif (held := getrefcount(last) == self._size + OWN) or lane.stands(groups):
                         for group in groups:
                             group[key] = value
                         lane.last = value
+                        if held and getrefcount(last) >= OWN:
+                            self._overwrote(lane)
                         return
                     ahead.append(value)
                 elif (pair := self._pair) is not None:
@@ -251,13 +259,15 @@ class Driver(Member):
                             return
                         one.take_back(groups, value)
                         two.take_back(groups, second)
-                    elif getrefcount(last) == getrefcount(latest) == self._size + OWN or (
+                    elif (held := getrefcount(last) == getrefcount(latest) == self._size + OWN) or (
                         one.stands(groups) and two.stands(groups)
                     ):
                         for group in groups:
                             group[key] = value
                             group[other] = second
                         one.last, two.last = value, second
+                        if held and getrefcount(last) >= OWN:
+                            self._overwrote(one)
                         return
                     seconds.append(second)
                     ahead.append(value)
@@ -267,6 +277,10 @@ class Driver(Member):
                 if watched is not None:
                     self._seen -= 1
         self._step_slowly(epoch)
+
+    def _overwrote(self, lane: Even) -> None:
+        """Tell that a group had another number: as many held the old one as held it before."""
+        warn(OVERWROTE.format(name=lane.slot.name))
 
     def _step_slowly(self, epoch: float | None) -> None:
         self._check_free()

@@ -15,11 +15,12 @@ from lehr.findings import JUMP, jump, lengths
 from lehr.operators import Over
 from lehr.torch.block import Levels
 from lehr.torch.board import Change, Updates
-from lehr.torch.driver import Driver
+from lehr.torch.driver import OVERWROTE, Driver
 from lehr.torch.guards import Guards, Mode
 
 if TYPE_CHECKING:
     from lehr.torch.course import Course
+    from lehr.torch.lanes import Even
     from lehr.torch.meaning import Meaning
     from lehr.torch.track import Track
     from lehr.wallclock import WallClock
@@ -251,6 +252,9 @@ class Watched(Driver):
             "jump",
             f"the rate rises from {low:.4g} to {high:.4g} of its base at once, at step {step}",
         )
+
+    def _overwrote(self, lane: Even) -> None:
+        self._guards.tell("conflict", OVERWROTE.format(name=lane.slot.name))
 
     def _noticed(self, changes: list[Change]) -> None:
         rates = [change for change in changes if change[0].name == "lr"]
