@@ -69,7 +69,8 @@ class Loop:
         data, drawn = TASK.load().train.to(device), batches(TASK, 0)
         chosen = [next(drawn).to(device) for _ in range(LOOP_UPDATES)]
         self.ready = [(data.inputs[rows], data.targets[rows]) for rows in chosen]
-        self.rates = [0.01 * (1 + math.cos(math.pi * i / LOOP_UPDATES)) / 2 for i in range(100)]
+        times = range(LOOP_UPDATES)
+        self.rates = [0.01 * (1 + math.cos(math.pi * i / LOOP_UPDATES)) / 2 for i in times]
         self.model = network(TASK, 0).to(device)
         self.made = find_optimizer(optimizer).make(self.model.parameters(), 0.01, **options)
         (self.group,) = self.made.param_groups

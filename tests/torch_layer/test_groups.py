@@ -224,6 +224,17 @@ def test_what_a_variable_hides_is_told_of(momentum: Any):
     assert rates(optimizer)[10] == pytest.approx(old / 2 / 0.944 * 0.943)
 
 
+def test_what_is_assigned_again_in_any_case_is_not_told_of():
+    optimizer = make_optimizer(rates=[0.1] * 20)
+    momentum = lehr.linear(1000, start=0.9, to=0.4)
+    scheduler = Scheduler(optimizer, momentum=momentum, guards="error")
+    drive(optimizer, scheduler, 50)
+    old = optimizer.param_groups[10]["momentum"]
+    optimizer.param_groups[10]["momentum"] = old / 2
+    drive(optimizer, scheduler, 3)
+    assert optimizer.param_groups[10]["momentum"] == pytest.approx(0.9 - 0.5 * 53 / 1000)
+
+
 @pytest.mark.parametrize("group", [0, 10, 19])
 def test_among_many_groups_a_cycle_sees_it_at_once(group: int):
     """A rate and a momentum are written in one pass."""

@@ -32,15 +32,17 @@ class Products(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        own = {torch.conv1d: _line, torch.conv2d: _plane}.get(func)
-        made = None if own is None else own(*args, **(kwargs or {}))
+        dims = _DIMS.get(func)
+        made = None if dims is None else _product(dims, *args, **(kwargs or {}))
         return func(*args, **(kwargs or {})) if made is None else made
 
 
+_DIMS = {torch.conv1d: 1, torch.conv2d: 2}
+
+
 # The arguments have the names of torch's, by which they may be given.
-
-
-def _line(
+def _product(
+    dims: int,
     input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
@@ -49,41 +51,29 @@ def _line(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Tensor | None:
-    if groups != 1 or isinstance(padding, str) or input.dim() != 3:
+    if groups != 1 or isinstance(padding, str) or input.dim() != dims + 2:
         return None
-    (step,), (edge,), (gap,) = (_numbers(n, 1) for n in (stride, padding, dilation))
-    made = _plane(
-        input.unsqueeze(2), weight.unsqueeze(2), bias, (1, step), (0, edge), (1, gap)
-    )  # fmt: skip
-    return None if made is None else made.squeeze(2)
-
-
-def _plane(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
-    groups: int = 1,
-) -> Tensor | None:
-    if groups != 1 or isinstance(padding, str) or input.dim() != 4:
-        return None
-    (down, along), (above, beside), (lower, wider) = (
-        _numbers(n, 2) for n in (stride, padding, dilation)
-    )
-    outputs, _, height, width = weight.shape
-    padded = functional.pad(input, (beside, beside, above, above))
+    # A line is a plane of one row.
+    rows = [1] * (2 - dims)
+    samples, channels, *size = input.shape
+    outputs, _, *window = weight.shape
+    planes = input.reshape(samples, channels, *rows, *size)
+    height, width = (*rows, *window)
+    down, along = (*rows, *_numbers(stride, dims))
+    above, beside = (*(0 for _ in rows), *_numbers(padding, dims))
+    lower, wider = (*rows, *_numbers(dilation, dims))
+    padded = functional.pad(planes, (beside, beside, above, above))
     windows = padded.unfold(2, lower * (height - 1) + 1, down)
     windows = windows.unfold(3, wider * (width - 1) + 1, along)[..., ::lower, ::wider]
-    samples, _, rows, columns = windows.shape[:4]
+    places = windows.shape[2:4]
     # What each place reads, a column a place.
-    read = windows.permute(1, 4, 5, 0, 2, 3).reshape(-1, samples * rows * columns)
+    read = windows.permute(1, 4, 5, 0, 2, 3).reshape(-1, samples * places.numel())
     made = weight.reshape(outputs, -1) @ read
     if bias is not None:
         made = made + bias.unsqueeze(1)
     # In the order that a convolution's result has: what comes next may look at it as a view.
-    return made.reshape(outputs, samples, rows, columns).transpose(0, 1).contiguous()
+    ordered = made.reshape(outputs, samples, *places[len(rows) :]).transpose(0, 1)
+    return ordered.contiguous()
 
 
 def _numbers(given: Any, count: int) -> tuple[int, ...]:

@@ -1,7 +1,7 @@
 """Where trials are run: in this process, in processes of their own, or on a cluster.
 
-All of them are `concurrent.futures.Executor`s, and the unit of work is a flight: a population of
-trials that one worker trains side by side.
+All of them are `concurrent.futures.Executor`s, and the unit of work is a population: flights, each
+of one pair's trials, that one worker trains side by side.
 """
 
 from __future__ import annotations

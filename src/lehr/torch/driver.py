@@ -30,17 +30,12 @@ from lehr.torch.lanes import FEW, OWN, Even, Pair
 from lehr.torch.member import Member
 from lehr.torch.track import Group, Track, check_optimizer, plain, warn
 
-__all__ = ["OVERWROTE", "Driver"]
+__all__ = ["Driver"]
 
 # The attributes that hold what is computed ahead, what else is there, and where it stands.
 _COMPUTED: Final = ("_block", "_lane", "_pair", "_put", "_groups")
 _LINKED: Final = ("_board", "_family", "_owner", "_watched", "_stepped")
 _PLACE: Final = ("_tracks", "_stop", "_shift", "_fraction", "_ahead", "_few", "_size", "_next")
-
-OVERWROTE: Final = (
-    "the {name} of a group was set by hand while a variable still held what stood there, which hid "
-    "it: it has been overwritten. Set it again"
-)
 
 
 class Driver(Member):
@@ -145,60 +140,6 @@ class Driver(Member):
                 f"position {position!r} is after the run's {self._last_position():g} steps"
             )
 
-    # ----- where it is --------------------------------------------------------------------------
-
-    # What is left of the block counts the steps, so that a step has no counter to raise.
-
-    @property
-    def last_epoch(self) -> int:
-        """The number of updates made, as torch calls it."""
-        owner = self._owned_by()
-        if owner is not None:
-            return owner._local(self, owner.last_epoch)
-        return self._stop - len(self._ahead)
-
-    @last_epoch.setter
-    def last_epoch(self, position: int) -> None:
-        before = self.last_epoch
-        self._settle()
-        self._shift += before - position
-        self._stop = position
-        if position == before - 1:
-            self._undo()
-
-    @property
-    def _step_count(self) -> int:
-        return self.last_epoch + self._shift
-
-    @_step_count.setter
-    def _step_count(self, count: int) -> None:
-        self._shift = count - self.last_epoch
-
-    def _undo(self) -> None:
-        """Be silent until the next move: a container of torch's undoes the first step."""
-        owner = self._owned_by()
-        if owner is not None:
-            owner._undo()
-            return
-        self._silent = True
-        self._attach().undone(self)
-
-    def _owned_by(self) -> Any:
-        """Return the container that it is a part of, which drives in its place; or None."""
-        return None if self._owner is None else self._owner()
-
-    def _check_free(self) -> None:
-        """Refuse to move where a container does."""
-        owner = self._owned_by()
-        if owner is not None:
-            raise ScheduleError(
-                f"this {type(self).__name__} is a part of a {type(owner).__name__}: step that one"
-            )
-
-    def _settle(self) -> None:
-        """Drop the values computed ahead: the next step computes them again."""
-        self._stop, self._ahead = self.last_epoch, []
-
     # ----- moving -------------------------------------------------------------------------------
 
     def _initial_step(self) -> None:
@@ -280,7 +221,18 @@ class Driver(Member):
 
     def _overwrote(self, lane: Even) -> None:
         """Tell that a group had another number: as many held the old one as held it before."""
-        warn(OVERWROTE.format(name=lane.slot.name))
+        name, place = lane.slot.name, lane.slot.place
+        # What does not care for the groups' base is assigned again in any case.
+        if any(track.slot.place == place and not track.absolute for track in self._tracks):
+            self._tell(
+                "conflict",
+                f"the {name} of a group was set by hand while a variable still held what stood "
+                "there, which hid it: it has been overwritten. Set it again",
+            )
+
+    def _tell(self, name: str, message: str) -> None:
+        """Tell of a mistake that the guard of a name looks for."""
+        warn(message)
 
     def _step_slowly(self, epoch: float | None) -> None:
         self._check_free()
@@ -306,6 +258,15 @@ class Driver(Member):
         position = self.last_epoch + 1 if epoch is None else plain(epoch)
         self._check_position(position)
         self._move(position)
+
+    def _undo(self) -> None:
+        """Be silent until the next move: a container of torch's undoes the first step."""
+        owner = self._owned_by()
+        if owner is not None:
+            owner._undo()
+            return
+        self._silent = True
+        self._attach().undone(self)
 
     def _resume(self, position: float, step_count: int) -> None:
         """Take up a saved position. At -1, a child whose turn has not come, nothing is assigned."""

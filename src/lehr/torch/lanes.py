@@ -149,7 +149,9 @@ the second, the last step first. (Pairs of numbers would have to be made.)"""
 class Lines(Lane):
     """A float of its own for each group, ``offset + gain * level``: what it writes is the level.
 
-    Computing the product costs less than taking one that was computed before out of a table.
+    Computing the product costs less than taking one that was computed before out of a table. A
+    group that takes another's place in the list is seen where it is the first or the last, and
+    else when the lane is next told to write whatever stands there.
     """
 
     last: Any = None

@@ -1,13 +1,15 @@
 # pyright: basic
-"""Members of a board: what a driver says at its position, and what people ask it."""
+"""Members of a board: where a driver stands, what it says there, and what people ask it."""
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler
 
+from lehr.errors import ScheduleError
 from lehr.torch.track import Binding, Group, Slot, Track, Voice, plain
 
 __all__ = ["Member"]
@@ -22,14 +24,69 @@ class Member(LRScheduler):
     """How far the position is past the last whole one."""
     base_lrs: list[Any]
     """The rate that each group was given."""
+    _ahead: Any
+    """The values of the steps that follow, as far as they are computed."""
+    _stop: int
+    """The position at which they run out."""
+    _shift: int
+    """By how much more steps were counted than the position tells."""
+    _owner: weakref.ref[Any] | None
+    """The container that it is a part of."""
 
     def _bind(self, slot: Slot, index: int, group: Group) -> Binding:
         """Return what a schedule means for a group: the one of this index."""
         raise NotImplementedError
 
+    def _undo(self) -> None:
+        """Be silent until the next move: a container of torch's undoes the first step."""
+        raise NotImplementedError
+
+    # ----- where it is --------------------------------------------------------------------------
+
+    # What is left of the block counts the steps, so that a step has no counter to raise.
+
+    @property
+    def last_epoch(self) -> int:
+        """The number of updates made, as torch calls it."""
+        owner = self._owned_by()
+        if owner is not None:
+            return owner._local(self, owner.last_epoch)
+        return self._stop - len(self._ahead)
+
+    @last_epoch.setter
+    def last_epoch(self, position: int) -> None:
+        before = self.last_epoch
+        self._settle()
+        self._shift += before - position
+        self._stop = position
+        if position == before - 1:
+            self._undo()
+
+    @property
+    def _step_count(self) -> int:
+        return self.last_epoch + self._shift
+
+    @_step_count.setter
+    def _step_count(self, count: int) -> None:
+        self._shift = count - self.last_epoch
+
+    def _owned_by(self) -> Any:
+        """Return the container that it is a part of, which drives in its place; or None."""
+        return None if self._owner is None else self._owner()
+
+    def _check_free(self) -> None:
+        """Refuse to move where a container does."""
+        owner = self._owned_by()
+        if owner is not None:
+            raise ScheduleError(
+                f"this {type(self).__name__} is a part of a {type(owner).__name__}: step that one"
+            )
+
     def _settle(self) -> None:
         """Drop the values computed ahead: the next step computes them again."""
-        raise NotImplementedError
+        self._stop, self._ahead = self.last_epoch, []
+
+    # ----- what it says -------------------------------------------------------------------------
 
     @property
     def _is_absolute(self) -> bool:

@@ -15,12 +15,11 @@ from lehr.findings import JUMP, jump, lengths
 from lehr.operators import Over
 from lehr.torch.block import Levels
 from lehr.torch.board import Change, Updates
-from lehr.torch.driver import OVERWROTE, Driver
+from lehr.torch.driver import Driver
 from lehr.torch.guards import Guards, Mode
 
 if TYPE_CHECKING:
     from lehr.torch.course import Course
-    from lehr.torch.lanes import Even
     from lehr.torch.meaning import Meaning
     from lehr.torch.track import Track
     from lehr.wallclock import WallClock
@@ -253,8 +252,8 @@ class Watched(Driver):
             f"the rate rises from {low:.4g} to {high:.4g} of its base at once, at step {step}",
         )
 
-    def _overwrote(self, lane: Even) -> None:
-        self._guards.tell("conflict", OVERWROTE.format(name=lane.slot.name))
+    def _tell(self, name: str, message: str) -> None:
+        self._guards.tell(name, message)
 
     def _noticed(self, changes: list[Change]) -> None:
         rates = [change for change in changes if change[0].name == "lr"]
