@@ -39,7 +39,7 @@ test: $(VENV)/.dev lint types  ## install, then lint, types and tests
 	$(BIN)/pytest --numprocesses 2 -m "not slow"
 
 test-all: $(VENV)/.dev lint types  ## the same with the slow tests and a minute of hostile input
-	$(BIN)/pytest --numprocesses 2 tests tests/fuzz_notation.py
+	$(BIN)/pytest --numprocesses 2 tests tests/notation/fuzz_notation.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -65,7 +65,7 @@ $(PEERS)/.done: constraints.txt tests/translate/peers.txt tests/translate/peers-
 	@touch $@
 
 peers: $(PEERS)/.done  ## compare with the live libraries: translations, and JAX
-	$(PEERS)/bin/python -m pytest --noconftest -W ignore tests/live_jax.py tests/translate/live_*.py
+	$(PEERS)/bin/python -m pytest --noconftest -W ignore tests/curves/live_jax.py tests/translate/live_*.py
 
 # The trainers' environment. DeepSpeed is built against the torch that is there, and compiles nothing
 # before it runs.

@@ -31,14 +31,14 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from lehr.lab.footprint import MOST, footprint
 from lehr.lab.memory import own_bytes
 from lehr.lab.optimizers import find_optimizer
 from lehr.lab.plan import Pair, Plan
-from lehr.lab.population import run
-from lehr.lab.stack import Stack
-from lehr.lab.task import Task, find_task
-from lehr.lab.training import batches, network
+from lehr.lab.tasks.base import Task, find_task
+from lehr.lab.training.footprint import MOST, footprint
+from lehr.lab.training.loop import batches, network
+from lehr.lab.training.population import run
+from lehr.lab.training.stacked import Stack
 from lehr.lab.trial import Trial
 
 OPTIMIZERS = ("momentum", "adam")

@@ -28,13 +28,13 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from lehr.lab.alone import Alone
 from lehr.lab.optimizers import find_optimizer
 from lehr.lab.plan import Pair, Plan
-from lehr.lab.population import exact
-from lehr.lab.stack import Stack
-from lehr.lab.task import find_task
-from lehr.lab.training import batches, network
+from lehr.lab.tasks.base import find_task
+from lehr.lab.training.loop import batches, network
+from lehr.lab.training.population import exact
+from lehr.lab.training.single import Alone
+from lehr.lab.training.stacked import Stack
 from lehr.lab.trial import Trial
 
 TASK = find_task("digits-conv")

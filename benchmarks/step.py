@@ -28,7 +28,7 @@ import torch.optim.lr_scheduler as theirs
 
 import lehr
 import lehr.torch as ours
-from lehr.torch.block import LONG
+from lehr.torch.lookahead import LONG
 
 TOTAL = 10_000_000  # steps of every schedule: more than are ever taken here
 Step = Callable[[], None]

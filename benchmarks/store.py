@@ -18,9 +18,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from lehr.lab import Plan, Store
-from lehr.lab.engine import Crew, crew, run
+from lehr.lab.engines.base import Crew, crew, run
 from lehr.lab.plan import Flight
-from lehr.lab.store import Kept
+from lehr.lab.store.store import Kept
 from lehr.lab.trial import Outcome, Trial, looks
 
 _FLIGHT = 50

@@ -11,7 +11,14 @@ schedule goes with which optimizer.
 """
 
 from lehr.catalogue import ENTRIES, RULES, Entry, Rule, RuleEntry, find, find_rule
-from lehr.catalogue.cosines import (
+from lehr.catalogue.cyclic import (
+    cyclic,
+    exp_range,
+    triangular,
+    triangular2,
+    warm_restarts,
+)
+from lehr.catalogue.decay.cosines import (
     cosine_power,
     k_decay_cosine,
     mirror_cosine,
@@ -19,7 +26,7 @@ from lehr.catalogue.cosines import (
     second_half_cosine,
     soft_cosine,
 )
-from lehr.catalogue.curves import (
+from lehr.catalogue.decay.curves import (
     chebyshev,
     complement_power,
     exp_hyperbolic,
@@ -29,14 +36,7 @@ from lehr.catalogue.curves import (
     rex,
     tanh_decay,
 )
-from lehr.catalogue.cyclic import (
-    cyclic,
-    exp_range,
-    triangular,
-    triangular2,
-    warm_restarts,
-)
-from lehr.catalogue.decay import (
+from lehr.catalogue.decay.elementary import (
     constant,
     cosine,
     exponential,
@@ -47,6 +47,13 @@ from lehr.catalogue.decay import (
     piecewise_constant,
     polynomial,
     step,
+)
+from lehr.catalogue.decay.powers import (
+    inverse_sqrt,
+    noam,
+    power_law,
+    power_scheduler,
+    relative_step,
 )
 from lehr.catalogue.derived import (
     proportional,
@@ -77,13 +84,6 @@ from lehr.catalogue.plans import (
     rewarm_cycles,
     wsd_s,
 )
-from lehr.catalogue.powers import (
-    inverse_sqrt,
-    noam,
-    power_law,
-    power_scheduler,
-    relative_step,
-)
 from lehr.catalogue.restarts import (
     hard_restarts,
     linear_cycles,
@@ -102,8 +102,9 @@ from lehr.catalogue.warmup import (
     power_warmup,
     warmup,
 )
-from lehr.duration import Duration
-from lehr.easing import Ease
+from lehr.check import Finding, check
+from lehr.curves.easing import Ease
+from lehr.curves.functions import register
 from lehr.errors import (
     GuardError,
     NeedsClock,
@@ -112,14 +113,14 @@ from lehr.errors import (
     ScheduleError,
     UnknownSchedule,
 )
-from lehr.findings import Finding, check
-from lehr.functions import register
-from lehr.horizon import Horizon
-from lehr.leaves import formula, hold, ramp, table
+from lehr.export import export
 from lehr.notation import ParseError, from_dict, from_json, parse
-from lehr.schedule import Schedule
-from lehr.translate import Translation, export, translate
-from lehr.wallclock import WallClock
+from lehr.schedule.base import Schedule
+from lehr.schedule.horizon import Horizon
+from lehr.schedule.leaves import formula, hold, ramp, table
+from lehr.time.duration import Duration
+from lehr.translate import Translation, translate
+from lehr.walltime.wallclock import WallClock
 
 __version__ = "0.1.0"
 

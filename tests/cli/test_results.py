@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 
 import lehr as library
 from lehr.cli import lehr
-from lehr.lab.export import COLUMNS
-from lehr.lab.store import Kept, Store
+from lehr.lab.store.rows import COLUMNS
+from lehr.lab.store.store import Kept, Store
 from lehr.lab.trial import Outcome, Trial
 
 

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from lehr.lab.optimizers import find_optimizer
-from lehr.lab.task import Task
-from lehr.lab.training import batches, network
+from lehr.lab.tasks.base import Task
+from lehr.lab.training.loop import batches, network
 from lehr.lab.trial import Trial
 
 

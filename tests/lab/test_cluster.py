@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from lehr.lab import Plan, Progress, Size, WorkerError, cluster, compare
-from lehr.lab.engine import Means, crew
+from lehr.lab import Plan, Progress, Size, WorkerError, compare
+from lehr.lab.engines import dask as cluster
+from lehr.lab.engines.base import Means, crew
 
 pytest.importorskip("distributed", reason="needs lehr[dask]")
 psutil = pytest.importorskip("psutil", reason="comes with lehr[dask]")

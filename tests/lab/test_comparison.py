@@ -19,8 +19,9 @@ import pytest
 from scipy import stats
 
 import lehr
-from lehr.lab import Pair, Plan, Progress, Size, Store, compare, population
-from lehr.lab.store import Kept
+from lehr.lab import Pair, Plan, Progress, Size, Store, compare
+from lehr.lab.store.store import Kept
+from lehr.lab.training import population
 from lehr.lab.trial import Outcome, looks
 
 PLAN = Plan(

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from lehr.lab import compare
-from lehr.lab.engine import Crew, Means, WorkerError, crew, run
+from lehr.lab.engines.base import Crew, Means, WorkerError, crew, run
+from lehr.lab.engines.processes import Processes
 from lehr.lab.plan import Flight, Plan, Size
-from lehr.lab.processes import Processes
 from lehr.lab.trial import Kept, Outcome, Trial
 
 PLAN = Plan(size=Size(steps=10, seeds=2, tuning_seeds=1, peaks=(0.1,)))
@@ -220,8 +220,8 @@ def test_what_cannot_be_stacked_is_trained_one_run_at_a_time(
     def only_adam(task: str, optimizer: str) -> str | None:
         return "it is too odd" if optimizer == "adam" else None
 
-    monkeypatch.setattr("lehr.lab.suitable.obstacle", only_adam)
-    monkeypatch.setattr("lehr.lab.population.obstacle", only_adam)
+    monkeypatch.setattr("lehr.lab.training.suitable.obstacle", only_adam)
+    monkeypatch.setattr("lehr.lab.training.population.obstacle", only_adam)
     told: list[str] = []
     with Slow() as executor:
         size = Size(steps=2, seeds=2, tuning_seeds=9, peaks=(0.1,))

@@ -7,13 +7,13 @@ import sys
 import pytest
 
 import lehr
-from lehr.lab import footprint as module
-from lehr.lab.engine import EngineError
-from lehr.lab.footprint import MOST, Footprint, fitting, footprint
+from lehr.lab.engines.base import EngineError
 from lehr.lab.memory import own_bytes
 from lehr.lab.plan import Pair, Plan
-from lehr.lab.population import run
-from lehr.lab.task import find_task
+from lehr.lab.tasks.base import find_task
+from lehr.lab.training import footprint as module
+from lehr.lab.training.footprint import MOST, Footprint, fitting, footprint
+from lehr.lab.training.population import run
 
 TASK = find_task("digits")
 TRIAL = dataclasses.replace(Plan().scoring(Pair("adam", "cosine"), 0.01)[0], steps=20)
@@ -66,7 +66,7 @@ def test_a_bound_makes_smaller_stacks_and_the_same_outcomes(
     alike = dataclasses.replace(TRIAL, peak=1.0, seed=0, schedule=lehr.constant(), momentum=None)
     bound = 5 * MEBI + footprint(alike, TASK, "cpu").of(3)
     assert abs(fitting(TRIAL, TASK, bound) - 3) <= 1
-    monkeypatch.setattr("lehr.lab.population.Stack", Counted)
+    monkeypatch.setattr("lehr.lab.training.population.Stack", Counted)
     assert run(trials, memory=bound) == free
     assert sum(made) == 8
     assert max(made) <= 4
@@ -87,8 +87,8 @@ def test_a_process_stays_within_its_bound() -> None:
     program = """
 import dataclasses, resource, sys
 from lehr.lab.plan import Pair, Plan
-from lehr.lab.population import run
-from lehr.lab.task import find_task
+from lehr.lab.training.population import run
+from lehr.lab.tasks.base import find_task
 trial = Plan(task="digits-conv").scoring(Pair("adam", "cosine"), 0.01)[0]
 trial = dataclasses.replace(trial, steps=3)
 run([trial])

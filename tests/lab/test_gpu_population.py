@@ -10,13 +10,13 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from lehr.lab.alone import Alone
-from lehr.lab.convolution import Products
 from lehr.lab.optimizers import OPTIMIZERS
 from lehr.lab.plan import Pair, Plan
-from lehr.lab.population import exact, run
-from lehr.lab.stack import Stack, in_order
-from lehr.lab.task import find_task
+from lehr.lab.tasks.base import find_task
+from lehr.lab.training.convolution import Products
+from lehr.lab.training.population import exact, run
+from lehr.lab.training.single import Alone
+from lehr.lab.training.stacked import Stack, in_order
 from lehr.lab.trial import Trial
 
 on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU here")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lehr.lab.engine import EngineError, Means
+from lehr.lab.engines.base import EngineError, Means
 from lehr.lab.memory import own_bytes
 
 

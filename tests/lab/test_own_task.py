@@ -10,9 +10,9 @@ from torch.nn import Linear, functional
 
 from lehr.lab import Plan, Task, TaskError
 from lehr.lab.plan import Pair, Size
-from lehr.lab.population import run
-from lehr.lab.stack import Stack
-from lehr.lab.task import find_task, identity
+from lehr.lab.tasks.base import find_task, identity
+from lehr.lab.training.population import run
+from lehr.lab.training.stacked import Stack
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "own_task.py"
 HEAD = """

@@ -12,9 +12,9 @@ import lehr
 from lehr.catalogue import ENTRIES, find
 from lehr.lab.optimizers import OPTIMIZERS
 from lehr.lab.plan import SCHEDULES, Pair, Plan
-from lehr.lab.population import StoppedError, batches, run
-from lehr.lab.stack import Stack, in_order
-from lehr.lab.task import find_task
+from lehr.lab.tasks.base import find_task
+from lehr.lab.training.population import StoppedError, batches, run
+from lehr.lab.training.stacked import Stack, in_order
 from lehr.lab.trial import Outcome, Trial, looks
 
 TASK = find_task("digits")

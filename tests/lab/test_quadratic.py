@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from lehr.lab.plan import Pair, Plan
-from lehr.lab.population import network, run
-from lehr.lab.quadratic import SAMPLES, curvatures
-from lehr.lab.task import find_task
+from lehr.lab.tasks.base import find_task
+from lehr.lab.tasks.quadratic import SAMPLES, curvatures
+from lehr.lab.training.population import network, run
 from lehr.lab.trial import looks
 
 TASK = find_task("quadratic")

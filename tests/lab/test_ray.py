@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from lehr.lab import Plan, Progress, Size, WorkerError, compare, ray_cluster
-from lehr.lab.engine import Means, crew
+from lehr.lab import Plan, Progress, Size, WorkerError, compare
+from lehr.lab.engines import ray as ray_cluster
+from lehr.lab.engines.base import Means, crew
 
 # Not imported here: Ray would take its settings before lehr gives them.
 needs_ray = pytest.mark.skipif(
@@ -122,7 +123,7 @@ def test_what_a_worker_raises_arrives_as_it_is() -> None:
 @needs_ray
 def test_a_ray_that_others_could_reach_is_refused() -> None:
     program = (
-        "import ray\nfrom lehr.lab.engine import crew\n"
+        "import ray\nfrom lehr.lab.engines.base import crew\n"
         "try:\n    with crew('ray', 1): pass\nexcept Exception as error: print(error)"
     )
     told = subprocess.run(

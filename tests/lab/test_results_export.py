@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import lehr
-from lehr.lab import folders
-from lehr.lab.export import COLUMNS, row, short
-from lehr.lab.folders import ExportError, mlflow, tensorboard
-from lehr.lab.store import Kept, Store
+from lehr.lab.store import trackers as folders
+from lehr.lab.store.rows import COLUMNS, row, short
+from lehr.lab.store.store import Kept, Store
+from lehr.lab.store.trackers import ExportError, mlflow, tensorboard
 from lehr.lab.trial import Outcome, Trial
 
 STEP = lehr.find("step").example

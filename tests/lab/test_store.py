@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 import lehr
-from lehr.lab import database, journal, runs
-from lehr.lab.store import Kept, Store, StoreError
+from lehr.lab.store import claims as runs
+from lehr.lab.store import database, journal
+from lehr.lab.store.store import Kept, Store, StoreError
 from lehr.lab.trial import Outcome, Trial
 
 TRIALS = [
@@ -281,7 +282,7 @@ def test_what_the_silent_claimed_is_free(path: Path, monkeypatch: pytest.MonkeyP
         ask(path, "UPDATE runs SET host = 'elsewhere'")
         assert two.claim(TRIALS) == []
         later = time.time() + runs.SILENCE + 1
-        monkeypatch.setattr("lehr.lab.runs.time.time", lambda: later)
+        monkeypatch.setattr("lehr.lab.store.claims.time.time", lambda: later)
         assert two.claim(TRIALS) == TRIALS[2:]
         # It was only slow: what it brings is kept, once.
         one.add([(TRIALS[2], kept(0.5))])
@@ -305,7 +306,7 @@ CLAIM = """
 import sys, time
 sys.path.insert(0, {folder!r})
 from test_store import TRIALS
-from lehr.lab.store import Store
+from lehr.lab.store.store import Store
 store = Store({path!r}, write=True)
 print(len(store.claim(TRIALS)), flush=True)
 time.sleep(60)
@@ -331,7 +332,7 @@ import sys
 sys.path.insert(0, {folder!r})
 from test_store import kept
 import lehr
-from lehr.lab.store import Store
+from lehr.lab.store.store import Store
 from lehr.lab.trial import Trial
 trials = [Trial("digits", "adam", lehr.cosine(), None, 2, 0.1, seed) for seed in range(300)]
 print("ready", flush=True)
@@ -368,7 +369,7 @@ import sys
 sys.path.insert(0, {folder!r})
 from test_store import kept
 import lehr
-from lehr.lab.store import Store
+from lehr.lab.store.store import Store
 from lehr.lab.trial import Trial
 with Store({path!r}, write=True) as store:
     for start in range(0, 1_000_000, 5):

@@ -9,13 +9,13 @@ import torch
 from plain import assert_rounding, loop
 from torch import Tensor, nn
 
-from lehr.lab import population, suitable
 from lehr.lab.optimizers import OPTIMIZERS, Entry
 from lehr.lab.plan import Pair, Plan
-from lehr.lab.population import obstacle, run
-from lehr.lab.stack import Stack
-from lehr.lab.task import TASKS, find_task
-from lehr.lab.training import seeded
+from lehr.lab.tasks.base import TASKS, find_task
+from lehr.lab.training import population, suitable
+from lehr.lab.training.loop import seeded
+from lehr.lab.training.population import obstacle, run
+from lehr.lab.training.stacked import Stack
 from lehr.lab.trial import Trial
 
 DIGITS = find_task("digits")

@@ -10,9 +10,9 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from lehr.lab.own import check_task
-from lehr.lab.task import TASKS, Task, TaskError, find_task, identity, pinned
-from lehr.lab.tensors import weights
+from lehr.lab.tasks.base import TASKS, Task, TaskError, find_task, identity, pinned
+from lehr.lab.tasks.from_tensors import weights
+from lehr.lab.tasks.python_file import check_task
 
 
 def known(name: str) -> Task:

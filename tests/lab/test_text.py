@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from lehr.lab import Plan, Task, TaskError
-from lehr.lab.own import check_task
 from lehr.lab.plan import Pair, Size
-from lehr.lab.population import run
-from lehr.lab.task import find_task
-from lehr.lab.tensors import cross_entropy, weights
-from lehr.lab.text import text_task
+from lehr.lab.tasks.base import find_task
+from lehr.lab.tasks.from_tensors import cross_entropy, weights
+from lehr.lab.tasks.python_file import check_task
+from lehr.lab.tasks.text_file import text_task
+from lehr.lab.training.population import run
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 CONTEXT = 32

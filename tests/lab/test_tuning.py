@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lehr.lab import Pair, Plan, Size, Store
+from lehr.lab.search import choose_peak, named, next_flight, tuned
 from lehr.lab.trial import Kept, Outcome, Trial
-from lehr.lab.tuning import choose_peak, named, next_flight, tuned
 
 SIZE = Size(
     steps=4,

@@ -8,9 +8,6 @@ elsewhere. To add one, write it into its family's file under :func:`entry`; ever
 # The order in which the families are read is the order in which they are listed.
 from lehr.catalogue import (  # noqa: I001
     decay,
-    curves,
-    cosines,
-    powers,
     warmup,
     untuned,
     cyclic,
@@ -43,8 +40,6 @@ __all__ = [
     "Rule",
     "RuleEntry",
     "State",
-    "cosines",
-    "curves",
     "cyclic",
     "decay",
     "derived",
@@ -55,7 +50,6 @@ __all__ = [
     "perturbed",
     "phases",
     "plans",
-    "powers",
     "restarts",
     "rule",
     "untuned",

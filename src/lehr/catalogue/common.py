@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterable
 
 from lehr.errors import ScheduleError, level, number
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
 
 __all__ = ["between", "joined"]
 

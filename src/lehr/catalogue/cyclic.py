@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from lehr.catalogue.common import between
-from lehr.catalogue.decay import cosine, exponential, linear
+from lehr.catalogue.decay.elementary import cosine, exponential, linear
 from lehr.catalogue.registry import Paper, With, entry
 from lehr.catalogue.warmup import warmup
-from lehr.duration import Duration, DurationLike
 from lehr.errors import ScheduleError, number
-from lehr.leaves import PerCycle, formula
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import PerCycle, formula
+from lehr.time.duration import Duration, DurationLike
 
 __all__ = ["PerCycle", "cyclic", "exp_range", "triangular", "triangular2", "warm_restarts"]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from lehr.catalogue.decay import cosine
+from lehr.catalogue.decay.elementary import cosine
 from lehr.catalogue.registry import Paper, With, entry
-from lehr.duration import DurationLike
-from lehr.easing import EaseLike
+from lehr.curves.easing import EaseLike
 from lehr.errors import ScheduleError, level
-from lehr.leaves import ramp
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import ramp
+from lehr.time.duration import DurationLike
 
 __all__ = ["proportional", "range_ramp", "swa"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-from lehr import functions
 from lehr.catalogue.registry import With, entry
+from lehr.curves import functions
+from lehr.curves.arithmetic import Arithmetic
 from lehr.errors import number, whole
-from lehr.evaluate.arithmetic import Arithmetic
-from lehr.leaves import formula
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import formula
 
 __all__ = ["noise"]
 

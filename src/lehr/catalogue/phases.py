@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from lehr.catalogue.common import joined
-from lehr.catalogue.decay import inverse
+from lehr.catalogue.decay.elementary import inverse
 from lehr.catalogue.registry import Paper, With, entry
-from lehr.duration import Duration, DurationLike
-from lehr.easing import Ease, EaseLike
+from lehr.curves.easing import Ease, EaseLike
 from lehr.errors import ScheduleError, level, number, several, whole
-from lehr.leaves import hold, ramp
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import hold, ramp
+from lehr.time.duration import Duration, DurationLike
 
 __all__ = [
     "one_cycle",
@@ -56,7 +56,7 @@ def trapezoid(
         hold_for: The steps at the peak; without it, what is left of the run.
         floor: The level at both ends.
         peak: The level in the middle.
-        ease: How both ramps move: a name from :mod:`lehr.easing`.
+        ease: How both ramps move: a name from :mod:`lehr.curves.easing`.
         scale_fn: In place of an ease, a function from the way done to the height, both 0 to 1.
             Where it does not arrive at 1, the peak is what it arrives at.
         scale_mode: ``"zero2one"`` hands it the share of the ramp that is done, ``"iterations"``

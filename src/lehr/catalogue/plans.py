@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lehr.catalogue.common import joined
-from lehr.catalogue.decay import cosine, geometric
-from lehr.catalogue.powers import power_law
+from lehr.catalogue.decay.elementary import cosine, geometric
+from lehr.catalogue.decay.powers import power_law
 from lehr.catalogue.registry import Paper, With, entry
 from lehr.catalogue.warmup import warmup as _warmup
-from lehr.duration import Duration, DurationLike
-from lehr.easing import EaseLike
+from lehr.curves.easing import EaseLike
 from lehr.errors import ScheduleError, level, several, whole
-from lehr.leaves import hold, ramp
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import hold, ramp
+from lehr.time.duration import Duration, DurationLike
 
 __all__ = [
     "cosine_linear",

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from lehr.errors import ScheduleError, UnknownSchedule
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
 
 __all__ = [
     "ENTRIES",

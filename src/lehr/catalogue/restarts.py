@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from lehr.catalogue.common import between, joined
-from lehr.catalogue.decay import cosine, inverse, linear, polynomial
+from lehr.catalogue.decay.elementary import cosine, inverse, linear, polynomial
 from lehr.catalogue.registry import Paper, With, entry
 from lehr.catalogue.warmup import warmup as _warmup
-from lehr.duration import Duration, DurationLike
 from lehr.errors import ScheduleError, level, number, several, whole
-from lehr.leaves import hold
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import hold
+from lehr.time.duration import Duration, DurationLike
 
 __all__ = [
     "hard_restarts",

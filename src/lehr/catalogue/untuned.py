@@ -6,13 +6,13 @@ import math
 from fractions import Fraction
 from typing import Any
 
-from lehr import functions
 from lehr.catalogue.registry import Paper, With, entry
 from lehr.catalogue.warmup import UNTUNED, exponential_warmup, warmup
+from lehr.curves import functions
+from lehr.curves.arithmetic import Arithmetic, scalars
 from lehr.errors import number
-from lehr.evaluate.arithmetic import Arithmetic, scalars
-from lehr.leaves import formula
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import formula
 
 __all__ = ["radam_warmup", "untuned_exponential", "untuned_linear"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from lehr.catalogue.decay import exponential
+from lehr.catalogue.decay.elementary import exponential
 from lehr.catalogue.registry import Paper, With, entry
-from lehr.duration import DurationLike
 from lehr.errors import number, whole
-from lehr.leaves import hold, ramp
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import hold, ramp
+from lehr.time.duration import DurationLike
 
 __all__ = [
     "complement_warmup",

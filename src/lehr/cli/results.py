@@ -74,7 +74,7 @@ def _opened(file: Path) -> Generator[Store]:
         raise Refused("lehr results needs scipy: pip install 'lehr[lab]'")
     # Here and not above: help should not wait for what this imports.
     from lehr.lab.comparison import STORE
-    from lehr.lab.store import Store, StoreError
+    from lehr.lab.store.store import Store, StoreError
 
     path = file / STORE if file.is_dir() else file
     try:
@@ -87,7 +87,7 @@ def _opened(file: Path) -> Generator[Store]:
 
 
 def _write_json(store: Store) -> None:
-    from lehr.lab.export import row
+    from lehr.lab.store.rows import row
 
     # Trial by trial: a large store need not fit into memory.
     click.echo('{"trials": [', nl=False)
@@ -98,7 +98,7 @@ def _write_json(store: Store) -> None:
 
 
 def _write_csv(store: Store) -> None:
-    from lehr.lab.export import COLUMNS, row
+    from lehr.lab.store.rows import COLUMNS, row
 
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -108,13 +108,13 @@ def _write_csv(store: Store) -> None:
 
 
 def _fill_tensorboard(store: Store, folder: Path) -> None:
-    from lehr.lab.folders import tensorboard
+    from lehr.lab.store.trackers import tensorboard
 
     _fill(store, lambda records: tensorboard(records, folder), f"tensorboard --logdir {folder}")
 
 
 def _fill_mlflow(store: Store, where: str) -> None:
-    from lehr.lab.folders import mlflow
+    from lehr.lab.store.trackers import mlflow
 
     # MLflow shows folders, too, only where it is told that this is meant.
     said = "" if ":" in where else "MLFLOW_ALLOW_FILE_STORE=true "
@@ -123,7 +123,7 @@ def _fill_mlflow(store: Store, where: str) -> None:
 
 
 def _fill(store: Store, write: Callable[[Iterable[Record]], int], see: str) -> None:
-    from lehr.lab.folders import ExportError
+    from lehr.lab.store.trackers import ExportError
 
     errors = Console(stderr=True)
     records = track(
@@ -182,7 +182,7 @@ _Peaks = dict[float, list["Outcome"]]
 
 def _kinds(store: Store) -> dict[_Kind, _Peaks]:
     """The outcomes by what was trained: task, steps, optimizer and schedule; then by peak rate."""
-    from lehr.lab.export import short
+    from lehr.lab.store.rows import short
 
     found: dict[_Kind, _Peaks] = {}
     for record in store.records():

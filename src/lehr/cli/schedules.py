@@ -16,7 +16,7 @@ from lehr.catalogue import ENTRIES, RULES, Entry, RuleEntry, find, find_rule
 from lehr.cli import Refused, console
 from lehr.cli.steps import Steps
 from lehr.errors import UnknownSchedule
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
 from lehr.view.terminal import draw, sparkline, speaks_unicode
 
 if TYPE_CHECKING:

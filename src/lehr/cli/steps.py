@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from lehr.duration import STEPS, Duration
 from lehr.errors import ScheduleError
+from lehr.time.duration import STEPS, Duration
 
 __all__ = ["Steps"]
 

@@ -14,7 +14,7 @@ from typing import Any
 from torch.optim import Optimizer
 
 from lehr.errors import ScheduleError
-from lehr.horizon import HorizonLike
+from lehr.schedule.horizon import HorizonLike
 from lehr.torch import Scheduler
 
 __all__ = ["factory"]

@@ -9,7 +9,7 @@ from typing import Any
 from torch.optim import Optimizer
 
 from lehr.errors import NeedsHorizon, ScheduleError
-from lehr.horizon import Horizon, HorizonLike
+from lehr.schedule.horizon import Horizon, HorizonLike
 from lehr.torch import Scheduler
 
 __all__ = ["configured"]

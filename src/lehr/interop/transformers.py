@@ -13,7 +13,7 @@ from typing import Any
 from torch.optim import Optimizer
 
 from lehr.errors import ScheduleError
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
 from lehr.torch import Scheduler
 
 __all__ = ["Scheduled"]

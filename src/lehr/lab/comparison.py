@@ -11,12 +11,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lehr.lab import journal
-from lehr.lab.engine import Crew, Means, ask, crew, run
+from lehr.lab.engines.base import Crew, Means, ask, crew, run
 from lehr.lab.plan import Flight, Pair, Plan
 from lehr.lab.results import results
-from lehr.lab.store import Store
-from lehr.lab.tuning import named, next_flight
+from lehr.lab.search import named, next_flight
+from lehr.lab.store import journal
+from lehr.lab.store.store import Store
 
 __all__ = ["STORE", "Progress", "compare"]
 
@@ -211,7 +211,7 @@ def _obstacles(plan: Plan, engaged: Crew, device: str) -> dict[str, str]:
 def _obstacle(task: str, optimizer: str, device: str) -> str | None:
     # Here, because a process that only hands out work has no use for torch.
     from lehr.lab.device import check_device
-    from lehr.lab.suitable import obstacle
+    from lehr.lab.training.suitable import obstacle
 
     check_device(device)
     return obstacle(task, optimizer)

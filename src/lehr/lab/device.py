@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import torch
 
-from lehr.lab.engine import EngineError
+from lehr.lab.engines.base import EngineError
 
 __all__ = ["check_device"]
 

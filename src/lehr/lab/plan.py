@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from lehr.lab.optimizers import OPTIMIZERS, find_optimizer
 from lehr.lab.schedules import check_contender, find_contender
-from lehr.lab.task import find_task, pinned
+from lehr.lab.tasks.base import find_task, pinned
 from lehr.lab.trial import Trial
 
 __all__ = ["FULL", "QUICK", "SCHEDULES", "Flight", "Pair", "Plan", "Size"]

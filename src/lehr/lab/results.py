@@ -15,12 +15,12 @@ from lehr import Schedule, __version__
 from lehr.lab.optimizers import find_optimizer
 from lehr.lab.plan import Pair, Plan
 from lehr.lab.schedules import find_contender
+from lehr.lab.search import choose_peak, named, next_flight, outcomes, tuned, validation
 from lehr.lab.statistics import CONFIDENCE, interval, intervals, ties
-from lehr.lab.store import Store
+from lehr.lab.store.store import Store
 from lehr.lab.summary import summarize
-from lehr.lab.task import find_task
+from lehr.lab.tasks.base import find_task
 from lehr.lab.trial import Outcome, looks
-from lehr.lab.tuning import choose_peak, named, next_flight, outcomes, tuned, validation
 
 __all__ = ["FORMAT", "results"]
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from lehr.catalogue import find
 from lehr.errors import ScheduleError
 from lehr.notation import parse
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
 
 __all__ = ["Contender", "check_contender", "find_contender"]
 

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, Self
 
-from lehr.lab.task import identity as task_identity
-from lehr.schedule import Schedule
+from lehr.lab.tasks.base import identity as task_identity
+from lehr.schedule.base import Schedule
 
 # Part of every trial's identity. Raise it whenever the same trial would come out differently: a
 # changed network, split, optimizer setting or evaluation; then no old outcome is taken for a new.

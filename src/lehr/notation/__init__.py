@@ -23,8 +23,8 @@ Both are safe to read from strangers: whatever is not a schedule raises :class:`
 their length, depth and numbers are bounded.
 """
 
-from lehr.notation.problem import ParseError
 from lehr.notation.text import parse
-from lehr.notation.tree import VERSION, from_dict, from_json, to_dict, to_json
+from lehr.schedule.problem import ParseError
+from lehr.schedule.tree import VERSION, from_dict, from_json, to_dict, to_json
 
 __all__ = ["VERSION", "ParseError", "from_dict", "from_json", "parse", "to_dict", "to_json"]

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from lehr.notation.problem import ParseError, show
+from lehr.schedule.problem import ParseError, show
 
 __all__ = ["scan"]
 

@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, get_type_hints
 
-from lehr import leaves
 from lehr.catalogue import ENTRIES, RULES
 from lehr.catalogue.phases import one_cycle_momentum
-from lehr.duration import DurationLike
 from lehr.errors import ScheduleError
-from lehr.notation.problem import ParseError, argument_of, excerpt, show, suggest
 from lehr.notation.scan import scan
-from lehr.notation.values import DEEPEST, members, read
-from lehr.operators import Sequence, Slice
-from lehr.schedule import Schedule
+from lehr.schedule import leaves
+from lehr.schedule.base import Schedule
+from lehr.schedule.problem import ParseError, argument_of, excerpt, show, suggest
+from lehr.schedule.sequence import Sequence
+from lehr.schedule.times import Slice
+from lehr.schedule.tree_values import DEEPEST, members, read
+from lehr.time.duration import DurationLike
 
 __all__ = ["parse"]
 

@@ -1,6 +1,8 @@
 """Driving torch optimizers: the scheduler, and torch's own schedulers as drop-ins."""
 
-from lehr.torch.dropin import (
+from lehr.torch.dropins.containers import ChainedScheduler, SequentialLR
+from lehr.torch.dropins.cyclic import CyclicLR
+from lehr.torch.dropins.elementary import (
     ConstantLR,
     CosineAnnealingLR,
     CosineAnnealingWarmRestarts,
@@ -10,16 +12,14 @@ from lehr.torch.dropin import (
     PolynomialLR,
     StepLR,
 )
-from lehr.torch.dropin_cyclic import CyclicLR
-from lehr.torch.dropin_lambda import LambdaLR, MultiplicativeLR
-from lehr.torch.dropin_onecycle import OneCycleLR
-from lehr.torch.dropin_plateau import ReduceLROnPlateau
-from lehr.torch.dropin_swa import SWALR
-from lehr.torch.dropin_trees import ChainedScheduler, SequentialLR
+from lehr.torch.dropins.lambdas import LambdaLR, MultiplicativeLR
+from lehr.torch.dropins.one_cycle import OneCycleLR
+from lehr.torch.dropins.plateau import ReduceLROnPlateau
+from lehr.torch.dropins.swa import SWALR
+from lehr.torch.dropins.trapezoidal import TrapezoidalLR
+from lehr.torch.groups import absolute, factor
 from lehr.torch.guards import GUARDS
-from lehr.torch.meaning import absolute, factor
 from lehr.torch.scheduler import Scheduler
-from lehr.torch.trapezoidal import TrapezoidalLR
 
 __all__ = [
     "GUARDS",

@@ -7,12 +7,12 @@ import math
 from fractions import Fraction
 from typing import Any
 
-from lehr.duration import Duration, DurationLike
-from lehr.easing import Ease
+from lehr.curves.easing import Ease
 from lehr.errors import NeedsClock, ScheduleError
-from lehr.placing import Run
-from lehr.schedule import Schedule
-from lehr.torch.planned import Planned
+from lehr.schedule.base import Schedule
+from lehr.schedule.run import Run
+from lehr.time.duration import Duration, DurationLike
+from lehr.torch.plan import Planned
 
 __all__ = ["Changeable"]
 
@@ -55,7 +55,7 @@ class Changeable(Planned):
         Arguments:
             steps: In how many steps, at least 1.
             to: The level at the end, at least 0.
-            ease: How it goes: a name from :mod:`lehr.easing`, such as ``"cosine"``, ``"1-sqrt"``.
+            ease: How it goes: a name from :class:`lehr.Ease`, such as ``"cosine"``, ``"1-sqrt"``.
             of: Which driven number's schedule.
 
         Raises:

@@ -8,7 +8,7 @@ A driver holds a position and nothing else that matters. At each step it *assign
 and never multiplies into what was there; so it makes no difference in which order an optimizer and
 its scheduler are built and loaded, and a position can be sought. Values are computed a block of
 steps at a time, so that a step costs little more than the assignment. Several drivers of one
-optimizer meet on its board (:mod:`lehr.torch.board`).
+optimizer meet on its board (:mod:`lehr.torch.shared`).
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import EPOCH_DEPRECATION_WARNING
 
 from lehr.errors import PastEnd, ScheduleError
-from lehr.torch.block import LONG, SHORT, Block, Levels, fill
-from lehr.torch.board import Board, Change, Family, Updates, board_of
-from lehr.torch.lanes import FEW, OWN, Even, Pair
+from lehr.torch.binding import Group, Track, check_optimizer, plain, warn
+from lehr.torch.lookahead import LONG, SHORT, Block, Levels, fill
 from lehr.torch.member import Member
-from lehr.torch.track import Group, Track, check_optimizer, plain, warn
+from lehr.torch.shared import Board, Change, Family, Updates, board_of
+from lehr.torch.writers import FEW, OWN, Even, Pair
 
 __all__ = ["Driver"]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from lehr.errors import GuardError, ScheduleError
-from lehr.torch.track import warn
+from lehr.torch.binding import warn
 
 __all__ = ["GUARDS", "Guards", "Mode"]
 

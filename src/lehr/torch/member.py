@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler
 
 from lehr.errors import ScheduleError
-from lehr.torch.track import Binding, Group, Slot, Track, Voice, plain
+from lehr.torch.binding import Binding, Group, Slot, Track, Voice, plain
 
 __all__ = ["Member"]
 

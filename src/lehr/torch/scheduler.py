@@ -9,14 +9,14 @@ from typing import Any, Literal
 
 from torch.optim import Optimizer
 
-from lehr.catalogue.decay import constant
+from lehr.catalogue.decay.elementary import constant
 from lehr.catalogue.registry import Rule, State
 from lehr.errors import ScheduleError, whole
-from lehr.horizon import Horizon, HorizonLike
+from lehr.schedule.horizon import Horizon, HorizonLike
 from lehr.torch.changeable import Changeable
+from lehr.torch.checkpoint import Saved
+from lehr.torch.groups import Chooser, Given
 from lehr.torch.guards import Mode
-from lehr.torch.meaning import Chooser, Given
-from lehr.torch.state import Saved
 
 __all__ = ["Scheduler"]
 
@@ -46,7 +46,7 @@ class Scheduler(Changeable):
             for each, a mapping from indices and ``"name"`` of groups (``"*"`` is the rest), or a
             function of the group; None leaves a group alone.
         over: The run that the schedules are placed over: updates, or a
-            :class:`~lehr.horizon.Horizon`. Not needed where they have lengths of their own.
+            :class:`~lehr.Horizon`. Not needed where they have lengths of their own.
         momentum: The schedule of the momentum, or of the first beta where there are betas.
         feedback: A rule that follows a metric, such as :func:`lehr.plateau`: its factor joins that
             of ``lr`` (1, where none is given). Tell it the metric by :meth:`report`.

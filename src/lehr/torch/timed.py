@@ -11,8 +11,8 @@ import torch
 import torch.distributed as dist
 from numpy.typing import NDArray
 
-from lehr.torch.track import Track
-from lehr.wallclock import WallClock
+from lehr.torch.binding import Track
+from lehr.walltime.wallclock import WallClock
 
 __all__ = ["Timed", "of_rank_zero"]
 

@@ -1,15 +1,12 @@
-"""Between libraries: other libraries' schedulers as schedules, and schedules as their code.
+"""Other libraries' schedulers as schedules, a library a module.
 
-:func:`translate` reads a scheduler of another library, by its name and arguments or live;
-:func:`export` writes a schedule as code for another library. A library is a module here.
+:func:`translate` reads a scheduler of another library, by its name and arguments or live.
 """
 
-from lehr.translate.export import export
 from lehr.translate.registry import Translation, libraries, names, reads, translate, translates
 
 __all__ = [
     "Translation",
-    "export",
     "libraries",
     "names",
     "reads",

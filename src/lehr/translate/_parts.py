@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
-from lehr.easing import EaseLike
+from lehr.curves.easing import EaseLike
 from lehr.errors import ScheduleError, level, number
-from lehr.leaves import hold, ramp
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import hold, ramp
 from lehr.translate.registry import Translation
 
 __all__ = [

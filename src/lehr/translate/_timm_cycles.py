@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from lehr.duration import LONGEST, exact
-from lehr.leaves import hold
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import hold
+from lehr.time.duration import LONGEST, exact
 from lehr.translate._parts import differing, go, share_of, steps, then
 from lehr.translate.registry import Translation
 

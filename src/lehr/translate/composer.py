@@ -16,10 +16,10 @@ from fractions import Fraction
 from typing import Final
 
 from lehr.catalogue.cyclic import warm_restarts
-from lehr.catalogue.decay import exponential, step
+from lehr.catalogue.decay.elementary import exponential, step
 from lehr.errors import ScheduleError, number, whole
-from lehr.leaves import hold
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import hold
 from lehr.translate._parts import cycles, differing, go, staircase
 from lehr.translate.registry import Translation, translates
 

@@ -11,10 +11,10 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Final
 
-from lehr.catalogue.decay import inverse
+from lehr.catalogue.decay.elementary import inverse
 from lehr.errors import ScheduleError, number, whole
-from lehr.leaves import hold
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import hold
 from lehr.translate._parts import differing, go, line, one_of, then
 from lehr.translate.registry import Translation, translates
 

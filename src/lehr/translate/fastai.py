@@ -11,10 +11,10 @@ from fractions import Fraction
 from typing import Final
 
 from lehr.catalogue.cyclic import warm_restarts
-from lehr.duration import Duration
 from lehr.errors import ScheduleError, number, whole
-from lehr.leaves import hold, ramp
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import hold, ramp
+from lehr.time.duration import Duration
 from lehr.translate._parts import schedule_of, then
 from lehr.translate.registry import Translation, translates
 

@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Final
 
-from lehr.catalogue.decay import exponential
-from lehr.duration import Duration
+from lehr.catalogue.decay.elementary import exponential
 from lehr.errors import ScheduleError, number, whole
-from lehr.leaves import hold, ramp
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import hold, ramp
+from lehr.time.duration import Duration
 from lehr.translate._parts import one_of, schedule_of, then
 from lehr.translate.registry import Translation, translates
 

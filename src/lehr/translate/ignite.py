@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
-from lehr.catalogue.decay import exponential, multistep, step
+from lehr.catalogue.decay.elementary import exponential, multistep, step
 from lehr.errors import ScheduleError, number, whole
-from lehr.leaves import hold
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import hold
 from lehr.translate._parts import (
     cycles,
     differing,

@@ -13,11 +13,11 @@ from fractions import Fraction
 from typing import Final
 
 from lehr.catalogue.cyclic import warm_restarts
-from lehr.catalogue.decay import exponential, inverse
+from lehr.catalogue.decay.elementary import exponential, inverse
 from lehr.catalogue.restarts import polynomial_cycle
 from lehr.errors import ScheduleError, number, whole
-from lehr.leaves import hold
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import hold
 from lehr.translate import _parts
 from lehr.translate._parts import go
 from lehr.translate.registry import Translation, translates

@@ -11,10 +11,10 @@ import functools
 from fractions import Fraction
 from typing import Final, TypeVar
 
-from lehr.catalogue.decay import inverse
+from lehr.catalogue.decay.elementary import inverse
 from lehr.errors import ScheduleError, level, number, whole
-from lehr.leaves import hold
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import hold
 from lehr.translate._parts import go, one_of, steps
 from lehr.translate.registry import Translation, translates
 

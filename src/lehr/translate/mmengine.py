@@ -17,10 +17,10 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
-from lehr.catalogue.decay import exponential, step
+from lehr.catalogue.decay.elementary import exponential, step
 from lehr.errors import ScheduleError, number, whole
-from lehr.leaves import hold
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import hold
 from lehr.translate._parts import (
     differing,
     follows_a_metric,

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from lehr.catalogue.decay import inverse
+from lehr.catalogue.decay.elementary import inverse
 from lehr.errors import ScheduleError, number, whole
-from lehr.leaves import hold
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import hold
 from lehr.translate._parts import differing, go, line, one_of, schedule_of, share_of, steps, then
 from lehr.translate.registry import Translation, translates
 

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
-from lehr.catalogue.decay import exponential
+from lehr.catalogue.decay.elementary import exponential
 from lehr.errors import ScheduleError, number, whole
-from lehr.leaves import hold
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import hold
 from lehr.translate._parts import go, one_of, piecewise, schedule_of, staircase, then
 from lehr.translate.registry import Translation, translates
 

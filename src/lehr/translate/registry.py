@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 
 from lehr.errors import ScheduleError
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
 
 __all__ = [
     "Translation",
@@ -94,7 +94,7 @@ class _Scheduler:
 
 
 # The modules of this package that are no library.
-_FRAME: Final = ("registry", "export")
+_FRAME: Final = ("registry",)
 
 _SCHEDULERS: dict[str, dict[str, _Scheduler]] = {}
 _ALIASES: dict[str, dict[str, str]] = {}

@@ -16,11 +16,11 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from lehr.catalogue.decay import inverse, step
-from lehr.easing import Ease, EaseLike
+from lehr.catalogue.decay.elementary import inverse, step
+from lehr.curves.easing import Ease, EaseLike
 from lehr.errors import ScheduleError, number, whole
-from lehr.leaves import hold, ramp
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import hold, ramp
 from lehr.translate._parts import (
     follows_a_metric,
     go,

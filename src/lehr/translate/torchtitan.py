@@ -11,8 +11,8 @@ from typing import Final
 
 from lehr.catalogue.warmup import warmup
 from lehr.errors import number, whole
-from lehr.leaves import hold
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import hold
 from lehr.translate._parts import differing, go, one_of
 from lehr.translate.registry import Translation, translates
 

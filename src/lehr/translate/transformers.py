@@ -12,11 +12,11 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any, Final
 
-from lehr.catalogue.decay import constant, cosine, inverse
+from lehr.catalogue.decay.elementary import constant, cosine, inverse
 from lehr.catalogue.warmup import warmup
 from lehr.errors import ScheduleError, number, whole
-from lehr.leaves import hold, ramp
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import hold, ramp
 from lehr.translate._parts import differing, follows_a_metric, go, one_of, share_of, steps
 from lehr.translate.registry import Translation, translates
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from lehr.catalogue import ENTRIES, RULES, Entry, RuleEntry
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
 from lehr.view.markup import Markup, tag
 from lehr.view.svg import Scale, line
 

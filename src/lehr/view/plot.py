@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

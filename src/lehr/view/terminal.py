@@ -8,7 +8,7 @@ from itertools import groupby, pairwise
 
 from rich.text import Text
 
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
 from lehr.view.numbers import plain
 
 __all__ = ["Canvas", "draw", "sparkline", "speaks_unicode"]

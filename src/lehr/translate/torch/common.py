@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from lehr.errors import ScheduleError, level
-from lehr.leaves import Law, Piece, hold
-from lehr.operators import Clip, Every, Repeat, Sequence, Slice
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import Law, Piece, hold
+from lehr.schedule.sequence import Sequence
+from lehr.schedule.times import Repeat, Slice
+from lehr.schedule.values import Clip, Every
 from lehr.translate.registry import Translation
 
 __all__ = [

@@ -9,11 +9,11 @@ from fractions import Fraction
 from typing import Any
 
 from lehr.catalogue.cyclic import exp_range, triangular, triangular2, warm_restarts
-from lehr.catalogue.decay import constant, linear
+from lehr.catalogue.decay.elementary import constant, linear
 from lehr.catalogue.warmup import warmup
 from lehr.errors import ScheduleError, number, whole
-from lehr.leaves import formula, hold, ramp
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import formula, hold, ramp
 from lehr.translate._parts import steps
 from lehr.translate.registry import Translation, translates
 from lehr.translate.torch.common import (

@@ -8,11 +8,19 @@ from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 
-from lehr.catalogue.decay import constant, cosine, exponential, linear, multistep, polynomial, step
-from lehr.duration import LONGEST
+from lehr.catalogue.decay.elementary import (
+    constant,
+    cosine,
+    exponential,
+    linear,
+    multistep,
+    polynomial,
+    step,
+)
 from lehr.errors import ScheduleError, number
-from lehr.leaves import formula, hold, ramp
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import formula, hold, ramp
+from lehr.time.duration import LONGEST
 from lehr.translate._parts import steps
 from lehr.translate.registry import Translation, translates
 from lehr.translate.torch.common import (

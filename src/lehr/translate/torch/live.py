@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from lehr.errors import ScheduleError
-from lehr.schedule import Schedule
+from lehr.schedule.base import Schedule
 from lehr.translate.registry import Translation, arguments_of, names, reads, translate, translates
 from lehr.translate.torch.common import plain, scaled
 from lehr.translate.torch.containers import CONTAINERS, OWN_RATES

@@ -15,7 +15,7 @@ import torch
 from torch.optim import lr_scheduler, swa_utils
 
 from lehr.errors import ScheduleError
-from lehr.leaves import formula
+from lehr.schedule.leaves import formula
 from lehr.translate.registry import Translation
 from lehr.translate.torch.common import Rates, answer, bases, needed
 

@@ -1,0 +1,233 @@
+"""Cosines: what else is made of a cosine wave, beside half of one."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from lehr.catalogue.decay.curves import K_DECAY
+from lehr.catalogue.decay.elementary import cosine
+from lehr.catalogue.registry import Paper, With, entry
+from lehr.errors import number
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import ramp
+from lehr.time.duration import Duration, DurationLike
+
+__all__ = [
+    "cosine_power",
+    "k_decay_cosine",
+    "mirror_cosine",
+    "quarter_cosine",
+    "second_half_cosine",
+    "soft_cosine",
+]
+
+
+@entry(
+    "decay",
+    formula=r"\eta_t = \eta_T + (\eta_0 - \eta_T) "
+    r"\left(\tfrac12 (1 + \cos(\pi t / T))\right)^e",
+    aliases=("cosine_decay_schedule(exponent=...)",),
+    example=With(exponent=2.0),
+)
+def cosine_power(
+    steps: DurationLike | None = None,
+    *,
+    exponent: float,
+    to: float = 0.0,
+    start: float | None = None,
+) -> Schedule:
+    """Go to a level along a power of half a cosine wave.
+
+    Formula: ``to + (start - to) * ((1 + cos(pi * t / steps)) / 2) ** exponent``.
+
+    Arguments:
+        steps: How long; without it, as long as there is room.
+        exponent: Greater than 0; 1 is :func:`cosine`, more falls sooner.
+        to: The level that it reaches after ``steps``.
+        start: The level at which it begins; without it, that at which the piece before ended.
+
+    Raises:
+        ScheduleError: If it would not move, or ``exponent`` is not positive.
+
+    Example:
+        >>> round(cosine_power(100, exponent=2.0)(50), 6)
+        0.25
+    """
+    exponent = number("exponent", exponent, above=0)
+    return ramp(steps, to=to, start=start, ease=f"cosine-power({exponent!r})")
+
+
+@entry(
+    "decay",
+    formula=r"\eta_t = \eta_T + \tfrac12 (\eta_0 - \eta_T) \, (1 + \cos(\pi \, (t / T)^k))",
+    paper=K_DECAY,
+    aliases=("CosineLRScheduler(k_decay=...)", "KDecayScheduler"),
+    example=With(k=3.0),
+)
+def k_decay_cosine(
+    steps: DurationLike | None = None,
+    *,
+    k: float,
+    to: float = 0.0,
+    start: float | None = None,
+) -> Schedule:
+    """Go to a level along half a cosine wave whose time runs as a power of the time.
+
+    Formula: ``to + (start - to) * (1 + cos(pi * (t / steps) ** k)) / 2``. The same idea for a
+    polynomial is :func:`k_decay`.
+
+    Arguments:
+        steps: How long; without it, as long as there is room.
+        k: Greater than 0; 1 is :func:`cosine`, above 1 the rate stays high for longer.
+        to: The level that it reaches after ``steps``.
+        start: The level at which it begins; without it, that at which the piece before ended.
+
+    Raises:
+        ScheduleError: If it would not move, or ``k`` is not positive.
+
+    Example:
+        >>> round(k_decay_cosine(100, k=2.0)(50), 6)
+        0.853553
+    """
+    k = number("k", k, above=0)
+    return ramp(steps, to=to, start=start, ease=f"k-cosine({k!r})")
+
+
+@entry(
+    "decay",
+    formula=r"\eta_t = \eta_T + (\eta_0 - \eta_T) \cos(\tfrac{\pi}{2} \, t / T)",
+    aliases=("cosine annealing of torch-schedule-anything",),
+    example=With(),
+)
+def quarter_cosine(
+    steps: DurationLike | None = None, *, to: float = 0.0, start: float | None = None
+) -> Schedule:
+    """Go to a level along the first quarter of a cosine wave: slow, then ever faster.
+
+    Formula: ``to + (start - to) * cos(pi / 2 * t / steps)``.
+
+    torch-schedule-anything calls this "cosine annealing", which elsewhere is :func:`cosine`.
+
+    Arguments:
+        steps: How long; without it, as long as there is room.
+        to: The level that it reaches after ``steps``.
+        start: The level at which it begins; without it, that at which the piece before ended.
+
+    Raises:
+        ScheduleError: If it would not move.
+
+    Example:
+        >>> round(quarter_cosine(90)(60), 6)
+        0.5
+    """
+    return ramp(steps, to=to, start=start, ease="quarter-cosine")
+
+
+@entry(
+    "decay",
+    formula=r"\eta_t = \eta_T + (\eta_0 - \eta_T) \, (1 + \cos(\tfrac{\pi}{2} (1 + t / T)))",
+    aliases=("half_cos_with_warmup",),
+    example=With(),
+)
+def second_half_cosine(
+    steps: DurationLike | None = None, *, to: float = 0.0, start: float | None = None
+) -> Schedule:
+    """Go to a level along the second half of a falling cosine: fast, then ever slower.
+
+    Formula: ``to + (start - to) * (1 + cos(pi / 2 * (1 + t / steps)))``.
+
+    OLMo's starts where that half starts, in the middle: ``second_half_cosine(start=0.5)``.
+
+    Arguments:
+        steps: How long; without it, as long as there is room.
+        to: The level that it reaches after ``steps``.
+        start: The level at which it begins; without it, that at which the piece before ended.
+
+    Raises:
+        ScheduleError: If it would not move.
+
+    Example:
+        >>> round(second_half_cosine(90)(30), 6)
+        0.5
+    """
+    return ramp(steps, to=to, start=start, ease="second-half-cosine")
+
+
+@entry(
+    "decay",
+    formula=r"\eta_t = 2 \left(\eta_0 + (\eta_T - \eta_0) \, t / T\right) "
+    r"- \mathrm{cos}(\eta_0 \to \eta_T)",
+    paper=Paper(
+        "Hägele et al.",
+        2024,
+        "Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations",
+        "2405.18392",
+    ),
+    aliases=("decay_type='miror_cosine'",),
+    example=With(),
+)
+def mirror_cosine(
+    steps: DurationLike | None = None, *, to: float = 0.0, start: float | None = None
+) -> Schedule:
+    """Go to a level along a cosine mirrored at the straight line: fast, slow, fast.
+
+    Formula: ``2 * linear - cosine``, both from ``start`` to ``to`` in ``steps``.
+
+    It is in the code of the paper, not in its text.
+
+    Arguments:
+        steps: How long; without it, as long as there is room.
+        to: The level that it reaches after ``steps``.
+        start: The level at which it begins; without it, that at which the piece before ended.
+
+    Raises:
+        ScheduleError: If it would not move.
+
+    Example:
+        >>> s = mirror_cosine(100)
+        >>> [round(s(t), 6) for t in (0, 25, 50, 75, 100)]
+        [1.0, 0.646447, 0.5, 0.353553, 0.0]
+    """
+    return ramp(steps, to=to, start=start, ease="mirror-cosine")
+
+
+@entry(
+    "decay",
+    formula=r"\eta_t = \eta_f + \tfrac12 (\eta - \eta_f) \, (1 + \cos(2 \pi c \, t / T))",
+    aliases=("get_cosine_schedule_with_warmup(num_cycles=...)",),
+    example=With(2.5),
+)
+def soft_cosine(
+    cycles: float = 0.5,
+    steps: DurationLike | None = None,
+    *,
+    floor: float = 0.0,
+    peak: float = 1.0,
+) -> Schedule:
+    """Several whole cosine waves, down and softly up again.
+
+    Formula: ``floor + (peak - floor) * (1 + cos(2 * pi * cycles * t / steps)) / 2``.
+
+    With 0.5 it is half a wave, as :func:`cosine`; a whole number ends at the peak. The cycles that
+    jump back up are :func:`hard_restarts`.
+
+    Arguments:
+        cycles: How many waves, greater than 0; need not be whole.
+        steps: How long, after which it holds; without it, ``cycles`` go into the whole run, and it
+            lasts for as long as there is room.
+        floor: The lower level.
+        peak: The upper level, at which it begins.
+
+    Raises:
+        ScheduleError: If ``peak`` equals ``floor``, or ``cycles`` is not positive.
+
+    Example:
+        >>> s = soft_cosine(1.5).over(300)
+        >>> [round(s(t), 6) for t in (0, 50, 100, 200, 300)]
+        [1.0, 0.5, 0.0, 1.0, 0.0]
+    """
+    number("cycles", cycles, above=0)
+    length = Duration.of("100%" if steps is None else steps)
+    half = Duration(length.amount / (2 * Fraction(str(cycles))), length.unit)
+    waves = (cosine(half, start=peak, to=floor) >> cosine(half, to=peak)).repeat()
+    return waves if steps is None else waves[:length]

@@ -1,0 +1,399 @@
+"""Curves: decays by an ease of their own, from the peak down, once."""
+
+from __future__ import annotations
+
+import math
+
+from lehr.catalogue.registry import Paper, With, entry
+from lehr.errors import ScheduleError, level, number, whole
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import hold, ramp
+from lehr.schedule.sequence import Sequence
+from lehr.time.duration import Duration, DurationLike
+
+__all__ = [
+    "chebyshev",
+    "complement_power",
+    "exp_hyperbolic",
+    "hyperbolic",
+    "k_decay",
+    "normalised_exponential",
+    "rex",
+    "tanh_decay",
+]
+
+K_DECAY = Paper(
+    "Zhang and Li", 2020, "k-decay: A New Method For Learning Rate Schedule", "2004.05909"
+)
+_HYPERBOLIC = Paper(
+    "Kim", 2024, "HyperbolicLR: Epoch insensitive learning rate scheduler", "2407.15200"
+)
+
+
+@entry(
+    "decay",
+    formula=r"\eta_t = \eta_T + (\eta_0 - \eta_T) \, \frac{r^{t / T} - r}{1 - r}",
+    paper=Paper(
+        "Hu et al.",
+        2024,
+        "MiniCPM: Unveiling the Potential of Small Language Models with Scalable Training "
+        "Strategies",
+        "2404.06395",
+    ),
+    aliases=("WSDLRScheduler(decay_fn='exp')", "lr_wsd_decay_style='exponential'"),
+    example=With(),
+)
+def normalised_exponential(
+    steps: DurationLike | None = None,
+    *,
+    ratio: float = 0.1,
+    to: float = 0.0,
+    start: float | None = None,
+) -> Schedule:
+    """Go to a level exponentially, and really arrive there.
+
+    Formula: ``to + (start - to) * (ratio**u - ratio) / (1 - ratio)`` with ``u = t / steps``.
+
+    A plain exponential never reaches 0. This one is moved and scaled so that it does; with
+    ``ratio=0.5`` it is Megatron's ``2 * 0.5**u - 1``. MiniCPM's own decay is the plain one.
+
+    Arguments:
+        steps: How long; without it, as long as there is room.
+        ratio: What the exponential falls to before it is moved, between 0 and 1.
+        to: The level that it reaches after ``steps``.
+        start: The level at which it begins; without it, that at which the piece before ended.
+
+    Raises:
+        ScheduleError: If it would not move, or ``ratio`` is not between 0 and 1.
+
+    Example:
+        >>> s = normalised_exponential(2, ratio=0.25)
+        >>> s(0), round(s(1), 6), s(2)
+        (1.0, 0.333333, 0.0)
+    """
+    ratio = number("ratio", ratio, above=0, at_most=math.nextafter(1, 0))
+    return ramp(steps, to=to, start=start, ease=f"exponential({ratio!r})")
+
+
+@entry(
+    "decay",
+    formula=r"\eta_t = \eta_T + (\eta_0 - \eta_T) \, (1 - (t / T)^k)",
+    paper=Paper(
+        "Hägele et al.",
+        2024,
+        "Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations",
+        "2405.18392",
+    ),
+    aliases=("1-sqrt", "1-square", "minus_sqrt", "SchedPoly", "decay_type='sqrt'"),
+    example=With(power=0.5),
+)
+def complement_power(
+    steps: DurationLike | None = None,
+    *,
+    power: float = 0.5,
+    to: float = 0.0,
+    start: float | None = None,
+) -> Schedule:
+    """Go to a level as a power of the time that has passed.
+
+    Formula: ``to + (start - to) * (1 - (t / steps) ** power)``.
+
+    With 0.5 it is the ``1-sqrt`` that did best at the end of a long run, with 2 ``1-square``. Where
+    a library names a decay "sqrt" it often means this one rather than ``polynomial(power=0.5)``.
+
+    Arguments:
+        steps: How long; without it, as long as there is room.
+        power: Greater than 0; below 1 it falls fast at first, above 1 slowly.
+        to: The level that it reaches after ``steps``.
+        start: The level at which it begins; without it, that at which the piece before ended.
+
+    Raises:
+        ScheduleError: If it would not move, or ``power`` is not positive.
+
+    Example:
+        >>> complement_power(100)(25), complement_power(100, power=2.0)(50)
+        (0.5, 0.75)
+    """
+    power = number("power", power, above=0)
+    return ramp(steps, to=to, start=start, ease=f"complement({power!r})")
+
+
+@entry(
+    "decay",
+    formula=r"\eta_t = \eta_T + (\eta_0 - \eta_T) \, (1 - (t / T)^k)^q",
+    paper=K_DECAY,
+    aliases=("PolyLRScheduler(k_decay=...)",),
+    example=With(k=3.0),
+)
+def k_decay(
+    steps: DurationLike | None = None,
+    *,
+    k: float,
+    power: float = 1.0,
+    to: float = 0.0,
+    start: float | None = None,
+) -> Schedule:
+    """Go to a level as a polynomial whose time runs as a power of the time.
+
+    Formula: ``to + (start - to) * (1 - (t / steps) ** k) ** power``. The same idea for a cosine is
+    :func:`k_decay_cosine`.
+
+    Arguments:
+        steps: How long; without it, as long as there is room.
+        k: Greater than 0; above 1 the rate stays high for longer.
+        power: The power of the polynomial, greater than 0.
+        to: The level that it reaches after ``steps``.
+        start: The level at which it begins; without it, that at which the piece before ended.
+
+    Raises:
+        ScheduleError: If it would not move, or ``k`` or ``power`` is not positive.
+
+    Example:
+        >>> k_decay(100, k=2.0, power=2.0)(50)
+        0.5625
+    """
+    k, power = number("k", k, above=0), number("power", power, above=0)
+    return ramp(steps, to=to, start=start, ease=f"k-power({k!r}, {power!r})")
+
+
+@entry(
+    "decay",
+    formula=r"\eta_t = \eta_f + \tfrac12 (\eta - \eta_f) "
+    r"\left(1 - \tanh(L \, (1 - t / T) + U \, t / T)\right)",
+    paper=Paper(
+        "Hsueh, Li and Wu",
+        2018,
+        "Stochastic Gradient Descent with Hyperbolic-Tangent Decay on Classification",
+        "1806.01593",
+    ),
+    aliases=("TanhLRScheduler", "HTD"),
+    example=With(),
+)
+def tanh_decay(
+    steps: DurationLike | None = None,
+    *,
+    lower: float = -7.0,
+    upper: float = 3.0,
+    floor: float = 0.0,
+    peak: float = 1.0,
+) -> Schedule:
+    """Stay high, then fall along a hyperbolic tangent, and flatten out.
+
+    Formula: ``floor + (peak - floor) * (1 - tanh(lower * (1 - u) + upper * u)) / 2`` with
+    ``u = t / steps``.
+
+    The tangent is not scaled: it begins a little below ``peak`` and ends a little above ``floor``
+    (0.0025 of the way with the default). ``ramp(ease="tanh(7, 3)")`` is the same curve from level
+    to level.
+
+    Arguments:
+        steps: How long; without it, as long as there is room.
+        lower: The tangent's argument at the start, from -20 to less than 0.
+        upper: The tangent's argument at the end, greater than 0 up to 20.
+        floor: The level that it would end at if the tangent reached 1.
+        peak: The level that it would begin at if the tangent reached -1.
+
+    Raises:
+        ScheduleError: If ``peak`` equals ``floor``, or a bound is outside its range.
+
+    Example:
+        >>> s = tanh_decay(100, lower=-2.0, upper=2.0)
+        >>> [round(s(t), 6) for t in (0, 50, 100)]
+        [0.982014, 0.5, 0.017986]
+    """
+    number("lower", lower, at_least=-20, at_most=math.nextafter(0, -1))
+    number("upper", upper, above=0, at_most=20)
+
+    def at(x: float) -> float:
+        return floor + (peak - floor) / (1 + math.exp(2 * x))  # (1 - tanh(x)) / 2
+
+    ease = f"tanh({-float(lower)!r}, {float(upper)!r})"
+    return ramp(steps, start=at(lower), to=at(upper), ease=ease)
+
+
+@entry(
+    "decay",
+    formula=r"\eta_t = \eta_T + (\eta_0 - \eta_T) \, \frac{1 - t / T}{1 - t / 2 T}",
+    paper=Paper(
+        "Chen et al.",
+        2021,
+        "REX: Revisiting Budgeted Training with an Improved Schedule",
+        "2107.04197",
+    ),
+    aliases=("REXScheduler", "RexScheduler"),
+    example=With(),
+)
+def rex(
+    steps: DurationLike | None = None, *, to: float = 0.0, start: float | None = None
+) -> Schedule:
+    """Stay above a straight line, and fall steeply at the end: reflected exponential.
+
+    Formula: ``to + (start - to) * (1 - u) / (1 - u / 2)`` with ``u = t / steps``.
+
+    Arguments:
+        steps: How long; without it, as long as there is room.
+        to: The level that it reaches after ``steps``.
+        start: The level at which it begins; without it, that at which the piece before ended.
+
+    Raises:
+        ScheduleError: If it would not move.
+
+    Example:
+        >>> round(rex(100)(50), 6)
+        0.666667
+    """
+    return ramp(steps, to=to, start=start, ease="rex")
+
+
+@entry(
+    "decay",
+    formula=r"\eta_t = \eta_0 + (\eta_0 - \eta_\infty) (f(t) - f(0)), \quad "
+    r"f(t) = \sqrt{\tfrac{T - t}{U} \left(2 - \tfrac{T + t}{U}\right)}",
+    paper=_HYPERBOLIC,
+    aliases=("HyperbolicLR",),
+    example=With("100%", upper_bound="250%", infimum=0.0),
+)
+def hyperbolic(
+    steps: DurationLike,
+    *,
+    upper_bound: DurationLike,
+    infimum: float = 1e-6,
+    start: float = 1.0,
+) -> Schedule:
+    """Fall along a hyperbola whose first part hardly depends on the length of the run.
+
+    Formula: ``start + (start - infimum) * (f(t) - f(0))`` with
+    ``f(t) = sqrt((steps - t) / upper_bound * (2 - (steps + t) / upper_bound))``.
+
+    It does not end at ``infimum``, which no run reaches: its end level is
+    ``start - (start - infimum) * f(0)``, the lower, the nearer ``steps`` is to ``upper_bound``.
+
+    Arguments:
+        steps: How long.
+        upper_bound: The longest that a run may ever be, at least ``steps`` and in its unit. Keep it
+            when the run is made longer: that is what makes the first part stay as it was.
+        infimum: The level that a run of ``upper_bound`` steps would go down to.
+        start: The level at which it begins.
+
+    Raises:
+        ScheduleError: If ``upper_bound`` is less than ``steps`` or in another unit, or ``start``
+            equals ``infimum``.
+
+    Example:
+        >>> s = hyperbolic(60, upper_bound=100, infimum=0.0)
+        >>> s(0), round(s(60), 6), round(hyperbolic(100, upper_bound=100, infimum=0.0)(100), 6)
+        (1.0, 0.083485, 0.0)
+    """
+    ratio = _ratio(steps, upper_bound)
+    drop = (level("start", start) - level("infimum", infimum)) * math.sqrt(2 * ratio - 1) / ratio
+    return ramp(steps, start=start, to=start - drop, ease=f"hyperbolic({ratio!r})")
+
+
+@entry(
+    "decay",
+    formula=r"\eta_t = \eta_0 \, (\eta_0 / \eta_\infty)^{f(t) - f(0)}",
+    paper=_HYPERBOLIC,
+    aliases=("ExpHyperbolicLR",),
+    example=With("100%", upper_bound="250%", infimum=0.001),
+)
+def exp_hyperbolic(
+    steps: DurationLike,
+    *,
+    upper_bound: DurationLike,
+    infimum: float = 1e-6,
+    start: float = 1.0,
+) -> Schedule:
+    """Fall along a hyperbola in log space.
+
+    Formula: ``start * (start / infimum) ** (f(t) - f(0))`` with ``f`` as in :func:`hyperbolic`.
+
+    It does not end at ``infimum``: see there.
+
+    Arguments:
+        steps: How long.
+        upper_bound: The longest that a run may ever be, at least ``steps`` and in its unit.
+        infimum: The level that a run of ``upper_bound`` steps would go down to, greater than 0.
+        start: The level at which it begins, greater than 0.
+
+    Raises:
+        ScheduleError: If ``upper_bound`` is less than ``steps`` or in another unit, a level is not
+            positive, or ``start`` equals ``infimum``.
+
+    Example:
+        >>> s = exp_hyperbolic(100, upper_bound=100, infimum=0.01)
+        >>> s(0), round(s(50), 6), round(s(100), 6)
+        (1.0, 0.1, 0.01)
+    """
+    ratio = _ratio(steps, upper_bound)
+    start, infimum = number("start", start, above=0), number("infimum", infimum, above=0)
+    end = start * (infimum / start) ** (math.sqrt(2 * ratio - 1) / ratio)
+    return ramp(steps, start=start, to=end, ease=f"hyperbolic({ratio!r})", log=True)
+
+
+def _ratio(steps: DurationLike, upper_bound: DurationLike) -> float:
+    length, bound = Duration.of(steps), Duration.of(upper_bound, "upper_bound")
+    if length.unit != bound.unit:
+        raise ScheduleError(f"steps={length}, upper_bound={bound}: write both in one unit")
+    if length.amount == 0 or bound.amount < length.amount:
+        raise ScheduleError(
+            f"upper_bound={bound} is the longest run that there may be: at least steps={length}, "
+            "which is at least 1"
+        )
+    return float(bound.amount / length.amount)
+
+
+@entry(
+    "decay",
+    formula=r"\eta_t = \left(\tfrac{M + m}{2} - \tfrac{M - m}{2} "
+    r"\cos\frac{(\sigma(t) + 1/2) \, \pi}{n}\right)^{-1}",
+    paper=Paper(
+        "Agarwal, Goel and Zhang",
+        2021,
+        "Acceleration via Fractal Learning Rate Schedules",
+        "2103.01338",
+    ),
+    aliases=("get_chebyshev_schedule",),
+    example=With(16, every="6.25%", small_m=1.0, big_m=5.0),
+)
+def chebyshev(
+    nodes: int, *, every: DurationLike = 1, small_m: float = 0.05, big_m: float = 1.0
+) -> Schedule:
+    """Jump between large and small steps in the fractal order that keeps them stable.
+
+    Formula: ``1 / ((M + m) / 2 - (M - m) / 2 * cos((k + 1/2) * pi / nodes))`` for the nodes ``k``
+    in the order that begins with ``0`` and, doubling, puts ``2n - 1 - k`` after each ``k`` of the
+    order of ``n`` nodes.
+
+    The values lie between ``1 / big_m`` and ``1 / small_m``: with the default, up to 20 times the
+    base rate. (In pytorch-scheduler the name "Chebyshev" stands for a plain cosine.)
+
+    Arguments:
+        nodes: How many values, a power of 2.
+        every: The steps that each is held for.
+        small_m: The curvature ``m`` that the largest step is made for, greater than 0.
+        big_m: The curvature ``M`` that the smallest step is made for, greater than ``small_m``.
+
+    Raises:
+        ScheduleError: If ``nodes`` is no power of 2, or not ``0 < small_m < big_m``.
+
+    Example:
+        >>> s = chebyshev(4, small_m=1.0, big_m=3.0)
+        >>> [round(s(t), 4) for t in range(4)]
+        [0.9293, 0.342, 0.6183, 0.4197]
+    """
+    count = whole("nodes", nodes, at_least=2)
+    if count & (count - 1):
+        raise ScheduleError(f"nodes={nodes!r} must be a power of 2: the fractal order doubles")
+    low = number("small_m", small_m, above=0)
+    high = number("big_m", big_m, above=low)
+    angles = [(k + 0.5) / count * math.pi for k in _fractal(count)]
+    values = [2 / (high + low - (high - low) * math.cos(angle)) for angle in angles]
+    return Sequence(tuple(hold(every, at=value) for value in values))
+
+
+def _fractal(count: int) -> list[int]:
+    order = [0]
+    while len(order) < count:
+        last = 2 * len(order) - 1
+        order = [index for k in order for index in (k, last - k)]
+    return order

@@ -1,0 +1,352 @@
+"""Decays: from the peak down, once."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+from lehr.catalogue.registry import Paper, With, entry
+from lehr.errors import ScheduleError, number, several
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import Law, hold, ramp
+from lehr.time.duration import Duration, DurationLike
+
+__all__ = [
+    "constant",
+    "cosine",
+    "exponential",
+    "geometric",
+    "inverse",
+    "linear",
+    "multistep",
+    "piecewise_constant",
+    "polynomial",
+    "step",
+]
+
+
+@entry(
+    "decay",
+    formula=r"\eta_t = \eta",
+    aliases=("get_constant_schedule", "constant_schedule", "ConstantParamScheduler"),
+    example=With(),
+)
+def constant(value: float = 1.0) -> Schedule:
+    """The same value for ever.
+
+    Formula: ``value``.
+
+    Arguments:
+        value: The level.
+
+    Example:
+        >>> constant(0.1)(1_000_000)
+        0.1
+    """
+    return hold(at=value)
+
+
+@entry(
+    "decay",
+    formula=r"\eta_t = \eta_0 \, \gamma^{\lfloor t / s \rfloor}",
+    paper=Paper("He et al.", 2015, "Deep Residual Learning for Image Recognition", "1512.03385"),
+    aliases=("StepLR", "StepDecay", "step_decay", "exponential_decay(staircase=True)"),
+    example=With("30%"),
+)
+def step(every: DurationLike, gamma: float = 0.1) -> Schedule:
+    """Fall by a factor at regular intervals: a staircase.
+
+    Formula: ``gamma ** floor(t / every)`` times the level that it begins at.
+
+    Arguments:
+        every: The steps between two falls, greater than 0.
+        gamma: The factor, greater than 0.
+
+    Raises:
+        ScheduleError: If ``every`` or ``gamma`` is not positive.
+
+    Example:
+        >>> s = step(30, gamma=0.5)
+        >>> s(29), s(30), s(60)
+        (1.0, 0.5, 0.25)
+    """
+    return exponential(gamma, every=every).every(every)
+
+
+@entry(
+    "decay",
+    formula=r"\eta_t = \eta_0 \, \gamma^{\#\{m : m \le t\}}",
+    paper=Paper("He et al.", 2015, "Deep Residual Learning for Image Recognition", "1512.03385"),
+    aliases=("MultiStepLR", "MultiStepDecay", "MultiStepLRScheduler"),
+    example=With(["50%", "75%"]),
+)
+def multistep(milestones: Sequence[DurationLike], gamma: float = 0.1) -> Schedule:
+    """Fall by a factor at each of a list of milestones.
+
+    Formula: ``gamma ** (how many milestones are at or before t)``.
+
+    Arguments:
+        milestones: When to fall, in order and in one unit; one that stands twice falls twice.
+        gamma: The factor, greater than 0.
+
+    Raises:
+        ScheduleError: If the milestones are not in order or not in one unit.
+
+    Example:
+        >>> s = multistep([30, 80])
+        >>> [round(s(t), 3) for t in (29, 30, 80)]
+        [1.0, 0.1, 0.01]
+    """
+    number("gamma", gamma, above=0)
+    when = several("milestones", milestones)
+    try:
+        return _jumps("milestones", when, [gamma**i for i in range(len(when) + 1)])
+    except OverflowError as error:
+        raise ScheduleError(
+            f"gamma={gamma!r} to the power of {len(when)} milestones is too large"
+        ) from error
+
+
+@entry(
+    "decay",
+    formula=r"\eta_t = v_i, \quad b_i \le t < b_{i + 1}",
+    aliases=(
+        "PiecewiseConstantDecay",
+        "PiecewiseDecay",
+        "piecewise_constant_schedule",
+        "MultiStepParamScheduler",
+    ),
+    example=With(["30%", "60%", "90%"], [1.0, 0.5, 0.1, 0.02]),
+)
+def piecewise_constant(boundaries: Sequence[DurationLike], values: Sequence[float]) -> Schedule:
+    """Jump from one value to the next at each of a list of boundaries.
+
+    Formula: ``values[how many boundaries are at or before t]``.
+
+    Keras jumps one step later, after its boundaries: add 1 to each.
+
+    Arguments:
+        boundaries: When to jump, in order and in one unit.
+        values: One more than there are boundaries.
+
+    Raises:
+        ScheduleError: If there is not one value more than boundaries, or these are not in order or
+            not in one unit.
+
+    Example:
+        >>> s = piecewise_constant([10, 20], [1.0, 0.5, 0.25])
+        >>> s(9), s(10), s(20)
+        (1.0, 0.5, 0.25)
+    """
+    boundaries, values = several("boundaries", boundaries), several("values", values)
+    if len(values) != len(boundaries) + 1:
+        raise ScheduleError(
+            f"boundaries={list(boundaries)!r}, values={list(values)!r}: write one value more than "
+            "boundaries"
+        )
+    return _jumps("boundaries", boundaries, values)
+
+
+def _jumps(name: str, when: Sequence[DurationLike], values: Sequence[float]) -> Schedule:
+    times = [Duration.of(time, name) for time in when]
+    begins = [Duration.of(0) if not times else times[0] - times[0], *times]
+    for before, after in itertools.pairwise(times):
+        if before.unit == after.unit and after.amount < before.amount:
+            raise ScheduleError(f"{name}={list(when)!r} must be in rising order")
+    path = hold(at=values[-1])
+    for count in reversed(range(len(times))):
+        path = hold(begins[count + 1] - begins[count], at=values[count]) >> path
+    return path
+
+
+@entry(
+    "decay",
+    formula=r"\eta_t = \eta_0 \, \gamma^{t / s}",
+    aliases=("ExponentialLR", "ExponentialDecay", "exponential_decay", "NaturalExpDecay"),
+    example=With(0.1, every="50%"),
+)
+def exponential(gamma: float, *, every: DurationLike = 1, start: float | None = None) -> Schedule:
+    """Fall by the same factor in equal times, for ever.
+
+    Formula: ``start * gamma ** (t / every)``.
+
+    Arguments:
+        gamma: The factor, greater than 0.
+        every: The steps in which it falls by that factor.
+        start: The level at which it begins; without it, that at which the piece before ended.
+
+    Raises:
+        ScheduleError: If ``gamma`` or ``every`` is not positive.
+
+    Example:
+        >>> exponential(0.5, every=10)(20)
+        0.25
+    """
+    return Law("exponential", gamma, Duration.of(every, "every"), start)
+
+
+@entry(
+    "decay",
+    formula=r"\eta_t = \eta_0 \, (1 + t / \tau)^{-p}",
+    paper=Paper("Robbins and Monro", 1951, "A Stochastic Approximation Method"),
+    aliases=("InverseTimeDecay", "inverse_time_decay"),
+    example=With("10%"),
+)
+def inverse(tau: DurationLike, *, power: float = 1.0, start: float | None = None) -> Schedule:
+    """Fall as a power of the time, for ever.
+
+    Formula: ``start * (1 + t / tau) ** -power``. With ``power=0.5`` after a warmup of ``tau`` steps
+    it is the inverse square root decay of the Transformer.
+
+    Arguments:
+        tau: The time scale, greater than 0.
+        power: Greater than 0.
+        start: The level at which it begins; without it, that at which the piece before ended.
+
+    Raises:
+        ScheduleError: If ``tau`` or ``power`` is not positive.
+
+    Example:
+        >>> inverse(100, power=0.5)(300)
+        0.5
+    """
+    return Law("inverse", power, Duration.of(tau, "tau"), start)
+
+
+@entry(
+    "decay",
+    formula=r"\eta_t = \eta_0 + (\eta_T - \eta_0) \, t / T",
+    paper=Paper(
+        "Li, Yumer and Ramanan",
+        2019,
+        "Budgeted Training: Rethinking Deep Neural Network Training Under Resource Constraints",
+        "1905.04753",
+    ),
+    aliases=("LinearLR", "linear_schedule", "get_linear_schedule_with_warmup", "D2Z"),
+    example=With(),
+)
+def linear(
+    steps: DurationLike | None = None, *, to: float = 0.0, start: float | None = None
+) -> Schedule:
+    """Go to a level in a straight line.
+
+    Formula: ``start * (1 - u) + to * u`` with ``u = t / steps``.
+
+    Arguments:
+        steps: How long; without it, as long as there is room.
+        to: The level that it reaches after ``steps``.
+        start: The level at which it begins; without it, that at which the piece before ended.
+
+    Raises:
+        ScheduleError: If it would not move.
+
+    Example:
+        >>> linear(100, to=0.0)(25)
+        0.75
+    """
+    return ramp(steps, to=to, start=start)
+
+
+@entry(
+    "decay",
+    formula=r"\eta_t = \eta_T + (\eta_0 - \eta_T) \, (1 - t / T)^p",
+    paper=Paper(
+        "Chen et al.",
+        2016,
+        "DeepLab: Semantic Image Segmentation with Deep Convolutional Nets, Atrous Convolution, "
+        "and Fully Connected CRFs",
+        "1606.00915",
+    ),
+    aliases=("PolynomialLR", "PolynomialDecay", "polynomial_schedule", "PolyLRScheduler"),
+    example=With(power=2.0),
+)
+def polynomial(
+    steps: DurationLike | None = None,
+    *,
+    power: float = 2.0,
+    to: float = 0.0,
+    start: float | None = None,
+) -> Schedule:
+    """Go to a level as a power of the time that is left.
+
+    Formula: ``to + (start - to) * (1 - t / steps) ** power``.
+
+    Arguments:
+        steps: How long; without it, as long as there is room.
+        power: Greater than 0; 1 is a straight line, 0.9 is DeepLab's.
+        to: The level that it reaches after ``steps``.
+        start: The level at which it begins; without it, that at which the piece before ended.
+
+    Raises:
+        ScheduleError: If it would not move, or ``power`` is not positive.
+
+    Example:
+        >>> polynomial(100, power=2.0)(50)
+        0.25
+    """
+    power = number("power", power, above=0)
+    return ramp(steps, to=to, start=start, ease=f"power({power!r})")
+
+
+@entry(
+    "decay",
+    formula=r"\eta_t = \eta_T + \tfrac12 (\eta_0 - \eta_T) \, (1 + \cos(\pi t / T))",
+    paper=Paper(
+        "Loshchilov and Hutter",
+        2016,
+        "SGDR: Stochastic Gradient Descent with Warm Restarts",
+        "1608.03983",
+    ),
+    aliases=("CosineAnnealingLR", "CosineDecay", "cosine_decay_schedule", "CosineLRScheduler"),
+    example=With(),
+)
+def cosine(
+    steps: DurationLike | None = None, *, to: float = 0.0, start: float | None = None
+) -> Schedule:
+    """Go to a level along half a cosine wave: slow, fast, slow.
+
+    Formula: ``to + (start - to) * (1 + cos(pi * t / steps)) / 2``.
+
+    Arguments:
+        steps: How long; without it, as long as there is room.
+        to: The level that it reaches after ``steps``.
+        start: The level at which it begins; without it, that at which the piece before ended.
+
+    Raises:
+        ScheduleError: If it would not move.
+
+    Example:
+        >>> s = cosine(100, to=0.1)
+        >>> [round(s(t), 6) for t in (0, 50, 100)]
+        [1.0, 0.55, 0.1]
+    """
+    return ramp(steps, to=to, start=start, ease="cosine")
+
+
+@entry(
+    "decay",
+    formula=r"\eta_t = \eta_0 \, (\eta_T / \eta_0)^{t / T}",
+    aliases=("SchedExp", "exponential decay to an end value"),
+    example=With(to=0.01),
+)
+def geometric(
+    steps: DurationLike | None = None, *, to: float, start: float | None = None
+) -> Schedule:
+    """Go to a level in equal factors: a straight line in log space.
+
+    Formula: ``start * (to / start) ** (t / steps)``.
+
+    Arguments:
+        steps: How long; without it, as long as there is room.
+        to: The level that it reaches after ``steps``, greater than 0.
+        start: The level at which it begins, greater than 0; without it, that at which the piece
+            before ended.
+
+    Raises:
+        ScheduleError: If a level is not positive, or it would not move.
+
+    Example:
+        >>> round(geometric(100, to=0.01)(50), 12)
+        0.1
+    """
+    return ramp(steps, to=to, start=start, log=True)

@@ -1,0 +1,170 @@
+"""What operators make of curves: sums and products, staircases, limits, cycles."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+from lehr.curves.arithmetic import Arithmetic, Column, as_number, scalars
+from lehr.curves.curve import Curve
+from lehr.curves.path import holding
+
+__all__ = ["Clipped", "Combined", "Cycles", "Stairs"]
+
+
+class Stairs(Curve):
+    """Another curve, held from each multiple of ``every`` steps to the next."""
+
+    def __init__(self, curve: Curve, every: Fraction) -> None:
+        self.length, self.low, self.high = curve.length, curve.low, curve.high
+        self.calls = curve.calls
+        self._holding, self._every = holding(curve), every
+
+    def value(self, t: Any, m: Arithmetic) -> Any:
+        return self._holding.value(m.scaled(m.floor_divide(t, self._every), self._every), m)
+
+
+class Clipped(Curve):
+    """Another curve, kept between two levels."""
+
+    def __init__(self, curve: Curve, low: float, high: float) -> None:
+        self.length, self._curve, self.calls = curve.length, curve, curve.calls
+        self.low, self.high = (min(max(bound, low), high) for bound in (curve.low, curve.high))
+
+    def value(self, t: Any, m: Arithmetic) -> Any:
+        return m.clip(self._curve.value(t, m), self.low, self.high)
+
+    @cached_property
+    def end(self) -> float:
+        return min(max(self._curve.end, self.low), self.high)
+
+
+class Combined(Curve):
+    """The sum or the product of two curves, or of a curve and a number."""
+
+    def __init__(self, left: Curve, right: Curve | float, product: bool) -> None:
+        self._product = product
+        self._left, self._right = left, right
+        self.length = left.length
+        self.calls = left.calls or (isinstance(right, Curve) and right.calls)
+        if isinstance(right, Curve):
+            # As long as the longer; endless where one of them is.
+            if left.length is not None and right.length is not None:
+                self.length = max(left.length, right.length)
+            else:
+                self.length = None
+            self._left, self._right = holding(left), holding(right)
+        self.low, self.high = self._bounds(left, right)
+
+    def _bounds(self, left: Curve, right: Curve | float) -> tuple[float, float]:
+        low, high = (right.low, right.high) if isinstance(right, Curve) else (right, right)
+        if not self._product:
+            return left.low + low, left.high + high
+        # 0 * inf is 0 here: a factor of exactly 0 stays 0 however large the other grows.
+        corners = [a * b if a and b else 0.0 for a in (left.low, left.high) for b in (low, high)]
+        return min(corners), max(corners)
+
+    def value(self, t: Any, m: Arithmetic) -> Any:
+        left = self._left.value(t, m)
+        right = self._right.value(t, m) if isinstance(self._right, Curve) else self._right
+        return left * right if self._product else left + right
+
+    @cached_property
+    def end(self) -> float:
+        if isinstance(self._right, Curve):
+            return super().end
+        return self._left.end * self._right if self._product else self._left.end + self._right
+
+
+class Cycles(Curve):
+    """A curve again and again, each time ``stretch`` as long and ``scale`` as high.
+
+    Arguments:
+        curve: One cycle, longer than 0 steps.
+        times: How many cycles; None for as many as fit.
+        stretch: Each cycle's length over that of the one before.
+        scale: Each cycle's height over that of the one before.
+        room: The steps there are for endless cycles, or None.
+    """
+
+    def __init__(
+        self,
+        curve: Curve,
+        times: int | None,
+        stretch: Fraction,
+        scale: float,
+        room: Fraction | None,
+    ) -> None:
+        assert curve.length is not None
+        self._curve, self._holding = curve, holding(curve)
+        self._size, self._scale = curve.length, scale
+        self._stretch = stretch
+        # Exact starts, never floor(log(...)): that misses restarts by a rounding error.
+        self._starts = None if stretch == 1 else _starts(curve.length, times, stretch, room)
+        self._last = times
+        if self._starts is not None:
+            ended = times is not None or stretch < 1
+            self._last = len(self._starts) - 1 if ended else None
+            self._cycle_starts = Column([as_number(start) for start in self._starts])
+        self.length, self.calls = room, curve.calls
+        if self._last is not None:
+            self.length = self._starts[-1] if self._starts else curve.length * self._last
+        count = self._last
+        if count is None and room is not None:
+            count = math.ceil(room / self._size)
+        factors = [1.0, _limit(scale) if count is None else scale ** max(count - 1, 0)]
+        corners = [b * f if b else 0.0 for b in (curve.low, curve.high) for f in factors]
+        self.low, self.high = min(corners), max(corners)
+
+    def value(self, t: Any, m: Arithmetic) -> Any:
+        if self._starts is None:
+            cycle = m.floor_divide(t, self._size)
+            local = m.remainder(t, cycle, self._size)
+        else:
+            cycle = m.find(self._cycle_starts, t)
+            local = self._within(t, cycle, m)
+        value = self._holding.value(local, m)
+        return value if self._scale == 1 else value * self._scale ** m.real(cycle)
+
+    def _within(self, t: Any, cycle: Any, m: Arithmetic) -> Any:
+        """Return the steps of an unstretched cycle that are done at ``t``."""
+        assert self._starts is not None
+        if m is scalars:
+            # A boundary inside the cycle that falls on a step must not be missed by rounding.
+            k = int(cycle)
+            return as_number((Fraction(t) - self._starts[k]) / Fraction(self._stretch**k))
+        since = m.real(m.minus(t, m.take(self._cycle_starts, cycle)))
+        factor = float(self._stretch) ** m.real(cycle)
+        if self._stretch.denominator == self._size.denominator == 1:
+            return since / factor
+        return m.snapped(since / factor, t, factor)
+
+    @cached_property
+    def end(self) -> float:
+        if self._last is None:
+            return super().end
+        return self._curve.end * self._scale ** (self._last - 1)
+
+
+def _limit(scale: float) -> float:
+    """What ``scale ** n`` tends to."""
+    return 1.0 if scale == 1 else 0.0 if scale < 1 else math.inf
+
+
+def _starts(
+    size: Fraction, times: int | None, stretch: Fraction, room: Fraction | None
+) -> list[Fraction]:
+    """Return where each cycle begins, and last where the cycles end or are surely out of reach."""
+    limit = Fraction(2**53) if room is None else room
+    starts = [Fraction(0)]
+    while times is None or len(starts) <= times:
+        # Cycles that shrink would never end: the last is the last of at least one step.
+        if times is None and size < 1 and stretch < 1 and len(starts) > 1:
+            break
+        starts.append(starts[-1] + size)
+        size *= stretch
+        if times is None and starts[-1] > limit:
+            break
+    return starts

@@ -1,0 +1,352 @@
+# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false
+# (The formulas are for any kind of number.)
+r"""Eases: how a piece of a schedule moves from one level to the next.
+
+A piece that starts at level ``a`` and goes to level ``b`` has, at the share ``u`` of its length
+(with ``w = 1 - u`` still to go), the value
+
+.. math:: a \cdot \mathrm{fall}(u, w) + b \cdot \mathrm{rise}(u, w), \qquad
+          \mathrm{fall} + \mathrm{rise} = 1.
+
+An ease is that pair. Both are given, and ``w`` is formed from whole steps rather than as
+``1 - u``, because the usual ``a + (b - a) * rise`` cancels just where a decay matters most: at the
+last of 2e7 steps ``(1 + cos(pi * u)) / 2`` is wrong in its third digit.
+
+============================ ============================= ====================================
+name                         fall (1 to 0)                 where it is used
+============================ ============================= ====================================
+``linear``                   ``w``                         Goyal et al. 2017, arXiv:1706.02677
+``cosine``                   ``sin(pi/2 * w) ** 2``        Loshchilov and Hutter, arXiv:1608.03983
+``power(k)``                 ``w ** k``                    polynomial decay
+``complement(k)``            ``1 - u ** k``                quadratic warmup (k = 2, rising)
+``1-sqrt``                   ``1 - sqrt(u)``               Hägele et al. 2024, arXiv:2405.18392
+``1-square``                 ``1 - u ** 2``                Hägele et al. 2024, arXiv:2405.18392
+``quarter-cosine``           ``cos(pi/2 * u)``             ramps that start at full speed
+``exponential(r)``           ``(r ** u - r) / (1 - r)``    MiniCPM, arXiv:2404.06395
+``rex``                      ``w / (1 - u / 2)``           Chen et al. 2021, arXiv:2107.04197
+``second-half-cosine``       ``1 - sin(pi/2 * u)``         OLMo
+``mirror-cosine``            ``2*w - sin(pi/2 * w) ** 2``  the code of arXiv:2405.18392
+``cosine-power(k)``          ``sin(pi/2 * w) ** (2 * k)``  optax
+``k-cosine(k)``              ``cos(pi/2 * u ** k) ** 2``   Zhang and Li 2020, arXiv:2004.05909
+``k-power(k, q)``            ``(1 - u ** k) ** q``         Zhang and Li 2020, arXiv:2004.05909
+``tanh(a, b)``               ``tanh`` from -a to b, scaled Hsueh et al. 2018, arXiv:1806.01593
+``hyperbolic(r)``            ``sqrt(w - u*w / (2*r - 1))`` Kim 2024, arXiv:2407.15200
+``log(n)``                   ``1 - ln(1 + (n-1)*u)/ln(n)`` DeepSpeed
+============================ ============================= ====================================
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from lehr.curves import functions
+from lehr.errors import ScheduleError, number
+
+__all__ = ["Ease", "EaseLike", "names"]
+
+HALF_PI: Final = math.pi / 2
+
+# u and w are Python floats or arrays, and m is the module-like object with their functions
+# (`math` or an array namespace), so each formula is written once for all of them.
+Half = Callable[[Any, Any, Any], Any]
+
+
+class Pair(NamedTuple):
+    """Both halves of an ease."""
+
+    rise: Half
+    fall: Half
+
+
+def _linear() -> Pair:
+    return Pair(rise=lambda u, w, m: u, fall=lambda u, w, m: w)
+
+
+def _cosine() -> Pair:
+    return Pair(
+        rise=lambda u, w, m: m.sin(HALF_PI * u) ** 2,
+        fall=lambda u, w, m: m.sin(HALF_PI * w) ** 2,
+    )
+
+
+def _power(k: float) -> Pair:
+    return Pair(rise=lambda u, w, m: 1 - w**k, fall=lambda u, w, m: w**k)
+
+
+def _complement(k: float) -> Pair:
+    return Pair(rise=lambda u, w, m: u**k, fall=lambda u, w, m: 1 - u**k)
+
+
+def _one_minus_sqrt() -> Pair:
+    return Pair(
+        rise=lambda u, w, m: m.sqrt(u),
+        fall=lambda u, w, m: w / (1 + m.sqrt(u)),
+    )
+
+
+def _one_minus_square() -> Pair:
+    return Pair(rise=lambda u, w, m: u * u, fall=lambda u, w, m: w * (1 + u))
+
+
+def _quarter_cosine() -> Pair:
+    return Pair(
+        rise=lambda u, w, m: 1 - m.sin(HALF_PI * w),
+        fall=lambda u, w, m: m.sin(HALF_PI * w),
+    )
+
+
+def _exponential(r: float) -> Pair:
+    if r >= 1:
+        raise ScheduleError(f"exponential ratio={r!r} must be less than 1")
+    rate = math.log(r)
+    whole = math.expm1(rate)
+    return Pair(
+        rise=lambda u, w, m: m.expm1(rate * u) / whole,
+        # expm1(-rate * w) / expm1(-rate), in numbers that do not overflow
+        fall=lambda u, w, m: r**u * m.expm1(rate * w) / whole,
+    )
+
+
+def _rex() -> Pair:
+    return Pair(rise=lambda u, w, m: u / (1 + w), fall=lambda u, w, m: 2 * w / (1 + w))
+
+
+def _second_half_cosine() -> Pair:
+    return Pair(
+        rise=lambda u, w, m: m.sin(HALF_PI * u),
+        # 1 - sin(x) as cos(x) ** 2 / (1 + sin(x))
+        fall=lambda u, w, m: m.sin(HALF_PI * w) ** 2 / (1 + m.sin(HALF_PI * u)),
+    )
+
+
+def _mirror_cosine() -> Pair:
+    return Pair(
+        rise=lambda u, w, m: 2 * u - m.sin(HALF_PI * u) ** 2,
+        fall=lambda u, w, m: 2 * w - m.sin(HALF_PI * w) ** 2,
+    )
+
+
+def _cosine_power(k: float) -> Pair:
+    return Pair(
+        rise=lambda u, w, m: 1 - m.sin(HALF_PI * w) ** (2 * k),
+        fall=lambda u, w, m: m.sin(HALF_PI * w) ** (2 * k),
+    )
+
+
+def _k_cosine(k: float) -> Pair:
+    return Pair(
+        rise=lambda u, w, m: m.sin(HALF_PI * u**k) ** 2,
+        fall=lambda u, w, m: m.sin(HALF_PI * (1 - u**k)) ** 2,
+    )
+
+
+def _k_power(k: float, q: float) -> Pair:
+    return Pair(
+        rise=lambda u, w, m: 1 - (1 - u**k) ** q,
+        fall=lambda u, w, m: (1 - u**k) ** q,
+    )
+
+
+def _tanh(a: float, b: float) -> Pair:
+    if max(a, b) > 20:
+        raise ScheduleError(f"tanh({a!r}, {b!r}): at 20 it is flat already; write at most 20")
+    # tanh x - tanh y is sinh(x - y) / (cosh x cosh y): no cancellation where it is flat.
+    whole = math.sinh(a + b)
+    return Pair(
+        rise=lambda u, w, m: m.sinh((a + b) * u) * math.cosh(b) / whole / m.cosh(b * u - a * w),
+        fall=lambda u, w, m: m.sinh((a + b) * w) * math.cosh(a) / whole / m.cosh(b * u - a * w),
+    )
+
+
+def _hyperbolic(r: float) -> Pair:
+    if r < 1:
+        raise ScheduleError(f"hyperbolic ratio={r!r} must be at least 1")
+    far = 2 * r - 1
+    return Pair(
+        # 1 - sqrt(x) as (1 - x) / (1 + sqrt(x))
+        rise=lambda u, w, m: u * (1 + w / far) / (1 + m.sqrt(w * (far - 1 + w) / far)),
+        fall=lambda u, w, m: m.sqrt(w * (far - 1 + w) / far),
+    )
+
+
+def _log(n: float) -> Pair:
+    if n <= 1:
+        raise ScheduleError(f"log count={n!r} must be greater than 1")
+    more, scale = n - 1, math.log(n)
+    return Pair(
+        rise=lambda u, w, m: m.log1p(more * u) / scale,
+        fall=lambda u, w, m: m.log1p(more * w / (1 + more * u)) / scale,
+    )
+
+
+_EASES: Final[dict[str, tuple[Callable[..., Pair], tuple[str, ...]]]] = {
+    "linear": (_linear, ()),
+    "cosine": (_cosine, ()),
+    "power": (_power, ("power",)),
+    "complement": (_complement, ("power",)),
+    "1-sqrt": (_one_minus_sqrt, ()),
+    "1-square": (_one_minus_square, ()),
+    "quarter-cosine": (_quarter_cosine, ()),
+    "exponential": (_exponential, ("ratio",)),
+    "rex": (_rex, ()),
+    "second-half-cosine": (_second_half_cosine, ()),
+    "mirror-cosine": (_mirror_cosine, ()),
+    "cosine-power": (_cosine_power, ("power",)),
+    "k-cosine": (_k_cosine, ("k",)),
+    "k-power": (_k_power, ("k", "power")),
+    "tanh": (_tanh, ("from", "to")),
+    "hyperbolic": (_hyperbolic, ("ratio",)),
+    "log": (_log, ("count",)),
+}
+
+
+_PAIRS: Final[dict[tuple[str, tuple[float, ...]], Pair]] = {}
+
+
+def _pair(name: str, parameters: tuple[float, ...]) -> Pair:
+    # A dict rather than functools.cache, which torch.compile traces around with a warning.
+    pair = _PAIRS.get((name, parameters))
+    if pair is None:
+        pair = _PAIRS[name, parameters] = _EASES[name][0](*parameters)
+    return pair
+
+
+_TEXT = re.compile(r"\s*([A-Za-z0-9_.-]{1,80})\s*(?:\(\s*([^()]{0,80})\s*\))?\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Ease:
+    """One way to move between two levels: a name from the table with its parameters.
+
+    Arguments:
+        name: A name from the module's table.
+        parameters: Its parameters, each a positive number.
+        function: A user's own ``f(u) -> share of the way``, with ``f(0) = 0`` and ``f(1) = 1`` for
+            a path without a jump, in place of a named ease. It is called with one Python number.
+        iterations: Hand the function the steps since the piece began rather than their share.
+
+    Raises:
+        ScheduleError: If the name is unknown or a parameter is missing or out of range.
+
+    Example:
+        >>> Ease.of("power(2)").fall(0.25, 0.75)
+        0.5625
+    """
+
+    name: str
+    parameters: tuple[float, ...] = ()
+    function: Callable[[Any], float] | None = None
+    iterations: bool = False
+
+    def __post_init__(self) -> None:
+        if self.function is not None:
+            return
+        if self.name not in _EASES:
+            raise ScheduleError(f"ease={self.name!r} is unknown; {_choice(self.name)}")
+        labels = _EASES[self.name][1]
+        if len(self.parameters) != len(labels):
+            raise ScheduleError(
+                f"ease={self.name!r} takes {len(labels)} parameters, "
+                f"{len(self.parameters)} given; write {_signature(self.name)!r}"
+            )
+        for label, value in zip(labels, self.parameters, strict=True):
+            number(f"{self.name} {label}", value, above=0)
+        _pair(self.name, self.parameters)
+
+    @classmethod
+    def of(cls, value: EaseLike) -> Ease:
+        """Read an ease from a name, a text such as ``"power(2)"``, or a function.
+
+        Raises:
+            ScheduleError: If it is none of these.
+        """
+        if isinstance(value, Ease):
+            return value
+        if isinstance(value, str):
+            return _from_text(value)
+        if callable(value):
+            return cls.by(value)
+        raise ScheduleError(f"ease={value!r} is not an ease; write one of {', '.join(names())}")
+
+    @classmethod
+    def by(cls, function: Callable[[Any], float], *, iterations: bool = False) -> Ease:
+        """Return the ease that is a function of a user's own."""
+        name = getattr(function, "__name__", type(function).__name__)
+        return cls(name, function=function, iterations=iterations)
+
+    def rise(self, u: Any, w: Any, m: Any = math) -> Any:
+        """The share of the way that is done: from 0 at ``u = 0`` to 1 at ``u = 1``."""
+        return _pair(self.name, self.parameters).rise(u, w, m)
+
+    def fall(self, u: Any, w: Any, m: Any = math) -> Any:
+        """The share of the way that is left: from 1 at ``u = 0`` to 0 at ``u = 1``."""
+        return _pair(self.name, self.parameters).fall(u, w, m)
+
+    @property
+    def is_steep(self) -> bool:
+        """Whether its slope has no bound where it begins."""
+        roots = ("complement", "k-cosine", "k-power")
+        return self.name == "1-sqrt" or (self.name in roots and self.parameters[0] < 1)
+
+    def __str__(self) -> str:
+        if self.function is not None:
+            own = functions.name_of(self.function) or functions.show(self.function)
+            return f"{own}(steps)" if self.iterations else own
+        values = ", ".join(f"{value:g}" for value in self.parameters)
+        if tuple(float(f"{value:g}") for value in self.parameters) != self.parameters:
+            values = ", ".join(repr(value) for value in self.parameters)
+        return f"{self.name}({values})" if values else self.name
+
+    @property
+    def code(self) -> str:
+        """What a person would type for it; a function without a name shows where it stands."""
+        nameless = self.function is not None and functions.name_of(self.function) is None
+        return str(self) if nameless else repr(str(self))
+
+
+EaseLike = str | Ease | Callable[[Any], float]
+
+LINEAR: Final = Ease("linear")
+COSINE: Final = Ease("cosine")
+
+
+def names() -> list[str]:
+    """Return the names of all eases, with their parameters."""
+    return [_signature(name) for name in _EASES]
+
+
+def _signature(name: str) -> str:
+    labels = ", ".join(_EASES[name][1])
+    return f"{name}({labels})" if labels else name
+
+
+def _from_text(text: str) -> Ease:
+    match = _TEXT.fullmatch(text)
+    if match is None:
+        raise ScheduleError(f"ease={text[:60]!r} is unknown; {_choice('')}")
+    name, values = match[1], match[2].split(",") if match[2] else []
+    if name in _EASES:
+        return Ease(name, tuple(_parameter(name, value) for value in values))
+    if not functions.registered(name):
+        raise ScheduleError(f"ease={name!r} is unknown; {_choice(name)}")
+    if [value.strip() for value in values] not in ([], ["steps"]):
+        raise ScheduleError(f"ease={text!r}: write '{name}', or '{name}(steps)' to hand it steps")
+    return Ease.by(functions.lookup(name), iterations=bool(values))
+
+
+def _choice(name: str) -> str:
+    close = difflib.get_close_matches(name, _EASES, n=1)
+    hint = f"did you mean {_signature(close[0])!r}? " if close else ""
+    return f"{hint}write one of {', '.join(names())}, or a name given to lehr.register"
+
+
+def _parameter(name: str, text: str) -> float:
+    try:
+        return number(f"{name} parameter", float(text))
+    except ValueError:
+        raise ScheduleError(f"ease {name}: parameter {text.strip()!r} is not a number") from None

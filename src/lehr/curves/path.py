@@ -1,0 +1,246 @@
+"""Choosing between curves: one after the other, a stretch of one, and what comes after the end."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, Final
+
+from lehr.curves.arithmetic import Arithmetic, Column, as_number, scalars, untraced
+from lehr.curves.curve import Curve, Flat, Ramp
+
+__all__ = ["Path", "Window", "cut", "holding"]
+
+# Above this many pieces an array that cannot be cut (a traced one) looks its pieces' numbers up in
+# a table; below, evaluating every piece and selecting is faster. Measured with torch.
+_FEW: Final = 8
+
+
+def holding(curve: Curve) -> Curve:
+    """Return the curve such that it may be asked past its end, where it holds."""
+    return curve if curve.length is None or isinstance(curve, Path | Flat) else Path([curve])
+
+
+def cut(curve: Curve, start: Fraction, length: Fraction | None = None) -> Curve:
+    """Return the curve from ``start`` on, ``length`` steps long (None: to its end).
+
+    A path is cut into the parts that are left, so that its table stays flat.
+    """
+    if length is None and curve.length is not None:
+        length = max(curve.length - start, Fraction(0))
+    if start == 0 and length == curve.length:
+        return curve
+    if isinstance(curve, Flat):
+        return Flat(length, curve.low)
+    if isinstance(curve, Path):
+        return _cut_path(curve, start, length)
+    return Window(curve, start, length)
+
+
+def _cut_path(path: Path, start: Fraction, length: Fraction | None) -> Curve:
+    stop = None if length is None else start + length
+    parts: list[Curve] = []
+    for part, begin in path.pieces():
+        over = None if part.length is None else begin + part.length
+        if (over is not None and over <= start) or (stop is not None and begin >= stop):
+            continue
+        skip = max(start - begin, Fraction(0))
+        until = part.length if stop is None or (over and over <= stop) else stop - begin
+        parts.append(cut(part, skip, None if until is None else until - skip))
+    if stop is None:
+        return Path(parts)
+    held = stop - max(start, path.length) if path.length is not None else Fraction(0)
+    if held > 0:
+        parts.append(Flat(held, path.end))
+    return Path(parts, end=float(path.value(as_number(stop), scalars)))
+
+
+class Window(Curve):
+    """A stretch of another curve, which holds past its own end."""
+
+    def __init__(self, curve: Curve, start: Fraction, length: Fraction | None) -> None:
+        inner: Curve = curve
+        if isinstance(curve, Window) and curve.reaches(start, length):
+            inner, start = curve._inner, start + curve._from
+        self.length, self.low, self.high = length, inner.low, inner.high
+        self.calls = inner.calls
+        self._inner: Curve = inner
+        self._from: Fraction = start
+        self._holding = holding(inner)
+        self._shift = -as_number(start)
+
+    def reaches(self, start: Fraction, length: Fraction | None) -> bool:
+        """Return whether a stretch lies inside, so that its own end is never seen."""
+        if self.length is None:
+            return True
+        return length is not None and start + length <= self.length
+
+    def value(self, t: Any, m: Arithmetic) -> Any:
+        return self._holding.value(m.minus(t, self._shift), m)
+
+    @cached_property
+    def end(self) -> float:
+        inner = self._inner.length
+        assert self.length is not None
+        if inner is not None and self._from + self.length >= inner:
+            return self._inner.end
+        return super().end
+
+
+class Path(Curve):
+    """Curves one after the other; after the last, the level at which it ended.
+
+    Arguments:
+        parts: Curves of known length, but for the last, which may be endless. Paths among them are
+            merged, so that a plan changed twenty times is still one table.
+        length: The whole's length where the last part is endless; else it is their sum.
+        end: The level that it ends at.
+    """
+
+    def __init__(self, parts: Sequence[Curve], end: float | None = None) -> None:
+        self.parts: list[Curve] = []
+        self._begins: list[Fraction] = []
+        at: Fraction | None = Fraction(0)
+        for part in parts:
+            assert at is not None
+            for inner, begin in part.pieces() if isinstance(part, Path) else [(part, Fraction(0))]:
+                if inner.length != 0:
+                    self.parts.append(inner)
+                    self._begins.append(at + begin)
+            at = None if part.length is None else at + part.length
+        self.length = at
+        self.calls = any(part.calls for part in self.parts)
+        if at is not None:
+            self.end = parts[-1].end if end is None else end
+        levels = [(part.low, part.high) for part in self.parts]
+        if at is not None:
+            # It holds its end level, which may be that of a last part without steps: a jump.
+            levels.append((self.end, self.end))
+        self.low = min(low for low, _ in levels)
+        self.high = max(high for _, high in levels)
+        self.starts = [as_number(begin) for begin in self._begins]
+        # Exact where they are not whole: a boundary inside a part may fall on a step.
+        self.offsets = [
+            n if isinstance(n, int) else b for n, b in zip(self.starts, self._begins, strict=True)
+        ]
+        self.stop = math.inf if at is None else as_number(at)
+
+    def pieces(self) -> list[tuple[Curve, Fraction]]:
+        """Return the parts with the steps at which they begin."""
+        return list(zip(self.parts, self._begins, strict=True))
+
+    def value(self, t: Any, m: Arithmetic) -> Any:
+        if m is scalars:
+            if t >= self.stop:
+                return self.end
+            index = bisect_right(self.starts, t) - 1
+            start = self.offsets[index]
+            if type(start) is int:
+                return self.parts[index].value(t - start if start else t, m)
+            return self.parts[index].value(m.minus(t, start), m)
+        if m.can_cut:
+            # Imported here because it needs NumPy, which plain numbers do without.
+            from lehr.curves.arrays import sliced
+
+            return sliced(self, t, m)
+        return self._selected(t, m)
+
+    def _selected(self, t: Any, m: Arithmetic) -> Any:
+        """Evaluate every part and select: without branches, for arrays that may be traced."""
+        if len(self.parts) <= _FEW:
+            out = m.full_like(t, self.end if self.length is not None else 0.0)
+            stops = [*self.starts[1:], self.stop]
+            alone = zip(self.parts, self.starts, stops, self.offsets, strict=False)
+        else:
+            _prepare(self)
+            out = self.table.value(t, m)
+            alone = iter(self.table.others)
+        for part, start, stop, offset in alone:
+            inside = m.inside(t, start, stop)
+            # Elsewhere the part sees its own middle: a formula asked outside its range may give
+            # NaN, and a NaN that is not selected still poisons gradients.
+            middle = (stop - start) / 2 if math.isfinite(stop) else 1.0
+            local = m.minus(t, offset)
+            local = m.where(inside, local, m.like(local, middle))
+            out = m.where(inside, part.value(local, m), out)
+        return out
+
+    @cached_property
+    def table(self) -> _PieceTable:
+        """Its pieces as arrays."""
+        return _PieceTable(self)
+
+
+@untraced
+def _prepare(path: Path) -> bool:
+    return bool(path.table.others)
+
+
+class _PieceTable:
+    """The pieces of a long path as arrays, so that a thousand of them are one formula an ease.
+
+    It has a row for each part, and one for what comes after the end.
+
+    Attributes:
+        others: What is no piece, with its start, its stop, and its exact start.
+    """
+
+    def __init__(self, path: Path) -> None:
+        stops = [*path.starts[1:], path.stop]
+        self.others = [
+            (part, start, stop, offset)
+            for part, start, stop, offset in zip(
+                path.parts, path.starts, stops, path.offsets, strict=False
+            )
+            if not isinstance(part, Ramp | Flat)
+        ]
+        rows, starts = list(path.parts), list(path.starts)
+        if path.length is not None:
+            rows.append(Flat(None, path.end))
+            starts.append(path.stop)
+        ramps = [part if isinstance(part, Ramp) else None for part in rows]
+        sizes = [ramp.steps if ramp else 1 for ramp in ramps]
+        # As real numbers where 32 bits do not hold them: they are longer than any run there.
+        far = max(sizes) >= 2**31
+        self._starts = Column(starts)
+        self._sizes = Column([float(size) for size in sizes] if far else sizes)
+        self._to = Column([ramp.to if ramp else 1.0 for ramp in ramps])
+        self._from = Column(
+            [
+                row.start if isinstance(row, Ramp) else row.low if isinstance(row, Flat) else 1.0
+                for row in rows
+            ]
+        )
+        # Ramps of one kind share a number, those in log space have the last; 0 is all else.
+        kinds = dict.fromkeys((ramp.ease, ramp.log) for ramp in ramps if ramp)
+        self._ramps = sorted(kinds, key=lambda kind: kind[1])
+        numbers = {kind: n for n, kind in enumerate(self._ramps, 1)}
+        self._first_log = 1 + sum(not log for _, log in self._ramps)
+        self._kinds = Column([numbers[ramp.ease, ramp.log] if ramp else 0 for ramp in ramps])
+
+    def value(self, t: Any, m: Arithmetic) -> Any:
+        """Return the values where there are pieces, and after the end."""
+        index = m.find(self._starts, t)
+        kind = m.take(self._kinds, index)
+        local = m.minus(t, m.take(self._starts, index))
+        # A level sees where it begins: elsewhere an ease may have no slope.
+        local = m.where(m.inside(kind, 0, 1), 0, local)
+        u, w = m.fractions(local, m.take(self._sizes, index))
+        start, to = m.take(self._from, index), m.take(self._to, index)
+        rise, fall = 0.0, 1.0
+        for number, (ease, _) in enumerate(self._ramps, 1):
+            chosen, way, left = m.inside(kind, number, number + 1), u, w
+            if m.graded and ease.is_steep:
+                chosen = chosen & (u > 0)
+                way, left = m.where(chosen, u, 0.5), m.where(chosen, w, 0.5)
+            rise = m.named("rise", m.where(chosen, ease.rise(way, left, m), rise))
+            fall = m.named("fall", m.where(chosen, ease.fall(way, left, m), fall))
+        value = start * fall + to * rise
+        if self._first_log > len(self._ramps):
+            return value
+        in_log = m.inside(kind, self._first_log, math.inf)
+        a, b = m.where(in_log, start, 1.0), m.where(in_log, to, 1.0)
+        return m.where(in_log, a**fall * b**rise, value)

@@ -1,0 +1,107 @@
+"""Schedules as optax's own functions, joined, where those give the same values."""
+
+from __future__ import annotations
+
+from lehr.curves import Curve, Exponential, Flat, Ramp, Stairs
+from lehr.curves.arithmetic import as_number
+from lehr.curves.easing import COSINE, LINEAR
+from lehr.errors import ScheduleError
+from lehr.export.code import Text, Writer, number
+from lehr.export.python import comment, inside, layout, needed, path_of, raises
+from lehr.schedule.base import Schedule
+
+__all__ = ["code"]
+
+
+def code(schedule: Schedule) -> str:
+    """Return what makes ``lr``, a function of the count of updates.
+
+    Raises:
+        ScheduleError: If it raises past its end.
+    """
+    if raises(schedule):
+        raise ScheduleError(
+            "past='raise' cannot be kept: what JAX traces cannot raise; write .over(...) without it"
+        )
+    path = path_of(schedule)
+    writer = Writer("jnp")
+    functions: list[str] = []
+    calls: list[str] = []
+    for part in path.parts:
+        call = _call(part)
+        if call is None:
+            call = f"piece_{len(functions) + 1}"
+            functions.append(_function(call, part, writer))
+        calls.append(call)
+    begins = path.starts[1:]
+    # A ramp of optax's stays where it ends; the others would go on.
+    if path.length is not None and not (path.parts and _stays(path.parts[-1])):
+        calls.append(f"optax.constant_schedule({path.end!r})")
+        begins = [*begins, path.stop] if path.parts else begins
+    if len(calls) == 1:
+        joined = f"lr = {calls[0]}"
+    else:
+        listed = "".join(f"        {call},\n" for call in calls)
+        joined = f"lr = optax.join_schedules(\n    [\n{listed}    ],\n    boundaries={begins},\n)"
+    imports = ["import jax.numpy as jnp"] if functions else []
+    imports += ["import optax"] if "optax." in joined else []
+    return layout(imports, writer.tables, [*functions, f"{comment(schedule)}\n{joined}\n"])
+
+
+def _stays(part: Curve) -> bool:
+    return isinstance(part, Ramp) and _call(part) is not None
+
+
+def _function(name: str, part: Curve, writer: Writer) -> str:
+    """Return a function of JAX for a part, of the steps since it began."""
+    writer.begin()
+    value = number(part.value(Text("step"), writer)).text.replace("math.pi", "jnp.pi")
+    lines = [line.replace("math.pi", "jnp.pi") for line in needed(writer.lines, value)]
+    body = "".join(f"    {line}\n" for line in [*lines, f"return {value}"])
+    return f"def {name}(step):\n    step = jnp.asarray(step)\n{body}"
+
+
+def _call(part: Curve) -> str | None:
+    """Return the function of optax's that gives a part; None where it has none."""
+    match part:
+        case Flat():
+            return f"optax.constant_schedule({part.low!r})"
+        case Ramp():
+            return _ramp(part)
+        case Exponential():
+            return _exponential(part, staircase=False)
+        case Stairs():
+            inner = inside(part)
+            if isinstance(inner, Exponential) and inner._every == as_number(part._every):
+                return _exponential(inner, staircase=True)
+            return None
+        case _:
+            return None
+
+
+def _exponential(part: Exponential, *, staircase: bool) -> str:
+    stairs = ", staircase=True" if staircase else ""
+    return (
+        f"optax.exponential_decay({part._start!r}, transition_steps={part._every!r}, "
+        f"decay_rate={part._gamma!r}{stairs})"
+    )
+
+
+def _ramp(part: Ramp) -> str | None:
+    if part.log or part.ease.function is not None:
+        return None
+    ends = f"{part.start!r}, {part.to!r}"
+    if part.ease == LINEAR:
+        return f"optax.linear_schedule({ends}, transition_steps={part.steps!r})"
+    if part.ease == COSINE and part.start != 0:
+        alpha = part.to / part.start
+        return (
+            f"optax.cosine_decay_schedule({part.start!r}, decay_steps={part.steps!r}, "
+            f"alpha={alpha!r})"
+        )
+    if part.ease.name == "power":
+        power = part.ease.parameters[0]
+        return (
+            f"optax.polynomial_schedule({ends}, power={power!r}, transition_steps={part.steps!r})"
+        )
+    return None

@@ -1,0 +1,150 @@
+"""Schedules as torch's own schedulers, where those give the same values."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+from lehr.curves import Curve, Cycles, Exponential, Flat, Path, Ramp, Stairs
+from lehr.curves.arithmetic import as_number
+from lehr.curves.easing import COSINE, LINEAR
+from lehr.export.python import comment, inside, layout, parts, path_of, raises
+from lehr.schedule.base import Schedule
+
+__all__ = ["code"]
+
+Call = tuple[str, str]
+"""A class of torch's, and the text of its arguments after the optimizer."""
+
+
+def code(schedule: Schedule) -> str:
+    """Return what makes a ``scheduler`` for an ``optimizer``."""
+    made = None if raises(schedule) else _calls(path_of(schedule))
+    if made is None:
+        imports, tables, function = parts(schedule)
+        gap = [""] if imports else []
+        imports = [*imports, *gap, "from torch.optim.lr_scheduler import LambdaLR"]
+        return layout(imports, tables, [function, "scheduler = LambdaLR(optimizer, lr)\n"])
+    calls, milestones = made
+    names = {name for name, _ in calls}
+    if milestones:
+        names.add("SequentialLR")
+    lines = [f"from torch.optim.lr_scheduler import {', '.join(sorted(names))}", ""]
+    lines.append(comment(schedule))
+    made_of = [f"{name}(optimizer, {text})" for name, text in calls]
+    if not milestones:
+        return "\n".join([*lines, f"scheduler = {made_of[0]}", ""])
+    lines += ["scheduler = SequentialLR(", "    optimizer,", "    ["]
+    lines += [f"        {call}," for call in made_of]
+    return "\n".join([*lines, "    ],", f"    milestones={milestones},", ")", ""])
+
+
+def _calls(path: Path) -> tuple[list[Call], list[int]] | None:
+    """Return the schedulers of a path and where each but the first begins, or None."""
+    falls = _falls(path)
+    if falls is not None:
+        return [falls], []
+    starts = path.starts
+    if not all(isinstance(start, int) for start in (*starts, *_end(path))):
+        return None
+    calls: list[Call] = []
+    for part in path.parts:
+        last = part is path.parts[-1] and part.length is None
+        call = _call(part, last)
+        if call is None:
+            return None
+        calls.append(call)
+    begins = [int(start) for start in starts[1:]]
+    # A LinearLR or PolynomialLR stays where it ends; the others would go on.
+    if path.length is not None and not (calls and calls[-1][0] in ("LinearLR", "PolynomialLR")):
+        calls.append(("LambdaLR", f"lambda step: {path.end!r}"))
+        begins += [int(path.stop)] if path.parts else []
+    return calls, begins
+
+
+def _end(path: Path) -> list[int | float]:
+    return [] if path.length is None else [path.stop]
+
+
+def _falls(path: Path) -> Call | None:
+    """Return the MultiStepLR of a staircase that falls by one factor."""
+    levels = [part.low for part in path.parts if isinstance(part, Flat)]
+    if path.length is not None or len(levels) < 2 or len(levels) != len(path.parts):
+        return None
+    if levels[0] != 1 or 0 in levels or not all(isinstance(at, int) for at in path.starts):
+        return None
+    gamma = levels[1]
+    alike = all(
+        math.isclose(after, before * gamma, rel_tol=1e-12)
+        for before, after in itertools.pairwise(levels)
+    )
+    return ("MultiStepLR", f"milestones={path.starts[1:]}, gamma={gamma!r}") if alike else None
+
+
+def _call(part: Curve, last: bool) -> Call | None:
+    """Return the scheduler of a part that begins with its turn; None where torch has none."""
+    match part:
+        case Flat():
+            return _flat(part, last)
+        case Ramp():
+            return _ramp(part)
+        case Exponential() if part._start == 1:
+            return "ExponentialLR", f"gamma={part._gamma ** (1 / part._every)!r}"
+        case Stairs():
+            return _stairs(part)
+        case Cycles():
+            return _cycles(part)
+        case _:
+            return None
+
+
+def _flat(part: Flat, last: bool) -> Call | None:
+    if last:
+        return "LambdaLR", f"lambda step: {part.low!r}"
+    # What ends it is the next one's turn, at the step when it would end itself.
+    return (
+        ("ConstantLR", f"factor={part.low!r}, total_iters={part.length}")
+        if (0 <= part.low <= 1)
+        else None
+    )
+
+
+def _ramp(part: Ramp) -> Call | None:
+    start, to, steps = part.start, part.to, part.steps
+    if not isinstance(steps, int) or part.log or part.ease.function is not None:
+        return None
+    if part.ease == LINEAR and 0 < start <= 1 and 0 <= to <= 1:
+        return "LinearLR", f"start_factor={start!r}, end_factor={to!r}, total_iters={steps}"
+    if (start, to) != (1, 0):
+        return None
+    if part.ease == COSINE:
+        return "CosineAnnealingLR", f"T_max={steps}"
+    if part.ease.name == "power":
+        return "PolynomialLR", f"total_iters={steps}, power={part.ease.parameters[0]!r}"
+    return None
+
+
+def _stairs(part: Stairs) -> Call | None:
+    inner, every = inside(part), as_number(part._every)
+    if not isinstance(inner, Exponential) or inner._start != 1 or inner._every != every:
+        return None
+    return (
+        ("StepLR", f"step_size={every}, gamma={inner._gamma!r}") if isinstance(every, int) else None
+    )
+
+
+def _cycles(part: Cycles) -> Call | None:
+    if part._last is not None or part._scale != 1:
+        return None
+    cycle = part._curve
+    legs = cycle.parts if isinstance(cycle, Path) else [cycle]
+    size, stretch = as_number(part._size), as_number(part._stretch)
+    falls = [leg for leg in legs if isinstance(leg, Ramp) and leg.ease == COSINE and not leg.log]
+    levels = [(leg.start, leg.to) for leg in falls]
+    if len(falls) != len(legs) or not isinstance(size, int) or not isinstance(stretch, int):
+        return None
+    if levels == [(1, 0)]:
+        return "CosineAnnealingWarmRestarts", f"T_0={size}, T_mult={stretch}"
+    if levels == [(1, 0), (0, 1)] and falls[0].length == falls[1].length and stretch == 1:
+        return "CosineAnnealingLR", f"T_max={falls[0].steps}"
+    return None

@@ -1,0 +1,1 @@
+"""Where finished trials are kept."""

@@ -1,0 +1,187 @@
+# pyright: basic
+"""Finished trials in the folders that TensorBoard and MLflow show."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from lehr.lab.store.rows import row, short
+from lehr.lab.store.store import Record
+from lehr.lab.trial import digest, looks
+
+__all__ = ["ExportError", "mlflow", "tensorboard"]
+
+_EXPERIMENT = "lehr"
+"""What MLflow calls all of it."""
+
+# What defines a trial, as both programs have a place for it.
+_DEFINING = ("task", "optimizer", "schedule", "momentum", "steps", "peak", "seed")
+
+
+class ExportError(RuntimeError):
+    """A package that an export needs is missing, or refuses."""
+
+
+def _need(package: str, extra: str) -> None:
+    if find_spec(package) is None:
+        raise ExportError(f"{package} is not installed: pip install 'lehr[{extra}]'")
+
+
+def tensorboard(
+    records: Iterable[Record], folder: Path, watch: Callable[[int], object] = lambda _: None
+) -> int:
+    """Write trials as TensorBoard shows them: a folder each, with curves and hyperparameters.
+
+    Trials whose folder is there already are left out, so it can be repeated while more finish.
+
+    Arguments:
+        records: The trials.
+        folder: What TensorBoard is told to watch; made if it is missing.
+        watch: Told how many have been looked at, after each.
+
+    Returns:
+        How many were written.
+
+    Raises:
+        ExportError: If tensorboardX is not installed.
+        OSError: If the folder cannot be written.
+    """
+    _need("tensorboardX", "tensorboard")
+    written = 0
+    for count, record in enumerate(records, start=1):
+        place = folder / _place(record.identity)
+        if not place.exists():
+            # Under another name until it is whole, so that no half of a trial counts as there.
+            draft = place.with_name(f".{place.name}.{os.getpid()}")
+            _write_events(record, draft)
+            os.replace(draft, place)
+            written += 1
+        watch(count)
+    return written
+
+
+def _place(identity: Mapping[str, Any]) -> Path:
+    """A folder name that says what it is, and differs for trials that differ in anything."""
+    parts = (identity["task"], identity["optimizer"], short(identity["schedule"]))
+    words = [re.sub(r"[^A-Za-z0-9_.=-]+", "_", str(part))[:60].strip("_") for part in parts]
+    own = f"peak={identity['peak']:g},seed={identity['seed']},{digest(identity).hex()[:8]}"
+    return Path(*words, own)
+
+
+def _write_events(record: Record, folder: Path) -> None:
+    from tensorboardX import SummaryWriter
+    from tensorboardX.summary import hparams
+
+    flat, when = row(record), record.finished
+    known = {name: flat[name] for name in _DEFINING if flat[name] is not None}
+    with SummaryWriter(str(folder)) as writer:
+        for name, step, value in _points(record):
+            writer.add_scalar(name, value, step, walltime=when)
+        assert writer.file_writer is not None  # the curves went through it
+        # Not by the writer's own method: it writes them into a second file of the same name.
+        for summary in hparams(known, {"validation_score": 0.0, "test_score": 0.0}):
+            writer.file_writer.add_summary(summary, walltime=when)
+
+
+def _points(record: Record) -> Iterator[tuple[str, int, float]]:
+    """All of a trial's curves: name, updates made, value."""
+    outcome, at = record.kept.outcome, looks(record.identity["steps"])
+    curves = {"train_loss": outcome.loss, "validation_score": outcome.accuracy}
+    curves |= {"test_score": [outcome.test], "test_loss": [outcome.test_loss]}
+    for name, values in curves.items():
+        steps = at if len(values) == len(at) else at[-1:]
+        for step, value in zip(steps, values, strict=True):
+            if value is not None:
+                yield name, step, value
+
+
+def mlflow(
+    records: Iterable[Record], where: str, watch: Callable[[int], object] = lambda _: None
+) -> int:
+    """Write trials as MLflow runs, with curves, parameters and versions.
+
+    Trials that are there already are left out, so it can be repeated while more finish.
+
+    Arguments:
+        records: The trials.
+        where: A folder, or a tracking address as MLflow knows them.
+        watch: Told how many have been looked at, after each.
+
+    Returns:
+        How many were written.
+
+    Raises:
+        ExportError: If MLflow is not installed, or refuses.
+        OSError: If the folder cannot be written.
+    """
+    _need("mlflow", "mlflow")
+    refused = import_module("mlflow.exceptions").MlflowException
+    written = 0
+    address = where if ":" in where else Path(where).absolute().as_uri()
+    with _files_allowed():
+        try:
+            client = import_module("mlflow").MlflowClient(tracking_uri=address)
+            found = client.get_experiment_by_name(_EXPERIMENT)
+            home = found.experiment_id if found else client.create_experiment(_EXPERIMENT)
+            there = _keys(client, home)
+            for count, record in enumerate(records, start=1):
+                if digest(record.identity).hex() not in there:
+                    _write_run(client, home, record)
+                    written += 1
+                watch(count)
+        except refused as error:
+            raise ExportError(f"MLflow refuses {where}: {error}") from error
+    return written
+
+
+@contextmanager
+def _files_allowed() -> Generator[None]:
+    """MLflow writes folders only where it is told that this is meant."""
+    name = "MLFLOW_ALLOW_FILE_STORE"
+    before = os.environ.get(name)
+    os.environ[name] = "true"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+def _keys(client: Any, home: str) -> set[str]:
+    """The keys of the trials that are whole already; what is not is taken out."""
+    keys: set[str] = set()
+    token = None
+    while True:
+        page = client.search_runs([home], max_results=1000, page_token=token)
+        for run in page:
+            if run.info.status == "FINISHED":
+                keys.add(run.data.tags.get("lehr.key", ""))
+            elif "lehr.key" in run.data.tags:
+                client.delete_run(run.info.run_id)
+        token = page.token
+        if not token:
+            return keys
+
+
+def _write_run(client: Any, home: str, record: Record) -> None:
+    entities = import_module("mlflow.entities")
+    flat = row(record)
+    moment = round(1000 * (record.finished or 0))
+    pair = f"{flat['optimizer']}/{short(flat['schedule'])}"
+    name = f"{pair} peak={flat['peak']:g} seed={flat['seed']}"
+    tags = {"lehr.key": flat["key"]} | {f"lehr.{k}": v for k, v in record.versions.items()}
+    run = client.create_run(home, start_time=moment, tags=tags, run_name=name)
+    metrics = [entities.Metric(name, value, moment, step) for name, step, value in _points(record)]
+    params = [entities.Param(name, str(flat[name])) for name in _DEFINING if flat[name] is not None]
+    client.log_batch(run.info.run_id, metrics=metrics, params=params)
+    ended = moment + round(1000 * flat["seconds"])
+    client.set_terminated(run.info.run_id, "FINISHED", end_time=ended)

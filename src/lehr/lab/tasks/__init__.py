@@ -1,0 +1,1 @@
+"""What is trained: a task gives data, a network and a loss."""

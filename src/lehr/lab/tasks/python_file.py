@@ -1,0 +1,165 @@
+# pyright: basic
+"""A task from a user's Python file, and whether it keeps to what a task promises."""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.util
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from lehr.lab.tasks.base import Data, Split, Task, TaskError
+from lehr.lab.tasks.from_tensors import weights
+from lehr.lab.training.loop import network
+
+__all__ = ["check_task", "own_task"]
+
+
+class _Source(importlib.abc.SourceLoader):
+    """Loads a module from the bytes that were hashed, whatever is in the file by now."""
+
+    def __init__(self, path: Path, content: bytes) -> None:
+        self._path, self._content = str(path), content
+
+    def get_filename(self, fullname: str) -> str:
+        return self._path
+
+    def get_data(self, path: str) -> bytes:
+        if path != self._path:
+            raise OSError(f"only the source of {self._path} is here")
+        return self._content
+
+
+def own_task(path: Path, content: bytes, function: str) -> Task:
+    """Run a user's file and return the task that its function makes.
+
+    Raises:
+        TaskError: If it fails, or makes no task that could be trained.
+    """
+    where = f"{path.name}:{function}"
+    name = f"lehr_task_{path.stem}"
+    spec = importlib.util.spec_from_loader(name, _Source(path, content))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # Dataclasses and the like look their module up by its name.
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise TaskError(f"{path.name} cannot be run: {_told(error)}") from error
+    make = getattr(module, function, None)
+    if not callable(make):
+        raise TaskError(f"{path.name} has no function {function!r} that makes a task")
+    try:
+        task = make()
+    except Exception as error:
+        raise TaskError(f"{where} fails: {_told(error)}") from error
+    if not isinstance(task, Task):
+        raise TaskError(
+            f"{where} returns a {type(task).__name__}, not a task: return "
+            "lehr.lab.Task.from_tensors(...)"
+        )
+    check_task(task, where)
+    own = network(task, 0)
+    told = f"{type(own).__name__}, {weights(own):,} weights"
+    return replace(task, name=task.name or where, network=task.network or told)
+
+
+def _told(error: BaseException) -> str:
+    """What an error says, in one line."""
+    line = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {line}" if line else type(error).__name__
+
+
+def check_task(task: Task, where: str) -> None:
+    """Check that a task is what `Task` says.
+
+    Arguments:
+        task: The task.
+        where: What a message calls it.
+
+    Raises:
+        TaskError: If it is not; the message names what is wrong.
+    """
+    data = _try(where, "load()", task.load)
+    if not isinstance(data, Data) or not all(isinstance(split, Split) for split in data):
+        raise TaskError(f"{where}: load() must return Data(train, validation, test) of Splits")
+    if task.load() is not data:
+        raise TaskError(
+            f"{where}: load() must return the same data every time: use functools.cache"
+        )
+    for name, split in zip(Data._fields, data, strict=True):
+        _check_split(where, name, split, getattr(task, name))
+    made = [_try(where, "model", network, task, 0) for _ in range(2)]
+    if not isinstance(made[0], nn.Module):
+        raise TaskError(f"{where}: model returns a {type(made[0]).__name__}, not a torch.nn.Module")
+    if not any(p.requires_grad for p in made[0].parameters()):
+        raise TaskError(f"{where}: its network has no parameter to train")
+    states = [one.state_dict() for one in made]
+    if any(not torch.equal(states[0][key], states[1][key]) for key in states[0]):
+        raise TaskError(
+            f"{where}: two networks of one seed differ: draw starting weights from torch's own "
+            "randomness and from nothing else"
+        )
+    _check_numbers(where, task, made[0], data)
+
+
+def _check_split(where: str, name: str, split: Split, size: int) -> None:
+    for part, tensor in zip(Split._fields, split, strict=True):
+        if not isinstance(tensor, torch.Tensor) or tensor.dim() < 1 or len(tensor) != size:
+            given = (
+                f"a tensor of shape {tuple(tensor.shape)}"
+                if isinstance(tensor, torch.Tensor)
+                else f"a {type(tensor).__name__}"
+            )
+            raise TaskError(
+                f"{where}: the {part} of the {name} data are {given}, not a tensor of "
+                f"{name}={size} samples"
+            )
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise TaskError(f"{where}: the {part} of the {name} data are not all finite")
+
+
+def _check_numbers(where: str, task: Task, one: nn.Module, data: Data) -> None:
+    inputs, targets = (part[: task.batch_size] for part in data.train)
+    shape = f"{tuple(inputs.shape)} {str(inputs.dtype).removeprefix('torch.')}"
+    outputs = _try(where, f"its network, given inputs of {shape},", one, inputs)
+    loss = _try(where, "loss(outputs, targets)", task.loss, outputs, targets)
+    if not isinstance(loss, torch.Tensor) or loss.dim() or not loss.requires_grad:
+        raise TaskError(
+            f"{where}: loss(outputs, targets) must return a scalar tensor that depends on the "
+            f"network, not {_shown(loss)}"
+        )
+    if not loss.isfinite():
+        raise TaskError(f"{where}: the loss of the first batch is {loss.item()} before any update")
+    one.eval()
+    with torch.no_grad():
+        outputs = _try(where, "its network, given the test data,", one, data.test.inputs)
+        score = _try(where, "score(outputs, targets)", task.score, outputs, data.test.targets)
+    if isinstance(score, torch.Tensor) and score.numel() != 1:
+        raise TaskError(f"{where}: score(outputs, targets) must be one number, not {_shown(score)}")
+    value = _try(where, "score(outputs, targets)", float, score)
+    if not 0 <= value <= 1:
+        raise TaskError(
+            f"{where}: the score of a new network is {value:g}: a score must be from 0 to 1, more "
+            "being better; leave it out to score exp(-loss)"
+        )
+
+
+def _try(where: str, what: str, call: Any, *arguments: Any) -> Any:
+    try:
+        return call(*arguments)
+    except Exception as error:
+        raise TaskError(f"{where}: {what} fails: {_told(error)}") from error
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, torch.Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    return f"a {type(value).__name__}"

@@ -1,0 +1,90 @@
+# pyright: basic
+"""A noisy quadratic, whose answer is known: what SGD's expected loss comes to can be written down.
+
+The loss of one sample is ``1/2 sum_i h_i (w_i - x_i)^2``: the weights ``w`` look for the mean of
+the samples ``x``, which are normal around 0, in directions of very different curvature ``h``. The
+noise of a batch does not fade, so a rate that stays high ends high, and one that falls too early
+never arrives: the trade-off that schedules are about, without a network's luck. See "An Empirical
+Model of Large-Batch Training" (McCandlish et al. 2018, arXiv:1812.06162) and "Which Algorithmic
+Choices Matter at Which Batch Sizes? Insights From a Noisy Quadratic Model" (Zhang et al. 2019,
+arXiv:1907.04164).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from lehr.lab.tasks.base import Data, Split, Task
+from lehr.lab.tasks.from_tensors import exp_of_loss
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+__all__ = ["DIMENSIONS", "NOISE", "SAMPLES", "TASK", "curvatures"]
+
+DIMENSIONS = 16
+NOISE = 1.0  # the standard deviation of a sample in each direction
+SAMPLES = 16_384
+
+_BATCH = 8
+_SOFTEST = 0.01
+_DATA_SEED = 0
+
+
+def curvatures() -> Tensor:
+    """The curvature of each direction, (DIMENSIONS,): evenly in the logarithm from 1 to 0.01."""
+    import torch
+
+    return torch.logspace(0, -2, DIMENSIONS)
+
+
+@cache
+def _load() -> Data:
+    import torch
+
+    generator = torch.Generator().manual_seed(_DATA_SEED)
+    drawn = NOISE * torch.randn(SAMPLES, DIMENSIONS, generator=generator)
+    # At the true mean itself the loss is what the weights lose against the best there is: there is
+    # nothing to be estimated.
+    truth = Split(torch.zeros(1, DIMENSIONS), torch.zeros(1))
+    return Data(Split(drawn, torch.zeros(SAMPLES)), truth, truth)
+
+
+def _model(generator: torch.Generator) -> nn.Module:
+    import torch
+    from torch import nn
+
+    class Point(nn.Module):
+        """The weights alone, as far from a sample as they are."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.place = nn.Parameter(torch.randn(DIMENSIONS, generator=generator))
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            return self.place - inputs
+
+    return Point()
+
+
+def _loss(outputs: Tensor, targets: Tensor) -> Tensor:
+    return 0.5 * (curvatures().to(outputs) * outputs.square()).sum(-1).mean()
+
+
+TASK = Task(
+    name="quadratic",
+    summary=f"a noisy quadratic of {DIMENSIONS} directions, curvatures from {_SOFTEST:g} to 1",
+    network=f"a point, {DIMENSIONS} weights",
+    train=SAMPLES,
+    validation=1,
+    test=1,
+    batch_size=_BATCH,
+    score_name="exp(-excess loss)",
+    chance=0.0,
+    load=_load,
+    model=_model,
+    loss=_loss,
+    score=exp_of_loss(_loss),
+)

@@ -1,0 +1,1 @@
+"""How trials are trained: one by one, or as a population."""

@@ -1,0 +1,64 @@
+# pyright: basic
+"""One network in training by ordinary means: what a population is held against, and what trains
+the networks and optimizers that a population cannot take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from lehr.lab.optimizers import find_optimizer
+from lehr.lab.tasks.base import Split, Task
+from lehr.lab.training.loop import batches, network
+from lehr.lab.trial import Trial
+from lehr.torch import Scheduler
+
+__all__ = ["Alone"]
+
+
+class Alone:
+    """A network, torch's optimizer and lehr's scheduler, as anyone would put them together."""
+
+    def __init__(self, trial: Trial, task: Task, device: str = "cpu") -> None:
+        self._task, self._device = task, device
+        self._data = task.load().train.to(device)
+        self._batches = batches(task, trial.seed)
+        self.network = network(task, trial.seed).to(device)
+        self._optimizer = find_optimizer(trial.optimizer).make(
+            self.network.parameters(), trial.peak
+        )
+        self._scheduler = Scheduler(
+            self._optimizer, lr=trial.schedule, over=trial.steps, momentum=trial.momentum
+        )
+
+    def update(self) -> Tensor:
+        """Make one update; return the loss that it followed, (1,)."""
+        chosen = next(self._batches).to(self._device)
+        inputs, targets = self._data.inputs[chosen], self._data.targets[chosen]
+
+        def loss() -> Tensor:
+            self._optimizer.zero_grad()
+            found = self._task.loss(self.network(inputs), targets)
+            found.backward()
+            return found
+
+        # A closure suits all of torch's optimizers, and some need it.
+        found = self._optimizer.step(loss)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        self._scheduler.step()
+        return torch.as_tensor(found).detach().view(1)
+
+    @torch.no_grad()
+    def measure(self, split: Split) -> tuple[list[float], list[float]]:
+        """Return the score and the loss on this part of the data."""
+        inputs, targets = split.to(self._device)
+        self.network.eval()
+        outputs = self.network(inputs)
+        self.network.train()
+        score, loss = self._task.score(outputs, targets), self._task.loss(outputs, targets)
+        return [float(score)], [float(loss)]
+
+    def drop(self, lost: Sequence[int]) -> None:
+        """A single run has no others that would go on."""
+        raise AssertionError(f"the only run is not among {list(lost)}")

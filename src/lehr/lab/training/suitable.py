@@ -1,0 +1,142 @@
+# pyright: basic
+"""Whether networks of a task can be trained side by side with an optimizer: tried, not guessed.
+
+Two small networks make an update on a tiny batch, side by side and by themselves. What does not
+come out alike, or not at all, is trained one after another.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from torch.func import functional_call
+
+import torch
+from lehr.lab.optimizers import Entry, find_optimizer
+from lehr.lab.tasks.base import Split, Task, find_task
+from lehr.lab.training.loop import network, seeded, stacked
+from lehr.lab.training.unit_step import UnitStep
+from torch import Tensor, nn
+
+__all__ = ["obstacle"]
+
+_SAMPLES = 4
+_UPDATES = 3
+# Sums are taken in another order side by side; a wrong result is off by much more.
+_RELATIVE, _ABSOLUTE = 1e-3, 1e-5
+
+Gradients = dict[str, Tensor]
+
+
+@cache
+def obstacle(task: str, optimizer: str) -> str | None:
+    """Return why networks of this task cannot be trained side by side; None where they can.
+
+    Returns:
+        Words that go on from "is trained one run after another: ".
+
+    Raises:
+        ValueError: If there is no such task or optimizer.
+    """
+    found, entry = find_task(task), find_optimizer(optimizer)
+    with seeded(0):
+        return _of_network(found) or _of_optimizer(entry)
+
+
+def _of_network(task: Task) -> str | None:
+    data = task.load()
+    few = Split(*(part[: min(_SAMPLES, task.batch_size)] for part in data.train))
+    networks = [network(task, seed) for seed in (0, 1)]
+    alone: list[tuple[Tensor, Gradients]] = []
+    for one in networks:
+        before = {name: buffer.clone() for name, buffer in one.named_buffers()}
+        state = torch.get_rng_state()
+        alone.append(_gradients(task, one, few))
+        moved = [n for n, b in one.named_buffers() if not torch.equal(b, before[n])]
+        if moved:
+            return f"its network keeps running numbers ({', '.join(moved)})"
+        if not torch.equal(torch.get_rng_state(), state):
+            return "its network draws random numbers, as dropout does"
+    try:
+        together = _side_by_side(task, networks, few)
+    # Whatever a user's network raises under vmap is the answer that is looked for.
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0].partition(". ")[0]
+        return f"torch.vmap cannot take its network ({type(error).__name__}: {reason})"
+    if not all(_alike(a, b) for a, b in zip(alone, together, strict=True)):
+        return "its network computes something else under torch.vmap"
+    return None
+
+
+def _gradients(task: Task, one: nn.Module, data: Split) -> tuple[Tensor, Gradients]:
+    loss = task.loss(one(data.inputs), data.targets)
+    trained = {name: p for name, p in one.named_parameters() if p.requires_grad}
+    found = torch.autograd.grad(loss, list(trained.values()), allow_unused=True)
+    return loss.detach(), {n: g for n, g in zip(trained, found, strict=True) if g is not None}
+
+
+def _side_by_side(
+    task: Task, networks: list[nn.Module], data: Split
+) -> list[tuple[Tensor, Gradients]]:
+    weights, buffers = stacked(networks)
+    trained = {n: w.detach().requires_grad_() for n, w in weights.items() if w.requires_grad}
+    others = {n: w.detach() for n, w in (weights | buffers).items() if n not in trained}
+
+    def loss(weights: Gradients, others: Gradients) -> tuple[Tensor, Tensor]:
+        outputs = functional_call(networks[0], {**weights, **others}, (data.inputs,))
+        return task.loss(outputs, data.targets), task.score(outputs, data.targets)
+
+    losses, _ = torch.vmap(loss)(trained, others)
+    found = torch.autograd.grad(losses.sum(), list(trained.values()), allow_unused=True)
+    return [
+        (
+            losses[i].detach(),
+            {n: g[i] for n, g in zip(trained, found, strict=True) if g is not None},
+        )
+        for i in range(len(networks))
+    ]
+
+
+def _alike(one: tuple[Tensor, Gradients], other: tuple[Tensor, Gradients]) -> bool:
+    (loss, gradients), (loss_, gradients_) = one, other
+    return gradients.keys() == gradients_.keys() and all(
+        _close(a, b)
+        for a, b in [(loss, loss_), *((gradients[n], gradients_[n]) for n in gradients)]
+    )
+
+
+def _close(one: Tensor, other: Tensor) -> bool:
+    scale = float(one.abs().max()) if one.numel() else 0.0
+    return torch.allclose(
+        one, other, rtol=_RELATIVE, atol=_ABSOLUTE * max(scale, 1e-30), equal_nan=True
+    )
+
+
+def _of_optimizer(entry: Entry) -> str | None:
+    """Try an optimizer on three stacks of random weights, against itself on each alone."""
+    # Rates that change, as schedules make them: some optimizers look at the first alone.
+    rates = torch.tensor([0.5, 0.01, 0.1]) * torch.tensor([1.0, 0.3, 2.0]).view(_UPDATES, 1)
+    shapes = [(3, 4, 5), (3, 4)]
+    start = [torch.randn(shape) for shape in shapes]
+    gradients = [[torch.randn(shape) for shape in shapes] for _ in range(_UPDATES)]
+    together = [weights.clone() for weights in start]
+    try:
+        stacked = UnitStep(entry, together, [3])
+        for step, now in zip(gradients, rates, strict=True):
+            # Copies, because some optimizers write into the gradients that they are given.
+            stacked.step([gradient.clone() for gradient in step], now, [None])
+    # Muon, LBFGS and their like raise each in their own way.
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0].partition(". ")[0]
+        return f"{entry.kind} cannot move stacked networks ({type(error).__name__}: {reason})"
+    for i in range(3):
+        alone = [weights[i].clone().requires_grad_() for weights in start]
+        optimizer = entry.make(alone, float(rates[0, i]))
+        for step, now in zip(gradients, rates, strict=True):
+            optimizer.param_groups[0]["lr"] = float(now[i])
+            for weights, gradient in zip(alone, step, strict=True):
+                weights.grad = gradient[i].clone()
+            optimizer.step()
+        if not all(_close(a.detach(), b[i]) for a, b in zip(alone, together, strict=True)):
+            return f"the update of {entry.kind} looks at more than each number and its own rate"
+    return None

@@ -1,0 +1,1 @@
+"""The schedule algebra: immutable values that map a step to a number."""

@@ -1,0 +1,397 @@
+"""The four leaves: a piece, a law, a table, a formula.
+
+Pieces and laws are mostly made by the catalogue (:func:`lehr.linear`, :func:`lehr.exponential`);
+:func:`hold`, :func:`ramp`, :func:`table` and :func:`formula` stand here because they are no named
+schedule of their own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Literal
+
+from lehr.curves import (
+    Call,
+    Curve,
+    Exponential,
+    Flat,
+    Known,
+    Power,
+    Ramp,
+    Samples,
+    Shaped,
+    functions,
+)
+from lehr.curves.easing import LINEAR, Ease, EaseLike
+from lehr.errors import NeedsHorizon, ScheduleError, level, number
+from lehr.schedule.base import ATOM, Reach, Schedule, Span, call
+from lehr.schedule.run import Run
+from lehr.time.duration import STEPS, Duration, DurationLike
+
+__all__ = ["Formula", "Law", "Piece", "Table", "formula", "hold", "ramp", "table"]
+
+
+@dataclass(frozen=True, repr=False)
+class Piece(Schedule):
+    """A leaf that goes from one level to another; a hold where ``to`` is None.
+
+    Arguments:
+        steps: How long; None takes what is left.
+        start: The level it begins at; None takes that of the piece before.
+        to: The level it ends at; None stays.
+        ease: How it moves.
+        log: Whether it moves in log space, where both levels are positive.
+    """
+
+    steps: Duration | None
+    start: float | None
+    to: float | None
+    ease: Ease = LINEAR
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        if self.start is not None:
+            object.__setattr__(self, "start", level("start", self.start))
+        if self.to is None:
+            if self.log or self.ease != LINEAR:
+                raise ScheduleError("to=None: a piece that stays has neither an ease nor log=True")
+            return
+        object.__setattr__(self, "to", level("to", self.to))
+        self._check_moves(self.start)
+        if self.log:
+            number("to", self.to, above=0)
+            if self.start is not None:
+                number("start", self.start, above=0)
+
+    def _check_moves(self, start: float | None) -> None:
+        if start == self.to:
+            raise ScheduleError(
+                f"{self} starts at the level {self.to} that it goes to; write hold() to stay"
+            )
+
+    @property
+    def _reach(self) -> Reach:
+        if self.steps is not None:
+            return Reach.FIXED
+        return Reach.ENDLESS if self.to is None else Reach.FLEXIBLE
+
+    def _span(self, run: Run) -> Span:
+        assert self.steps is not None
+        return Span(run.measure(self.steps), self.steps.rounds, self.steps.is_share)
+
+    def _place(
+        self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
+    ) -> Curve:
+        if size is None:
+            size = room if self.steps is None else run.place(self.steps)
+        start = entry if self.start is None else self.start
+        if self.to is None:
+            return Flat(size, start)
+        if size is None:
+            raise NeedsHorizon(f"{self} takes what is left of a run: write .over(1000) first")
+        self._check_moves(start)
+        if self.log and start <= 0:
+            raise ScheduleError(f"{self} begins at {start}; in log space a level is above 0")
+        if size == 0:
+            return Flat(size, self.to)
+        if self.ease.function is not None:
+            return self._shaped(run, start, self.to, size)
+        return Ramp(size, start, self.to, self.ease, self.log)
+
+    def _shaped(self, run: Run, start: float, to: float, size: Fraction) -> Curve:
+        def shaped(steps: Fraction | None) -> Curve:
+            assert steps is not None
+            return Shaped(steps, start, to, self.ease)
+
+        return run.translated(STEPS if self.ease.iterations else run.clock, shaped, size)
+
+    def _text(self) -> tuple[str, int]:
+        steps = ("", "" if self.steps is None else self.steps.code, "")
+        if self.to is None:
+            return call("hold", steps, ("at", self.start, None)), ATOM
+        kind, extra = self._kind()
+        to, start = ("to", self.to, None), ("start", self.start, None)
+        if kind == "linear" and self.steps and self.start is not None and 0 <= self.start < self.to:
+            return call("warmup", steps, ("start", self.start, 0.0), ("to", self.to, 1.0)), ATOM
+        return call(kind, steps, to, start, *extra), ATOM
+
+    def _kind(self) -> tuple[str, list[tuple[str, Any, Any]]]:
+        plain = self.ease.function is None
+        if self.log:
+            if plain and self.ease == LINEAR:
+                return "geometric", []
+            return "ramp", [("ease", self.ease.code, None), ("log", True, False)]
+        if plain and self.ease.name in ("linear", "cosine"):
+            return self.ease.name, []
+        if plain and self.ease.name == "power":
+            return "polynomial", [("power", self.ease.parameters[0], None)]
+        return "ramp", [("ease", self.ease.code, None)]
+
+
+@dataclass(frozen=True, repr=False)
+class Law(Schedule):
+    """A leaf that goes on for ever: exponential, or a power of the time.
+
+    Arguments:
+        form: ``"exponential"``: ``start * rate ** (t / scale)``; or
+            ``"inverse"``: ``start * (1 + t / scale) ** -rate``.
+        rate: Greater than 0.
+        scale: A duration greater than 0.
+        start: The level it begins at; None takes that of the piece before.
+    """
+
+    form: Literal["exponential", "inverse"]
+    rate: float
+    scale: Duration
+    start: float | None = None
+
+    def __post_init__(self) -> None:
+        name, scale = ("gamma", "every") if self.form == "exponential" else ("power", "tau")
+        object.__setattr__(self, "rate", number(name, self.rate, above=0))
+        if self.scale.amount == 0:
+            raise ScheduleError(f"{scale}={self.scale}: the steps that it counts by are above 0")
+        if self.start is not None:
+            object.__setattr__(self, "start", level("start", self.start))
+
+    @property
+    def _reach(self) -> Reach:
+        return Reach.ENDLESS
+
+    def _span(self, run: Run) -> Span:
+        raise AssertionError("an endless schedule has no span")
+
+    def _place(
+        self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
+    ) -> Curve:
+        start = entry if self.start is None else self.start
+        clock, scale = run.scale(self.scale)
+        if self.form == "exponential":
+            return run.translated(
+                clock, lambda room: Exponential(room, start, self.rate, scale), room
+            )
+        return run.translated(clock, lambda room: Power(room, start, scale, self.rate), room)
+
+    def _text(self) -> tuple[str, int]:
+        start = ("start", self.start, None)
+        if self.form == "exponential":
+            every = ("every", self.scale.code, "1")
+            return call("exponential", ("", self.rate, None), every, start), ATOM
+        power = ("power", self.rate, None)
+        return call("inverse", ("", self.scale.code, None), power, start), ATOM
+
+
+@dataclass(frozen=True, repr=False)
+class Table(Schedule):
+    """A leaf with one value a step; the last one holds."""
+
+    entries: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.entries:
+            raise ScheduleError("table: values=[] is empty; write at least one value")
+        cleaned = tuple(level(f"values[{i}]", value) for i, value in enumerate(self.entries))
+        object.__setattr__(self, "entries", cleaned)
+
+    @property
+    def _reach(self) -> Reach:
+        return Reach.FIXED
+
+    def _span(self, run: Run) -> Span:
+        return Span(run.measure(self._steps), rounds=False, shares=False)
+
+    @property
+    def _steps(self) -> Duration:
+        return Duration(Fraction(len(self.entries)), STEPS)
+
+    def _place(
+        self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
+    ) -> Curve:
+        length = run.measure(self._steps)
+        return run.translated(STEPS, lambda _: Samples(self.entries), length)
+
+    def _text(self) -> tuple[str, int]:
+        return f"table({list(self.entries)})", ATOM
+
+
+@dataclass(frozen=True, repr=False)
+class Formula(Schedule):
+    """A leaf that is a function of the step, or of how many stretches of steps have begun.
+
+    Arguments:
+        function: Called with one Python number; gives a number.
+        per: None to hand it the step; else the steps of a stretch, which are counted from 1.
+        low: A number that none of its values is below; minus infinity where unknown.
+        high: A number that none of its values is above; infinity where unknown.
+    """
+
+    function: Callable[[Any], float]
+    per: Duration | None = None
+    low: float = -math.inf
+    high: float = math.inf
+
+    def __post_init__(self) -> None:
+        if not callable(self.function):
+            raise ScheduleError(f"formula: function={self.function!r} cannot be called")
+        if self.per is not None and (self.per.unit != STEPS or self.per.amount == 0):
+            raise ScheduleError(f"per={self.per.code}: stretches are counted in steps; write 100")
+        if not self.low <= self.high or self.low == math.inf or self.high == -math.inf:
+            raise ScheduleError(f"formula: low={self.low!r} is above high={self.high!r}")
+        own = self.function
+        if isinstance(own, functions.Member) and (self.low > own.low or self.high < own.high):
+            raise ScheduleError(
+                f"formula: low={self.low!r}, high={self.high!r}: {own.text} lies between "
+                f"{own.low!r} and {own.high!r}; leave them out"
+            )
+
+    @property
+    def _reach(self) -> Reach:
+        return Reach.ENDLESS
+
+    def _span(self, run: Run) -> Span:
+        raise AssertionError("an endless schedule has no span")
+
+    def _place(
+        self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
+    ) -> Curve:
+        return run.translated(STEPS, self._curve, room)
+
+    def _curve(self, room: Fraction | None) -> Curve:
+        per = self.per.amount if self.per else None
+        if isinstance(self.function, functions.Member):
+            return Known(room, self.function, per)
+        function = self.function if per is None else PerCycle(self.function, per)
+        return Call(room, function, self.low, self.high)
+
+    def _text(self) -> tuple[str, int]:
+        bounds = (("low", self.low, -math.inf), ("high", self.high, math.inf))
+        per = ("per", self.per.code if self.per else None, None)
+        return call("formula", ("", functions.show(self.function), None), per, *bounds), ATOM
+
+
+@dataclass(frozen=True)
+class PerCycle:
+    """A function of the number of the cycle (from 1), as a function of the step.
+
+    Arguments:
+        function: Called with the number of the cycle.
+        size: The steps of a cycle, greater than 0.
+    """
+
+    function: Callable[[Any], float]
+    size: Fraction
+
+    def __call__(self, t: float) -> float:
+        cycle = 1 + (t * self.size.denominator // self.size.numerator)
+        return self.function(math.floor(cycle))
+
+    def __repr__(self) -> str:
+        return f"<{functions.show(self.function)} of each {Duration(self.size, 'st')} steps>"
+
+
+def hold(steps: DurationLike | None = None, *, at: float | None = None) -> Schedule:
+    """Stay at a level.
+
+    Arguments:
+        steps: How long; without it, as long as there is room, or for ever.
+        at: The level; without it, that at which the piece before ended.
+
+    Example:
+        >>> s = hold(10, at=0.5) >> hold(10)
+        >>> s(0), s(15)
+        (0.5, 0.5)
+    """
+    return Piece(_duration(steps), at, None)
+
+
+def ramp(
+    steps: DurationLike | None = None,
+    *,
+    to: float = 0.0,
+    start: float | None = None,
+    ease: EaseLike = "linear",
+    log: bool = False,
+) -> Schedule:
+    """Go from one level to another by any ease.
+
+    Arguments:
+        steps: How long; without it, as long as there is room.
+        to: The level that it reaches after ``steps``.
+        start: The level at which it begins; without it, that at which the piece before ended.
+        ease: A name from :class:`lehr.Ease` (``"cosine"``, ``"power(2)"``, ``"1-sqrt"``), or a
+            function from the share of the way in time to the share of the way in height.
+        log: Go in log space, where both levels are positive: equal steps are equal factors.
+
+    Raises:
+        ScheduleError: If it would not move, or a level is not positive in log space.
+
+    Example:
+        >>> s = ramp(100, to=0.0, ease="1-sqrt")
+        >>> s(25)
+        0.5
+    """
+    # Without a level to go to it would be a hold, which is said otherwise.
+    return Piece(_duration(steps), start, level("to", to), Ease.of(ease), log)
+
+
+def table(values: Iterable[float]) -> Schedule:
+    """Take the values from a list, one a step; the last one holds.
+
+    Raises:
+        ScheduleError: If the list is empty or holds what is no finite number.
+
+    Example:
+        >>> s = table([0.1, 0.2, 0.4])
+        >>> s(1), s(100)
+        (0.2, 0.4)
+    """
+    return Table(tuple(values))
+
+
+def formula(
+    function: Callable[[Any], float] | str,
+    *,
+    per: DurationLike | None = None,
+    low: float = -math.inf,
+    high: float = math.inf,
+) -> Schedule:
+    """Take the values from a function of the step.
+
+    Text and JSON can hold it where the function has a name: see :func:`lehr.register`.
+
+    Arguments:
+        function: Called with one step, a Python number; gives a number. Or the name that a function
+            was registered under.
+        per: The steps of a stretch: the function is handed the number of the stretch (from 1) in
+            place of the step.
+        low: A number that none of its values is below, where known; what drives a learning rate
+            must be known to be at least 0.
+        high: A number that none of its values is above, where known.
+
+    Raises:
+        ScheduleError: If it cannot be called, no function has that name, ``per`` is not a number of
+            steps, or ``low`` is above ``high``.
+
+    Example:
+        >>> s = formula(lambda t: 1 / (1 + t), low=0, high=1)
+        >>> s(3)
+        0.25
+        >>> s = formula(lambda n: 1 / n, per=10)
+        >>> s(9), s(10)
+        (1.0, 0.5)
+    """
+    if isinstance(function, Schedule):
+        raise ScheduleError(f"formula: {function} is a schedule already; use it as it is")
+    if isinstance(function, str):
+        function = functions.lookup(function)
+    stretch = None if per is None else Duration.of(per, "per")
+    for name, bound in (("low", low), ("high", high)):
+        if bound not in (-math.inf, math.inf):
+            level(name, bound)
+    return Formula(function, stretch, float(low), float(high))
+
+
+def _duration(steps: DurationLike | None) -> Duration | None:
+    return None if steps is None else Duration.of(steps)

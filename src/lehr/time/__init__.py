@@ -1,0 +1,1 @@
+"""What a length is: durations, units, and the counter of samples and tokens."""

@@ -1,0 +1,75 @@
+"""How many samples a run has seen before each step, where the size of its batches changes."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import Final
+
+from lehr.curves.arithmetic import Column
+from lehr.errors import ScheduleError
+
+__all__ = ["Counter"]
+
+_MOST: Final = 2**62
+
+
+class Counter:
+    """The samples seen before each step: a table with a row for each size of a batch.
+
+    ``before(t) = totals[i] + (t - starts[i]) * sizes[i]``, where ``i`` is the last row that starts
+    at or before step ``t``. It is exact, grows with every step, and is asked and inverted in the
+    time of a bisection, however long the run is. Between two steps it is a straight line.
+
+    Arguments:
+        stretches: Pairs of a batch size, at least 1, and of the steps that it is kept for; the last
+            one is kept for ever.
+
+    Attributes:
+        starts: The steps at which the size changes, from 0.
+        totals: The samples seen before each of these.
+        sizes: The size of the batches from there on.
+        columns: These three, to be looked up.
+
+    Raises:
+        ScheduleError: If the samples are too many for 64 bits.
+
+    Example:
+        >>> counter = Counter([(2, 10), (4, 1)])
+        >>> [int(counter.before(Fraction(t))) for t in (0, 5, 10, 12)]
+        [0, 10, 20, 28]
+        >>> counter.step_of(Fraction(26))
+        Fraction(23, 2)
+    """
+
+    def __init__(self, stretches: Iterable[tuple[int, int]]) -> None:
+        starts, totals, sizes = [0], [0], [0]
+        step = total = 0
+        for size, steps in stretches:
+            if size != sizes[-1]:
+                starts.append(step)
+                totals.append(total)
+                sizes.append(size)
+            step, total = step + steps, total + size * steps
+            if total > _MOST:
+                raise ScheduleError(
+                    f"batch: at step {step} the run has seen more than 2**62 samples"
+                )
+        self.starts, self.totals, self.sizes = starts[1:], totals[1:], sizes[1:]
+        self.columns = Column(self.starts), Column(self.totals), Column(self.sizes)
+
+    @property
+    def steady(self) -> bool:
+        """Whether all batches are of one size."""
+        return len(self.sizes) == 1
+
+    def before(self, step: Fraction) -> Fraction:
+        """Return the samples seen before a step, which may lie between two."""
+        i = max(bisect_right(self.starts, step) - 1, 0)
+        return self.totals[i] + (step - self.starts[i]) * self.sizes[i]
+
+    def step_of(self, samples: Fraction) -> Fraction:
+        """Return the step before which so many samples are seen: the inverse."""
+        i = max(bisect_right(self.totals, samples) - 1, 0)
+        return self.starts[i] + (samples - self.totals[i]) / self.sizes[i]

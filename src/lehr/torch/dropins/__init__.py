@@ -1,0 +1,1 @@
+"""Torch's own schedulers, under torch's names and with torch's arguments."""

@@ -1,0 +1,94 @@
+# pyright: basic
+"""What the children of a container say, as schedules that can be composed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from lehr.curves import Curve, Path
+from lehr.curves.path import Window
+from lehr.schedule.base import ATOM, Reach, Schedule, Span
+from lehr.schedule.leaves import hold
+from lehr.schedule.run import Run
+from lehr.torch.binding import Binding, Slot
+from lehr.torch.driver import Driver
+
+__all__ = ["Part", "Switch", "part_of", "still"]
+
+
+@dataclass(frozen=True, repr=False)
+class Switch(Schedule):
+    """Endless schedules one after the other, each from its own beginning.
+
+    Unlike a sequence no level passes from one to the next, and no function of the user's is asked
+    for a value that is not shown.
+    """
+
+    parts: tuple[Schedule, ...]
+    milestones: tuple[int, ...]
+
+    @property
+    def _reach(self) -> Reach:
+        return Reach.ENDLESS
+
+    def _span(self, run: Run) -> Span:
+        raise AssertionError("an endless schedule has no span")
+
+    def _place(
+        self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
+    ) -> Curve:
+        lengths = [b - a for a, b in zip((0, *self.milestones), self.milestones, strict=False)]
+        curves = [
+            Window(part._path, Fraction(0), None if length is None else Fraction(length))
+            for part, length in zip(self.parts, [*lengths, None], strict=True)
+        ]
+        return Path(curves)
+
+    def _text(self) -> tuple[str, int]:
+        return f"switch({list(self.parts)}, {list(self.milestones)})", ATOM
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a child says on one number of one group: ``offset + gain * schedule(position)``.
+
+    Attributes:
+        absolute: Whether it does not care for what the group was given.
+    """
+
+    schedule: Schedule
+    binding: Binding
+    absolute: bool = False
+
+    @property
+    def value(self) -> Schedule:
+        """The number itself, as a schedule."""
+        if self.binding == Binding():
+            return self.schedule
+        return self.schedule * self.binding.gain + self.binding.offset
+
+    def ratio(self, base: float) -> Schedule | None:
+        """Return the number over the group's base; None where the base is 0 and it is not."""
+        if self.binding == Binding(gain=base):
+            return self.schedule
+        return self.value * (1 / base) if base else None
+
+    def at(self, position: int, base: float) -> Part:
+        """Return what it says at one position, for ever."""
+        level = float(self.value(position))
+        return Part(hold(at=1.0), Binding(gain=level), self.absolute or level != base)
+
+
+def part_of(child: Driver, slot: Slot, index: int) -> Part | None:
+    """Return what a child says on a number of a group; None where it drives none."""
+    for track in child._tracks:
+        if track.slot.place == slot.place and index in track.groups:
+            offset, gain = track.line(index)
+            return Part(track.schedule, Binding(gain, offset), track.absolute)
+    return None
+
+
+def still(level: float) -> Part:
+    """Return what says one number for ever."""
+    return Part(hold(at=1.0), Binding(gain=level))

@@ -1,0 +1,195 @@
+# pyright: basic
+"""Drop-in: ``CyclicLR``, up and down between two bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal
+
+from torch.optim import Optimizer
+
+from lehr.catalogue.decay.elementary import exponential, linear
+from lehr.catalogue.warmup import warmup
+from lehr.errors import ScheduleError
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import formula
+from lehr.torch.binding import Binding, Group, Slot, Track, plain
+from lehr.torch.dropins.base import (
+    DropIn,
+    momentum_slot,
+    per_group,
+    real_steps,
+    restore_function,
+    saved_function,
+)
+
+__all__ = ["CyclicLR"]
+
+
+class CyclicLR(DropIn):
+    """Take the rate up and down between two bounds, and the momentum the other way.
+
+    Formula: with ``cycle = floor(1 + batch / (step_size_up + step_size_down))`` and ``x`` from 0 to
+    1 on the way up and back to 0 on the way down,
+    ``base_lr + (max_lr - base_lr) * x * scale(cycle or batch)``, and
+    ``max_momentum - (max_momentum - base_momentum) * x * scale(...)``.
+
+    Arguments:
+        optimizer: The optimizer to drive; its own rate is overridden.
+        base_lr: The lower bound, one for all groups or a list.
+        max_lr: The upper bound, likewise.
+        step_size_up: Batches on the way up, greater than 0.
+        step_size_down: Batches on the way down; as many as up without it.
+        mode: ``"triangular"`` (scale 1), ``"triangular2"`` (half each cycle) or ``"exp_range"``
+            (``gamma ** batch``).
+        gamma: The factor of ``"exp_range"``, greater than 0.
+        scale_fn: The scale, in place of a mode: any function of one number.
+        scale_mode: Whether ``scale_fn`` is handed the ``"cycle"`` (from 1) or ``"iterations"``.
+        cycle_momentum: Whether to drive ``momentum``, or the first beta.
+        base_momentum: Its lower bound, one for all groups or a list.
+        max_momentum: Its upper bound, likewise.
+        last_epoch: The last batch done, or -1.
+
+    Raises:
+        ValueError: If the mode is unknown, a list has the wrong length, a size is not positive, or
+            the optimizer has no momentum to cycle.
+
+    Source: Smith (2015), arXiv:1506.01186.
+    """
+
+    _saved = (
+        *("max_lrs", "step_size_up", "step_size_down", "mode", "gamma", "scale_mode"),
+        *("cycle_momentum", "base_momentums", "max_momentums"),
+    )
+    _per_group = ("max_lrs", "base_momentums", "max_momentums")
+    _absolute = True
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        base_lr: float | list[float],
+        max_lr: float | list[float],
+        step_size_up: float = 2000,
+        step_size_down: float | None = None,
+        mode: Literal["triangular", "triangular2", "exp_range"] = "triangular",
+        gamma: float = 1.0,
+        scale_fn: Callable[[Any], float] | None = None,
+        scale_mode: Literal["cycle", "iterations"] = "cycle",
+        cycle_momentum: bool = True,
+        base_momentum: float | list[float] = 0.8,
+        max_momentum: float | list[float] = 0.9,
+        last_epoch: int = -1,
+    ) -> None:
+        self._given_base = per_group("base_lr", base_lr, optimizer)
+        self.max_lrs = per_group("max_lr", max_lr, optimizer)
+        self.step_size_up = step_size_up
+        self.step_size_down = step_size_up if step_size_down is None else step_size_down
+        self.mode, self.gamma, self.scale_mode = mode, gamma, scale_mode
+        self._scale_fn_custom = scale_fn
+        self.cycle_momentum = cycle_momentum
+        self.base_momentums = per_group("base_momentum", base_momentum, optimizer)
+        self.max_momentums = per_group("max_momentum", max_momentum, optimizer)
+        if cycle_momentum:
+            momentum_slot(optimizer)
+        # Everything is checked before the optimizer is touched.
+        self._shape()
+        super().__init__(optimizer, last_epoch)
+
+    def _initial_step(self) -> None:
+        # The bounds are the user's, whatever another scheduler left in the groups.
+        self.base_lrs = list(self._given_base)
+        if self.cycle_momentum:
+            for group, low, high in zip(
+                self.optimizer.param_groups, self.base_momentums, self.max_momentums, strict=True
+            ):
+                group["base_momentum"], group["max_momentum"] = low, high
+        super()._initial_step()
+
+    def _shape(self) -> Schedule:
+        up = real_steps("step_size_up", self.step_size_up)
+        down = real_steps("step_size_down", self.step_size_down)
+        triangle = warmup(up) >> linear(down)
+        custom = self._scale_fn_custom
+        if custom is None and self.mode not in ("triangular", "triangular2", "exp_range"):
+            raise ValueError(
+                "mode is invalid and scale_fn is None: "
+                f"mode={self.mode!r} must be 'triangular', 'triangular2' or 'exp_range'"
+            )
+        if self.scale_mode not in ("cycle", "iterations"):
+            raise ScheduleError(f"scale_mode={self.scale_mode!r} must be 'cycle' or 'iterations'")
+        if custom is not None:
+            per = up + down if self.scale_mode == "cycle" else None
+            return triangle.repeat() * formula(custom, per=per)
+        if self.mode == "triangular2":
+            return triangle.repeat(scale=0.5)
+        if self.mode == "exp_range":
+            return triangle.repeat() * exponential(self.gamma)
+        return triangle.repeat()
+
+    def _plan(self) -> list[Track]:
+        shape = self._shape()
+        tracks = [Track(Slot("lr", "lr"), shape, absolute=True)]
+        if self.cycle_momentum:
+            tracks.append(Track(momentum_slot(self.optimizer), shape, absolute=True))
+        return tracks
+
+    def _bind(self, slot: Slot, index: int, group: Group) -> Binding:
+        if slot.name == "momentum":
+            low, high = self.base_momentums[index], self.max_momentums[index]
+            return Binding(gain=low - high, offset=high)
+        low, high = plain(self.base_lrs[index]), self.max_lrs[index]
+        return Binding(gain=high - low, offset=low)
+
+    @property
+    def use_beta1(self) -> bool:
+        """Whether the momentum that is cycled is the first beta."""
+        return "betas" in self.optimizer.defaults
+
+    @property
+    def total_size(self) -> float:
+        """Batches in a cycle."""
+        return float(self.step_size_up) + float(self.step_size_down)
+
+    @property
+    def step_ratio(self) -> float:
+        """The share of a cycle that goes up."""
+        return float(self.step_size_up) / self.total_size
+
+    def scale_fn(self, x: float) -> float:
+        """Return the height's factor, at a cycle or a batch as ``scale_mode`` says."""
+        return (self._scale_fn_custom or self._scale_fn_ref)(x)
+
+    @property
+    def _scale_fn_ref(self) -> Callable[[float], float]:
+        # Torch's name for the function of a mode, which its own tests look at.
+        if self.mode == "exp_range":
+            return partial(pow, self.gamma)
+        return _halved if self.mode == "triangular2" else _unscaled
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the position and the parameters; a function says that it is not among them."""
+        state = super().state_dict()
+        state["_scale_fn_custom"] = saved_function("scale_fn", self._scale_fn_custom)
+        return state
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up a saved position with its parameters; torch's own states are read as well."""
+        state = dict(state_dict)
+        if "step_size_up" not in state and {"total_size", "step_ratio"} <= state.keys():
+            state["step_size_up"] = state["total_size"] * state["step_ratio"]
+            state["step_size_down"] = state["total_size"] - state["step_size_up"]
+        for name in ("base_momentums", "max_momentums"):
+            state.setdefault(name, getattr(self, name))
+        function = state.pop("_scale_fn_custom", None)
+        super().load_state_dict(state)
+        if restore_function(self._scale_fn_custom, function):
+            self._resume(self.last_epoch + self._fraction, self._step_count)
+
+
+def _unscaled(_cycle: float) -> float:
+    return 1.0
+
+
+def _halved(cycle: float) -> float:
+    return 2.0 ** (1 - cycle)

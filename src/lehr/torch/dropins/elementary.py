@@ -1,0 +1,345 @@
+# pyright: basic
+"""Drop-ins: torch's own schedulers under their own names, arguments and numbers.
+
+Change the import and nothing else: ``from lehr.torch import StepLR``. The values are torch's (to
+rounding), but they are assigned from a closed form rather than multiplied into what is there, so
+resuming in any order, seeking and a group added later are right too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from torch.optim import Optimizer
+
+from lehr.catalogue.cyclic import warm_restarts
+from lehr.catalogue.decay.elementary import cosine, exponential, linear, multistep, polynomial, step
+from lehr.errors import ScheduleError, number, whole
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import hold
+from lehr.torch.binding import Binding, Group, Slot, plain
+from lehr.torch.dropins.base import DropIn, plain_copy, real_steps
+
+__all__ = [
+    "ConstantLR",
+    "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
+    "ExponentialLR",
+    "LinearLR",
+    "MultiStepLR",
+    "PolynomialLR",
+    "StepLR",
+]
+
+
+class StepLR(DropIn):
+    """Multiply the rate by ``gamma`` every ``step_size`` epochs.
+
+    Formula: ``base_lr * gamma ** floor(epoch / step_size)``.
+
+    Arguments:
+        optimizer: The optimizer to drive.
+        step_size: Epochs between two falls, a whole number of at least 1.
+        gamma: The factor, greater than 0.
+        last_epoch: The last epoch done, or -1.
+
+    Raises:
+        ScheduleError: If ``step_size`` or ``gamma`` is out of range (torch fails later, at a step).
+    """
+
+    _saved = ("step_size", "gamma")
+
+    def __init__(
+        self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1
+    ) -> None:
+        self.step_size, self.gamma = step_size, gamma
+        super().__init__(optimizer, last_epoch)
+
+    def _shape(self) -> Schedule:
+        return step(whole("step_size", self.step_size, at_least=1), self.gamma)
+
+
+class MultiStepLR(DropIn):
+    """Multiply the rate by ``gamma`` at each milestone.
+
+    Formula: ``base_lr * gamma ** (how many milestones are at or before the epoch)``.
+
+    Arguments:
+        optimizer: The optimizer to drive.
+        milestones: Epochs, at least 0, in any order; one that stands twice counts twice.
+        gamma: The factor, greater than 0.
+        last_epoch: The last epoch done, or -1.
+
+    Raises:
+        ScheduleError: If a milestone is negative or not whole, or ``gamma`` is not positive.
+    """
+
+    _saved = ("milestones", "gamma")
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        milestones: Iterable[int],
+        gamma: float = 0.1,
+        last_epoch: int = -1,
+    ) -> None:
+        self.milestones, self.gamma = Counter(milestones), gamma
+        super().__init__(optimizer, last_epoch)
+
+    def _shape(self) -> Schedule:
+        times = [whole("milestones", time, at_least=0) for time in self.milestones.elements()]
+        return multistep(sorted(times), self.gamma)
+
+    def _to_state(self, name: str) -> Any:
+        # A Counter is no plain type, and JSON would make its keys text.
+        value = getattr(self, name)
+        return plain_copy(sorted(value.elements()) if isinstance(value, Counter) else value)
+
+    def _from_state(self, name: str, value: Any) -> None:
+        if name == "milestones" and isinstance(value, dict):
+            value = {int(milestone): count for milestone, count in value.items()}
+        setattr(self, name, Counter(value) if name == "milestones" else value)
+
+
+class ExponentialLR(DropIn):
+    """Multiply the rate by ``gamma`` every epoch.
+
+    Formula: ``base_lr * gamma ** epoch``.
+
+    Arguments:
+        optimizer: The optimizer to drive.
+        gamma: The factor, greater than 0.
+        last_epoch: The last epoch done, or -1.
+
+    Raises:
+        ScheduleError: If ``gamma`` is not positive.
+    """
+
+    _saved = ("gamma",)
+
+    def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
+        self.gamma = gamma
+        super().__init__(optimizer, last_epoch)
+
+    def _shape(self) -> Schedule:
+        return exponential(self.gamma)
+
+
+class LinearLR(DropIn):
+    """Move the rate's factor in a straight line from one value to another.
+
+    Formula: ``base_lr * (start_factor + (end_factor - start_factor) * u)`` with
+    ``u = min(1, epoch / total_iters)``.
+
+    Unlike torch's, ``total_iters=0`` is at ``end_factor`` at once, rather than at ``start_factor``
+    for ever.
+
+    Arguments:
+        optimizer: The optimizer to drive.
+        start_factor: The factor at the start, in (0, 1]; to start from 0 see :func:`lehr.warmup`.
+        end_factor: The factor at the end, in [0, 1].
+        total_iters: Epochs from the one to the other, at least 0.
+        last_epoch: The last epoch done, or -1.
+
+    Raises:
+        ValueError: If a factor is out of its range.
+    """
+
+    _saved = ("start_factor", "end_factor", "total_iters")
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        start_factor: float = 1.0 / 3,
+        end_factor: float = 1.0,
+        total_iters: int = 5,
+        last_epoch: int = -1,
+    ) -> None:
+        self.start_factor, self.end_factor = start_factor, end_factor
+        self.total_iters = total_iters
+        super().__init__(optimizer, last_epoch)
+
+    def _shape(self) -> Schedule:
+        if self.start_factor == 0:
+            raise ScheduleError(
+                "start_factor=0 is refused as in torch.optim; for a warmup from 0 write "
+                "lehr.torch.Scheduler(optimizer, lr=lehr.warmup(steps))"
+            )
+        start = number("start_factor", self.start_factor, above=0, at_most=1)
+        end = number("end_factor", self.end_factor, at_least=0, at_most=1)
+        steps = whole("total_iters", self.total_iters, at_least=0)
+        return hold(at=end) if start == end else linear(steps, to=end, start=start) >> hold()
+
+
+class ConstantLR(DropIn):
+    """Multiply the rate by ``factor`` until an epoch, and leave it alone from there on.
+
+    Formula: ``base_lr * factor`` while ``epoch < total_iters``, then ``base_lr``.
+
+    Unlike torch's, ``factor=0`` comes back from 0 (torch divides by it), and ``total_iters=0`` is
+    at the base rate at once (torch never leaves the factor).
+
+    Arguments:
+        optimizer: The optimizer to drive.
+        factor: In [0, 1].
+        total_iters: How many epochs it lasts, a whole number of at least 0.
+        last_epoch: The last epoch done, or -1.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+    """
+
+    _saved = ("factor", "total_iters")
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        factor: float = 1.0 / 3,
+        total_iters: int = 5,
+        last_epoch: int = -1,
+    ) -> None:
+        self.factor, self.total_iters = factor, total_iters
+        super().__init__(optimizer, last_epoch)
+
+    def _shape(self) -> Schedule:
+        factor = number("factor", self.factor, at_least=0, at_most=1)
+        return hold(whole("total_iters", self.total_iters, at_least=0), at=factor) >> hold(at=1.0)
+
+
+class PolynomialLR(DropIn):
+    """Take the rate down to 0 as a power of the epochs that are left.
+
+    Formula: ``base_lr * (1 - min(epoch, total_iters) / total_iters) ** power``.
+
+    Arguments:
+        optimizer: The optimizer to drive.
+        total_iters: Epochs until 0, at least 1.
+        power: Greater than 0.
+        last_epoch: The last epoch done, or -1.
+
+    Raises:
+        ScheduleError: If an argument is out of its range.
+    """
+
+    _saved = ("total_iters", "power")
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        total_iters: int = 5,
+        power: float = 1.0,
+        last_epoch: int = -1,
+    ) -> None:
+        self.total_iters, self.power = total_iters, power
+        super().__init__(optimizer, last_epoch)
+
+    def _shape(self) -> Schedule:
+        return polynomial(whole("total_iters", self.total_iters, at_least=1), power=self.power)
+
+
+class CosineAnnealingLR(DropIn):
+    """Take the rate along a cosine from its base to ``eta_min`` and, past ``T_max``, back up.
+
+    Formula: ``eta_min + (base_lr - eta_min) * (1 + cos(pi * epoch / T_max)) / 2``.
+
+    It has the period ``2 * T_max``, as torch's has: who trains on past ``T_max`` and wants to stay
+    at ``eta_min`` writes ``Scheduler(optimizer, lr=lehr.cosine(T_max))``.
+
+    Arguments:
+        optimizer: The optimizer to drive.
+        T_max: Epochs from the top to the bottom, greater than 0.
+        eta_min: The rate at the bottom, the same for all groups; at least 0.
+        last_epoch: The last epoch done, or -1.
+
+    Raises:
+        ScheduleError: If ``T_max`` is not positive (torch divides by zero) or ``eta_min`` negative.
+    """
+
+    _saved = ("T_max", "eta_min")
+
+    def __init__(
+        self, optimizer: Optimizer, T_max: float, eta_min: float = 0.0, last_epoch: int = -1
+    ) -> None:
+        self.T_max, self.eta_min = T_max, eta_min
+        super().__init__(optimizer, last_epoch)
+
+    def _shape(self) -> Schedule:
+        number("eta_min", self.eta_min, at_least=0)
+        half = real_steps("T_max", self.T_max)
+        return (cosine(half) >> cosine(half, to=1.0)).repeat()
+
+    def _bind(self, slot: Slot, index: int, group: Group) -> Binding:
+        return Binding(gain=plain(self.base_lrs[index]) - self.eta_min, offset=self.eta_min)
+
+
+class CosineAnnealingWarmRestarts(DropIn):
+    """Take the rate down along a cosine again and again, each time from its base.
+
+    Formula: ``eta_min + (base_lr - eta_min) * (1 + cos(pi * T_cur / T_i)) / 2``, where ``T_cur``
+    epochs have passed since the last restart and ``T_i`` lie between two.
+
+    Restarts come from an exact table: torch's ``step(n)`` misses some by rounding, and its
+    ``last_epoch=n`` forgets the cycle's length.
+
+    Arguments:
+        optimizer: The optimizer to drive.
+        T_0: Epochs until the first restart, a whole number of at least 1.
+        T_mult: Each cycle's length over that of the one before, a whole number of at least 1.
+        eta_min: The rate at the bottom, the same for all groups.
+        last_epoch: The last epoch done, or -1.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+    """
+
+    # Its step takes an epoch as a matter of course, a real one too: epoch + batch / batches.
+    _deprecates_epoch = False
+    _saved = ("T_0", "T_mult", "eta_min")
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        T_0: int,
+        T_mult: int = 1,
+        eta_min: float = 0.0,
+        last_epoch: int = -1,
+    ) -> None:
+        self.T_0, self.T_mult, self.eta_min = T_0, T_mult, eta_min
+        super().__init__(optimizer, last_epoch)
+
+    def _shape(self) -> Schedule:
+        first = whole("T_0", self.T_0, at_least=1)
+        number("eta_min", self.eta_min, at_least=0)
+        return warm_restarts(first, whole("T_mult", self.T_mult, at_least=1))
+
+    def _bind(self, slot: Slot, index: int, group: Group) -> Binding:
+        return Binding(gain=plain(self.base_lrs[index]) - self.eta_min, offset=self.eta_min)
+
+    def _cycle(self) -> tuple[int, int]:
+        """Return where the present cycle began, and its length."""
+        position = self.last_epoch + self._fraction
+        begin, length = 0, self.T_0
+        if self.T_mult == 1:
+            begin = int(position // length) * length
+        while self.T_mult > 1 and position >= begin + length:
+            begin, length = begin + length, length * self.T_mult
+        return begin, length
+
+    @property
+    def T_cur(self) -> float:
+        """Epochs since the last restart; set, it says where the next step begins."""
+        return self.last_epoch + self._fraction - self._cycle()[0]
+
+    @T_cur.setter
+    def T_cur(self, epochs: float) -> None:
+        position = self._cycle()[0] + number("T_cur", epochs, at_least=0)
+        self.last_epoch = math.floor(position)
+        self._fraction = position - self.last_epoch
+
+    @property
+    def T_i(self) -> int:
+        """Epochs between the last restart and the next."""
+        return self._cycle()[1]

@@ -1,0 +1,299 @@
+# pyright: basic
+"""Drop-ins: ``LambdaLR`` and ``MultiplicativeLR``, whose factors are functions of the user's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from torch import Tensor
+from torch.optim import Optimizer
+
+from lehr.errors import ScheduleError, number, whole
+from lehr.schedule.leaves import formula
+from lehr.torch.binding import Group, Slot, Track, check_optimizer, plain
+from lehr.torch.dropins.base import DropIn
+
+__all__ = ["LambdaLR", "MultiplicativeLR"]
+
+Function = Callable[[Any], Any]
+
+# Products are kept for every so many epochs: enough to seek, and little to keep.
+_STRIDE = 1024
+
+
+def _factor(function: Function, position: float) -> float:
+    """Return what a function of the user gives, a finite number."""
+    value = plain(function(position))
+    return value if math.isfinite(value) else number(f"lr_lambda({position})", value)
+
+
+class _FromFunctions(DropIn):
+    """What drop-ins have in common that are given one function for all groups, or a list."""
+
+    __slots__ = ("_used",)
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        lr_lambda: Function | Sequence[Function],
+        last_epoch: int = -1,
+    ) -> None:
+        check_optimizer(optimizer)
+        groups = len(optimizer.param_groups)
+        several = isinstance(lr_lambda, list | tuple)
+        given: list[Any] = list(lr_lambda) if several else [lr_lambda] * groups
+        if len(given) != groups:
+            raise ValueError(f"Expected {groups} lr_lambdas, but got {len(given)}")
+        for function in given:
+            if not callable(function):
+                raise TypeError(
+                    f"lr_lambda should be a function, but got {type(function).__name__}"
+                )
+        self.lr_lambdas: list[Function] = given
+        self._used: list[Function] = []
+        super().__init__(optimizer, last_epoch)
+
+    def _factors(self) -> list[Function]:
+        """Return the function from the epoch to the factor of the base rate, one a group."""
+        raise NotImplementedError
+
+    def _plan(self) -> list[Track]:
+        self._used = list(self._factors())
+        # One function for all groups is called once an epoch, not once a group.
+        return [
+            Track(
+                Slot("lr", "lr"),
+                formula(partial(_factor, function)),
+                takes=partial(_is_used, self._used, function),
+            )
+            for function in {id(f): f for f in self._used}.values()
+        ]
+
+    def _join(self) -> None:
+        known, groups = len(self.lr_lambdas), len(self.optimizer.param_groups)
+        if known < groups:
+            if any(function is not self.lr_lambdas[0] for function in self.lr_lambdas):
+                raise ValueError(
+                    f"group {known} was added, but lr_lambda is a list for {known} groups; build "
+                    "a new scheduler with a list for all"
+                )
+            self.lr_lambdas += self.lr_lambdas[:1] * (groups - known)
+            # In place: the tracks look at this list.
+            self._used += self._used[:1] * (groups - known)
+        super()._join()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the position, and the attributes of what is a callable object.
+
+        A function is not saved (its place says None), nor is a callable without a ``__dict__``:
+        build the scheduler with the same functions before you load it.
+        """
+        state = super().state_dict()
+        # A function's own __dict__ is nearly always empty: None says that it is to be given again.
+        state["lr_lambdas"] = [
+            None if _is_function(function) else _copied(vars(function))
+            for function in self.lr_lambdas
+        ]
+        return state
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up a saved position, and put the attributes of callable objects back.
+
+        Raises:
+            ScheduleError: If the state is none of this class, or has another number of functions.
+                Nothing is changed then.
+        """
+        state = dict(state_dict)
+        saved = state.pop("lr_lambdas", None)
+        if not isinstance(saved, list | tuple) or len(saved) != len(self.lr_lambdas):
+            raise ScheduleError(
+                f"this is no state of a {type(self).__name__} of {len(self.lr_lambdas)} functions: "
+                f"lr_lambdas={saved!r}"
+            )
+        for function, attributes in zip(self.lr_lambdas, saved, strict=True):
+            if attributes is not None and (
+                not isinstance(attributes, dict) or not hasattr(function, "__dict__")
+            ):
+                raise ScheduleError(
+                    f"the state has lr_lambdas={saved!r}: {function!r} can take no such attributes"
+                )
+        pairs = [
+            (vars(function), dict(vars(function)), attributes)
+            for function, attributes in zip(self.lr_lambdas, saved, strict=True)
+            if attributes
+        ]
+        for attributes, _, new in pairs:
+            attributes.update(_copied(new))
+        try:
+            super().load_state_dict(state)
+        except Exception:
+            for attributes, before, _ in pairs:
+                attributes.clear()
+                attributes.update(before)
+            raise
+
+
+class LambdaLR(_FromFunctions):
+    """Take each group's rate from a function of the epoch.
+
+    Formula: ``base_lr * lr_lambda(epoch)``.
+
+    Arguments:
+        optimizer: The optimizer to drive.
+        lr_lambda: A function from the epoch (a Python number) to a factor of the base rate; one for
+            all groups or a list with one for each.
+        last_epoch: The last epoch done, or -1.
+
+    Raises:
+        ValueError: If a list has another length than there are groups; at a step, if a function
+            gives no finite number.
+        TypeError: If what is given cannot be called.
+
+    Example:
+        >>> import torch
+        >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.5)
+        >>> scheduler = LambdaLR(optimizer, lambda epoch: 1 / (1 + epoch))
+        >>> optimizer.step()
+        >>> scheduler.step()
+        >>> scheduler.get_last_lr()
+        [0.25]
+    """
+
+    def _factors(self) -> list[Function]:
+        return self.lr_lambdas
+
+
+class MultiplicativeLR(_FromFunctions):
+    """Multiply each group's rate, epoch by epoch, by what a function gives.
+
+    Formula: ``base_lr * lr_lambda(1) * lr_lambda(2) * ... * lr_lambda(epoch)``.
+
+    The product is a function of the epoch alone: ``step(n)`` and ``last_epoch`` go anywhere, where
+    torch's multiply the rate that is there by ``lr_lambda(n)``; and as a later child of a
+    ``SequentialLR`` this one begins at the base rate, where torch's begins at the base rate times
+    ``lr_lambda(0)``.
+
+    Arguments:
+        optimizer: The optimizer to drive.
+        lr_lambda: A function from the epoch, at least 1, to the factor that joins the product then;
+            one for all groups or a list with one for each.
+        last_epoch: The last epoch done, or -1.
+
+    Raises:
+        ValueError: If a list has another length than there are groups; at a step, if a function
+            gives no finite number.
+        TypeError: If what is given cannot be called.
+
+    Example:
+        >>> import torch
+        >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+        >>> scheduler = MultiplicativeLR(optimizer, lambda epoch: 0.5)
+        >>> for _ in range(3):
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> scheduler.get_last_lr()
+        [0.125]
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        lr_lambda: Function | Sequence[Function],
+        last_epoch: int = -1,
+    ) -> None:
+        # Where the products begin that are known without asking the functions.
+        self._begun: tuple[int, list[float]] | None = None
+        super().__init__(optimizer, lr_lambda, last_epoch)
+
+    def _factors(self) -> list[Function]:
+        products: list[_Product] = []
+        for index, function in enumerate(self.lr_lambdas):
+            begun = (0, 1.0) if self._begun is None else (self._begun[0], self._begun[1][index])
+            alike = (p for p in products if p.function is function and p.begun == begun)
+            products.append(next(alike, None) or _Product(function, begun))
+        return list(products)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the position, the products so far, and the attributes of callable objects.
+
+        The products are there so that a loaded scheduler need not ask the functions again for all
+        the epochs that are over: they may look at more than the epoch.
+        """
+        state = super().state_dict()
+        begun = max(self.last_epoch, 0)
+        return {**state, "products": [product(begun) for product in self._used]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up a saved position with its products, and put callable objects' attributes back.
+
+        A state of torch's own class has no products: the functions are asked for them again.
+
+        Raises:
+            ScheduleError: If the state is none of this class, or has another number of functions.
+                Nothing is changed then.
+        """
+        state, before = dict(state_dict), self._begun
+        products = state.pop("products", None)
+        if products is not None and (
+            not isinstance(products, list) or len(products) != len(self.lr_lambdas)
+        ):
+            raise ScheduleError(
+                f"the state has products={products!r}; there are {len(self.lr_lambdas)} functions"
+            )
+        try:
+            self._begun = None
+            if products is not None:
+                begun = max(whole("last_epoch", state.get("last_epoch"), at_least=-1), 0)
+                self._begun = (begun, [number("products", product) for product in products])
+            super().load_state_dict(state)
+        except Exception:
+            self._begun = before
+            raise
+
+
+class _Product:
+    """The product of a function's values from 1 to a position, which is 1 at 0.
+
+    Arguments:
+        function: Asked for each factor, once while the position grows.
+        begun: A position, and the product there, that it is not asked for.
+    """
+
+    def __init__(self, function: Function, begun: tuple[int, float]) -> None:
+        self.function, self.begun = function, begun
+        self._at, self._product = begun
+        self._marks = [1.0]
+
+    def __call__(self, position: float) -> float:
+        end = math.floor(position)
+        if not self._at <= end <= self._at + 1:
+            mark = min(end // _STRIDE, len(self._marks) - 1)
+            known = (self._at, self._product), self.begun, (mark * _STRIDE, self._marks[mark])
+            self._at, self._product = max(place for place in known if place[0] <= end)
+        while self._at < end:
+            product = self._product * _factor(self.function, self._at + 1)
+            self._at, self._product = self._at + 1, product
+            if self._at == len(self._marks) * _STRIDE:
+                self._marks.append(product)
+        return self._product
+
+
+def _is_used(used: list[Function], function: Function, index: int, group: Group) -> bool:
+    return used[index] is function
+
+
+def _is_function(function: Function) -> bool:
+    """Return whether it has no attributes of its own to be saved."""
+    return hasattr(function, "__code__") or not hasattr(function, "__dict__")
+
+
+def _copied(value: Any) -> Any:
+    """Return a value whose containers and tensors are new ones."""
+    if type(value) is dict:
+        return {key: _copied(item) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_copied(item) for item in value)
+    return value.clone() if isinstance(value, Tensor) else value

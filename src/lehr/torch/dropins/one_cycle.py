@@ -1,0 +1,247 @@
+# pyright: basic
+"""Drop-in: ``OneCycleLR``, up and far down, once."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from itertools import accumulate
+from typing import Any, Literal
+
+from torch.optim import Optimizer
+
+from lehr.errors import ScheduleError, number, whole
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import hold, ramp
+from lehr.torch.binding import Binding, Group, Slot, Track
+from lehr.torch.dropins.base import (
+    DropIn,
+    momentum_slot,
+    per_group,
+)
+
+__all__ = ["OneCycleLR"]
+
+
+class OneCycleLR(DropIn):
+    """Take the rate up to ``max_lr`` and far down again, once, and the momentum the other way.
+
+    Formula: by the anneal strategy from ``max_lr / div_factor`` to ``max_lr`` at the step
+    ``pct_start * total_steps - 1``, then to ``max_lr / div_factor / final_div_factor`` at the step
+    ``total_steps - 1``; with three phases, back to ``max_lr / div_factor`` in between.
+
+    Where torch's goes back up (or below zero) at the step ``total_steps``, this one stays at its
+    minimum; where torch's divides by zero (a phase of no length), this one is at its end.
+
+    Arguments:
+        optimizer: The optimizer to drive; its own rate is overridden.
+        max_lr: The highest rate, one for all groups or a list.
+        total_steps: The steps of the cycle, a whole number of at least 1; or give the next two.
+        epochs: The epochs to train for.
+        steps_per_epoch: The steps in an epoch.
+        pct_start: The share of the cycle that rises, a float from 0 to 1.
+        anneal_strategy: ``"cos"`` or ``"linear"``.
+        cycle_momentum: Whether to drive ``momentum``, or the first beta.
+        base_momentum: The lowest momentum, where the rate is highest; one for all or a list.
+        max_momentum: The highest momentum, likewise.
+        div_factor: ``max_lr`` over the rate at the start.
+        final_div_factor: The rate at the start over the lowest.
+        three_phase: Whether to come back to the start before going down to the lowest.
+        last_epoch: The last batch done, or -1.
+
+    Raises:
+        ValueError: If an argument is out of its range, the optimizer has no momentum to cycle, or,
+            at a step, the cycle is over.
+
+    Source: Smith and Topin (2017), arXiv:1708.07120.
+    """
+
+    _saved = (
+        *("total_steps", "pct_start", "anneal_strategy", "three_phase"),
+        *("max_lrs", "div_factor", "final_div_factor"),
+        *("cycle_momentum", "base_momentums", "max_momentums"),
+    )
+    _per_group = ("max_lrs", "base_momentums", "max_momentums")
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        max_lr: float | list[float],
+        total_steps: int | None = None,
+        epochs: int | None = None,
+        steps_per_epoch: int | None = None,
+        pct_start: float = 0.3,
+        anneal_strategy: Literal["cos", "linear"] = "cos",
+        cycle_momentum: bool = True,
+        base_momentum: float | list[float] = 0.85,
+        max_momentum: float | list[float] = 0.95,
+        div_factor: float = 25.0,
+        final_div_factor: float = 1e4,
+        three_phase: bool = False,
+        last_epoch: int = -1,
+    ) -> None:
+        self.total_steps = _total_steps(total_steps, epochs, steps_per_epoch)
+        self.pct_start, self.anneal_strategy, self.three_phase = (
+            pct_start,
+            anneal_strategy,
+            three_phase,
+        )
+        self.div_factor, self.final_div_factor = div_factor, final_div_factor
+        self.cycle_momentum = cycle_momentum
+        self.max_lrs = per_group("max_lr", max_lr, optimizer)
+        self.base_momentums = per_group("base_momentum", base_momentum, optimizer)
+        self.max_momentums = per_group("max_momentum", max_momentum, optimizer)
+        if cycle_momentum:
+            momentum_slot(optimizer)
+        # Everything is checked before the optimizer is touched.
+        self._legs()
+        if last_epoch == -1:
+            self._mark_groups(optimizer)
+        super().__init__(optimizer, last_epoch)
+
+    def _mark_groups(self, optimizer: Optimizer) -> None:
+        """Write the bounds into the groups, where torch keeps them and people read them.
+
+        Torch's writes its own start as the group's ``initial_lr`` as well, which another scheduler
+        would take for the base rate.
+        """
+        for i, group in enumerate(optimizer.param_groups):
+            group["max_lr"] = self.max_lrs[i]
+            group["min_lr"] = self.max_lrs[i] / self.div_factor / self.final_div_factor
+            if self.cycle_momentum:
+                group["max_momentum"] = self.max_momentums[i]
+                group["base_momentum"] = self.base_momentums[i]
+
+    def _legs(self) -> list[Fraction]:
+        """Return the lengths of the phases, in steps."""
+        if not isinstance(self.pct_start, float) or not 0 <= self.pct_start <= 1:
+            raise ValueError(
+                f"Expected float between 0 and 1 pct_start, but got {self.pct_start!r}"
+            )
+        if self.anneal_strategy not in ("cos", "linear"):
+            raise ValueError(
+                "anneal_strategy must be one of 'cos' or 'linear', "
+                f"instead got {self.anneal_strategy!r}"
+            )
+        number("div_factor", self.div_factor, above=0)
+        number("final_div_factor", self.final_div_factor, above=0)
+        total = Fraction(whole("total_steps", self.total_steps, at_least=1))
+        share = Fraction(str(self.pct_start))
+        zero = Fraction(0)
+        peak = min(max(share * total - 1, zero), total - 1)
+        if not self.three_phase:
+            return [peak, total - 1 - peak]
+        back = max(2 * share * total - 2, peak)
+        if back > total - 1:
+            raise ValueError(
+                f"pct_start={self.pct_start!r} leaves no third phase in {total} steps; "
+                "write at most 0.5 with three_phase=True"
+            )
+        return [peak, back - peak, total - 1 - back]
+
+    def _path(self, levels: list[float]) -> Schedule:
+        """Return the path through the levels, one leg a phase."""
+        ease = "cosine" if self.anneal_strategy == "cos" else "linear"
+        path, legs = hold(0, at=levels[0]), self._legs()
+        if legs[-1] == 0 and legs[-2] > 0:
+            legs.pop()  # the last step is the peak's own: there is nothing after it to go down in
+        for length, start, to in zip(legs, levels, levels[1:], strict=False):
+            moves = start != to
+            path = path >> (ramp(length, to=to, ease=ease) if moves else hold(length, at=to))
+        return path
+
+    def _plan(self) -> list[Track]:
+        self._anneal_func_type = self.anneal_strategy
+        start = 1 / self.div_factor
+        end = start / self.final_div_factor
+        rate = self._path([start, 1.0, start, end] if self.three_phase else [start, 1.0, end])
+        tracks = [Track(Slot("lr", "lr"), rate, absolute=True)]
+        if self.cycle_momentum:
+            dip = self._path([0.0, 1.0, 0.0, 0.0])
+            tracks.append(Track(momentum_slot(self.optimizer), dip, absolute=True))
+        return tracks
+
+    def _bind(self, slot: Slot, index: int, group: Group) -> Binding:
+        if slot.name == "momentum":
+            low, high = self.base_momentums[index], self.max_momentums[index]
+            return Binding(gain=low - high, offset=high)
+        return Binding(gain=self.max_lrs[index])
+
+    def _join(self) -> None:
+        super()._join()
+        self._mark_groups(self.optimizer)
+
+    def _last_position(self) -> float:
+        return self.total_steps
+
+    def _check_position(self, position: float) -> None:
+        if position > self.total_steps:
+            raise ScheduleError(
+                f"Tried to step {position} times. The specified number of total steps is "
+                f"{self.total_steps}"
+            )
+        super()._check_position(position)
+
+    @property
+    def _schedule_phases(self) -> list[dict[str, Any]]:
+        # Torch's own form of its plan: where each phase ends, and the names of its bounds.
+        names = [("initial_lr", "max_lr"), ("max_lr", "initial_lr"), ("initial_lr", "min_lr")]
+        if not self.three_phase:
+            names = [("initial_lr", "max_lr"), ("max_lr", "min_lr")]
+        momenta = [("max_momentum", "base_momentum"), ("base_momentum", "max_momentum")]
+        return [
+            {
+                "end_step": float(end),
+                "start_lr": lrs[0],
+                "end_lr": lrs[1],
+                "start_momentum": dip[0],
+                "end_momentum": dip[1],
+            }
+            for end, lrs, dip in zip(
+                accumulate(self._legs()),
+                names,
+                [*momenta, ("max_momentum", "max_momentum")],
+                strict=False,
+            )
+        ]
+
+    @staticmethod
+    def _annealing_cos(start: float, end: float, pct: float) -> float:
+        return end + (start - end) * (1 + math.cos(math.pi * pct)) / 2
+
+    @staticmethod
+    def _annealing_linear(start: float, end: float, pct: float) -> float:
+        return start + (end - start) * pct
+
+    @property
+    def use_beta1(self) -> bool:
+        """Whether the momentum that is cycled is the first beta."""
+        return "betas" in self.optimizer.defaults
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up a saved position with its parameters.
+
+        A state of torch's own class lacks most of them; what it lacks stays as it was built.
+        """
+        state = {name: getattr(self, name) for name in self._saved}
+        state.update(state_dict)
+        # Older torch put the function itself into the state.
+        if (function := state.pop("anneal_func", None)) is not None:
+            state["anneal_strategy"] = str(getattr(function, "__name__", "")).rpartition("_")[2]
+        state["anneal_strategy"] = state.pop("_anneal_func_type", state["anneal_strategy"])
+        if phases := state.pop("_schedule_phases", None):
+            state["three_phase"] = len(phases) == 3
+            state["pct_start"] = (phases[0]["end_step"] + 1) / state["total_steps"]
+        super().load_state_dict(state)
+
+
+def _total_steps(total_steps: Any, epochs: Any, steps_per_epoch: Any) -> int:
+    if total_steps is not None:
+        return whole(
+            "Expected positive integer total_steps, but total_steps", total_steps, at_least=1
+        )
+    if epochs is None or steps_per_epoch is None:
+        raise ValueError("You must define either total_steps OR (epochs AND steps_per_epoch)")
+    return whole("epochs", epochs, at_least=1) * whole(
+        "steps_per_epoch", steps_per_epoch, at_least=1
+    )

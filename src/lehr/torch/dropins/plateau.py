@@ -1,0 +1,301 @@
+# pyright: basic
+"""Drop-in: ``ReduceLROnPlateau``, which follows a metric."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import EPOCH_DEPRECATION_WARNING
+from torch.optim.lr_scheduler import ReduceLROnPlateau as Theirs
+
+from lehr.catalogue.feedback import Mode, ThresholdMode, plateau
+from lehr.errors import ScheduleError, number, whole
+from lehr.schedule.leaves import hold
+from lehr.torch.binding import Binding, Group, Slot, Track, Voice, check_optimizer, plain, warn
+from lehr.torch.driver import Driver
+from lehr.torch.dropins.base import per_group, plain_copy
+
+__all__ = ["ReduceLROnPlateau"]
+
+_SLOT = Slot("lr", "lr")
+_GIVEN = ("mode", "factor", "patience", "threshold", "threshold_mode", "cooldown", "eps")
+
+
+# It is one of torch's too: trainers ask for that, to know whether to hand over a metric.
+class ReduceLROnPlateau(Driver, Theirs):
+    """Reduce the rate when a metric has stopped to improve.
+
+    Formula: after more than ``patience`` metrics in a row that are not better than the best one,
+    ``lr`` becomes ``max(lr * factor, min_lr)``; then ``cooldown`` metrics do not count.
+
+    A metric is better where it is below ``best - threshold * abs(best)``, or ``best - threshold``
+    with ``"abs"``; for ``"max"``, above with a plus. Torch's, without the ``abs``, takes -0.95
+    after -1 for better by a share of 0.1. A metric that is infinite or NaN is never better.
+
+    Its reductions multiply with what other schedulers of the optimizer say, and are in its state,
+    which holds no infinities: it may be loaded before or after the optimizer's.
+
+    Arguments:
+        optimizer: The optimizer to drive.
+        mode: ``"min"`` where less is better, as for a loss; ``"max"`` where more is.
+        factor: What the rate is multiplied by, between 0 and 1.
+        patience: How many metrics in a row may bring nothing, a whole number of at least 0.
+        threshold: What a metric must be better by, at least 0.
+        threshold_mode: Whether that is a share of the best (``"rel"``) or a number (``"abs"``).
+        cooldown: How many metrics after a reduction do not count, a whole number of at least 0.
+        min_lr: The lowest rate, at least 0; one for all groups or a list.
+        eps: A reduction by no more than this is not made.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> import torch
+        >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+        >>> scheduler = ReduceLROnPlateau(optimizer, factor=0.5, patience=1)
+        >>> for loss in (1.0, 0.9, 0.95, 0.93):
+        ...     scheduler.step(loss)
+        >>> scheduler.get_last_lr(), scheduler.best
+        ([0.5], 0.9)
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        mode: Mode = "min",
+        factor: float = 0.1,
+        patience: int = 10,
+        threshold: float = 1e-4,
+        threshold_mode: ThresholdMode = "rel",
+        cooldown: int = 0,
+        min_lr: list[float] | float = 0,
+        eps: float = 1e-8,
+    ) -> None:
+        check_optimizer(optimizer)
+        self.mode: Mode = mode
+        self.factor, self.patience, self.threshold = factor, patience, threshold
+        self.threshold_mode: ThresholdMode = threshold_mode
+        self.cooldown, self.eps = cooldown, eps
+        self.min_lrs = per_group("min_lr", min_lr, optimizer)
+        self.default_min_lr = None if isinstance(min_lr, list | tuple) else plain(min_lr)
+        self._check()
+        self._rates: list[float] = []
+        # Whether the rates are what the optimizer says: so far nothing was reduced here.
+        self._follows = True
+        self._reset()
+        super().__init__(optimizer)
+
+    def _check(self) -> plateau:
+        """Return the rule of the present parameters, which people change in the middle of a run."""
+        number("eps", self.eps, at_least=0)
+        for lr in self.min_lrs:
+            number("min_lr", lr, at_least=0)
+        return plateau(
+            mode=self.mode,
+            factor=self.factor,
+            patience=self.patience,
+            threshold=self.threshold,
+            threshold_mode=self.threshold_mode,
+            cooldown=self.cooldown,
+        )
+
+    def _reset(self) -> None:
+        """Begin to count anew, and forget the best metric."""
+        self.best = self.mode_worse
+        self.num_bad_epochs = self.cooldown_counter = 0
+
+    @property
+    def mode_worse(self) -> float:
+        """What any metric is better than."""
+        return math.inf if self.mode == "min" else -math.inf
+
+    @property
+    def in_cooldown(self) -> bool:
+        """Whether the next metric does not count."""
+        return self.cooldown_counter > 0
+
+    # ----- driving ------------------------------------------------------------------------------
+
+    def _initial_step(self) -> None:
+        self._take_rates()
+        super()._initial_step()
+
+    def _take_rates(self) -> None:
+        """Go from the rates that are there; beside other schedulers, from the groups' base."""
+        groups = self.optimizer.param_groups
+        alone = all(member is self for member in self._attach().members)
+        rates = (group["lr"] for group in groups) if alone else self.base_lrs
+        self._rates = [plain(rate) for rate in rates]
+
+    def _plan(self) -> list[Track]:
+        return [Track(_SLOT, hold(at=1.0))]
+
+    def _bind(self, slot: Slot, index: int, group: Group) -> Binding:
+        return Binding(gain=self._rates[index])
+
+    def _ratio(self, index: int) -> float:
+        base = plain(self.base_lrs[index])
+        return self._rates[index] / base if base else 1.0
+
+    def _voices(self) -> list[tuple[Slot, dict[int, Voice]]]:
+        rates = enumerate(self._rates)
+        return [(_SLOT, {i: Voice(rate, self._ratio(i), False) for i, rate in rates})]
+
+    def _block_end(self, position: int) -> float:
+        return position
+
+    def _base_for(self, slot: Slot, index: int, value: float) -> float | None:
+        ratio = self._ratio(index)
+        return value / ratio if slot == _SLOT and ratio else None
+
+    def _rebase(self, slot: Slot, index: int, base: float) -> None:
+        if slot == _SLOT:
+            self._rates[index] = self._ratio(index) * base
+        super()._rebase(slot, index, base)
+
+    def _take_bases(self) -> None:
+        if self._follows:
+            super()._take_bases()
+            self._take_rates()
+        else:
+            ratios = [self._ratio(index) for index in range(len(self._rates))]
+            super()._take_bases()
+            bases = zip(ratios, self.base_lrs, strict=True)
+            self._rates = [ratio * plain(base) for ratio, base in bases]
+        self._replan()
+
+    def _join(self) -> None:
+        for group in self.optimizer.param_groups[len(self._rates) :]:
+            self._rates.append(plain(group.get("initial_lr", group["lr"])))
+        super()._join()
+
+    def step(self, metrics: Any, epoch: int | None = None) -> None:
+        """Take in a metric, and reduce the rates if it is time.
+
+        Arguments:
+            metrics: The metric, a number or a tensor of one.
+            epoch: In place of the next epoch's number; nothing depends on it.
+
+        Raises:
+            ScheduleError: If the metric is no number. Nothing is changed then.
+            RuntimeError: If it is time, and ``min_lr`` was a list for fewer groups.
+        """
+        if epoch is not None:
+            warn(EPOCH_DEPRECATION_WARNING)
+        before = {
+            "best": self.best if math.isfinite(self.best) else None,
+            "bad": self.num_bad_epochs,
+            "cooldown": self.cooldown_counter,
+            "reductions": 0,
+        }
+        after = self._check().update(before, metrics)
+        position = self.last_epoch + 1 if epoch is None else epoch
+        if after["reductions"]:
+            self._reduce()
+        self._settle()
+        self._stop = position
+        self.best = self.mode_worse if after["best"] is None else after["best"]
+        self.num_bad_epochs, self.cooldown_counter = after["bad"], after["cooldown"]
+
+    def _reduce(self) -> None:
+        """Reduce the rates from what they are now, whoever else had a part in that."""
+        board = self._attach()
+        self._check_min_lrs()
+        self._noticed(board.notice())
+        self._join()
+        for index, group in enumerate(self.optimizer.param_groups):
+            now = plain(group["lr"])
+            lower = max(now * self.factor, self.min_lrs[index])
+            if now - lower > self.eps:
+                # Alone its rate is the group's own, to the last digit.
+                rate = self._rates[index]
+                self._rates[index] = lower if rate == now else rate * (lower / now)
+        self._follows = False
+        self._replan()
+        board.moved(self)
+        board.write()
+
+    def _check_min_lrs(self) -> None:
+        groups = len(self.optimizer.param_groups)
+        if len(self.min_lrs) == groups:
+            return
+        if self.default_min_lr is None:
+            raise RuntimeError(
+                f"The number of param groups in the `optimizer` ({groups}) differs from that of "
+                f"min_lr, which was a list for {len(self.min_lrs)}: append to `min_lrs`"
+            )
+        self.min_lrs = [self.default_min_lr] * groups
+
+    # ----- state --------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the counters, the parameters and the rates, in plain types."""
+        names = (*_GIVEN, "default_min_lr", "min_lrs", "num_bad_epochs", "cooldown_counter")
+        return {
+            **{name: plain_copy(getattr(self, name)) for name in names},
+            "best": self.best if math.isfinite(self.best) else None,
+            "last_epoch": self.last_epoch,
+            "base_lrs": [plain(lr) for lr in self.base_lrs],
+            "rates": list(self._rates),
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up saved counters and parameters, and assign the rates.
+
+        A state of torch's own class is read as well; it leaves the rates to the optimizer's.
+
+        Raises:
+            ScheduleError: If the state is none of this class. Nothing is changed then.
+        """
+        needed = ("best", "last_epoch", "min_lrs", "num_bad_epochs", "cooldown_counter", *_GIVEN)
+        missing = [name for name in needed if name not in state_dict]
+        if missing:
+            raise ScheduleError(
+                f"this is no state of a ReduceLROnPlateau: {', '.join(missing)} missing"
+            )
+        before, groups = self._snapshot(), [dict(g) for g in self.optimizer.param_groups]
+        try:
+            self._read(state_dict)
+            self._replan()
+            self._resume(whole("last_epoch", state_dict["last_epoch"], at_least=0), 1)
+        except Exception as error:
+            self._restore(before)
+            for group, kept in zip(self.optimizer.param_groups, groups, strict=True):
+                group["initial_lr"] = kept["initial_lr"]
+            self._settle()
+            if isinstance(error, TypeError | AttributeError | RuntimeError):
+                raise ScheduleError(f"this is no state of a ReduceLROnPlateau: {error}") from None
+            raise
+
+    def _read(self, state: dict[str, Any]) -> None:
+        groups = self.optimizer.param_groups
+        for name in _GIVEN:
+            setattr(self, name, plain_copy(state[name]))
+        for name in ("num_bad_epochs", "cooldown_counter"):
+            setattr(self, name, whole(name, state[name], at_least=0))
+        best, default = state["best"], state.get("default_min_lr")
+        finite = best is not None and best not in (math.inf, -math.inf)
+        self.best = number("best", best) if finite else self.mode_worse
+        self.default_min_lr = None if default is None else number("default_min_lr", default)
+        self.min_lrs = [number("min_lrs", lr) for lr in state["min_lrs"]]
+        self._check()
+        self._check_min_lrs()
+        self._follows = "rates" not in state
+        if self._follows:
+            self._take_rates()
+            return
+        self._rates = [number("rates", rate) for rate in state["rates"]]
+        self.base_lrs = [number("base_lrs", base) for base in state["base_lrs"]]
+        if not len(self._rates) == len(self.base_lrs) == len(groups):
+            raise ScheduleError(
+                f"the state has rates={self._rates!r}; the optimizer has {len(groups)} groups"
+            )
+        for group, base in zip(groups, self.base_lrs, strict=True):
+            group["initial_lr"] = base
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}={getattr(self, name)!r}" for name in _GIVEN)
+        kind, optimizer = type(self).__name__, type(self.optimizer).__name__
+        return f"{kind}({optimizer}, {given}, at {self.last_epoch})"

@@ -1,0 +1,193 @@
+# pyright: basic
+"""Drop-in: ``SWALR``, from whatever rate is there to the rate of weight averaging."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from torch.optim import Optimizer
+
+from lehr.errors import ScheduleError, number, whole
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import hold, ramp
+from lehr.torch.binding import Binding, Group, Slot, plain
+from lehr.torch.dropins.base import DropIn, per_group
+from lehr.torch.shared import Change
+
+__all__ = ["SWALR"]
+
+
+class SWALR(DropIn):
+    """Take the rate from where it is to ``swa_lr``, and keep it there, for weight averaging.
+
+    Formula: ``start + (swa_lr - start) * f(min(1, epoch / anneal_epochs))``, where ``start`` is the
+    rate that another scheduler, or none, left in the group before this one's first step, and
+    ``f(u) = (1 - cos(pi * u)) / 2`` or ``f(u) = u``.
+
+    Built, it changes nothing (with ``anneal_epochs=0`` it is at ``swa_lr`` at once); from its first
+    step on it alone speaks. Torch's divides the way done so far out of the rate that is there, at
+    every step; this one remembers the start, in its state too.
+
+    Arguments:
+        optimizer: The optimizer to drive.
+        swa_lr: The rate at the end, at least 0; one for all groups or a list. It is kept in the
+            groups as ``swa_lr``, as torch does, and read from there at the first step.
+        anneal_epochs: Steps on the way, a whole number of at least 0.
+        anneal_strategy: ``"cos"`` or ``"linear"``.
+        last_epoch: The last epoch done, or -1.
+
+    Raises:
+        ValueError: If an argument is out of its range, or a list has the wrong length.
+
+    Example:
+        >>> import torch
+        >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+        >>> scheduler = SWALR(optimizer, swa_lr=0.5, anneal_epochs=2, anneal_strategy="linear")
+        >>> optimizer.step()
+        >>> scheduler.step()
+        >>> scheduler.get_last_lr()
+        [0.75]
+
+    Source: Izmailov et al. (2018), arXiv:1803.05407.
+    """
+
+    _saved = ("anneal_epochs", "_anneal_strategy", "swa_lrs", "starts")
+    _per_group = ("swa_lrs", "starts")
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        swa_lr: float | list[float],
+        anneal_epochs: int = 10,
+        anneal_strategy: Literal["cos", "linear"] = "cos",
+        last_epoch: int = -1,
+    ) -> None:
+        self.swa_lrs = per_group("swa_lr", swa_lr, optimizer)
+        self.anneal_epochs, self._anneal_strategy = anneal_epochs, anneal_strategy
+        self.starts: list[float] = []
+        # Everything is checked before the optimizer is touched.
+        self._shape()
+        self._mark_groups(optimizer)
+        super().__init__(optimizer, last_epoch)
+
+    def _shape(self) -> Schedule:
+        for lr in self.swa_lrs:
+            number("swa_lr", lr, at_least=0)
+        return _left(self.anneal_epochs, self._anneal_strategy)
+
+    def _bind(self, slot: Slot, index: int, group: Group) -> Binding:
+        return Binding(gain=self.starts[index] - self.swa_lrs[index], offset=self.swa_lrs[index])
+
+    def _initial_step(self) -> None:
+        self._under_way = self.last_epoch >= 0
+        left = self._shape()(self.last_epoch + 1)
+        self.starts = [
+            _start(plain(group["lr"]), lr, left)
+            for group, lr in zip(self.optimizer.param_groups, self.swa_lrs, strict=True)
+        ]
+        super()._initial_step()
+
+    def _mark_groups(self, optimizer: Optimizer) -> None:
+        """Write the rates at the end into the groups, where torch keeps them."""
+        for group, lr in zip(optimizer.param_groups, self.swa_lrs, strict=True):
+            group["swa_lr"] = lr
+
+    def _move(self, position: float) -> None:
+        if not self._under_way:
+            # It starts from the rates that are there, and until then it has nothing to say.
+            self._check_free()
+            ratios = self._ratios()
+            rates = (plain(group["lr"]) for group in self.optimizer.param_groups)
+            self.starts = [lr / ratio for lr, ratio in zip(rates, ratios, strict=True)]
+            self.swa_lrs = self._rates_in_groups()
+            self._replan()
+            if position == 0 and self.anneal_epochs > 0:
+                self._attach()
+                self._place(position)
+                self._silent = True
+                return
+        super()._move(position)
+        self._under_way = position > 0
+
+    def _ratios(self) -> list[float]:
+        """Return what of each rate that is there is its own doing: nothing, but at the end."""
+        groups = len(self.optimizer.param_groups)
+        if self.last_epoch < 0 or self.anneal_epochs:
+            return [1.0] * groups
+        known = [track.voice(i, 0.0).ratio for track in self._tracks for i in track.groups]
+        return [ratio or 1.0 for ratio in known] + [1.0] * (groups - len(known))
+
+    def _base_for(self, slot: Slot, index: int, value: float) -> float | None:
+        return None
+
+    def _noticed(self, changes: list[Change]) -> None:
+        """Go on from a rate that was set by hand under way, as torch's does."""
+        for slot, index, value in changes if self._under_way else ():
+            if slot.place == ("lr", None):
+                left = self._shape()(self.last_epoch)
+                self.starts[index] = _start(value, self.swa_lrs[index], left)
+                self._replan()
+
+    def _rates_in_groups(self) -> list[float]:
+        pairs = zip(self.optimizer.param_groups, self.swa_lrs, strict=False)
+        return [plain(group.get("swa_lr", lr)) for group, lr in pairs]
+
+    def _join(self) -> None:
+        """Take in the groups that were added since, with rates at the end of their own."""
+        for group in self.optimizer.param_groups[len(self.starts) :]:
+            self.starts.append(plain(group["lr"]))
+        known = len(self.swa_lrs)
+        for group in self.optimizer.param_groups[known:]:
+            if "swa_lr" not in group and len(set(self.swa_lrs)) > 1:
+                raise ValueError(
+                    f"group {known} was added, but swa_lr={self.swa_lrs!r} is a list for {known} "
+                    "groups; give the new group a swa_lr of its own"
+                )
+            group.setdefault("swa_lr", self.swa_lrs[0])
+            self.swa_lrs.append(number("swa_lr", plain(group["swa_lr"]), at_least=0))
+        super()._join()
+
+    def _resume(self, position: float, step_count: int) -> None:
+        self._under_way = position > 0 or self.anneal_epochs == 0
+        self._mark_groups(self.optimizer)
+        super()._resume(position, step_count)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up a saved position with its parameters and its start; torch's are read as well."""
+        state = dict(state_dict)
+        if "starts" not in state and {"_step_count", "_last_lr", *self._saved[:2]} <= state.keys():
+            # Torch's has counted steps, and has only the rate after the last of them.
+            steps = whole("_step_count", state["_step_count"], at_least=1) - 1
+            left = _left(state["anneal_epochs"], state["_anneal_strategy"])(steps)
+            state["last_epoch"], state["swa_lrs"] = steps, self._rates_in_groups()
+            pairs = zip(state["_last_lr"], state["swa_lrs"], strict=False)
+            state["starts"] = [_start(plain(lr), swa_lr, left) for lr, swa_lr in pairs]
+        super().load_state_dict(state)
+
+    def _check_groups(self) -> None:
+        super()._check_groups()
+        self.swa_lrs = [number("swa_lrs", lr, at_least=0) for lr in self.swa_lrs]
+        self.starts = [number("starts", lr) for lr in self.starts]
+
+    @property
+    def anneal_func(self) -> Any:
+        """How much of the way is done at a share of the time, both from 0 to 1."""
+        way = _left(1, self._anneal_strategy)
+        return lambda t: 1 - way(t)
+
+
+def _left(epochs: Any, strategy: Any) -> Schedule:
+    """Return how much of the way is left: 1 at the start, 0 at the end."""
+    if strategy not in ("cos", "linear"):
+        raise ScheduleError(
+            f"anneal_strategy must be one of 'cos' or 'linear', instead got {strategy!r}"
+        )
+    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 0:
+        raise ScheduleError(f"anneal_epochs must be an int of at least 0, got {epochs!r}")
+    ease = "cosine" if strategy == "cos" else "linear"
+    return ramp(epochs, start=1.0, to=0.0, ease=ease) >> hold()
+
+
+def _start(lr: float, swa_lr: float, left: float) -> float:
+    """Return where a rate came from that has a share of its way left."""
+    return swa_lr + (lr - swa_lr) / left if left else swa_lr

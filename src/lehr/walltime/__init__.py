@@ -1,0 +1,1 @@
+"""Schedules over time that passes: seconds, and seconds mixed with steps."""

@@ -1,0 +1,185 @@
+"""Paths whose parts count in unlike clocks: one part runs, and its entry is marked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any, cast
+
+from lehr.curves.arithmetic import as_number
+from lehr.errors import NeedsClock, NeedsHorizon, ScheduleError, level, number
+from lehr.schedule.base import Reach, Schedule
+from lehr.time.duration import SECONDS, STEPS
+from lehr.walltime.parts import Bounds, Counts, Frame, Node, Walk, foreign
+
+__all__ = ["Chain"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is known of a part before it is entered.
+
+    Attributes:
+        node: The part.
+        nominal: The seconds that it lasts where nothing before it took too long; None where it
+            goes on for ever, or counts steps.
+        start: Where it begins in the run, for what stands behind the open part, else None.
+        stop: Where it ends in the run, from the open part on, else None.
+    """
+
+    node: Node
+    nominal: Fraction | None = None
+    start: Fraction | None = None
+    stop: Fraction | None = None
+
+
+class Chain(Node):
+    """``a >> b`` of parts that count in unlike clocks.
+
+    A part before the open one ends when its own clock says so. The open part ends where what stands
+    behind it must begin, counted back from the run's end. A part that is entered late is hurried,
+    so that the run's end level is reached in time; one that no time is left for is a jump.
+    """
+
+    def __init__(
+        self, parts: Sequence[Schedule], nodes: Sequence[Node], frame: Frame, text: str
+    ) -> None:
+        opened = next((i for i, part in enumerate(parts) if part._reach is not Reach.FIXED), None)
+        self.plans = [_Plan(node) for node in nodes]
+        self._check_room(parts, nodes, frame, text)
+        if opened is None:
+            return
+        part, behind = parts[opened], nodes[opened + 1 :]
+        flexible = part._reach is Reach.FLEXIBLE
+        if frame.length is None:
+            if flexible or behind:
+                raise NeedsHorizon(f"{part} takes what is left of a run: write .over('90min')")
+            return
+        for late, node in zip(parts[opened + 1 :], behind, strict=True):
+            if node.clock == STEPS:
+                raise NeedsClock(
+                    f"{late} counts steps behind {part}, which takes what is left of the time: "
+                    "nobody knows when it must begin; write its length as a time or a share"
+                )
+        taken = sum((node.length or Fraction(0) for node in behind), Fraction(0))
+        stop = max(frame.length - taken, Fraction(0))
+        before = [node.length or Fraction(0) for node in nodes[:opened] if node.clock == SECONDS]
+        nominal = max(stop - sum(before, Fraction(0)), Fraction(0)) if flexible else None
+        self.plans[opened] = _Plan(nodes[opened], nominal, stop=stop)
+        for i, node in enumerate(behind, opened + 1):
+            assert node.length is not None
+            self.plans[i] = _Plan(node, node.length, stop, stop + node.length)
+            stop += node.length
+
+    def _check_room(
+        self, parts: Sequence[Schedule], nodes: Sequence[Node], frame: Frame, text: str
+    ) -> None:
+        strict = any(p._reach is Reach.FLEXIBLE or "%" in repr(p) for p in parts)
+        if frame.length is None or not strict:
+            return
+        taken = sum((n.length or Fraction(0) for n in nodes if n.clock == SECONDS), Fraction(0))
+        if taken > frame.length:
+            raise ScheduleError(
+                f"{text} asks for {as_number(taken)} of {as_number(frame.length)} seconds"
+            )
+
+    def enter(self, at: Counts, entry: float, begin: Counts, room: Fraction | None) -> Walk:
+        return _Chained(self, at, entry, begin)
+
+    def bounds(self, entry: Bounds, room: Fraction | None) -> tuple[Bounds, Bounds]:
+        low, high = math.inf, -math.inf
+        for plan in self.plans:
+            inside, entry = plan.node.bounds(entry, plan.nominal)
+            low, high = min(low, *inside), max(high, *inside)
+        return (low, high), entry
+
+
+class _Chained(Walk):
+    def __init__(self, chain: Chain, at: Counts, entry: float, begin: Counts) -> None:
+        self._plans, self._begin = chain.plans, begin
+        self._go(0, at, entry)
+
+    def _go(self, index: int, at: Counts, entry: float) -> None:
+        """Enter a part."""
+        plan = self._plans[index]
+        node = plan.node
+        self._index, self._entered, self._entry = index, at, entry
+        self._clock, self._stop = node.clock, math.inf
+        if plan.stop is None:
+            self._walk = node.enter(at, entry, self._begin, None)
+            if node.length is not None:
+                self._stop = at.of(node.clock) + as_number(node.length)
+            return
+        # Entered after it should have ended, it ends at once.
+        self._clock, self._stop = SECONDS, max(self._due(plan.stop), at.seconds)
+        left = self._stop - at.seconds
+        nominal = plan.nominal
+        room = Fraction(left) if nominal is None else nominal
+        self._walk = node.enter(at, entry, self._begin, room)
+        if nominal is not None and (plan.start is None or at.seconds > self._due(plan.start)):
+            self._walk = _Hurried(self._walk, at.seconds, left, float(nominal))
+
+    def _due(self, place: Fraction) -> float:
+        """Return the seconds at which a place of the run is meant to come."""
+        return self._begin.seconds + float(place)
+
+    def value(self, now: Counts) -> float:
+        while self._index + 1 < len(self._plans) and now.of(self._clock) >= self._stop:
+            # What comes next begins at the very boundary, not when that was noticed.
+            reached = now.at(self._clock, self._stop)
+            end = self._walk.end
+            entry = self._walk.value(reached) if end is None else end
+            self._go(self._index + 1, reached, entry)
+        return self._walk.value(now)
+
+    def marks(self) -> Any:
+        marks: dict[str, Any] = {
+            "piece": self._index,
+            "entered": {STEPS: self._entered.steps, SECONDS: self._entered.seconds},
+            "level": self._entry,
+        }
+        inside = self._walk.marks()
+        return marks if inside is None else {**marks, "inside": inside}
+
+    def restore(self, marks: Any) -> None:
+        if not isinstance(marks, dict):
+            raise foreign(marks)
+        given = cast("dict[str, Any]", marks)
+        index, entered = given.get("piece"), given.get("entered")
+        if not isinstance(index, int) or isinstance(index, bool) or not isinstance(entered, dict):
+            raise foreign(marks)
+        if not 0 <= index < len(self._plans):
+            raise foreign(marks)
+        counts = cast("dict[str, Any]", entered)
+        steps = number("entered['st']", counts.get(STEPS), at_least=0)
+        seconds = number("entered['s']", counts.get(SECONDS), at_least=0)
+        at = replace(Counts(), seconds=seconds).at(STEPS, steps)
+        self._go(index, at, level("level", given.get("level")))
+        self._walk.restore(given.get("inside"))
+
+
+class _Hurried(Walk):
+    """A part whose time passes faster, as less is left for it than it was meant to last."""
+
+    def __init__(self, walk: Walk, begin: float, left: float, nominal: float) -> None:
+        self._walk, self._begin = walk, begin
+        self._left, self._nominal = left, nominal
+
+    def value(self, now: Counts) -> float:
+        passed = now.seconds - self._begin
+        done = self._nominal
+        if passed < self._left:
+            done = passed * (self._nominal / self._left)
+        return self._walk.value(now.at(SECONDS, self._begin + done))
+
+    @property
+    def end(self) -> float | None:
+        return self._walk.end
+
+    def marks(self) -> Any:
+        return self._walk.marks()
+
+    def restore(self, marks: Any) -> None:
+        self._walk.restore(marks)

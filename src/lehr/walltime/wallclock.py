@@ -1,0 +1,176 @@
+"""Schedules over time that really passes: ``cosine().over("90min")``."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any, Final, NoReturn, cast
+
+from lehr.errors import NeedsClock, ScheduleError, number, whole
+from lehr.schedule.base import Schedule
+from lehr.time.duration import LONGEST, SECONDS, STEPS
+from lehr.walltime.node import Counts, Frame, Walk, node_of
+
+__all__ = ["WallClock"]
+
+_COUNTERS: Final = "counters"
+_MARKS: Final = "marks"
+
+
+class WallClock:
+    """A schedule that follows the time that really passes.
+
+    Its value is not a function of the step: it depends on how long the updates took. So it is no
+    schedule that is asked for steps, but an object that is told of each update, and knows the value
+    for the next one. Parts in seconds and parts in steps may follow each other: in ``warmup(50) >>
+    hold() >> cosine("20s")`` over ``"100s"`` the warmup takes 50 updates, the cosine begins at
+    80 s, and the plateau is what lies between.
+
+    A part ends when its own clock says so. What stands behind the part without a length is counted
+    back from the run's end; entered late, it is hurried so that it ends in time, and where no time
+    is left it is a jump. At its end the run's clock stops.
+
+    Arguments:
+        schedule: With lengths in seconds; and in steps, one after the other with these, or in the
+            factors and summands beside them.
+        clock: Returns seconds, from any zero. Where it goes back, no time has passed.
+        agree: Called at each update with the seconds that this process has counted; returns those
+            that all processes go by, such as the count of rank 0, broadcast. The count never goes
+            back: an answer below it leaves it as it is.
+
+    Raises:
+        NeedsClock: If it mixes seconds and steps where that has no meaning: in a repeat, a slice, a
+            staircase, or in steps behind the part that takes what is left of the time.
+        NeedsHorizon: If it takes what is left, and is over no run: write ``.over("90min")``.
+        ScheduleError: If it does not fit its run, or grows without a bound.
+
+    Example:
+        >>> import lehr
+        >>> seconds = iter([0, 5, 10, 40, 60])
+        >>> wall = WallClock(lehr.linear().over("1min"), clock=lambda: next(seconds))
+        >>> wall.value
+        1.0
+        >>> [round(wall.advance(), 3) for update in range(4)]
+        [0.917, 0.833, 0.333, 0.0]
+        >>> wall.state_dict()
+        {'counters': {'st': 4, 's': 60.0}, 'marks': None}
+    """
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        agree: Callable[[float], float] | None = None,
+    ) -> None:
+        if not isinstance(schedule, Schedule):
+            raise ScheduleError(f"schedule={schedule!r} is no schedule; write cosine().over('1h')")
+        self.schedule = schedule
+        self._clock, self._agree = clock, agree
+        self._node = node_of(schedule, Frame())
+        self._bounds, _ = self._node.bounds((1.0, 1.0), None)
+        if not all(math.isfinite(bound) for bound in self._bounds):
+            raise ScheduleError(
+                f"{schedule} lies between {self._bounds[0]:g} and {self._bounds[1]:g}: what time "
+                "drives needs bounds; write .clip(low, high), or give a formula its low and high"
+            )
+        self._now = Counts()
+        self._walk = self._enter()
+        self._value = self._walk.value(self._now)
+        self._read = self._reading()
+
+    @property
+    def value(self) -> float:
+        """The value that the next update uses."""
+        return self._value
+
+    @property
+    def counters(self) -> dict[str, int | float]:
+        """The updates (``"st"``) and the seconds (``"s"``) that have passed."""
+        return {STEPS: self._now.steps, SECONDS: self._now.seconds}
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Two numbers that all its values lie between, whatever the clock does."""
+        return self._bounds
+
+    def advance(self, steps: int = 1) -> float:
+        """Count updates that were made, and the time since the last count; return the new value.
+
+        Arguments:
+            steps: How many, at least 0.
+
+        Raises:
+            ScheduleError: If it is no whole number, or negative.
+        """
+        steps = whole("steps", steps, at_least=0)
+        reading = self._reading()
+        passed = max(reading - self._read, 0.0)
+        seconds = self._agreed(min(self._now.seconds + passed, float(LONGEST)))
+        now = Counts(self._now.steps + steps, seconds)
+        value = self._walk.value(now)
+        if not math.isfinite(value):
+            raise ScheduleError(f"{self.schedule} has no finite value after {seconds} s")
+        self._read, self._now, self._value = reading, now, value
+        return value
+
+    def skip(self) -> None:
+        """Leave out the time since the last count: an evaluation, a checkpoint, a pause."""
+        self._read = self._reading()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the counters and the marks, as plain values for JSON.
+
+        The marks say which piece runs, and the counters and the level at which it was entered; they
+        are None where the counters say it all. Time until the state is loaded is left out.
+        """
+        return {_COUNTERS: self.counters, _MARKS: self._walk.marks()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where a state was saved; its time begins to count now.
+
+        Raises:
+            ScheduleError: If it is no state of this schedule. Then nothing has changed.
+        """
+        if not isinstance(state, dict) or set(state) != {_COUNTERS, _MARKS}:
+            raise ScheduleError(f"state={str(state)[:80]} must have the keys counters and marks")
+        counters = cast("dict[str, Any]", state[_COUNTERS])
+        if not isinstance(counters, dict) or set(counters) != {STEPS, SECONDS}:
+            raise ScheduleError(f"counters={str(counters)[:80]} must have the keys st and s")
+        steps = whole("counters['st']", counters[STEPS], at_least=0)
+        seconds = number("counters['s']", counters[SECONDS], at_least=0, at_most=LONGEST)
+        now, walk = Counts(steps, seconds), self._enter()
+        walk.restore(state[_MARKS])
+        value = walk.value(now)
+        self._now, self._walk, self._value = now, walk, value
+        self._read = self._reading()
+
+    def seek(self, step: int) -> NoReturn:
+        """Refuse: how much time a step stands for is not known."""
+        raise NeedsClock(
+            f"step {step}: {self.schedule} follows the time that passes, so that no step has a "
+            "value; load a state that was saved there, with load_state_dict(state)"
+        )
+
+    def __call__(self, t: Any) -> NoReturn:
+        self.seek(t)
+
+    def __repr__(self) -> str:
+        return f"WallClock({self.schedule!r})"
+
+    def _enter(self) -> Walk:
+        return self._node.enter(Counts(), 1.0, Counts(), None)
+
+    def _reading(self) -> float:
+        reading = float(self._clock())
+        # A clock that gives no number has not moved.
+        return reading if math.isfinite(reading) else getattr(self, "_read", 0.0)
+
+    def _agreed(self, seconds: float) -> float:
+        if self._agree is None:
+            return seconds
+        agreed = float(self._agree(seconds))
+        if not self._now.seconds <= agreed <= LONGEST:
+            return self._now.seconds
+        return agreed
