@@ -11,97 +11,18 @@ schedule goes with which optimizer.
 """
 
 from lehr.catalogue import ENTRIES, RULES, Entry, Rule, RuleEntry, find, find_rule
-from lehr.catalogue.cyclic import (
-    cyclic,
-    exp_range,
-    triangular,
-    triangular2,
-    warm_restarts,
-)
-from lehr.catalogue.decay.cosines import (
-    cosine_power,
-    k_decay_cosine,
-    mirror_cosine,
-    quarter_cosine,
-    second_half_cosine,
-    soft_cosine,
-)
-from lehr.catalogue.decay.curves import (
-    chebyshev,
-    complement_power,
-    exp_hyperbolic,
-    hyperbolic,
-    k_decay,
-    normalised_exponential,
-    rex,
-    tanh_decay,
-)
-from lehr.catalogue.decay.elementary import (
-    constant,
-    cosine,
-    exponential,
-    geometric,
-    inverse,
-    linear,
-    multistep,
-    piecewise_constant,
-    polynomial,
-    step,
-)
-from lehr.catalogue.decay.powers import (
-    inverse_sqrt,
-    noam,
-    power_law,
-    power_scheduler,
-    relative_step,
-)
-from lehr.catalogue.derived import (
-    proportional,
-    range_ramp,
-    swa,
-)
-from lehr.catalogue.feedback import (
-    dlrs,
-    greedy,
-    plateau,
-)
-from lehr.catalogue.perturbed import noise
-from lehr.catalogue.phases import (
-    one_cycle,
-    one_cycle_inverse,
-    one_cycle_momentum,
-    piecewise,
-    slanted_triangular,
-    trapezoid,
-    wsd,
-)
-from lehr.catalogue.plans import (
-    cosine_linear,
-    cosine_then_floor,
-    flat_cosine,
-    infinite,
-    power_cooldown,
-    rewarm_cycles,
-    wsd_s,
-)
-from lehr.catalogue.restarts import (
-    hard_restarts,
-    linear_cycles,
-    polynomial_cycle,
-    restart_list,
-    warmup_restarts,
-)
-from lehr.catalogue.untuned import radam_warmup, untuned_exponential, untuned_linear
-from lehr.catalogue.warmup import (
-    complement_warmup,
-    constant_factor,
-    cosine_warmup,
-    exponential_warmup,
-    inverse_warmup,
-    log_warmup,
-    power_warmup,
-    warmup,
-)
+from lehr.catalogue import cyclic as _cyclic
+from lehr.catalogue import decay as _decay
+from lehr.catalogue import derived as _derived
+from lehr.catalogue import feedback as _feedback
+from lehr.catalogue import phases as _phases
+from lehr.catalogue import warmup as _warmup
+from lehr.catalogue.cyclic import *  # noqa: F403
+from lehr.catalogue.decay import *  # noqa: F403
+from lehr.catalogue.derived import *  # noqa: F403
+from lehr.catalogue.feedback import *  # noqa: F403
+from lehr.catalogue.phases import *  # noqa: F403
+from lehr.catalogue.warmup import *  # noqa: F403
 from lehr.check import Finding, check
 from lehr.curves.easing import Ease
 from lehr.curves.functions import register
@@ -134,84 +55,12 @@ __all__ = [
     "ramp",
     "table",
     "formula",
-    # the catalogue
-    "constant",
-    "step",
-    "multistep",
-    "piecewise_constant",
-    "exponential",
-    "inverse",
-    "linear",
-    "polynomial",
-    "cosine",
-    "geometric",
-    "normalised_exponential",
-    "complement_power",
-    "k_decay",
-    "tanh_decay",
-    "rex",
-    "hyperbolic",
-    "exp_hyperbolic",
-    "chebyshev",
-    "cosine_power",
-    "k_decay_cosine",
-    "quarter_cosine",
-    "second_half_cosine",
-    "mirror_cosine",
-    "soft_cosine",
-    "warmup",
-    "constant_factor",
-    "exponential_warmup",
-    "log_warmup",
-    "cosine_warmup",
-    "power_warmup",
-    "complement_warmup",
-    "inverse_warmup",
-    "untuned_linear",
-    "untuned_exponential",
-    "radam_warmup",
-    "noam",
-    "inverse_sqrt",
-    "power_law",
-    "power_scheduler",
-    "relative_step",
-    "warm_restarts",
-    "triangular",
-    "triangular2",
-    "exp_range",
-    "cyclic",
-    "hard_restarts",
-    "restart_list",
-    "warmup_restarts",
-    "linear_cycles",
-    "polynomial_cycle",
-    "trapezoid",
-    "one_cycle",
-    "wsd",
-    "slanted_triangular",
-    "one_cycle_inverse",
-    "piecewise",
-    "one_cycle_momentum",
-    "flat_cosine",
-    "wsd_s",
-    "rewarm_cycles",
-    "power_cooldown",
-    "cosine_linear",
-    "cosine_then_floor",
-    "infinite",
-    "swa",
-    "proportional",
-    "noise",
-    "range_ramp",
     # time that passes
     "WallClock",
+    # the catalogue
     "ENTRIES",
     "Entry",
     "find",
-    # feedback rules
-    "plateau",
-    "greedy",
-    "dlrs",
     "RULES",
     "Rule",
     "RuleEntry",
@@ -237,3 +86,11 @@ __all__ = [
     "Translation",
     "__version__",
 ]
+
+# The schedules and the feedback rules, by the `__all__` of their families.
+__all__ += _decay.__all__
+__all__ += _warmup.__all__
+__all__ += _cyclic.__all__
+__all__ += _phases.__all__
+__all__ += _derived.__all__
+__all__ += _feedback.__all__

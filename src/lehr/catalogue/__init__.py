@@ -1,23 +1,13 @@
-"""The catalogue: every named schedule, a kind a file.
+"""The catalogue: every named schedule, a folder for each family, kin in one file.
 
 An entry is a function of a few lines of algebra together with its formula, its paper and its names
-elsewhere. To add one, write it into its family's file under :func:`entry`; everything else reads
-:data:`ENTRIES`. Rules that follow a metric rather than the time are in :data:`RULES`.
+in other libraries. To add one, write it under :func:`entry` into the file of its kin and add its
+name to that file's ``__all__``; everything else reads :data:`ENTRIES`. Rules that follow a metric
+rather than time are in :data:`RULES`.
 """
 
 # The order in which the families are read is the order in which they are listed.
-from lehr.catalogue import (  # noqa: I001
-    decay,
-    warmup,
-    untuned,
-    cyclic,
-    restarts,
-    phases,
-    plans,
-    derived,
-    perturbed,
-    feedback,
-)
+from lehr.catalogue import decay, warmup, cyclic, phases, derived, feedback  # noqa: I001
 from lehr.catalogue.registry import (
     ENTRIES,
     RULES,
@@ -47,11 +37,7 @@ __all__ = [
     "feedback",
     "find",
     "find_rule",
-    "perturbed",
     "phases",
-    "plans",
-    "restarts",
     "rule",
-    "untuned",
     "warmup",
 ]

@@ -1,9 +1,9 @@
-"""What an entry of the catalogue is, and the registers of them all.
+"""Entries of the catalogue, and the two registers that hold them.
 
-A schedule's function is registered by :func:`entry`, which is all that it takes to appear in
-``lehr list``, in the documentation, in the pictures, in ``lehr compare`` and in the property tests.
-A feedback rule, which is no function of time, is registered by :func:`rule` in a register of its
-own.
+:func:`entry` registers a schedule's function: it then appears in ``lehr list``, in the
+documentation, in the pictures, in ``lehr compare`` and in the property tests. The ``__all__`` of
+its file makes it ``lehr.<name>``; nothing else has to be changed. :func:`rule` registers a feedback
+rule, which depends on a metric rather than on time, in a register of its own.
 """
 
 from __future__ import annotations

@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Final
 
-from lehr.catalogue.cyclic import warm_restarts
+from lehr.catalogue.cyclic import polynomial_cycle, warm_restarts
 from lehr.catalogue.decay.elementary import exponential, inverse
-from lehr.catalogue.restarts import polynomial_cycle
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold

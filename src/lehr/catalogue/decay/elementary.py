@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from lehr.catalogue.registry import Paper, With, entry
 from lehr.errors import ScheduleError, number, several
+from lehr.schedule import sequence
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import Law, hold, ramp
 from lehr.time.duration import Duration, DurationLike
@@ -153,10 +154,15 @@ def _jumps(name: str, when: Sequence[DurationLike], values: Sequence[float]) -> 
     for before, after in itertools.pairwise(times):
         if before.unit == after.unit and after.amount < before.amount:
             raise ScheduleError(f"{name}={list(when)!r} must be in rising order")
-    path = hold(at=values[-1])
-    for count in reversed(range(len(times))):
-        path = hold(begins[count + 1] - begins[count], at=values[count]) >> path
-    return path
+    stretches = [after - before for before, after in zip(begins, times, strict=False)]
+    parts = [hold(steps, at=value) for steps, value in zip(stretches, values, strict=False)]
+    return joined([*parts, hold(at=values[-1])])
+
+
+def joined(parts: Iterable[Schedule]) -> Schedule:
+    """Return schedules one after the other; there is at least one."""
+    first, *rest = parts
+    return sequence.Sequence((first, *rest)) if rest else first
 
 
 @entry(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from lehr.catalogue.common import between, joined
-from lehr.catalogue.decay.elementary import cosine, inverse, linear, polynomial
+from lehr.catalogue.cyclic.triangles import between
+from lehr.catalogue.decay.elementary import cosine, inverse, joined, linear, polynomial
 from lehr.catalogue.registry import Paper, With, entry
-from lehr.catalogue.warmup import warmup as _warmup
+from lehr.catalogue.warmup.elementary import warmup as _warmup
 from lehr.errors import ScheduleError, level, number, several, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
@@ -19,6 +19,7 @@ __all__ = [
     "linear_cycles",
     "polynomial_cycle",
     "restart_list",
+    "warm_restarts",
     "warmup_restarts",
 ]
 
@@ -28,6 +29,50 @@ _SGDR = Paper(
     "SGDR: Stochastic Gradient Descent with Warm Restarts",
     "1608.03983",
 )
+
+
+@entry(
+    "cyclic",
+    formula=r"\eta_t = \eta_f + \tfrac12 (\eta_0 - \eta_f) \, d^{\,i} "
+    r"(1 + \cos(\pi T_{cur} / T_i)), \quad T_i = T_0 \, T_{mult}^{\,i}",
+    paper=_SGDR,
+    aliases=("CosineAnnealingWarmRestarts", "CosineDecayRestarts", "SGDR"),
+    example=With("25%"),
+)
+def warm_restarts(
+    T_0: DurationLike,
+    T_mult: float = 1,
+    *,
+    decay: float = 1.0,
+    cycles: int | None = None,
+    floor: float = 0.0,
+    peak: float = 1.0,
+) -> Schedule:
+    """Cosine down, then back to the peak at once, again and again.
+
+    Formula: in cycle ``i`` (from 0), ``n`` steps after it began,
+    ``floor + (peak - floor) * decay**i * (1 + cos(pi * n / T_i)) / 2`` with
+    ``T_i = T_0 * T_mult**i``.
+
+    Arguments:
+        T_0: The length of the first cycle.
+        T_mult: Each cycle's length over that of the one before, greater than 0.
+        decay: Each peak's height above the floor over that of the one before, greater than 0.
+        cycles: How many, after which it holds the floor; without it, as many as there is room for.
+        floor: The level that each cycle goes down to.
+        peak: The level that the first begins at.
+
+    Raises:
+        ScheduleError: If ``peak`` equals ``floor``, or a factor is not positive.
+
+    Example:
+        >>> s = warm_restarts(10, T_mult=2, decay=0.5)
+        >>> [round(s(t), 6) for t in (0, 5, 10, 20, 30)]
+        [1.0, 0.5, 0.5, 0.25, 0.25]
+    """
+    number("T_mult", T_mult, above=0)
+    number("decay", decay, above=0)
+    return between(cosine(T_0).repeat(cycles, stretch=T_mult, scale=decay), floor, peak)
 
 
 @entry(

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from lehr.catalogue.registry import Paper, With, entry
-from lehr.catalogue.warmup import UNTUNED, exponential_warmup, warmup
+from lehr.catalogue.warmup.elementary import UNTUNED, exponential_warmup, warmup
 from lehr.curves import functions
 from lehr.curves.arithmetic import Arithmetic, scalars
 from lehr.errors import number

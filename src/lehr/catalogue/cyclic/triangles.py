@@ -5,67 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
-from lehr.catalogue.common import between
-from lehr.catalogue.decay.elementary import cosine, exponential, linear
+from lehr.catalogue.decay.elementary import exponential, linear
 from lehr.catalogue.registry import Paper, With, entry
-from lehr.catalogue.warmup import warmup
-from lehr.errors import ScheduleError, number
+from lehr.catalogue.warmup.elementary import warmup
+from lehr.errors import ScheduleError, level, number
 from lehr.schedule.base import Schedule
-from lehr.schedule.leaves import PerCycle, formula
+from lehr.schedule.leaves import formula
 from lehr.time.duration import Duration, DurationLike
 
-__all__ = ["PerCycle", "cyclic", "exp_range", "triangular", "triangular2", "warm_restarts"]
+__all__ = ["cyclic", "exp_range", "triangular", "triangular2"]
 
 _CLR = Paper("Smith", 2015, "Cyclical Learning Rates for Training Neural Networks", "1506.01186")
-
-
-@entry(
-    "cyclic",
-    formula=r"\eta_t = \eta_f + \tfrac12 (\eta_0 - \eta_f) \, d^{\,i} "
-    r"(1 + \cos(\pi T_{cur} / T_i)), \quad T_i = T_0 \, T_{mult}^{\,i}",
-    paper=Paper(
-        "Loshchilov and Hutter",
-        2016,
-        "SGDR: Stochastic Gradient Descent with Warm Restarts",
-        "1608.03983",
-    ),
-    aliases=("CosineAnnealingWarmRestarts", "CosineDecayRestarts", "SGDR"),
-    example=With("25%"),
-)
-def warm_restarts(
-    T_0: DurationLike,
-    T_mult: float = 1,
-    *,
-    decay: float = 1.0,
-    cycles: int | None = None,
-    floor: float = 0.0,
-    peak: float = 1.0,
-) -> Schedule:
-    """Cosine down, then back to the peak at once, again and again.
-
-    Formula: in cycle ``i`` (from 0), ``n`` steps after it began,
-    ``floor + (peak - floor) * decay**i * (1 + cos(pi * n / T_i)) / 2`` with
-    ``T_i = T_0 * T_mult**i``.
-
-    Arguments:
-        T_0: The length of the first cycle.
-        T_mult: Each cycle's length over that of the one before, greater than 0.
-        decay: Each peak's height above the floor over that of the one before, greater than 0.
-        cycles: How many, after which it holds the floor; without it, as many as there is room for.
-        floor: The level that each cycle goes down to.
-        peak: The level that the first begins at.
-
-    Raises:
-        ScheduleError: If ``peak`` equals ``floor``, or a factor is not positive.
-
-    Example:
-        >>> s = warm_restarts(10, T_mult=2, decay=0.5)
-        >>> [round(s(t), 6) for t in (0, 5, 10, 20, 30)]
-        [1.0, 0.5, 0.5, 0.25, 0.25]
-    """
-    number("T_mult", T_mult, above=0)
-    number("decay", decay, above=0)
-    return between(cosine(T_0).repeat(cycles, stretch=T_mult, scale=decay), floor, peak)
 
 
 @entry(
@@ -250,3 +200,14 @@ def cycle_scale(
 
 def _triangles(up: DurationLike, down: DurationLike | None) -> Schedule:
     return warmup(up) >> linear(up if down is None else down)
+
+
+def between(shape: Schedule, floor: float, peak: float) -> Schedule:
+    """Map a shape that lives between 0 and 1 to the levels of the user."""
+    floor, peak = level("floor", floor), level("peak", peak)
+    if floor == peak:
+        raise ScheduleError(f"floor={floor} and peak={peak} are equal; write constant({floor})")
+    number("peak - floor", peak - floor)
+    if peak - floor != 1:
+        shape = shape * (peak - floor)
+    return shape + floor if floor else shape

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Literal
 
-from lehr.catalogue.common import joined
 from lehr.catalogue.decay.elementary import inverse
 from lehr.catalogue.registry import Paper, With, entry
 from lehr.curves.easing import Ease, EaseLike
-from lehr.errors import ScheduleError, level, number, several, whole
+from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
 from lehr.time.duration import Duration, DurationLike
@@ -20,7 +18,6 @@ __all__ = [
     "one_cycle",
     "one_cycle_inverse",
     "one_cycle_momentum",
-    "piecewise",
     "slanted_triangular",
     "trapezoid",
     "wsd",
@@ -341,56 +338,3 @@ def _stairs(ramp: Schedule, length: Duration, name: str, count: int | None) -> S
     if count is None:
         return ramp
     return ramp.every(Duration(length.amount / whole(name, count, at_least=1), length.unit))
-
-
-@entry(
-    "phases",
-    formula=r"\eta_t = v_i + (v_{i + 1} - v_i) \, "
-    r"\mathrm{rise}\left(\frac{t - t_i}{t_{i + 1} - t_i}\right), \quad t_i \le t < t_{i + 1}",
-    aliases=(
-        "piecewise_interpolate_schedule",
-        "PiecewiseLinear",
-        "combine_scheds",
-        "SequentialScheduler",
-    ),
-    example=With([("0%", 0.1), ("20%", 1.0), ("60%", 0.3), ("100%", 0.0)]),
-)
-def piecewise(
-    points: Sequence[tuple[DurationLike, float]], *, ease: EaseLike = "linear"
-) -> Schedule:
-    """Through any points: from each one to the next by an ease.
-
-    Formula: from ``v[i]`` at ``t[i]`` to ``v[i + 1]`` at ``t[i + 1]``; the first value before the
-    first point, the last one after the last.
-
-    Values that jump instead are :func:`piecewise_constant`; for another ease in each stretch, write
-    ``ramp(...) >> ramp(...)``.
-
-    Arguments:
-        points: Pairs of a time and a value, the times in order and in one unit.
-        ease: How it moves from each point to the next.
-
-    Raises:
-        ScheduleError: If there is no point, or the times are not in order or not in one unit.
-
-    Example:
-        >>> s = piecewise([(0, 0.0), (10, 1.0), (30, 0.5)])
-        >>> [s(t) for t in (0, 5, 10, 20, 30, 99)]
-        [0.0, 0.5, 1.0, 0.75, 0.5, 0.5]
-    """
-    given = [several("points", point) for point in several("points", points)]
-    if not given or any(len(pair) != 2 for pair in given):
-        raise ScheduleError(
-            f"points={points!r} must be pairs of a time and a value, at least one, such as "
-            "[(0, 1.0), (100, 0.1)]"
-        )
-    times = [Duration.of(time, "points") for time, _ in given]
-    values = [level("points", value) for _, value in given]
-    parts = [hold(times[0], at=values[0])]
-    pairs = list(zip(times, values, strict=True))
-    for (begin, start), (end, to) in itertools.pairwise(pairs):
-        if begin.unit == end.unit and end.amount < begin.amount:
-            raise ScheduleError(f"points={list(points)!r} must be in rising order of time")
-        steps = end - begin
-        parts.append(hold(steps) if start == to else ramp(steps, start=start, to=to, ease=ease))
-    return joined(parts)

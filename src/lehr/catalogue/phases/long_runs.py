@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lehr.catalogue.common import joined
-from lehr.catalogue.decay.elementary import cosine, geometric
+from lehr.catalogue.decay.elementary import cosine, geometric, joined
 from lehr.catalogue.decay.powers import power_law
 from lehr.catalogue.registry import Paper, With, entry
-from lehr.catalogue.warmup import warmup as _warmup
+from lehr.catalogue.warmup.elementary import warmup as _warmup
 from lehr.curves.easing import EaseLike
 from lehr.errors import ScheduleError, level, several, whole
 from lehr.schedule.base import Schedule
