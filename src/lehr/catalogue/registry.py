@@ -111,9 +111,12 @@ class Entry(_Listed):
 
     Arguments:
         make_momentum: Builds the momentum that belongs to it, or None.
+        writes_out: The argument that counts parts which the function writes out one by one, or
+            None: a text bounds it, as it could ask for millions in a few characters.
     """
 
     make_momentum: Callable[[], Schedule] | None = None
+    writes_out: str | None = None
 
     @property
     def example(self) -> Schedule:
@@ -162,6 +165,7 @@ def entry(
     paper: Paper | None = None,
     aliases: tuple[str, ...] = (),
     momentum: Callable[[], Schedule] | None = None,
+    writes_out: str | None = None,
 ) -> Callable[[F], F]:
     """Register the function below as an entry; see :class:`Entry` for the arguments."""
 
@@ -178,6 +182,7 @@ def entry(
             aliases=aliases,
             arguments=example,
             make_momentum=momentum,
+            writes_out=writes_out,
         )
         return function
 

@@ -1,7 +1,7 @@
-"""The first look at a text: only the notation's own marks, and not too many of them.
+"""The first pass over a text: it has only marks of the notation, and not too many of them.
 
-After it, Python's own parser meets nothing that makes it deep or slow: no foreign operators, no
-keywords, no long numbers, no escapes, brackets that match.
+So Python's own parser gets nothing that makes it deep or slow: no foreign operators, no keywords,
+no long numbers, no escapes, brackets that match.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from lehr.schedule.problem import ParseError, show
 __all__ = ["scan"]
 
 _TOKEN = re.compile(
-    r"""(?P<space>[ \t\r\n]+)
+    r"""(?P<space>[ \t\r\n]+|\#[^\r\n]*)
     |(?P<string>'[^'\\\n]*'|"[^"\\\n]*")
     |(?P<number>(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d[\d_]*)?)
     |(?P<name>[A-Za-z_]\w*)
@@ -29,6 +29,7 @@ _TOKEN = re.compile(
 )
 
 _LONGEST: Final = {"string": 200, "number": 40, "name": 80}
+_MOST_MARKS: Final = 100_000
 _MOST_OPERATORS: Final = 2_000
 _MOST_BRACKETS: Final = 100
 _MOST_SIGNS: Final = 8
@@ -37,17 +38,21 @@ _WORDS: Final = frozenset(keyword.kwlist) - {"None", "True", "False"}
 Refuse = Callable[[str, int], ParseError]
 
 
-def scan(text: str, refuse: Refuse) -> None:
+def scan(text: str, refuse: Refuse) -> str:
     """Check every mark of a text.
 
     Arguments:
-        text: What was given.
+        text: The text of a schedule.
         refuse: Makes the error from a message and a place.
 
+    Returns:
+        The same on one line, with spaces for comments: each mark keeps its place.
+
     Raises:
-        ParseError: At the first mark that does not belong, or that is one too many.
+        ParseError: At the first mark that is not part of the notation, or that is one too many.
     """
     scanner = _Scanner(text, refuse)
+    flat: list[str] = []
     at = 0
     while at < len(text):
         match = _TOKEN.match(text, at)
@@ -55,21 +60,26 @@ def scan(text: str, refuse: Refuse) -> None:
         if match is None or kind is None or kind == "foreign":
             raise scanner.foreign(at)
         scanner.take(kind, match[0], at)
+        flat.append(" " * len(match[0]) if kind == "space" else match[0])
         at = match.end()
     scanner.finish()
+    return "".join(flat)
 
 
 class _Scanner:
     def __init__(self, text: str, refuse: Refuse) -> None:
         self._text, self._refuse = text, refuse
         self._open: list[tuple[str, int]] = []
-        self._operators = self._signs = 0
+        self._marks = self._operators = self._signs = 0
         self._previous, self._previous_at, self._touches = "", 0, False
 
     def take(self, kind: str, token: str, at: int) -> None:
         if kind == "space":
             self._touches = False
             return
+        self._marks += 1
+        if self._marks > _MOST_MARKS:
+            raise self._refuse(f"more than {_MOST_MARKS} words, numbers and marks", at)
         if len(token) > _LONGEST.get(kind, len(token)):
             raise self._refuse(
                 f"a {kind} of {len(token)} characters; at most {_LONGEST[kind]} are read", at
@@ -118,7 +128,8 @@ class _Scanner:
             raise self._refuse(f"{token!r} has no meaning in a schedule", at)
 
     def _take_operator(self, token: str, at: int) -> None:
-        self._operators += 1
+        # A sign before a number is not one of a chain.
+        self._operators += token != "-" or self._previous not in ("", "open", "operator", "mark")
         self._signs += 1
         if self._operators > _MOST_OPERATORS:
             raise self._refuse(f"more than {_MOST_OPERATORS} operators", at)

@@ -1,4 +1,4 @@
-"""Texts, read as schedules by walking Python's syntax tree; nothing is ever run."""
+"""Reading a schedule from its text by walking Python's syntax tree; nothing is ever run."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ from lehr.catalogue import ENTRIES, RULES
 from lehr.catalogue.phases import one_cycle_momentum
 from lehr.errors import ScheduleError
 from lehr.notation.scan import scan
+from lehr.notation.work import MOST_PARTS, Budget
 from lehr.schedule import leaves
 from lehr.schedule.base import Schedule
 from lehr.schedule.problem import ParseError, argument_of, excerpt, show, suggest
 from lehr.schedule.sequence import Sequence
 from lehr.schedule.times import Slice
-from lehr.schedule.tree_values import DEEPEST, members, read
+from lehr.schedule.tree_values import DEEPEST, read
 from lehr.time.duration import DurationLike
 
 __all__ = ["parse"]
 
-_LONGEST: Final = 100_000
-_MOST_PARTS: Final = 2**12
+_LONGEST: Final = 1_000_000
+_DEEPEST_ARGUMENT: Final = 3
+"""How deeply the arguments of the innermost schedule are nested: a list of pairs of numbers."""
 _METHODS: Final[dict[str, Callable[..., Schedule]]] = {
     "repeat": Schedule.repeat,
     "every": Schedule.every,
@@ -38,42 +40,50 @@ def parse(text: str) -> Schedule:
 
     The text is what one would type: functions of the catalogue and the leaves ``hold``, ``ramp``,
     ``table`` and ``formula`` (``lehr.`` before them is allowed), the operators ``>> * + - /``,
-    slices, and the methods ``repeat``, ``every``, ``clip`` and ``over``. It is never evaluated. It
-    may stand on several lines.
+    slices, and the methods ``repeat``, ``every``, ``clip`` and ``over``. Lists and tuples mean the
+    same. The text may have several lines, and comments that begin with ``#``. It is never
+    evaluated.
 
     Arguments:
-        text: At most 100,000 characters.
+        text: At most 1,000,000 characters that build at most 2,000 parts.
 
     Raises:
-        ParseError: If it is no schedule; the message points at the place.
+        ParseError: If it is not a schedule, or too much of one; the message points at the place.
 
     Example:
         >>> parse("warmup(100) >> cosine('50%', to=0.1)").over(1000)(600)
         0.1
+        >>> s = parse('''
+        ...     warmup(100)  # the usual
+        ...     >> piecewise([(0, 1.0), (300, 1.0), (900, 0.1)])
+        ... ''')
+        >>> s(400), s(1000)
+        (1.0, 0.1)
     """
     if not isinstance(text, str):
         raise ParseError(f"a schedule is read from a text, not from {show(text)}")
-    return _Reader(text).read()
+    return _TextReader(text).read()
 
 
 @dataclass(frozen=True)
-class _At:
+class _TextPlace:
     """A place in a text: a node of its syntax tree."""
 
-    reader: _Reader
+    reader: _TextReader
     node: ast.AST
 
     def error(self, message: str) -> ParseError:
         return self.reader.refuse(message, self.reader.start(self.node))
 
-    def item(self, index: int) -> _At:
-        assert isinstance(self.node, ast.List)
-        return _At(self.reader, self.node.elts[index])
+    def item(self, index: int) -> _TextPlace:
+        assert isinstance(self.node, ast.List | ast.Tuple)
+        return _TextPlace(self.reader, self.node.elts[index])
 
 
-class _Reader:
+class _TextReader:
     def __init__(self, text: str) -> None:
         self._text = text
+        self._budget = Budget()
 
     def refuse(self, message: str, at: int) -> ParseError:
         return ParseError(f"{message}\n{excerpt(self._text, at)}", at)
@@ -88,10 +98,9 @@ class _Reader:
         text = self._text
         if len(text) > _LONGEST:
             raise ParseError(f"a text of {len(text)} characters; at most {_LONGEST} are read", 0)
-        scan(text, self.refuse)
-        if not text.strip():
+        flat = scan(text, self.refuse)
+        if not flat.strip():
             raise self.refuse("the text is empty; write cosine()", 0)
-        flat = text.translate({ord("\n"): " ", ord("\r"): " "})
         try:
             # In brackets, so that it may begin with spaces and go over several lines.
             tree = ast.parse(f"({flat})", mode="eval").body
@@ -109,10 +118,10 @@ class _Reader:
         return value
 
     def _error(self, node: ast.AST, message: str) -> ParseError:
-        return _At(self, node).error(message)
+        return _TextPlace(self, node).error(message)
 
     def _value(self, node: ast.expr, depth: int) -> Any:
-        if depth > DEEPEST:
+        if depth > DEEPEST + _DEEPEST_ARGUMENT:
             raise self._error(node, f"the schedule is nested more than {DEEPEST} deep")
         method = getattr(self, f"_{type(node).__name__.lower()}", None)
         if method is None:
@@ -126,8 +135,10 @@ class _Reader:
             return node.value
         raise self._error(node, "this is not part of the notation")
 
-    def _list(self, node: ast.List, depth: int) -> list[Any]:
+    def _list(self, node: ast.List | ast.Tuple, depth: int) -> list[Any]:
         return [self._value(item, depth) for item in node.elts]
+
+    _tuple = _list
 
     def _unaryop(self, node: ast.UnaryOp, depth: int) -> Any:
         value = self._value(node.operand, depth)
@@ -160,7 +171,7 @@ class _Reader:
             raise self._error(node.right, "a schedule cannot divide: write a number")
         for side, value in ((node.left, left), (node.right, right)):
             if not isinstance(value, Schedule):
-                read(float, value, "operand", _At(self, side))
+                read(float, value, "operand", _TextPlace(self, side))
         return self._build(node.right, lambda: _COMBINE[type(node.op)](left, right))
 
     def _sequence(self, node: ast.BinOp, depth: int) -> Schedule:
@@ -184,7 +195,7 @@ class _Reader:
         for name, end in (("start", cut.lower), ("stop", cut.upper)):
             value = None if end is None else self._value(end, depth)
             if end is not None and value is not None:
-                ends[name] = read(DurationLike, value, name, _At(self, end))
+                ends[name] = read(DurationLike, value, name, _TextPlace(self, end))
         return self._build(cut, lambda: Slice(inner, **ends))
 
     # ----- calls --------------------------------------------------------------------------------
@@ -222,21 +233,18 @@ class _Reader:
         inner: tuple[Schedule, ...],
         depth: int,
     ) -> Schedule:
-        hints = _hints(function)
+        hints, entry = _hints(function), ENTRIES.get(function.__name__)
+        writes_out = entry.writes_out if entry and not inner else None
         nodes = self._bind(node, function, skip=len(inner))
         given: dict[str, Any] = {}
         for name, argument in nodes.items():
             value = self._value(argument, depth)
             hint = hints.get(name, Any)
-            if not inner and name != "steps" and _counts(hint):
-                self._check_count(value, name, argument)
-            given[name] = read(hint, value, name, _At(self, argument))
+            if name == writes_out and isinstance(value, int) and value > MOST_PARTS:
+                message = f"{name}={show(value)} is too large; a text builds {MOST_PARTS} parts"
+                raise self._error(argument, message)
+            given[name] = read(hint, value, name, _TextPlace(self, argument))
         return self._build(node.func, lambda: function(*inner, **given), nodes)
-
-    def _check_count(self, value: Any, name: str, node: ast.expr) -> None:
-        # What a function of the catalogue counts, it writes out: so many parts, or so many values.
-        if isinstance(value, int) and value > _MOST_PARTS:
-            raise self._error(node, f"{name}={value} is too large; at most {_MOST_PARTS} is read")
 
     def _bind(
         self, node: ast.Call, function: Callable[..., Schedule], skip: int
@@ -273,12 +281,14 @@ class _Reader:
     ) -> Schedule:
         """Build a schedule, and point at what lehr refuses: at the argument where it names one."""
         try:
-            return build()
+            schedule = build()
+            self._budget.take(schedule)
         except ScheduleError as error:
             culprit = (arguments or {}).get(argument_of(error) or "", node)
             raise self._error(culprit, str(error)) from None
         except ArithmeticError:
             raise self._error(node, "these numbers are too large or too small") from None
+        return schedule
 
 
 _COMBINE: Final[dict[type[ast.operator], Callable[[Any, Any], Schedule]]] = {
@@ -291,10 +301,6 @@ _COMBINE: Final[dict[type[ast.operator], Callable[[Any, Any], Schedule]]] = {
 
 def _is_operand(value: Any) -> bool:
     return isinstance(value, Schedule | int | float) and not isinstance(value, bool)
-
-
-def _counts(hint: Any) -> bool:
-    return int in members(hint) and float not in members(hint)
 
 
 def _functions() -> dict[str, Callable[..., Schedule]]:

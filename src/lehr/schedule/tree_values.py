@@ -82,11 +82,20 @@ def read(hint: Any, value: Any, name: str, place: Place) -> Any:
 def _read_list(hint: Any, value: list[Any], name: str, place: Place) -> list[Any]:
     for kind in members(hint):
         if get_origin(kind) in _LISTS:
-            inner = get_args(kind)[0]
             return [
-                read(inner, item, f"{name}[{i}]", place.item(i)) for i, item in enumerate(value)
+                read(inner, item, f"{name}[{i}]", place.item(i))
+                for i, (inner, item) in enumerate(zip(_inner(kind, value), value, strict=False))
             ]
     raise place.error(f"{name} is one value, not a list")
+
+
+def _inner(kind: Any, value: list[Any]) -> tuple[Any, ...]:
+    """Return the types of a list's items: all alike, or one for each place of a pair."""
+    inner = get_args(kind)
+    if get_origin(kind) is tuple and inner[-1] is not Ellipsis:
+        # A function that asks for pairs says itself which of a list are none.
+        return (*inner, *[Any] * (len(value) - len(inner)))
+    return (inner[0],) * len(value)
 
 
 def _check_size(value: Any, name: str, place: Place) -> None:

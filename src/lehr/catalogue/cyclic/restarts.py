@@ -156,6 +156,7 @@ def restart_list(
     paper=_SGDR,
     aliases=("CosineAnnealingWarmupRestarts", "CosineAnnealingWarmupRestartsScheduler"),
     example=With("25%", "5%", cycles=4, gamma=0.7),
+    writes_out="cycles",
 )
 def warmup_restarts(
     T_0: DurationLike,

@@ -354,6 +354,7 @@ def _ratio(steps: DurationLike, upper_bound: DurationLike) -> float:
     ),
     aliases=("get_chebyshev_schedule",),
     example=With(16, every="6.25%", small_m=1.0, big_m=5.0),
+    writes_out="nodes",
 )
 def chebyshev(
     nodes: int, *, every: DurationLike = 1, small_m: float = 0.05, big_m: float = 1.0

@@ -140,6 +140,7 @@ def wsd_s(
     r"\eta & R \le n < C - D \\ \mathrm{decay}(\eta \to \eta_f) & C - D \le n < C \end{cases}",
     aliases=("LrScheduler(cycles=...) of levanter",),
     example=With("25%", 4, decay="10%", rewarmup="3%", floor=0.1),
+    writes_out="cycles",
 )
 def rewarm_cycles(
     cycle: DurationLike,

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from lehr.catalogue.decay.elementary import inverse
 from lehr.catalogue.registry import Paper, With, entry
+from lehr.curves import functions
 from lehr.curves.easing import Ease, EaseLike
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
@@ -39,7 +40,7 @@ def trapezoid(
     floor: float = 0.0,
     peak: float = 1.0,
     ease: EaseLike = "linear",
-    scale_fn: Callable[[Any], float] | None = None,
+    scale_fn: Callable[[Any], float] | str | None = None,
     scale_mode: Literal["zero2one", "iterations"] = "zero2one",
 ) -> Schedule:
     """Up to the peak, hold it, and down again.
@@ -54,8 +55,8 @@ def trapezoid(
         floor: The level at both ends.
         peak: The level in the middle.
         ease: How both ramps move: a name from :mod:`lehr.curves.easing`.
-        scale_fn: In place of an ease, a function from the way done to the height, both 0 to 1.
-            Where it does not arrive at 1, the peak is what it arrives at.
+        scale_fn: In place of an ease, a function from the way done to the height, both 0 to 1, or
+            its registered name. Where it does not arrive at 1, the peak is what it arrives at.
         scale_mode: ``"zero2one"`` hands it the share of the ramp that is done, ``"iterations"``
             the steps since the ramp began.
 
@@ -74,7 +75,7 @@ def trapezoid(
     return rise >> hold(hold_for) >> fall
 
 
-def shape(ease: EaseLike, scale_fn: Callable[[Any], float] | None, scale_mode: str) -> Ease:
+def shape(ease: EaseLike, scale_fn: Callable[[Any], float] | str | None, scale_mode: str) -> Ease:
     """Return the ease of a trapezoid's ramps from its three arguments."""
     if scale_mode not in ("zero2one", "iterations"):
         raise ScheduleError(f"scale_mode={scale_mode!r} must be 'zero2one' or 'iterations'")
@@ -84,6 +85,8 @@ def shape(ease: EaseLike, scale_fn: Callable[[Any], float] | None, scale_mode: s
         return Ease.of(ease)
     if ease != "linear":
         raise ScheduleError(f"ease={ease!r} and scale_fn both say how to move; give one")
+    if isinstance(scale_fn, str):
+        scale_fn = functions.lookup(scale_fn)
     if not callable(scale_fn):
         raise ScheduleError(f"scale_fn={scale_fn!r} cannot be called")
     return Ease.by(scale_fn, iterations=scale_mode == "iterations")

@@ -1,0 +1,114 @@
+"""Bounds on how much a text may build, counted in parts and in work rather than in seconds.
+
+Thirty characters can ask for thousands of parts (``rewarm_cycles(1, 4096)``), and slices of slices
+place all that is inside of them again. What is read from a text is therefore weighed as it is
+built, each part once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any, Final, NamedTuple, cast
+
+from lehr.errors import ScheduleError
+from lehr.schedule.base import Schedule
+from lehr.schedule.horizon import Horizon
+from lehr.schedule.sequence import EXACT_BITS
+from lehr.schedule.times import Over, Repeat, Slice
+from lehr.schedule.tree_values import DEEPEST
+
+__all__ = ["MOST_PARTS", "Budget"]
+
+MOST_PARTS: Final = 2_000
+"""The most parts of a schedule that is read from a text: as many as can be read from its repr."""
+
+_MOST_WORK: Final = 20_000
+_RAMP: Final = 2_000
+"""The work of counting the samples of a run whose batch size changes."""
+
+
+class _Weight(NamedTuple):
+    """What one schedule takes.
+
+    Attributes:
+        depth: How deeply schedules are nested in it.
+        cycles: The pieces that it is placed as.
+        again: How many times in a row all of them are placed.
+    """
+
+    depth: int
+    cycles: int
+    again: int
+
+
+class Budget:
+    """The parts and the work that a text has left."""
+
+    def __init__(self) -> None:
+        self._parts, self._work = MOST_PARTS, _MOST_WORK
+        # By identity. The schedules are kept, so that no other one gets the place of one.
+        self._weights: dict[int, tuple[Schedule, _Weight]] = {}
+
+    def take(self, schedule: Schedule) -> None:
+        """Pay for a schedule, and for what is in it unless that is paid for already.
+
+        Raises:
+            ScheduleError: If it is too much, or nested too deeply.
+        """
+        self._weigh(schedule, 0)
+
+    def _weigh(self, schedule: Schedule, depth: int) -> _Weight:
+        known = self._weights.get(id(schedule))
+        if known is not None:
+            return known[1]
+        if depth > DEEPEST:
+            raise ScheduleError(f"the schedule is nested more than {DEEPEST} deep")
+        self._parts -= 1
+        if self._parts < 0:
+            raise ScheduleError(
+                f"the schedule has more than {MOST_PARTS} parts, which is the most that a text may "
+                "build; write fewer, or build it in Python and store it with .to_json()"
+            )
+        inner = [self._weigh(child, depth + 1) for child in _children(schedule)]
+        weight = _Weight(
+            1 + max((weight.depth for weight in inner), default=-1),
+            max(1, sum(weight.cycles for weight in inner)) * _cycles(schedule),
+            max((weight.again for weight in inner), default=0) + isinstance(schedule, Slice | Over),
+        )
+        if weight.depth > DEEPEST:
+            raise ScheduleError(f"the schedule is nested more than {DEEPEST} deep")
+        self._pay(schedule, weight)
+        self._weights[id(schedule)] = schedule, weight
+        return weight
+
+    def _pay(self, schedule: Schedule, weight: _Weight) -> None:
+        if isinstance(schedule, Slice | Over):
+            self._work -= weight.cycles * weight.again
+        if isinstance(schedule, Over) and not isinstance(schedule.horizon.batch, int | None):
+            self._work -= _RAMP
+        if self._work < 0:
+            raise ScheduleError(
+                "the schedule is cut, or placed over a run, too many times over; write fewer "
+                "slices and .over() inside each other"
+            )
+
+
+def _cycles(schedule: Schedule) -> int:
+    """Return how many cycles are laid out one by one: those of which each has its own length."""
+    if not isinstance(schedule, Repeat) or schedule.stretch == 1:
+        return 1
+    stretch = schedule.stretch
+    bits = max(stretch.numerator.bit_length(), stretch.denominator.bit_length())
+    most = max(1, EXACT_BITS // bits)
+    return most if schedule.times is None else min(schedule.times, most)
+
+
+def _children(schedule: Schedule) -> list[Schedule]:
+    children: list[Schedule] = []
+    for field in fields(cast("Any", schedule)):
+        value = getattr(schedule, field.name)
+        if isinstance(value, Horizon):
+            value = value.batch
+        values = cast("tuple[Any, ...]", value) if isinstance(value, tuple) else (value,)
+        children += [item for item in values if isinstance(item, Schedule)]
+    return children
