@@ -10,7 +10,7 @@
 schedule goes with which optimizer.
 """
 
-from lehr.catalogue import ENTRIES, RULES, Entry, Rule, RuleEntry, find, find_rule
+from lehr.catalogue import ENTRIES, RULES, Entry, Rule, RuleEntry, find, find_all, find_rule
 from lehr.catalogue import cyclic as _cyclic
 from lehr.catalogue import decay as _decay
 from lehr.catalogue import derived as _derived
@@ -61,6 +61,7 @@ __all__ = [
     "ENTRIES",
     "Entry",
     "find",
+    "find_all",
     "RULES",
     "Rule",
     "RuleEntry",

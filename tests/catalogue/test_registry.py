@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import lehr
-from lehr import ENTRIES, Schedule, UnknownSchedule
-from lehr.catalogue import Entry, Paper, find
+from lehr import ENTRIES, RULES, ParseError, Schedule, UnknownSchedule
+from lehr.catalogue import Entry, Paper, find, find_all, find_rule
+from lehr.translate.registry import libraries, names
 
 
 def counts_steps(example: Schedule) -> bool:
@@ -136,8 +137,15 @@ def test_no_alias_belongs_to_two_families() -> None:
         for alias in entry.aliases:
             families.setdefault(alias, set()).add(entry.name)
     shared = {alias: names for alias, names in families.items() if len(names) > 1}
-    # What these two are depends on their arguments: up or down, equal cycles or a list of them.
-    assert set(shared) <= {"LinearLR", "sgdr_schedule"}
+    # What these are depends on their arguments, or on the library of two that use one name.
+    assert set(shared) == {
+        "LinearLR",  # up or down
+        "OneCycle",  # as in DeepSpeed, or the field's
+        "CosineAnnealingScheduler",  # composer's goes down once, ignite's up and down
+        "ConstantParamScheduler",  # fvcore's is constant, mmengine's torch's ConstantLR
+        "StepParamScheduler",  # fvcore's has a list of values, mmengine's is torch's StepLR
+        "MultiStepParamScheduler",  # likewise
+    }
 
 
 def test_the_order_is_by_family() -> None:
@@ -163,11 +171,96 @@ class TestFind:
             find(wrong)
         assert repr(wrong) in str(caught.value)
 
-    def test_it_lists_all_names_on_one_line(self) -> None:
+    @pytest.mark.parametrize("wrong", ["cosin", "CosineAnealingLR", "one-cycle", "warm_up"])
+    def test_it_suggests_a_few_that_there_are(self, wrong: str) -> None:
         with pytest.raises(UnknownSchedule) as caught:
-            find("xyzzy")
+            find(wrong)
         message = str(caught.value)
-        assert "did you mean" not in message
-        assert "\n" not in message
-        for name in ENTRIES:
-            assert name in message
+        named = [name for name in re.findall(r"'(\w+)'", message) if name != wrong]
+        assert 1 <= len(named) <= 3
+        assert set(named) <= set(ENTRIES)
+        assert len(message) < 160
+
+    def test_where_none_is_near_it_says_where_all_are(self) -> None:
+        with pytest.raises(UnknownSchedule, match="`lehr list` shows all names") as caught:
+            find("xyzzy")
+        assert "did you mean" not in str(caught.value)
+        assert len(str(caught.value)) < 160
+
+
+class TestNamesOfOtherLibraries:
+    @pytest.mark.parametrize(
+        ("alias", "name"),
+        [
+            ("CosineAnnealingLR", "cosine"),
+            ("cosineannealinglr", "cosine"),
+            ("get_cosine_schedule_with_warmup", "cosine"),
+            ("WarmupCosineSchedule", "cosine"),
+            ("get_cosine_with_hard_restarts_schedule_with_warmup", "hard_restarts"),
+            ("CosineAnnealingWarmRestarts", "warm_restarts"),
+            ("OneCycleLR", "one_cycle"),
+            ("WSDLRScheduler", "wsd"),
+            ("StepLR", "step"),
+            # What it is for other arguments is found by its name in full.
+            ("CyclicLR(mode='triangular2')", "triangular2"),
+        ],
+    )
+    def test_an_alias_finds_its_entry(self, alias: str, name: str) -> None:
+        assert find(alias) is ENTRIES[name]
+        assert find_all(alias) == [ENTRIES[name]]
+
+    def test_a_name_of_ours_wins(self) -> None:
+        for name, entry in ENTRIES.items():
+            assert find_all(name) == [entry]
+
+    def test_every_alias_is_found(self) -> None:
+        for entry in [*ENTRIES.values(), *RULES.values()]:
+            for alias in entry.aliases:
+                found = find_all(alias)
+                assert entry in found or alias in [*ENTRIES, *RULES]
+
+    def test_a_name_of_several_says_which(self) -> None:
+        assert [entry.name for entry in find_all("LinearLR")] == ["linear", "warmup"]
+        with pytest.raises(
+            UnknownSchedule, match=r"more than one schedule .* 'linear' or 'warmup'"
+        ):
+            find("LinearLR")
+        cyclic = ["triangular", "triangular2", "exp_range", "cyclic"]
+        assert [entry.name for entry in find_all("CyclicLR")] == cyclic
+
+    def test_a_rule_is_a_rule(self) -> None:
+        assert find_all("ReduceLROnPlateau") == [RULES["plateau"]]
+        assert find_rule("ReduceLROnPlateau") is RULES["plateau"]
+        with pytest.raises(UnknownSchedule, match=r"is a feedback rule.*find_rule\('plateau'\)"):
+            find("ReduceLROnPlateau")
+        with pytest.raises(UnknownSchedule, match="unknown rule 'cosine'"):
+            find_rule("cosine")
+
+    def test_a_text_with_such_a_name_says_what_it_is_called_here(self) -> None:
+        with pytest.raises(ParseError, match="it is called 'cosine' here"):
+            lehr.parse("CosineAnnealingLR(T_max=10)")
+        with pytest.raises(ParseError, match="it is the feedback rule 'plateau'"):
+            lehr.parse("ReduceLROnPlateau()")
+
+    def test_the_names_that_can_be_translated_are_found(self) -> None:
+        # What combines schedules, or calls a function of the user, is not one schedule.
+        combine = {
+            *("SequentialLR", "ChainedScheduler", "join_schedules", "CompositeParamScheduler"),
+            *("ConcatScheduler", "composable", "param_scheduler", "OptimizerParamScheduler"),
+            *("weight_decay", "LRSchedulersContainer", "LambdaLR", "MultiplicativeLR", "none"),
+            *("sequential", "ComposableScheduler", "lr_scheduler", "build_lr_schedulers"),
+        }
+        unknown = {
+            name
+            for library in libraries()
+            for name in names(library)
+            if name not in combine
+            and not {alias.casefold() for alias in known_names()} & {name.casefold()}
+        }
+        assert unknown == set()
+
+
+def known_names() -> set[str]:
+    every = [*ENTRIES.values(), *RULES.values()]
+    aliases = {alias.partition("(")[0] for entry in every for alias in entry.aliases}
+    return {*ENTRIES, *RULES, *aliases}

@@ -123,7 +123,7 @@ def test_a_rule_that_is_nearly_named() -> None:
     assert "did you mean 'plateau'?" in done.stderr
     refused = call("plot", "plateau")
     assert refused.exit_code == 2
-    assert "follows a metric" in refused.stderr
+    assert "is a feedback rule" in refused.stderr
 
 
 @pytest.mark.parametrize("name", ENTRIES)
@@ -198,7 +198,7 @@ def test_a_wrong_name_gets_one_line_with_the_right_ones(arguments: tuple[str, ..
     assert done.exit_code == 2
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
-    assert all(name in done.stderr for name in ENTRIES)
+    assert "did you mean 'cosine'?" in done.stderr
 
 
 @pytest.mark.parametrize(

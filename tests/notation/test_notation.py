@@ -197,7 +197,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("lehr.cosin()", "     ^", "did you mean 'cosine'?"),
     ("hold(5) >> cosin()", "           ^", "did you mean 'cosine'?"),
     ("__import__('os')", "^", "unknown schedule '__import__'"),
-    ("hold() * plateau()", "         ^", "plateau is a feedback rule: it follows a metric"),
+    ("hold() * plateau()", "         ^", "it is the feedback rule 'plateau'"),
     ("formula('nois(0.1, 3)')", "        ^", "did you mean 'noise(...)'?"),
     ("cosine(too=0.1)", "       ^", "cosine() has no argument 'too'; did you mean 'to'?"),
     ("cosine(zz=0.1)", "       ^", "it takes steps, to, start"),

@@ -260,8 +260,8 @@ RUNS = [
     ("linear().over(10, past='raise')(11)", PastEnd, "t=11", "10 steps"),
     ("exponential(0.5).values()", ScheduleError, "exponential(0.5)", "no end", ".over(1000)"),
     ("exponential(0.5).end", ScheduleError, "no end"),
-    ("find('cosin')", UnknownSchedule, "'cosin'", "'cosine'", "trapezoid", "one_cycle"),
-    ("find('')", UnknownSchedule, "''", "cosine"),
+    ("find('cosin')", UnknownSchedule, "'cosin'", "did you mean 'cosine'"),
+    ("find('')", UnknownSchedule, "''", "`lehr list` shows all names"),
 ]
 
 ASKED = [

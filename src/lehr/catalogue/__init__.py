@@ -18,7 +18,9 @@ from lehr.catalogue.registry import (
     State,
     entry,
     find,
+    find_all,
     find_rule,
+    nearest,
     rule,
 )
 
@@ -36,7 +38,9 @@ __all__ = [
     "entry",
     "feedback",
     "find",
+    "find_all",
     "find_rule",
+    "nearest",
     "phases",
     "rule",
     "warmup",

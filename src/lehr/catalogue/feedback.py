@@ -69,7 +69,17 @@ class _Comparing:
 @rule(
     formula=r"\eta \leftarrow \max(\gamma \, \eta,\, \eta_f) \text{ after more than } "
     r"p \text{ metrics without a better one}",
-    aliases=("ReduceLROnPlateau", "reduce_on_plateau", "PlateauLRScheduler", "ReduceOnPlateau"),
+    aliases=(
+        "ReduceLROnPlateau",
+        "reduce_on_plateau",
+        "PlateauLRScheduler",
+        "ReduceOnPlateau",
+        "reduce_lr_on_plateau",
+        "get_reduce_on_plateau_schedule",
+        "ReduceOnPlateauLR",
+        "ReduceOnPlateauParamScheduler",
+        "ReduceLROnPlateauScheduler",
+    ),
     example=With(),
 )
 @dataclass(frozen=True, kw_only=True)

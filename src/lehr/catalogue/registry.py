@@ -9,7 +9,8 @@ rule, which depends on a metric rather than on time, in a register of its own.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -27,7 +28,9 @@ __all__ = [
     "With",
     "entry",
     "find",
+    "find_all",
     "find_rule",
+    "nearest",
     "rule",
 ]
 
@@ -205,34 +208,117 @@ def rule(
 
 
 def find(name: str) -> Entry:
-    """Return an entry by its name.
+    """Return the entry of a schedule, by its name here or in another library.
+
+    Arguments:
+        name: A name in :data:`ENTRIES`, or an alias: ``"CosineAnnealingLR"`` is the entry
+            ``cosine``.
 
     Raises:
-        UnknownSchedule: If there is none; the message lists the right names.
+        UnknownSchedule: If no schedule has that name, or more than one; the message says which
+            are meant.
+
+    Example:
+        >>> find("get_cosine_schedule_with_warmup").name
+        'cosine'
     """
-    if name in RULES:
+    found = find_all(name)
+    schedules = [one for one in found if isinstance(one, Entry)]
+    if not schedules:
         raise UnknownSchedule(
-            f"{name!r} is a feedback rule, not a schedule: it follows a metric, not the time; "
-            "see lehr.RULES"
+            f"{name!r} is a feedback rule, not a schedule: it depends on a metric, not on time; "
+            f"write find_rule({found[0].name!r})"
         )
-    return _found("schedule", name, ENTRIES)
+    if len(schedules) > 1:
+        names = " or ".join(repr(one.name) for one in schedules)
+        raise UnknownSchedule(f"{name!r} is more than one schedule here: write {names}")
+    return schedules[0]
 
 
 def find_rule(name: str) -> RuleEntry:
-    """Return a feedback rule's entry by its name.
+    """Return the entry of a feedback rule, by its name here or in another library.
 
     Raises:
-        UnknownSchedule: If there is none; the message lists the right names.
+        UnknownSchedule: If no rule has that name; the message suggests the nearest.
+
+    Example:
+        >>> find_rule("ReduceLROnPlateau").name
+        'plateau'
     """
-    return _found("rule", name, RULES)
+    found = [one for one in _named(name) if isinstance(one, RuleEntry)]
+    if not found:
+        raise UnknownSchedule(f"unknown rule {name!r}: {nearest(name, RULES)}")
+    return found[0]
 
 
-E = TypeVar("E", bound=_Listed)
+def find_all(name: str) -> list[Entry | RuleEntry]:
+    """Return all schedules and feedback rules of a name, here or in another library.
+
+    A name of the catalogue is one entry. A name of another library can be several: what torch's
+    ``LinearLR`` is depends on its arguments.
+
+    Raises:
+        UnknownSchedule: If there is none; the message suggests the nearest names.
+
+    Example:
+        >>> [entry.name for entry in find_all("LinearLR")]
+        ['linear', 'warmup']
+    """
+    found = _named(name)
+    if not found:
+        raise UnknownSchedule(f"unknown schedule {name!r}: {nearest(name, [*ENTRIES, *RULES])}")
+    return found
 
 
-def _found(kind: str, name: str, among: dict[str, E]) -> E:
-    if name in among:
-        return among[name]
-    close = difflib.get_close_matches(name, among, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    raise UnknownSchedule(f"unknown {kind} {name!r}: {hint}write one of {', '.join(among)}")
+def _named(name: str) -> list[Entry | RuleEntry]:
+    every: dict[str, Entry | RuleEntry] = {**ENTRIES, **RULES}
+    if name in every:
+        return [every[name]]
+    for exact in (True, False):
+        wanted = name if exact else name.casefold()
+        forms = [
+            (alias if exact else alias.casefold(), one)
+            for one in every.values()
+            for alias in one.aliases
+        ]
+        # "CyclicLR(mode='triangular')" is found by "CyclicLR", unless an alias is just that.
+        found = [one for alias, one in forms if alias == wanted]
+        found = found or [one for alias, one in forms if alias.partition("(")[0] == wanted]
+        if found:
+            return list({one.name: one for one in found}.values())
+    return []
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the end of a message about an unknown name: a few right ones that are near it.
+
+    Arguments:
+        name: The unknown name.
+        known: The right names; those that are entries are found by their aliases too.
+    """
+    plain, names = _plain(name), [*known]
+    rules = [one.name for one in _named(name) if isinstance(one, RuleEntry)]
+    if rules and rules[0] not in names:
+        return f"it is the feedback rule {rules[0]!r}, which depends on a metric, not on time"
+    every = {**ENTRIES, **RULES}
+    own = {_plain(right): right for right in reversed(names)}
+    aliases = {
+        _plain(alias.partition("(")[0]): right
+        for right in reversed(names)
+        for alias in (every[right].aliases if right in every else ())
+    }
+    if plain in aliases and plain not in own:
+        return f"it is called {aliases[plain]!r} here"
+    close = [own[form] for form in difflib.get_close_matches(plain[:80], own, n=3)]
+    close += [aliases[form] for form in difflib.get_close_matches(plain[:80], aliases, cutoff=0.8)]
+    if not close:
+        return "`lehr list` shows all names"
+    first, *others = dict.fromkeys(close)
+    return f"did you mean {first!r}?" + (
+        f" (or {', '.join(map(repr, others[:2]))})" if others else ""
+    )
+
+
+def _plain(name: str) -> str:
+    """Return a name as it is compared: ``OneCycle``, ``one_cycle`` and ``one-cycle`` are alike."""
+    return re.sub(r"[^a-z0-9]", "", name.casefold())

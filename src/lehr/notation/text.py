@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, get_type_hints
 
-from lehr.catalogue import ENTRIES, RULES
+from lehr.catalogue import ENTRIES, nearest
 from lehr.catalogue.phases import one_cycle_momentum
 from lehr.errors import ScheduleError
 from lehr.notation.scan import scan
@@ -214,10 +214,8 @@ class _TextReader:
 
     def _function(self, node: ast.expr, name: str) -> Callable[..., Schedule]:
         known = _functions()
-        if name in RULES:
-            raise self._error(node, f"{name} is a feedback rule: it follows a metric, not the time")
         if name not in known:
-            raise self._error(node, f"unknown schedule {name!r}: {suggest(name, known)}")
+            raise self._error(node, f"unknown schedule {name!r}: {nearest(name, known)}")
         return known[name]
 
     def _method(self, node: ast.Attribute) -> Callable[..., Schedule]:

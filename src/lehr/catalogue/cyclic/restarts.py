@@ -36,7 +36,13 @@ _SGDR = Paper(
     formula=r"\eta_t = \eta_f + \tfrac12 (\eta_0 - \eta_f) \, d^{\,i} "
     r"(1 + \cos(\pi T_{cur} / T_i)), \quad T_i = T_0 \, T_{mult}^{\,i}",
     paper=_SGDR,
-    aliases=("CosineAnnealingWarmRestarts", "CosineDecayRestarts", "SGDR"),
+    aliases=(
+        "CosineAnnealingWarmRestarts",
+        "CosineDecayRestarts",
+        "SGDR",
+        "CosineAnnealingWarmRestartsScheduler",
+        "fit_sgdr",
+    ),
     example=With("25%"),
 )
 def warm_restarts(
@@ -79,7 +85,11 @@ def warm_restarts(
     "cyclic",
     formula=r"\eta_t = \eta_f + \tfrac12 (\eta - \eta_f) \, (1 + \cos(\pi \, (N t / T \bmod 1)))",
     paper=_SGDR,
-    aliases=("get_cosine_with_hard_restarts_schedule_with_warmup", "cosine_with_restarts"),
+    aliases=(
+        "get_cosine_with_hard_restarts_schedule_with_warmup",
+        "cosine_with_restarts",
+        "WarmupCosineWithHardRestartsSchedule",
+    ),
     example=With(3),
 )
 def hard_restarts(cycles: int, *, floor: float = 0.0, peak: float = 1.0) -> Schedule:
@@ -110,7 +120,12 @@ def hard_restarts(cycles: int, *, floor: float = 0.0, peak: float = 1.0) -> Sche
     "cyclic",
     formula=r"\eta_t = \eta_f + \tfrac12 (w_i - \eta_f) \, (1 + \cos(\pi \, n / T_i))",
     paper=_SGDR,
-    aliases=("CosineRestartLR", "CosineAnnealingRestartLR", "sgdr_schedule"),
+    aliases=(
+        "CosineRestartLR",
+        "CosineAnnealingRestartLR",
+        "sgdr_schedule",
+        "CosineRestartParamScheduler",
+    ),
     example=With(["20%", "30%", "50%"], weights=[1.0, 0.8, 0.4]),
 )
 def restart_list(

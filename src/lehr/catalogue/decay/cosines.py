@@ -126,7 +126,10 @@ def quarter_cosine(
 @entry(
     "decay",
     formula=r"\eta_t = \eta_T + (\eta_0 - \eta_T) \, (1 + \cos(\tfrac{\pi}{2} (1 + t / T)))",
-    aliases=("half_cos_with_warmup",),
+    aliases=(
+        "half_cos_with_warmup",
+        "HalfCosWithWarmup",
+    ),
     example=With(),
 )
 def second_half_cosine(
@@ -194,7 +197,10 @@ def mirror_cosine(
 @entry(
     "decay",
     formula=r"\eta_t = \eta_f + \tfrac12 (\eta - \eta_f) \, (1 + \cos(2 \pi c \, t / T))",
-    aliases=("get_cosine_schedule_with_warmup(num_cycles=...)",),
+    aliases=(
+        "get_cosine_schedule_with_warmup(num_cycles=...)",
+        "CosineAnnealingScheduler",
+    ),
     example=With(2.5),
 )
 def soft_cosine(

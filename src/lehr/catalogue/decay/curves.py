@@ -166,7 +166,11 @@ def k_decay(
         "Stochastic Gradient Descent with Hyperbolic-Tangent Decay on Classification",
         "1806.01593",
     ),
-    aliases=("TanhLRScheduler", "HTD"),
+    aliases=(
+        "TanhLRScheduler",
+        "HTD",
+        "tanh",
+    ),
     example=With(),
 )
 def tanh_decay(

@@ -29,7 +29,15 @@ __all__ = [
 @entry(
     "decay",
     formula=r"\eta_t = \eta",
-    aliases=("get_constant_schedule", "constant_schedule", "ConstantParamScheduler"),
+    aliases=(
+        "get_constant_schedule",
+        "constant_schedule",
+        "ConstantParamScheduler",
+        "ConstantScheduler",
+        "SchedNo",
+        "sched_no",
+        "ConstantLRSchedule",
+    ),
     example=With(),
 )
 def constant(value: float = 1.0) -> Schedule:
@@ -51,7 +59,17 @@ def constant(value: float = 1.0) -> Schedule:
     "decay",
     formula=r"\eta_t = \eta_0 \, \gamma^{\lfloor t / s \rfloor}",
     paper=Paper("He et al.", 2015, "Deep Residual Learning for Image Recognition", "1512.03385"),
-    aliases=("StepLR", "StepDecay", "step_decay", "exponential_decay(staircase=True)"),
+    aliases=(
+        "StepLR",
+        "StepDecay",
+        "step_decay",
+        "exponential_decay(staircase=True)",
+        "StepScheduler",
+        "StepLRScheduler",
+        "StepParamScheduler",
+        "StepWithFixedGammaParamScheduler",
+        "StepStateScheduler",
+    ),
     example=With("30%"),
 )
 def step(every: DurationLike, gamma: float = 0.1) -> Schedule:
@@ -78,7 +96,16 @@ def step(every: DurationLike, gamma: float = 0.1) -> Schedule:
     "decay",
     formula=r"\eta_t = \eta_0 \, \gamma^{\#\{m : m \le t\}}",
     paper=Paper("He et al.", 2015, "Deep Residual Learning for Image Recognition", "1512.03385"),
-    aliases=("MultiStepLR", "MultiStepDecay", "MultiStepLRScheduler"),
+    aliases=(
+        "MultiStepLR",
+        "MultiStepDecay",
+        "MultiStepLRScheduler",
+        "MultiStepScheduler",
+        "MultiStepWithWarmupScheduler",
+        "MultiStepParamScheduler",
+        "MultiStepStateScheduler",
+        "WarmupMultiStepLR",
+    ),
     example=With(["50%", "75%"]),
 )
 def multistep(milestones: Sequence[DurationLike], gamma: float = 0.1) -> Schedule:
@@ -116,6 +143,7 @@ def multistep(milestones: Sequence[DurationLike], gamma: float = 0.1) -> Schedul
         "PiecewiseDecay",
         "piecewise_constant_schedule",
         "MultiStepParamScheduler",
+        "StepParamScheduler",
     ),
     example=With(["30%", "60%", "90%"], [1.0, 0.5, 0.1, 0.02]),
 )
@@ -168,7 +196,16 @@ def joined(parts: Iterable[Schedule]) -> Schedule:
 @entry(
     "decay",
     formula=r"\eta_t = \eta_0 \, \gamma^{t / s}",
-    aliases=("ExponentialLR", "ExponentialDecay", "exponential_decay", "NaturalExpDecay"),
+    aliases=(
+        "ExponentialLR",
+        "ExponentialDecay",
+        "exponential_decay",
+        "NaturalExpDecay",
+        "ExponentialScheduler",
+        "ExponentialParamScheduler",
+        "ExpStateScheduler",
+        "warmup_exponential_decay_schedule",
+    ),
     example=With(0.1, every="50%"),
 )
 def exponential(gamma: float, *, every: DurationLike = 1, start: float | None = None) -> Schedule:
@@ -228,7 +265,21 @@ def inverse(tau: DurationLike, *, power: float = 1.0, start: float | None = None
         "Budgeted Training: Rethinking Deep Neural Network Training Under Resource Constraints",
         "1905.04753",
     ),
-    aliases=("LinearLR", "linear_schedule", "get_linear_schedule_with_warmup", "D2Z"),
+    aliases=(
+        "LinearLR",
+        "linear_schedule",
+        "get_linear_schedule_with_warmup",
+        "D2Z",
+        "LinearScheduler",
+        "LinearParamScheduler",
+        "SchedLin",
+        "sched_lin",
+        "LinearWithWarmupScheduler",
+        "LinearWithWarmup",
+        "linear_with_warmup",
+        "WarmupDecayLR",
+        "WarmupLinearSchedule",
+    ),
     example=With(),
 )
 def linear(
@@ -263,7 +314,19 @@ def linear(
         "and Fully Connected CRFs",
         "1606.00915",
     ),
-    aliases=("PolynomialLR", "PolynomialDecay", "polynomial_schedule", "PolyLRScheduler"),
+    aliases=(
+        "PolynomialLR",
+        "PolynomialDecay",
+        "polynomial_schedule",
+        "PolyLRScheduler",
+        "PolynomialScheduler",
+        "PolynomialWithWarmupScheduler",
+        "PolynomialDecayParamScheduler",
+        "PolyLR",
+        "PolyParamScheduler",
+        "poly",
+        "get_polynomial_decay_schedule_with_warmup",
+    ),
     example=With(power=2.0),
 )
 def polynomial(
@@ -303,7 +366,27 @@ def polynomial(
         "SGDR: Stochastic Gradient Descent with Warm Restarts",
         "1608.03983",
     ),
-    aliases=("CosineAnnealingLR", "CosineDecay", "cosine_decay_schedule", "CosineLRScheduler"),
+    aliases=(
+        "CosineAnnealingLR",
+        "CosineDecay",
+        "cosine_decay_schedule",
+        "CosineLRScheduler",
+        "CosineAnnealingScheduler",
+        "CosineAnnealingWithWarmupScheduler",
+        "CosineAnnealingParamScheduler",
+        "CosineParamScheduler",
+        "get_cosine_schedule_with_warmup",
+        "get_cosine_with_min_lr_schedule_with_warmup",
+        "get_cosine_with_min_lr_schedule_with_warmup_lr_rate",
+        "cosine_with_min_lr",
+        "cosine_warmup_with_min_lr",
+        "warmup_cosine_decay_schedule",
+        "CosWithWarmup",
+        "cos_with_warmup",
+        "WarmupCosineLR",
+        "WarmupCosineSchedule",
+        "LinearWarmupCosineAnnealingLR",
+    ),
     example=With(),
 )
 def cosine(
@@ -332,7 +415,11 @@ def cosine(
 @entry(
     "decay",
     formula=r"\eta_t = \eta_0 \, (\eta_T / \eta_0)^{t / T}",
-    aliases=("SchedExp", "exponential decay to an end value"),
+    aliases=(
+        "SchedExp",
+        "exponential decay to an end value",
+        "sched_exp",
+    ),
     example=With(to=0.01),
 )
 def geometric(

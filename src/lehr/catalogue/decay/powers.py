@@ -26,7 +26,13 @@ _POWER = Paper(
     "decay",
     formula=r"\eta_t = \eta \, \min(t / W,\, \sqrt{W / t})",
     paper=Paper("Vaswani et al.", 2017, "Attention Is All You Need", "1706.03762"),
-    aliases=("NoamDecay", "NoamLR", "InvSqrtWithWarmup", "inverse-square-root"),
+    aliases=(
+        "NoamDecay",
+        "NoamLR",
+        "InvSqrtWithWarmup",
+        "inverse-square-root",
+        "inv_sqrt_with_warmup",
+    ),
     example=With("10%"),
 )
 def noam(warmup: DurationLike, *, peak: float = 1.0) -> Schedule:
@@ -88,7 +94,12 @@ def inverse_sqrt(warmup: DurationLike, *, timescale: DurationLike, peak: float =
     formula=r"\eta_t = \begin{cases} \eta \, t / W & t < W \\ "
     r"\eta \, (1 + (t - W) / \tau)^{-p} & t \ge W \end{cases}",
     paper=_POWER,
-    aliases=("PowerLR", "PowerDecayScheduler", "stable_fn='power'"),
+    aliases=(
+        "PowerLR",
+        "PowerDecayScheduler",
+        "stable_fn='power'",
+        "power_lr",
+    ),
     example=With("5%", power=0.51),
 )
 def power_law(

@@ -77,7 +77,11 @@ def flat_cosine(
         "Perspective",
         "2410.05192",
     ),
-    aliases=("WSDS", "WSD-S"),
+    aliases=(
+        "WSDS",
+        "WSD-S",
+        "wsds",
+    ),
     example=With("5%", ["40%", "30%", "30%"], "6%"),
 )
 def wsd_s(
@@ -241,7 +245,10 @@ def power_cooldown(
     "phases",
     formula=r"\eta_t = \begin{cases} \mathrm{cos}(\eta \to \eta_f) \text{ over } T & t < T - D \\ "
     r"\mathrm{lin}(\eta_{T - D} \to \eta_T) & t \ge T - D \end{cases}",
-    aliases=("CosWithWarmupAndLinearDecay",),
+    aliases=(
+        "CosWithWarmupAndLinearDecay",
+        "cos_with_warmup_and_linear_decay",
+    ),
     example=With("10%", warmup="5%"),
 )
 def cosine_linear(

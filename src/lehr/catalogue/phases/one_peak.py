@@ -102,7 +102,15 @@ def shape(ease: EaseLike, scale_fn: Callable[[Any], float] | str | None, scale_m
         "Super-Convergence: Very Fast Training of Neural Networks Using Large Learning Rates",
         "1708.07120",
     ),
-    aliases=("OneCycleLR", "fit_one_cycle", "cosine_onecycle_schedule", "OneCycle"),
+    aliases=(
+        "OneCycleLR",
+        "fit_one_cycle",
+        "cosine_onecycle_schedule",
+        "OneCycle",
+        "OneCycleParamScheduler",
+        "linear_onecycle_schedule",
+        "combined_cos",
+    ),
     example=With(),
     momentum=lambda: one_cycle_momentum(),
 )
@@ -203,7 +211,14 @@ def _share(pct_start: float, three_phase: bool) -> Duration:
         "Strategies",
         "2404.06395",
     ),
-    aliases=("get_wsd_schedule", "WSDScheduler", "warmup_stable_decay_schedule", "WSD"),
+    aliases=(
+        "get_wsd_schedule",
+        "WSDScheduler",
+        "warmup_stable_decay_schedule",
+        "WSD",
+        "WSDLRScheduler",
+        "warmup_stable_decay",
+    ),
     example=With("10%", "20%"),
 )
 def wsd(
@@ -293,7 +308,10 @@ def slanted_triangular(
         "batch size, momentum, and weight decay",
         "1803.09820",
     ),
-    aliases=("OneCycle of DeepSpeed",),
+    aliases=(
+        "OneCycle of DeepSpeed",
+        "OneCycle",
+    ),
     example=With("30%", tau="10%", floor=0.1),
 )
 def one_cycle_inverse(

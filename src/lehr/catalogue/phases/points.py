@@ -25,6 +25,7 @@ __all__ = ["piecewise"]
         "PiecewiseLinear",
         "combine_scheds",
         "SequentialScheduler",
+        "PiecewiseLinearStateScheduler",
     ),
     example=With([("0%", 0.1), ("20%", 1.0), ("60%", 0.3), ("100%", 0.0)]),
 )

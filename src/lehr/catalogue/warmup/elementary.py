@@ -39,7 +39,18 @@ UNTUNED = Paper(
         "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour",
         "1706.02677",
     ),
-    aliases=("LinearLR", "get_constant_schedule_with_warmup", "LinearWarmup", "WarmupLR"),
+    aliases=(
+        "LinearLR",
+        "get_constant_schedule_with_warmup",
+        "LinearWarmup",
+        "WarmupLR",
+        "constant_with_warmup",
+        "ConstantWithWarmup",
+        "ConstantWithWarmupScheduler",
+        "warmup_constant_schedule",
+        "WarmupConstantSchedule",
+        "create_lr_scheduler_with_warmup",
+    ),
     example=With("10%"),
 )
 def warmup(steps: DurationLike, *, start: float = 0.0, to: float = 1.0) -> Schedule:
@@ -70,7 +81,10 @@ def warmup(steps: DurationLike, *, start: float = 0.0, to: float = 1.0) -> Sched
 @entry(
     "warmup",
     formula=r"\eta_t = \begin{cases} f \, \eta & t < W \\ \eta & t \ge W \end{cases}",
-    aliases=("ConstantLR",),
+    aliases=(
+        "ConstantLR",
+        "ConstantParamScheduler",
+    ),
     example=With("10%"),
 )
 def constant_factor(steps: DurationLike, factor: float = 1 / 3) -> Schedule:
@@ -153,7 +167,11 @@ def log_warmup(steps: int, *, to: float = 1.0) -> Schedule:
 @entry(
     "warmup",
     formula=r"\eta_t = \eta_s + \tfrac12 (\eta - \eta_s) \, (1 - \cos(\pi t / W))",
-    aliases=("warmup_type='cosine'", "SchedCos"),
+    aliases=(
+        "warmup_type='cosine'",
+        "SchedCos",
+        "sched_cos",
+    ),
     example=With("10%"),
 )
 def cosine_warmup(steps: DurationLike, *, start: float = 0.0, to: float = 1.0) -> Schedule:
