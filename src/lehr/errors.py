@@ -54,17 +54,17 @@ def level(name: str, value: Any) -> float:
         ScheduleError: If ``value`` is a bool, not a real number, infinite or NaN.
     """
     if isinstance(value, bool) or type(value).__name__ in ("bool", "bool_"):
-        raise ScheduleError(f"{name}={value!r} is a bool; write {float(value)}")
+        raise ScheduleError(f"{name}={_shown(value)} is a bool; write {float(value)}")
     if isinstance(value, str | bytes):
-        raise ScheduleError(f"{name}={value!r} is text, not a number")
+        raise ScheduleError(f"{name}={_shown(value)} is text, not a number")
     try:
         result = float(value)
     except (TypeError, ValueError):
-        raise ScheduleError(f"{name}={value!r} is not a number") from None
+        raise ScheduleError(f"{name}={_shown(value)} is not a number") from None
     except OverflowError:
-        raise ScheduleError(f"{name} is a number of too many digits") from None
+        raise ScheduleError(f"{name}={_shown(value)} is too large") from None
     if not math.isfinite(result):
-        raise ScheduleError(f"{name}={value!r} is not finite")
+        raise ScheduleError(f"{name}={_shown(value)} is not finite")
     return result + 0.0  # -0.0 + 0.0 is 0.0: equal levels must also print alike
 
 
@@ -83,11 +83,11 @@ def number(
     """
     result = level(name, value)
     if not result > above:
-        raise ScheduleError(f"{name}={value!r} must be greater than {above:g}")
+        raise ScheduleError(f"{name}={_shown(value)} must be greater than {above:g}")
     if result < at_least:
-        raise ScheduleError(f"{name}={value!r} must be at least {at_least:g}")
+        raise ScheduleError(f"{name}={_shown(value)} must be at least {at_least:g}")
     if result > at_most:
-        raise ScheduleError(f"{name}={value!r} must be at most {at_most:g}")
+        raise ScheduleError(f"{name}={_shown(value)} must be at most {at_most:g}")
     return result
 
 
@@ -102,9 +102,9 @@ def whole(name: str, value: Any, *, at_least: int) -> int:
             raise TypeError
         result = operator.index(value)
     except TypeError:
-        raise ScheduleError(f"{name}={value!r} must be a whole number (an int)") from None
+        raise ScheduleError(f"{name}={_shown(value)} must be a whole number (an int)") from None
     if result < at_least:
-        raise ScheduleError(f"{name}={value!r} must be at least {at_least}")
+        raise ScheduleError(f"{name}={_shown(value)} must be at least {at_least}")
     return result
 
 
@@ -119,4 +119,12 @@ def several(name: str, value: Any) -> list[Any]:
             return list(value)
     except TypeError:
         pass  # the same answer as for a text
-    raise ScheduleError(f"{name}={value!r} must be a list, such as [1, 2]")
+    raise ScheduleError(f"{name}={_shown(value)} must be a list, such as [1, 2]")
+
+
+def _shown(value: Any) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # Python does not print an int of thousands of digits
+        return "a number of too many digits"
+    return text if len(text) <= 500 else f"{text[:497]}..."

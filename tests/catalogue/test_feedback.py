@@ -316,3 +316,116 @@ def test_a_rule_is_no_schedule() -> None:
         lehr.find("plateau")
     with pytest.raises(UnknownSchedule, match="did you mean 'plateau'"):
         find_rule("plateu")
+
+
+# ----- states from files ------------------------------------------------------------------------
+
+METRICS: dict[str, list[Any]] = {
+    "plateau": [1.0, 2.0, 2.0, 0.5],
+    "greedy": [1.0, 0.5, 2.0, 2.0],
+    "dlrs": [[2.0, 1.5], [1.0, 1.2]],
+}
+CHECKED: dict[str, Rule] = {
+    "plateau": lehr.plateau(patience=0, cooldown=1),
+    "greedy": lehr.greedy(patience=0, smooth=True, window_size=3, warmup=1, ceiling=2.0),
+    "dlrs": lehr.dlrs(0.01),
+}
+checked = pytest.mark.parametrize("rule", CHECKED.values(), ids=list(CHECKED))
+BAD: list[Any] = [
+    *("text", "1", [], {}, [1.0, "x"], (), b"1"),
+    *(math.nan, math.inf, -math.inf, -1, -0.5, 10**400, 1e308, True, 2.5, None, object()),
+]
+
+
+def states(rule: Rule) -> list[dict[str, Any]]:
+    """Return all states of a rule after some metrics, as they come from a file."""
+    state, seen = rule.init(), [rule.init()]
+    for metric in METRICS[type(rule).__name__]:
+        state = rule.update(state, metric)
+        seen.append(json.loads(json.dumps(state)))
+    return seen
+
+
+@checked
+def test_a_state_of_its_own_is_taken_as_a_copy(rule: Rule) -> None:
+    for state in states(rule):
+        kept = json.dumps(state)
+        copy = rule.check_state(state)
+        assert copy == state
+        assert copy is not state
+        for value in copy.values():
+            if isinstance(value, list):
+                value.append(0.0)
+        assert json.dumps(state) == kept
+
+
+@checked
+def test_a_state_without_a_key_names_it(rule: Rule) -> None:
+    for state in states(rule):
+        for key in state:
+            rest = {name: value for name, value in state.items() if name != key}
+            with pytest.raises(ScheduleError, match=f"no '{key}'"):
+                rule.check_state(rest)
+
+
+def refusal(rule: Rule, state: Any) -> str | None:
+    """Return why a rule refuses a state, or None."""
+    try:
+        rule.check_state(state)
+    except ScheduleError as error:
+        return str(error)
+    return None
+
+
+@checked
+def test_a_tampered_state_is_refused_or_goes_on(rule: Rule) -> None:
+    refused = 0
+    for state in states(rule):
+        for key in state:
+            for value in BAD:
+                before = dict(state) | {key: value}
+                reason = refusal(rule, before)
+                if reason is not None:
+                    refused += 1
+                    assert f"state['{key}']" in reason
+                    continue
+                after = rule.check_state(before)
+                for metric in METRICS[type(rule).__name__]:
+                    after = rule.update(after, metric)
+                assert math.isfinite(rule.value(after))
+                assert rule.value(after) >= 0
+                json.dumps(after, allow_nan=False)
+    assert refused > 20
+
+
+@checked
+@pytest.mark.parametrize("state", [None, [], "best", 5, {}, {"value": 1.0}])
+def test_what_is_not_a_state_is_refused(rule: Rule, state: Any) -> None:
+    with pytest.raises(ScheduleError, match="state"):
+        rule.check_state(state)
+
+
+@checked
+def test_an_unknown_key_is_refused(rule: Rule) -> None:
+    with pytest.raises(ScheduleError, match="unknown 'other'"):
+        rule.check_state(rule.init() | {"other": 1})
+
+
+@pytest.mark.parametrize("metric", ["1.0", b"1", None, 10**400, object(), [1.0]])
+def test_what_is_not_a_metric_is_refused(metric: Any) -> None:
+    for rule in (lehr.plateau(), lehr.greedy()):
+        with pytest.raises(ScheduleError, match=r"metric=.* is not a number"):
+            rule.update(rule.init(), metric)
+
+
+def test_metrics_as_large_as_numbers_get_stay_numbers() -> None:
+    large = 1.7e308
+    rule = lehr.greedy(smooth=True, window_size=3)
+    state = rule.init()
+    for _ in range(5):
+        state = rule.update(state, large)
+    assert state["best"] == pytest.approx(large)
+    slope = lehr.dlrs(0.01)
+    for losses in ([large, large], [large, -large, 1.0], [-large, large, 1e-3], [large] * 9):
+        after = slope.update(slope.init(), losses)
+        assert math.isfinite(after["rate"])

@@ -57,7 +57,7 @@ class Paper:
 
 
 State = dict[str, Any]
-"""What a rule remembers: plain JSON types only, no infinity and no NaN."""
+"""The memory of a rule: plain JSON types only, no infinity and no NaN."""
 
 
 class Rule(Protocol):
@@ -77,6 +77,16 @@ class Rule(Protocol):
 
     def value(self, state: State) -> float:
         """Return the factor of the base rate."""
+        ...
+
+    def check_state(self, state: Any) -> State:
+        """Return a state that was read from a file, as a copy, if this rule can go on from it.
+
+        Whoever loads a state calls this before anything is changed.
+
+        Raises:
+            ScheduleError: If it cannot; the message names the key and its value.
+        """
         ...
 
 

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from lehr.catalogue.cyclic.triangles import between
-from lehr.catalogue.decay.elementary import cosine, inverse, joined, linear, polynomial
+from lehr.catalogue.decay.elementary import (
+    cosine,
+    inverse,
+    joined,
+    linear,
+    polynomial,
+    written_out,
+)
 from lehr.catalogue.registry import Paper, With, entry
 from lehr.catalogue.warmup.elementary import warmup as _warmup
 from lehr.errors import ScheduleError, level, number, several, whole
@@ -211,15 +218,15 @@ def warmup_restarts(
     """
     first, rise = Duration.of(T_0, "T_0"), Duration.of(warmup, "warmup")
     number("T_mult", T_mult, above=0)
-    number("gamma", gamma, above=0)
+    gamma, peak = number("gamma", gamma, above=0), level("peak", peak)
     if first.unit == rise.unit and first.amount <= rise.amount:
         raise ScheduleError(f"warmup={rise} leaves nothing of T_0={first} for the decay")
     fall, growth = first - rise, Fraction(str(T_mult))
-    return joined(
-        linear(rise, start=floor, to=peak * gamma**i)
-        >> cosine(Duration(fall.amount * growth**i, fall.unit), to=floor)
-        for i in range(whole("cycles", cycles, at_least=1))
-    )
+    parts: list[Schedule] = []
+    for _ in range(written_out("cycles", cycles, at_least=1)):
+        parts += [linear(rise, start=floor, to=peak), cosine(fall, to=floor)]
+        peak, fall = peak * gamma, Duration(fall.amount * growth, fall.unit)
+    return joined(parts)
 
 
 @entry(

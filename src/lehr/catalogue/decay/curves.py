@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
+from lehr.catalogue.decay.elementary import written_out
 from lehr.catalogue.registry import Paper, With, entry
-from lehr.errors import ScheduleError, level, number, whole
+from lehr.errors import ScheduleError, level, number
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
 from lehr.schedule.sequence import Sequence
@@ -207,6 +208,7 @@ def tanh_decay(
     """
     number("lower", lower, at_least=-20, at_most=math.nextafter(0, -1))
     number("upper", upper, above=0, at_most=20)
+    floor, peak = level("floor", floor), level("peak", peak)
 
     def at(x: float) -> float:
         return floor + (peak - floor) / (1 + math.exp(2 * x))  # (1 - tanh(x)) / 2
@@ -386,7 +388,7 @@ def chebyshev(
         >>> [round(s(t), 4) for t in range(4)]
         [0.9293, 0.342, 0.6183, 0.4197]
     """
-    count = whole("nodes", nodes, at_least=2)
+    count = written_out("nodes", nodes, at_least=2)
     if count & (count - 1):
         raise ScheduleError(f"nodes={nodes!r} must be a power of 2: the fractal order doubles")
     low = number("small_m", small_m, above=0)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 from lehr.catalogue.registry import Paper, With, entry
-from lehr.errors import ScheduleError, number, several
+from lehr.errors import ScheduleError, number, several, whole
 from lehr.schedule import sequence
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import Law, hold, ramp
+from lehr.schedule.problem import show
 from lehr.time.duration import Duration, DurationLike
 
 __all__ = [
@@ -24,6 +26,8 @@ __all__ = [
     "polynomial",
     "step",
 ]
+
+MOST_WRITTEN_OUT: Final = 2**16
 
 
 @entry(
@@ -185,6 +189,19 @@ def _jumps(name: str, when: Sequence[DurationLike], values: Sequence[float]) -> 
     stretches = [after - before for before, after in zip(begins, times, strict=False)]
     parts = [hold(steps, at=value) for steps, value in zip(stretches, values, strict=False)]
     return joined([*parts, hold(at=values[-1])])
+
+
+def written_out(name: str, value: Any, *, at_least: int) -> int:
+    """Return a number of parts that a function writes out one by one.
+
+    Raises:
+        ScheduleError: If it is not a whole number, or too small, or so large that it would not fit
+            into memory.
+    """
+    count = whole(name, value, at_least=at_least)
+    if count > MOST_WRITTEN_OUT:
+        raise ScheduleError(f"{name}={show(count)} must be at most {MOST_WRITTEN_OUT}")
+    return count
 
 
 def joined(parts: Iterable[Schedule]) -> Schedule:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lehr.catalogue.decay.elementary import cosine, geometric, joined
+from lehr.catalogue.decay.elementary import cosine, geometric, joined, written_out
 from lehr.catalogue.decay.powers import power_law
 from lehr.catalogue.registry import Paper, With, entry
 from lehr.catalogue.warmup.elementary import warmup as _warmup
 from lehr.curves.easing import EaseLike
-from lehr.errors import ScheduleError, level, several, whole
+from lehr.errors import ScheduleError, level, several
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
 from lehr.time.duration import Duration, DurationLike
@@ -127,6 +127,7 @@ def wsd_s(
             "period, and at least one"
         )
     rise, fall = Duration.of(warmup, "warmup"), Duration.of(decay, "decay")
+    peak = level("peak", peak)
     parts: list[Schedule] = []
     for index, (period, factor) in enumerate(zip(periods, factors, strict=True)):
         top, taken = level("multipliers", factor) * peak, fall
@@ -188,7 +189,7 @@ def rewarm_cycles(
     again = _in_unit_of(length, rewarmup, "rewarmup")
     first = again if warmup is None else _in_unit_of(length, warmup, "warmup")
     parts: list[Schedule] = []
-    for index in range(whole("cycles", cycles, at_least=1)):
+    for index in range(written_out("cycles", cycles, at_least=1)):
         rise = again if index else first
         fall = _rest(length, rise, "cycle") if decay is None else Duration.of(decay, "decay")
         parts.append(ramp(rise, start=floor if index else 0.0, to=peak))

@@ -10,7 +10,7 @@ from lehr.catalogue.decay.elementary import inverse
 from lehr.catalogue.registry import Paper, With, entry
 from lehr.curves import functions
 from lehr.curves.easing import Ease, EaseLike
-from lehr.errors import ScheduleError, number, whole
+from lehr.errors import ScheduleError, level, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
 from lehr.time.duration import Duration, DurationLike
@@ -292,6 +292,7 @@ def slanted_triangular(
         >>> [round(s(t), 6) for t in (0, 25, 50, 100)]
         [0.2, 1.0, 0.733333, 0.2]
     """
+    peak = level("peak", peak)
     low = peak / number("ratio", ratio, above=1)
     rise = number("cut_frac", cut_frac, above=0, at_most=math.nextafter(1, 0))
     return ramp(rise, start=low, to=peak) >> ramp(to=low)

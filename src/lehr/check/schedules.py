@@ -1,14 +1,4 @@
-"""Looking at a schedule before a run: what is probably not meant.
-
-Nothing here is an error: a schedule that contradicts itself is refused when it is built. A finding
-is what a person would like to be asked about before spending a month of compute on it.
-
->>> import lehr
->>> for finding in lehr.check(lehr.warmup(500) >> lehr.cosine(1_000), over=200):
-...     print(finding)
-warmup: the warmup of 500 steps is longer than the run of 200 steps: the peak is never reached
-cut: its pieces last 1500 steps; the run ends after 200 steps, at the level 0.4
-"""
+"""Checks of a schedule in its run."""
 
 from __future__ import annotations
 
@@ -19,16 +9,27 @@ from fractions import Fraction
 from typing import Any, Final
 
 from lehr.curves.arithmetic import as_number
-from lehr.errors import NeedsHorizon, ScheduleError
+from lehr.errors import NeedsHorizon
 from lehr.schedule.base import Reach, Schedule
-from lehr.schedule.horizon import HorizonLike
+from lehr.schedule.horizon import Horizon
 from lehr.schedule.leaves import Piece
 from lehr.schedule.run import Run
 from lehr.schedule.sequence import Sequence
 from lehr.schedule.times import Over, Repeat
 from lehr.schedule.values import Product
 
-__all__ = ["Finding", "check", "jump", "lengths"]
+__all__ = [
+    "JUMP",
+    "Finding",
+    "ends",
+    "highest",
+    "jump",
+    "jumps",
+    "lengths",
+    "ranges",
+    "steps",
+    "too_long",
+]
 
 JUMP: Final = 10.0
 """A rise at once by more than this factor, to above anything before, is found."""
@@ -52,36 +53,26 @@ class Finding:
         return f"{self.name}: {self.message}"
 
 
-def check(
-    schedule: Schedule, over: HorizonLike | None = None, optimizer: Any = None
-) -> list[Finding]:
-    """Return what is probably not meant about a schedule, most important first.
+def too_long(schedule: Schedule, horizon: Horizon) -> Iterator[Finding]:
+    """Find the warmup that leaves no room for the rest of its run."""
+    around = Run()
+    run = around.enter(horizon, around.extent(horizon))
+    rise = _rise(schedule, run)
+    if rise is not None and run.length is not None and rise > run.length:
+        yield _long_warmup(rise, run.length, run.noun)
 
-    Found are: a warmup longer than the run, or of no steps in it (``warmup``); pieces longer than
-    the run (``cut``); a rate that rises at once by more than tenfold to above anything before
-    (``jump``); a last update far above the end level, or a run that ends within a cycle (``end``);
-    values that an optimizer's rate cannot take (``range``); groups whose rate is 0, which no factor
-    can change, or that a scheduler has driven already (``base``).
 
-    Arguments:
-        schedule: A schedule.
-        over: The run; not needed where the schedule has its own.
-        optimizer: A torch optimizer, to look at its groups as well.
-
-    Raises:
-        NeedsHorizon: If the schedule needs a run and ``over`` is not given.
-        ScheduleError: If it does not fit its run.
-    """
-    if not isinstance(schedule, Schedule):
-        raise ScheduleError(f"check: schedule={schedule!r} is not a schedule")
-    placed = schedule if over is None else schedule.over(over)
-    placed(0)
-    found = [*lengths(placed), *_jumps(placed), *_end(placed), *_range(placed)]
-    return [*found, *_groups(optimizer)] if optimizer is not None else found
+def _long_warmup(rise: Fraction, length: Fraction, noun: str) -> Finding:
+    rising = f"{as_number(rise):g} {noun}"
+    return Finding(
+        "warmup",
+        f"the warmup of {rising} is longer than the run of {as_number(length):g} {noun}: the peak "
+        f"is never reached; write warmup('10%'), or a run of more than {rising}",
+    )
 
 
 def lengths(placed: Schedule) -> Iterator[Finding]:
-    """Find what does not fit into its run; this asks for no values."""
+    """Find what does not fit into its run, without computing any values."""
     if not isinstance(placed, Over):
         return
     try:
@@ -96,18 +87,14 @@ def lengths(placed: Schedule) -> Iterator[Finding]:
     assert length is not None
     ends = f"{as_number(length):g} {run.noun}"
     if rise is not None and rise > length:
-        yield Finding(
-            "warmup",
-            f"the warmup of {as_number(rise):g} {run.noun} is longer than the run of {ends}: the "
-            "peak is never reached",
-        )
+        yield _long_warmup(rise, length, run.noun)
     if rise == 0:
-        yield Finding("warmup", f"the warmup rounds to 0 of {ends}")
+        yield Finding("warmup", f"the warmup rounds to 0 of {ends}; write warmup(1), or more")
     if needs > length:
         yield Finding(
             "cut",
             f"its pieces last {as_number(needs):g} {run.noun}; the run ends after {ends}, at the "
-            f"level {placed.end:.6g}",
+            f"level {placed.end:.6g}: write lengths as shares, such as '20%', or a longer run",
         )
 
 
@@ -129,7 +116,8 @@ def _rise(schedule: Schedule, run: Run) -> Fraction | None:
     return run.place(schedule.steps) if start < schedule.to else None
 
 
-def _steps(placed: Schedule) -> list[int]:
+def steps(placed: Schedule) -> list[int]:
+    """Return the steps of a run that are checked: all, or a million of a longer one."""
     length = placed.length
     last = 10_000 if length is None else max(math.ceil(length) - 1, 0)
     if last <= _LOOKED:
@@ -142,7 +130,7 @@ def jump(
 ) -> tuple[int, float, float] | None:
     """Return the first rise at once by more than tenfold to above anything before.
 
-    Going back up to a level that was there before, as a warm restart does, is none.
+    A return to a level that was there before, as in a warm restart, does not count.
 
     Arguments:
         levels: Levels of consecutive steps.
@@ -159,7 +147,8 @@ def jump(
     return None
 
 
-def _jumps(placed: Schedule) -> Iterator[Finding]:
+def jumps(placed: Schedule) -> Iterator[Finding]:
+    """Find a rise at once by more than tenfold."""
     if placed.calls:
         return
     length = placed.length
@@ -167,16 +156,19 @@ def _jumps(placed: Schedule) -> Iterator[Finding]:
         return
     import numpy as np
 
-    steps = _steps(placed)
-    found = jump(placed(np.asarray(steps)).tolist())
+    at = steps(placed)
+    found = jump(placed(np.asarray(at)).tolist())
     if found is not None:
         index, before, after = found
         yield Finding(
-            "jump", f"it rises from {before:.6g} to {after:.6g} at once, at step {steps[index]}"
+            "jump",
+            f"it rises from {before:.6g} to {after:.6g} at once, at step {at[index]}: write a "
+            f"ramp between them, such as linear(100, to={after:.6g})",
         )
 
 
-def _end(placed: Schedule) -> Iterator[Finding]:
+def ends(placed: Schedule) -> Iterator[Finding]:
+    """Find a run that ends far above its end level, or within a cycle."""
     length = placed.length
     if length is None or length < 2 or placed.calls:
         return
@@ -186,17 +178,17 @@ def _end(placed: Schedule) -> Iterator[Finding]:
         yield Finding(
             "end",
             f"the last update, at step {math.ceil(length) - 1}, uses {last:.6g}, far above the end "
-            f"level {end:.6g}; closed=True puts the end level on it",
+            f"level {end:.6g}; write closed=True to put the end level on it",
         )
     elif last > 0.2 * highest > 0 and _repeats(placed) and length <= _LOOKED:
         import numpy as np
 
-        lowest = float(placed(np.asarray(_steps(placed)))[1:].min())
+        lowest = float(placed(np.asarray(steps(placed)))[1:].min())
         if lowest < 0.2 * last:
             yield Finding(
                 "end",
-                f"the run ends within a cycle, at the level {last:.6g}: a whole number of cycles "
-                f"would end near {lowest:.6g}",
+                f"the run ends within a cycle, at the level {last:.6g}: a whole number of cycles, "
+                f"as hard_restarts(3) fits into any run, would end near {lowest:.6g}",
             )
 
 
@@ -208,7 +200,8 @@ def _repeats(schedule: Any) -> bool:
     return isinstance(schedule, Repeat) or any(map(_repeats, filter(None, inner)))
 
 
-def _range(placed: Schedule) -> Iterator[Finding]:
+def ranges(placed: Schedule) -> Iterator[Finding]:
+    """Find values that the rate of an optimizer cannot take."""
     low, high = placed.bounds
     if low < 0 or math.isinf(high):
         yield Finding(
@@ -218,14 +211,11 @@ def _range(placed: Schedule) -> Iterator[Finding]:
         )
 
 
-def _groups(optimizer: Any) -> Iterator[Finding]:
-    for index, group in enumerate(optimizer.param_groups):
-        if float(group["lr"]) == 0:
-            yield Finding("base", f"group {index} has the rate 0, which no factor can change")
-        stale = group.get("initial_lr")
-        if stale is not None and float(stale) != float(group["lr"]):
-            yield Finding(
-                "base",
-                f"group {index} was given {float(stale):g} and stands at {float(group['lr']):g}: "
-                "a scheduler has driven it already",
-            )
+def highest(placed: Schedule) -> float:
+    """Return the highest value of a run, or of its first ten thousand steps."""
+    if placed.calls or (placed.length or 0) > _LOOKED:
+        return placed.bounds[1]
+    # Loads NumPy.
+    import numpy as np
+
+    return float(placed(np.asarray(steps(placed))).max())

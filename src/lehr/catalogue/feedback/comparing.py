@@ -1,36 +1,27 @@
-"""Feedback rules: what follows a metric rather than the time.
-
-A rule is a frozen value with three pure functions (:class:`~lehr.catalogue.registry.Rule`):
-
->>> rule = plateau(factor=0.5, patience=1)
->>> state = rule.init()
->>> for loss in (1.0, 0.9, 0.95, 0.93, 0.92):
-...     state = rule.update(state, loss)
->>> rule.value(state)
-0.5
-
-The state is made of plain JSON types, and the value is a factor of the base rate, as a schedule's.
-"""
+"""Rules that compare each metric with the best one so far."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal, cast
+from typing import Any, Final, Literal, cast
 
+from lehr.catalogue.feedback.states import check_best, check_counts, keys, mean_of, real
 from lehr.catalogue.registry import Paper, State, With, rule
 from lehr.errors import ScheduleError, number, whole
 
-__all__ = ["dlrs", "greedy", "plateau"]
+__all__ = ["greedy", "plateau"]
 
 Mode = Literal["min", "max"]
 ThresholdMode = Literal["rel", "abs"]
 
+_MOST_REDUCTIONS: Final = 10**6
+"""A plateau's reductions are multiplied one by one: a state cannot ask for more work than this."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Comparing:
-    """What rules have in common that compare each metric with the best one so far."""
+    """The part of a rule that compares each metric with the best one so far."""
 
     mode: Mode
     threshold: float
@@ -52,7 +43,7 @@ class _Comparing:
                 whole(field.name, value, at_least=0)
 
     def _better(self, metric: float, best: float | None) -> bool:
-        # A metric that is no number never counts as better, so that the state stays JSON.
+        # A metric that is not a finite number is never better, so that the state stays JSON.
         if not math.isfinite(metric):
             return False
         if best is None:
@@ -132,7 +123,7 @@ class plateau(_Comparing):  # noqa: N801  (a rule is written like a schedule)
 
     def update(self, state: State, metric: Any) -> State:
         """Return the state after one more metric, a number."""
-        metric, best = _real(metric), state["best"]
+        metric, best = real(metric), state["best"]
         better = self._better(metric, best)
         bad, cooldown = (0 if better else state["bad"] + 1), state["cooldown"]
         if cooldown > 0:
@@ -144,6 +135,14 @@ class plateau(_Comparing):  # noqa: N801  (a rule is written like a schedule)
             "cooldown": self.cooldown if reduced else cooldown,
             "reductions": state["reductions"] + reduced,
         }
+
+    def check_state(self, state: Any) -> State:
+        """Return a copy of a state from a file, or raise; see :class:`lehr.Rule`."""
+        checked = keys(state, self.init())
+        check_best(checked)
+        check_counts(checked, "bad", "cooldown")
+        check_counts(checked, "reductions", at_most=_MOST_REDUCTIONS)
+        return checked
 
     def value(self, state: State) -> float:
         """Return the factor of the base rate."""
@@ -243,12 +242,12 @@ class greedy(_Comparing):  # noqa: N801
 
     def update(self, state: State, metric: Any) -> State:
         """Return the state after one more metric, a number."""
-        state, metric = dict(state), _real(metric)
+        state, metric = dict(state), real(metric)
         if self.smooth:
-            # Of what is no number a mean would never recover.
+            # A mean would never recover from an infinite metric.
             new = [metric] if math.isfinite(metric) else []
             state["window"] = [*state["window"], *new][-self.window_size :]
-            metric = math.fsum(state["window"]) / max(len(state["window"]), 1) if new else metric
+            metric = mean_of(state["window"]) if new else metric
         for wait in ("cooldown", "warmup"):
             if state[wait] > 0:
                 return state | {wait: state[wait] - 1, "good": 0, "bad": 0}
@@ -276,94 +275,23 @@ class greedy(_Comparing):  # noqa: N801
                 state = self.init()
         return state | {"cooldown": self.cooldown, "bad": 0}
 
+    def check_state(self, state: Any) -> State:
+        """Return a copy of a state from a file, or raise; see :class:`lehr.Rule`."""
+        checked = keys(state, self.init())
+        check_best(checked)
+        check_counts(checked, "good", "bad", "cooldown", "warmup")
+        check_counts(checked, "resets_in", at_least=1)
+        low, high = min(self.floor, 1.0), max(self.ceiling, 1.0)
+        number("state['value']", checked["value"], at_least=low, at_most=high)
+        window = checked["window"]
+        if not isinstance(window, list) or len(cast("list[Any]", window)) > self.window_size:
+            raise ScheduleError(
+                f"state['window']={window!r} must be a list of at most {self.window_size} metrics"
+            )
+        for index, metric in enumerate(cast("list[Any]", window)):
+            number(f"state['window'][{index}]", metric)
+        return checked
+
     def value(self, state: State) -> float:
         """Return the factor of the base rate."""
         return float(state["value"])
-
-
-@rule(
-    formula=r"\alpha \leftarrow \alpha - 10^{\lfloor \log_{10} \alpha \rfloor} \, \delta "
-    r"\, \Delta L, \quad \Delta L = \frac{L_{last} - L_{first}}{L_{mean}}",
-    paper=Paper(
-        "Dharanalakota, Raikar and Ghosh",
-        2025,
-        "Improving Neural Network Training using Dynamic Learning Rate Schedule for PINNs and "
-        "Image Classification",
-        "2507.21749",
-    ),
-    aliases=("DLRSScheduler", "pytorch-dlrs"),
-    example=With(0.01),
-)
-@dataclass(frozen=True)
-class dlrs:  # noqa: N801
-    """Move the rate against the slope of the loss within each epoch, a digit at a time.
-
-    Formula: ``rate - 10 ** floor(log10(rate)) * delta * slope`` with
-    ``slope = (last loss - first loss) / mean loss`` of an epoch, where ``delta`` is ``delta_d`` for
-    a slope above 1 (it diverges), ``delta_o`` from 0 to 1 (it stays), ``delta_i`` below 0 (it
-    converges, so the rate rises).
-
-    Its metric is a list: the losses of an epoch. An epoch of fewer than two losses, or whose mean
-    is nearly 0 or no number, changes nothing.
-
-    Arguments:
-        lr: The base rate, greater than 0. How far the rate moves depends on its first digit, so the
-            rule must know it; its values are factors of it all the same.
-        delta_d: For divergence, greater than 0.
-        delta_o: For stagnation, greater than 0.
-        delta_i: For convergence, greater than 0.
-        floor: The lowest rate (not a factor), greater than 0.
-        ceiling: The highest rate (not a factor), or None.
-
-    Raises:
-        ScheduleError: If an argument is outside its range.
-
-    Example:
-        >>> rule = dlrs(0.01)
-        >>> state = rule.update(rule.init(), [2.0, 1.5, 1.0])
-        >>> round(rule.value(state), 6)
-        1.066667
-    """
-
-    lr: float
-    delta_d: float = 0.5
-    delta_o: float = 1.0
-    delta_i: float = 0.1
-    floor: float = 1e-8
-    ceiling: float | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("lr", "delta_d", "delta_o", "delta_i", "floor"):
-            number(name, getattr(self, name), above=0)
-        if self.ceiling is not None:
-            number("ceiling", self.ceiling, above=self.floor)
-
-    def init(self) -> State:
-        """Return the state before the first epoch."""
-        return {"rate": float(self.lr)}
-
-    def update(self, state: State, metric: Any) -> State:
-        """Return the state after one more epoch, given its losses."""
-        if not isinstance(metric, list | tuple):
-            raise ScheduleError(f"metric={metric!r}: dlrs is given the list of an epoch's losses")
-        losses = [_real(loss) for loss in cast("Sequence[Any]", metric)]
-        mean = math.fsum(losses) / max(len(losses), 1) if all(map(math.isfinite, losses)) else 0.0
-        if len(losses) < 2 or abs(mean) < 1e-10:
-            return dict(state)
-        slope, rate = (losses[-1] - losses[0]) / mean, state["rate"]
-        delta = self.delta_i if slope < 0 else self.delta_o if slope <= 1 else self.delta_d
-        moved = rate - 10.0 ** math.floor(math.log10(rate)) * delta * slope
-        high = math.inf if self.ceiling is None else self.ceiling
-        return {"rate": min(max(moved, self.floor), high)}
-
-    def value(self, state: State) -> float:
-        """Return the factor of the base rate."""
-        return float(state["rate"] / self.lr)
-
-
-def _real(metric: Any) -> float:
-    """Return a metric, which may be a tensor of one number, as a float."""
-    try:
-        return float(metric)
-    except (TypeError, ValueError):
-        raise ScheduleError(f"metric={metric!r} is not a number") from None
