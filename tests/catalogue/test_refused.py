@@ -98,11 +98,59 @@ CASES: list[tuple[Callable[[], Schedule], str]] = [
         "min_lr=1.0",
     ),
     (lambda: lehr.range_ramp(start=0.0), "start=0.0"),
+    (lambda: lehr.constant_factor(5, factor="x"), "factor='x'"),  # type: ignore[arg-type]
+    (lambda: lehr.tanh_decay(floor=None), "floor=None"),  # type: ignore[arg-type]
+    (lambda: lehr.inverse_warmup(5, to="x"), "to='x'"),  # type: ignore[arg-type]
+    (lambda: lehr.slanted_triangular(peak=[1]), "peak=[1]"),  # type: ignore[arg-type]
+    (lambda: lehr.wsd_s(1, [9], 1, peak=10**400), "peak=1000"),
+    (lambda: lehr.warmup_restarts(9, 1, cycles=9, gamma=1e308), "to=inf is not finite"),
+    (lambda: lehr.warmup_restarts(9, 1, cycles=2, peak=None), "peak=None"),  # type: ignore[arg-type]
+    (lambda: lehr.swa(0.5, 1, 2, to=0.1), "schedule=0.5 must be a schedule"),  # type: ignore[arg-type]
+    (
+        lambda: lehr.proportional(None, min_value=0, max_value=1),  # type: ignore[arg-type]
+        "schedule=None must be a schedule",
+    ),
+    (
+        lambda: lehr.proportional(lehr.linear(), min_value=10**400, max_value=1),
+        "min_value=1000",
+    ),
+    (lambda: lehr.rewarm_cycles(9, 10**9), "cycles=1000000000 must be at most 65536"),
+    (lambda: lehr.warmup_restarts(9, 1, cycles=10**9), "cycles=1000000000 must be at most 65536"),
+    (lambda: lehr.chebyshev(2**40), "nodes=1099511627776 must be at most 65536"),
+    (lambda: lehr.chebyshev(-(10**5000)), "nodes=a number of too many digits"),
     (lambda: lehr.warm_restarts(10, cycles=0), "0"),
 ]
+
+
+def refusal(build: Callable[[], Schedule]) -> ScheduleError:
+    """Return the error of a schedule that cannot be built."""
+    with pytest.raises(ScheduleError) as caught:
+        build()
+    return caught.value
 
 
 @pytest.mark.parametrize(("build", "says"), CASES, ids=[says for _, says in CASES])
 def test_is_refused(build: Callable[[], Schedule], says: str) -> None:
     with pytest.raises(ScheduleError, match=re.escape(says)):
         build()
+
+
+def advice(message: str) -> list[str]:
+    """Return the calls that a message says to write, such as ``constant(0.5)``."""
+    after = re.split(r"\bwrite\b|\bas in\b|\bsuch as\b|\bis\b", message)[1:]
+    calls = [call for part in after for call in re.findall(r"\b[a-z_]+\([^()]*\)", part)]
+    return [call for call in calls if call.partition("(")[0] in lehr.ENTRIES | {"hold": None}]
+
+
+ADVISED = [(build, says) for build, says in CASES if advice(str(refusal(build)))]
+
+
+def test_some_advise_a_call() -> None:
+    assert len(ADVISED) >= 8
+
+
+@pytest.mark.parametrize(("build", "says"), ADVISED, ids=[says for _, says in ADVISED])
+def test_what_is_advised_is_valid(build: Callable[[], Schedule], says: str) -> None:
+    for call in advice(str(refusal(build))):
+        schedule = lehr.parse(call)
+        assert schedule.over(1_000)(500) >= 0

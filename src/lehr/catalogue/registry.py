@@ -37,7 +37,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """Where a schedule comes from.
+    """The paper that a schedule comes from.
 
     Arguments:
         authors: As one would cite them: ``"Smith and Topin"``.
@@ -63,8 +63,8 @@ State = dict[str, Any]
 class Rule(Protocol):
     """A feedback rule: from the metrics of training to a factor of the learning rate.
 
-    A rule is an immutable value; what changes is a state outside of it, which can be written as
-    JSON after any update and read again. So resuming is exact by construction.
+    A rule is an immutable value. Its state is kept outside of it and can be written as JSON after
+    any update and read again, so resuming is exact by construction.
     """
 
     def init(self) -> State:
@@ -92,16 +92,16 @@ class Rule(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """What schedules and rules of the catalogue have in common.
+    """The fields that schedules and rules of the catalogue share.
 
     Arguments:
-        name: The function's name.
+        name: The name of its function.
         family: The kind of schedule: ``decay``, ``warmup``, ``cyclic``, ``phases`` or ``derived``
         function: Builds the schedule or the rule.
         formula: LaTeX, without the dollar signs.
-        paper: Where it comes from, or None where that is lost in common practice.
+        paper: Its source, or None for common practice.
         aliases: Its names in other libraries.
-        arguments: Those of its example.
+        arguments: The arguments of its example.
     """
 
     name: str
@@ -114,7 +114,7 @@ class _Listed:
 
     @property
     def summary(self) -> str:
-        """What it is, in one line."""
+        """Its description in one line."""
         return (self.function.__doc__ or "").strip().partition("\n")[0].rstrip(".")
 
 
@@ -268,7 +268,7 @@ def find_all(name: str) -> list[Entry | RuleEntry]:
     ``LinearLR`` is depends on its arguments.
 
     Raises:
-        UnknownSchedule: If there is none; the message suggests the nearest names.
+        UnknownSchedule: If no entry has that name; the message suggests the nearest.
 
     Example:
         >>> [entry.name for entry in find_all("LinearLR")]

@@ -40,7 +40,7 @@ _USUAL: Final = {
     "adadelta": _Usual(1e-3, 10.0, 1.0),
     **dict.fromkeys(("prodigy", "dadaptadam", "dadaptsgd", "dadaptlion"), _STEP_FREE),
 }
-# What libraries put before or after the name of an optimizer that they write anew.
+# The marks that libraries add to the name of an optimizer that they write anew.
 _VARIANT = re.compile(r"^(fused|paged|deepspeedcpu|cpu|distributed|foreach)|(8bit|4bit|32bit|fp8)$")
 _SCHEDULE_FREE = "schedulefree"
 

@@ -39,11 +39,11 @@ _LOOKED: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something about a schedule that is probably not meant.
+    """Something in a schedule that is probably a mistake.
 
     Attributes:
-        name: The guard of :class:`lehr.torch.Scheduler` that says it too, or a word of its own.
-        message: What it is, in a sentence.
+        name: The guard of :class:`lehr.torch.Scheduler` that reports it too, or another word.
+        message: The finding and what to write instead, in a sentence.
     """
 
     name: str
@@ -193,7 +193,7 @@ def ends(placed: Schedule) -> Iterator[Finding]:
 
 
 def _repeats(schedule: Any) -> bool:
-    """Return whether there is a repeat in it."""
+    """Return whether a schedule contains a repeat."""
     if isinstance(schedule, Sequence):
         return any(_repeats(part) for part in schedule.parts)
     inner = [getattr(schedule, name, None) for name in ("inner", "left", "right")]

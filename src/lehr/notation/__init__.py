@@ -1,6 +1,6 @@
 """The text and the JSON form of schedules, both ways.
 
-Text is what one types, and what ``repr`` prints:
+A text is typed by people and printed by ``repr``:
 
 >>> import lehr
 >>> s = lehr.parse("warmup('10%') >> cosine(to=0.1)")
@@ -8,7 +8,7 @@ Text is what one types, and what ``repr`` prints:
 warmup('10%') >> cosine(to=0.1)
 
 It is read without running it: only the functions of the catalogue, the leaves, the operators and
-the methods of a schedule are understood. The other form is a plain dict, for JSON, YAML and TOML:
+the methods of a schedule are known. The other form is a plain dict, for JSON, YAML and TOML:
 
 >>> print(lehr.cosine("20%", to=0.1).to_json())
 {
@@ -19,8 +19,8 @@ the methods of a schedule are understood. The other form is a plain dict, for JS
   "ease": "cosine"
 }
 
-Both are safe to read from strangers: whatever is not a schedule raises :class:`ParseError`, and
-their length, depth and numbers are bounded.
+Both are safe to read from strangers: anything else than a schedule raises :class:`ParseError`, and
+their length, depth, numbers and work are bounded.
 """
 
 from lehr.notation.text import parse

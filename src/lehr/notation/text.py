@@ -102,7 +102,7 @@ class _TextReader:
         if not flat.strip():
             raise self.refuse("the text is empty; write cosine()", 0)
         try:
-            # In brackets, so that it may begin with spaces and go over several lines.
+            # In brackets, so that it may begin with spaces.
             tree = ast.parse(f"({flat})", mode="eval").body
         except SyntaxError as error:
             at = min(max((error.offset or 2) - 2, 0), len(text))

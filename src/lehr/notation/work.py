@@ -1,8 +1,8 @@
 """Bounds on how much a text may build, counted in parts and in work rather than in seconds.
 
-Thirty characters can ask for thousands of parts (``rewarm_cycles(1, 4096)``), and slices of slices
-place all that is inside of them again. What is read from a text is therefore weighed as it is
-built, each part once.
+Thirty characters can ask for thousands of parts (``rewarm_cycles(1, 4096)``), and slices inside
+slices place everything in them again. A schedule that is read from a text is therefore weighed as
+it is built, each part once.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _RAMP: Final = 2_000
 
 
 class _Weight(NamedTuple):
-    """What one schedule takes.
+    """The cost of one schedule.
 
     Attributes:
-        depth: How deeply schedules are nested in it.
+        depth: The depth to which schedules are nested in it.
         cycles: The pieces that it is placed as.
         again: How many times in a row all of them are placed.
     """

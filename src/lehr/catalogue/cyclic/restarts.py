@@ -1,4 +1,4 @@
-"""Restarts: cycles that are not all alike, or that are counted rather than timed."""
+"""Restarts: decays that begin again, alike or not, and other cycles of two levels."""
 
 from __future__ import annotations
 
@@ -257,8 +257,8 @@ def linear_cycles(
         start: The level that the first begins at.
         to: The level that it goes to.
         cycle_mult: Each cycle's length over that of the one before, greater than 0.
-        start_value_mult: What the start is multiplied by from cycle to cycle, greater than 0.
-        end_value_mult: What the other level is multiplied by, greater than 0.
+        start_value_mult: The factor of the start from cycle to cycle, greater than 0.
+        end_value_mult: The factor of the other level, greater than 0.
         monotonic: Jump back at the end of each cycle rather than go back.
 
     Raises:
@@ -283,7 +283,7 @@ def linear_cycles(
 
 
 def _mixed(first: Schedule, a: float, second: Schedule, b: float) -> Schedule:
-    """Return ``a * first + b * second``, without what changes nothing."""
+    """Return ``a * first + b * second``, without factors of 1 and terms of 0."""
     if a == 0:
         return second if b == 1 else b * second
     scaled = first if a == 1 else a * first
@@ -315,8 +315,8 @@ def polynomial_cycle(
         peak: The level at the start.
 
     Raises:
-        ScheduleError: If ``peak`` equals ``floor``, ``steps`` is no whole number, or ``power`` is
-            not positive.
+        ScheduleError: If ``peak`` equals ``floor``, ``steps`` is not a whole number, or ``power``
+            is not positive.
 
     Example:
         >>> s = polynomial_cycle(10)
@@ -326,7 +326,7 @@ def polynomial_cycle(
     length = whole("steps", steps, at_least=1)
     once = polynomial(length, power=power)
     # In cycle i, 1 - t / (i * steps) is (1 - n / steps) / i with n counted from the cycle's start.
-    # Cycles end with their last step here, so that all but the first step stand one step later.
+    # Cycles end with their last step here, so that all but the first are one step later.
     cycles = hold(1, at=1.0) >> once[1 : length + 1].repeat()
     heights = hold(1, at=1.0) >> inverse(length, power=power).every(length)
     return between(cycles * heights, floor, peak)

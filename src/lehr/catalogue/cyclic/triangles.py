@@ -1,4 +1,4 @@
-"""Cycles: up and down again, or down and up at once, more than one time."""
+"""Triangles: straight up and straight down, again and again."""
 
 from __future__ import annotations
 
@@ -158,8 +158,9 @@ def cyclic(
         floor: The lower level.
         peak: The upper level, where the scale is 1.
         scale_fn: The height's factor, from 0 to 1, or its registered name; without it, 1.
-        scale_mode: ``"cycle"`` hands it the number of the cycle, ``"iterations"`` the step. Cycles
-            are counted in whole steps then, so ``up`` and ``down`` are steps, not shares.
+        scale_mode: With ``"cycle"`` it is called with the number of the cycle, which is counted in
+            whole steps: ``up`` and ``down`` are steps then, not shares. With ``"iterations"`` it is
+            called with the step.
 
     Raises:
         ScheduleError: If ``peak`` equals ``floor``, ``scale_mode`` is neither, or cycles of shares
@@ -203,7 +204,7 @@ def _triangles(up: DurationLike, down: DurationLike | None) -> Schedule:
 
 
 def between(shape: Schedule, floor: float, peak: float) -> Schedule:
-    """Map a shape that lives between 0 and 1 to the levels of the user."""
+    """Map a shape between 0 and 1 to levels from ``floor`` to ``peak``."""
     floor, peak = level("floor", floor), level("peak", peak)
     if floor == peak:
         raise ScheduleError(f"floor={floor} and peak={peak} are equal; write constant({floor})")

@@ -1,4 +1,4 @@
-"""Cosines: what else is made of a cosine wave, beside half of one."""
+"""Decays by other parts of a cosine wave than its half."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Curves: decays by an ease of their own, from the peak down, once."""
+"""Decays by other curves, from the peak down, once."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def normalised_exponential(
     to: float = 0.0,
     start: float | None = None,
 ) -> Schedule:
-    """Go to a level exponentially, and really arrive there.
+    """Go to a level exponentially, and reach it.
 
     Formula: ``to + (start - to) * (ratio**u - ratio) / (1 - ratio)`` with ``u = t / steps``.
 
@@ -60,7 +60,7 @@ def normalised_exponential(
 
     Arguments:
         steps: How long; without it, as long as there is room.
-        ratio: What the exponential falls to before it is moved, between 0 and 1.
+        ratio: The level of the exponential's end before it is moved, between 0 and 1.
         to: The level that it reaches after ``steps``.
         start: The level at which it begins; without it, that at which the piece before ended.
 
@@ -381,7 +381,7 @@ def chebyshev(
         big_m: The curvature ``M`` that the smallest step is made for, greater than ``small_m``.
 
     Raises:
-        ScheduleError: If ``nodes`` is no power of 2, or not ``0 < small_m < big_m``.
+        ScheduleError: If ``nodes`` is not a power of 2, or not ``0 < small_m < big_m``.
 
     Example:
         >>> s = chebyshev(4, small_m=1.0, big_m=3.0)

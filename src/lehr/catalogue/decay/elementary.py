@@ -1,4 +1,4 @@
-"""Decays: from the peak down, once."""
+"""The elementary decays: from the peak down, once."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ MOST_WRITTEN_OUT: Final = 2**16
     example=With(),
 )
 def constant(value: float = 1.0) -> Schedule:
-    """The same value for ever.
+    """The same value at every step.
 
     Formula: ``value``.
 
@@ -118,7 +118,7 @@ def multistep(milestones: Sequence[DurationLike], gamma: float = 0.1) -> Schedul
     Formula: ``gamma ** (how many milestones are at or before t)``.
 
     Arguments:
-        milestones: When to fall, in order and in one unit; one that stands twice falls twice.
+        milestones: When to fall, in order and in one unit; one that is given twice falls twice.
         gamma: The factor, greater than 0.
 
     Raises:
@@ -226,7 +226,7 @@ def joined(parts: Iterable[Schedule]) -> Schedule:
     example=With(0.1, every="50%"),
 )
 def exponential(gamma: float, *, every: DurationLike = 1, start: float | None = None) -> Schedule:
-    """Fall by the same factor in equal times, for ever.
+    """Fall by the same factor in equal times, without end.
 
     Formula: ``start * gamma ** (t / every)``.
 
@@ -253,7 +253,7 @@ def exponential(gamma: float, *, every: DurationLike = 1, start: float | None = 
     example=With("10%"),
 )
 def inverse(tau: DurationLike, *, power: float = 1.0, start: float | None = None) -> Schedule:
-    """Fall as a power of the time, for ever.
+    """Fall as a power of the time, without end.
 
     Formula: ``start * (1 + t / tau) ** -power``. With ``power=0.5`` after a warmup of ``tau`` steps
     it is the inverse square root decay of the Transformer.

@@ -1,4 +1,4 @@
-"""Powers of the time: decays that need no end, after a warmup or a stretch at the peak."""
+"""Powers of the time: decays without an end, after a warmup or a stretch at the peak."""
 
 from __future__ import annotations
 
@@ -199,14 +199,14 @@ def relative_step(
     Formula: ``scale * min(1e-2, (t + 1) ** -0.5)``, or, with ``warmup_init``,
     ``scale * min(1e-6 * (t + 1), (t + 1) ** -0.5)``.
 
-    It needs no metric. That Adafactor then multiplies by the size of each weight is a matter of the
-    optimizer. Both parts meet at ``n = 10_000`` in any run; another ``turn`` keeps the level of
-    0.01 and moves that.
+    It needs no metric. (Adafactor also multiplies it by the size of each weight, which no schedule
+    can do.) Both parts meet at ``n = 10_000`` in any run; another ``turn`` keeps the level of 0.01
+    and moves that point.
 
     Arguments:
         turn: Where the decay begins, greater than 0.
         warmup_init: Rise in a straight line, rather than stay, before the decay.
-        scale: What it is multiplied by, greater than 0; 100 makes its highest value 1.
+        scale: Its factor, greater than 0; 100 makes its highest value 1.
 
     Raises:
         ScheduleError: If ``turn`` or ``scale`` is not positive.

@@ -1,4 +1,4 @@
-"""Perturbed schedules: what is laid over another one."""
+"""Perturbations: factors that shake another schedule."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def noise(pct: float = 0.67, *, std: float | None = None, seed: int = 42) -> Sch
 
     Multiply by it: ``cosine() * noise(0.1)``. The value at a step depends on the step and the seed
     alone, so it is the same in every process, after any resume, and, but for the rounding of the
-    last digit, for any kind of array. (timm draws its noise from torch's generator; its numbers are
-    others.)
+    last digit, for any kind of array. (timm draws its noise from torch's generator, so its numbers
+    differ.)
 
     Arguments:
         pct: The largest share, greater than 0 and at most 1.
@@ -53,7 +53,7 @@ def noise(pct: float = 0.67, *, std: float | None = None, seed: int = 42) -> Sch
     return formula(name)
 
 
-# 31 bits throughout: no product needs more than 62, and what integers of 32 bits drop of it is
+# 31 bits throughout: no product needs more than 62, and the bits that 32-bit integers drop are
 # masked away, so that a Python int, an int64 and the int32 of JAX give the same bits.
 _BITS: Final = 2**31 - 1
 _HALF: Final = 2**30

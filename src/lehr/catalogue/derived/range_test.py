@@ -28,7 +28,7 @@ def range_ramp(
     log: bool = True,
     stairs: DurationLike | None = None,
 ) -> Schedule:
-    """Rise over many orders of magnitude, to see at which rate training breaks.
+    """Rise over many orders of magnitude, to find the rate at which training breaks.
 
     Formula: ``start * (to / start) ** (t / steps)``, or a straight line.
 
@@ -40,7 +40,7 @@ def range_ramp(
         start: The lowest rate, greater than 0 where ``log``.
         to: The highest.
         log: In equal factors, rather than equal steps.
-        stairs: Hold each value for so many steps.
+        stairs: The steps that each value is held for; without it, the rise is smooth.
 
     Raises:
         ScheduleError: If ``start`` equals ``to``, or one is not positive where ``log``.

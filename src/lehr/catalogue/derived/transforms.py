@@ -42,7 +42,7 @@ def swa(
     steps, then ``to``.
 
     Arguments:
-        schedule: What goes before; shares in it are of the run.
+        schedule: The schedule until then; its shares are shares of the run.
         start: When to leave it.
         anneal: The steps from its rate to the new one.
         to: The rate at which weights are averaged.
@@ -90,7 +90,7 @@ def proportional(
     a constant.)
 
     Arguments:
-        schedule: What is followed.
+        schedule: The schedule that is followed.
         min_value: The value where the schedule is at ``min_lr``.
         max_value: The value where the schedule is at ``max_lr``.
         min_lr: The schedule's lower level.

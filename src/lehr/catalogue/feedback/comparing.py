@@ -75,7 +75,7 @@ class _Comparing:
 )
 @dataclass(frozen=True, kw_only=True)
 class plateau(_Comparing):  # noqa: N801  (a rule is written like a schedule)
-    """Reduce the rate when a metric has stopped to improve.
+    """Reduce the rate when a metric has stopped improving.
 
     Formula: after more than ``patience`` metrics in a row that are not better than the best one,
     the factor is multiplied by ``factor``, but not below ``floor``. Then ``cooldown`` metrics do
@@ -87,9 +87,9 @@ class plateau(_Comparing):  # noqa: N801  (a rule is written like a schedule)
 
     Arguments:
         mode: ``"min"`` where less is better, as for a loss; ``"max"`` where more is.
-        factor: What the rate is multiplied by, between 0 and 1.
-        patience: How many metrics in a row may bring nothing, at least 0.
-        threshold: What a metric must be better by, at least 0.
+        factor: The rate is multiplied by this; between 0 and 1.
+        patience: How many metrics in a row may be no better, at least 0.
+        threshold: A metric must be better by more than this, at least 0.
         threshold_mode: Whether that is a share of the best (``"rel"``) or a number (``"abs"``).
         cooldown: How many metrics after a reduction do not count, at least 0.
         floor: The lowest value, as a factor of the base rate; at least 0.
@@ -182,9 +182,9 @@ class greedy(_Comparing):  # noqa: N801
 
     Arguments:
         mode: ``"min"`` where less is better, as for a loss; ``"max"`` where more is.
-        factor: What the rate is multiplied or divided by, between 0 and 1.
+        factor: The rate is multiplied or divided by this; between 0 and 1.
         patience: How many metrics of a kind in a row change nothing, at least 0.
-        threshold: What a metric must be better by, at least 0.
+        threshold: A metric must be better by more than this, at least 0.
         threshold_mode: Whether that is a share of the best (``"rel"``) or a number (``"abs"``).
         cooldown: How many metrics after a reduction do not count, at least 0.
         warmup: How many metrics after a rise do not count, at least 0.

@@ -1,4 +1,4 @@
-"""Plans for long runs: to pre-train, to go on, to anneal at any time."""
+"""Plans for long runs: to pre-train, to continue, to anneal at any time."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def wsd_s(
 
     Raises:
         ScheduleError: If there is no period, there are not as many multipliers, a period is shorter
-            than what it holds, or a level equals ``floor``.
+            than its parts, or a level equals ``floor``.
 
     Example:
         >>> s = wsd_s(10, [100, 50], 20)
@@ -164,7 +164,7 @@ def rewarm_cycles(
     first time from 0 over ``warmup``), then ``peak``, then by the ease to ``floor`` over the last
     ``decay`` steps.
 
-    To cool down to 0 in the end, go on: ``rewarm_cycles(...) >> linear("5%")``.
+    To cool down to 0 in the end, append a decay: ``rewarm_cycles(...) >> linear("5%")``.
 
     Arguments:
         cycle: The length of each cycle.
@@ -177,7 +177,7 @@ def rewarm_cycles(
         ease: How it decays.
 
     Raises:
-        ScheduleError: If a cycle is shorter than what it holds, the lengths have two units, or
+        ScheduleError: If a cycle is shorter than its parts, the lengths have two units, or
             ``peak`` equals ``floor``.
 
     Example:
@@ -346,7 +346,7 @@ def infinite(
     peak: float = 1.0,
     ease: EaseLike = "cosine",
 ) -> Schedule:
-    """Warm up, cool down to a level that training can go on at for ever, and anneal when asked.
+    """Warm up, cool down to a level that training can continue at, and anneal at the end.
 
     Formula: ``peak * t / warmup``, then by the ease from ``peak`` to ``constant`` over
     ``cooldown`` steps, then ``constant``, then ``constant * (floor / constant) ** (n / annealing)``

@@ -1,4 +1,4 @@
-"""Phases: one rise, one fall, and what stands between them."""
+"""One peak: a rise, a fall, and perhaps a level between them."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ def trapezoid(
         peak: The level in the middle.
         ease: How both ramps move: a name from :mod:`lehr.curves.easing`.
         scale_fn: In place of an ease, a function from the way done to the height, both 0 to 1, or
-            its registered name. Where it does not arrive at 1, the peak is what it arrives at.
-        scale_mode: ``"zero2one"`` hands it the share of the ramp that is done, ``"iterations"``
-            the steps since the ramp began.
+            its registered name. If it does not reach 1, the peak is the level that it reaches.
+        scale_mode: With ``"zero2one"`` it is called with the share of the ramp that is done, with
+            ``"iterations"`` with the steps since the ramp began.
 
     Raises:
         ScheduleError: If ``peak`` equals ``floor``, both ``ease`` and ``scale_fn`` are given, or
@@ -325,7 +325,7 @@ def one_cycle_inverse(
     floor: float = 0.0,
     peak: float = 1.0,
 ) -> Schedule:
-    """Up and down in straight lines or stairs, then fall as the inverse of the time, for ever.
+    """Up and down in straight lines or stairs, then fall as the inverse of the time, without end.
 
     Formula: from ``floor`` to ``peak`` in ``up`` steps and back in ``down``, then
     ``floor / (1 + n / tau)`` for the ``n`` steps after that.

@@ -1,4 +1,4 @@
-"""Points: a schedule through any of them."""
+"""A schedule through any points."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = ["piecewise"]
 def piecewise(
     points: Sequence[tuple[DurationLike, float]], *, ease: EaseLike = "linear"
 ) -> Schedule:
-    """Through any points: from each one to the next by an ease.
+    """Go through any points: from each one to the next by an ease.
 
     Formula: from ``v[i]`` at ``t[i]`` to ``v[i + 1]`` at ``t[i + 1]``; the first value before the
     first point, the last one after the last.

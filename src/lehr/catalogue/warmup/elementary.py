@@ -1,4 +1,4 @@
-"""Warmups: from little to the peak, before anything else."""
+"""Warmups of a given length: from a low rate to the peak, before anything else."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ UNTUNED = Paper(
     example=With("10%"),
 )
 def warmup(steps: DurationLike, *, start: float = 0.0, to: float = 1.0) -> Schedule:
-    """Rise in a straight line, before whatever follows.
+    """Rise in a straight line, before the rest of the schedule.
 
     Formula: ``start + (to - start) * t / steps``.
 
@@ -146,7 +146,7 @@ def log_warmup(steps: int, *, to: float = 1.0) -> Schedule:
 
     Formula: ``to * ln(t + 1) / ln(steps)``, which reaches ``to`` at ``t = steps - 1``.
 
-    This is what DeepSpeed's ``WarmupLR`` does unless it is told not to.
+    DeepSpeed's ``WarmupLR`` does this by default.
 
     Arguments:
         steps: The step that has the full rate, counted from 1; a whole number of at least 2.
@@ -237,7 +237,7 @@ def power_warmup(
 def complement_warmup(
     steps: DurationLike, *, power: float = 0.5, start: float = 0.0, to: float = 1.0
 ) -> Schedule:
-    """Rise as what a power of the time left leaves: slow, then ever faster, with a square root.
+    """Rise by a power of the time that is left: slow, then ever faster, with a square root.
 
     Formula: ``start + (to - start) * (1 - (1 - t / steps) ** power)``.
 
@@ -271,11 +271,11 @@ def inverse_warmup(steps: DurationLike, *, multiplier: float = 20.0, to: float =
 
     Formula: ``to * (multiplier - (multiplier - 1) * t / steps)``.
 
-    It is meant for what should be large at first, such as weight decay.
+    Use it for numbers that should be large at first, such as weight decay.
 
     Arguments:
         steps: How long.
-        multiplier: What it begins at, in units of ``to``; greater than 1.
+        multiplier: The level at which it begins, in units of ``to``; greater than 1.
         to: The level that it comes down to.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Warmups with nothing to tune: they follow from the betas of Adam."""
+"""Warmups with nothing to tune: their length follows from the betas of Adam."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class _RAdam(functions.Member):
     ``1 / (1 - beta2)``: at ``beta2 = 0.999999`` half of its digits are lost, in single precision
     all of them. With ``b = -ln(beta2)`` and ``g(y) = coth(y) - 1 / y`` it is also
     ``n * (1 - g(n * b / 2)) + g(b / 2)``, where nothing cancels. That serves for as long as
-    ``n * b / 2 < 1``; from there on ``R - r`` is the smaller part of ``R``.
+    ``n * b / 2 < 1``; after that ``R - r`` is the smaller part of ``R``.
     """
 
     low, high = 0.0, 1.0
@@ -145,7 +145,7 @@ class _RAdam(functions.Member):
         """Return ``r - 4``."""
         x = m.named("x", n * self._rate)
         early = m.inside(x, 0, 2)
-        # Each is asked only where it is right; beyond 80 nothing is left of ``R - r``.
+        # Each is computed only where it is right; beyond 80 nothing is left of ``R - r``.
         near = n * (1 - _langevin(m.where(early, x, 1.0) / 2, m)) + (self._offset - 4)
         far = self._excess - 2 * n / m.expm1(m.clip(x, 2.0, 80.0))
         return m.where(early, near, far)
