@@ -17,7 +17,7 @@ from lehr.schedule.sequence import EXACT_BITS
 from lehr.schedule.times import Over, Repeat, Slice
 from lehr.schedule.tree_values import DEEPEST
 
-__all__ = ["MOST_PARTS", "Budget"]
+__all__ = ["DEEPEST", "MOST_PARTS", "Budget"]
 
 MOST_PARTS: Final = 2_000
 """The most parts of a schedule that is read from a text: as many as can be read from its repr."""
