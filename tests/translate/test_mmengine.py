@@ -117,7 +117,7 @@ def test_every_name() -> None:
         (
             "param_scheduler",
             {"schedulers": [{"type": "StepLR", "size": 3}]},
-            "StepLR: size is no argument",
+            "StepLR: size is not an argument",
         ),
         (
             "param_scheduler",

@@ -657,7 +657,7 @@ def lehr_scheduler(shape: lehr.Schedule) -> Any:
             "pct_start",
         ),
         (lambda: translate("torch", "StepLR", state={"gamma": 0.1}), "lacks step_size"),
-        (lambda: translate("torch", "StepLR", state=3), "no saved state"),
+        (lambda: translate("torch", "StepLR", state=3), "not a saved state"),
         (lambda: translate("torch", "SequentialLR", schedulers=[], milestones=[]), "empty"),
         (lambda: translate("torch", "SequentialLR", schedulers=["a"], milestones=[]), "no child"),
         (

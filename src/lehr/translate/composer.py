@@ -20,7 +20,7 @@ from lehr.catalogue.decay.elementary import exponential, step
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate._parts import cycles, differing, go, staircase
+from lehr.translate.pieces import cycles, differing, go, staircase
 from lehr.translate.registry import Translation, translates
 
 _TIME: Final = re.compile(

@@ -17,8 +17,8 @@ from lehr.catalogue.decay.elementary import exponential, inverse
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate import _parts
-from lehr.translate._parts import go
+from lehr.translate import pieces
+from lehr.translate.pieces import go
 from lehr.translate.registry import Translation, translates
 
 _MISSES: Final = (
@@ -54,7 +54,7 @@ def _piecewise_constant(
     if sorted(boundaries) != list(boundaries):
         raise ScheduleError(f"boundaries={list(boundaries)!r} must be in rising order")
     after = [math.floor(number("boundaries", boundary)) + 1 for boundary in boundaries]
-    return _rates(_parts.staircase([max(begin, 0) for begin in after], values))
+    return _rates(pieces.staircase([max(begin, 0) for begin in after], values))
 
 
 @translates("keras", "PolynomialDecay")
@@ -113,7 +113,7 @@ def _cosine(
     if warmup_target is None:
         floor = initial_learning_rate * alpha
         return _rates(go(length, frm=initial_learning_rate, to=floor, ease="cosine"))
-    rise = _parts.steps("warmup_steps", warmup_steps)
+    rise = pieces.steps("warmup_steps", warmup_steps)
     before = go(rise, frm=initial_learning_rate, to=warmup_target)
     return _rates(before >> go(length, frm=warmup_target, to=warmup_target * alpha, ease="cosine"))
 
@@ -138,7 +138,7 @@ def _cosine_restarts(
 
 
 def _length(name: str, value: float) -> int | Fraction:
-    length = _parts.steps(name, value)
+    length = pieces.steps(name, value)
     if length == 0:
         raise ScheduleError(f"{name}={value!r} must be greater than 0")
     return length

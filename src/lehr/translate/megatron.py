@@ -15,7 +15,7 @@ from lehr.catalogue.decay.elementary import inverse
 from lehr.errors import ScheduleError, level, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate._parts import go, one_of, steps
+from lehr.translate.pieces import go, one_of, steps
 from lehr.translate.registry import Translation, translates
 
 T = TypeVar("T")

@@ -21,7 +21,7 @@ from lehr.catalogue.decay.elementary import exponential, step
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate._parts import (
+from lehr.translate.pieces import (
     differing,
     follows_a_metric,
     go,

@@ -15,7 +15,7 @@ from lehr.catalogue.decay.elementary import inverse
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate._parts import differing, go, line, one_of, schedule_of, share_of, steps, then
+from lehr.translate.pieces import differing, go, line, one_of, schedule_of, share_of, steps, then
 from lehr.translate.registry import Translation, translates
 
 _BELOW: Final = (

@@ -15,7 +15,7 @@ from lehr.catalogue.decay.elementary import exponential
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate._parts import go, one_of, piecewise, schedule_of, staircase, then
+from lehr.translate.pieces import go, one_of, piecewise, schedule_of, staircase, then
 from lehr.translate.registry import Translation, translates
 
 _KINDS: Final = ("linear", "cosine")

@@ -7,9 +7,19 @@ library's schedulers, whose arguments are that scheduler's own, by its own names
     def cosine(*, epochs: int, warmup_epochs: int = 0, faithful: bool = False) -> Translation: ...
 
 The function returns a :class:`Translation`, or a bare schedule where there is nothing to add. It
-has a parameter ``faithful`` where it can reproduce what it otherwise puts right, and ``lr``, the
+has a parameter ``faithful`` where it can reproduce what it otherwise corrects, and ``lr``, the
 optimizer's own rate, where the library's own arguments leave it out although some are absolute.
 A saved state is read by a second function, given as ``state=``, that makes arguments of it.
+
+Arguments that several schedulers of a library share are written once, as the fields of a dataclass.
+A function takes it as a parameter before the slash, and is called with an instance of it:
+
+    @dataclass(frozen=True, kw_only=True)
+    class Warmup:
+        warmup_epochs: int = 0
+
+    @translates("timm", "cosine")
+    def cosine(warmup: Warmup, /, *, epochs: int) -> Translation: ...
 
 :func:`reads` registers the one function of a library that reads its live objects.
 """
@@ -68,17 +78,41 @@ class Translation:
 
 
 Translator = Callable[..., Translation | Schedule]
-Reader = Callable[..., Translation]
+LiveReader = Callable[..., Translation]
 FromState = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class _Scheduler:
-    """One scheduler of a library: what translates it, and what makes arguments of its state."""
+class _Registered:
+    """A registered translation.
+
+    Attributes:
+        function: Makes the translation.
+        groups: The dataclasses that its parameters before the slash are instances of.
+        parameters: The parameters after the slash, and the fields of the groups.
+        ignored: Arguments of the library's that make no difference to the schedule.
+        from_state: Makes arguments of a saved state, where states can be read.
+    """
 
     function: Translator
+    groups: tuple[type[Any], ...]
     parameters: dict[str, inspect.Parameter]
+    ignored: frozenset[str]
     from_state: FromState | None
+
+    @classmethod
+    def of(
+        cls, function: Translator, ignored: Iterable[str], state: FromState | None
+    ) -> _Registered:
+        found = inspect.signature(function).parameters.values()
+        if any(parameter.kind is parameter.POSITIONAL_ONLY for parameter in found):
+            # With the annotations of the groups evaluated.
+            found = inspect.signature(function, eval_str=True).parameters.values()
+        groups = [cast("type[Any]", p.annotation) for p in found if p.kind is p.POSITIONAL_ONLY]
+        parameters = {p.name: p for p in found if p.kind is not p.POSITIONAL_ONLY}
+        for group in groups:
+            parameters |= inspect.signature(group).parameters
+        return cls(function, tuple(groups), parameters, frozenset(ignored), state)
 
     @property
     def open_ended(self) -> bool:
@@ -86,26 +120,41 @@ class _Scheduler:
 
     @property
     def arguments(self) -> dict[str, inspect.Parameter]:
-        """Its own arguments: not ``faithful``, which is handed to those that have it."""
-        kinds = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        own = {name: p for name, p in self.parameters.items() if p.kind in kinds}
-        own.pop("faithful", None)
-        return own
+        """The scheduler's own arguments, without ``faithful``."""
+        return {
+            name: p
+            for name, p in self.parameters.items()
+            if p.kind is not p.VAR_KEYWORD and name != "faithful"
+        }
+
+    def call(self, arguments: Mapping[str, Any]) -> Translation | Schedule:
+        """Call the function with checked arguments, those of its groups as their instances."""
+        left = {name: value for name, value in arguments.items() if name not in self.ignored}
+        made: list[Any] = []
+        for group in self.groups:
+            own = inspect.signature(group).parameters
+            made.append(group(**{name: left.pop(name) for name in own if name in left}))
+        return self.function(*made, **left)
 
 
-# The modules of this package that are no library.
-_FRAME: Final = ("registry",)
+# The modules of this package that are not libraries.
+_SHARED: Final = ("one_cycle", "pieces", "registry")
 
-_SCHEDULERS: dict[str, dict[str, _Scheduler]] = {}
+_SCHEDULERS: dict[str, dict[str, _Registered]] = {}
 _ALIASES: dict[str, dict[str, str]] = {}
-_READERS: dict[str, Reader] = {}
+_READERS: dict[str, LiveReader] = {}
 
 F = TypeVar("F", bound=Translator)
-R = TypeVar("R", bound=Reader)
+R = TypeVar("R", bound=LiveReader)
 
 
 def translates(
-    library: str, name: str, *, also: Iterable[str] = (), state: FromState | None = None
+    library: str,
+    name: str,
+    *,
+    also: Iterable[str] = (),
+    ignores: Iterable[str] = (),
+    state: FromState | None = None,
 ) -> Callable[[F], F]:
     """Register the function below as the translation of a library's scheduler.
 
@@ -113,6 +162,7 @@ def translates(
         library: The library, as its module of this package is called.
         name: The scheduler's name there.
         also: Other names of the same scheduler.
+        ignores: Arguments that the scheduler has and that make no difference to its values.
         state: Makes arguments of a saved state; they win over those that are given.
 
     Raises:
@@ -125,7 +175,7 @@ def translates(
         for label in (name, *also):
             if label in known or label in aliases:
                 raise ScheduleError(f"{library} has two translations of {label!r}")
-        known[name] = _Scheduler(function, dict(inspect.signature(function).parameters), state)
+        known[name] = _Registered.of(function, ignores, state)
         aliases.update(dict.fromkeys(also, name))
         return function
 
@@ -150,7 +200,7 @@ def libraries() -> list[str]:
     """Return the libraries that can be translated from."""
     package = importlib.import_module("lehr.translate")
     found = [module.name for module in pkgutil.iter_modules(package.__path__)]
-    return [name for name in found if name not in _FRAME and not name.startswith("_")]
+    return [name for name in found if name not in _SHARED]
 
 
 def names(library: str) -> list[str]:
@@ -181,7 +231,7 @@ def translate(
         name: The scheduler's name in that library, such as ``"StepLR"``.
         state: A saved state of it (``scheduler.state_dict()``), where the library has such.
         faithful: Reproduce even what is plainly wrong: a rate below zero past the end, a rebound
-            to the peak. Otherwise that is put right, and said in the notes.
+            to the peak. Otherwise that is corrected, and the notes say so.
         **arguments: Its own arguments. ``lr`` is the optimizer's rate, where that is needed.
 
     Returns:
@@ -203,15 +253,15 @@ def translate(
     if name is None:
         known = ", ".join(names(source))
         raise ScheduleError(f"translate({source!r}) needs a name; {source} has {known}")
-    scheduler = _find(source, name)
+    entry = _find(source, name)
     label = f"{source} {name}"
     if state is not None:
         arguments = {**arguments, **arguments_of(source, name, state)}
-    _check_arguments(label, scheduler, arguments)
-    if "faithful" in scheduler.parameters:
+    _check_arguments(label, entry, arguments)
+    if "faithful" in entry.parameters:
         arguments["faithful"] = faithful
     try:
-        result = scheduler.function(**arguments)
+        result = entry.call(arguments)
     except TypeError as error:
         # An argument of a kind that the library would not take either.
         raise ScheduleError(f"{label}: {error}") from None
@@ -219,16 +269,16 @@ def translate(
 
 
 def arguments_of(library: str, name: str, state: Any) -> dict[str, Any]:
-    """Return the arguments that a saved state of a scheduler says.
+    """Return the arguments that a saved state of a scheduler holds.
 
     Raises:
-        ScheduleError: If its states are not read, or this is none.
+        ScheduleError: If its states cannot be read, or ``state`` is not one.
     """
     from_state, label = _find(library, name).from_state, f"{library} {name}"
     if from_state is None:
         raise ScheduleError(f"{label} is not read from a saved state; give its arguments")
     if not isinstance(state, Mapping):
-        raise ScheduleError(f"{label}: state={state!r} is no saved state; give a dict")
+        raise ScheduleError(f"{label}: state={state!r} is not a saved state; give a dict")
     try:
         return from_state(cast("Mapping[str, Any]", state))
     except KeyError as error:
@@ -240,7 +290,7 @@ def _translate_object(
 ) -> Translation:
     if name is not None or arguments or state is not None:
         raise ScheduleError(
-            f"a live {type(source).__name__} says all by itself; write translate(scheduler)"
+            f"a live {type(source).__name__} has its arguments; write translate(scheduler) alone"
         )
     known = libraries()
     for base in type(source).__mro__:
@@ -251,8 +301,8 @@ def _translate_object(
                 return _READERS[package](source, faithful=faithful)
     if isinstance(source, dict):
         raise ScheduleError(
-            "a saved state does not say of what it is; write translate('torch', 'StepLR', "
-            "state=scheduler.state_dict()), with the scheduler's own name"
+            "a saved state does not say which scheduler it is of; write translate('torch', "
+            "'StepLR', state=scheduler.state_dict()), with the scheduler's own name"
         )
     raise ScheduleError(
         f"a {type(source).__module__}.{type(source).__qualname__} cannot be read; write "
@@ -260,8 +310,8 @@ def _translate_object(
     )
 
 
-def _load(library: str) -> dict[str, _Scheduler]:
-    """Import a library's translations; the library itself stays unimported."""
+def _load(library: str) -> dict[str, _Registered]:
+    """Import a library's translations, but not the library itself."""
     known = libraries()
     if library not in known:
         raise ScheduleError(f"library={library!r} is unknown; {_choice(library, known)}")
@@ -269,7 +319,7 @@ def _load(library: str) -> dict[str, _Scheduler]:
     return _SCHEDULERS.get(library, {})
 
 
-def _find(library: str, name: str) -> _Scheduler:
+def _find(library: str, name: str) -> _Registered:
     known = _load(library)
     aliases = _ALIASES.get(library, {})
     if name in known or name in aliases:
@@ -278,11 +328,18 @@ def _find(library: str, name: str) -> _Scheduler:
     raise ScheduleError(f"{library} has no scheduler {name!r} that can be translated; {choice}")
 
 
-def _check_arguments(label: str, scheduler: _Scheduler, arguments: dict[str, Any]) -> None:
-    known = scheduler.arguments
+def _check_arguments(label: str, entry: _Registered, arguments: Mapping[str, Any]) -> None:
+    known = entry.arguments
     for name, value in arguments.items():
-        if name not in known and not scheduler.open_ended:
-            raise ScheduleError(f"{label}: {name}={value!r} is no argument; {_choice(name, known)}")
+        if name == "optimizer" and name not in known:
+            raise ScheduleError(
+                f"{label}: optimizer: a schedule needs only its rate; leave it out, and give "
+                "lr=0.1 where an argument is a rate"
+            )
+        if name not in known and name not in entry.ignored and not entry.open_ended:
+            raise ScheduleError(
+                f"{label}: {name}={value!r} is not an argument; {_choice(name, known)}"
+            )
     for name, parameter in known.items():
         if parameter.default is parameter.empty and name not in arguments:
             raise ScheduleError(f"{label}: {name} is missing; its arguments are {', '.join(known)}")

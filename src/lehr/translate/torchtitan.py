@@ -13,7 +13,7 @@ from lehr.catalogue.warmup import warmup
 from lehr.errors import number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate._parts import differing, go, one_of
+from lehr.translate.pieces import differing, go, one_of
 from lehr.translate.registry import Translation, translates
 
 _EASES: Final = {"linear": "linear", "sqrt": "1-sqrt", "cosine": "cosine"}

@@ -17,7 +17,7 @@ from lehr.catalogue.warmup import warmup
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
-from lehr.translate._parts import differing, follows_a_metric, go, one_of, share_of, steps
+from lehr.translate.pieces import differing, follows_a_metric, go, one_of, share_of, steps
 from lehr.translate.registry import Translation, translates
 
 _REBOUND: Final = (

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -13,8 +12,9 @@ from lehr.catalogue.decay.elementary import constant, linear
 from lehr.catalogue.warmup import warmup
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
-from lehr.schedule.leaves import formula, hold, ramp
-from lehr.translate._parts import steps
+from lehr.schedule.leaves import formula, hold
+from lehr.translate.one_cycle import OneCyclePhases
+from lehr.translate.pieces import steps
 from lehr.translate.registry import Translation, translates
 from lehr.translate.torch.common import (
     Rates,
@@ -254,13 +254,12 @@ def one_cycle_lr(
         total_steps = whole("epochs", epochs, at_least=1) * whole(
             "steps_per_epoch", steps_per_epoch, at_least=1
         )
-    if anneal_strategy not in ("cos", "linear"):
-        raise ScheduleError(f"anneal_strategy={anneal_strategy!r} must be 'cos' or 'linear'")
-    plan = _Phases.of(
+    phases = OneCyclePhases(
+        "torch",
         whole("total_steps", total_steps, at_least=1),
-        number("pct_start", pct_start, at_least=0, at_most=1),
+        pct_start,
         three_phase,
-        "cosine" if anneal_strategy == "cos" else "linear",
+        anneal_strategy,
     )
     number("div_factor", div_factor, above=0)
     number("final_div_factor", final_div_factor, above=0)
@@ -271,12 +270,12 @@ def one_cycle_lr(
         start = top / div_factor if initial_lr is None else of_group(initial_lr, i)
         end = start / final_div_factor if min_lr is None else of_group(min_lr, i)
         heights = [start, top, start, end] if three_phase else [start, top, end]
-        curves.append(plan.path(heights, faithful=faithful))
-        notes = notes or plan.notes(heights, faithful=faithful)
+        curves.append(phases.path(heights, faithful=faithful))
+        notes = notes or phases.notes(heights, faithful=faithful)
     momentum = None
     if cycle_momentum:
         high, low = of_group(max_momentum, 0), of_group(base_momentum, 0)
-        momentum = plan.path([high, low, high, high][: len(plan.ends) + 1], faithful=faithful)
+        momentum = phases.path([high, low, high, high][: len(phases.ends) + 1], faithful=faithful)
     return answer(
         curves,
         lr=lr,
@@ -285,70 +284,3 @@ def one_cycle_lr(
         notes=[*notes, *_one_momentum(cycle_momentum, base_momentum, max_momentum)],
         momentum=momentum,
     )
-
-
-class _Phases:
-    """When the phases of a one-cycle end, and the path through given levels.
-
-    Arguments:
-        total: The steps of the cycle.
-        ends: The step at which each phase ends; the first may end before the first step.
-        ease: How the phases move.
-    """
-
-    def __init__(self, total: int, ends: Sequence[Fraction], ease: str) -> None:
-        self.total, self.ends, self.ease = total, list(ends), ease
-
-    @classmethod
-    def of(cls, total: int, pct_start: float, three_phase: bool, ease: str) -> _Phases:
-        rise = Fraction(str(pct_start)) * total
-        ends = [rise - 1, 2 * rise - 2] if three_phase else [rise - 1]
-        return cls(total, [*ends, Fraction(total - 1)], ease)
-
-    def path(self, heights: Sequence[float], *, faithful: bool) -> Schedule:
-        """Return the path, which stays at the level of its last step."""
-        last, begin = Fraction(self.total - 1), Fraction(0)
-        legs: list[Schedule] = []
-        for end, start, to in zip(self.ends, heights, heights[1:], strict=False):
-            first, stop = max(begin, Fraction(0)), min(end, last)
-            if first < stop:
-                leg = self._leg(end - begin, start, to)
-                # What lies before the first step, or after the last, is not seen.
-                seen = (first, stop) == (begin, end)
-                legs.append(leg if seen else leg[first - begin : stop - begin])
-            elif end == 0 and not legs:
-                legs.append(hold(0, at=to))
-            begin = end
-        path = functools.reduce(lambda before, leg: before >> leg, legs)
-        past = self._past(heights) if faithful else None
-        return path if past is None else path >> hold(1) >> hold(at=past)
-
-    def _leg(self, length: Fraction, start: float, to: float) -> Schedule:
-        if start == to:
-            return hold(length, at=to)
-        return ramp(length, start=start, to=to, ease=self.ease)
-
-    def _past(self, heights: Sequence[float]) -> float | None:
-        """Return what torch gives at the step after the last; None where it divides by zero."""
-        count = len(self.ends)
-        phase = next((i for i, end in enumerate(self.ends) if self.total <= end), count - 1)
-        begin = self.ends[phase - 1] if phase else Fraction(0)
-        start, to = heights[phase], heights[phase + 1]
-        if self.ends[phase] == begin:
-            return None
-        u = float((self.total - begin) / (self.ends[phase] - begin))
-        if self.ease == "linear":
-            return start + (to - start) * u
-        return to + (start - to) / 2 * (1 + math.cos(math.pi * u))
-
-    def notes(self, heights: Sequence[float], *, faithful: bool) -> list[str]:
-        """Return what differs from torch, which ends in an error or worse."""
-        said: list[str] = []
-        past = self._past(heights)
-        if self.ends[0] == 0:
-            said.append("torch divides by zero at step 0, where this is where that phase ends")
-        if past is None:
-            said.append(f"torch divides by zero at step {self.total}, where this stays")
-        elif not faithful:
-            said.append(f"at step {self.total}, one past its end, torch goes to {past:.6g}")
-        return [*said, f"after step {self.total} torch raises an error, where this stays"]

@@ -21,7 +21,7 @@ from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import formula, hold, ramp
 from lehr.time.duration import LONGEST
-from lehr.translate._parts import steps
+from lehr.translate.pieces import steps
 from lehr.translate.registry import Translation, translates
 from lehr.translate.torch.common import (
     Rates,

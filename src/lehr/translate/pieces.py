@@ -1,10 +1,10 @@
-"""What the libraries' modules share: arguments checked, and the pieces that many are made of."""
+"""Helpers that the libraries' modules share: checked arguments, and the pieces of schedules."""
 
 from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from lehr.schedule.leaves import hold, ramp
 from lehr.translate.registry import Translation
 
 __all__ = [
+    "concatenated",
     "cycles",
     "differing",
     "follows_a_metric",
@@ -22,8 +23,11 @@ __all__ = [
     "line",
     "one_of",
     "piecewise",
+    "power_ease",
+    "rates",
     "scaled",
     "schedule_of",
+    "schedules_of",
     "share_of",
     "staircase",
     "steps",
@@ -36,7 +40,7 @@ _MANY: Final = 2_000
 
 
 def steps(name: str, value: Any, *, at_least: float = 0) -> int | Fraction:
-    """Return a number of steps as lehr writes it: an int, or a fraction where it is not whole.
+    """Return a number of steps as lehr writes it: an int, or a fraction if it is not whole.
 
     Raises:
         ScheduleError: If it is not a number, or less than ``at_least``.
@@ -51,7 +55,7 @@ def one_of(name: str, value: Any, allowed: Sequence[Any]) -> Any:
     """Return ``value`` if it is allowed.
 
     Raises:
-        ScheduleError: If it is not; the message lists what is.
+        ScheduleError: If it is not; the message lists the allowed ones.
     """
     if value not in allowed:
         raise ScheduleError(f"{name}={value!r} is unknown; write one of {list(allowed)}")
@@ -62,11 +66,11 @@ def share_of(lr: float | None, **absolute: float) -> tuple[float, ...]:
     """Return absolute rates as factors of the optimizer's own rate.
 
     Arguments:
-        lr: The optimizer's rate, where it is known.
+        lr: The optimizer's rate, if known.
         **absolute: Rates by the names that the library gives them.
 
     Raises:
-        ScheduleError: If one of them is not 0 and ``lr`` is not known, or not positive.
+        ScheduleError: If one of them is not 0 and ``lr`` is unknown, or not positive.
     """
     for name, value in absolute.items():
         if value != 0 and lr is None:
@@ -77,10 +81,15 @@ def share_of(lr: float | None, **absolute: float) -> tuple[float, ...]:
     return tuple(number(name, value, at_least=0) / base for name, value in absolute.items())
 
 
+def power_ease(name: str, power: float) -> str:
+    """Return the ease of a polynomial, given its exponent and the name of that argument."""
+    return "linear" if power == 1 else f"power({number(name, power, above=0)!r})"
+
+
 def go(
     length: int | Fraction, *, frm: float, to: float, ease: EaseLike = "linear", log: bool = False
 ) -> Schedule:
-    """Return a piece from one level to another, or a hold where it would not move."""
+    """Return a piece from one level to another, or a hold if they are equal."""
     if level("start", frm) == level("end", to):
         return hold(length, at=frm)
     return ramp(length, start=frm, to=to, ease=ease, log=log)
@@ -96,8 +105,20 @@ def then(parts: Iterable[Schedule]) -> Schedule:
     return functools.reduce(lambda before, after: before >> after, parts)
 
 
+def concatenated(parts: Sequence[Schedule], begins: Sequence[int | Fraction]) -> Schedule:
+    """Return schedules one after the other, each from its own step 0 until the next begins.
+
+    Arguments:
+        parts: The schedules.
+        begins: The steps at which the second and later ones begin, in rising order.
+    """
+    lengths = [Fraction(end) - Fraction(begin) for begin, end in itertools.pairwise([0, *begins])]
+    cut = [part[:length] for part, length in zip(parts, lengths, strict=False)]
+    return then([*cut, parts[-1]])
+
+
 def staircase(boundaries: Sequence[int | Fraction], values: Sequence[float]) -> Schedule:
-    """Return ``values[i]`` from one boundary to the next, the last one for ever.
+    """Return ``values[i]`` from one boundary to the next, and the last one indefinitely.
 
     Arguments:
         boundaries: In rising order, one less than values.
@@ -113,9 +134,9 @@ def staircase(boundaries: Sequence[int | Fraction], values: Sequence[float]) -> 
 def piecewise(
     points: Sequence[tuple[int | Fraction, float]], ease: EaseLike = "linear"
 ) -> Schedule:
-    """Return what goes through points ``(step, level)``, and holds before and after them.
+    """Return a schedule through points ``(step, level)``, held before and after them.
 
-    Two points of one step make a jump, at which the later one counts.
+    Two points at one step make a jump, at which the later one counts.
     """
     first, last = points[0], points[-1]
     parts = [hold(first[0], at=first[1])] if first[0] > 0 else []
@@ -128,12 +149,12 @@ def piecewise(
 def cycles(
     size: int, growth: float, make: Callable[[int, int, int], Schedule], back: int = 0
 ) -> tuple[Schedule, str]:
-    """Return cycles whose lengths are cut to whole steps, one by one.
+    """Return cycles whose lengths are each cut to whole steps.
 
     Arguments:
         size: The length of the first, at least 1.
         growth: Each length over the one before, before it is cut.
-        make: Given a cycle's number (from 0), its length and the steps back, returns it.
+        make: Called with a cycle's number (from 0), its length and the steps back; returns it.
         back: The steps back to the start of the next one; they grow alike.
 
     Returns:
@@ -151,7 +172,7 @@ def cycles(
 
 
 def scaled(schedule: Schedule, factor: float) -> Schedule:
-    """Return the schedule times a number, or as it is where that is 1."""
+    """Return the schedule times a number, or as it is if that is 1."""
     return schedule if factor == 1 else schedule * factor
 
 
@@ -170,26 +191,50 @@ def schedule_of(name: str, value: Any) -> Schedule:
     )
 
 
+def schedules_of(name: str, values: Iterable[Any]) -> list[Schedule]:
+    """Return the schedules of several parts; see :func:`schedule_of`."""
+    return [schedule_of(f"{name}[{i}]", part) for i, part in enumerate(values)]
+
+
 def differing(schedule: Schedule, *notes: str, absolute: bool = False) -> Translation:
     """Return a translation with its notes, leaving out empty ones."""
     return Translation(schedule, absolute=absolute, notes=tuple(note for note in notes if note))
 
 
+def rates(schedule: Schedule, *notes: str) -> Translation:
+    """Return a translation whose values are the rates themselves."""
+    return differing(schedule, *notes, absolute=True)
+
+
 def follows_a_metric(
-    label: str, rule: str, lr: float | None, rates: dict[str, float], **arguments: Any
+    label: str,
+    rule: str,
+    lr: float | None,
+    rates: Mapping[str, float],
+    *,
+    eps: float | None = None,
+    **arguments: Any,
 ) -> ScheduleError:
-    """Return the error for a scheduler that is no schedule, with the rule that it is.
+    """Return the error for a scheduler that follows a metric, with the rule to use instead.
 
     Arguments:
         label: The library and the scheduler.
-        rule: lehr's feedback rule.
-        lr: The optimizer's rate, where it is known.
-        rates: The arguments of the rule that are rates in the library; factors here.
-        **arguments: The others.
+        rule: The name of lehr's feedback rule.
+        lr: The optimizer's rate, if known.
+        rates: The arguments of the rule that are rates in the library; a factor of ``lr`` in lehr.
+        eps: The smallest change of the rate, if given; the libraries' own is 1e-8.
+        **arguments: The rule's other arguments. Those that are None are left out.
+
+    Raises:
+        ScheduleError: If a rate is not 0 and ``lr`` is unknown.
     """
-    factors = dict(zip(rates, share_of(lr, **rates), strict=True))
-    text = ", ".join(f"{name}={value!r}" for name, value in {**arguments, **factors}.items())
+    known = {name: value for name, value in arguments.items() if value is not None}
+    absolute = dict(rates)
+    if eps is not None or lr is not None:
+        absolute["eps"] = 1e-8 if eps is None else eps
+    known |= zip(absolute, share_of(lr, **absolute), strict=True)
+    text = ", ".join(f"{name}={value!r}" for name, value in known.items())
     return ScheduleError(
-        f"{label} follows a metric, so its rate is no function of the step; it is the feedback "
+        f"{label} follows a metric, so its rate is not a function of the step; use the feedback "
         f"rule lehr.{rule}({text})"
     )

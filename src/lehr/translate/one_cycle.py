@@ -1,0 +1,117 @@
+"""The phases of a one-cycle, as torch and mmengine have them: the peak one step early."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Final
+
+from lehr.errors import number
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import hold, ramp
+from lehr.translate.pieces import one_of, then
+
+__all__ = ["OneCyclePhases"]
+
+_EASES: Final = {"cos": "cosine", "linear": "linear"}
+_TINY: Final = Fraction(1, 10**6)
+
+
+class OneCyclePhases:
+    """When the phases of a one-cycle end, and the path through given levels.
+
+    Arguments:
+        library: The library, for the notes.
+        total: The steps of the cycle.
+        pct_start: The share of them that the rise takes.
+        three_phase: Whether the way down has the length of the rise, before a last phase.
+        anneal_strategy: ``"cos"`` or ``"linear"``.
+    """
+
+    def __init__(
+        self, library: str, total: int, pct_start: float, three_phase: bool, anneal_strategy: str
+    ) -> None:
+        self.library, self.total = library, total
+        self.ease = _EASES[one_of("anneal_strategy", anneal_strategy, list(_EASES))]
+        share = number("pct_start", pct_start, at_least=0, at_most=1)
+        # The step at which each phase ends; the first may end before the first step.
+        self.ends = _ends(share, total, three_phase)
+
+    def path(self, heights: Sequence[float], *, faithful: bool) -> Schedule:
+        """Return the path, which stays at the level of its last step.
+
+        Arguments:
+            heights: The level at the start of the first phase, and at the end of each.
+            faithful: Whether to take the step past the end that the library takes.
+        """
+        last, begin = Fraction(self.total - 1), Fraction(0)
+        legs: list[Schedule] = []
+        for end, start, to in zip(self.ends, heights[:-1], heights[1:], strict=True):
+            first, stop = max(begin, Fraction(0)), min(end, last)
+            if first < stop:
+                leg = self._leg(end - begin, start, to)
+                # The part before the first step, or after the last, is not visible.
+                seen = (first, stop) == (begin, end)
+                legs.append(leg if seen else leg[first - begin : stop - begin])
+            elif end == 0 and not legs:
+                legs.append(hold(0, at=to))
+            begin = end
+        past = self._past(heights) if faithful else None
+        return then(legs) if past is None else then(legs) >> hold(1) >> hold(at=past)
+
+    def _leg(self, length: Fraction, start: float, to: float) -> Schedule:
+        if start == to:
+            return hold(length, at=to)
+        return ramp(length, start=start, to=to, ease=self.ease)
+
+    def _past(self, heights: Sequence[float]) -> float | None:
+        """Return the library's value at the step after the last; None if it divides by zero."""
+        count = len(self.ends)
+        phase = next((i for i, end in enumerate(self.ends) if self.total <= end), count - 1)
+        begin = self.ends[phase - 1] if phase else Fraction(0)
+        start, to = heights[phase], heights[phase + 1]
+        if self.ends[phase] == begin:
+            return None
+        u = float((self.total - begin) / (self.ends[phase] - begin))
+        if self.ease == "linear":
+            return start + (to - start) * u
+        return to + (start - to) / 2 * (1 + math.cos(math.pi * u))
+
+    def notes(self, heights: Sequence[float], *, faithful: bool, past: bool = True) -> list[str]:
+        """Return how the library differs: it ends in an error or worse.
+
+        Arguments:
+            heights: The levels, as for :meth:`path`.
+            faithful: Whether the path takes the step past the end.
+            past: Whether the library gets there.
+        """
+        found: list[str] = []
+        if self.ends[0] == 0:
+            found.append(
+                f"{self.library} divides by zero at step 0, where the first phase ends; this has "
+                "the level of that end"
+            )
+        if not past:
+            return found
+        after = self._past(heights)
+        if after is None:
+            found.append(f"{self.library} divides by zero at step {self.total}, where this stays")
+        elif not faithful:
+            found.append(
+                f"at step {self.total}, one past its end, {self.library} goes to {after:.6g}"
+            )
+        return [*found, f"after step {self.total} {self.library} raises an error; this stays"]
+
+
+def _ends(share: float, total: int, three_phase: bool) -> list[Fraction]:
+    rise = Fraction(str(share)) * total
+    exact = [*([rise - 1, 2 * rise - 2] if three_phase else [rise - 1]), Fraction(total - 1)]
+    # A phase of almost no steps has some or none by a rounding error, which is then kept.
+    if all(abs(end - begin) > _TINY for begin, end in itertools.pairwise([Fraction(0), *exact])):
+        return exact
+    found = [float(share * total) - 1]
+    if three_phase:
+        found.append(float(2 * share * total) - 2)
+    return [*(Fraction(str(end)) for end in found), Fraction(total - 1)]
