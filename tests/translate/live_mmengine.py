@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from bare import module
-from cases_mmengine import CASES, LISTS, LR, STEPS, WAVES
+from cases_mmengine import CASES, LISTS, LR, MOMENTA, MOMENTUM, PAST, STEPS, WAVES
 from peer import LIVE, Case, assert_curve, case_id
 
 from lehr.translate import translate
@@ -15,8 +15,8 @@ torch = pytest.importorskip("torch")
 schedulers = module("mmengine.optim.scheduler")
 
 
-def live(configs: list[tuple[str, dict[str, Any]]]) -> list[float]:
-    optimizer = torch.optim.SGD([torch.zeros(1)], lr=LR)
+def live(configs: list[tuple[str, dict[str, Any]]], key: str = "lr") -> list[float]:
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=LR, momentum=MOMENTUM)
     made: list[Any] = []
     for name, given in configs:
         own = dict(given)
@@ -28,21 +28,27 @@ def live(configs: list[tuple[str, dict[str, Any]]]) -> list[float]:
             made.append(kind.build_iter_from_epoch(optimizer, epoch_length=per, **own))
     rates: list[float] = []
     for _ in range(STEPS):
-        rates.append(optimizer.param_groups[0]["lr"])
+        rates.append(optimizer.param_groups[0][key])
         optimizer.step()
         for scheduler in made:
             scheduler.step()
     return rates
 
 
-@pytest.mark.parametrize("case", CASES + WAVES, ids=case_id)
+@pytest.mark.parametrize("case", CASES + WAVES + PAST, ids=case_id)
 def test_live(case: Case) -> None:
     name, given = case
-    needs: dict[str, Any] = {"lr": LR} if "eta_min" in given else {}
-    faithful = {"faithful": True} if case in WAVES else {}
-    ours = translate("mmengine", name, **given, **needs, **faithful)
+    ours = translate("mmengine", name, **given, lr=LR, faithful=case in WAVES + PAST)
     expected = live([case])
     assert_curve(ours.schedule if ours.absolute else ours.schedule * LR, expected, LIVE)
+
+
+@pytest.mark.parametrize("case", MOMENTA, ids=case_id)
+def test_live_momentum(case: Case) -> None:
+    name, given = case
+    ours = translate("mmengine", name, **given, momentum=MOMENTUM)
+    assert ours.momentum is not None
+    assert_curve(ours.momentum, live([case], "momentum"), LIVE)
 
 
 @pytest.mark.parametrize("configs", LISTS)
@@ -51,5 +57,5 @@ def test_live_list(configs: list[dict[str, Any]]) -> None:
         (config["type"], {key: config[key] for key in config if key != "type"})
         for config in configs
     ]
-    ours = translate("mmengine", "param_scheduler", schedulers=configs, lr=LR)
+    ours = translate("mmengine", "param_scheduler", schedulers=configs, lr=LR, faithful=True)
     assert_curve(ours.schedule * LR, live(pairs), LIVE)

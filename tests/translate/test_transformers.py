@@ -127,7 +127,7 @@ def test_every_name_of_get_scheduler() -> None:
             "decay_type='cubic' is unknown",
         ),
         ("reduce_lr_on_plateau", {"patience": 3}, r"lehr.plateau\(patience=3, floor=0.0\)"),
-        ("greedy", {"lr": 0.5}, r"lehr.greedy\(floor=0.002, ceiling=2.0\)"),
+        ("greedy", {"lr": 0.5}, r"lehr.greedy\(floor=0.002, ceiling=2.0, eps=2e-08\)"),
         ("linear", {"num_warmup_steps": -1, "num_training_steps": 10}, "num_warmup_steps=-1"),
     ],
 )

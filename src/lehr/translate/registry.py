@@ -38,6 +38,7 @@ from lehr.errors import ScheduleError
 from lehr.schedule.base import Schedule
 
 __all__ = [
+    "Registered",
     "Translation",
     "arguments_of",
     "libraries",
@@ -83,7 +84,7 @@ FromState = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class _Registered:
+class Registered:
     """A registered translation.
 
     Attributes:
@@ -103,7 +104,7 @@ class _Registered:
     @classmethod
     def of(
         cls, function: Translator, ignored: Iterable[str], state: FromState | None
-    ) -> _Registered:
+    ) -> Registered:
         found = inspect.signature(function).parameters.values()
         if any(parameter.kind is parameter.POSITIONAL_ONLY for parameter in found):
             # With the annotations of the groups evaluated.
@@ -127,20 +128,52 @@ class _Registered:
             if p.kind is not p.VAR_KEYWORD and name != "faithful"
         }
 
-    def call(self, arguments: Mapping[str, Any]) -> Translation | Schedule:
-        """Call the function with checked arguments, those of its groups as their instances."""
+    def call(self, label: str, arguments: Mapping[str, Any]) -> Any:
+        """Call the function, with the arguments of its groups as their instances.
+
+        Arguments:
+            label: The library and the scheduler, for errors.
+            arguments: The scheduler's own arguments; ``faithful`` may be among them.
+
+        Raises:
+            ScheduleError: If one is unknown or missing, or the function raises it.
+        """
+        self._check(label, arguments)
         left = {name: value for name, value in arguments.items() if name not in self.ignored}
         made: list[Any] = []
         for group in self.groups:
             own = inspect.signature(group).parameters
             made.append(group(**{name: left.pop(name) for name in own if name in left}))
-        return self.function(*made, **left)
+        try:
+            return self.function(*made, **left)
+        except TypeError as error:
+            # An argument of a kind that the library would not take either.
+            raise ScheduleError(f"{label}: {error}") from None
+
+    def _check(self, label: str, arguments: Mapping[str, Any]) -> None:
+        known = self.arguments
+        for name, value in arguments.items():
+            if name in self.parameters or name in self.ignored or self.open_ended:
+                continue
+            if name == "optimizer":
+                raise ScheduleError(
+                    f"{label}: optimizer: a schedule needs only its rate; leave it out, and give "
+                    "lr=0.1 where an argument is a rate"
+                )
+            raise ScheduleError(
+                f"{label}: {name}={value!r} is not an argument; {_choice(name, known)}"
+            )
+        for name, parameter in known.items():
+            if parameter.default is parameter.empty and name not in arguments:
+                raise ScheduleError(
+                    f"{label}: {name} is missing; its arguments are {', '.join(known)}"
+                )
 
 
 # The modules of this package that are not libraries.
 _SHARED: Final = ("one_cycle", "pieces", "registry")
 
-_SCHEDULERS: dict[str, dict[str, _Registered]] = {}
+_SCHEDULERS: dict[str, dict[str, Registered]] = {}
 _ALIASES: dict[str, dict[str, str]] = {}
 _READERS: dict[str, LiveReader] = {}
 
@@ -175,7 +208,7 @@ def translates(
         for label in (name, *also):
             if label in known or label in aliases:
                 raise ScheduleError(f"{library} has two translations of {label!r}")
-        known[name] = _Registered.of(function, ignores, state)
+        known[name] = Registered.of(function, ignores, state)
         aliases.update(dict.fromkeys(also, name))
         return function
 
@@ -257,14 +290,9 @@ def translate(
     label = f"{source} {name}"
     if state is not None:
         arguments = {**arguments, **arguments_of(source, name, state)}
-    _check_arguments(label, entry, arguments)
     if "faithful" in entry.parameters:
         arguments["faithful"] = faithful
-    try:
-        result = entry.call(arguments)
-    except TypeError as error:
-        # An argument of a kind that the library would not take either.
-        raise ScheduleError(f"{label}: {error}") from None
+    result = entry.call(label, arguments)
     return Translation(result) if isinstance(result, Schedule) else result
 
 
@@ -310,7 +338,7 @@ def _translate_object(
     )
 
 
-def _load(library: str) -> dict[str, _Registered]:
+def _load(library: str) -> dict[str, Registered]:
     """Import a library's translations, but not the library itself."""
     known = libraries()
     if library not in known:
@@ -319,30 +347,13 @@ def _load(library: str) -> dict[str, _Registered]:
     return _SCHEDULERS.get(library, {})
 
 
-def _find(library: str, name: str) -> _Registered:
+def _find(library: str, name: str) -> Registered:
     known = _load(library)
     aliases = _ALIASES.get(library, {})
     if name in known or name in aliases:
         return known[aliases.get(name, name)]
     choice = _choice(name, [*known, *aliases])
     raise ScheduleError(f"{library} has no scheduler {name!r} that can be translated; {choice}")
-
-
-def _check_arguments(label: str, entry: _Registered, arguments: Mapping[str, Any]) -> None:
-    known = entry.arguments
-    for name, value in arguments.items():
-        if name == "optimizer" and name not in known:
-            raise ScheduleError(
-                f"{label}: optimizer: a schedule needs only its rate; leave it out, and give "
-                "lr=0.1 where an argument is a rate"
-            )
-        if name not in known and name not in entry.ignored and not entry.open_ended:
-            raise ScheduleError(
-                f"{label}: {name}={value!r} is not an argument; {_choice(name, known)}"
-            )
-    for name, parameter in known.items():
-        if parameter.default is parameter.empty and name not in arguments:
-            raise ScheduleError(f"{label}: {name} is missing; its arguments are {', '.join(known)}")
 
 
 def _choice(name: str, known: Iterable[str]) -> str:

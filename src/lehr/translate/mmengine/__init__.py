@@ -1,0 +1,13 @@
+"""mmengine: its parameter schedulers, alone and in a list, with their own arguments.
+
+The values are factors of the optimizer's rate (``OneCycleLR`` alone gives rates). The schedulers
+of the momentum leave the rate alone, and give the momentum. A scheduler acts on the steps from
+``begin`` up to, but without, ``end``; outside, the rate stays as it is: a cosine over its own
+window never gets to its end, and is held one step before it. An absolute ``eta_min`` becomes a
+factor by ``lr`` (or by ``momentum``). ``epoch_length`` makes steps of epochs, as
+``convert_to_iter_based`` does.
+"""
+
+from lehr.translate.mmengine import combined, schedulers, windows
+
+__all__ = ["combined", "schedulers", "windows"]

@@ -1,0 +1,336 @@
+"""mmengine's schedulers by their names, of the rate and of the momentum, and lists of them."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final, TypeVar
+
+from lehr.catalogue.decay.elementary import exponential, step
+from lehr.errors import ScheduleError, number, whole
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import hold
+from lehr.translate.mmengine.combined import together
+from lehr.translate.mmengine.windows import (
+    Affine,
+    Assigning,
+    Change,
+    MMBase,
+    MMWindow,
+    Restarting,
+)
+from lehr.translate.one_cycle import OneCyclePhases
+from lehr.translate.pieces import (
+    follows_a_metric,
+    go,
+    one_of,
+    power_ease,
+    rates,
+    scaled,
+    share_of,
+    staircase,
+)
+from lehr.translate.registry import Registered, Translation, translates
+
+Build = Callable[..., Change]
+B = TypeVar("B", bound=Build)
+
+_BUILDS: Final[dict[str, tuple[Registered, str]]] = {}
+"""By the type in a configuration: what builds the change, and the number that it acts on."""
+
+
+def _scheduler(kind: str, *names: str) -> Callable[[B], B]:
+    """Register the function below for the rate, and for the momentum if ``names`` say so."""
+
+    def register(build: B) -> B:
+        for name in names:
+            drives = "momentum" if name.endswith("Momentum") else "lr"
+            also = (f"{kind}ParamScheduler",) if drives == "lr" else ()
+            for label in (name, *also):
+                _BUILDS[label] = Registered.of(build, ("param_name",), None), drives
+            # With the signature of ``build``, which is what the arguments are checked against.
+            alone = functools.wraps(build)(functools.partial(_alone, build, drives))
+            translates("mmengine", name, also=also, ignores=("param_name",))(alone)
+        return build
+
+    return register
+
+
+def _alone(build: Build, drives: str, window: MMWindow, base: MMBase, /, **own: Any) -> Translation:
+    change = build(window, _base_of(base, drives), **own)
+    return _translation({drives: [change]}, base)
+
+
+def _base_of(base: MMBase, drives: str) -> MMBase:
+    """Return the base with the number that a scheduler acts on in the place of the rate."""
+    return base if drives == "lr" else replace(base, lr=_momentum(base))
+
+
+def _momentum(base: MMBase) -> float:
+    if base.momentum is None:
+        raise ScheduleError(
+            "the momentum is a factor of the optimizer's own: give momentum=0.9 (the first beta "
+            "of an Adam)"
+        )
+    return number("momentum", base.momentum, above=0)
+
+
+def _translation(changes: Mapping[str, Sequence[Change]], base: MMBase) -> Translation:
+    notes = [note for several in changes.values() for change in several for note in change.notes]
+    factor = together(changes["lr"]) if changes.get("lr") else hold(at=1.0)
+    momentum = None
+    if changes.get("momentum"):
+        momentum = scaled(together(changes["momentum"]), _momentum(base))
+    return Translation(factor, notes=tuple(dict.fromkeys(notes)), momentum=momentum)
+
+
+@_scheduler("Step", "StepLR", "StepMomentum")
+def _step(window: MMWindow, base: MMBase, /, *, step_size: int, gamma: float = 0.1) -> Change:
+    every = whole("step_size", step_size, at_least=1) * window.per
+    return Affine(window, step(every, gamma))
+
+
+@_scheduler("MultiStep", "MultiStepLR", "MultiStepMomentum")
+def _multistep(
+    window: MMWindow, base: MMBase, /, *, milestones: Sequence[int], gamma: float = 0.1
+) -> Change:
+    counts = Counter(whole("milestones", time, at_least=0) * window.per for time in milestones)
+    times = sorted(counts.elements())
+    levels = [gamma**count for count in range(len(times) + 1)]
+    return Affine(window, staircase(times, levels))
+
+
+@_scheduler("Constant", "ConstantLR", "ConstantMomentum")
+def _constant(window: MMWindow, base: MMBase, /, *, factor: float = 1.0 / 3) -> Change:
+    number("factor", factor, at_least=0, at_most=1)
+    last = window.last
+    note = f"mmengine divides by zero at step {window.first + last}, where the rate comes back"
+    levels = staircase([last], [factor, 1.0]) if last else hold(at=factor)
+    return Affine(window, levels, notes=[note if last and factor == 0 else ""])
+
+
+@_scheduler("Exponential", "ExponentialLR", "ExponentialMomentum")
+def _exponential(window: MMWindow, base: MMBase, /, *, gamma: float) -> Change:
+    # The conversion to steps leaves gamma as it is.
+    return Affine(window, exponential(gamma, start=1.0))
+
+
+@_scheduler("Linear", "LinearLR", "LinearMomentum")
+def _linear(
+    window: MMWindow, base: MMBase, /, *, start_factor: float = 1.0 / 3, end_factor: float = 1.0
+) -> Change:
+    start = number("start_factor", start_factor, at_least=0, at_most=1)
+    to = number("end_factor", end_factor, at_least=0, at_most=1)
+    note = f"mmengine divides by zero at step {window.first + 1}; here the line goes on from 0"
+    line = go(window.last, frm=start, to=to) if window.last else hold(at=start)
+    return Affine(window, line, notes=[note if window.last and start == 0 else ""])
+
+
+@_scheduler("Poly", "PolyLR", "PolyMomentum")
+def _poly(window: MMWindow, base: MMBase, /, *, eta_min: float = 0.0, power: float = 1.0) -> Change:
+    (low,) = share_of(base.lr, eta_min=eta_min)
+    if not window.last:
+        return Affine(window, hold(at=1.0))
+    return _falling(window, window.last, low, power_ease("power", power))
+
+
+@_scheduler("CosineAnnealing", "CosineAnnealingLR", "CosineAnnealingMomentum")
+def _cosine(
+    window: MMWindow,
+    base: MMBase,
+    /,
+    *,
+    T_max: int | None = None,
+    eta_min: float | None = None,
+    eta_min_ratio: float | None = None,
+) -> Change:
+    length = window.last + 1
+    if T_max is not None:
+        length = whole("T_max", T_max, at_least=1) * window.per
+    low = _floor(eta_min, eta_min_ratio, base.lr)
+    if length >= window.last:
+        return _falling(window, length, low, "cosine")
+    if not base.faithful:
+        note = "after T_max mmengine follows the cosine back up; here it stays at its floor"
+        return _falling(window, length, low, "cosine", length=length + 1, notes=[note])
+
+    def wave(top: float, floor: float = low) -> Schedule:
+        up = go(length, frm=floor, to=1.0, ease="cosine")
+        if top == 1:
+            return (go(length, frm=1.0, to=floor, ease="cosine") >> up).repeat()
+        down = go(length, frm=1.0, to=floor, ease="cosine")
+        return go(length, frm=top, to=floor, ease="cosine") >> (up >> down).repeat()
+
+    return Affine(window, wave(1.0, 0.0), low, wave, bounces=True)
+
+
+def _falling(window: MMWindow, steps: int, low: float, ease: str, **more: Any) -> Change:
+    def shape(top: float) -> Schedule:
+        return go(steps, frm=top, to=low, ease=ease)
+
+    return Affine(window, go(steps, frm=1.0, to=0.0, ease=ease), low, shape, **more)
+
+
+@_scheduler("CosineRestart", "CosineRestartLR", "CosineRestartMomentum")
+def _cosine_restart(
+    window: MMWindow,
+    base: MMBase,
+    /,
+    *,
+    periods: Sequence[int],
+    restart_weights: Sequence[float] = (1,),
+    eta_min: float | None = None,
+    eta_min_ratio: float | None = None,
+) -> Change:
+    if (eta_min is None) == (eta_min_ratio is None):
+        raise ScheduleError(
+            f"eta_min={eta_min!r}, eta_min_ratio={eta_min_ratio!r}: give one of them"
+        )
+    if not periods or len(periods) != len(restart_weights):
+        raise ScheduleError(
+            f"restart_weights={list(restart_weights)!r}: write one for each of "
+            f"periods={list(periods)!r}"
+        )
+    lengths = [whole("periods", period, at_least=1) * window.per for period in periods]
+    levels = [number("restart_weights", weight, at_least=0) for weight in restart_weights]
+    return Restarting(window, lengths, levels, _floor(eta_min, eta_min_ratio, base.lr))
+
+
+def _floor(eta_min: float | None, eta_min_ratio: float | None, lr: float | None) -> float:
+    if eta_min is not None and eta_min_ratio is not None:
+        raise ScheduleError(
+            f"eta_min={eta_min!r}, eta_min_ratio={eta_min_ratio!r}: give at most one"
+        )
+    if eta_min_ratio is not None:
+        return number("eta_min_ratio", eta_min_ratio, at_least=0)
+    return share_of(lr, eta_min=eta_min or 0.0)[0]
+
+
+def _one_cycle(
+    window: MMWindow,
+    base: MMBase,
+    /,
+    *,
+    eta_max: float,
+    total_steps: int | None = None,
+    pct_start: float = 0.3,
+    anneal_strategy: str = "cos",
+    div_factor: float = 25.0,
+    final_div_factor: float = 1e4,
+    three_phase: bool = False,
+) -> Assigning:
+    """Return a one-cycle of rates, rather than of factors."""
+    total = window.last + 1
+    if total_steps is not None:
+        total = whole("total_steps", total_steps, at_least=1) * window.per
+    phases = OneCyclePhases("mmengine", total, pct_start, three_phase, anneal_strategy)
+    first = number("eta_max", eta_max, at_least=0) / number("div_factor", div_factor, above=0)
+    final = first / number("final_div_factor", final_div_factor, above=0)
+    heights = [first, eta_max, first, final] if three_phase else [first, eta_max, final]
+    curve = phases.path(heights, faithful=base.faithful)
+    past = window.last >= total
+    return Assigning(window, curve, phases.notes(heights, faithful=base.faithful, past=past))
+
+
+@translates("mmengine", "OneCycleLR", also=("OneCycleParamScheduler",), ignores=("param_name",))
+@functools.wraps(_one_cycle)
+def _one_cycle_alone(window: MMWindow, base: MMBase, /, **own: Any) -> Translation:
+    change = _one_cycle(window, base, **own)
+    if not change.begin:
+        return rates(together([change]), *change.notes)
+    if base.lr is None:
+        raise ScheduleError(
+            f"begin={window.begin!r}: before it the rate is the optimizer's own: give it, as in "
+            "lr=0.1"
+        )
+    before = hold(change.begin, at=number("lr", base.lr, at_least=0))
+    return rates(before >> together([change])[change.begin :], *change.notes)
+
+
+@_scheduler("ReduceOnPlateau", "ReduceOnPlateauLR")
+def _plateau(
+    window: MMWindow,
+    base: MMBase,
+    /,
+    *,
+    monitor: str = "loss",
+    rule: str = "less",
+    factor: float = 0.1,
+    patience: int = 10,
+    threshold: float = 1e-4,
+    threshold_rule: str = "rel",
+    cooldown: int = 0,
+    min_value: float = 0.0,
+    eps: float | None = None,
+) -> Change:
+    raise follows_a_metric(
+        "mmengine ReduceOnPlateauLR",
+        "plateau",
+        base.lr,
+        {"floor": min_value},
+        eps=eps,
+        mode="min" if one_of("rule", rule, ("less", "greater")) == "less" else "max",
+        factor=factor,
+        patience=patience,
+        threshold=threshold,
+        threshold_mode=threshold_rule,
+        cooldown=cooldown,
+    )
+
+
+@translates("mmengine", "ReduceOnPlateauMomentum")
+def _momentum_plateau(**arguments: Any) -> Translation:
+    raise ScheduleError(
+        "mmengine ReduceOnPlateauMomentum follows a metric, so its momentum is not a function of "
+        "the step; lehr's feedback rules act on the rate alone"
+    )
+
+
+_BUILDS["ReduceOnPlateauMomentum"] = Registered.of(_momentum_plateau, (), None), "lr"
+for _label in ("OneCycleLR", "OneCycleParamScheduler"):
+    _BUILDS[_label] = Registered.of(_one_cycle, ("param_name",), None), "lr"
+
+
+@translates("mmengine", "param_scheduler")
+def _list(base: MMBase, /, *, schedulers: Sequence[Mapping[str, Any]]) -> Translation:
+    """Translate a list as a configuration has it: what one leaves, the next goes on from."""
+    if not schedulers:
+        raise ScheduleError("schedulers=[] is empty; write at least one dict with its type")
+    changes: dict[str, list[Change]] = {"lr": [], "momentum": []}
+    for config in schedulers:
+        given = dict(config)
+        kind = one_of("type", given.pop("type", None), list(_BUILDS))
+        build, drives = _BUILDS[kind]
+        if given.get("param_name") == "momentum":
+            drives = "momentum"
+        numbers = vars(_base_of(base, drives))
+        change: Change = build.call(f"mmengine {kind}", {**numbers, **given})
+        if any(isinstance(other, Assigning) for other in changes[drives]):
+            _check_base(kind, given, change)
+        if isinstance(change, Assigning):
+            change = _as_factor(kind, change, base)
+        changes[drives].append(change)
+    units = {change.by_epoch for several in changes.values() for change in several}
+    if len(units) > 1:
+        raise ScheduleError(
+            "schedulers: some count epochs and some steps; give epoch_length to those that count "
+            "epochs, or by_epoch=False to all"
+        )
+    return _translation(changes, base)
+
+
+def _as_factor(kind: str, change: Assigning, base: MMBase) -> Change:
+    if base.lr is None:
+        raise ScheduleError(f"{kind} sets rates, among factors: give the optimizer's, as in lr=0.1")
+    return change.scaled(1 / number("lr", base.lr, above=0))
+
+
+def _check_base(kind: str, given: Mapping[str, Any], change: Change) -> None:
+    """Raise an error if a scheduler depends on the base rate, which a OneCycleLR has replaced."""
+    if isinstance(change, Restarting) or given.get("eta_min_ratio") is not None:
+        raise ScheduleError(
+            f"{kind} after a OneCycleLR: in mmengine its base rate is then where that begins, "
+            "eta_max / div_factor; put it before the OneCycleLR in the list"
+        )
