@@ -1,10 +1,11 @@
 """composer: its schedulers, with their own arguments and time strings.
 
-The values are factors of the optimizer's rate. Composer makes whole batches of every time, by
-cutting, and needs the run for that: give its ``max_duration``, and ``dataloader_len`` (the batches
-of an epoch) where epochs are used. All times of a scheduler must come to one unit: batches, or
-samples, or tokens, and that is what a step of the schedule is. ``ssr`` is the trainer's
-``scale_schedule_ratio``.
+The values are factors of the optimizer's rate. Composer cuts every time to whole batches, and needs
+the run for that: give its ``max_duration``, and ``dataloader_len`` (the batches of an epoch) where
+epochs are used. All times of a scheduler must come to one unit: batches, or samples, or tokens, and
+that is a step of the schedule. ``ssr`` is the second argument of a scheduler's call, whose
+``max_duration`` is scaled already; ``scale_schedule_ratio`` is the ``Trainer``'s, which scales its
+``max_duration`` too.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from lehr.catalogue.decay.elementary import exponential, step
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate.pieces import cycles, differing, go, staircase
+from lehr.translate.pieces import cycles, differing, go, power_ease, staircase
 from lehr.translate.registry import Translation, translates
 
 _TIME: Final = re.compile(
@@ -29,27 +30,31 @@ _TIME: Final = re.compile(
 _NAMES: Final = {"ba": "batches", "sp": "samples", "tok": "tokens"}
 
 
-@dataclass
-class _Clock:
-    """Turns composer's times into whole numbers of one unit.
+@dataclass(frozen=True, kw_only=True)
+class ComposerClock:
+    """The run that a scheduler is called in, which makes whole numbers of one unit of its times.
 
     Arguments:
         max_duration: The run's length.
         dataloader_len: The batches of an epoch.
-        ssr: What every time but a share of the run is multiplied by.
-        units: The units of the times that it was asked for.
+        ssr: The number that every time but a share of the run is multiplied by, as in
+            ``scheduler(state, ssr)``; ``max_duration`` is then the state's, scaled already.
+        scale_schedule_ratio: The same as the ``Trainer`` has it: it scales its ``max_duration``,
+            too.
+        units: The units of the times that were asked for.
     """
 
-    max_duration: str | None
-    dataloader_len: int | None
-    ssr: float
-    units: dict[str, str] = field(default_factory=dict[str, str])
+    max_duration: str | None = None
+    dataloader_len: int | None = None
+    ssr: float = 1.0
+    scale_schedule_ratio: float = 1.0
+    units: dict[str, str] = field(default_factory=dict[str, str], init=False)
 
     def of(self, name: str, time: str, *, scale: bool = True) -> int:
         """Return a time in whole batches, samples or tokens.
 
         Raises:
-            ScheduleError: If it is no time, needs a run that is not known, or is in another unit
+            ScheduleError: If it is not a time, needs a run that is unknown, or is in another unit
                 than the times before.
         """
         amount, unit = _read(name, time)
@@ -58,11 +63,11 @@ class _Clock:
                 raise ScheduleError(f"{name}={time!r} is a share of the run: give max_duration")
             run, unit = _read("max_duration", self.max_duration)
             # A product of floats, cut: 0.29 of 100 batches is 28.
-            value = int(float(amount) * self._in_batches(unit) * int(run))
+            value = int(float(amount) * self._in_batches(unit) * self._scaled_run(int(run)))
         else:
             # Composer converts to batches before it scales.
             value = int(amount) * self._in_batches(unit)
-            value = int(value * self.ssr) if scale else value
+            value = int(value * self._ratio) if scale else value
         unit = "ba" if unit == "ep" else unit
         self.units[unit] = f"{name}={time!r}"
         if len(self.units) > 1:
@@ -72,11 +77,38 @@ class _Clock:
             )
         return value
 
+    @property
+    def _ratio(self) -> float:
+        if self.ssr != 1 and self.scale_schedule_ratio != 1:
+            raise ScheduleError(
+                f"ssr={self.ssr!r}, scale_schedule_ratio={self.scale_schedule_ratio!r}: give one; "
+                "the second scales max_duration too"
+            )
+        return number("ssr", self.ssr, above=0) * number(
+            "scale_schedule_ratio", self.scale_schedule_ratio, above=0
+        )
+
+    def _scaled_run(self, run: int) -> int:
+        scaled = int(run * self.scale_schedule_ratio) if self._ratio else run
+        if scaled == 0:
+            raise ScheduleError(
+                f"scale_schedule_ratio={self.scale_schedule_ratio!r} leaves nothing of "
+                f"max_duration={self.max_duration!r}"
+            )
+        return scaled
+
     def translation(self, schedule: Schedule, *notes: str) -> Translation:
-        """Return the schedule with its notes, and what a step is where it is no batch."""
+        """Return the schedule with its notes, and the unit of a step unless it is a batch."""
         unit = next(iter(self.units), "ba")
         kind = "" if unit == "ba" else f"a step of the schedule is one of its {_NAMES[unit]}"
-        return differing(schedule, kind, *notes)
+        of_run = ""
+        if self.ssr != 1 and self.max_duration is not None:
+            of_run = (
+                f"max_duration={self.max_duration!r} is taken for the state's, which the Trainer "
+                "has scaled already; for the Trainer's own, write scale_schedule_ratio in place "
+                "of ssr"
+            )
+        return differing(schedule, kind, of_run, *notes)
 
     def _in_batches(self, unit: str) -> int:
         if unit != "ep":
@@ -84,6 +116,47 @@ class _Clock:
         if self.dataloader_len is None:
             raise ScheduleError("epochs are counted in batches: give dataloader_len")
         return whole("dataloader_len", self.dataloader_len, at_least=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComposerWarmup:
+    """The arguments of a warmup.
+
+    With ``scale_warmup``, composer scales the steps in which it would reach its end, but not the
+    step at which it ends.
+    """
+
+    t_warmup: str
+    scale_warmup: bool = False
+    faithful: bool = False
+
+    def steps(self, clock: ComposerClock) -> tuple[int, int, str]:
+        """Return how long it lasts, the steps of its slope, and a note if they should be equal."""
+        length = clock.of("t_warmup", self.t_warmup, scale=False)
+        slope = clock.of("t_warmup", self.t_warmup)
+        if not self.scale_warmup or length == slope:
+            return length, length, ""
+        if self.faithful:
+            return length, slope, ""
+        note = (
+            f"composer scales the slope of the warmup but not its end: it would last {length} "
+            f"steps and reach its level in {slope}; here both are {slope}"
+        )
+        return slope, slope, note
+
+    def before(self, clock: ComposerClock, level: float, after: Schedule) -> Translation:
+        """Return the warmup up to a level, with a schedule after it."""
+        length, slope, note = self.steps(clock)
+        return clock.translation(go(slope, frm=0.0, to=level)[:length] >> after, note)
+
+    def decaying(
+        self, clock: ComposerClock, t_max: str, start: float, end: float, ease: str
+    ) -> Translation:
+        """Return the warmup and a decay that ends at ``t_max``."""
+        left = clock.of("t_max", t_max) - self.steps(clock)[0]
+        # A decay that would have no time stays where it begins.
+        after = go(left, frm=start, to=end, ease=ease) if left > 0 else hold(at=start)
+        return self.before(clock, start, after)
 
 
 def _read(name: str, time: str) -> tuple[Fraction, str]:
@@ -99,96 +172,46 @@ def _read(name: str, time: str) -> tuple[Fraction, str]:
 
 
 @translates("composer", "StepScheduler")
-def _step(
-    *,
-    step_size: str,
-    gamma: float = 0.1,
-    max_duration: str | None = None,
-    dataloader_len: int | None = None,
-    ssr: float = 1.0,
-) -> Translation:
-    clock = _Clock(max_duration, dataloader_len, ssr)
+def _step(clock: ComposerClock, /, *, step_size: str, gamma: float = 0.1) -> Translation:
     return clock.translation(step(clock.of("step_size", step_size), gamma))
 
 
 @translates("composer", "MultiStepScheduler")
 def _multistep(
-    *,
-    milestones: Sequence[str],
-    gamma: float = 0.1,
-    max_duration: str | None = None,
-    dataloader_len: int | None = None,
-    ssr: float = 1.0,
+    clock: ComposerClock, /, *, milestones: Sequence[str], gamma: float = 0.1
 ) -> Translation:
-    clock = _Clock(max_duration, dataloader_len, ssr)
     return clock.translation(_falls(clock, milestones, gamma))
 
 
 @translates("composer", "ConstantScheduler")
-def _constant(
-    *,
-    alpha: float = 1.0,
-    t_max: str = "1dur",
-    max_duration: str | None = None,
-    dataloader_len: int | None = None,
-    ssr: float = 1.0,
-) -> Translation:
-    clock = _Clock(max_duration, dataloader_len, ssr)
+def _constant(clock: ComposerClock, /, *, alpha: float = 1.0, t_max: str = "1dur") -> Translation:
     return clock.translation(staircase([clock.of("t_max", t_max)], [alpha, 1.0]))
 
 
 @translates("composer", "LinearScheduler")
 def _linear(
-    *,
-    alpha_i: float = 1.0,
-    alpha_f: float = 0.0,
-    t_max: str = "1dur",
-    max_duration: str | None = None,
-    dataloader_len: int | None = None,
-    ssr: float = 1.0,
+    clock: ComposerClock, /, *, alpha_i: float = 1.0, alpha_f: float = 0.0, t_max: str = "1dur"
 ) -> Translation:
-    clock = _Clock(max_duration, dataloader_len, ssr)
     return clock.translation(go(clock.of("t_max", t_max), frm=alpha_i, to=alpha_f))
 
 
 @translates("composer", "ExponentialScheduler")
 def _exponential(
-    *,
-    gamma: float,
-    decay_period: str = "1ep",
-    max_duration: str | None = None,
-    dataloader_len: int | None = None,
-    ssr: float = 1.0,
+    clock: ComposerClock, /, *, gamma: float, decay_period: str = "1ep"
 ) -> Translation:
-    clock = _Clock(max_duration, dataloader_len, ssr)
     every = clock.of("decay_period", decay_period)
     return clock.translation(exponential(gamma, every=every))
 
 
 @translates("composer", "CosineAnnealingScheduler")
-def _cosine(
-    *,
-    t_max: str = "1dur",
-    alpha_f: float = 0.0,
-    max_duration: str | None = None,
-    dataloader_len: int | None = None,
-    ssr: float = 1.0,
-) -> Translation:
-    clock = _Clock(max_duration, dataloader_len, ssr)
+def _cosine(clock: ComposerClock, /, *, t_max: str = "1dur", alpha_f: float = 0.0) -> Translation:
     return clock.translation(go(clock.of("t_max", t_max), frm=1.0, to=alpha_f, ease="cosine"))
 
 
 @translates("composer", "CosineAnnealingWarmRestartsScheduler")
 def _cosine_restarts(
-    *,
-    t_0: str,
-    t_mult: float = 1.0,
-    alpha_f: float = 0.0,
-    max_duration: str | None = None,
-    dataloader_len: int | None = None,
-    ssr: float = 1.0,
+    clock: ComposerClock, /, *, t_0: str, t_mult: float = 1.0, alpha_f: float = 0.0
 ) -> Translation:
-    clock = _Clock(max_duration, dataloader_len, ssr)
     first, growth = clock.of("t_0", t_0), number("t_mult", t_mult, above=0)
     if growth == int(growth) and alpha_f != 1:
         return clock.translation(warm_restarts(first, int(growth), floor=alpha_f))
@@ -202,148 +225,71 @@ def _cosine_restarts(
 
 @translates("composer", "PolynomialScheduler")
 def _polynomial(
-    *,
-    power: float,
-    t_max: str = "1dur",
-    alpha_f: float = 0.0,
-    max_duration: str | None = None,
-    dataloader_len: int | None = None,
-    ssr: float = 1.0,
+    clock: ComposerClock, /, *, power: float, t_max: str = "1dur", alpha_f: float = 0.0
 ) -> Translation:
-    clock = _Clock(max_duration, dataloader_len, ssr)
-    return clock.translation(go(clock.of("t_max", t_max), frm=1.0, to=alpha_f, ease=_power(power)))
+    ease = power_ease("power", power)
+    return clock.translation(go(clock.of("t_max", t_max), frm=1.0, to=alpha_f, ease=ease))
 
 
 @translates("composer", "MultiStepWithWarmupScheduler")
 def _multistep_with_warmup(
+    clock: ComposerClock,
+    warmup: ComposerWarmup,
+    /,
     *,
-    t_warmup: str,
     milestones: Sequence[str],
     gamma: float = 0.1,
-    scale_warmup: bool = False,
-    max_duration: str | None = None,
-    dataloader_len: int | None = None,
-    ssr: float = 1.0,
-    faithful: bool = False,
 ) -> Translation:
-    clock = _Clock(max_duration, dataloader_len, ssr)
-    rise = _Rise.of(clock, t_warmup, scale_warmup, faithful)
-    after = _falls(clock, milestones, gamma)[rise.length :]
-    return clock.translation(rise.to(1.0) >> after, rise.note)
+    length, slope, note = warmup.steps(clock)
+    falls = _falls(clock, milestones, gamma)
+    return clock.translation(go(slope, frm=0.0, to=1.0)[:length] >> falls[length:], note)
 
 
-@translates("composer", "ConstantWithWarmupScheduler")
+@translates("composer", "ConstantWithWarmupScheduler", ignores=("t_max",))
 def _constant_with_warmup(
-    *,
-    t_warmup: str,
-    alpha: float = 1.0,
-    t_max: str = "1dur",
-    scale_warmup: bool = False,
-    max_duration: str | None = None,
-    dataloader_len: int | None = None,
-    ssr: float = 1.0,
-    faithful: bool = False,
+    clock: ComposerClock, warmup: ComposerWarmup, /, *, alpha: float = 1.0
 ) -> Translation:
-    clock = _Clock(max_duration, dataloader_len, ssr)
-    rise = _Rise.of(clock, t_warmup, scale_warmup, faithful)
-    return clock.translation(rise.to(alpha) >> hold(at=alpha), rise.note)
+    return warmup.before(clock, alpha, hold(at=alpha))
 
 
 @translates("composer", "LinearWithWarmupScheduler")
 def _linear_with_warmup(
+    clock: ComposerClock,
+    warmup: ComposerWarmup,
+    /,
     *,
-    t_warmup: str,
     alpha_i: float = 1.0,
     alpha_f: float = 0.0,
     t_max: str = "1dur",
-    scale_warmup: bool = False,
-    max_duration: str | None = None,
-    dataloader_len: int | None = None,
-    ssr: float = 1.0,
-    faithful: bool = False,
 ) -> Translation:
-    clock = _Clock(max_duration, dataloader_len, ssr)
-    rise = _Rise.of(clock, t_warmup, scale_warmup, faithful)
-    return _decaying(clock, rise, t_max, alpha_i, alpha_f, "linear")
+    return warmup.decaying(clock, t_max, alpha_i, alpha_f, "linear")
 
 
 @translates("composer", "CosineAnnealingWithWarmupScheduler")
 def _cosine_with_warmup(
+    clock: ComposerClock,
+    warmup: ComposerWarmup,
+    /,
     *,
-    t_warmup: str,
     t_max: str = "1dur",
     alpha_f: float = 0.0,
-    scale_warmup: bool = False,
-    max_duration: str | None = None,
-    dataloader_len: int | None = None,
-    ssr: float = 1.0,
-    faithful: bool = False,
 ) -> Translation:
-    clock = _Clock(max_duration, dataloader_len, ssr)
-    rise = _Rise.of(clock, t_warmup, scale_warmup, faithful)
-    return _decaying(clock, rise, t_max, 1.0, alpha_f, "cosine")
+    return warmup.decaying(clock, t_max, 1.0, alpha_f, "cosine")
 
 
 @translates("composer", "PolynomialWithWarmupScheduler")
 def _polynomial_with_warmup(
+    clock: ComposerClock,
+    warmup: ComposerWarmup,
+    /,
     *,
-    t_warmup: str,
     power: float = 2.0,
     t_max: str = "1dur",
     alpha_f: float = 0.0,
-    scale_warmup: bool = False,
-    max_duration: str | None = None,
-    dataloader_len: int | None = None,
-    ssr: float = 1.0,
-    faithful: bool = False,
 ) -> Translation:
-    clock = _Clock(max_duration, dataloader_len, ssr)
-    rise = _Rise.of(clock, t_warmup, scale_warmup, faithful)
-    return _decaying(clock, rise, t_max, 1.0, alpha_f, _power(power))
+    return warmup.decaying(clock, t_max, 1.0, alpha_f, power_ease("power", power))
 
 
-@dataclass(frozen=True)
-class _Rise:
-    """A warmup: how long it lasts, and in how many steps it would reach its end.
-
-    Composer scales only the second by ``ssr``, when it is told to scale the warmup.
-    """
-
-    length: int
-    ramp: int
-    note: str = ""
-
-    @classmethod
-    def of(cls, clock: _Clock, time: str, scale: bool, faithful: bool) -> _Rise:
-        length, ramp = clock.of("t_warmup", time, scale=False), clock.of("t_warmup", time)
-        if not scale or length == ramp:
-            return cls(length, length)
-        if faithful:
-            return cls(length, ramp)
-        return cls(
-            ramp,
-            ramp,
-            f"composer scales the slope of the warmup but not its end: it would last {length} "
-            f"steps and reach its level in {ramp}; here both are {ramp}",
-        )
-
-    def to(self, level: float) -> Schedule:
-        return go(self.ramp, frm=0.0, to=level)[: self.length]
-
-
-def _decaying(
-    clock: _Clock, rise: _Rise, t_max: str, start: float, end: float, ease: str
-) -> Translation:
-    left = clock.of("t_max", t_max) - rise.length
-    # A decay that would have no time stays where it begins.
-    after = go(left, frm=start, to=end, ease=ease) if left > 0 else hold(at=start)
-    return clock.translation(rise.to(start) >> after, rise.note)
-
-
-def _falls(clock: _Clock, milestones: Sequence[str], gamma: float) -> Schedule:
+def _falls(clock: ComposerClock, milestones: Sequence[str], gamma: float) -> Schedule:
     times = sorted(clock.of("milestones", milestone) for milestone in milestones)
     return staircase(times, [gamma**count for count in range(len(times) + 1)])
-
-
-def _power(power: float) -> str:
-    return "linear" if power == 1 else f"power({number('power', power, above=0)!r})"

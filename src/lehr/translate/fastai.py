@@ -1,12 +1,13 @@
 """fastai: its annealers, and the schedules of ``fit_one_cycle`` and its kin.
 
-fastai knows no steps, only how far the fit is: so do these, in shares of the run, which ``over``
-gives a length. The values are rates. Where phases meet is not rounded to whole steps.
+fastai counts no steps, only how far the fit is. So these are in shares of the run, to which
+``over`` gives a length. The values are rates. Boundaries of phases are not rounded to whole steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import struct
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Final
 
@@ -15,95 +16,162 @@ from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
 from lehr.time.duration import Duration
-from lehr.translate.pieces import schedule_of, then
+from lehr.translate.pieces import rates, schedule_of, schedules_of, then
 from lehr.translate.registry import Translation, translates
 
 _MOMENTA: Final = (0.95, 0.85, 0.95)
+# A fit's length is where ``over`` places it; the others do not touch the rate.
+_FIT: Final = ("n_epoch", "start_epoch", "cbs", "reset_opt", "wd")
 
 
-@translates("fastai", "SchedLin", also=("sched_lin",))
+@translates("fastai", "SchedLin", also=("sched_lin",), ignores=("pos",))
 def _linear(*, start: float, end: float) -> Translation:
-    return _rates(_go(start, end, "linear"))
+    return rates(_go(start, end, "linear"))
 
 
-@translates("fastai", "SchedCos", also=("sched_cos",))
+@translates("fastai", "SchedCos", also=("sched_cos",), ignores=("pos",))
 def _cosine(*, start: float, end: float) -> Translation:
-    return _rates(_go(start, end, "cosine"))
+    return rates(_go(start, end, "cosine"))
 
 
-@translates("fastai", "SchedNo", also=("sched_no",))
+@translates("fastai", "SchedNo", also=("sched_no",), ignores=("pos",))
 def _none(*, start: float, end: float | None = None) -> Translation:
-    return _rates(hold(at=start))
+    return rates(hold(at=start))
 
 
-@translates("fastai", "SchedExp", also=("sched_exp",))
+@translates("fastai", "SchedExp", also=("sched_exp",), ignores=("pos",))
 def _exponential(*, start: float, end: float) -> Translation:
     number("start", start, above=0)
-    return _rates(hold(at=start) if start == end else ramp(to=end, start=start, log=True))
+    return rates(hold(at=start) if start == end else ramp(to=end, start=start, log=True))
 
 
 @translates("fastai", "SchedPoly")
 def _polynomial(*, start: float, end: float, power: float) -> Translation:
-    return _rates(_go(start, end, f"complement({number('power', power, above=0)!r})"))
+    return rates(_go(start, end, f"complement({number('power', power, above=0)!r})"))
 
 
 @translates("fastai", "combine_scheds")
 def _combined(*, pcts: Sequence[float], scheds: Sequence[Schedule | Translation]) -> Translation:
-    parts = [schedule_of(f"scheds[{i}]", part) for i, part in enumerate(scheds)]
+    parts = schedules_of("scheds", scheds)
     shares = [Fraction(str(number("pcts", pct, at_least=0))) for pct in pcts]
     if len(parts) != len(shares) or sum(shares) != 1:
         raise ScheduleError(
             f"pcts={list(pcts)!r} must sum to 1, one for each of {len(parts)} scheds"
         )
-    return _rates(_phases(parts, shares))
+    return rates(_phases(parts, shares))
 
 
 @translates("fastai", "combined_cos")
 def _combined_cos(*, pct: float, start: float, middle: float, end: float) -> Translation:
-    return _rates(_cosines(pct, start, middle, end))
+    return rates(_cosines(pct, start, middle, end))
 
 
-@translates("fastai", "fit_one_cycle")
+@translates("fastai", "ParamScheduler")
+def _param_scheduler(*, scheds: Mapping[str, Schedule | Translation]) -> Translation:
+    """Translate the callback, which drives numbers by their names."""
+    made = {name: schedule_of(f"scheds[{name!r}]", part) for name, part in scheds.items()}
+    if "lr" not in made:
+        raise ScheduleError(f"scheds={sorted(made)}: it drives no 'lr'; translate each alone")
+    return Translation(made["lr"], absolute=True, momentum=made.get("mom"))
+
+
+@translates("fastai", "fit_one_cycle", ignores=_FIT)
 def _fit_one_cycle(
     *,
-    lr_max: float,
+    lr_max: float | None = None,
     div: float = 25.0,
     div_final: float = 1e5,
     pct_start: float = 0.25,
     moms: Sequence[float] | None = None,
+    lr: float | None = None,
 ) -> Translation:
-    rates = _MOMENTA if moms is None else tuple(moms)
-    if len(rates) != 3:
+    momenta = _MOMENTA if moms is None else tuple(moms)
+    if len(momenta) != 3:
         raise ScheduleError(f"moms={moms!r} must be three: at the start, the middle, the end")
-    first, middle, last = rates
-    start = lr_max / number("div", div, above=0)
-    end = lr_max / number("div_final", div_final, above=0)
+    peak = _peak("lr_max", lr_max, lr)
+    start = peak / number("div", div, above=0)
+    end = peak / number("div_final", div_final, above=0)
     return Translation(
-        _cosines(pct_start, start, lr_max, end),
+        _cosines(pct_start, start, peak, end),
         absolute=True,
-        momentum=_cosines(pct_start, first, middle, last),
+        momentum=_cosines(pct_start, *momenta),
     )
 
 
-@translates("fastai", "fit_flat_cos")
+@translates("fastai", "fit_flat_cos", ignores=_FIT)
 def _fit_flat_cos(*, lr: float, div_final: float = 1e5, pct_start: float = 0.75) -> Translation:
     end = lr / number("div_final", div_final, above=0)
-    return _rates(_cosines(pct_start, lr, lr, end))
+    return rates(_cosines(pct_start, lr, lr, end))
 
 
-@translates("fastai", "fit_sgdr")
-def _fit_sgdr(*, n_cycles: int, cycle_len: int, lr_max: float, cycle_mult: int = 2) -> Translation:
+@translates("fastai", "fit_sgdr", ignores=_FIT)
+def _fit_sgdr(
+    *,
+    n_cycles: int,
+    cycle_len: int,
+    lr_max: float | None = None,
+    cycle_mult: int = 2,
+    lr: float | None = None,
+    faithful: bool = False,
+) -> Translation:
     count = whole("n_cycles", n_cycles, at_least=1)
-    whole("cycle_len", cycle_len, at_least=1)
+    size = whole("cycle_len", cycle_len, at_least=1)
     growth = whole("cycle_mult", cycle_mult, at_least=2)
+    peak = _peak("lr_max", lr_max, lr)
     first = Duration(Fraction(growth - 1, growth**count - 1), "%")
-    return _rates(warm_restarts(first, growth, cycles=count, peak=lr_max))
+    late = _missed_restarts([size * growth**index for index in range(count)])
+    if not late:
+        return rates(warm_restarts(first, growth, cycles=count, peak=peak))
+    if not faithful:
+        note = (
+            f"fastai compares positions with 32 bits and misses the restart at epoch "
+            f"{', '.join(map(str, late.values()))}: its first update has the rate 0; here it has "
+            "the peak"
+        )
+        return rates(warm_restarts(first, growth, cycles=count, peak=peak), note)
+    parts: list[Schedule] = []
+    for index in range(count):
+        share = Duration(first.amount * growth**index, "%")
+        cycle = ramp(to=0.0, start=peak, ease="cosine").over(share)
+        parts.append(hold(1, at=0.0) >> cycle[1:] if index in late else cycle)
+    # In a repeat, shares are not rounded to whole steps.
+    return rates(then(parts).repeat(1))
 
 
-@translates("fastai", "lr_find")
+@translates(
+    "fastai", "lr_find", also=("LRFinder",), ignores=("stop_div", "show_plot", "suggest_funcs")
+)
 def _lr_find(*, start_lr: float = 1e-7, end_lr: float = 10.0, num_it: int = 100) -> Translation:
     steps = whole("num_it", num_it, at_least=1)
-    return _rates(ramp(steps, start=start_lr, to=end_lr, log=True))
+    return rates(ramp(steps, start=start_lr, to=end_lr, log=True))
+
+
+def _peak(name: str, value: float | None, lr: float | None) -> float:
+    peak = lr if value is None else value
+    if peak is None:
+        raise ScheduleError(f"{name} is the learner's rate: give it, or lr")
+    return number(name, peak, above=0)
+
+
+def _missed_restarts(lengths: Sequence[int]) -> dict[int, int]:
+    """Return the cycles, with their first epoch, whose begin fastai's positions do not reach.
+
+    It sums the shares of the cycles with 32 bits, and compares the sums with a position that is
+    rounded once.
+    """
+    missed: dict[int, int] = {}
+    total, summed, epoch = sum(lengths), 0.0, 0
+    for index, length in enumerate(lengths[:-1], start=1):
+        summed = _single(summed + _single(length / total))
+        epoch += length
+        if _single(epoch / total) < summed:
+            missed[index] = epoch
+    return missed
+
+
+def _single(value: float) -> float:
+    """Return a number rounded to 32 bits."""
+    return struct.unpack("f", struct.pack("f", value))[0]
 
 
 def _go(start: float, end: float, ease: str) -> Schedule:
@@ -122,7 +190,3 @@ def _phases(parts: Sequence[Schedule], shares: Sequence[Fraction]) -> Schedule:
     ]
     # In a repeat, shares are not rounded to whole steps.
     return then(placed).repeat(1)
-
-
-def _rates(schedule: Schedule) -> Translation:
-    return Translation(schedule, absolute=True)
