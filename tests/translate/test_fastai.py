@@ -94,7 +94,7 @@ def test_combined_cos_and_range() -> None:
 
 
 def test_every_name() -> None:
-    more = {"combine_scheds", "combined_cos", "lr_find"}
+    more = {"combine_scheds", "combined_cos", "lr_find", "ParamScheduler"}
     assert {name for name, _ in ANNEALERS + FITS} | more == set(names("fastai"))
 
 

@@ -109,8 +109,8 @@ def test_wave(case: Case) -> None:
 def test_every_name_of_get_scheduler() -> None:
     from lehr.translate import names
 
-    feedback = {"reduce_lr_on_plateau", "greedy"}
-    assert {name for name, _ in CASES + WAVES} | feedback == set(names("transformers"))
+    others = {"reduce_lr_on_plateau", "greedy", "get_scheduler"}
+    assert {name for name, _ in CASES + WAVES} | others == set(names("transformers"))
 
 
 @pytest.mark.parametrize(
@@ -126,8 +126,8 @@ def test_every_name_of_get_scheduler() -> None:
             {**RUN, "num_decay_steps": 1, "decay_type": "cubic"},
             "decay_type='cubic' is unknown",
         ),
-        ("reduce_lr_on_plateau", {"patience": 3}, r"lehr.plateau\(patience=3, floor=0.0\)"),
-        ("greedy", {"lr": 0.5}, r"lehr.greedy\(floor=0.002, ceiling=2.0, eps=2e-08\)"),
+        ("reduce_lr_on_plateau", {"patience": 3}, r"lehr.plateau\(.*patience=3"),
+        ("greedy", {"lr": 0.5}, r"lehr.greedy\(.*floor=0.002, ceiling=2.0, eps=2e-08\)"),
         ("linear", {"num_warmup_steps": -1, "num_training_steps": 10}, "num_warmup_steps=-1"),
     ],
 )

@@ -7,7 +7,7 @@ rate, the others rates; ``WarmupLR`` takes the optimizer's rate, ``lr``, where i
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
 
@@ -15,63 +15,79 @@ from lehr.catalogue.decay.elementary import inverse
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate.pieces import differing, go, line, one_of, then
+from lehr.translate.pieces import differing, go, line, one_of, rates, then
 from lehr.translate.registry import Translation, translates
 
-_KINDS: Final = ("log", "linear")
+# Where a run resumes.
+_IGNORED: Final = ("last_batch_iteration",)
 
 
-@translates("deepspeed", "WarmupLR")
+@dataclass(frozen=True, kw_only=True)
+class DeepSpeedWarmup:
+    """The length of a warmup, and its shape."""
+
+    warmup_num_steps: int = 1000
+    warmup_type: str = "log"
+
+    @property
+    def count(self) -> int:
+        return max(2, whole("warmup_num_steps", self.warmup_num_steps, at_least=1))
+
+    def rise(self, low: float, high: float) -> Schedule:
+        """Return the warmup; a logarithmic one ends a step early."""
+        one_of("warmup_type", self.warmup_type, ("log", "linear"))
+        if self.warmup_type == "linear":
+            return go(self.count, frm=low, to=high)
+        ease = f"log({self.count})"
+        return go(self.count - 1, frm=low, to=high, ease=ease) >> hold(1, at=high)
+
+
+@translates("deepspeed", "WarmupLR", ignores=_IGNORED)
 def _warmup(
+    warmup: DeepSpeedWarmup,
+    /,
     *,
     warmup_min_lr: float = 0.0,
     warmup_max_lr: float | None = None,
-    warmup_num_steps: int = 1000,
-    warmup_type: str = "log",
     lr: float | None = None,
 ) -> Translation:
     peak = lr if warmup_max_lr is None else warmup_max_lr
     if peak is None:
         raise ScheduleError("warmup_max_lr is the optimizer's rate: give it, or lr")
-    count = _count(warmup_num_steps)
-    return _rates(hold(1, at=warmup_min_lr) >> _rise(count, warmup_min_lr, peak, warmup_type))
+    return rates(hold(1, at=warmup_min_lr) >> warmup.rise(warmup_min_lr, peak))
 
 
-@translates("deepspeed", "WarmupDecayLR")
+@translates("deepspeed", "WarmupDecayLR", ignores=_IGNORED)
 def _warmup_decay(
+    warmup: DeepSpeedWarmup,
+    /,
     *,
     total_num_steps: int,
     warmup_min_lr: float = 0.0,
     warmup_max_lr: float = 0.001,
-    warmup_num_steps: int = 1000,
-    warmup_type: str = "log",
 ) -> Translation:
-    count = _count(warmup_num_steps)
-    left = max(whole("total_num_steps", total_num_steps, at_least=1) - count, 0)
-    rise = _rise(count, warmup_min_lr, warmup_max_lr, warmup_type)
-    return _rates(
-        hold(1, at=warmup_min_lr) >> rise >> go(left, frm=warmup_max_lr, to=warmup_min_lr)
-    )
+    left = max(whole("total_num_steps", total_num_steps, at_least=1) - warmup.count, 0)
+    rise = hold(1, at=warmup_min_lr) >> warmup.rise(warmup_min_lr, warmup_max_lr)
+    return rates(rise >> go(left, frm=warmup_max_lr, to=warmup_min_lr))
 
 
-@translates("deepspeed", "WarmupCosineLR")
+@translates("deepspeed", "WarmupCosineLR", ignores=_IGNORED)
 def _warmup_cosine(
+    warmup: DeepSpeedWarmup,
+    /,
     *,
     total_num_steps: int,
     warmup_min_ratio: float = 0.0,
-    warmup_num_steps: int = 1000,
     cos_min_ratio: float = 0.0001,
-    warmup_type: str = "log",
 ) -> Translation:
-    count = _count(warmup_num_steps)
-    left = max(whole("total_num_steps", total_num_steps, at_least=1) - count, 1)
-    rise = _rise(count, warmup_min_ratio, 1.0, warmup_type)[:count]
-    # The cosine counts from 1, so that the peak itself is passed over after a linear warmup.
+    left = max(whole("total_num_steps", total_num_steps, at_least=1) - warmup.count, 1)
+    rise = warmup.rise(warmup_min_ratio, 1.0)[: warmup.count]
+    # The cosine counts from 1, so that a linear warmup never quite gets to the peak.
     decay = go(left, frm=1.0, to=cos_min_ratio, ease="cosine")[1:]
     return differing(hold(1, at=0.0) >> rise >> decay)
 
 
-@translates("deepspeed", "LRRangeTest")
+@translates("deepspeed", "LRRangeTest", ignores=_IGNORED)
 def _range_test(
     *,
     lr_range_test_min_lr: float = 1e-3,
@@ -82,10 +98,10 @@ def _range_test(
     size = whole("lr_range_test_step_size", lr_range_test_step_size, at_least=1)
     low = number("lr_range_test_min_lr", lr_range_test_min_lr, at_least=0)
     rising = line(low, low * number("lr_range_test_step_rate", lr_range_test_step_rate) / size)
-    return _rates(rising.every(size) if lr_range_test_staircase else rising)
+    return rates(rising.every(size) if lr_range_test_staircase else rising)
 
 
-@translates("deepspeed", "OneCycle")
+@translates("deepspeed", "OneCycle", ignores=_IGNORED)
 def _one_cycle(
     *,
     cycle_min_lr: float,
@@ -115,9 +131,9 @@ def _one_cycle(
     if decays:
         tau = Fraction(decay_step_size) / Fraction(str(decay_lr_rate))
         tail = inverse(tau, power=1.0, start=low)
-    rates = _rates(_up(first, stairs, low, high) >> _down(second, back, high, low) >> tail)
+    result = rates(_up(first, stairs, low, high) >> _down(second, back, high, low) >> tail)
     if not cycle_momentum:
-        return rates
+        return result
     rest = number("cycle_max_mom", cycle_max_mom)
     least = number("cycle_min_mom", cycle_min_mom)
     after = hold(at=rest)
@@ -125,20 +141,12 @@ def _one_cycle(
         after = line(rest, rest * decay_mom_rate / decay_step_size)
     momentum = _up(first, stairs, rest, least) >> _down(second, back, least, rest) >> after
     if faithful:
-        return replace(rates, momentum=hold(1, at=least) >> momentum[1:])
+        return replace(result, momentum=hold(1, at=least) >> momentum[1:])
     note = (
         f"DeepSpeed begins with the lowest momentum, {least}, for one update, where its cycle has "
         f"the highest; here it begins with {rest}"
     )
-    return replace(rates, momentum=momentum, notes=(note,))
-
-
-def _rise(count: int, low: float, high: float, kind: str) -> Schedule:
-    """Return a warmup of ``count`` steps, which a logarithmic one ends a step early."""
-    one_of("warmup_type", kind, _KINDS)
-    if kind == "linear":
-        return go(count, frm=low, to=high)
-    return go(count - 1, frm=low, to=high, ease=f"log({count})") >> hold(1, at=high)
+    return replace(result, momentum=momentum, notes=(note,))
 
 
 def _up(length: int, stairs: int, low: float, high: float) -> Schedule:
@@ -158,11 +166,3 @@ def _down(length: int, stairs: int, high: float, low: float) -> Schedule:
         for start, stop, level in zip(begins, begins[1:], levels, strict=False)
     ]
     return then(parts)[:length]
-
-
-def _count(warmup_num_steps: int) -> int:
-    return max(2, whole("warmup_num_steps", warmup_num_steps, at_least=1))
-
-
-def _rates(schedule: Schedule) -> Translation:
-    return Translation(schedule, absolute=True)

@@ -21,7 +21,7 @@ from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
 from lehr.time.duration import Duration
-from lehr.translate.pieces import one_of, schedule_of, then
+from lehr.translate.pieces import one_of, rates, schedules_of, then
 from lehr.translate.registry import Translation, translates
 
 _EARLY: Final = Fraction(1, 10**6)
@@ -30,27 +30,27 @@ _SCALING: Final = ("rescaled", "fixed")
 
 @translates("fvcore", "ConstantParamScheduler")
 def _constant(*, value: float) -> Translation:
-    return _rates(hold(at=value))
+    return rates(hold(at=value))
 
 
 @translates("fvcore", "CosineParamScheduler")
 def _cosine(*, start_value: float, end_value: float) -> Translation:
-    return _rates(_whole_run(start_value, end_value, "cosine"))
+    return rates(_whole_run(start_value, end_value, "cosine"))
 
 
 @translates("fvcore", "LinearParamScheduler")
 def _linear(*, start_value: float, end_value: float) -> Translation:
-    return _rates(_whole_run(start_value, end_value, "linear"))
+    return rates(_whole_run(start_value, end_value, "linear"))
 
 
 @translates("fvcore", "ExponentialParamScheduler")
 def _exponential(*, start_value: float, decay: float) -> Translation:
-    return _rates(exponential(decay, every="100%", start=start_value))
+    return rates(exponential(decay, every="100%", start=start_value))
 
 
 @translates("fvcore", "PolynomialDecayParamScheduler")
 def _polynomial(*, base_value: float, power: float) -> Translation:
-    return _rates(_whole_run(base_value, 0.0, f"power({number('power', power, above=0)!r})"))
+    return rates(_whole_run(base_value, 0.0, f"power({number('power', power, above=0)!r})"))
 
 
 @translates("fvcore", "StepParamScheduler")
@@ -58,7 +58,7 @@ def _step(*, num_updates: float, values: Sequence[float]) -> Translation:
     number("num_updates", num_updates, above=0)
     if not values:
         raise ScheduleError("values=[] is empty; write at least one")
-    return _rates(_stairs([Fraction(i, len(values)) for i in range(1, len(values))], values))
+    return rates(_stairs([Fraction(i, len(values)) for i in range(1, len(values))], values))
 
 
 @translates("fvcore", "StepWithFixedGammaParamScheduler")
@@ -97,7 +97,7 @@ def _multistep(
     times = [whole("milestones", milestone, at_least=1) for milestone in milestones]
     if any(after <= before for before, after in itertools.pairwise([*times, total])):
         raise ScheduleError(f"milestones={times!r} must rise, and stay below {total}")
-    return _rates(_stairs([Fraction(time, total) for time in times], values))
+    return rates(_stairs([Fraction(time, total) for time in times], values))
 
 
 @translates("fvcore", "CompositeParamScheduler")
@@ -107,7 +107,7 @@ def _composite(
     lengths: Sequence[float],
     interval_scaling: Sequence[str],
 ) -> Translation:
-    parts = [schedule_of(f"schedulers[{i}]", part) for i, part in enumerate(schedulers)]
+    parts = schedules_of("schedulers", schedulers)
     shares = [Fraction(str(number("lengths", length, at_least=0))) for length in lengths]
     if not len(parts) == len(shares) == len(interval_scaling) > 0:
         raise ScheduleError(
@@ -127,7 +127,7 @@ def _composite(
             placed.append(part.over(_share(end - begin)))
         else:
             placed.append(part.over("100%")[_share(begin) : _share(end)])
-    return _rates(_unrounded(then(placed)))
+    return rates(_unrounded(then(placed)))
 
 
 def _whole_run(start: float, end: float, ease: str) -> Schedule:
@@ -152,7 +152,3 @@ def _share(part: Fraction) -> Duration:
 def _unrounded(schedule: Schedule) -> Schedule:
     """Return the schedule with its shares not rounded to whole steps, as a repeat leaves them."""
     return schedule.repeat(1)
-
-
-def _rates(schedule: Schedule) -> Translation:
-    return Translation(schedule, absolute=True)

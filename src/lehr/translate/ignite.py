@@ -1,50 +1,106 @@
 """ignite: its parameter schedulers, with their own arguments.
 
-The values are rates. A cycle's length is cut to whole steps each time that it grows.
+The values are rates. The length of a cycle is cut to whole steps each time it grows.
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
+import operator
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, Final
 
 from lehr.catalogue.decay.elementary import exponential, multistep, step
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
-from lehr.schedule.leaves import hold
+from lehr.schedule.leaves import formula, hold
 from lehr.translate.pieces import (
+    concatenated,
     cycles,
-    differing,
-    follows_a_metric,
     go,
     piecewise,
+    rates,
     scaled,
     schedule_of,
-    then,
+    schedules_of,
 )
+from lehr.translate.plateau import ReduceOnPlateau
 from lehr.translate.registry import Translation, translates
 
-Shape = Callable[[int, float, float], Schedule]
+CycleShape = Callable[[int, float, float], Schedule]
+
+# Arguments that say what is written and recorded, not its values.
+_IGNORED: Final = ("param_name", "save_history", "param_group_index", "create_new", "trainer")
 
 
-@translates("ignite", "LinearCyclicalScheduler")
-def _linear_cyclical(
-    *,
-    start_value: float,
-    end_value: float,
-    cycle_size: int,
-    cycle_mult: float = 1.0,
-    start_value_mult: float = 1.0,
-    end_value_mult: float = 1.0,
-    warmup_duration: int = 0,
-    monotonic: bool = False,
-    param_name: str = "lr",
-) -> Translation:
-    if warmup_duration > 0 and not monotonic:
-        raise ScheduleError(f"warmup_duration={warmup_duration!r} needs monotonic=True")
+@dataclass(frozen=True, kw_only=True)
+class IgniteCycles:
+    """The arguments of the cyclical schedulers."""
+
+    start_value: float
+    end_value: float
+    cycle_size: int
+    cycle_mult: float = 1.0
+    start_value_mult: float = 1.0
+    end_value_mult: float = 1.0
+    warmup_duration: int = 0
+
+    def start(self, cycle: int) -> float:
+        """Return the level that a cycle begins at."""
+        mult = number("start_value_mult", self.start_value_mult, above=0)
+        return number("start_value", self.start_value) * mult**cycle
+
+    def end(self, cycle: int) -> float:
+        """Return the level that a cycle goes to."""
+        mult = number("end_value_mult", self.end_value_mult, above=0)
+        return number("end_value", self.end_value) * mult**cycle
+
+    def translation(self, shape: CycleShape) -> Translation:
+        """Return the cycles, each of a shape, with the way back to the start of the next."""
+        size = whole("cycle_size", self.cycle_size, at_least=2)
+        growth = number("cycle_mult", self.cycle_mult, above=0)
+        back = whole("warmup_duration", self.warmup_duration, at_least=0)
+        if growth == int(growth):
+            return rates(self._regular(shape, size, int(growth), back))
+
+        def cycle(index: int, length: int, rise: int) -> Schedule:
+            body = shape(length, self.start(index), self.end(index))
+            if not rise:
+                return body
+            return body >> go(rise, frm=self.end(index), to=self.start(index + 1))
+
+        return rates(*cycles(size, growth, cycle, back))
+
+    def _regular(self, shape: CycleShape, size: int, growth: int, back: int) -> Schedule:
+        """Return endless cycles of whole lengths.
+
+        Each level is a repeat of its own, which is 0 where the other one is reached.
+        """
+        start, end = self.start(0), self.end(0)
+        if self.start_value_mult == self.end_value_mult == 1:
+            body = shape(size, start, end)
+            if back:
+                body = body >> go(back, frm=end, to=start)
+            return body.repeat(stretch=growth)
+        begins, ends = shape(size, 1.0, 0.0), shape(size, 0.0, 1.0)
+        if back:
+            begins = begins >> go(back, frm=0.0, to=self.start_value_mult)
+            ends = ends >> go(back, frm=1.0, to=0.0)
+        parts = [
+            (start, begins.repeat(stretch=growth, scale=self.start_value_mult)),
+            (end, ends.repeat(stretch=growth, scale=self.end_value_mult)),
+        ]
+        moving = [scaled(part, value) for value, part in parts if value]
+        return functools.reduce(operator.add, moving) if moving else hold(at=0.0)
+
+
+@translates("ignite", "LinearCyclicalScheduler", ignores=_IGNORED)
+def _linear_cyclical(given: IgniteCycles, /, *, monotonic: bool = False) -> Translation:
+    if given.warmup_duration > 0 and not monotonic:
+        raise ScheduleError(f"warmup_duration={given.warmup_duration!r} needs monotonic=True")
 
     def there(size: int, start: float, end: float) -> Schedule:
         return go(size, frm=start, to=end)
@@ -53,58 +109,38 @@ def _linear_cyclical(
         half = Fraction(size, 2)
         return go(half, frm=start, to=end) >> go(half, frm=end, to=start)
 
-    shape = there if monotonic else there_and_back
-    levels = _Levels(start_value, end_value, start_value_mult, end_value_mult)
-    return _cyclical(shape, levels, cycle_size, cycle_mult, warmup_duration)
+    return given.translation(there if monotonic else there_and_back)
 
 
-@translates("ignite", "CosineAnnealingScheduler")
-def _cosine_annealing(
-    *,
-    start_value: float,
-    end_value: float,
-    cycle_size: int,
-    cycle_mult: float = 1.0,
-    start_value_mult: float = 1.0,
-    end_value_mult: float = 1.0,
-    warmup_duration: int = 0,
-    param_name: str = "lr",
-) -> Translation:
-    levels = _Levels(start_value, end_value, start_value_mult, end_value_mult)
-    return _cyclical(
-        lambda size, start, end: go(size, frm=start, to=end, ease="cosine"),
-        levels,
-        cycle_size,
-        cycle_mult,
-        warmup_duration,
-    )
+@translates("ignite", "CosineAnnealingScheduler", ignores=_IGNORED)
+def _cosine_annealing(given: IgniteCycles, /) -> Translation:
+    return given.translation(lambda size, start, end: go(size, frm=start, to=end, ease="cosine"))
 
 
-@translates("ignite", "PiecewiseLinear", also=("PiecewiseLinearStateScheduler",))
-def _piecewise_linear(
-    *, milestones_values: Sequence[tuple[int, float]], param_name: str = "lr"
-) -> Translation:
+@translates("ignite", "PiecewiseLinear", also=("PiecewiseLinearStateScheduler",), ignores=_IGNORED)
+def _piecewise_linear(*, milestones_values: Sequence[tuple[int, float]]) -> Translation:
     points = [(whole("milestone", t, at_least=0), value) for t, value in milestones_values]
     if not points or any(b[0] < a[0] for a, b in itertools.pairwise(points)):
         raise ScheduleError(f"milestones_values={list(milestones_values)!r} must rise, from 0")
-    return _rates(piecewise(points))
+    return rates(piecewise(points))
 
 
-@translates("ignite", "ConcatScheduler")
+@translates("ignite", "ConcatScheduler", ignores=_IGNORED)
 def _concat(
     *, schedulers: Sequence[Schedule | Translation], durations: Sequence[int]
 ) -> Translation:
-    parts = [schedule_of(f"schedulers[{i}]", part) for i, part in enumerate(schedulers)]
+    parts = schedules_of("schedulers", schedulers)
     if len(parts) != len(durations) + 1:
         raise ScheduleError(
             f"durations={list(durations)!r} must be one less than the {len(parts)} schedulers"
         )
     lengths = [whole("durations", duration, at_least=1) for duration in durations]
-    cut = [part[:length] for part, length in zip(parts, lengths, strict=False)]
-    return _rates(then([*cut, parts[-1]]))
+    return rates(concatenated(parts, list(itertools.accumulate(lengths))))
 
 
-@translates("ignite", "create_lr_scheduler_with_warmup")
+@translates(
+    "ignite", "create_lr_scheduler_with_warmup", ignores=(*_IGNORED, "output_simulated_values")
+)
 def _with_warmup(
     *,
     lr_scheduler: Schedule | Translation,
@@ -124,95 +160,39 @@ def _with_warmup(
     count = whole("warmup_duration", warmup_duration, at_least=2)
     # The warmup's last step is its end. Where the scheduler begins there, that is its first step.
     rise = go(count - 1, frm=warmup_start_value, to=end)
-    return _rates(rise >> body if body(0) == end else rise >> hold(1, at=end) >> body)
+    return rates(rise >> body if body(0) == end else rise >> hold(1, at=end) >> body)
 
 
-@translates("ignite", "ExpStateScheduler")
-def _exp_state(*, initial_value: float, gamma: float, param_name: str = "") -> Translation:
-    return _rates(exponential(gamma, start=initial_value))
+@translates("ignite", "ExpStateScheduler", ignores=_IGNORED)
+def _exp_state(*, initial_value: float, gamma: float) -> Translation:
+    return rates(exponential(gamma, start=initial_value))
 
 
-@translates("ignite", "StepStateScheduler")
-def _step_state(
-    *, initial_value: float, gamma: float, step_size: int, param_name: str = ""
-) -> Translation:
-    return _rates(scaled(step(whole("step_size", step_size, at_least=1), gamma), initial_value))
+@translates("ignite", "StepStateScheduler", ignores=_IGNORED)
+def _step_state(*, initial_value: float, gamma: float, step_size: int) -> Translation:
+    return rates(scaled(step(whole("step_size", step_size, at_least=1), gamma), initial_value))
 
 
-@translates("ignite", "MultiStepStateScheduler")
+@translates("ignite", "MultiStepStateScheduler", ignores=_IGNORED)
 def _multistep_state(
-    *, initial_value: float, gamma: float, milestones: Sequence[int], param_name: str = ""
+    *, initial_value: float, gamma: float, milestones: Sequence[int]
 ) -> Translation:
-    return _rates(scaled(multistep(sorted(milestones), gamma), initial_value))
+    return rates(scaled(multistep(sorted(milestones), gamma), initial_value))
 
 
-@translates("ignite", "ReduceLROnPlateauScheduler")
-def _reduce_on_plateau(
-    *, metric_name: str = "", lr: float | None = None, min_lr: float = 0.0, **arguments: Any
-) -> Schedule:
-    label = "ignite ReduceLROnPlateauScheduler"
-    raise follows_a_metric(label, "plateau", lr, {"floor": min_lr}, **arguments)
+@translates("ignite", "LambdaStateScheduler", ignores=_IGNORED)
+def _lambda_state(*, lambda_obj: Callable[[Any], float]) -> Translation:
+    return rates(formula(lambda_obj))
 
 
-class _Levels:
-    """The levels of each cycle.
-
-    Arguments:
-        start: That it begins at.
-        end: That it goes to.
-        start_mult: What the first is multiplied by from cycle to cycle.
-        end_mult: What the second is multiplied by.
-    """
-
-    def __init__(self, start: float, end: float, start_mult: float, end_mult: float) -> None:
-        self._start, self._end = number("start_value", start), number("end_value", end)
-        self.start_mult = number("start_value_mult", start_mult, above=0)
-        self.end_mult = number("end_value_mult", end_mult, above=0)
-        self.alike = self.start_mult == self.end_mult == 1
-
-    def start(self, cycle: int) -> float:
-        return self._start * self.start_mult**cycle
-
-    def end(self, cycle: int) -> float:
-        return self._end * self.end_mult**cycle
+@translates("ignite", "ParamGroupScheduler", ignores=(*_IGNORED, "names"))
+def _param_groups(*, schedulers: Sequence[Schedule | Translation]) -> Translation:
+    parts = schedules_of("schedulers", schedulers)
+    if not parts:
+        raise ScheduleError("schedulers=[] is empty; write one for each parameter group")
+    return Translation(parts[0], absolute=True, groups=tuple(parts))
 
 
-def _cyclical(
-    shape: Shape, levels: _Levels, cycle_size: int, cycle_mult: float, warmup_duration: int
-) -> Translation:
-    size = whole("cycle_size", cycle_size, at_least=2)
-    growth = number("cycle_mult", cycle_mult, above=0)
-    back = whole("warmup_duration", warmup_duration, at_least=0)
-    if growth == int(growth):
-        return _rates(_regular(shape, levels, size, int(growth), back))
-
-    def cycle(index: int, length: int, rise: int) -> Schedule:
-        body = shape(length, levels.start(index), levels.end(index))
-        if not rise:
-            return body
-        return body >> go(rise, frm=levels.end(index), to=levels.start(index + 1))
-
-    return differing(*cycles(size, growth, cycle, back), absolute=True)
-
-
-def _regular(shape: Shape, levels: _Levels, size: int, growth: int, back: int) -> Schedule:
-    """Return endless cycles, each level as a repeat of its own that is 0 where the other is not."""
-    if levels.alike:
-        body = shape(size, levels.start(0), levels.end(0))
-        if back:
-            body = body >> go(back, frm=levels.end(0), to=levels.start(0))
-        return body.repeat(stretch=growth)
-    begins, ends = shape(size, 1.0, 0.0), shape(size, 0.0, 1.0)
-    if back:
-        begins = begins >> go(back, frm=0.0, to=levels.start_mult)
-        ends = ends >> go(back, frm=1.0, to=0.0)
-    parts = [
-        (levels.start(0), begins.repeat(stretch=growth, scale=levels.start_mult)),
-        (levels.end(0), ends.repeat(stretch=growth, scale=levels.end_mult)),
-    ]
-    moving = [scaled(part, value) for value, part in parts if value]
-    return functools.reduce(lambda a, b: a + b, moving) if moving else hold(at=0.0)
-
-
-def _rates(schedule: Schedule) -> Translation:
-    return Translation(schedule, absolute=True)
+@translates("ignite", "ReduceLROnPlateauScheduler", ignores=(*_IGNORED, "metric_name", "verbose"))
+def _reduce_on_plateau(given: ReduceOnPlateau, /) -> Schedule:
+    raise given.error("ignite ReduceLROnPlateauScheduler")

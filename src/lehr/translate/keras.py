@@ -15,10 +15,9 @@ from typing import Final
 from lehr.catalogue.cyclic import polynomial_cycle, warm_restarts
 from lehr.catalogue.decay.elementary import exponential, inverse
 from lehr.errors import ScheduleError, number, whole
-from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
 from lehr.translate import pieces
-from lehr.translate.pieces import go
+from lehr.translate.pieces import go, power_ease, rates
 from lehr.translate.registry import Translation, translates
 
 _MISSES: Final = (
@@ -28,24 +27,21 @@ _MISSES: Final = (
 )
 
 
-@translates("keras", "ExponentialDecay")
+@translates("keras", "ExponentialDecay", ignores=("name",))
 def _exponential(
     *,
     initial_learning_rate: float,
     decay_steps: float,
     decay_rate: float,
     staircase: bool = False,
-    name: str = "",
 ) -> Translation:
     length = _length("decay_steps", decay_steps)
     body = exponential(decay_rate, every=length, start=initial_learning_rate)
-    return _rates(body.every(length) if staircase else body)
+    return rates(body.every(length) if staircase else body)
 
 
-@translates("keras", "PiecewiseConstantDecay")
-def _piecewise_constant(
-    *, boundaries: Sequence[float], values: Sequence[float], name: str = ""
-) -> Translation:
+@translates("keras", "PiecewiseConstantDecay", ignores=("name",))
+def _piecewise_constant(*, boundaries: Sequence[float], values: Sequence[float]) -> Translation:
     if not boundaries or len(values) != len(boundaries) + 1:
         raise ScheduleError(
             f"boundaries={list(boundaries)!r}, values={list(values)!r}: write one value more, and "
@@ -54,10 +50,10 @@ def _piecewise_constant(
     if sorted(boundaries) != list(boundaries):
         raise ScheduleError(f"boundaries={list(boundaries)!r} must be in rising order")
     after = [math.floor(number("boundaries", boundary)) + 1 for boundary in boundaries]
-    return _rates(pieces.staircase([max(begin, 0) for begin in after], values))
+    return rates(pieces.staircase([max(begin, 0) for begin in after], values))
 
 
-@translates("keras", "PolynomialDecay")
+@translates("keras", "PolynomialDecay", ignores=("name",))
 def _polynomial(
     *,
     initial_learning_rate: float,
@@ -65,12 +61,11 @@ def _polynomial(
     end_learning_rate: float = 1e-4,
     power: float = 1.0,
     cycle: bool = False,
-    name: str = "",
 ) -> Translation:
     length = _length("decay_steps", decay_steps)
     power = number("power", power, above=0)
     if cycle and initial_learning_rate != end_learning_rate:
-        return _rates(
+        return rates(
             polynomial_cycle(
                 whole("decay_steps", length, at_least=1),
                 power=power,
@@ -78,28 +73,27 @@ def _polynomial(
                 peak=initial_learning_rate,
             )
         )
-    ease = "linear" if power == 1 else f"power({power!r})"
-    return _rates(go(length, frm=initial_learning_rate, to=end_learning_rate, ease=ease))
+    ease = power_ease("power", power)
+    return rates(go(length, frm=initial_learning_rate, to=end_learning_rate, ease=ease))
 
 
-@translates("keras", "InverseTimeDecay")
+@translates("keras", "InverseTimeDecay", ignores=("name",))
 def _inverse_time(
     *,
     initial_learning_rate: float,
     decay_steps: float,
     decay_rate: float,
     staircase: bool = False,
-    name: str = "",
 ) -> Translation:
     length = _length("decay_steps", decay_steps)
     rate = number("decay_rate", decay_rate, at_least=0)
     if rate == 0:
-        return _rates(hold(at=initial_learning_rate))
+        return rates(hold(at=initial_learning_rate))
     body = inverse(Fraction(length) / Fraction(str(rate)), power=1.0, start=initial_learning_rate)
-    return _rates(body.every(length) if staircase else body)
+    return rates(body.every(length) if staircase else body)
 
 
-@translates("keras", "CosineDecay")
+@translates("keras", "CosineDecay", ignores=("name",))
 def _cosine(
     *,
     initial_learning_rate: float,
@@ -107,18 +101,17 @@ def _cosine(
     alpha: float = 0.0,
     warmup_target: float | None = None,
     warmup_steps: float = 0,
-    name: str = "",
 ) -> Translation:
     length = _length("decay_steps", decay_steps)
     if warmup_target is None:
         floor = initial_learning_rate * alpha
-        return _rates(go(length, frm=initial_learning_rate, to=floor, ease="cosine"))
+        return rates(go(length, frm=initial_learning_rate, to=floor, ease="cosine"))
     rise = pieces.steps("warmup_steps", warmup_steps)
     before = go(rise, frm=initial_learning_rate, to=warmup_target)
-    return _rates(before >> go(length, frm=warmup_target, to=warmup_target * alpha, ease="cosine"))
+    return rates(before >> go(length, frm=warmup_target, to=warmup_target * alpha, ease="cosine"))
 
 
-@translates("keras", "CosineDecayRestarts")
+@translates("keras", "CosineDecayRestarts", ignores=("name",))
 def _cosine_restarts(
     *,
     initial_learning_rate: float,
@@ -126,15 +119,14 @@ def _cosine_restarts(
     t_mul: float = 2.0,
     m_mul: float = 1.0,
     alpha: float = 0.0,
-    name: str = "",
 ) -> Translation:
     first = _length("first_decay_steps", first_decay_steps)
     if alpha == 1:
-        return _rates(hold(at=initial_learning_rate))
+        return rates(hold(at=initial_learning_rate))
     # m_mul lowers the height above the floor, not the floor.
     floor = initial_learning_rate * alpha
     body = warm_restarts(first, t_mul, decay=m_mul, floor=floor, peak=initial_learning_rate)
-    return _rates(body) if t_mul == int(t_mul) else _rates(body, _MISSES)
+    return rates(body) if t_mul == int(t_mul) else rates(body, _MISSES)
 
 
 def _length(name: str, value: float) -> int | Fraction:
@@ -142,7 +134,3 @@ def _length(name: str, value: float) -> int | Fraction:
     if length == 0:
         raise ScheduleError(f"{name}={value!r} must be greater than 0")
     return length
-
-
-def _rates(schedule: Schedule, *notes: str) -> Translation:
-    return Translation(schedule, absolute=True, notes=notes)

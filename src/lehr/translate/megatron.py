@@ -1,13 +1,14 @@
 """Megatron-core: ``OptimizerParamScheduler``, by its decay style and its own arguments.
 
-The values are rates. The steps are Megatron's own: those that ``step(increment)`` counts, which its
-training loop hands the samples of a batch. Give that ``increment`` and a step of the schedule is an
+The values are rates. The steps are Megatron's own, those that ``step(increment)`` counts: its
+training loop passes the samples of a batch. With that ``increment``, a step of the schedule is an
 update. ``lr_decay_steps`` include the warmup; a boundary belongs to the phase before it.
 """
 
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, TypeVar
 
@@ -15,12 +16,14 @@ from lehr.catalogue.decay.elementary import inverse
 from lehr.errors import ScheduleError, level, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate.pieces import go, one_of, steps
+from lehr.translate.pieces import go, one_of, rates, steps
 from lehr.translate.registry import Translation, translates
 
 T = TypeVar("T")
 
 _STYLES: Final = ("constant", "linear", "cosine", "inverse-square-root", "WSD")
+# How a checkpoint's arguments and these go together when a run resumes.
+_IGNORED: Final = ("use_checkpoint_opt_param_scheduler", "override_opt_param_scheduler")
 _WSD: Final = {
     "linear": "linear",
     "cosine": "cosine",
@@ -29,29 +32,51 @@ _WSD: Final = {
 }
 
 
-def _lr(
-    lr_decay_style: str,
-    *,
-    max_lr: float,
-    lr_decay_steps: int,
-    init_lr: float = 0.0,
-    min_lr: float = 0.0,
-    lr_warmup_steps: int = 0,
-    wsd_decay_steps: int | None = None,
-    lr_wsd_decay_style: str | None = None,
-    increment: int = 1,
-) -> Translation:
+@dataclass(frozen=True, kw_only=True)
+class MegatronRate:
+    """The arguments of the rate, and those of the weight decay, which it does not depend on."""
+
+    max_lr: float
+    lr_decay_steps: int
+    init_lr: float = 0.0
+    min_lr: float = 0.0
+    lr_warmup_steps: int = 0
+    wsd_decay_steps: int | None = None
+    lr_wsd_decay_style: str | None = None
+    start_wd: float | None = None
+    end_wd: float | None = None
+    wd_incr_steps: int | None = None
+    wd_incr_style: str = "constant"
+    increment: int = 1
+
+    @property
+    def per(self) -> int:
+        """Megatron's steps in an update."""
+        return whole("increment", self.increment, at_least=1)
+
+    @property
+    def decay_note(self) -> str:
+        if self.start_wd == self.end_wd:
+            return ""
+        return (
+            f"the weight decay goes from {self.start_wd!r} to {self.end_wd!r} beside the rate: "
+            "translate('megatron', 'weight_decay', ...) is its schedule"
+        )
+
+
+def _lr(lr_decay_style: str, given: MegatronRate, /) -> Translation:
     one_of("lr_decay_style", lr_decay_style, _STYLES)
-    per = whole("increment", increment, at_least=1)
-    low = number("min_lr", min_lr, at_least=0)
-    peak = number("max_lr", max_lr, at_least=max(low, level("init_lr", init_lr)))
-    rise = Fraction(steps("lr_warmup_steps", lr_warmup_steps))
-    total = Fraction(steps("lr_decay_steps", lr_decay_steps))
+    per = given.per
+    low = number("min_lr", given.min_lr, at_least=0)
+    peak = number("max_lr", given.max_lr, at_least=max(low, level("init_lr", given.init_lr)))
+    rise = Fraction(steps("lr_warmup_steps", given.lr_warmup_steps))
+    total = Fraction(steps("lr_decay_steps", given.lr_decay_steps))
     if rise >= total:
         raise ScheduleError(
-            f"lr_warmup_steps={lr_warmup_steps!r} must be less than lr_decay_steps={lr_decay_steps}"
+            f"lr_warmup_steps={given.lr_warmup_steps!r} must be less than "
+            f"lr_decay_steps={given.lr_decay_steps}"
         )
-    before = go(rise / per, frm=init_lr, to=peak) if rise else None
+    before = go(rise / per, frm=given.init_lr, to=peak) if rise else None
     if lr_decay_style == "constant":
         body = hold(at=peak)
     elif lr_decay_style == "inverse-square-root":
@@ -59,48 +84,27 @@ def _lr(
         until = total // per + 1 - rise / per
         body = _inverse_sqrt(peak, rise, per).clip(low=low)[:until] >> hold(at=low)
     elif lr_decay_style == "WSD":
-        fall = steps("wsd_decay_steps", _given("wsd_decay_steps", wsd_decay_steps))
-        kind = _given("lr_wsd_decay_style", lr_wsd_decay_style)
+        fall = steps("wsd_decay_steps", _needed("wsd_decay_steps", given.wsd_decay_steps))
+        kind = _needed("lr_wsd_decay_style", given.lr_wsd_decay_style)
         ease = _WSD[one_of("lr_wsd_decay_style", kind, list(_WSD))]
         decay = go(Fraction(fall) / per, frm=peak, to=low, ease=ease)
         stable = (total - rise - fall) / per
         body = hold(stable, at=peak) >> decay if stable >= 0 else _begun(decay, -stable, rise / per)
     else:
         body = go((total - rise) / per, frm=peak, to=low, ease=lr_decay_style)
-    return Translation(body if before is None else before >> body, absolute=True)
+    return rates(body if before is None else before >> body, given.decay_note)
+
+
+@translates("megatron", "OptimizerParamScheduler", ignores=_IGNORED)
+def _scheduler(given: MegatronRate, /, *, lr_decay_style: str) -> Translation:
+    return _lr(lr_decay_style, given)
 
 
 for _style in _STYLES:
-    translates("megatron", _style)(functools.partial(_lr, _style))
+    translates("megatron", _style, ignores=_IGNORED)(functools.partial(_lr, _style))
 
 
-@translates("megatron", "OptimizerParamScheduler")
-def _scheduler(
-    *,
-    lr_decay_style: str,
-    max_lr: float,
-    lr_decay_steps: int,
-    init_lr: float = 0.0,
-    min_lr: float = 0.0,
-    lr_warmup_steps: int = 0,
-    wsd_decay_steps: int | None = None,
-    lr_wsd_decay_style: str | None = None,
-    increment: int = 1,
-) -> Translation:
-    return _lr(
-        lr_decay_style,
-        max_lr=max_lr,
-        lr_decay_steps=lr_decay_steps,
-        init_lr=init_lr,
-        min_lr=min_lr,
-        lr_warmup_steps=lr_warmup_steps,
-        wsd_decay_steps=wsd_decay_steps,
-        lr_wsd_decay_style=lr_wsd_decay_style,
-        increment=increment,
-    )
-
-
-@translates("megatron", "weight_decay")
+@translates("megatron", "weight_decay", ignores=_IGNORED)
 def _weight_decay(
     *,
     start_wd: float,
@@ -115,11 +119,10 @@ def _weight_decay(
     if wd_incr_style == "constant":
         if start != end:
             raise ScheduleError(f"start_wd={start_wd!r}, end_wd={end_wd!r} are not constant")
-        return Translation(hold(at=end), absolute=True)
-    length = Fraction(steps("wd_incr_steps", wd_incr_steps)) / whole(
-        "increment", increment, at_least=1
-    )
-    return Translation(go(length, frm=start, to=end, ease=wd_incr_style), absolute=True)
+        return rates(hold(at=end))
+    per = whole("increment", increment, at_least=1)
+    length = Fraction(steps("wd_incr_steps", wd_incr_steps)) / per
+    return rates(go(length, frm=start, to=end, ease=wd_incr_style))
 
 
 def _inverse_sqrt(peak: float, rise: Fraction, per: int) -> Schedule:
@@ -136,7 +139,7 @@ def _begun(decay: Schedule, since: Fraction, rise: Fraction) -> Schedule:
     return hold(1) >> decay[since + 1 :]
 
 
-def _given(name: str, value: T | None) -> T:
+def _needed(name: str, value: T | None) -> T:
     if value is None:
         raise ScheduleError(f"{name} is missing; WSD needs it")
     return value

@@ -6,7 +6,6 @@ past the end a schedule holds.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Final
@@ -15,7 +14,17 @@ from lehr.catalogue.decay.elementary import exponential
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate.pieces import go, one_of, piecewise, schedule_of, staircase, then
+from lehr.translate.pieces import (
+    concatenated,
+    go,
+    one_of,
+    piecewise,
+    power_ease,
+    rates,
+    schedules_of,
+    staircase,
+    then,
+)
 from lehr.translate.registry import Translation, translates
 
 _KINDS: Final = ("linear", "cosine")
@@ -23,7 +32,7 @@ _KINDS: Final = ("linear", "cosine")
 
 @translates("optax", "constant_schedule")
 def _constant(*, value: float) -> Translation:
-    return _rates(hold(at=value))
+    return rates(hold(at=value))
 
 
 @translates("optax", "polynomial_schedule")
@@ -38,10 +47,10 @@ def _polynomial(
     length = _count("transition_steps", transition_steps)
     begin = max(_count("transition_begin", transition_begin), 0)
     if length <= 0:
-        return _rates(hold(at=init_value))
-    ease = "linear" if power == 1 else f"power({number('power', power, above=0)!r})"
+        return rates(hold(at=init_value))
+    ease = power_ease("power", power)
     fall = go(length, frm=init_value, to=end_value, ease=ease)
-    return _rates(hold(begin, at=init_value) >> fall if begin else fall)
+    return rates(hold(begin, at=init_value) >> fall if begin else fall)
 
 
 @translates("optax", "linear_schedule")
@@ -62,7 +71,7 @@ def _piecewise_constant(
     *, init_value: float, boundaries_and_scales: Mapping[int, float] | None = None
 ) -> Translation:
     boundaries, values = _levels(init_value, boundaries_and_scales)
-    return _rates(staircase([max(boundary, 0) for boundary in boundaries], values))
+    return rates(staircase([max(boundary, 0) for boundary in boundaries], values))
 
 
 @translates("optax", "piecewise_interpolate_schedule")
@@ -74,7 +83,7 @@ def _piecewise_interpolate(
 ) -> Translation:
     one_of("interpolate_type", interpolate_type, _KINDS)
     boundaries, values = _levels(init_value, boundaries_and_scales)
-    return _rates(piecewise(list(zip([0, *boundaries], values, strict=True)), interpolate_type))
+    return rates(piecewise(list(zip([0, *boundaries], values, strict=True)), interpolate_type))
 
 
 @translates("optax", "exponential_decay")
@@ -90,7 +99,7 @@ def _exponential(
     length = _count("transition_steps", transition_steps)
     begin = max(_count("transition_begin", transition_begin), 0)
     if length <= 0 or decay_rate == 0:
-        return _rates(hold(at=init_value))
+        return rates(hold(at=init_value))
     body = exponential(decay_rate, every=length, start=init_value)
     if staircase:
         body = body.every(length)
@@ -98,7 +107,7 @@ def _exponential(
         body = hold(begin, at=init_value) >> body
     if end_value is not None:
         body = body.clip(low=end_value) if decay_rate < 1 else body.clip(high=end_value)
-    return _rates(body)
+    return rates(body)
 
 
 @translates("optax", "cosine_decay_schedule")
@@ -107,7 +116,7 @@ def _cosine(
 ) -> Translation:
     length = Fraction(str(number("decay_steps", decay_steps, above=0)))
     ease = "cosine" if exponent == 1 else f"cosine-power({number('exponent', exponent, above=0)!r})"
-    return _rates(go(length, frm=init_value, to=init_value * alpha, ease=ease))
+    return rates(go(length, frm=init_value, to=init_value * alpha, ease=ease))
 
 
 @translates("optax", "linear_onecycle_schedule")
@@ -161,7 +170,7 @@ def _warmup_constant(
 ) -> Translation:
     if _count("warmup_steps", warmup_steps) > 0 or faithful:
         return _linear(init_value=init_value, end_value=peak_value, transition_steps=warmup_steps)
-    return _rates(
+    return rates(
         hold(at=peak_value),
         f"without warmup steps optax stays at init_value={init_value!r} for ever; "
         "here it is at the peak",
@@ -187,7 +196,7 @@ def _warmup_cosine(
     decay = _cosine(
         init_value=peak_value, decay_steps=decay_steps - rise, alpha=alpha, exponent=exponent
     ).schedule
-    return _rates(go(rise, frm=init_value, to=peak_value) >> decay if rise else decay)
+    return rates(go(rise, frm=init_value, to=peak_value) >> decay if rise else decay)
 
 
 @translates("optax", "warmup_exponential_decay_schedule")
@@ -211,7 +220,7 @@ def _warmup_exponential(
         staircase=staircase,
         end_value=end_value,
     ).schedule
-    return _rates(go(rise, frm=init_value, to=peak_value) >> decay if rise else decay)
+    return rates(go(rise, frm=init_value, to=peak_value) >> decay if rise else decay)
 
 
 @translates("optax", "sgdr_schedule")
@@ -219,12 +228,12 @@ def _sgdr(*, cosine_kwargs: Sequence[Mapping[str, Any]]) -> Translation:
     parts = [_warmup_cosine(**kwargs).schedule for kwargs in cosine_kwargs]
     if not parts:
         raise ScheduleError("cosine_kwargs=[] is empty; write one dict a cycle")
-    return _rates(then(parts))
+    return rates(then(parts))
 
 
 @translates("optax", "join_schedules")
 def _join(*, schedules: Sequence[Schedule | Translation], boundaries: Sequence[int]) -> Translation:
-    parts = [schedule_of(f"schedules[{i}]", part) for i, part in enumerate(schedules)]
+    parts = schedules_of("schedules", schedules)
     if len(parts) != len(boundaries) + 1:
         raise ScheduleError(
             f"boundaries={list(boundaries)!r} must be one less than the {len(parts)} schedules"
@@ -232,9 +241,7 @@ def _join(*, schedules: Sequence[Schedule | Translation], boundaries: Sequence[i
     begins = [0, *(_count("boundaries", boundary) for boundary in boundaries)]
     if sorted(begins) != begins:
         raise ScheduleError(f"boundaries={list(boundaries)!r} must be in rising order, from 0")
-    lengths = [end - begin for begin, end in itertools.pairwise(begins)]
-    cut = [part[:length] for part, length in zip(parts, lengths, strict=False)]
-    return _rates(then([*cut, parts[-1]]))
+    return rates(concatenated(parts, begins[1:]))
 
 
 def _count(name: str, value: Any) -> int:
@@ -250,7 +257,3 @@ def _levels(
     for boundary, scale in pairs:
         values.append(values[-1] * number(f"scale at {boundary}", scale, at_least=0))
     return [_count("boundary", boundary) for boundary, _ in pairs], values
-
-
-def _rates(schedule: Schedule, *notes: str) -> Translation:
-    return Translation(schedule, absolute=True, notes=notes)

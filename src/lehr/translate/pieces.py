@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
@@ -18,7 +18,6 @@ __all__ = [
     "concatenated",
     "cycles",
     "differing",
-    "follows_a_metric",
     "go",
     "line",
     "one_of",
@@ -204,37 +203,3 @@ def differing(schedule: Schedule, *notes: str, absolute: bool = False) -> Transl
 def rates(schedule: Schedule, *notes: str) -> Translation:
     """Return a translation whose values are the rates themselves."""
     return differing(schedule, *notes, absolute=True)
-
-
-def follows_a_metric(
-    label: str,
-    rule: str,
-    lr: float | None,
-    rates: Mapping[str, float],
-    *,
-    eps: float | None = None,
-    **arguments: Any,
-) -> ScheduleError:
-    """Return the error for a scheduler that follows a metric, with the rule to use instead.
-
-    Arguments:
-        label: The library and the scheduler.
-        rule: The name of lehr's feedback rule.
-        lr: The optimizer's rate, if known.
-        rates: The arguments of the rule that are rates in the library; a factor of ``lr`` in lehr.
-        eps: The smallest change of the rate, if given; the libraries' own is 1e-8.
-        **arguments: The rule's other arguments. Those that are None are left out.
-
-    Raises:
-        ScheduleError: If a rate is not 0 and ``lr`` is unknown.
-    """
-    known = {name: value for name, value in arguments.items() if value is not None}
-    absolute = dict(rates)
-    if eps is not None or lr is not None:
-        absolute["eps"] = 1e-8 if eps is None else eps
-    known |= zip(absolute, share_of(lr, **absolute), strict=True)
-    text = ", ".join(f"{name}={value!r}" for name, value in known.items())
-    return ScheduleError(
-        f"{label} follows a metric, so its rate is not a function of the step; use the feedback "
-        f"rule lehr.{rule}({text})"
-    )

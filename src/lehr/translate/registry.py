@@ -171,7 +171,7 @@ class Registered:
 
 
 # The modules of this package that are not libraries.
-_SHARED: Final = ("one_cycle", "pieces", "registry")
+_SHARED: Final = ("one_cycle", "pieces", "plateau", "registry")
 
 _SCHEDULERS: dict[str, dict[str, Registered]] = {}
 _ALIASES: dict[str, dict[str, str]] = {}

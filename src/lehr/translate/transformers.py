@@ -2,98 +2,160 @@
 
 The values are factors of the optimizer's rate. The warmup begins at 0 and is part of
 ``num_training_steps``. An absolute ``lr_end`` or ``min_lr`` becomes a factor by ``lr``, the
-optimizer's own rate; transformers, too, uses that one rate for all groups.
+optimizer's own rate; transformers, too, uses that one rate for all groups. ``get_scheduler`` passes
+step counts to every schedule; those that a schedule ignores make no difference here either.
 
 ``reduce_lr_on_plateau`` and ``greedy`` follow a metric, not the time: the error names their rule.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from lehr.catalogue.decay.elementary import constant, cosine, inverse
 from lehr.catalogue.warmup import warmup
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
-from lehr.translate.pieces import differing, follows_a_metric, go, one_of, share_of, steps
-from lehr.translate.registry import Translation, translates
+from lehr.translate.pieces import (
+    differing,
+    go,
+    one_of,
+    power_ease,
+    share_of,
+    steps,
+)
+from lehr.translate.plateau import ReduceOnPlateau, follows_a_metric, rule_text
+from lehr.translate.registry import Translation, translate, translates
+
+F = TypeVar("F", bound=Callable[..., Translation | Schedule])
 
 _REBOUND: Final = (
     "past num_training_steps transformers follows the cosine back up to the full rate; "
     "here the rate stays where it ended"
 )
 _RISES: Final = {"linear": "linear", "cosine": "cosine", "1-sqrt": "power(0.5)"}
+_COUNTS: Final = ("num_warmup_steps", "num_training_steps")
+_NAMED_BY_LR: Final = (
+    *("cosine_with_min_lr", "cosine_warmup_with_min_lr", "polynomial"),
+    *("reduce_lr_on_plateau", "greedy"),
+)
 _DECAYS: Final = ("linear", "cosine", "1-sqrt")
 
 
-@translates("transformers", "constant", also=("get_constant_schedule",))
+@dataclass(frozen=True, kw_only=True)
+class TransformersSteps:
+    """The steps of the warmup, and of the run, which include it."""
+
+    num_warmup_steps: float
+    num_training_steps: float
+
+    @property
+    def rise(self) -> int | Fraction:
+        return steps("num_warmup_steps", self.num_warmup_steps)
+
+    @property
+    def left(self) -> int | Fraction:
+        """The steps after the warmup."""
+        return max(steps("num_training_steps", self.num_training_steps) - self.rise, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformersFloor:
+    """The lowest rate, as a rate or as a factor of the optimizer's."""
+
+    min_lr: float | None = None
+    min_lr_rate: float | None = None
+    lr: float | None = None
+
+    @property
+    def factor(self) -> float:
+        if (self.min_lr is None) == (self.min_lr_rate is None):
+            raise ScheduleError(
+                f"min_lr={self.min_lr!r}, min_lr_rate={self.min_lr_rate!r}: give one of them"
+            )
+        if self.min_lr is None:
+            return number("min_lr_rate", self.min_lr_rate, at_least=0)
+        return share_of(self.lr, min_lr=self.min_lr)[0]
+
+
+def _schedule(name: str, *also: str, ignores: tuple[str, ...] = ()) -> Callable[[F], F]:
+    return translates("transformers", name, also=also, ignores=("last_epoch", *ignores))
+
+
+@_schedule("get_scheduler")
+def _by_name(
+    *,
+    name: str,
+    num_warmup_steps: float | None = None,
+    num_training_steps: float | None = None,
+    scheduler_specific_kwargs: Mapping[str, Any] | None = None,
+    lr: float | None = None,
+    faithful: bool = False,
+) -> Translation:
+    given: dict[str, Any] = dict(scheduler_specific_kwargs or {})
+    counts = {"num_warmup_steps": num_warmup_steps, "num_training_steps": num_training_steps}
+    given |= {key: value for key, value in counts.items() if value is not None}
+    known = _NAMED_BY_LR if lr is not None else ()
+    own = {"lr": lr} if name in known else {}
+    return translate("transformers", name, faithful=faithful, **given, **own)
+
+
+@_schedule("constant", "get_constant_schedule", ignores=_COUNTS)
 def _constant() -> Schedule:
     return constant()
 
 
-@translates("transformers", "constant_with_warmup", also=("get_constant_schedule_with_warmup",))
+@_schedule(
+    "constant_with_warmup",
+    "get_constant_schedule_with_warmup",
+    ignores=("num_training_steps",),
+)
 def _constant_with_warmup(*, num_warmup_steps: float) -> Schedule:
     return warmup(steps("num_warmup_steps", num_warmup_steps)) >> hold()
 
 
-@translates("transformers", "linear", also=("get_linear_schedule_with_warmup",))
-def _linear(*, num_warmup_steps: float, num_training_steps: float) -> Schedule:
-    rise, left = _phases(num_warmup_steps, num_training_steps)
-    return warmup(rise) >> ramp(left)
+@_schedule("linear", "get_linear_schedule_with_warmup")
+def _linear(run: TransformersSteps, /) -> Schedule:
+    return warmup(run.rise) >> ramp(run.left)
 
 
-@translates("transformers", "cosine", also=("get_cosine_schedule_with_warmup",))
+@_schedule("cosine", "get_cosine_schedule_with_warmup")
 def _cosine(
-    *,
-    num_warmup_steps: float,
-    num_training_steps: float,
-    num_cycles: float = 0.5,
-    faithful: bool = False,
+    run: TransformersSteps, /, *, num_cycles: float = 0.5, faithful: bool = False
 ) -> Translation:
-    return _waves(num_warmup_steps, num_training_steps, num_cycles, 0.0, faithful)
+    return _waves(run, num_cycles, 0.0, faithful)
 
 
-@translates(
-    "transformers",
-    "cosine_with_min_lr",
-    also=("get_cosine_with_min_lr_schedule_with_warmup",),
-)
+@_schedule("cosine_with_min_lr", "get_cosine_with_min_lr_schedule_with_warmup")
 def _cosine_with_min_lr(
+    run: TransformersSteps,
+    floor: TransformersFloor,
+    /,
     *,
-    num_warmup_steps: float,
-    num_training_steps: float,
     num_cycles: float = 0.5,
-    min_lr: float | None = None,
-    min_lr_rate: float | None = None,
-    lr: float | None = None,
     faithful: bool = False,
 ) -> Translation:
-    floor = _floor(min_lr, min_lr_rate, lr)
-    return _waves(num_warmup_steps, num_training_steps, num_cycles, floor, faithful)
+    return _waves(run, num_cycles, floor.factor, faithful)
 
 
-@translates(
-    "transformers",
-    "cosine_warmup_with_min_lr",
-    also=("get_cosine_with_min_lr_schedule_with_warmup_lr_rate",),
-)
+@_schedule("cosine_warmup_with_min_lr", "get_cosine_with_min_lr_schedule_with_warmup_lr_rate")
 def _cosine_warmup_with_min_lr(
+    run: TransformersSteps,
+    floor: TransformersFloor,
+    /,
     *,
-    num_warmup_steps: int,
-    num_training_steps: int,
     num_cycles: float = 0.5,
-    min_lr: float | None = None,
-    min_lr_rate: float | None = None,
     warmup_lr_rate: float | None = None,
-    lr: float | None = None,
     faithful: bool = False,
 ) -> Translation:
-    rise = whole("num_warmup_steps", num_warmup_steps, at_least=0)
-    left = max(1, whole("num_training_steps", num_training_steps, at_least=1) - rise)
+    rise = whole("num_warmup_steps", run.num_warmup_steps, at_least=0)
+    left = max(1, whole("num_training_steps", run.num_training_steps, at_least=1) - rise)
     # Both legs count from 1: the peak is the last step of the warmup, the floor the run's last.
-    decay = _wave(left, num_cycles, _floor(min_lr, min_lr_rate, lr), faithful)[1:]
+    decay = _wave(left, num_cycles, floor.factor, faithful)[1:]
     note = "" if faithful else _REBOUND.replace("past num_training_steps", "past its last step")
     if rise == 0:
         return differing(decay, note)
@@ -106,18 +168,9 @@ def _cosine_warmup_with_min_lr(
     return differing(before >> decay, note)
 
 
-@translates(
-    "transformers",
-    "cosine_with_restarts",
-    also=("get_cosine_with_hard_restarts_schedule_with_warmup",),
-)
-def _cosine_with_restarts(
-    *,
-    num_warmup_steps: float,
-    num_training_steps: float,
-    num_cycles: float = 1,
-) -> Schedule:
-    rise, left = _phases(num_warmup_steps, num_training_steps)
+@_schedule("cosine_with_restarts", "get_cosine_with_hard_restarts_schedule_with_warmup")
+def _cosine_with_restarts(run: TransformersSteps, /, *, num_cycles: float = 1) -> Schedule:
+    rise, left = run.rise, run.left
     count = Fraction(str(number("num_cycles", num_cycles, above=0)))
     period = Fraction(left or 1) / count
     if count == 1:
@@ -127,31 +180,24 @@ def _cosine_with_restarts(
     return warmup(rise) >> cosine(period).repeat()[: left or 1] >> hold(at=0.0)
 
 
-@translates("transformers", "polynomial", also=("get_polynomial_decay_schedule_with_warmup",))
+@_schedule("polynomial", "get_polynomial_decay_schedule_with_warmup")
 def _polynomial(
-    *,
-    num_warmup_steps: float,
-    num_training_steps: float,
-    lr: float,
-    lr_end: float = 1e-7,
-    power: float = 1.0,
+    run: TransformersSteps, /, *, lr: float, lr_end: float = 1e-7, power: float = 1.0
 ) -> Schedule:
-    rise, left = _phases(num_warmup_steps, num_training_steps)
     (floor,) = share_of(lr, lr_end=lr_end)
     if floor >= 1:
         raise ScheduleError(f"lr_end={lr_end!r} must be less than lr={lr!r}")
-    power = number("power", power, above=0)
-    return warmup(rise) >> ramp(left, to=floor, ease="linear" if power == 1 else f"power({power})")
+    return warmup(run.rise) >> ramp(run.left, to=floor, ease=power_ease("power", power))
 
 
-@translates("transformers", "inverse_sqrt", also=("get_inverse_sqrt_schedule",))
+@_schedule("inverse_sqrt", "get_inverse_sqrt_schedule", ignores=("num_training_steps",))
 def _inverse_sqrt(*, num_warmup_steps: float, timescale: float | None = None) -> Schedule:
     rise = steps("num_warmup_steps", num_warmup_steps)
     scale = (rise or 10_000) if timescale is None else steps("timescale", timescale)
     return warmup(rise) >> inverse(scale, power=0.5)
 
 
-@translates("transformers", "warmup_stable_decay", also=("get_wsd_schedule",))
+@_schedule("warmup_stable_decay", "get_wsd_schedule")
 def _warmup_stable_decay(
     *,
     num_warmup_steps: float,
@@ -185,52 +231,55 @@ def _warmup_stable_decay(
     return before >> rest >> hold(at=floor)
 
 
-@translates("transformers", "reduce_lr_on_plateau", also=("get_reduce_on_plateau_schedule",))
-def _reduce_on_plateau(
-    *, lr: float | None = None, min_lr: float = 0.0, **arguments: Any
-) -> Schedule:
-    label = "transformers reduce_lr_on_plateau"
-    raise follows_a_metric(label, "plateau", lr, {"floor": min_lr}, **arguments)
+@_schedule("reduce_lr_on_plateau", "get_reduce_on_plateau_schedule", ignores=_COUNTS)
+def _reduce_on_plateau(given: ReduceOnPlateau, /) -> Schedule:
+    raise given.error("transformers reduce_lr_on_plateau")
 
 
-@translates("transformers", "greedy", also=("get_greedy_schedule",))
+@_schedule("greedy", "get_greedy_schedule", ignores=(*_COUNTS, "verbose"))
 def _greedy(
-    *, lr: float | None = None, min_lr: float = 1e-3, max_lr: float = 1.0, **arguments: Any
+    *,
+    mode: str = "min",
+    factor: float = 0.95,
+    patience: int = 10,
+    threshold: float = 1e-6,
+    threshold_mode: str = "abs",
+    cooldown: int = 0,
+    warmup: int = 0,
+    min_lr: float = 1e-3,
+    max_lr: float = 1.0,
+    eps: float | None = None,
+    smooth: bool = False,
+    window_size: int = 50,
+    reset_start: int = 500,
+    lr: float | None = None,
 ) -> Schedule:
-    rates = {"floor": min_lr, "ceiling": max_lr}
-    raise follows_a_metric("transformers greedy", "greedy", lr, rates, **arguments)
+    rule = rule_text(
+        "greedy",
+        lr,
+        {"floor": min_lr, "ceiling": max_lr},
+        eps=eps,
+        mode=mode,
+        factor=factor,
+        patience=patience,
+        threshold=threshold,
+        threshold_mode=threshold_mode,
+        cooldown=cooldown,
+        warmup=warmup,
+        smooth=smooth,
+        window_size=window_size,
+        reset_start=reset_start,
+    )
+    raise follows_a_metric("transformers greedy", rule)
 
 
-def _phases(
-    num_warmup_steps: float, num_training_steps: float
-) -> tuple[int | Fraction, int | Fraction]:
-    rise = steps("num_warmup_steps", num_warmup_steps)
-    total = steps("num_training_steps", num_training_steps)
-    return rise, max(total - rise, 0)
-
-
-def _floor(min_lr: float | None, min_lr_rate: float | None, lr: float | None) -> float:
-    if (min_lr is None) == (min_lr_rate is None):
-        raise ScheduleError(f"min_lr={min_lr!r}, min_lr_rate={min_lr_rate!r}: give one of them")
-    if min_lr is None:
-        return number("min_lr_rate", min_lr_rate, at_least=0)
-    return share_of(lr, min_lr=min_lr)[0]
-
-
-def _waves(
-    num_warmup_steps: float,
-    num_training_steps: float,
-    num_cycles: float,
-    floor: float,
-    faithful: bool,
-) -> Translation:
-    rise, left = _phases(num_warmup_steps, num_training_steps)
-    wave = _wave(left or 1, num_cycles, floor, faithful)
-    return differing(warmup(rise) >> wave, "" if faithful else _REBOUND)
+def _waves(run: TransformersSteps, num_cycles: float, floor: float, faithful: bool) -> Translation:
+    wave = _wave(run.left or 1, num_cycles, floor, faithful)
+    return differing(warmup(run.rise) >> wave, "" if faithful else _REBOUND)
 
 
 def _wave(length: int | Fraction, count: float, floor: float, faithful: bool) -> Schedule:
-    """Return ``count`` cosine waves in ``length`` steps, going on for ever or held after them."""
+    """Return ``count`` cosine waves in ``length`` steps, held after them unless faithful."""
     half = Fraction(length) / (2 * Fraction(str(number("num_cycles", count, above=0))))
     if floor == 1:
         return hold(at=1.0)

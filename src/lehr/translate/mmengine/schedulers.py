@@ -23,7 +23,6 @@ from lehr.translate.mmengine.windows import (
 )
 from lehr.translate.one_cycle import OneCyclePhases
 from lehr.translate.pieces import (
-    follows_a_metric,
     go,
     one_of,
     power_ease,
@@ -32,6 +31,7 @@ from lehr.translate.pieces import (
     share_of,
     staircase,
 )
+from lehr.translate.plateau import ReduceOnPlateau
 from lehr.translate.registry import Registered, Translation, translates
 
 Build = Callable[..., Change]
@@ -262,22 +262,21 @@ def _plateau(
     threshold: float = 1e-4,
     threshold_rule: str = "rel",
     cooldown: int = 0,
-    min_value: float = 0.0,
+    min_value: float | Sequence[float] = 0.0,
     eps: float | None = None,
 ) -> Change:
-    raise follows_a_metric(
-        "mmengine ReduceOnPlateauLR",
-        "plateau",
-        base.lr,
-        {"floor": min_value},
-        eps=eps,
+    given = ReduceOnPlateau(
         mode="min" if one_of("rule", rule, ("less", "greater")) == "less" else "max",
         factor=factor,
         patience=patience,
         threshold=threshold,
         threshold_mode=threshold_rule,
         cooldown=cooldown,
+        min_lr=min_value,
+        eps=eps,
+        lr=base.lr,
     )
+    raise given.error("mmengine ReduceOnPlateauLR")
 
 
 @translates("mmengine", "ReduceOnPlateauMomentum")

@@ -11,7 +11,8 @@ from lehr.curves.easing import Ease, EaseLike
 from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
-from lehr.translate.pieces import follows_a_metric, go, one_of, staircase, steps
+from lehr.translate.pieces import go, one_of, staircase, steps
+from lehr.translate.plateau import ReduceOnPlateau
 from lehr.translate.registry import Translation, translates
 from lehr.translate.timm.cycles import NOISE, TimmCycles, TimmWarmup
 
@@ -146,14 +147,13 @@ def plateau(
     mode: str = "max",
 ) -> Schedule:
     """Raise an error: it follows a metric."""
-    raise follows_a_metric(
-        "timm PlateauLRScheduler",
-        "plateau",
-        warmup.lr,
-        {"floor": lr_min},
+    given = ReduceOnPlateau(
         mode=mode,
         factor=decay_rate,
         patience=patience_t,
         threshold=threshold,
         cooldown=cooldown_t,
+        min_lr=lr_min,
+        lr=warmup.lr,
     )
+    raise given.error("timm PlateauLRScheduler")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 from lehr.errors import ScheduleError, level
@@ -15,8 +16,8 @@ from lehr.translate.registry import Translation
 
 __all__ = [
     "Rates",
+    "TorchBase",
     "after",
-    "answer",
     "bases",
     "from_state",
     "levels",
@@ -112,56 +113,67 @@ def _enters(schedule: Schedule) -> bool:
             return False
 
 
-def answer(
-    curves: list[Schedule],
-    *,
-    lr: Rates,
-    last_epoch: int | None,
-    absolute: bool = False,
-    notes: Iterable[str] = (),
-    momentum: Schedule | None = None,
-) -> Translation:
-    """Return the translation of curves, one a group or one for all.
-
-    Arguments:
-        curves: Factors of the groups' base rates, or the rates themselves.
-        lr: The base rates; a list makes the groups known.
-        last_epoch: The position before the one that the scheduler is at; -1 for a new
-            one, None where no run is known.
-        absolute: Whether the curves are the rates themselves.
-        notes: What differs from torch.
-        momentum: The momentum of the first group.
-    """
-    rates = bases(lr)
-    count = max(len(curves), len(rates))
-    spread = list(curves) * count if len(curves) == 1 else list(curves)
-    groups: list[Schedule] = []
-    if absolute:
-        groups = spread if isinstance(lr, list | tuple) or len(curves) > 1 else []
-    elif isinstance(lr, list | tuple):
-        known = [needed(rate, "lr", 0.0) for rate in rates]
-        known = known * count if len(known) == 1 else known
-        groups = [scaled(curve, rate) for curve, rate in zip(spread, known, strict=True)]
-    alike = all(curve == curves[0] for curve in curves)
-    said = list(notes)
-    if not alike and not groups:
-        said.append("its groups differ, and this is the first one's; give lr=[...], one a group")
-    use_first = bool(groups) and not alike
-    return Translation(
-        groups[0] if use_first else spread[0],
-        absolute=absolute or use_first,
-        notes=tuple(said),
-        momentum=momentum,
-        groups=tuple(groups),
-        position=None if last_epoch is None else last_epoch + 1,
-    )
-
-
 def scaled(curve: Schedule, base: float) -> Schedule:
     """Return a factor's curve as the rate that it makes of a base."""
     if base == 0:
         return hold(at=0.0)
     return curve if base == 1 else curve * base
+
+
+@dataclass(frozen=True, kw_only=True)
+class TorchBase:
+    """The base rates and the position, which all of torch's schedulers share.
+
+    Arguments:
+        lr: The base rates; a list makes the groups known.
+        last_epoch: The position before the one that the scheduler is at; -1 for a new one, None
+            if no run is known.
+    """
+
+    lr: Rates = None
+    last_epoch: int | None = None
+
+    def answer(
+        self,
+        curves: list[Schedule],
+        *,
+        absolute: bool = False,
+        notes: Iterable[str] = (),
+        momentum: Schedule | None = None,
+    ) -> Translation:
+        """Return the translation of curves, one a group or one for all.
+
+        Arguments:
+            curves: Factors of the groups' base rates, or the rates themselves.
+            absolute: Whether the curves are the rates themselves.
+            notes: What differs from torch.
+            momentum: The momentum of the first group.
+        """
+        rates = bases(self.lr)
+        count = max(len(curves), len(rates))
+        spread = list(curves) * count if len(curves) == 1 else list(curves)
+        groups: list[Schedule] = []
+        if absolute:
+            groups = spread if isinstance(self.lr, list | tuple) or len(curves) > 1 else []
+        elif isinstance(self.lr, list | tuple):
+            known = [needed(rate, "lr", 0.0) for rate in rates]
+            known = known * count if len(known) == 1 else known
+            groups = [scaled(curve, rate) for curve, rate in zip(spread, known, strict=True)]
+        alike = all(curve == curves[0] for curve in curves)
+        said = list(notes)
+        if not alike and not groups:
+            said.append(
+                "its groups differ, and this is the curve of the first; give lr=[...], one a group"
+            )
+        use_first = bool(groups) and not alike
+        return Translation(
+            groups[0] if use_first else spread[0],
+            absolute=absolute or use_first,
+            notes=tuple(said),
+            momentum=momentum,
+            groups=tuple(groups),
+            position=None if self.last_epoch is None else self.last_epoch + 1,
+        )
 
 
 def from_state(*own: str) -> Any:

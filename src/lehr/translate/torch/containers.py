@@ -15,8 +15,8 @@ from lehr.schedule.leaves import hold, ramp
 from lehr.translate.registry import Translation, arguments_of, translate, translates
 from lehr.translate.torch.common import (
     Rates,
+    TorchBase,
     after,
-    answer,
     bases,
     many,
     needed,
@@ -114,18 +114,18 @@ def _chained_state(state: Mapping[str, Any]) -> dict[str, Any]:
 
 @translates("torch", "SequentialLR", state=_sequential_state)
 def sequential_lr(
+    base: TorchBase,
+    /,
+    *,
     schedulers: Iterable[Child],
     milestones: Iterable[int],
-    *,
-    lr: Rates = None,
-    last_epoch: int | None = None,
     faithful: bool = False,
 ) -> Translation:
     """One after the other, each from its own step 0; children are pairs ``(name, arguments)``.
 
     Where torch's next child goes on from the rate that it finds, this does so too.
     """
-    parts, notes = _parts(schedulers, lr, first=True, faithful=faithful)
+    parts, notes = _parts(schedulers, base.lr, first=True, faithful=faithful)
     times = [whole("milestones", plain(time), at_least=-(2**62)) for time in milestones]
     if len(times) != len(parts) - 1:
         raise ScheduleError(f"milestones={times} must be one less than the {len(parts)} schedulers")
@@ -135,9 +135,10 @@ def sequential_lr(
             what = "cannot start a" if index else "starts one step into a"
             notes.append(f"torch {what} {part.name} inside a SequentialLR; this starts it at its 0")
     if faithful and (notes or not sorted_times):
+        # Loads torch.
         from lehr.translate.torch.replay import replayed
 
-        return replayed("SequentialLR", _given(parts), times, lr=lr, last_epoch=last_epoch)
+        return replayed("SequentialLR", _given(parts), times, base=base)
     if not sorted_times:
         raise ScheduleError(
             f"milestones={times} are not in rising order, in which torch looks them up; sort them "
@@ -149,12 +150,10 @@ def sequential_lr(
         for part, begin, end in zip(parts, begins, [*begins[1:], None], strict=True)
         if end is None or end > begin
     ]
-    absolute = _mixed(parts, lr)
-    curves = [_joined(turns, group, absolute) for group in range(_groups(parts, lr, absolute))]
-    return answer(
+    absolute = _mixed(parts, base.lr)
+    curves = [_joined(turns, group, absolute) for group in range(_groups(parts, base.lr, absolute))]
+    return base.answer(
         curves,
-        lr=lr,
-        last_epoch=last_epoch,
         absolute=absolute,
         notes=notes,
         momentum=_momentum(parts, turns),
@@ -224,37 +223,36 @@ def _momentum(parts: list[_Part], turns: list[_Turn]) -> Schedule | None:
 
 @translates("torch", "ChainedScheduler", state=_chained_state)
 def chained_scheduler(
-    schedulers: Iterable[Child],
+    base: TorchBase,
+    /,
     *,
-    lr: Rates = None,
-    last_epoch: int | None = None,
+    schedulers: Iterable[Child],
     faithful: bool = False,
 ) -> Translation:
     """The product of what each child does to the base rate."""
-    parts, notes = _parts(schedulers, lr, first=False, faithful=faithful)
+    parts, notes = _parts(schedulers, base.lr, first=False, faithful=faithful)
     notes += _chain_notes(parts)
     if faithful and notes:
+        # Loads torch.
         from lehr.translate.torch.replay import replayed
 
-        return replayed("ChainedScheduler", _given(parts), None, lr=lr, last_epoch=last_epoch)
+        return replayed("ChainedScheduler", _given(parts), None, base=base)
     own = [part for part in parts if part.name in OWN_RATES]
     if len(own) > 1:
         raise ScheduleError(
             f"{own[0].name} and {own[1].name} both bring rates of their own, and the last one of "
             "a chain overwrites the others; translate it alone, or with faithful=True"
         )
-    absolute = bool(own) or _mixed(parts, lr)
+    absolute = bool(own) or _mixed(parts, base.lr)
     curves: list[Schedule] = []
-    for group in range(_groups(parts, lr, absolute)):
+    for group in range(_groups(parts, base.lr, absolute)):
         factors = [part.factor(group) for part in parts if part not in own]
         leader = [own[0].rate(group)] if own else []
         product = functools.reduce(operator.mul, [*leader, *factors])
         curves.append(product if own or not absolute else scaled(product, parts[0].base(group)))
     momenta = [part.translation.momentum for part in parts if part.translation.momentum]
-    return answer(
+    return base.answer(
         curves,
-        lr=lr,
-        last_epoch=last_epoch,
         absolute=absolute,
         notes=notes,
         momentum=momenta[-1] if momenta else None,

@@ -18,8 +18,8 @@ from lehr.translate.pieces import steps
 from lehr.translate.registry import Translation, translates
 from lehr.translate.torch.common import (
     Rates,
+    TorchBase,
     after,
-    answer,
     from_state,
     levels,
     many,
@@ -37,14 +37,14 @@ Scale = Callable[[float], float]
     state=from_state("T_0", "T_mult", "eta_min", "T_cur", "T_i"),
 )
 def warm_restarts_lr(
+    base: TorchBase,
+    /,
+    *,
     T_0: int,
     T_mult: int = 1,
     eta_min: float = 0.0,
-    *,
     T_cur: float | None = None,
     T_i: int | None = None,
-    lr: Rates = None,
-    last_epoch: int | None = None,
     faithful: bool = False,
 ) -> Translation:
     """Cosines from the base rate to ``eta_min``, each ``T_mult`` as long as the one before.
@@ -54,25 +54,22 @@ def warm_restarts_lr(
     """
     first = whole("T_0", T_0, at_least=1)
     mult = whole("T_mult", T_mult, at_least=1)
-    pairs, absolute = levels(lr, "eta_min", number("eta_min", eta_min, at_least=0))
-    lost = None
-    if T_cur is not None and T_i is not None and last_epoch is not None and last_epoch >= -1:
-        right = _cycle(last_epoch + 1, first, mult)
-        lost = (T_cur, T_i) if right != (T_cur, T_i) else None
+    pairs, absolute = levels(base.lr, "eta_min", number("eta_min", eta_min, at_least=0))
+    lost, epoch = None, -1 if base.last_epoch is None else base.last_epoch + 1
+    if T_cur is not None and T_i is not None and epoch >= 0:
+        lost = (T_cur, T_i) if _cycle(epoch, first, mult) != (T_cur, T_i) else None
     curves, notes = [_restarts(first, mult, peak, floor) for peak, floor in pairs], []
-    if lost and faithful and last_epoch is not None:
+    if lost and faithful:
         curves = [
-            after(curve[: last_epoch + 1], _lost(*lost, mult, peak, floor))
-            if peak != floor
-            else curve
+            after(curve[:epoch], _lost(*lost, mult, peak, floor)) if peak != floor else curve
             for curve, (peak, floor) in zip(curves, pairs, strict=True)
         ]
     elif lost:
         notes = [
-            f"torch lost its place: at epoch {(last_epoch or 0) + 1} it is {lost[0]} epochs into a "
-            f"cycle of {lost[1]}; this restarts where it should"
+            f"torch lost its place: at epoch {epoch} it is {lost[0]} epochs "
+            f"into a cycle of {lost[1]}; this restarts where it should"
         ]
-    return answer(curves, lr=lr, last_epoch=last_epoch, absolute=absolute, notes=notes)
+    return base.answer(curves, absolute=absolute, notes=notes)
 
 
 def _restarts(first: int, mult: int, peak: float, floor: float) -> Schedule:
@@ -126,6 +123,9 @@ def _cyclic_state(state: Mapping[str, Any]) -> dict[str, Any]:
 
 @translates("torch", "CyclicLR", state=_cyclic_state)
 def cyclic_lr(
+    base: TorchBase,
+    /,
+    *,
     base_lr: float | list[float],
     max_lr: float | list[float],
     step_size_up: float = 2000,
@@ -137,9 +137,6 @@ def cyclic_lr(
     cycle_momentum: bool = True,
     base_momentum: float | list[float] = 0.8,
     max_momentum: float | list[float] = 0.9,
-    *,
-    lr: Rates = None,
-    last_epoch: int | None = None,
     faithful: bool = False,
 ) -> Translation:
     """Triangles between ``base_lr`` and ``max_lr``; the optimizer's own ``lr`` plays no part."""
@@ -179,10 +176,8 @@ def cyclic_lr(
     notes = _one_momentum(cycle_momentum, base_momentum, max_momentum)
     if scale_fn is not None and not faithful:
         notes.append("where scale_fn makes the rate or the momentum negative, it is 0")
-    return answer(
+    return base.answer(
         curves,
-        lr=lr,
-        last_epoch=last_epoch,
         absolute=True,
         notes=notes,
         momentum=momentum,
@@ -224,6 +219,9 @@ def _one_cycle_state(state: Mapping[str, Any]) -> dict[str, Any]:
 
 @translates("torch", "OneCycleLR", state=_one_cycle_state)
 def one_cycle_lr(
+    base: TorchBase,
+    /,
+    *,
     max_lr: float | list[float],
     total_steps: int | None = None,
     epochs: int | None = None,
@@ -236,11 +234,8 @@ def one_cycle_lr(
     div_factor: float = 25.0,
     final_div_factor: float = 1e4,
     three_phase: bool = False,
-    *,
     initial_lr: Rates = None,
     min_lr: Rates = None,
-    lr: Rates = None,
-    last_epoch: int | None = None,
     faithful: bool = False,
 ) -> Translation:
     """Up to ``max_lr`` and far down; the optimizer's own ``lr`` plays no part.
@@ -276,10 +271,8 @@ def one_cycle_lr(
     if cycle_momentum:
         high, low = of_group(max_momentum, 0), of_group(base_momentum, 0)
         momentum = phases.path([high, low, high, high][: len(phases.ends) + 1], faithful=faithful)
-    return answer(
+    return base.answer(
         curves,
-        lr=lr,
-        last_epoch=last_epoch,
         absolute=True,
         notes=[*notes, *_one_momentum(cycle_momentum, base_momentum, max_momentum)],
         momentum=momentum,

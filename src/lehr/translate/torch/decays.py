@@ -24,8 +24,7 @@ from lehr.time.duration import LONGEST
 from lehr.translate.pieces import steps
 from lehr.translate.registry import Translation, translates
 from lehr.translate.torch.common import (
-    Rates,
-    answer,
+    TorchBase,
     bases,
     from_state,
     levels,
@@ -42,11 +41,11 @@ Factor = Callable[[int], float]
 
 @translates("torch", "StepLR", state=from_state("step_size", "gamma"))
 def step_lr(
+    base: TorchBase,
+    /,
+    *,
     step_size: float,
     gamma: float = 0.1,
-    *,
-    lr: Rates = None,
-    last_epoch: int | None = None,
     faithful: bool = False,
 ) -> Translation:
     """``gamma ** floor(t / step_size)``; the optimizer's ``lr`` is not needed."""
@@ -62,7 +61,7 @@ def step_lr(
         else:
             notes = [f"torch falls only at epochs that are whole multiples of {step_size!r}"]
     falls = step(size, gamma) if gamma else _to_zero(size)
-    return answer([falls], lr=lr, last_epoch=last_epoch, notes=notes)
+    return base.answer([falls], notes=notes)
 
 
 def _multistep_state(state: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,11 +72,11 @@ def _multistep_state(state: Mapping[str, Any]) -> dict[str, Any]:
 
 @translates("torch", "MultiStepLR", state=_multistep_state)
 def multi_step_lr(
+    base: TorchBase,
+    /,
+    *,
     milestones: Iterable[float],
     gamma: float = 0.1,
-    *,
-    lr: Rates = None,
-    last_epoch: int | None = None,
     faithful: bool = False,
 ) -> Translation:
     """``gamma ** (how many milestones are at or before t)``, in any order and with repeats."""
@@ -96,7 +95,7 @@ def multi_step_lr(
         falls = _to_zero(times[0])
     else:
         falls = multistep(times, gamma)
-    return answer([falls], lr=lr, last_epoch=last_epoch, notes=notes)
+    return base.answer([falls], notes=notes)
 
 
 def _to_zero(after: int | Fraction) -> Schedule:
@@ -105,11 +104,11 @@ def _to_zero(after: int | Fraction) -> Schedule:
 
 @translates("torch", "ConstantLR", state=from_state("factor", "total_iters"))
 def constant_lr(
+    base: TorchBase,
+    /,
+    *,
     factor: float = 1.0 / 3,
     total_iters: float = 5,
-    *,
-    lr: Rates = None,
-    last_epoch: int | None = None,
     faithful: bool = False,
 ) -> Translation:
     """``factor`` for ``total_iters`` steps, then 1."""
@@ -118,23 +117,23 @@ def constant_lr(
     undone = number("total_iters", total_iters) > 0 and total_iters == int(total_iters)
     if not undone:
         if faithful:
-            return answer([constant(factor)], lr=lr, last_epoch=last_epoch)
+            return base.answer([constant(factor)])
         notes.append(f"with total_iters={total_iters!r} torch stays at the factor for ever")
     elif factor == 0:
         notes.append(f"torch divides by zero at epoch {total_iters}, where the rate comes back")
     size = steps("total_iters", max(total_iters, 0))
     held = hold(size, at=factor) >> hold(at=1.0) if size and factor != 1 else constant()
-    return answer([held], lr=lr, last_epoch=last_epoch, notes=notes)
+    return base.answer([held], notes=notes)
 
 
 @translates("torch", "LinearLR", state=from_state("start_factor", "end_factor", "total_iters"))
 def linear_lr(
+    base: TorchBase,
+    /,
+    *,
     start_factor: float = 1.0 / 3,
     end_factor: float = 1.0,
     total_iters: float = 5,
-    *,
-    lr: Rates = None,
-    last_epoch: int | None = None,
     faithful: bool = False,
 ) -> Translation:
     """From ``start_factor`` to ``end_factor`` in a straight line, then held."""
@@ -153,27 +152,28 @@ def linear_lr(
             line = line[: math.floor(size)]
         elif isinstance(size, Fraction):
             notes = [f"torch stops at epoch {math.floor(size)}, before it is at end_factor"]
-    return answer([line], lr=lr, last_epoch=last_epoch, notes=notes)
+    return base.answer([line], notes=notes)
 
 
 @translates("torch", "ExponentialLR", state=from_state("gamma"))
-def exponential_lr(gamma: float, *, lr: Rates = None, last_epoch: int | None = None) -> Translation:
+def exponential_lr(
+    base: TorchBase,
+    /,
+    *,
+    gamma: float,
+) -> Translation:
     """``gamma ** t``."""
     number("gamma", gamma, at_least=0)
-    return answer(
-        [exponential(gamma) if gamma else _to_zero(1)],
-        lr=lr,
-        last_epoch=last_epoch,
-    )
+    return base.answer([exponential(gamma) if gamma else _to_zero(1)])
 
 
 @translates("torch", "PolynomialLR", state=from_state("total_iters", "power"))
 def polynomial_lr(
+    base: TorchBase,
+    /,
+    *,
     total_iters: float = 5,
     power: float = 1.0,
-    *,
-    lr: Rates = None,
-    last_epoch: int | None = None,
     faithful: bool = False,
 ) -> Translation:
     """``(1 - t / total_iters) ** power``, then 0."""
@@ -181,18 +181,22 @@ def polynomial_lr(
     size, notes = steps("total_iters", max(number("total_iters", total_iters), 0)), []
     if size == 0 or power == 0:
         # torch leaves the rate as it is; there are no steps to go down in.
-        return answer([constant()], lr=lr, last_epoch=last_epoch)
+        return base.answer([constant()])
     path = linear(size) if power == 1 else polynomial(size, power=power)
     if isinstance(size, Fraction) and faithful:
         path = path[: math.floor(size)]
     elif isinstance(size, Fraction):
         notes = [f"torch stops at epoch {math.floor(size)}, before it is at 0"]
-    return answer([path], lr=lr, last_epoch=last_epoch, notes=notes)
+    return base.answer([path], notes=notes)
 
 
 @translates("torch", "CosineAnnealingLR", state=from_state("T_max", "eta_min"))
 def cosine_annealing_lr(
-    T_max: float, eta_min: float = 0.0, *, lr: Rates = None, last_epoch: int | None = None
+    base: TorchBase,
+    /,
+    *,
+    T_max: float,
+    eta_min: float = 0.0,
 ) -> Translation:
     """A cosine from the base rate to ``eta_min`` in ``T_max`` steps, back up, and so on.
 
@@ -201,9 +205,9 @@ def cosine_annealing_lr(
     half = steps("T_max", T_max)
     if half == 0:
         raise ScheduleError("T_max=0: torch divides by zero; write at least 1")
-    pairs, absolute = levels(lr, "eta_min", number("eta_min", eta_min, at_least=0))
+    pairs, absolute = levels(base.lr, "eta_min", number("eta_min", eta_min, at_least=0))
     waves = [_wave(half, peak, floor) for peak, floor in pairs]
-    return answer(waves, lr=lr, last_epoch=last_epoch, absolute=absolute)
+    return base.answer(waves, absolute=absolute)
 
 
 def _wave(half: int | Fraction, peak: float, floor: float) -> Schedule:
@@ -225,19 +229,19 @@ def _swa_state(state: Mapping[str, Any]) -> dict[str, Any]:
 
 @translates("torch", "SWALR", state=_swa_state)
 def swa_lr(
+    base: TorchBase,
+    /,
+    *,
     swa_lr: float | list[float],
     anneal_epochs: int = 10,
     anneal_strategy: str = "cos",
-    *,
-    lr: Rates = None,
-    last_epoch: int | None = None,
 ) -> Translation:
     """From the base rate to ``swa_lr`` in ``anneal_epochs`` steps, then held; ``lr`` is needed."""
     if anneal_strategy not in ("cos", "linear"):
         raise ScheduleError(f"anneal_strategy={anneal_strategy!r} must be 'cos' or 'linear'")
     size = steps("anneal_epochs", anneal_epochs)
     ease = "cosine" if anneal_strategy == "cos" else "linear"
-    starts = [needed(rate, "swa_lr", swa_lr) for rate in bases(lr)]
+    starts = [needed(rate, "swa_lr", swa_lr) for rate in bases(base.lr)]
     count = len(many(swa_lr) or starts)
     starts = starts * count if len(starts) == 1 else starts
     ends = [number("swa_lr", of_group(swa_lr, i), at_least=0) for i in range(len(starts))]
@@ -250,33 +254,33 @@ def swa_lr(
             curves.append(hold(at=to))
         else:
             curves.append(ramp(size, to=to, start=begin if absolute else None, ease=ease))
-    return answer(curves, lr=lr, last_epoch=last_epoch, absolute=absolute)
+    return base.answer(curves, absolute=absolute)
 
 
 @translates("torch", "LambdaLR", state=place)
 def lambda_lr(
-    lr_lambda: Factor | list[Factor],
+    base: TorchBase,
+    /,
     *,
-    lr: Rates = None,
-    last_epoch: int | None = None,
+    lr_lambda: Factor | list[Factor],
     faithful: bool = False,
 ) -> Translation:
     """The function itself; below 0 it is refused at its step, unless ``faithful``."""
     curves = [formula(fn, low=_lowest(faithful)) for fn in _functions(lr_lambda)]
-    return answer(curves, lr=lr, last_epoch=last_epoch)
+    return base.answer(curves)
 
 
 @translates("torch", "MultiplicativeLR", state=place)
 def multiplicative_lr(
-    lr_lambda: Factor | list[Factor],
+    base: TorchBase,
+    /,
     *,
-    lr: Rates = None,
-    last_epoch: int | None = None,
+    lr_lambda: Factor | list[Factor],
     faithful: bool = False,
 ) -> Translation:
     """The product of the function's values from step 1 to ``t``; see :func:`lambda_lr`."""
     curves = [formula(Running(fn), low=_lowest(faithful)) for fn in _functions(lr_lambda)]
-    return answer(curves, lr=lr, last_epoch=last_epoch)
+    return base.answer(curves)
 
 
 def _functions(given: Factor | list[Factor]) -> list[Factor]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from lehr.errors import ScheduleError
 from lehr.schedule.base import Schedule
+from lehr.translate.plateau import ReduceOnPlateau
 from lehr.translate.registry import Translation, arguments_of, names, reads, translate, translates
 from lehr.translate.torch.common import plain, scaled
 from lehr.translate.torch.containers import CONTAINERS, OWN_RATES
@@ -36,7 +37,9 @@ def _described(scheduler: Any) -> tuple[str, dict[str, Any]]:
     groups = scheduler.optimizer.param_groups
     if name == "ReduceLROnPlateau":
         own = ("mode", "factor", "patience", "threshold", "threshold_mode", "cooldown", "eps")
-        return name, {key: attributes[key] for key in own}
+        found = {key: attributes[key] for key in own}
+        rates = _from_groups(groups, "lr")["lr"]
+        return name, {**found, "min_lr": list(scheduler.min_lrs), "lr": rates}
     if name in CONTAINERS:
         return name, _container(scheduler, name, groups)
     if name not in names("torch"):
@@ -145,11 +148,6 @@ def _of_lehr(driver: Any) -> Translation:
 
 
 @translates("torch", "ReduceLROnPlateau")
-def reduce_lr_on_plateau(**arguments: Any) -> Translation:
-    """Refused: it follows a metric, so its rate is no function of the step."""
-    known = {key: value for key, value in arguments.items() if key not in ("min_lr", "eps")}
-    text = ", ".join(f"{key}={value!r}" for key, value in known.items())
-    raise ScheduleError(
-        "torch ReduceLROnPlateau follows a metric, so its rate is no function of the step; it is "
-        f"the feedback rule lehr.plateau({text})"
-    )
+def reduce_lr_on_plateau(given: ReduceOnPlateau, /) -> Translation:
+    """Raise an error: it follows a metric."""
+    raise given.error("torch ReduceLROnPlateau")

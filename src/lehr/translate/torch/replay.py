@@ -17,7 +17,7 @@ import torch
 from lehr.errors import ScheduleError
 from lehr.schedule.leaves import formula
 from lehr.translate.registry import Translation
-from lehr.translate.torch.common import Rates, answer, bases, needed
+from lehr.translate.torch.common import TorchBase, bases, needed
 
 __all__ = ["replayed"]
 
@@ -27,19 +27,16 @@ def replayed(
     schedulers: Iterable[Any],
     milestones: list[int] | None,
     *,
-    lr: Rates,
-    last_epoch: int | None,
+    base: TorchBase,
 ) -> Translation:
     """Return the translation whose values are those of a fresh torch scheduler, step by step."""
-    rates = [needed(base, name, 1.0) for base in bases(lr)]
+    rates = [needed(rate, name, 1.0) for rate in bases(base.lr)]
     arguments = {"schedulers": list(schedulers), "milestones": milestones}
     run = _Run(rates, name, arguments)
     curves = [formula(_Values(run, index)) for index in range(len(rates))]
     drives = any(child in str(arguments) for child in ("CyclicLR", "OneCycleLR"))
-    return answer(
+    return TorchBase(lr=rates, last_epoch=base.last_epoch).answer(
         curves,
-        lr=rates,
-        last_epoch=last_epoch,
         absolute=True,
         momentum=formula(_Values(run, -1)) if drives else None,
     )

@@ -1,0 +1,101 @@
+"""The advice for schedulers that follow a metric: lehr's feedback rule with their arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lehr.errors import ScheduleError
+from lehr.translate.pieces import share_of
+
+__all__ = ["ReduceOnPlateau", "follows_a_metric", "rule_text"]
+
+
+def rule_text(
+    rule: str,
+    lr: float | None,
+    rates: Mapping[str, float],
+    *,
+    eps: float | None = None,
+    **arguments: Any,
+) -> str:
+    """Return a feedback rule of lehr as text.
+
+    Arguments:
+        rule: Its name.
+        lr: The optimizer's rate, if known.
+        rates: Its arguments that are rates in the library, and factors of ``lr`` in lehr.
+        eps: The smallest change of the rate, if given; the libraries' own is 1e-8.
+        **arguments: Its other arguments.
+
+    Raises:
+        ScheduleError: If a rate is not 0 and ``lr`` is unknown.
+    """
+    absolute = dict(rates)
+    if eps is not None or lr is not None:
+        absolute["eps"] = 1e-8 if eps is None else eps
+    known = arguments | dict(zip(absolute, share_of(lr, **absolute), strict=True))
+    return f"lehr.{rule}({', '.join(f'{name}={value!r}' for name, value in known.items())})"
+
+
+def follows_a_metric(label: str, *rules: str) -> ScheduleError:
+    """Return the error for a scheduler that follows a metric.
+
+    Arguments:
+        label: The library and the scheduler.
+        *rules: The rule to use instead, or one for each parameter group.
+    """
+    each = rules[0]
+    if len(set(rules)) > 1:
+        each = ", ".join(f"{rule} for group {index}" for index, rule in enumerate(rules))
+    return ScheduleError(
+        f"{label} follows a metric, so its rate is not a function of the step; use the feedback "
+        f"rule {each}"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReduceOnPlateau:
+    """The arguments of torch's ``ReduceLROnPlateau``, which other libraries wrap."""
+
+    mode: str = "min"
+    factor: float = 0.1
+    patience: int = 10
+    threshold: float = 1e-4
+    threshold_mode: str = "rel"
+    cooldown: int = 0
+    min_lr: float | Sequence[float] = 0.0
+    eps: float | None = None
+    lr: float | Sequence[float] | None = None
+
+    def error(self, label: str) -> ScheduleError:
+        """Return the error that names the rule, or one rule a group where they differ."""
+        floors, bases = _each(self.min_lr), _each(self.lr)
+        count = max(len(floors), len(bases))
+        if {len(floors), len(bases)} - {1, count}:
+            raise ScheduleError(
+                f"{label}: min_lr={self.min_lr!r}, lr={self.lr!r}: write one a group in both"
+            )
+        rules = [
+            rule_text(
+                "plateau",
+                base,
+                {"floor": floor},
+                eps=self.eps,
+                mode=self.mode,
+                factor=self.factor,
+                patience=self.patience,
+                threshold=self.threshold,
+                threshold_mode=self.threshold_mode,
+                cooldown=self.cooldown,
+            )
+            for floor, base in zip(
+                floors * (count // len(floors)), bases * (count // len(bases)), strict=True
+            )
+        ]
+        return follows_a_metric(label, *rules)
+
+
+def _each(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
