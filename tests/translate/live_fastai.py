@@ -80,6 +80,21 @@ def test_live_fit(case: Case, run: int) -> None:
         assert_curve(ours.momentum.over(run), [float(live["mom"](p)) for p in places], LIVE)
 
 
+@pytest.mark.parametrize(
+    ("cycles", "size", "growth"), [(3, 1, 2), (4, 2, 2), (6, 1, 3), (2, 4, 3), (5, 1, 2)]
+)
+def test_live_restarts_at_whole_epochs(cycles: int, size: int, growth: int) -> None:
+    given = {"n_cycles": cycles, "cycle_len": size, "lr_max": 0.3, "cycle_mult": growth}
+    learner = Learner()
+    learner.opt.hypers = [{"lr": 0.3}]
+    Learner.fit_sgdr(learner, **given)
+    run = size * (growth**cycles - 1) // (growth - 1)
+    places = [t / run for t in range(run)]
+    live = [np.asarray(learner.scheds["lr"](p)).item() for p in places]
+    ours = translate("fastai", "fit_sgdr", **given, faithful=True)
+    assert_curve(ours.schedule.over(run), live, LIVE)
+
+
 @pytest.mark.parametrize("run", RUNS)
 def test_live_combined(run: int) -> None:
     parts = ANNEALERS[0], ANNEALERS[3], ANNEALERS[1]

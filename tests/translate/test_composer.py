@@ -95,6 +95,25 @@ def test_tokens() -> None:
     assert t.notes == ("a step of the schedule is one of its tokens",)
 
 
+def test_the_trainer_s_ratio_scales_its_run() -> None:
+    given = {"t_warmup": "20ba", "t_max": "0.5dur"}
+    name = "CosineAnnealingWithWarmupScheduler"
+    state = translate("composer", name, **given, max_duration="400ba", ssr=0.8)
+    trainer = translate("composer", name, **given, max_duration="500ba", scale_schedule_ratio=0.8)
+    assert trainer.schedule == state.schedule
+    assert trainer.notes == ()
+    assert trainer.schedule(200) == 0
+    with pytest.raises(ScheduleError, match=r"ssr=0\.8, scale_schedule_ratio=0\.8: give one"):
+        translate("composer", name, **given, max_duration="9ba", ssr=0.8, scale_schedule_ratio=0.8)
+    with pytest.raises(ScheduleError, match="leaves nothing of max_duration='1ba'"):
+        translate(
+            "composer",
+            "LinearScheduler",
+            max_duration="1ba",
+            scale_schedule_ratio=0.8,
+        )
+
+
 def test_every_name() -> None:
     assert {name for name, _ in CASES} == set(names("composer"))
 

@@ -93,6 +93,36 @@ def test_combined_cos_and_range() -> None:
     )
 
 
+@pytest.mark.parametrize("per_epoch", [1, 10])
+def test_a_missed_restart(per_epoch: int) -> None:
+    """In 32 bits 1/7 + 2/7 is more than 3/7, so the third cycle of three begins an update late."""
+    case: Case = ("fit_sgdr", {"n_cycles": 3, "cycle_len": 1, "lr_max": 0.3})
+    run, begin = 7 * per_epoch, 3 * per_epoch
+    expected = sampled(lambda t: fitted(case, t / run), run)
+    found = translate("fastai", *case[:1], **case[1])
+    assert_curve(found.schedule.over(run), expected)
+    assert expected[begin] == 0.3
+    assert "misses the restart at epoch 3" in found.notes[0]
+    late = [0.0 if t == begin else rate for t, rate in enumerate(expected)]
+    kept = translate("fastai", *case[:1], **case[1], faithful=True)
+    assert_curve(kept.schedule.over(run), late)
+    assert kept.notes == ()
+
+
+def test_two_numbers_at_once() -> None:
+    found = translate(
+        "fastai",
+        "ParamScheduler",
+        scheds={
+            "lr": translate("fastai", "SchedCos", start=0.5, end=0.1),
+            "mom": translate("fastai", "SchedLin", start=0.95, end=0.85),
+        },
+    )
+    assert found.schedule.over(100)(50) == pytest.approx(0.3)
+    assert found.momentum is not None
+    assert found.momentum.over(100)(50) == pytest.approx(0.9)
+
+
 def test_every_name() -> None:
     more = {"combine_scheds", "combined_cos", "lr_find", "ParamScheduler"}
     assert {name for name, _ in ANNEALERS + FITS} | more == set(names("fastai"))

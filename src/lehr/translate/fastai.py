@@ -156,15 +156,15 @@ def _peak(name: str, value: float | None, lr: float | None) -> float:
 def _missed_restarts(lengths: Sequence[int]) -> dict[int, int]:
     """Return the cycles, with their first epoch, whose begin fastai's positions do not reach.
 
-    It sums the shares of the cycles with 32 bits, and compares the sums with a position that is
-    rounded once.
+    It rounds the shares of the cycles to 32 bits, and their sums once more, and compares these with
+    a position that is rounded once.
     """
     missed: dict[int, int] = {}
     total, summed, epoch = sum(lengths), 0.0, 0
     for index, length in enumerate(lengths[:-1], start=1):
-        summed = _single(summed + _single(length / total))
+        summed += _single(length / total)
         epoch += length
-        if _single(epoch / total) < summed:
+        if _single(epoch / total) < _single(summed):
             missed[index] = epoch
     return missed
 

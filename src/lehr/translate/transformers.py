@@ -236,7 +236,7 @@ def _reduce_on_plateau(given: ReduceOnPlateau, /) -> Schedule:
     raise given.error("transformers reduce_lr_on_plateau")
 
 
-@_schedule("greedy", "get_greedy_schedule", ignores=(*_COUNTS, "verbose"))
+@_schedule("greedy", "get_greedy_schedule", "GreedyLR", ignores=(*_COUNTS, "verbose"))
 def _greedy(
     *,
     mode: str = "min",
