@@ -270,6 +270,21 @@ def test_a_negative_lambda_is_refused_at_its_step_unless_faithful() -> None:
     assert faithful.schedule(11) == pytest.approx(-0.1)
 
 
+def test_a_registered_function_has_text_in_both() -> None:
+    lehr.register("translate-test-ratio", _ratio)
+    plain = translate("torch", "LambdaLR", lr_lambda=_ratio).schedule
+    product = translate("torch", "MultiplicativeLR", lr_lambda=_ratio).schedule
+    for schedule in (plain, product):
+        assert lehr.parse(repr(schedule)) == schedule
+        assert lehr.from_json(schedule.to_json()) == schedule
+    assert repr(product) == "formula('translate-test-ratio.product', low=0.0)"
+    wanted, _ = stepped(sched.MultiplicativeLR(optimizer([1.0]), _ratio))
+    same(lehr.parse(repr(product)), wanted[0])
+    # Each function has its own, and again the same one.
+    assert translate("torch", "MultiplicativeLR", lr_lambda=_ratio).schedule == product
+    assert "<" in repr(translate("torch", "MultiplicativeLR", lr_lambda=_halving).schedule)
+
+
 # ----- what torch does wrong --------------------------------------------------------------------
 
 

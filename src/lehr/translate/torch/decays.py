@@ -17,6 +17,7 @@ from lehr.catalogue.decay.elementary import (
     polynomial,
     step,
 )
+from lehr.curves import functions
 from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import formula, hold, ramp
@@ -34,7 +35,7 @@ from lehr.translate.torch.common import (
     place,
 )
 
-__all__ = ["Running"]
+__all__ = ["RunningProduct", "running_product"]
 
 Factor = Callable[[int], float]
 
@@ -279,25 +280,44 @@ def multiplicative_lr(
     faithful: bool = False,
 ) -> Translation:
     """The product of the function's values from step 1 to ``t``; see :func:`lambda_lr`."""
-    curves = [formula(Running(fn), low=_lowest(faithful)) for fn in _functions(lr_lambda)]
+    curves = [formula(running_product(fn), low=_lowest(faithful)) for fn in _functions(lr_lambda)]
     return base.answer(curves)
 
 
 def _functions(given: Factor | list[Factor]) -> list[Factor]:
-    functions = many(given) or [given]
-    for function in functions:
+    each = many(given) or [given]
+    for function in each:
         if not callable(function):
             raise ScheduleError(f"lr_lambda={function!r} cannot be called")
     # One function for all groups is one curve.
-    return functions[:1] if all(fn == functions[0] for fn in functions) else functions
+    return each[:1] if all(fn == each[0] for fn in each) else each
+
+
+def running_product(function: Factor) -> RunningProduct:
+    """Return the running product of a function.
+
+    If the function is registered as ``name``, its product is registered as ``name.product``, so
+    that schedules with it can be written as text. A program that reads them calls this first.
+    """
+    name = functions.name_of(function)
+    label = f"{name}.product"
+    if name is None or not functions.registered(name) or len(label) > 80:
+        return RunningProduct(function)
+    if not functions.registered(label):
+        functions.register(label, RunningProduct(function))
+    known = functions.lookup(label)
+    # The name may have been given to another function.
+    if isinstance(known, RunningProduct) and known.function is function:
+        return known
+    return RunningProduct(function)
 
 
 def _lowest(faithful: bool) -> float:
     return -math.inf if faithful else 0.0
 
 
-class Running:
-    """The running product of a function: what :class:`MultiplicativeLR` multiplies up.
+class RunningProduct:
+    """The running product of a function, which ``MultiplicativeLR`` computes step by step.
 
     Arguments:
         function: Called with each whole step from 1.
@@ -313,7 +333,7 @@ class Running:
         return self._products[math.floor(t)]
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Running) and self.function == other.function
+        return isinstance(other, RunningProduct) and self.function == other.function
 
     def __hash__(self) -> int:
-        return hash((Running, self.function))
+        return hash((RunningProduct, self.function))
