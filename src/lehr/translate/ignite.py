@@ -32,7 +32,7 @@ from lehr.translate.registry import Translation, translates
 
 CycleShape = Callable[[int, float, float], Schedule]
 
-# Arguments that say what is written and recorded, not its values.
+# Arguments that make no difference to the values.
 _IGNORED: Final = ("param_name", "save_history", "param_group_index", "create_new", "trainer")
 
 

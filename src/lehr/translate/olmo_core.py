@@ -23,7 +23,7 @@ _BELOW: Final = (
     "past the end OLMo-core goes on down the line, below 0; here the rate holds what it ended at"
 )
 _SHAPES: Final = ("linear", "cosine")
-# Fields that name what is read and written, and the class.
+# Fields that name the keys of a group, and the class.
 _IGNORED: Final = ("lr_field", "initial_lr_field", "type")
 
 

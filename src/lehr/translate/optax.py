@@ -172,7 +172,7 @@ def _warmup_constant(
         return _linear(init_value=init_value, end_value=peak_value, transition_steps=warmup_steps)
     return rates(
         hold(at=peak_value),
-        f"without warmup steps optax stays at init_value={init_value!r} for ever; "
+        f"without warmup steps optax stays at init_value={init_value!r} indefinitely; "
         "here it is at the peak",
     )
 

@@ -1,4 +1,4 @@
-"""What a translation is, and the register of what can be translated.
+"""Translations, and the register of the schedulers that can be translated.
 
 A library is a module of this package with its own name. It registers a function for each of the
 library's schedulers, whose arguments are that scheduler's own, by its own names:

@@ -16,7 +16,7 @@ from lehr.translate.mmengine.combined import together
 from lehr.translate.mmengine.windows import (
     Affine,
     Assigning,
-    Change,
+    Effect,
     MMBase,
     MMWindow,
     Restarting,
@@ -34,11 +34,11 @@ from lehr.translate.pieces import (
 from lehr.translate.plateau import ReduceOnPlateau
 from lehr.translate.registry import Registered, Translation, translates
 
-Build = Callable[..., Change]
+Build = Callable[..., Effect]
 B = TypeVar("B", bound=Build)
 
 _BUILDS: Final[dict[str, tuple[Registered, str]]] = {}
-"""By the type in a configuration: what builds the change, and the number that it acts on."""
+"""By the type in a configuration: what builds the effect, and the number that it acts on."""
 
 
 def _scheduler(kind: str, *names: str) -> Callable[[B], B]:
@@ -59,8 +59,8 @@ def _scheduler(kind: str, *names: str) -> Callable[[B], B]:
 
 
 def _alone(build: Build, drives: str, window: MMWindow, base: MMBase, /, **own: Any) -> Translation:
-    change = build(window, _base_of(base, drives), **own)
-    return _translation({drives: [change]}, base)
+    effect = build(window, _base_of(base, drives), **own)
+    return _translation({drives: [effect]}, base)
 
 
 def _base_of(base: MMBase, drives: str) -> MMBase:
@@ -77,17 +77,17 @@ def _momentum(base: MMBase) -> float:
     return number("momentum", base.momentum, above=0)
 
 
-def _translation(changes: Mapping[str, Sequence[Change]], base: MMBase) -> Translation:
-    notes = [note for several in changes.values() for change in several for note in change.notes]
-    factor = together(changes["lr"]) if changes.get("lr") else hold(at=1.0)
+def _translation(effects: Mapping[str, Sequence[Effect]], base: MMBase) -> Translation:
+    notes = [note for several in effects.values() for effect in several for note in effect.notes]
+    factor = together(effects["lr"]) if effects.get("lr") else hold(at=1.0)
     momentum = None
-    if changes.get("momentum"):
-        momentum = scaled(together(changes["momentum"]), _momentum(base))
+    if effects.get("momentum"):
+        momentum = scaled(together(effects["momentum"]), _momentum(base))
     return Translation(factor, notes=tuple(dict.fromkeys(notes)), momentum=momentum)
 
 
 @_scheduler("Step", "StepLR", "StepMomentum")
-def _step(window: MMWindow, base: MMBase, /, *, step_size: int, gamma: float = 0.1) -> Change:
+def _step(window: MMWindow, base: MMBase, /, *, step_size: int, gamma: float = 0.1) -> Effect:
     every = whole("step_size", step_size, at_least=1) * window.per
     return Affine(window, step(every, gamma))
 
@@ -95,7 +95,7 @@ def _step(window: MMWindow, base: MMBase, /, *, step_size: int, gamma: float = 0
 @_scheduler("MultiStep", "MultiStepLR", "MultiStepMomentum")
 def _multistep(
     window: MMWindow, base: MMBase, /, *, milestones: Sequence[int], gamma: float = 0.1
-) -> Change:
+) -> Effect:
     counts = Counter(whole("milestones", time, at_least=0) * window.per for time in milestones)
     times = sorted(counts.elements())
     levels = [gamma**count for count in range(len(times) + 1)]
@@ -103,7 +103,7 @@ def _multistep(
 
 
 @_scheduler("Constant", "ConstantLR", "ConstantMomentum")
-def _constant(window: MMWindow, base: MMBase, /, *, factor: float = 1.0 / 3) -> Change:
+def _constant(window: MMWindow, base: MMBase, /, *, factor: float = 1.0 / 3) -> Effect:
     number("factor", factor, at_least=0, at_most=1)
     last = window.last
     note = f"mmengine divides by zero at step {window.first + last}, where the rate comes back"
@@ -112,7 +112,7 @@ def _constant(window: MMWindow, base: MMBase, /, *, factor: float = 1.0 / 3) -> 
 
 
 @_scheduler("Exponential", "ExponentialLR", "ExponentialMomentum")
-def _exponential(window: MMWindow, base: MMBase, /, *, gamma: float) -> Change:
+def _exponential(window: MMWindow, base: MMBase, /, *, gamma: float) -> Effect:
     # The conversion to steps leaves gamma as it is.
     return Affine(window, exponential(gamma, start=1.0))
 
@@ -120,7 +120,7 @@ def _exponential(window: MMWindow, base: MMBase, /, *, gamma: float) -> Change:
 @_scheduler("Linear", "LinearLR", "LinearMomentum")
 def _linear(
     window: MMWindow, base: MMBase, /, *, start_factor: float = 1.0 / 3, end_factor: float = 1.0
-) -> Change:
+) -> Effect:
     start = number("start_factor", start_factor, at_least=0, at_most=1)
     to = number("end_factor", end_factor, at_least=0, at_most=1)
     note = f"mmengine divides by zero at step {window.first + 1}; here the line goes on from 0"
@@ -129,7 +129,7 @@ def _linear(
 
 
 @_scheduler("Poly", "PolyLR", "PolyMomentum")
-def _poly(window: MMWindow, base: MMBase, /, *, eta_min: float = 0.0, power: float = 1.0) -> Change:
+def _poly(window: MMWindow, base: MMBase, /, *, eta_min: float = 0.0, power: float = 1.0) -> Effect:
     (low,) = share_of(base.lr, eta_min=eta_min)
     if not window.last:
         return Affine(window, hold(at=1.0))
@@ -145,7 +145,7 @@ def _cosine(
     T_max: int | None = None,
     eta_min: float | None = None,
     eta_min_ratio: float | None = None,
-) -> Change:
+) -> Effect:
     length = window.last + 1
     if T_max is not None:
         length = whole("T_max", T_max, at_least=1) * window.per
@@ -166,7 +166,7 @@ def _cosine(
     return Affine(window, wave(1.0, 0.0), low, wave, bounces=True)
 
 
-def _falling(window: MMWindow, steps: int, low: float, ease: str, **more: Any) -> Change:
+def _falling(window: MMWindow, steps: int, low: float, ease: str, **more: Any) -> Effect:
     def shape(top: float) -> Schedule:
         return go(steps, frm=top, to=low, ease=ease)
 
@@ -183,7 +183,7 @@ def _cosine_restart(
     restart_weights: Sequence[float] = (1,),
     eta_min: float | None = None,
     eta_min_ratio: float | None = None,
-) -> Change:
+) -> Effect:
     if (eta_min is None) == (eta_min_ratio is None):
         raise ScheduleError(
             f"eta_min={eta_min!r}, eta_min_ratio={eta_min_ratio!r}: give one of them"
@@ -237,16 +237,16 @@ def _one_cycle(
 @translates("mmengine", "OneCycleLR", also=("OneCycleParamScheduler",), ignores=("param_name",))
 @functools.wraps(_one_cycle)
 def _one_cycle_alone(window: MMWindow, base: MMBase, /, **own: Any) -> Translation:
-    change = _one_cycle(window, base, **own)
-    if not change.begin:
-        return rates(together([change]), *change.notes)
+    effect = _one_cycle(window, base, **own)
+    if not effect.begin:
+        return rates(together([effect]), *effect.notes)
     if base.lr is None:
         raise ScheduleError(
             f"begin={window.begin!r}: before it the rate is the optimizer's own: give it, as in "
             "lr=0.1"
         )
-    before = hold(change.begin, at=number("lr", base.lr, at_least=0))
-    return rates(before >> together([change])[change.begin :], *change.notes)
+    before = hold(effect.begin, at=number("lr", base.lr, at_least=0))
+    return rates(before >> together([effect])[effect.begin :], *effect.notes)
 
 
 @_scheduler("ReduceOnPlateau", "ReduceOnPlateauLR")
@@ -264,7 +264,7 @@ def _plateau(
     cooldown: int = 0,
     min_value: float | Sequence[float] = 0.0,
     eps: float | None = None,
-) -> Change:
+) -> Effect:
     given = ReduceOnPlateau(
         mode="min" if one_of("rule", rule, ("less", "greater")) == "less" else "max",
         factor=factor,
@@ -297,7 +297,7 @@ def _list(base: MMBase, /, *, schedulers: Sequence[Mapping[str, Any]]) -> Transl
     """Translate a list as a configuration has it: what one leaves, the next goes on from."""
     if not schedulers:
         raise ScheduleError("schedulers=[] is empty; write at least one dict with its type")
-    changes: dict[str, list[Change]] = {"lr": [], "momentum": []}
+    effects: dict[str, list[Effect]] = {"lr": [], "momentum": []}
     for config in schedulers:
         given = dict(config)
         kind = one_of("type", given.pop("type", None), list(_BUILDS))
@@ -305,30 +305,30 @@ def _list(base: MMBase, /, *, schedulers: Sequence[Mapping[str, Any]]) -> Transl
         if given.get("param_name") == "momentum":
             drives = "momentum"
         numbers = vars(_base_of(base, drives))
-        change: Change = build.call(f"mmengine {kind}", {**numbers, **given})
-        if any(isinstance(other, Assigning) for other in changes[drives]):
-            _check_base(kind, given, change)
-        if isinstance(change, Assigning):
-            change = _as_factor(kind, change, base)
-        changes[drives].append(change)
-    units = {change.by_epoch for several in changes.values() for change in several}
+        effect: Effect = build.call(f"mmengine {kind}", {**numbers, **given})
+        if any(isinstance(other, Assigning) for other in effects[drives]):
+            _check_base(kind, given, effect)
+        if isinstance(effect, Assigning):
+            effect = _as_factor(kind, effect, base)
+        effects[drives].append(effect)
+    units = {effect.by_epoch for several in effects.values() for effect in several}
     if len(units) > 1:
         raise ScheduleError(
             "schedulers: some count epochs and some steps; give epoch_length to those that count "
             "epochs, or by_epoch=False to all"
         )
-    return _translation(changes, base)
+    return _translation(effects, base)
 
 
-def _as_factor(kind: str, change: Assigning, base: MMBase) -> Change:
+def _as_factor(kind: str, effect: Assigning, base: MMBase) -> Effect:
     if base.lr is None:
         raise ScheduleError(f"{kind} sets rates, among factors: give the optimizer's, as in lr=0.1")
-    return change.scaled(1 / number("lr", base.lr, above=0))
+    return effect.scaled(1 / number("lr", base.lr, above=0))
 
 
-def _check_base(kind: str, given: Mapping[str, Any], change: Change) -> None:
+def _check_base(kind: str, given: Mapping[str, Any], effect: Effect) -> None:
     """Raise an error if a scheduler depends on the base rate, which a OneCycleLR has replaced."""
-    if isinstance(change, Restarting) or given.get("eta_min_ratio") is not None:
+    if isinstance(effect, Restarting) or given.get("eta_min_ratio") is not None:
         raise ScheduleError(
             f"{kind} after a OneCycleLR: in mmengine its base rate is then where that begins, "
             "eta_max / div_factor; put it before the OneCycleLR in the list"

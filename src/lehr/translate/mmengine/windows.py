@@ -1,4 +1,4 @@
-"""What a scheduler of mmengine does to a number, step by step, in its window."""
+"""The effect of one scheduler of mmengine on a number, step by step, in its window."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
 from lehr.translate.pieces import go, scaled, then
 
-__all__ = ["Affine", "Assigning", "Change", "MMBase", "MMWindow", "Restarting", "placed"]
+__all__ = ["Affine", "Assigning", "Effect", "MMBase", "MMWindow", "Restarting", "placed"]
 
 INF: Final = 10**9
 """mmengine's own number for no end."""
@@ -71,8 +71,8 @@ class MMWindow:
         return self.after - self.first - 1
 
 
-class Change(abc.ABC):
-    """What one scheduler does to a number. Its steps are counted from the first of its window.
+class Effect(abc.ABC):
+    """The effect of one scheduler on a number. Its steps are counted from the first of its window.
 
     Arguments:
         window: The steps that it acts on.
@@ -108,7 +108,7 @@ class Change(abc.ABC):
         """Return its curve from step ``n`` on, if nothing else acts; None if it has no formula."""
 
 
-class Affine(Change):
+class Affine(Effect):
     """A scheduler that moves what it finds towards a floor, by a share at each step.
 
     Arguments:
@@ -157,7 +157,7 @@ class Affine(Change):
         return self._shape(top)[n:] if n else self._shape(top)
 
 
-class Restarting(Change):
+class Restarting(Effect):
     """Cosines to a floor, each from a level of its own.
 
     Arguments:
@@ -201,7 +201,7 @@ class Restarting(Change):
         return self._cosine(n, self._floor + (found - self._floor) / before)[1][own:]
 
 
-class Assigning(Change):
+class Assigning(Effect):
     """A scheduler that sets the number itself, whatever it finds.
 
     Arguments:
@@ -225,12 +225,12 @@ class Assigning(Change):
         return self._curve[n:] if n else self._curve
 
 
-def placed(change: Change, curve: Schedule, before: float = 1.0) -> Schedule:
-    """Return a curve in the window of a change, a level before it, and its last value after it."""
-    if change.end is not None:
-        last = change.end - change.begin - 1
+def placed(effect: Effect, curve: Schedule, before: float = 1.0) -> Schedule:
+    """Return a curve in the window of an effect, a level before it, and its last value after it."""
+    if effect.end is not None:
+        last = effect.end - effect.begin - 1
         if curve.length is None or Fraction(curve.length) > last:
             curve = curve[:last]
-    if not change.begin:
+    if not effect.begin:
         return curve
-    return hold(change.begin, at=before) >> hold(0, at=1.0) >> curve
+    return hold(effect.begin, at=before) >> hold(0, at=1.0) >> curve

@@ -14,9 +14,9 @@ from lehr.time.duration import LONGEST, exact
 from lehr.translate.pieces import differing, go, share_of, steps, then
 from lehr.translate.registry import Translation
 
-__all__ = ["NOISE", "TimmCycles", "TimmWarmup"]
+__all__ = ["NOISE_ARGUMENTS", "TimmCycles", "TimmWarmup"]
 
-NOISE = ("noise_pct", "noise_std", "noise_seed", "noise_type", "initialize")
+NOISE_ARGUMENTS = ("noise_pct", "noise_std", "noise_seed", "noise_type", "initialize")
 """Arguments that make no difference without noise, which is refused; and ``initialize``."""
 
 

@@ -13,7 +13,7 @@ from lehr.schedule.leaves import hold
 from lehr.translate.pieces import one_of
 from lehr.translate.registry import Translation, translates
 from lehr.translate.timm import classes
-from lehr.translate.timm.cycles import NOISE, TimmCycles, TimmWarmup
+from lehr.translate.timm.cycles import NOISE_ARGUMENTS, TimmCycles, TimmWarmup
 
 _NAMES: Final = (
     *("cosine", "tanh", "step", "constant", "multistep", "poly", "wsd", "rsqrt"),
@@ -85,7 +85,7 @@ class TimmFactory:
         )
 
 
-@translates("timm", "create_scheduler_v2", ignores=NOISE)
+@translates("timm", "create_scheduler_v2", ignores=NOISE_ARGUMENTS)
 def _by_argument(given: TimmFactory, /, *, sched: str = "cosine") -> Translation | Schedule:
     return _create(one_of("sched", sched, _NAMES), given)
 
@@ -147,4 +147,4 @@ def _wsd(sched: str, given: TimmFactory) -> Schedule:
 
 
 for _name in _NAMES:
-    translates("timm", _name, ignores=NOISE)(functools.partial(_create, _name))
+    translates("timm", _name, ignores=NOISE_ARGUMENTS)(functools.partial(_create, _name))

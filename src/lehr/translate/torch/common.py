@@ -1,4 +1,4 @@
-"""What the translations of torch's schedulers share: base rates, groups, positions."""
+"""Base rates, groups and positions, which all translations of torch's schedulers share."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def needed(lr: float | None, name: str, value: object) -> float:
 
 
 def of_group(value: Any, group: int) -> Any:
-    """Return what an argument means for a group: its own of a list, or the one for all."""
+    """Return the value of an argument for a group: its own of a list, or the one for all."""
     listed = many(value)
     return plain(value if listed is None else listed[group])
 
@@ -74,8 +74,8 @@ def of_group(value: Any, group: int) -> Any:
 def levels(lr: Rates, name: str, low: float) -> tuple[list[tuple[float, float]], bool]:
     """Return the level that each group begins at and the one that it goes to.
 
-    They are factors of the base rates; where one of those is 0, of which no factor says anything,
-    they are rates.
+    They are factors of the base rates; or rates, if one of the base rates is 0 and so has no
+    factors.
 
     Arguments:
         lr: The base rates, needed where ``low`` is not 0.
@@ -177,7 +177,7 @@ class TorchBase:
 
 
 def from_state(*own: str) -> Any:
-    """Return what makes arguments of a saved state: its parameters, base rates and position.
+    """Return a reader of saved states: it makes arguments of parameters, base rates and position.
 
     Arguments:
         *own: The parameters that the state holds under the arguments' own names.

@@ -40,7 +40,7 @@ _GOING_ON: Final = ("MultiplicativeLR", "SWALR")
 
 
 @dataclass(frozen=True)
-class _Part:
+class _ChildPart:
     """A child of a container: its translation, and the base rates that it starts from."""
 
     name: str
@@ -164,7 +164,7 @@ def sequential_lr(
 class _Turn:
     """When it is a child's turn in a sequence; the last one's does not end."""
 
-    part: _Part
+    part: _ChildPart
     begin: int
     end: int | None
 
@@ -193,7 +193,9 @@ def _joined(turns: list[_Turn], group: int, absolute: bool) -> Schedule:
     return path
 
 
-def _going_on(part: _Part, group: int, found: float, curve: Schedule, absolute: bool) -> Schedule:
+def _going_on(
+    part: _ChildPart, group: int, found: float, curve: Schedule, absolute: bool
+) -> Schedule:
     """Return the curve of a child that goes on from the rate that the one before left."""
     base = part.base(group) if absolute or part.name == "SWALR" else 1.0
     if part.name == "MultiplicativeLR":
@@ -206,7 +208,7 @@ def _going_on(part: _Part, group: int, found: float, curve: Schedule, absolute: 
     return ramp(size, start=found, to=end, ease="linear" if strategy == "linear" else "cosine")
 
 
-def _momentum(parts: list[_Part], turns: list[_Turn]) -> Schedule | None:
+def _momentum(parts: list[_ChildPart], turns: list[_Turn]) -> Schedule | None:
     """Return the momentum: the child's whose turn it is, else what the last one left."""
     built = [part.translation.momentum for part in parts if part.translation.momentum is not None]
     if not built:
@@ -214,7 +216,7 @@ def _momentum(parts: list[_Part], turns: list[_Turn]) -> Schedule | None:
     path: Schedule | None = None
     for turn in turns:
         own = turn.part.translation.momentum
-        # Building a child writes its first value; the last one built is what stands there.
+        # Building a child writes its first value, so the value now is that of the last one built.
         found = float(built[-1](0)) if path is None else float(path(turn.begin - 1))
         seen = turn.of(hold(at=found) if own is None else own)
         path = seen if path is None else path >> seen
@@ -259,7 +261,7 @@ def chained_scheduler(
     )
 
 
-def _chain_notes(parts: list[_Part]) -> list[str]:
+def _chain_notes(parts: list[_ChildPart]) -> list[str]:
     """Return where a chain of torch is not the product of its children."""
     notes: list[str] = []
     if len(parts) == 1:
@@ -283,7 +285,7 @@ def _chain_notes(parts: list[_Part]) -> list[str]:
 
 def _parts(
     schedulers: Iterable[Child], lr: Rates, *, first: bool, faithful: bool
-) -> tuple[list[_Part], list[str]]:
+) -> tuple[list[_ChildPart], list[str]]:
     """Return the children, each with the base rate that torch builds it with, and the notes.
 
     Arguments:
@@ -297,13 +299,13 @@ def _parts(
         raise ScheduleError("schedulers=[] is empty; give at least one")
     starts, notes = _starts(children, lr, first=first)
     notes += _overwritten(children)
-    parts: list[_Part] = []
+    parts: list[_ChildPart] = []
     for (name, arguments), start in zip(children, starts, strict=True):
         given: dict[str, Any] = {**arguments, "lr": start}
         # What else is faithful is replayed with the whole.
         free = faithful and name in ("LambdaLR", "MultiplicativeLR")
         known = translate("torch", name, faithful=free, **given)
-        parts.append(_Part(name, arguments, start, known))
+        parts.append(_ChildPart(name, arguments, start, known))
         notes += [f"{name}: {note}" for note in known.notes]
     return parts, notes
 
@@ -326,8 +328,9 @@ def _starts(
         return starts, []
     if "lr" not in arguments:
         starts[0] = initial
-    told = lr is not None and len(children) > 1
-    return starts, [f"{name} starts from the base rate that a later child wrote"] if told else []
+    if lr is None or len(children) == 1:
+        return starts, []
+    return starts, [f"{name} starts from the base rate that a later child wrote"]
 
 
 def _overwritten(children: list[tuple[str, dict[str, Any]]]) -> list[str]:
@@ -350,11 +353,11 @@ def _checked(child: Any) -> tuple[str, dict[str, Any]]:
             return name, dict(cast("Child", child)[1])
         case _:
             raise ScheduleError(
-                f"schedulers: {child!r} is no child; write ('LinearLR', {{'total_iters': 5}})"
+                f"schedulers: {child!r} is not a child; write ('LinearLR', {{'total_iters': 5}})"
             )
 
 
-def _given(parts: list[_Part]) -> list[Child]:
+def _given(parts: list[_ChildPart]) -> list[Child]:
     """Return the children as they were given."""
     return [(part.name, part.arguments) for part in parts]
 
@@ -367,12 +370,12 @@ def _divided(arguments: Mapping[str, Any]) -> Rates:
     return None if top is None else float(top) / factor
 
 
-def _mixed(parts: list[_Part], lr: Rates) -> bool:
+def _mixed(parts: list[_ChildPart], lr: Rates) -> bool:
     """Return whether the children have no base rate in common that they are factors of."""
     return any(part.translation.absolute or bases(part.lr) != bases(lr) for part in parts)
 
 
-def _groups(parts: list[_Part], lr: Rates, absolute: bool) -> int:
+def _groups(parts: list[_ChildPart], lr: Rates, absolute: bool) -> int:
     """Return how many groups have curves of their own."""
     if not absolute:
         return 1

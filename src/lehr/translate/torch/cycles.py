@@ -28,7 +28,7 @@ from lehr.translate.torch.common import (
     plain,
 )
 
-Scale = Callable[[float], float]
+ScaleFunction = Callable[[float], float]
 
 
 @translates(
@@ -89,7 +89,7 @@ def _cycle(position: int, first: int, mult: int) -> tuple[int, int]:
 
 
 def _lost(cur: float, length: int, mult: int, peak: float, floor: float) -> Schedule:
-    """Return what torch does from a place in a cycle that is not the right one."""
+    """Return torch's curve from a place in a cycle that it got wrong."""
     here: Schedule | None = None
     if cur >= length:
         # Past the cycle's end it looks for the next restart only at the next step.
@@ -132,14 +132,14 @@ def cyclic_lr(
     step_size_down: float | None = None,
     mode: str = "triangular",
     gamma: float = 1.0,
-    scale_fn: Scale | None = None,
+    scale_fn: ScaleFunction | None = None,
     scale_mode: str = "cycle",
     cycle_momentum: bool = True,
     base_momentum: float | list[float] = 0.8,
     max_momentum: float | list[float] = 0.9,
     faithful: bool = False,
 ) -> Translation:
-    """Triangles between ``base_lr`` and ``max_lr``; the optimizer's own ``lr`` plays no part."""
+    """Triangles between ``base_lr`` and ``max_lr``; the optimizer's own ``lr`` is not used."""
     if scale_fn is None and mode not in ("triangular", "triangular2", "exp_range"):
         raise ScheduleError(
             f"mode={mode!r} must be 'triangular', 'triangular2' or 'exp_range', or give scale_fn"
@@ -185,7 +185,7 @@ def cyclic_lr(
 
 
 def _count(*given: Any) -> int:
-    """Return how many groups the arguments speak of: 1 where none is a list."""
+    """Return the number of groups in the arguments: 1 if none is a list."""
     return max((len(listed) for listed in map(many, given) if listed is not None), default=1)
 
 
@@ -238,10 +238,10 @@ def one_cycle_lr(
     min_lr: Rates = None,
     faithful: bool = False,
 ) -> Translation:
-    """Up to ``max_lr`` and far down; the optimizer's own ``lr`` plays no part.
+    """Up to ``max_lr`` and far down; the optimizer's own ``lr`` is not used.
 
-    ``initial_lr`` and ``min_lr`` are what torch keeps in the groups: they are given in place of
-    the two factors.
+    ``initial_lr`` and ``min_lr`` are what torch keeps in the groups: give them in place of the
+    two factors.
     """
     if total_steps is None:
         if epochs is None or steps_per_epoch is None:

@@ -37,7 +37,7 @@ from lehr.translate.torch.common import (
 
 __all__ = ["RunningProduct", "running_product"]
 
-Factor = Callable[[int], float]
+FactorFunction = Callable[[int], float]
 
 
 @translates("torch", "StepLR", state=from_state("step_size", "gamma"))
@@ -49,7 +49,7 @@ def step_lr(
     gamma: float = 0.1,
     faithful: bool = False,
 ) -> Translation:
-    """``gamma ** floor(t / step_size)``; the optimizer's ``lr`` is not needed."""
+    """``gamma ** floor(t / step_size)``; independent of the optimizer's ``lr``."""
     size, notes = steps("step_size", step_size), []
     if size == 0:
         raise ScheduleError("step_size=0: torch divides by zero; write at least 1")
@@ -119,7 +119,7 @@ def constant_lr(
     if not undone:
         if faithful:
             return base.answer([constant(factor)])
-        notes.append(f"with total_iters={total_iters!r} torch stays at the factor for ever")
+        notes.append(f"with total_iters={total_iters!r} torch stays at the factor indefinitely")
     elif factor == 0:
         notes.append(f"torch divides by zero at epoch {total_iters}, where the rate comes back")
     size = steps("total_iters", max(total_iters, 0))
@@ -146,7 +146,7 @@ def linear_lr(
     elif size == 0:
         line = constant(start if faithful else end)
         if not faithful:
-            notes = [f"with total_iters={total_iters!r} torch stays at start_factor for ever"]
+            notes = [f"with total_iters={total_iters!r} torch stays at start_factor indefinitely"]
     else:
         line = linear(size, to=end, start=None if start == 1 else start)
         if isinstance(size, Fraction) and faithful:
@@ -246,7 +246,7 @@ def swa_lr(
     count = len(many(swa_lr) or starts)
     starts = starts * count if len(starts) == 1 else starts
     ends = [number("swa_lr", of_group(swa_lr, i), at_least=0) for i in range(len(starts))]
-    # Of a base of 0 no factor says anything.
+    # A base of 0 has no factors.
     absolute = 0.0 in starts
     curves: list[Schedule] = []
     for start, end in zip(starts, ends, strict=True):
@@ -263,7 +263,7 @@ def lambda_lr(
     base: TorchBase,
     /,
     *,
-    lr_lambda: Factor | list[Factor],
+    lr_lambda: FactorFunction | list[FactorFunction],
     faithful: bool = False,
 ) -> Translation:
     """The function itself; below 0 it is refused at its step, unless ``faithful``."""
@@ -276,7 +276,7 @@ def multiplicative_lr(
     base: TorchBase,
     /,
     *,
-    lr_lambda: Factor | list[Factor],
+    lr_lambda: FactorFunction | list[FactorFunction],
     faithful: bool = False,
 ) -> Translation:
     """The product of the function's values from step 1 to ``t``; see :func:`lambda_lr`."""
@@ -284,7 +284,7 @@ def multiplicative_lr(
     return base.answer(curves)
 
 
-def _functions(given: Factor | list[Factor]) -> list[Factor]:
+def _functions(given: FactorFunction | list[FactorFunction]) -> list[FactorFunction]:
     each = many(given) or [given]
     for function in each:
         if not callable(function):
@@ -293,7 +293,7 @@ def _functions(given: Factor | list[Factor]) -> list[Factor]:
     return each[:1] if all(fn == each[0] for fn in each) else each
 
 
-def running_product(function: Factor) -> RunningProduct:
+def running_product(function: FactorFunction) -> RunningProduct:
     """Return the running product of a function.
 
     If the function is registered as ``name``, its product is registered as ``name.product``, so
@@ -323,7 +323,7 @@ class RunningProduct:
         function: Called with each whole step from 1.
     """
 
-    def __init__(self, function: Factor) -> None:
+    def __init__(self, function: FactorFunction) -> None:
         self.function = function
         self._products = [1.0]
 

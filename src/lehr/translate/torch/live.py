@@ -81,7 +81,7 @@ def _class_name(scheduler: Any) -> str:
     kind: type[Any] = scheduler.__class__
     base = next((cls for cls in kind.__mro__ if cls.__module__ in _MODULES), None)
     if base is None:
-        raise ScheduleError(f"a {kind.__name__} is no scheduler; give translate(scheduler)")
+        raise ScheduleError(f"a {kind.__name__} is not a scheduler; give translate(scheduler)")
     for method in _MAKES_VALUES:
         if getattr(kind, method, None) is not getattr(base, method, None):
             raise ScheduleError(
@@ -96,9 +96,9 @@ def _from_groups(groups: list[dict[str, Any]], *keys: str) -> dict[str, Any]:
 
 
 def _swa_starts(scheduler: Any, arguments: Mapping[str, Any]) -> list[float]:
-    """Return the rates that the way to ``swa_lr`` began at: those that stood there, not the base.
+    """Return the rates at which the way to ``swa_lr`` began, which need not be the base rates.
 
-    They are told from where the groups are now, or, after the way, are the base rates.
+    They follow from the groups' rates now; after the way, they are the base rates.
     """
     size, done = arguments["anneal_epochs"], scheduler._step_count - 1
     u = min(done / size, 1.0) if size else 1.0
@@ -113,24 +113,27 @@ def _swa_starts(scheduler: Any, arguments: Mapping[str, Any]) -> list[float]:
 
 
 def _strayed(scheduler: Any, known: Translation) -> list[str]:
-    """Return a note for each group that is not where its schedule says."""
+    """Return a note for each group whose rate is not that of its schedule."""
     notes: list[str] = []
     if known.position is None:
         return notes
     groups = scheduler.optimizer.param_groups
     for index, (group, schedule) in enumerate(zip(groups, known.groups, strict=False)):
-        found, said = float(plain(group["lr"])), float(schedule(known.position))
+        found, expected = float(plain(group["lr"])), float(schedule(known.position))
         # Rates kept as float32 tensors are multiplied up with an error of their own.
-        if abs(found - said) > 1e-4 * max(abs(found), abs(said), float(plain(group["initial_lr"]))):
+        if abs(found - expected) > 1e-4 * max(
+            abs(found), abs(expected), float(plain(group["initial_lr"]))
+        ):
             notes.append(
                 f"group {index} is at {found:.6g} at step {known.position}, where the scheduler's "
-                f"own arguments give {said:.6g}: something else wrote it, and torch goes on from it"
+                f"own arguments give {expected:.6g}: something else wrote it, and torch goes on "
+                "from it"
             )
     return notes
 
 
 def _of_lehr(driver: Any) -> Translation:
-    """Return what a scheduler of lehr's own drives the rate with."""
+    """Return the schedules by which a scheduler of lehr's own drives the rate."""
     track = next((track for track in driver._tracks if track.slot.name == "lr"), None)
     if track is None:
         raise ScheduleError(f"{driver!r} drives no learning rate")

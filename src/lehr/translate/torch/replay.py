@@ -1,7 +1,7 @@
 # pyright: basic
-"""What torch does with containers that it runs in a way of its own, by letting it do so.
+"""Containers that torch runs in a way of its own, replayed by torch itself.
 
-This is the one module of the translations that imports torch.
+This is the only module of the translations that imports torch.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ def replayed(
     """Return the translation whose values are those of a fresh torch scheduler, step by step."""
     rates = [needed(rate, name, 1.0) for rate in bases(base.lr)]
     arguments = {"schedulers": list(schedulers), "milestones": milestones}
-    run = _Run(rates, name, arguments)
-    curves = [formula(_Values(run, index)) for index in range(len(rates))]
+    run = _TorchRun(rates, name, arguments)
+    curves = [formula(_RecordedValue(run, index)) for index in range(len(rates))]
     drives = any(child in str(arguments) for child in ("CyclicLR", "OneCycleLR"))
     return TorchBase(lr=rates, last_epoch=base.last_epoch).answer(
         curves,
         absolute=True,
-        momentum=formula(_Values(run, -1)) if drives else None,
+        momentum=formula(_RecordedValue(run, -1)) if drives else None,
     )
 
 
-class _Run:
-    """A torch scheduler that is stepped as far as it is asked for, and the values it gave.
+class _TorchRun:
+    """A torch scheduler that is stepped as far as values are needed, and those values.
 
     Arguments:
         rates: The base rates of its groups.
@@ -54,7 +54,7 @@ class _Run:
     def __init__(self, rates: list[float], name: str, arguments: Mapping[str, Any]) -> None:
         groups = [{"params": [torch.zeros(1)], "lr": rate} for rate in rates]
         self._optimizer = torch.optim.SGD(groups, lr=1.0, momentum=0.9)
-        # A container that steps another while it is built warns of what nobody did.
+        # A container steps its children while it is built, and warns about that order itself.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self._scheduler = _built(name, arguments, self._optimizer)
@@ -78,10 +78,10 @@ class _Run:
         return self._values[t]
 
 
-class _Values:
+class _RecordedValue:
     """One number of a run, as a function of the step."""
 
-    def __init__(self, run: _Run, index: int) -> None:
+    def __init__(self, run: _TorchRun, index: int) -> None:
         self._run, self._index = run, index
 
     def __call__(self, t: float) -> float:
@@ -100,7 +100,7 @@ def _built(name: str, arguments: Mapping[str, Any], optimizer: torch.optim.Optim
     if given.get("initial_lr") is not None and given.get("min_lr") is not None:
         top, start, end = (_first(given[key]) for key in ("max_lr", "initial_lr", "min_lr"))
         given |= {"div_factor": top / start, "final_div_factor": start / end}
-    # What is ours, or belongs to a saved state, is no argument of torch's.
+    # Arguments of lehr's own, and those of a saved state, are not torch's.
     known = set(inspect.signature(kind).parameters) - {"last_epoch"}
     return kind(optimizer, **{key: value for key, value in given.items() if key in known})
 
