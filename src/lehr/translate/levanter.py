@@ -141,7 +141,9 @@ def _by_configuration(
     run: LevanterRun, /, *, lr_schedule: str | Mapping[str, Any] = "cosine"
 ) -> Translation:
     """Translate a configuration whose ``lr_schedule`` is a name, or a dict with its ``type``."""
-    fields = {"type": lr_schedule} if isinstance(lr_schedule, str) else dict(lr_schedule)
+    fields: dict[str, Any] = {"type": lr_schedule}
+    if not isinstance(lr_schedule, str):
+        fields = dict(lr_schedule)
     name = one_of("lr_schedule", fields.pop("type", None), _SCHEDULES)
     return translate("levanter", name, **vars(run), **fields)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from lehr.errors import ScheduleError
 from lehr.translate.pieces import share_of
@@ -98,4 +98,4 @@ class ReduceOnPlateau:
 
 
 def _each(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, list | tuple) else [value]
+    return list(cast("list[Any]", value)) if isinstance(value, list | tuple) else [value]

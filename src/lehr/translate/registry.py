@@ -88,14 +88,14 @@ class Registered:
     """A registered translation.
 
     Attributes:
-        function: Makes the translation.
+        function: Makes the translation, or a part of one.
         groups: The dataclasses that its parameters before the slash are instances of.
         parameters: The parameters after the slash, and the fields of the groups.
         ignored: Arguments of the library's that make no difference to the schedule.
         from_state: Makes arguments of a saved state, where states can be read.
     """
 
-    function: Translator
+    function: Callable[..., Any]
     groups: tuple[type[Any], ...]
     parameters: dict[str, inspect.Parameter]
     ignored: frozenset[str]
@@ -103,7 +103,7 @@ class Registered:
 
     @classmethod
     def of(
-        cls, function: Translator, ignored: Iterable[str], state: FromState | None
+        cls, function: Callable[..., Any], ignored: Iterable[str], state: FromState | None
     ) -> Registered:
         found = inspect.signature(function).parameters.values()
         if any(parameter.kind is parameter.POSITIONAL_ONLY for parameter in found):

@@ -134,11 +134,14 @@ class Affine(Effect):
     ) -> None:
         super().__init__(window, length, notes)
         self._share, self._floor, self._bounces = share, floor, bounces
-        self._shape = shape or (lambda top: scaled(share, top))
+        self._shape = shape or self._scaled
 
     @property
     def factor(self) -> Schedule | None:
         return None if self._floor else self._share
+
+    def _scaled(self, top: float) -> Schedule:
+        return scaled(self._share, top)
 
     def _left(self, n: int) -> float:
         return 1.0 if n < 0 else self._share(n)
