@@ -113,4 +113,8 @@ LISTS: list[list[dict[str, object]]] = [
         {"type": "ExponentialLR", "gamma": 0.99},
         {"type": "OneCycleLR", "eta_max": 0.1, "begin": 120, "end": 150},
     ],
+    [
+        {"type": "ConstantLR", "factor": 0.7, "begin": 0, "end": 19},
+        {"type": "CosineAnnealingLR", "begin": 0, "end": 35, "T_max": 7},
+    ],
 ]

@@ -674,7 +674,10 @@ def lehr_scheduler(shape: lehr.Schedule) -> Any:
         (lambda: translate("torch", "StepLR", state={"gamma": 0.1}), "lacks step_size"),
         (lambda: translate("torch", "StepLR", state=3), "not a saved state"),
         (lambda: translate("torch", "SequentialLR", schedulers=[], milestones=[]), "empty"),
-        (lambda: translate("torch", "SequentialLR", schedulers=["a"], milestones=[]), "not a child"),
+        (
+            lambda: translate("torch", "SequentialLR", schedulers=["a"], milestones=[]),
+            "not a child",
+        ),
         (
             lambda: translate(
                 "torch", "SequentialLR", schedulers=[("StepLR", {"step_size": 2})], milestones=[3]

@@ -328,7 +328,7 @@ def _as_factor(kind: str, effect: Assigning, base: MMBase) -> Effect:
 
 def _check_base(kind: str, given: Mapping[str, Any], effect: Effect) -> None:
     """Raise an error if a scheduler depends on the base rate, which a OneCycleLR has replaced."""
-    if isinstance(effect, Restarting) or given.get("eta_min_ratio") is not None:
+    if effect.needs_base or given.get("eta_min_ratio") is not None:
         raise ScheduleError(
             f"{kind} after a OneCycleLR: in mmengine its base rate is then where that begins, "
             "eta_max / div_factor; put it before the OneCycleLR in the list"

@@ -95,6 +95,11 @@ class Effect(abc.ABC):
         return [0]
 
     @property
+    def needs_base(self) -> bool:
+        """Whether it goes back to the optimizer's own number."""
+        return False
+
+    @property
     def factor(self) -> Schedule | None:
         """The factor of what it finds, if it is one; None if it goes to a floor of its own."""
         return None
@@ -137,8 +142,12 @@ class Affine(Effect):
         self._shape = shape or self._scaled
 
     @property
+    def needs_base(self) -> bool:
+        return self._bounces
+
+    @property
     def factor(self) -> Schedule | None:
-        return None if self._floor else self._share
+        return None if self._floor or self._bounces else self._share
 
     def _scaled(self, top: float) -> Schedule:
         return scaled(self._share, top)
@@ -180,6 +189,10 @@ class Restarting(Effect):
     @property
     def starts(self) -> list[int]:
         return [sum(self._lengths[:index]) for index in range(len(self._lengths))]
+
+    @property
+    def needs_base(self) -> bool:
+        return True
 
     def _cosine(self, n: int, top: float) -> tuple[int, Schedule]:
         """Return the period's own step, and the period's curve from a level."""
