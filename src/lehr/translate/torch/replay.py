@@ -11,9 +11,9 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import torch
 from torch.optim import lr_scheduler, swa_utils
 
-import torch
 from lehr.errors import ScheduleError
 from lehr.schedule.leaves import formula
 from lehr.translate.registry import Translation
