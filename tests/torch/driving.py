@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-
-import torch
 
 Row = tuple[float, float]
 """The rate and the momentum (or first beta) of one group."""

@@ -7,10 +7,10 @@ import io
 from typing import Any
 
 import pytest
+import torch
 from driving import drive, make_optimizer
 from torch.optim import Optimizer
 
-import torch
 from lehr.catalogue import ENTRIES, RULES
 from lehr.torch import Scheduler
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 from torch._dynamo.testing import CompileCounter
 
 import lehr
-import torch
 from lehr.torch import Scheduler
 
 

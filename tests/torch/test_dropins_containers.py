@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import torch
 import torch.optim.lr_scheduler as theirs
 from driving import KINDS, drive, make_optimizer, rates, read, worst
 from hypothesis import given, settings
@@ -21,7 +22,6 @@ from torch.optim import Optimizer
 
 import lehr
 import lehr.torch as ours
-import torch
 
 TOLERANCE = 1e-12
 BASES = (0.1, 0.3)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 import torch.optim.lr_scheduler as theirs
 import torch.optim.swa_utils as their_swa
 from driving import KINDS, drive, make_optimizer, rates, read, run, worst
@@ -16,7 +17,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lehr.torch as ours
-import torch
 
 MANY = 150
 TOLERANCE = 1e-12

@@ -10,6 +10,7 @@ import random
 from typing import Any
 
 import pytest
+import torch
 import torch.optim.lr_scheduler as theirs
 from driving import KINDS, make_optimizer, rates
 from hypothesis import given, settings
@@ -17,7 +18,6 @@ from hypothesis import strategies as st
 from torch.optim import Optimizer
 
 import lehr.torch as ours
-import torch
 
 kinds = st.sampled_from(KINDS)
 TOLERANCE = 1e-12

@@ -6,10 +6,10 @@ import copy
 from typing import Any
 
 import pytest
+import torch
 from driving import KINDS, drive, make_optimizer, rates
 
 import lehr
-import torch
 from lehr import ScheduleError
 from lehr.torch import Scheduler, absolute, factor
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 from driving import drive, make_optimizer, rates
 from torch.optim import Optimizer
 
 import lehr
-import torch
 from lehr import GuardError, ScheduleError
 from lehr.torch import GUARDS, Scheduler, absolute
 

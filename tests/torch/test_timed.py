@@ -8,10 +8,10 @@ import random
 from typing import Any
 
 import pytest
+import torch
 from driving import KINDS, drive, make_optimizer, rates
 
 import lehr
-import torch
 from lehr import NeedsClock, ScheduleError
 from lehr.torch import Scheduler
 

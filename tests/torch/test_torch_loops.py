@@ -4,13 +4,13 @@ import math
 from typing import Any
 
 import pytest
+import torch
 import torch.optim.lr_scheduler as theirs
 from driving import drive, make_optimizer, rates, read, worst
+from torch import nn
 from torch.optim.lr_scheduler import SequentialLR
 
 import lehr.torch as ours
-import torch
-from torch import nn
 
 
 def loader(batches: int) -> list[tuple[torch.Tensor, torch.Tensor]]:

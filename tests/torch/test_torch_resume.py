@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import torch.optim.lr_scheduler as theirs
 from driving import KINDS, drive, make_optimizer, read
 from torch.optim import Optimizer
@@ -17,7 +18,6 @@ from torch.optim.lr_scheduler import LRScheduler
 
 import lehr
 import lehr.torch as ours
-import torch
 
 Build = Callable[[Optimizer], LRScheduler]
 

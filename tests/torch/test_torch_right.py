@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import torch.optim.lr_scheduler as theirs
 from driving import drive, make_optimizer, rates, read
 
 import lehr.torch as ours
-import torch
 from lehr import ScheduleError
 
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from driving import KINDS, drive, make_optimizer, rates, read
 from torch.optim.lr_scheduler import LRScheduler
 
 import lehr
-import torch
 from lehr import Horizon, NeedsHorizon, PastEnd, ScheduleError
 from lehr.torch import Scheduler, absolute, factor
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 from driving import drive, make_optimizer, rates
 
-import torch
 from lehr import ScheduleError
 from lehr.torch import TrapezoidalLR
 

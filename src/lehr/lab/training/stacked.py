@@ -16,10 +16,11 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 from torch.func import functional_call
 
-import torch
 from lehr.catalogue.decay.elementary import constant
 from lehr.errors import ScheduleError
 from lehr.lab.optimizers import find_optimizer
@@ -29,7 +30,6 @@ from lehr.lab.training.loop import Batches, network, stacked
 from lehr.lab.training.unit_step import UnitStep
 from lehr.lab.trial import Trial
 from lehr.schedule.base import Schedule
-from torch import Tensor, nn
 
 __all__ = ["MEASURED", "Stack", "in_order"]
 

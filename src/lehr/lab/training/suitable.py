@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from functools import cache
 
+import torch
+from torch import Tensor, nn
 from torch.func import functional_call
 
-import torch
 from lehr.lab.optimizers import Entry, find_optimizer
 from lehr.lab.tasks.base import Split, Task, find_task
 from lehr.lab.training.loop import network, seeded, stacked
 from lehr.lab.training.unit_step import UnitStep
-from torch import Tensor, nn
 
 __all__ = ["obstacle"]
 
