@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 import lehr
 from lehr import ScheduleError
 from lehr.torch import Scheduler
-from lehr.torch.plan_edits import Course, changed
+from lehr.torch.plan_edits import RevisedSchedule, changed
 
 WSD = lehr.warmup(10) >> lehr.hold() >> lehr.linear("20%")
 
@@ -222,8 +222,8 @@ def changes(draw: st.DrawFn) -> list[dict[str, Any]]:
         found.append({"at": at, **draw(st.sampled_from([
             {"change": "extend", "steps": 9},
             {"change": "cooldown", "steps": 8, "to": 0.03, "ease": "cosine"},
-            {"change": "rewarm", "steps": 5, "to": 0.75, "then": "cosine(to=0.1)", "over": 40},
-            {"change": "replace", "schedule": "linear(to=0.2)", "over": 31, "jump": False},
+            {"change": "rewarm", "steps": 5, "to": 0.75, "then": lehr.cosine(to=0.1).to_dict(), "over": 40},
+            {"change": "replace", "schedule": lehr.linear(to=0.2).to_dict(), "over": 31, "jump": False},
             {"change": "scale", "factor": 0.9, "steps": 6},
         ]))})  # fmt: skip
     return found
@@ -231,19 +231,19 @@ def changes(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 @given(changes())
 def test_the_past_stays_and_the_value_goes_on(plan: list[dict[str, Any]]):
-    course = Course((lehr.warmup(5) >> lehr.cosine()).over(60))
+    revised = RevisedSchedule((lehr.warmup(5) >> lehr.cosine()).over(60))
     for change in plan:
-        before, at = course, change["at"]
+        before, at = revised, change["at"]
         try:
-            course = changed(before, change)
+            revised = changed(before, change)
         except ScheduleError:
             continue
         steps = np.arange(at + 1)
-        old, new = before.schedule(steps), course.schedule(steps)
+        old, new = before.schedule(steps), revised.schedule(steps)
         assert new == pytest.approx(old, rel=1e-12, abs=1e-15)
-        assert float(course.schedule(at)) == pytest.approx(float(new[-1]))
-        low, high = course.schedule.bounds
-        values = course.schedule(np.arange(at + 100))
+        assert float(revised.schedule(at)) == pytest.approx(float(new[-1]))
+        low, high = revised.schedule.bounds
+        values = revised.schedule(np.arange(at + 100))
         assert np.isfinite(values).all()
         assert low - 1e-12 <= values.min()
         assert values.max() <= high + 1e-12

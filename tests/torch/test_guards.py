@@ -191,7 +191,7 @@ def test_a_run_of_epochs_may_be_stepped_per_epoch():
     [
         ("loud", "'loud' must be"),
         ({"order": "loud"}, "'loud' must be"),
-        ({"ordre": "off"}, "'ordre' is none; there are order, per_epoch"),
+        ({"ordre": "off"}, "'ordre' is not a guard; there are order, per_epoch"),
     ],
 )
 def test_unknown_guards_are_refused(guards: Any, text: str):

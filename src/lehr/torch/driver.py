@@ -1,247 +1,282 @@
 # pyright: basic
-"""Driving an optimizer: what the scheduler and the drop-ins have in common.
+"""Driving optimizers: what the scheduler and the drop-ins have in common.
 
-A driver holds a position and nothing else that matters. At each step it *assigns*
+A driver has a plan and a position. At each step it *assigns*
 
     value of group g = offset_g + gain_g * schedule(position)
 
-and never multiplies into what was there; so it makes no difference in which order an optimizer and
-its scheduler are built and loaded, and a position can be sought. Values are computed a block of
-steps at a time, so that a step costs little more than the assignment. Several drivers of one
-optimizer meet on its board (:mod:`lehr.torch.shared`).
+and never multiplies into the current value; so the order in which an optimizer and its scheduler
+are built and loaded makes no difference, and a position can be sought. Values are computed some
+thousands of steps ahead, so that a step costs little more than the assignment. Several drivers of
+one optimizer share it (:mod:`lehr.torch.shared`).
+
+A step computes first and writes then. If it is interrupted, by Ctrl-C at any line, the next one
+writes all values of its own position.
 """
 
 from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Callable
-from sys import getrefcount
+from collections.abc import Sequence
+from copy import copy
 from typing import Any, Final
 
 from torch import Tensor
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import EPOCH_DEPRECATION_WARNING
+from torch.optim.lr_scheduler import EPOCH_DEPRECATION_WARNING, LRScheduler
 
 from lehr.errors import PastEnd, ScheduleError
-from lehr.torch.binding import Group, Track, check_optimizer, plain, warn
-from lehr.torch.lookahead import LONG, SHORT, Block, Levels, fill
-from lehr.torch.member import Member
-from lehr.torch.shared import Board, Change, Family, Updates, board_of
-from lehr.torch.writers import FEW, OWN, Even, Pair
+from lehr.torch.binding import LR, Group, Slot, check_optimizer, plain, warn
+from lehr.torch.checkpoint import restored_on_error
+from lehr.torch.groups import origins
+from lehr.torch.guards import Observer
+from lehr.torch.lookahead import LONG, NOTHING, SHORT, Lookahead, compute
+from lehr.torch.plan import Contribution, Plan
+from lehr.torch.shared import Change, Membership, Shared, Updates, shared_of
 
 __all__ = ["Driver"]
 
-# The attributes that hold what is computed ahead, what else is there, and where it stands.
-_COMPUTED: Final = ("_block", "_lane", "_pair", "_put", "_groups")
-_LINKED: Final = ("_board", "_family", "_owner", "_watched", "_stepped")
-_PLACE: Final = ("_tracks", "_stop", "_shift", "_fraction", "_ahead", "_few", "_size", "_next")
+# What pickling leaves out: it is computed or found again.
+_LINKED: Final = ("_shared", "_owner", "_updates", "_stepped")
 
 
-class Driver(Member):
+class Driver(LRScheduler):
     """A torch scheduler that assigns the values of schedules.
 
-    Subclasses say what is driven by :meth:`_plan`, which is asked once at the start and again
-    whenever their parameters change.
+    Subclasses give the plan by :meth:`_resolve`, which is called at the start and whenever their
+    parameters change.
+
+    Attributes:
+        plan: What is driven, as a frozen value.
+        membership: Its part among the schedulers of the optimizer.
     """
 
     _deprecates_epoch = False
     """Whether ``step(epoch)`` warns, as torch's own schedulers do."""
 
-    # What is worked with is no attribute that people see in ``vars(scheduler)``, or compare there.
-    __slots__ = (*_COMPUTED, *_LINKED, *_PLACE, "_silent", "_turn", "_seen", "_replaces")
+    # These are no attributes that people see in ``vars(scheduler)``, or compare there.
+    __slots__ = (
+        *(
+            "_optimizers",
+            "_several",
+            "_known",
+            "_position",
+            "_uncounted",
+            "_lag",
+            "_ahead",
+            "_size",
+        ),
+        *("_observer", "_shared", "_owner", "_updates", "_stepped", "_replaces"),
+        *("plan", "membership"),
+    )
 
     # torch's constructor is not called: it would wrap the optimizer's step, which slows it and
     # fails on a compiled one.
-    def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
-        check_optimizer(optimizer)
-        self.optimizer = optimizer
-        self._tracks: list[Track] = []
-        self._begin_at(last_epoch)
-        board = board_of(optimizer)
-        board.find_bases()
+    def __init__(self, optimizer: Optimizer | Sequence[Optimizer], last_epoch: int = -1) -> None:
+        several = list(optimizer) if isinstance(optimizer, list | tuple) else [optimizer]
+        for each in several:
+            check_optimizer(each)
+        self._optimizers: list[Any] = several
+        self._several = len(several) > 1
+        self.optimizer = several[0]
+        self._start_at(last_epoch)
+        shared_of(several).find_bases()
+        self._known = list(self.groups)
         self.base_lrs: list[Any] = self._find_base_lrs(last_epoch)
-        self._replaces = last_epoch >= 0
         self._initial_step()
 
-    def _begin_at(self, position: int) -> None:
-        """Set all that is not the plan to where a new scheduler stands."""
-        self._stop, self._shift, self._fraction = position, 0, 0.0
-        self._ahead: Any = []
-        self._block: Block | None = None
-        self._lane: Even | None = None
-        self._pair: Pair | None = None
-        self._put: Callable[[list[Group], Any], bool] | None = None
-        self._few = True
-        self._groups: list[Group] | None = None
-        self._size = 0
-        self._next = SHORT
-        self._silent = True
-        self._turn = 0
-        self._family: Family | None = None
-        self._board: Board | None = None
+    def _start_at(self, last_epoch: int) -> None:
+        """Set everything but the parameters as in a scheduler that has not moved."""
+        self._position: float = last_epoch
+        self._uncounted: float = 0
+        self._lag: float = 0
+        self._ahead: Lookahead = NOTHING
+        self._size = SHORT
+        self.plan = Plan()
+        self.membership = Membership()
+        if not hasattr(self, "_observer"):
+            self._observer = Observer()
+        self._shared: Shared | None = None
         self._owner: weakref.ref[Driver] | None = None
-        self._watched: Updates | None = None
+        self._updates: Updates | None = None
         self._stepped: Any = None
-        self._seen = -1
+        self._replaces = last_epoch >= 0
 
     def _find_base_lrs(self, last_epoch: int) -> list[Any]:
         """Return the rate that each group was given, and note it in the group as torch does."""
-        for index, group in enumerate(self.optimizer.param_groups):
+        found: list[Any] = []
+        for index, group in enumerate(self.groups):
+            if "lr" not in group:
+                found.append(math.nan)
+                continue
             if last_epoch >= 0 and "initial_lr" not in group:
                 raise KeyError(
                     f"param 'initial_lr' is not specified in param_groups[{index}] when resuming "
                     f"scheduler with last_epoch >= 0 (here {last_epoch}): load the optimizer's "
                     "state first, or write group.setdefault('initial_lr', group['lr'])"
                 )
-            lr = group["lr"]
-            group.setdefault("initial_lr", lr.clone() if isinstance(lr, Tensor) else lr)
-        return [
-            lr.clone() if isinstance(lr, Tensor) else lr
-            for lr in (group["initial_lr"] for group in self.optimizer.param_groups)
-        ]
+            found.append(_copied(group.setdefault("initial_lr", _copied(group["lr"]))))
+        return found
 
-    def _attach(self) -> Board:
-        """Return the optimizer's board, with this driver on it."""
-        board = board_of(self.optimizer)
-        if self._board is not board:
-            self._board = board
+    @property
+    def groups(self) -> list[Group]:
+        """The groups that it drives: those of its optimizer, or of all its optimizers in turn."""
+        if not self._several:
+            return self.optimizer.param_groups
+        return [group for optimizer in self._optimizers for group in optimizer.param_groups]
+
+    def _attach(self) -> Shared:
+        """Return what it shares with other schedulers of the optimizer, as a member of it."""
+        shared = shared_of(self._optimizers)
+        if self._shared is not shared:
+            self._shared = shared
             if self._replaces:
-                # It goes on where another one was: they do not speak at once.
-                board.clear()
+                # It continues the run of another one: their factors do not multiply.
+                shared.clear()
                 self._replaces = False
             if self._owner is None or self._owner() is None:
-                board.join(self)
-        return board
+                shared.join(self)
+        return shared
 
-    def _plan(self) -> list[Track]:
-        """Return what is driven; ``base_lrs`` is known by then."""
+    # ----- the plan -----------------------------------------------------------------------------
+
+    def _resolve(self) -> Plan:
+        """Return the plan for the present parameters, bases and groups."""
         raise NotImplementedError
 
     def _replan(self) -> None:
-        """Ask for the plan again, and forget the values computed by the old one."""
-        tracks = self._plan()
-        groups = self.optimizer.param_groups
-        for track in tracks:
-            track.join(groups, self._bind)
-        self._tracks = tracks
-        self._settle()
+        """Resolve the plan again, and forget the values computed from the old one."""
+        self.plan = self._resolve()
+        self.settle()
+
+    def _recognize_groups(self) -> None:
+        """Follow groups that were added, removed or reordered since the last call.
+
+        Raises:
+            ScheduleError: If an added group cannot be driven. Nothing is changed then.
+        """
+        groups = self.groups
+        old = origins(self._known, groups)
+        if old != list(range(len(self._known))):
+            with restored_on_error(self):
+                self._regroup(old)
+                self._known = list(groups)
+                self._replan()
+        self._known = list(groups)
+
+    def _regroup(self, old: list[int | None]) -> None:
+        """Bring what is kept for each group into a new order.
+
+        Arguments:
+            old: For each group its index in the order before, or None if it was added.
+        """
+        self.base_lrs = [
+            self._base_of_added(group) if origin is None else self.base_lrs[origin]
+            for origin, group in zip(old, self.groups, strict=True)
+        ]
+
+    def _base_of_added(self, group: Group) -> Any:
+        if "lr" not in group:
+            return math.nan
+        return group.setdefault("initial_lr", plain(group["lr"]))
 
     def _last_position(self) -> float:
-        """Return the last position that has a value; drop-ins with an end override it."""
-        return min((track.limit for track in self._tracks), default=math.inf)
+        """Return the last position that has values; drop-ins with an end override it."""
+        return self.plan.limit
 
     def _check_position(self, position: float) -> None:
-        """Refuse a position that has no value."""
-        if not 0 <= position < math.inf:
+        """Raise ScheduleError unless a position has values."""
+        if not 0 <= position < 2**53:
             raise ScheduleError(f"position {position!r} must be a finite number of at least 0")
         if position > self._last_position():
             raise PastEnd(
                 f"position {position!r} is after the run's {self._last_position():g} steps"
             )
 
-    # ----- moving -------------------------------------------------------------------------------
+    # ----- the position -------------------------------------------------------------------------
+
+    @property
+    def last_epoch(self) -> int:
+        """The number of updates made, as torch calls it."""
+        owner = self._owned_by()
+        if owner is not None:
+            return owner._local(self, owner.last_epoch)
+        return math.floor(self._position)
+
+    @last_epoch.setter
+    def last_epoch(self, position: int) -> None:
+        before = self.last_epoch
+        self._place(position)
+        if position == before - 1:
+            self._undo()
+
+    @property
+    def _fraction(self) -> float:
+        """How far the position is past the last whole one."""
+        return self._position - math.floor(self._position)
+
+    @property
+    def _step_count(self) -> int:
+        return self.last_epoch + int(self._uncounted)
+
+    @_step_count.setter
+    def _step_count(self, count: int) -> None:
+        self._uncounted = count - self.last_epoch
+
+    @property
+    def _last_lr(self) -> list[float | Tensor]:
+        # torch's containers read it from their children.
+        return self.get_last_lr()
+
+    def _place(self, position: float) -> None:
+        """Set the position alone; moves by more than one step are not counted as steps."""
+        position = int(position) if position == math.floor(position) else position
+        here, there = math.floor(self._position), math.floor(position)
+        self._ahead = NOTHING
+        self._position, self._uncounted, self._lag = (
+            position,
+            self._uncounted + here - there,
+            self._lag + here - there,
+        )
 
     def _initial_step(self) -> None:
         self._replan()
         self._step_count = 0
         self._move(self.last_epoch + 1)
         self._step_count = 1
-        # The first step is looked at: is there an update before it?
-        self._settle()
+        # The first step must look whether there was an update before it.
+        self.settle()
 
     def step(self, epoch: float | None = None) -> None:
         """Go to the next position and assign its values; call it after ``optimizer.step()``.
 
         Arguments:
-            epoch: In place of the next position, the one to go to: see :meth:`seek`.
+            epoch: A position to go to instead, as torch's schedulers take it.
         """
-        # Nearly every call ends here: nothing but the assignments, from values computed before.
-        # What even lanes do is written out, since calls would cost as much again: few groups are
-        # looked at on the way; of many, the holders of their number are counted.
-        groups, ahead = self.optimizer.param_groups, self._ahead
-        if ahead and epoch is None and groups is self._groups and len(groups) == self._size:
-            watched = self._watched
-            if watched is None or watched.count == self._seen + 1:
-                if watched is not None:
-                    self._seen += 1
-                lane = self._lane
-                if lane is not None:
-                    key, last, value = lane.key, lane.last, ahead.pop()
-                    if self._few:
-                        for group in groups:
-                            if group[key] is not last:
-                                break
-                            group[key] = value
-                        else:
-                            lane.last = value
-                            return
-                        lane.take_back(groups, value)
-                    elif (held := getrefcount(last) == self._size + OWN) or lane.stands(groups):
-                        for group in groups:
-                            group[key] = value
-                        lane.last = value
-                        if held and getrefcount(last) >= OWN:
-                            self._overwrote(lane)
-                        return
-                    ahead.append(value)
-                elif (pair := self._pair) is not None:
-                    one, two, seconds = pair
-                    key, other, last, latest = one.key, two.key, one.last, two.last
-                    value, second = ahead.pop(), seconds.pop()
-                    if self._few:
-                        for group in groups:
-                            if group[key] is not last or group[other] is not latest:
-                                break
-                            group[key] = value
-                            group[other] = second
-                        else:
-                            one.last, two.last = value, second
-                            return
-                        one.take_back(groups, value)
-                        two.take_back(groups, second)
-                    elif (held := getrefcount(last) == getrefcount(latest) == self._size + OWN) or (
-                        one.stands(groups) and two.stands(groups)
-                    ):
-                        for group in groups:
-                            group[key] = value
-                            group[other] = second
-                        one.last, two.last = value, second
-                        if held and getrefcount(last) >= OWN:
-                            self._overwrote(one)
-                        return
-                    seconds.append(second)
-                    ahead.append(value)
-                elif (put := self._put) is not None and put(groups, ahead[-1]):
-                    ahead.pop()
-                    return
-                if watched is not None:
-                    self._seen -= 1
-        self._step_slowly(epoch)
-
-    def _overwrote(self, lane: Even) -> None:
-        """Tell that a group had another number: as many held the old one as held it before."""
-        name, place = lane.slot.name, lane.slot.place
-        # What does not care for the groups' base is assigned again in any case.
-        if any(track.slot.place == place and not track.absolute for track in self._tracks):
-            self._tell(
-                "conflict",
-                f"the {name} of a group was set by hand while a variable still held what stood "
-                "there, which hid it: it has been overwritten. Set it again",
+        ahead, updates, position = self._ahead, self._updates, self._position + 1
+        if (
+            epoch is None
+            and position < ahead.end
+            and (updates is None or updates.count == position + self._lag)
+            and ahead.writer.put(
+                self.groups if self._several else self.optimizer.param_groups,
+                ahead.entries[position - ahead.start],
             )
-
-    def _tell(self, name: str, message: str) -> None:
-        """Tell of a mistake that the guard of a name looks for."""
-        warn(message)
+        ):
+            self._position = position
+        else:
+            self._step_slowly(epoch)
 
     def _step_slowly(self, epoch: float | None) -> None:
         self._check_free()
         if epoch is not None and self._deprecates_epoch:
             warn(EPOCH_DEPRECATION_WARNING)
         if epoch is None and self._step_count == 1:
-            self._warn_of_order()
+            self._check_order()
+        count = self._step_count + 1
         self._update_lr(epoch)
-        self._step_count += 1
+        self._step_count = count
 
     def seek(self, position: float) -> None:
         """Go to a position and assign its values, at once and from anywhere.
@@ -250,7 +285,7 @@ class Driver(Member):
             position: How many updates came before, at least 0; between two, where a real number.
 
         Raises:
-            ScheduleError: If it is negative or not finite.
+            ScheduleError: If it is negative or not finite. Nothing is changed then.
         """
         self._update_lr(position)
 
@@ -259,110 +294,245 @@ class Driver(Member):
         self._check_position(position)
         self._move(position)
 
+    def _move(self, position: float) -> None:
+        """Go to a position and have its values written; the step count stays as it is."""
+        self._check_free()
+        shared = self._attach()
+        changes = shared.notice()
+        self._on_changes(changes)
+        self._recognize_groups()
+        self._observer.on_move(self._position, position)
+        # After a seek another one may follow, and after a change by hand: less is computed ahead.
+        ends_here = self._ahead.end in (position, NOTHING.end)
+        went_on = position == self.last_epoch + 1 and ends_here and self.membership.turn > 0
+        before = self._position, self._uncounted, self._lag, copy(self.membership)
+        shared.moved(self)
+        self._size = LONG if went_on and not changes else SHORT
+        self._place(position)
+        self.membership.silent = False
+        try:
+            shared.write()
+        except Exception:
+            self._position, self._uncounted, self._lag, self.membership = before
+            self._ahead = NOTHING
+            raise
+
+    def write_alone(self) -> bool:
+        """Write its values and compute those of the next steps.
+
+        Returns:
+            Whether that could be done: between two steps, and where there are other groups now, it
+            is left to the shared object.
+        """
+        groups = self.groups
+        if self._fraction or origins(self._known, groups) != list(range(len(self._known))):
+            return False
+        shared, position = self._attach(), math.floor(self._position)
+        ahead = compute(
+            self.plan,
+            position,
+            self._observer.block_end(position, self._last_position()),
+            groups,
+            shared.writer,
+            self._size,
+            self._observer.level_of if self._asks_step_by_step() else None,
+            lambda blocks: self._observer.on_levels(position, self.plan, blocks),
+        )
+        ahead.write_first(groups)
+        self._ahead = ahead
+        return True
+
+    def _asks_step_by_step(self) -> bool:
+        """Return whether user-defined functions may be called by a fast step."""
+        return True
+
+    def settle(self) -> None:
+        """Drop the values that were computed ahead: the next step computes them again."""
+        self._ahead = NOTHING
+
+    def _resume(self, position: float, step_count: int) -> None:
+        """Restore a saved position and write its values.
+
+        At -1, as a child whose turn has not come, nothing is written.
+        """
+        if (owner := self._owned_by()) is not None:
+            owner._on_child_change()
+            return
+        # The current values are of another time: they are not changes by hand.
+        self._attach().forget()
+        self.settle()
+        if position < 0:
+            self._place(-1)
+            self.membership.silent = True
+        else:
+            self._move(position)
+        self._step_count = step_count
+
     def _undo(self) -> None:
         """Be silent until the next move: a container of torch's undoes the first step."""
         owner = self._owned_by()
         if owner is not None:
             owner._undo()
             return
-        self._silent = True
+        self.membership.silent = True
         self._attach().undone(self)
 
-    def _resume(self, position: float, step_count: int) -> None:
-        """Take up a saved position. At -1, a child whose turn has not come, nothing is assigned."""
-        if (owner := self._owned_by()) is not None:
-            owner._changed()
-            return
-        # What stands in the groups is of another time: it is no change by hand.
-        self._attach().forget()
-        self._settle()
-        if position < 0:
-            self._stop, self._fraction, self._silent = -1, 0.0, True
-        else:
-            self._move(position)
-        self._step_count = step_count
+    def _on_changes(self, changes: Sequence[Change]) -> None:
+        """Called with the values that user code changed since the last write."""
+        self._observer.on_changes(changes)
 
-    def _move(self, position: float) -> None:
-        """Go to a position, with the step count as it is, and have the values written."""
-        self._check_free()
-        board = self._attach()
-        if changes := board.notice():
-            # More may follow: not much is computed ahead.
-            self._block = None
-        self._noticed(changes)
-        self._join()
-        before = self._stop, self._ahead, self._shift, self._fraction, self._silent
-        self._place(position)
-        board.moved(self)
-        try:
-            board.write()
-        except Exception:
-            self._stop, self._ahead, self._shift, self._fraction, self._silent = before
-            raise
+    def _check_order(self) -> None:
+        """Warn of a scheduler that moves before the optimizer did."""
 
-    def _place(self, position: float) -> None:
-        """Set the position, without writing."""
-        whole = math.floor(position)
-        went_on = self._block is not None and not self._ahead and position == self.last_epoch + 1
-        self._next = LONG if went_on else SHORT
-        self._shift += self.last_epoch - whole
-        self._stop, self._ahead, self._fraction = whole, [], position - whole
-        self._silent = False
+    # ----- containers ---------------------------------------------------------------------------
 
-    def _fill(self, board: Board) -> bool:
-        """Write its values and compute those of the next steps; return whether that can be done.
+    def _owned_by(self) -> Any:
+        """Return the container that it is a part of, which drives in its place; or None."""
+        return None if self._owner is None else self._owner()
 
-        The board asks for it where nobody else has anything to say.
+    def _check_free(self) -> None:
+        """Raise ScheduleError if a container moves it."""
+        owner = self._owned_by()
+        if owner is not None:
+            raise ScheduleError(
+                f"this {type(self).__name__} is a part of a {type(owner).__name__}: step that one"
+            )
+
+    # ----- other schedulers of the optimizer ----------------------------------------------------
+
+    @property
+    def is_absolute(self) -> bool:
+        """Whether its values are independent of the groups' bases."""
+        return self.plan.is_absolute
+
+    def contributions(self) -> list[tuple[Slot, Group, Contribution]]:
+        """Return its share in each number at its position."""
+        groups = self.groups
+        present = dict(zip(origins(self._known, groups), groups, strict=True))
+        return [
+            (slot, present[index], contribution)
+            for slot, index, contribution in self.plan.contributions(self._position)
+            if index in present
+        ]
+
+    def _index(self, group: Group) -> int | None:
+        """Return the index of a group, or None if it is not driven here."""
+        for index, known in enumerate(self._known):
+            if known is group or known["params"] is group["params"]:
+                return index
+        return None
+
+    def base_for(self, slot: Slot, group: Group, value: float) -> float | None:
+        """Return the base from which its schedule would have come to a value, or None."""
+        index = self._index(group)
+        driven = None if index is None else self.plan.of_slot(slot, index)
+        if driven is None or index is None:
+            return None
+        return driven.base_for(index, value, driven.levels.at(self._position))
+
+    def rebase(self, slot: Slot, group: Group, base: float) -> None:
+        """Use a new base for a number of a group."""
+        index = self._index(group)
+        if index is not None:
+            self._set_base(slot, index, base)
+            self._replan()
+
+    def _set_base(self, slot: Slot, index: int, base: float) -> None:
+        if slot.place == LR.place:
+            self.base_lrs[index] = base
+
+    def read_bases(self) -> None:
+        """Use the bases that a loaded optimizer brought, and write those that it lacks."""
+        groups = self.groups
+        for group, origin in zip(groups, origins(self._known, groups), strict=True):
+            if origin is not None:
+                self._known[origin] = group
+                if "lr" in group:
+                    base = group.setdefault("initial_lr", self.base_lrs[origin])
+                    self._set_base(LR, origin, plain(base))
+        self._replan()
+
+    # ----- what people read ---------------------------------------------------------------------
+
+    def get_lr(self) -> list[float | Tensor]:
+        """Return the rate of each group at the present position."""
+        return self.get_last_lr()
+
+    def get_last_lr(self) -> list[float | Tensor]:
+        """Return the current rate of each group."""
+        return [_copied(group.get("lr", math.nan)) for group in self.groups]
+
+    def logged(self) -> dict[str, float]:
+        """Return the driven numbers, by name, for a logger.
+
+        The names are those of the driven numbers, such as ``"lr"`` and ``"momentum"``; with several
+        groups, ``"lr/0"`` or, where a group has a ``"name"``, ``"lr/head"``.
+
+        Example:
+            >>> import lehr, torch
+            >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.1, momentum=0.9)
+            >>> from lehr.torch import Scheduler
+            >>> Scheduler(optimizer, lehr.linear(10), momentum=lehr.constant(0.5)).logged()
+            {'lr': 0.1, 'momentum': 0.5}
         """
-        if self._fraction:
-            return False
-        position = self.last_epoch
-        groups = self.optimizer.param_groups
-        end, size = self._block_end(position), self._next
-        asks = self._level_of if self._may_ask() else None
-        block = fill(self._tracks, position, end, groups, board, size, asks, self._look)
-        self._ahead = block.entries
-        self._stop = position + len(block.entries)
-        self._groups, self._size, self._few = groups, len(groups), len(groups) <= FEW
-        self._block, self._put = block, block.put
-        self._lane, self._pair = block.lane, block.pair
-        return True
+        groups = self.groups
+        found: dict[str, float] = {}
+        for driven in self.plan.driven:
+            for index in driven.groups:
+                name = groups[index].get("name", index)
+                label = driven.slot.name if len(groups) == 1 else f"{driven.slot.name}/{name}"
+                found[label] = plain(driven.slot.read(groups[index]))
+        return found
 
-    def _block_end(self, position: int) -> float:
-        """Return the last step to compute ahead from a position."""
-        return self._last_position()
+    # ----- copies -------------------------------------------------------------------------------
 
-    def _may_ask(self) -> bool:
-        """Return whether users' functions may be asked in each step; else each step is slow."""
-        return True
+    def _attributes(self) -> dict[str, Any]:
+        slots = [name for kind in type(self).__mro__ for name in vars(kind).get("__slots__", ())]
+        return {
+            **vars(self),
+            **{name: getattr(self, name) for name in slots if hasattr(self, name)},
+        }
 
-    def _level_of(self, track: Track) -> Callable[[int], float]:
-        """Return what gives a track's level at a position, where it is asked in each step."""
-        return track.level
+    def snapshot(self) -> dict[str, Any]:
+        """Return all attributes, with copies of those that change in place, for :meth:`restore`."""
+        return {
+            **self._attributes(),
+            **{name: _kept(value) for name, value in vars(self).items()},
+            "_known": list(self._known),
+            "_ahead": NOTHING,
+            "_observer": copy(self._observer),
+            "membership": copy(self.membership),
+            "": shared_of(self._optimizers).snapshot(),
+        }
 
-    def _look(self, levels: Levels) -> None:
-        """Be shown the levels of each track from the position on, before they are used."""
-
-    def _noticed(self, changes: list[Change]) -> None:
-        """Be told what somebody else has changed since the last write."""
-
-    def _join(self) -> None:
-        """Take in the groups that were added since."""
-        groups = self.optimizer.param_groups
-        for group in groups[len(self.base_lrs) :]:
-            self.base_lrs.append(group.setdefault("initial_lr", plain(group["lr"])))
-        for track in self._tracks:
-            track.join(groups, self._bind)
-
-    def _warn_of_order(self) -> None:
-        """Tell of a scheduler that moves before the optimizer did."""
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Put all attributes back."""
+        attributes = dict(snapshot)
+        shared = attributes.pop("")
+        vars(self).clear()
+        for name, value in attributes.items():
+            setattr(self, name, value)
+        shared_of(self._optimizers).restore(shared)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: all but the values, which are computed again."""
-        dropped: dict[str, Any] = dict.fromkeys((*_COMPUTED, *_LINKED))
-        settled = {"_ahead": [], "_stop": self.last_epoch}
-        return {**self._snapshot(), **dropped, **settled}
+        return {**self._attributes(), **dict.fromkeys(_LINKED), "_ahead": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._restore(state)
+        vars(self).clear()
+        for name, value in {**state, "_ahead": NOTHING}.items():
+            setattr(self, name, value)
         self._attach()
+
+
+def _copied(value: Any) -> Any:
+    return value.clone() if isinstance(value, Tensor) else value
+
+
+def _kept(value: Any) -> Any:
+    """Return a value with copies of the lists and dicts in it."""
+    if type(value) is list:
+        return [_kept(item) for item in value]
+    if type(value) is dict:
+        return {key: _kept(item) for key, item in value.items()}
+    return value

@@ -1,17 +1,18 @@
 # pyright: basic
-"""What a schedule's numbers mean to the groups of an optimizer, and which group gets which."""
+"""Parameter groups: which one is which, which gets which schedule, and how it is to be read."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
+from lehr.schedule.tree import from_dict
 from lehr.torch.binding import Group
 
-__all__ = ["REST", "Chooser", "Given", "Meaning", "absolute", "factor"]
+__all__ = ["REST", "Chooser", "Given", "Interpreted", "absolute", "factor", "origins"]
 
 REST: Final = "*"
 """The key of a mapping that stands for all groups that no other key names."""
@@ -19,9 +20,37 @@ REST: Final = "*"
 Floors = float | tuple[float, ...] | None
 
 
+def origins(known: Sequence[Group], groups: Sequence[Group]) -> list[int | None]:
+    """Return for each group its index among those that were known; None for a new one.
+
+    A group is the same if it is the same dict. Loading an optimizer makes new dicts that keep their
+    lists of parameters, so these identify a group as well, then its first parameter. If no group is
+    recognized and their number is the same, they are taken to be in the same order.
+    """
+    if len(known) == len(groups) and all(a is b for a, b in zip(known, groups, strict=True)):
+        return list(range(len(groups)))
+    by_dict = {id(group): index for index, group in enumerate(known)}
+    by_list = {id(group.get("params")): index for index, group in enumerate(known)}
+    by_first = {_first_parameter(group): index for index, group in enumerate(known)}
+    found: list[int | None] = [
+        by_dict.get(id(group), by_list.get(id(group.get("params")), by_first.get(first)))
+        for group in groups
+        for first in (_first_parameter(group),)
+    ]
+    if len(known) == len(groups) and not any(index is not None for index in found):
+        return list(range(len(groups)))
+    return found
+
+
+def _first_parameter(group: Group) -> int:
+    """Return the identity of a group's first parameter, or of the group."""
+    parameters = group.get("params")
+    return id(parameters[0]) if isinstance(parameters, list) and parameters else id(group)
+
+
 @dataclass(frozen=True, slots=True)
-class Meaning:
-    """A schedule together with what its numbers mean: made by :func:`absolute`, :func:`factor`.
+class Interpreted:
+    """A schedule and how its numbers are read: made by :func:`absolute` and :func:`factor`.
 
     Attributes:
         schedule: The curve.
@@ -48,48 +77,59 @@ class Meaning:
             )
         return self.floor[index]
 
-    def saved(self, is_factor: bool) -> Any:
-        """Return it in plain types: the schedule's text, where it means what its kind does.
+    def for_group(self, index: int) -> Interpreted:
+        """Return it with the floor of one group in place of a list of floors."""
+        return replace(self, floor=self.floor_of(index) or None)
+
+    def to_dict(self, is_factor: bool) -> Any:
+        """Return it in plain types.
+
+        It is the schedule's dict form; within a dict that says how it is read where that is not the
+        default for its number. A function without a name has no dict form: there it is a text,
+        which can be compared but not read back.
 
         Arguments:
-            is_factor: Whether schedules of its kind are factors, unless told otherwise.
+            is_factor: Whether schedules of this number are factors by default.
         """
+        try:
+            written: Any = self.schedule.to_dict()
+        except ScheduleError:
+            written = repr(self.schedule)
         if self.is_factor == is_factor and self.floor is None:
-            return repr(self.schedule)
-        floor = list(self.floor) if isinstance(self.floor, tuple) else self.floor
+            return written
         kind = "factor" if self.is_factor else "absolute"
-        return {"schedule": repr(self.schedule), "as": kind, "floor": floor}
+        return {"schedule": written, "as": kind, "floor": self.floor}
 
     @classmethod
-    def load(cls, saved: Any, is_factor: bool) -> Meaning:
-        """Return the meaning that :meth:`saved` gave.
+    def from_dict(cls, saved: Any, is_factor: bool) -> Interpreted:
+        """Return what :meth:`to_dict` wrote.
 
         Raises:
-            ScheduleError: If its text is none of a schedule.
+            ScheduleError: If it is not the dict form of a schedule.
         """
-        from lehr.notation import parse
-
+        floor = None
+        if isinstance(saved, dict) and "schedule" in saved:
+            is_factor, floor = saved["as"] == "factor", saved["floor"]
+            saved = saved["schedule"]
         if isinstance(saved, str):
-            return cls(parse(saved), is_factor)
-        floor = saved["floor"]
-        return cls(
-            parse(saved["schedule"]),
-            saved["as"] == "factor",
-            tuple(floor) if isinstance(floor, list) else floor,
-        )
+            raise ScheduleError(
+                f"the saved schedule {saved} calls a function without a name, and cannot be read "
+                "back; write lehr.register('mine')(function) before it is saved"
+            )
+        return cls(from_dict(saved), is_factor, floor)
 
 
 Given = (
     Schedule
-    | Meaning
-    | Sequence[Schedule | Meaning | None]
-    | Mapping[int | str, Schedule | Meaning | None]
-    | Callable[[Group], Schedule | Meaning | None]
+    | Interpreted
+    | Sequence[Schedule | Interpreted | None]
+    | Mapping[int | str, Schedule | Interpreted | None]
+    | Callable[[Group], Schedule | Interpreted | None]
 )
 
 
-def absolute(schedule: Schedule) -> Meaning:
-    """Say that a schedule's values are to be used as they are.
+def absolute(schedule: Schedule) -> Interpreted:
+    """Use a schedule's values as they are, independent of what the groups were given.
 
     Example:
         >>> import lehr, torch
@@ -100,11 +140,11 @@ def absolute(schedule: Schedule) -> Meaning:
         >>> scheduler.get_last_lr()
         [0.001]
     """
-    return Meaning(schedule, is_factor=False)
+    return Interpreted(schedule, is_factor=False)
 
 
-def factor(schedule: Schedule, *, floor: float | Sequence[float] | None = None) -> Meaning:
-    """Say that a schedule's values are factors of what each group was given.
+def factor(schedule: Schedule, *, floor: float | Sequence[float] | None = None) -> Interpreted:
+    """Use a schedule's values as factors of what each group was given.
 
     Formula: ``floor + (base - floor) * schedule(t)``, where ``base`` is what the group was given.
 
@@ -113,7 +153,7 @@ def factor(schedule: Schedule, *, floor: float | Sequence[float] | None = None) 
         floor: A rate of at least 0, for all groups or a list with one for each; 0 without it.
 
     Raises:
-        ScheduleError: If a floor is negative or no number.
+        ScheduleError: If a floor is negative or not a number.
 
     Example:
         >>> import lehr, torch
@@ -125,11 +165,11 @@ def factor(schedule: Schedule, *, floor: float | Sequence[float] | None = None) 
         [0.02]
     """
     if floor is None:
-        return Meaning(schedule, is_factor=True)
+        return Interpreted(schedule, is_factor=True)
     if isinstance(floor, Sequence):
         floors = tuple(number(f"floor[{i}]", value, at_least=0) for i, value in enumerate(floor))
-        return Meaning(schedule, is_factor=True, floor=floors)
-    return Meaning(schedule, is_factor=True, floor=number("floor", floor, at_least=0))
+        return Interpreted(schedule, is_factor=True, floor=floors)
+    return Interpreted(schedule, is_factor=True, floor=number("floor", floor, at_least=0))
 
 
 class Chooser:
@@ -138,54 +178,50 @@ class Chooser:
     Arguments:
         name: What is driven, for messages.
         given: A schedule for all groups; a list with one for each; a mapping from indices and
-            names of groups, and ``"*"`` for the rest; or a function of the group. None stands for
-            a group that is left alone.
+            names of groups, and ``"*"`` for the rest; or a function of the group. None leaves a
+            group alone.
         is_factor: Whether bare schedules are factors.
 
     Raises:
-        ScheduleError: If it is nothing of these.
+        ScheduleError: If ``given`` is none of these.
     """
 
     def __init__(self, name: str, given: Given, is_factor: bool) -> None:
         self._name, self._is_factor = name, is_factor
         self._given = given
-        if isinstance(given, Schedule | Meaning):
-            self._meaning(given)
+        if isinstance(given, Schedule | Interpreted):
+            self._interpret(given)
         elif isinstance(given, Mapping):
             for value in given.values():
-                self._meaning(value)
+                self._interpret(value)
         elif isinstance(given, Sequence) and not isinstance(given, str):
             for value in given:
-                self._meaning(value)
+                self._interpret(value)
         elif not callable(given):
             raise ScheduleError(f"{name}={given!r} is not a schedule; write constant({given!r})")
 
-    def of(self, index: int, group: Group) -> Meaning | None:
-        """Return what a group gets, or None where it is left alone.
+    def of(self, index: int, group: Group) -> Interpreted | None:
+        """Return a group's schedule, or None if it is left alone.
 
         Raises:
-            ScheduleError: If a list or a mapping says nothing of the group.
+            ScheduleError: If a list or a mapping has no entry for the group.
         """
         given = self._given
-        if isinstance(given, Schedule | Meaning):
-            return self._meaning(given)
+        if isinstance(given, Schedule | Interpreted):
+            return self._interpret(given)
         if isinstance(given, Mapping):
-            return self._meaning(self._named(given, index, group))
+            return self._interpret(self._named(given, index, group))
         if isinstance(given, Sequence):
             if index >= len(given):
                 raise ScheduleError(
                     f"{self._name} is a list of {len(given)} schedules, which has none for group "
                     f"{index}; write one for each group, or a mapping with '*' for the rest"
                 )
-            return self._meaning(given[index])
-        return self._meaning(given(group))
+            return self._interpret(given[index])
+        return self._interpret(given(group))
 
     def check_used(self, groups: Sequence[Group]) -> None:
-        """Refuse a list or mapping that speaks of groups that there are not.
-
-        Raises:
-            ScheduleError: If it does.
-        """
+        """Raise ScheduleError if a list or mapping names groups that do not exist."""
         given = self._given
         if isinstance(given, Mapping):
             known = {REST, *range(len(groups)), *(g["name"] for g in groups if "name" in g)}
@@ -206,14 +242,14 @@ class Chooser:
             if key is not None and key in given:
                 return given[key]
         raise ScheduleError(
-            f"{self._name} says nothing of group {index}"
+            f"{self._name} has no entry for group {index}"
             + (f" ({group['name']!r})" if "name" in group else "")
             + "; add '*': a schedule for the rest, or '*': None to leave the rest alone"
         )
 
-    def _meaning(self, value: Any) -> Meaning | None:
-        if value is None or isinstance(value, Meaning):
+    def _interpret(self, value: Any) -> Interpreted | None:
+        if value is None or isinstance(value, Interpreted):
             return value
         if isinstance(value, Schedule):
-            return Meaning(value, self._is_factor)
+            return Interpreted(value, self._is_factor)
         raise ScheduleError(f"{self._name}={value!r} is not a schedule; write constant({value!r})")

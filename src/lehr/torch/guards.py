@@ -1,15 +1,27 @@
 # pyright: basic
-"""Guards: the mistakes that tutorials warn of, noticed while training."""
+"""Guards: the mistakes that tutorials warn of, noticed while training.
+
+A driver calls its observer as it moves; :class:`Guards` is the scheduler's.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
-from lehr.errors import GuardError, ScheduleError
-from lehr.torch.binding import warn
+import numpy as np
+import torch
+from numpy.typing import NDArray
 
-__all__ = ["GUARDS", "Guards", "Mode"]
+from lehr.check import JUMP, jump, lengths
+from lehr.errors import GuardError, ScheduleError
+from lehr.schedule.base import Schedule
+from lehr.torch.binding import LR, Group, warn
+from lehr.torch.plan import Driven, Plan
+from lehr.torch.shared import Change, Updates
+
+__all__ = ["GUARDS", "Guards", "Mode", "Observer"]
 
 Mode = Literal["error", "warn", "off"]
 
@@ -26,46 +38,261 @@ GUARDS: Final = {
 """What each guard looks for."""
 
 _QUIET: Final = ("skipped",)
-"""Guards that are off unless asked for: what they tell is ordinary, and taken care of."""
+"""Guards that are off unless asked for: what they report is ordinary, and taken care of."""
+
+# After so many changes of the rate in a row, they are not made by hand.
+_FIGHT: Final = 3
 
 
-class Guards:
-    """What is to be done about each kind of mistake; each is told once.
+class Observer:
+    """Sees what a driver does; this one does nothing."""
+
+    def on_move(self, here: float, position: float) -> None:
+        """Called before a driver moves from one position to another, unless by a fast step."""
+
+    def on_changes(self, changes: Sequence[Change]) -> None:
+        """Called with the values that user code changed since the last write."""
+
+    def on_levels(self, position: int, plan: Plan, blocks: Sequence[NDArray[Any]]) -> None:
+        """Called with each driven number's levels from a position on, before they are used."""
+
+    def block_end(self, position: int, last: float) -> float:
+        """Return the last step to compute ahead from a position."""
+        return last
+
+    def level_of(self, driven: Driven) -> Callable[[int], float]:
+        """Return a function from the position to a level, for levels that are not known ahead."""
+        return driven.levels.at
+
+
+class Guards(Observer):
+    """Looks for each kind of mistake, and reports it once.
 
     Arguments:
         given: ``"warn"``, ``"error"`` or ``"off"`` for all, or a mapping from names of guards (and
             ``"*"`` for the rest).
+        scaler: The gradient scaler, or None.
 
     Raises:
         ScheduleError: If a name or a mode is unknown.
     """
 
-    def __init__(self, given: Mode | Mapping[str, Mode] = "warn") -> None:
+    def __init__(self, given: Mode | Mapping[str, Mode] = "warn", scaler: Any = None) -> None:
         named: dict[str, Any] = dict(given) if isinstance(given, Mapping) else {"*": given}
         default = named.pop("*", "warn")
         for name in named:
             if name not in GUARDS:
-                raise ScheduleError(f"guards: {name!r} is none; there are {', '.join(GUARDS)}")
+                raise ScheduleError(
+                    f"guards: {name!r} is not a guard; there are {', '.join(GUARDS)}"
+                )
         for mode in (default, *named.values()):
             if mode not in ("error", "warn", "off"):
                 raise ScheduleError(f"guards: {mode!r} must be 'error', 'warn' or 'off'")
         self._modes: dict[str, Any] = {
             name: named.get(name, "off" if name in _QUIET else default) for name in GUARDS
         }
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
+        self._scaler = scaler
+        self.run = math.inf
+        """The steps of the run that the rate was given."""
+        self.highest = 0.0
+        """The highest level of the rate before the levels that are known ahead."""
+        self._climb, self._climb_start = np.empty(0), 0
+        self._edge: tuple[int, list[float]] = (-1, [])
+        self._fights = 0
+        self._many = 0
 
     def watches(self, name: str) -> bool:
-        """Return whether a guard still has something to tell."""
-        return self._modes[name] != "off" and name not in self._told
+        """Return whether a guard still has something to report."""
+        return self._modes[name] != "off" and name not in self._reported
 
-    def tell(self, name: str, message: str) -> None:
-        """Tell of a mistake, once.
+    def report(self, name: str, message: str) -> None:
+        """Report a mistake, once.
 
         Raises:
-            GuardError: If its guard was told to refuse it.
+            GuardError: If the guard's mode is ``"error"``.
         """
         if self._modes[name] == "error":
             raise GuardError(f"{message} (guard {name!r})")
         if self.watches(name):
-            self._told.add(name)
+            self._reported.add(name)
             warn(f"{message} (guard {name!r}; guards={{{name!r}: 'off'}} silences it)")
+
+    # ----- before the run -----------------------------------------------------------------------
+
+    def check_lengths(self, schedules: Iterable[Schedule]) -> None:
+        """Report warmups that are longer than their runs."""
+        for schedule in schedules:
+            for finding in lengths(schedule):
+                if finding.name == "warmup":
+                    self.report("warmup", finding.message)
+
+    def check_beside(self, mine: Any, others: Iterable[Any]) -> None:
+        """Report schedulers that drive the same numbers as ``mine``, and should not."""
+        places = {slot.place for slot in mine.plan.slots}
+        for other in others:
+            if other is mine or other.membership.silent:
+                continue
+            if not places & {slot.place for slot in other.plan.slots}:
+                continue
+            if repr(other).partition(", at ")[0] == repr(mine).partition(", at ")[0]:
+                self.report(
+                    "conflict",
+                    f"another scheduler like this one, {other!r}, drives the same optimizer, and "
+                    "their factors multiply: delete it first (a list or a notebook's cell may "
+                    "keep it)",
+                )
+            elif mine.is_absolute and other.is_absolute:
+                self.report(
+                    "conflict",
+                    f"{other!r} drives the same number, and neither is a factor: the one that "
+                    "moved last wins, the other has no effect",
+                )
+
+    # ----- updates ------------------------------------------------------------------------------
+
+    def is_held(self, updates: Updates, made: int, first: bool, groups: Sequence[Group]) -> bool:
+        """Return whether the schedule must not move, since the last update was skipped.
+
+        Arguments:
+            updates: The optimizer's.
+            made: How many updates were made since the last step.
+            first: Whether this is the first step.
+            groups: The groups, whose gradients tell of a skipped update.
+        """
+        if made > 1 and not first:
+            self._many += 1
+            if self._many == 2 and made <= self.run < math.inf:
+                self.report(
+                    "per_epoch",
+                    f"{made} updates were made between two steps of the scheduler, whose run of "
+                    f"{self.run:g} steps seems to count updates: call scheduler.step() after each "
+                    "`optimizer.step()`",
+                )
+        elif made == 1:
+            self._many = 0
+        elif made == 0:
+            captured = self._is_captured(updates, groups)
+            if updates.skipped or (not captured and self._was_skipped(groups)):
+                self.report(
+                    "skipped", "the gradient scaler skipped an update: the schedule does not move"
+                )
+                return True
+            if updates.count and not first and not captured:
+                self.report(
+                    "repeated",
+                    "scheduler.step() was called again without an update in between: with gradient "
+                    "accumulation or several processes, call it once after each "
+                    "`optimizer.step()`. (Where a gradient scaler skips updates, write "
+                    "Scheduler(..., scaler=scaler))",
+                )
+        return False
+
+    def _was_skipped(self, groups: Sequence[Group]) -> bool:
+        """Return whether a gradient scaler kept the optimizer from its update."""
+        if self._scaler is not None:
+            return bool(self._scaler.is_enabled())
+        gradients = [
+            p.grad
+            for group in groups
+            for p in group["params"]
+            if p.grad is not None and not p.grad.is_sparse
+        ]
+        return any(not bool(torch.isfinite(gradient).all()) for gradient in gradients)
+
+    def _is_captured(self, updates: Updates, groups: Sequence[Group]) -> bool:
+        """Return whether a CUDA graph is replayed, whose updates are not counted."""
+        # It may have been captured before updates were counted.
+        likely = any(group.get("capturable") for group in groups)
+        return updates.captured or (likely and self._scaler is None)
+
+    def check_order(self, updates: Updates | None, optimizer: Any) -> None:
+        """Report a first step before the optimizer's."""
+        if updates is None or updates.count or getattr(optimizer, "_opt_called", False):
+            return
+        self.report(
+            "order",
+            "Detected call of `lr_scheduler.step()` before `optimizer.step()`: the schedule's "
+            "first value is never used. Call `optimizer.step()` first, then `lr_scheduler.step()`",
+        )
+
+    # ----- moves --------------------------------------------------------------------------------
+
+    def on_move(self, here: float, position: float) -> None:
+        if position > self.run and self.watches("past_end"):
+            self.report(
+                "past_end",
+                f"the run ends after {self.run:g} steps, and this is update {position + 1:g}: the "
+                "schedule stays at its end level; write over=... for a longer run, or extend(...)",
+            )
+        self.highest, self._climb = self.reached(here), np.empty(0)
+
+    def block_end(self, position: int, last: float) -> float:
+        # The step past the end must be a slow one, which reports it.
+        return min(last, self.run) if position <= self.run else last
+
+    def on_changes(self, changes: Sequence[Change]) -> None:
+        rates = [change for change in changes if change[0].place == LR.place]
+        self._fights = self._fights + 1 if rates else 0
+        if self._fights == _FIGHT:
+            slot, _, value = rates[0]
+            self.report(
+                "conflict",
+                f"somebody else sets the {slot.name} between steps (to {value:g}): is there "
+                "another scheduler on this optimizer?",
+            )
+
+    # ----- jumps --------------------------------------------------------------------------------
+
+    def reached(self, position: float) -> float:
+        """Return the highest level of the rate up to a position."""
+        climb = self._climb[: max(math.floor(position) - self._climb_start + 1, 0)]
+        return max(self.highest, float(climb[-1])) if len(climb) else self.highest
+
+    def on_levels(self, position: int, plan: Plan, blocks: Sequence[NDArray[Any]]) -> None:
+        rates = [
+            block
+            for driven, block in zip(plan.driven, blocks, strict=True)
+            if driven.slot.name == "lr"
+        ]
+        for levels in rates if self.watches("jump") else ():
+            self._look_for_jumps(position, levels)
+        if rates:
+            highest = np.max(rates, axis=0)
+            self._climb, self._climb_start = np.maximum.accumulate(highest), position
+            self._edge = position + len(highest), [float(levels[-1]) for levels in rates]
+
+    def _look_for_jumps(self, position: int, levels: NDArray[np.float64]) -> None:
+        """Look at levels ahead, together with the one before them."""
+        end, lasts = self._edge
+        before = max(lasts) if end == position else None
+        earlier = np.concatenate([levels[:1] if before is None else [before], levels[:-1]])
+        if not ((earlier > 0) & (levels > JUMP * earlier)).any():
+            return
+        found = jump(levels.tolist(), before, self.highest)
+        if found is not None:
+            index, low, high = found
+            self._report_jump(position + index, low, high)
+
+    def level_of(self, driven: Driven) -> Callable[[int], float]:
+        level_at = driven.levels.at
+        if driven.slot.name != "lr" or not self.watches("jump"):
+            return level_at
+        before = max(self._edge[1])
+
+        def level(position: int) -> float:
+            nonlocal before
+            found = level_at(position)
+            if jump([found], before, self.highest) is not None:
+                self._report_jump(position, before, found)
+            before, self.highest = found, max(self.highest, before, found)
+            self._edge = position + 1, [found]
+            return found
+
+        return level
+
+    def _report_jump(self, step: int, low: float, high: float) -> None:
+        self.report(
+            "jump",
+            f"the rate rises from {low:.4g} to {high:.4g} of its base at once, at step {step}",
+        )

@@ -1,210 +1,207 @@
 # pyright: basic
-"""Blocks: the values of many steps, computed at once and laid out as the lanes write them."""
+"""Lookahead: the values of the next steps, computed at once and laid out as writers take them."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from lehr.errors import ScheduleError
-from lehr.torch.binding import Group, Place, Track
-from lehr.torch.writers import Each, Even, Fill, Lane, Lines, Pair
+from lehr.torch.binding import Group, Place, Slot
+from lehr.torch.plan import Driven, Plan
+from lehr.torch.writers import (
+    FloatPair,
+    Mixed,
+    PerGroupFloat,
+    Several,
+    SharedFloat,
+    Step,
+    TensorFill,
+    Writer,
+)
 
-if TYPE_CHECKING:
-    from lehr.torch.shared import Board
-
-__all__ = ["LONG", "SHORT", "Block", "Levels", "fill"]
+__all__ = ["LONG", "NOTHING", "SHORT", "Lookahead", "compute"]
 
 # Steps computed at once: few enough to stay in the cache, enough that their cost vanishes; fewer
-# where each group has values of its own, and after a position was sought, which may be left again.
+# where each group has values of its own, and after a seek, which may be followed by another.
 LONG: Final = 8192
 SHORT: Final = 32
-Levels = list[NDArray[np.float64]]
-"""The levels of each track, from a position on."""
-Ask = Callable[[int], float]
-"""Gives the level at a position."""
 
 _NUMBERS: Final = 65_536
 _FEWEST: Final = 16
 
+Blocks = list[NDArray[np.float64]]
+"""The levels of each driven number, from a position on."""
+LevelAt = Callable[[int], float]
+"""Gives the level at a position."""
+WriterOf = Callable[[Slot, type[Writer]], Writer]
+"""Gives the writer of a slot, which is of a kind."""
 
-@dataclass(slots=True)
-class Block:
-    """The steps that follow a position.
+
+@dataclass(frozen=True, slots=True)
+class Lookahead:
+    """The entries of some steps, and what writes them.
 
     Attributes:
-        put: Writes an entry, unless somebody else has changed what was written last; None where
-            it is a pair that writes.
-        entries: What it writes, the last step first, so that the next one is popped from the end;
-            or what is asked for as it is taken.
-        lane: What writes, where it is one even lane.
-        pair: What writes, where it is two of them.
+        start: The position of the first entry.
+        end: The position after the last one.
+        entries: What the writer writes, a step each.
+        writer: Writes an entry into all groups.
     """
 
-    put: Callable[[Sequence[Group], Any], bool] | None
-    entries: list[Any] | Asked
-    lane: Even | None = None
-    pair: Pair | None = None
+    start: int
+    end: float
+    entries: Sequence[Any]
+    writer: Step
+
+    def write_first(self, groups: Sequence[Group]) -> None:
+        """Write the first entry, whatever the current values are."""
+        self.writer.write(groups, self.entries[0])
 
 
-def fill(
-    tracks: Sequence[Track],
+NOTHING: Final = Lookahead(0, -math.inf, (), Several(()))
+"""No values are known: the next step computes them."""
+
+
+def compute(
+    plan: Plan,
     position: int,
     last: float,
     groups: Sequence[Group],
-    board: Board,
+    writer_of: WriterOf,
     size: int = LONG,
-    asks: Callable[[Track], Ask] | None = None,
-    look: Callable[[Levels], object] = lambda _: None,
-) -> Block:
-    """Compute the values from a position on, write the first of them, and return the rest.
+    level_of: Callable[[Driven], LevelAt] | None = None,
+    inspect: Callable[[Blocks], object] = lambda _: None,
+) -> Lookahead:
+    """Compute the values from a position on.
 
     Arguments:
-        tracks: What is driven.
+        plan: What is driven.
         position: The first step.
         last: The last step that has a value.
-        groups: The optimizer's.
-        board: Its board, which keeps the lanes.
+        groups: The driver's groups.
+        writer_of: Gives the writers.
         size: How many steps, at most.
-        asks: Where schedules that call a function of the user's are asked step by step, rather
-            than for one step only: what gives a track's level at a position.
-        look: Is shown the levels of each track before anything is written.
+        level_of: Gives a function from the position to a driven number's level, called at each
+            step where a schedule calls a user's function; None computes one step only then.
+        inspect: Called with the levels before they are used.
 
     Raises:
-        ScheduleError: If there is no finite value at the position; nothing is written then.
+        ScheduleError: If there is no finite value at the position.
     """
-    together = _by_place(tracks)
-    if any(_kind(driving, groups) is Each for driving in together):
+    by_slot = _by_slot(plan.driven)
+    if any(_kind(driven, groups) is Mixed for driven in by_slot):
         size = min(size, max(_FEWEST, _NUMBERS // max(len(groups), 1)))
-    one_by_one = any(track.one_by_one for track in tracks)
-    left = int(min(LONG, last - position)) if one_by_one and asks else 0
+    one_by_one = any(driven.levels.one_by_one for driven in plan.driven)
+    left = int(min(LONG, last - position)) if one_by_one and level_of else 0
     if one_by_one:
         size = 1
     steps = np.arange(position, position + int(min(size, last - position + 1)))
-    levels = _levels(tracks, steps)
-    look(levels)
-    by_track = {id(track): level for track, level in zip(tracks, levels, strict=True)}
-    lanes: list[Lane] = []
+    blocks = _blocks(plan.driven, steps)
+    inspect(blocks)
+    by_driven = {id(driven): block for driven, block in zip(plan.driven, blocks, strict=True)}
+    writers: list[Writer] = []
     columns: list[list[Any]] = []
-    for driving in together:
-        lane = board.lane(driving[0].slot, _kind(driving, groups))
-        if isinstance(lane, Lines | Fill):
-            lane.draw([driving[0].line(index) for index in range(len(groups))])
-        lanes.append(lane)
-        columns.append(_entries(driving, by_track, lane, len(groups)))
-    for lane, column in zip(lanes, columns, strict=True):
-        lane.write(groups, column[0])
-    if asks and left:
+    for entries in by_slot:
+        writer = writer_of(entries[0].slot, _kind(entries, groups))
+        if isinstance(writer, PerGroupFloat | TensorFill):
+            writer.set_lines([entries[0].line(index) for index in range(len(groups))])
+        writers.append(writer)
+        columns.append(_column(entries, by_driven, writer, len(groups)))
+    writer, column = _joined(writers, columns)
+    if level_of is not None and left:
         asked = [
-            _asking(driving, lane, asks) for driving, lane in zip(together, lanes, strict=True)
+            _asking(entries, each, level_of) for entries, each in zip(by_slot, writers, strict=True)
         ]
-        entry = asked[0] if len(lanes) == 1 else partial(_all, asked)
-        entries: list[Any] | Asked = Asked(entry, position + 1, left)
-    else:
-        if len(lanes) == 2 and isinstance(lanes[0], Even) and isinstance(lanes[1], Even):
-            one, two = (column[:0:-1] for column in columns)
-            return Block(None, one, pair=(lanes[0], lanes[1], two))
-        entries = (columns[0] if len(lanes) == 1 else list(zip(*columns, strict=True)))[:0:-1]
-    if len(lanes) == 1:
-        return Block(lanes[0].put, entries, lanes[0] if isinstance(lanes[0], Even) else None)
-    return Block(partial(_put_all, lanes), entries)
+        column = _Asked(position, column[0], left + 1, asked)
+    return Lookahead(position, position + len(column), column, writer)
 
 
-class Asked:
-    """Entries that are computed as they are taken, in the place of a list of them.
+def _joined(writers: list[Writer], columns: list[list[Any]]) -> tuple[Step, Sequence[Any]]:
+    """Return one writer of one column."""
+    if len(writers) == 1:
+        return writers[0], columns[0]
+    rows = list(zip(*columns, strict=True))
+    if len(writers) == 2 and isinstance(writers[0], SharedFloat):
+        second = writers[1]
+        if isinstance(second, SharedFloat):
+            return FloatPair(writers[0], second), rows
+    return Several(writers), rows
+
+
+class _Asked(Sequence[Any]):
+    """Entries that are computed one at a time, when they are read.
 
     Arguments:
-        entry: Gives the entry of a step.
-        first: The step of the next entry.
-        left: How many there are.
+        start: The position of the first entry.
+        first: The first entry.
+        size: How many there are.
+        asked: Gives each writer's entry at a position.
     """
 
-    __slots__ = ("_entry", "_first", "_kept", "_left")
-
-    def __init__(self, entry: Callable[[int], Any], first: int, left: int) -> None:
-        self._entry, self._first, self._left = entry, first, left
-        self._kept: list[Any] = []
+    def __init__(
+        self, start: int, first: Any, size: int, asked: Sequence[Callable[[int], Any]]
+    ) -> None:
+        self._start, self._size, self._asked = start, size, asked
+        self._known = 0, first
 
     def __len__(self) -> int:
-        return self._left
+        return self._size
 
-    def pop(self) -> Any:
-        """Take the next entry; where it cannot be computed, it is still to be taken."""
-        entry = self._kept.pop() if self._kept else self._entry(self._first)
-        self._first += 1
-        self._left -= 1
+    def __getitem__(self, index: Any) -> Any:
+        known, entry = self._known
+        if known != index:
+            found = [ask(self._start + index) for ask in self._asked]
+            entry = found[0] if len(found) == 1 else tuple(found)
+            self._known = index, entry
         return entry
-
-    def append(self, entry: Any) -> None:
-        """Put an entry back that was taken."""
-        self._kept.append(entry)
-        self._first -= 1
-        self._left += 1
-
-    def __getitem__(self, index: int) -> Any:
-        entry = self.pop()
-        self.append(entry)
-        return entry
-
-
-def _all(asked: Sequence[Callable[[int], Any]], position: int) -> tuple[Any, ...]:
-    return tuple(entry(position) for entry in asked)
 
 
 def _asking(
-    driving: Sequence[Track], lane: Lane, asks: Callable[[Track], Ask]
+    driving: Sequence[Driven], writer: Writer, level_of: Callable[[Driven], LevelAt]
 ) -> Callable[[int], Any]:
-    """Return what gives a lane's entry of a step, one at a time."""
-    if isinstance(lane, Lines | Fill):
-        return asks(driving[0])
-    if isinstance(lane, Even):
-        return partial(_on_line, asks(driving[0]), *driving[0].line(0))
-    size = len(driving[0].bindings)
+    """Return a function from the position to a writer's entry."""
+    first = level_of(driving[0])
+    if isinstance(writer, PerGroupFloat | TensorFill):
+        return first
+    if isinstance(writer, SharedFloat):
+        offset, gain = driving[0].line(0)
+        return lambda position: offset + gain * first(position)
     lines = [
-        (asks(track), [(index, *track.line(index)) for index in track.groups]) for track in driving
+        (first if index == 0 else level_of(driven), [(i, *driven.line(i)) for i in driven.groups])
+        for index, driven in enumerate(driving)
     ]
-    return partial(_on_lines, lines, size)
+    size = len(driving[0].bindings)
 
+    def entry(position: int) -> list[float | None]:
+        values: list[float | None] = [None] * size
+        for level_at, bound in lines:
+            level = level_at(position)
+            for index, offset, gain in bound:
+                values[index] = offset + gain * level
+        return values
 
-def _on_line(level: Ask, offset: float, gain: float, position: int) -> float:
-    return offset + gain * level(position)
-
-
-def _on_lines(
-    lines: Sequence[tuple[Ask, Sequence[tuple[int, float, float]]]], size: int, position: int
-) -> list[float | None]:
-    entry: list[float | None] = [None] * size
-    for ask, places in lines:
-        level = ask(position)
-        for index, offset, gain in places:
-            entry[index] = offset + gain * level
     return entry
 
 
-def _put_all(lanes: Sequence[Lane], groups: Sequence[Group], entry: Sequence[Any]) -> bool:
-    for lane, value in zip(lanes, entry):  # noqa: B905, SIM110  (twice the time)
-        if not lane.put(groups, value):
-            return False
-    return True
-
-
-def _by_place(tracks: Sequence[Track]) -> list[list[Track]]:
-    found: dict[Place, list[Track]] = {}
-    for track in tracks:
-        found.setdefault(track.slot.place, []).append(track)
+def _by_slot(driven: Sequence[Driven]) -> list[list[Driven]]:
+    found: dict[Place, list[Driven]] = {}
+    for each in driven:
+        if each.groups:
+            found.setdefault(each.slot.place, []).append(each)
     return list(found.values())
 
 
-def _levels(tracks: Sequence[Track], steps: NDArray[Any]) -> Levels:
-    """Return each track's levels, cut where one is no longer finite."""
+def _blocks(driven: Sequence[Driven], steps: NDArray[Any]) -> Blocks:
+    """Return the levels of each number, cut where one of them is no longer finite."""
     with np.errstate(over="ignore", invalid="ignore"):
-        blocks = [track.levels(steps) for track in tracks]
+        blocks = [each.levels.over(steps) for each in driven]
     finite = np.logical_and.reduce([np.isfinite(block) for block in blocks])
     count = len(steps) if finite.all() else int(finite.argmin())
     if count == 0:
@@ -212,39 +209,38 @@ def _levels(tracks: Sequence[Track], steps: NDArray[Any]) -> Levels:
     return [block[:count] for block in blocks]
 
 
-def _is_even(driving: Sequence[Track], groups: Sequence[Group]) -> bool:
-    """Return whether all groups get the same value."""
-    bindings = driving[0].bindings
-    return len(driving) == 1 and len(set(bindings)) == 1 and len(bindings) == len(groups)
-
-
-def _kind(driving: Sequence[Track], groups: Sequence[Group]) -> type[Lane]:
-    slot = driving[0].slot
-    if len(driving) > 1 or slot.index is not None or len(driving[0].groups) < len(groups):
-        return Each
+def _kind(driving: Sequence[Driven], groups: Sequence[Group]) -> type[Writer]:
+    """Return the kind of writer for the entries of a slot."""
+    slot, bindings = driving[0].slot, driving[0].bindings
+    if len(driving) > 1 or slot.index is not None or None in bindings:
+        return Mixed
     tensors = sum(isinstance(group[slot.key], Tensor) for group in groups)
     if tensors:
-        return Fill if tensors == len(groups) else Each
-    return Even if _is_even(driving, groups) else Lines
+        return TensorFill if tensors == len(groups) else Mixed
+    return SharedFloat if len(set(bindings)) == 1 else PerGroupFloat
 
 
-def _entries(
-    driving: Sequence[Track], levels: dict[int, NDArray[np.float64]], lane: Lane, groups: int
+def _column(
+    driving: Sequence[Driven],
+    levels: dict[int, NDArray[np.float64]],
+    writer: Writer,
+    groups: int,
 ) -> list[Any]:
-    """Return what a lane writes, step by step."""
-    if isinstance(lane, Lines | Fill):
-        return levels[id(driving[0])].tolist()
-    if isinstance(lane, Even):
-        offset, gain = driving[0].line(0)
-        with np.errstate(over="ignore"):
-            return (offset + gain * levels[id(driving[0])]).tolist()
-    rows = np.zeros((len(levels[id(driving[0])]), groups))
-    undriven = set(range(groups))
-    for track in driving:
-        for index in track.groups:
-            offset, gain = track.line(index)
-            rows[:, index] = offset + gain * levels[id(track)]
-            undriven.discard(index)
+    """Return a writer's entries, step by step."""
+    first = levels[id(driving[0])]
+    if isinstance(writer, PerGroupFloat | TensorFill):
+        return first.tolist()
+    with np.errstate(over="ignore"):
+        if isinstance(writer, SharedFloat):
+            offset, gain = driving[0].line(0)
+            return (offset + gain * first).tolist()
+        rows = np.zeros((len(first), groups))
+        undriven = set(range(groups))
+        for driven in driving:
+            for index in driven.groups:
+                offset, gain = driven.line(index)
+                rows[:, index] = offset + gain * levels[id(driven)]
+                undriven.discard(index)
     entries: list[list[Any]] = rows.tolist()
     for index in undriven:
         for row in entries:

@@ -1,208 +1,262 @@
 # pyright: basic
-"""The plan of a scheduler: which group gets which schedule, over which run, by which clock."""
+"""The plan of a driver, as a frozen value: which numbers follow which schedules, in which groups."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from functools import partial
-from typing import Any, Final
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Protocol
 
-from lehr.catalogue.registry import Rule, State
-from lehr.errors import NeedsClock, NeedsHorizon, ScheduleError
-from lehr.schedule.horizon import Horizon
-from lehr.torch.binding import Binding, Group, Slot, Track, plain
-from lehr.torch.groups import Chooser, Meaning
-from lehr.torch.guarding import Watched
-from lehr.torch.plan_edits import Course, changed
-from lehr.torch.timed import Timed, of_rank_zero
+import numpy as np
+from numpy.typing import NDArray
+
+from lehr.errors import ScheduleError
+from lehr.schedule.base import Schedule
+from lehr.schedule.times import Over
+from lehr.torch.binding import Binding, Slot
 from lehr.walltime.wallclock import WallClock
 
-__all__ = ["Planned"]
-
-# A rate is meant relative to the one that its group was given; a momentum is meant as it is.
-_ABSOLUTE: Final = ("momentum", "beta1", "beta2")
-_AT_MOST: Final = {"momentum": 1.0, "beta1": 1.0, "beta2": 1.0}
+__all__ = ["ClockLevels", "Contribution", "Driven", "Levels", "Plan", "StepLevels", "combine"]
 
 
-class Planned(Watched):
-    """A driver whose plan is made of schedules that are chosen for its groups."""
+class Levels(Protocol):
+    """Where a driven number's levels come from."""
 
-    _choosers: dict[str, Chooser]
-    """What says which group gets which schedule, for each number that is driven."""
-    _meant: dict[str, list[Meaning | None]]
-    """What each group got, placed over the run."""
-    _chosen: dict[str, list[Course | None]]
-    """The same with the changes of plan so far."""
-    _coupled: list[str]
-    """The numbers that move in proportion to the rate."""
-    _changes: list[dict[str, Any]]
-    _walls: dict[Meaning, WallClock]
-    _clock: Callable[[], float]
-    _horizon: Horizon | None
-    _rule: Rule | None
-    _feedback: State
-    _takes_up = False
+    @property
+    def schedule(self) -> Schedule:
+        """The schedule."""
+        ...
 
-    @staticmethod
-    def _means_factor(name: str) -> bool:
-        """Return whether bare schedules of a number are factors of what the group was given."""
-        return name not in _ABSOLUTE
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Two numbers that all levels lie between."""
+        ...
 
-    def _choose(self) -> bool:
-        """Ask which schedules the groups that are new get; return whether there were any."""
-        groups = self.optimizer.param_groups
-        found = False
-        for name, chooser in self._choosers.items():
-            meant = self._meant[name]
-            if not meant:
-                chooser.check_used(groups)
-            # Groups mostly share a schedule, which is placed once.
-            placed: dict[Meaning | None, Meaning | None] = {None: None}
-            for index in range(len(meant), len(groups)):
-                meaning = chooser.of(index, groups[index])
-                if meaning is not None and meaning not in placed:
-                    placed[meaning] = self._placed(name, meaning)
-                meant.append(placed[meaning])
-                found = True
-        if found:
-            self._follow()
+    @property
+    def limit(self) -> float:
+        """The last position that has a level: finite where the schedule raises past its end."""
+        ...
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether levels are computed for one step at a time rather than ahead."""
+        ...
+
+    def at(self, position: float) -> float:
+        """Return the level at a position."""
+        ...
+
+    def over(self, steps: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the levels at some steps."""
+        ...
+
+
+@dataclass(frozen=True)
+class StepLevels:
+    """Levels that are a function of the position."""
+
+    schedule: Schedule
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Two numbers that all levels lie between."""
+        return self.schedule.bounds
+
+    @property
+    def limit(self) -> float:
+        """The last position that has a level: finite where the schedule raises past its end."""
+        schedule = self.schedule
+        ends = isinstance(schedule, Over) and schedule.past == "raise"
+        return schedule.length or math.inf if ends else math.inf
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether levels are computed for one step at a time.
+
+        A user's function may have no values past the run, so it is not called ahead of time.
+        """
+        return self.schedule.calls
+
+    def at(self, position: float) -> float:
+        """Return the level at a position.
+
+        Raises:
+            ScheduleError: If it is not finite.
+        """
+        return float(self.schedule(int(position) if position == int(position) else position))
+
+    def over(self, steps: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the levels at some steps."""
+        return np.asarray(self.schedule(steps), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class ClockLevels:
+    """Levels that follow the time that passes: only the present one is known."""
+
+    clock: WallClock
+    one_by_one = True
+    limit = math.inf
+
+    @property
+    def schedule(self) -> Schedule:
+        """The schedule."""
+        return self.clock.schedule
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Two numbers that all levels lie between."""
+        return self.clock.bounds
+
+    def at(self, position: float) -> float:
+        """Return the present level, whatever the position."""
+        return self.clock.value
+
+    def over(self, steps: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the present level; no more than one step is ever computed."""
+        return np.full(len(steps), self.clock.value)
+
+
+class Contribution(NamedTuple):
+    """One scheduler's share in one number of one group.
+
+    Attributes:
+        value: The number, if no other scheduler drives it.
+        ratio: That number over the group's base.
+        absolute: Whether the number is independent of the base.
+    """
+
+    value: float
+    ratio: float
+    absolute: bool
+
+
+def combine(contributions: Sequence[Contribution]) -> float:
+    """Return the number that several schedulers give together: their ratios multiply.
+
+    If several are absolute, the most recent one wins.
+
+    Arguments:
+        contributions: At least one, the most recent at the end.
+    """
+    absolute = [each for each in contributions if each.absolute]
+    lead = absolute[-1] if absolute else contributions[0]
+    others = (e.ratio for e in contributions if e is not lead and not e.absolute)
+    return lead.value * math.prod(others)
+
+
+@dataclass(frozen=True)
+class Driven:
+    """A number that follows one schedule, in those groups that have a binding.
+
+    Attributes:
+        slot: The place that is driven.
+        levels: The schedule's levels.
+        bindings: One for each group, in the driver's order; None leaves a group alone.
+        absolute: Whether the values are independent of what the groups were given; a value that is
+            set by hand then lasts until the next step only.
+        scale: A factor of all values, from a feedback rule.
+    """
+
+    slot: Slot
+    levels: Levels
+    bindings: tuple[Binding | None, ...]
+    absolute: bool = False
+    scale: float = 1.0
+
+    @property
+    def groups(self) -> list[int]:
+        """The indices of the groups that it drives."""
+        return [index for index, binding in enumerate(self.bindings) if binding is not None]
+
+    def check_range(self, low: float, high: float) -> None:
+        """Raise ScheduleError where a value could leave a range."""
+        for binding in self.bindings:
+            if binding is None:
+                continue
+            ends = [binding.offset + binding.gain * bound for bound in self.levels.bounds]
+            if not (low <= min(ends) and max(ends) <= high):
+                raise ScheduleError(
+                    f"{self.slot.name}={self.levels.schedule} could give values from "
+                    f"{min(ends):g} to {max(ends):g}; it must stay between {low:g} and {high:g}. "
+                    "Write .clip(low=..., high=...) around it"
+                )
+
+    def line(self, index: int) -> tuple[float, float]:
+        """Return a driven group's offset and gain, multiplied by the scale."""
+        binding = self.bindings[index]
+        assert binding is not None
+        return self.scale * binding.offset, self.scale * binding.gain
+
+    def value(self, index: int, level: float) -> float:
+        """Return a driven group's value at a level."""
+        offset, gain = self.line(index)
+        return offset + gain * level
+
+    def values(self, position: float) -> list[float]:
+        """Return the value of each group that it drives, at a position."""
+        level = self.levels.at(position)
+        return [self.value(index, level) for index in self.groups]
+
+    def contribution(self, index: int, level: float) -> Contribution:
+        """Return the share in a driven group's value at a level."""
+        binding = self.bindings[index]
+        assert binding is not None
+        value = self.value(index, level)
+        ratio = value / binding.base if binding.base else self.scale * level
+        return Contribution(value, ratio, self.absolute)
+
+    def base_for(self, index: int, value: float, level: float) -> float | None:
+        """Return the base that gives a group a value at a level; None where there is no base.
+
+        At level 0, as at the start of a warmup, it is the value itself.
+        """
+        binding = self.bindings[index]
+        if binding is None or self.absolute or self.scale == 0:
+            return None
+        wanted = value / self.scale - binding.offset
+        return binding.offset + (wanted / level if level else wanted)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a driver drives: its values at any position follow from it."""
+
+    driven: tuple[Driven, ...] = ()
+
+    @property
+    def limit(self) -> float:
+        """The last position that has values."""
+        return min((driven.levels.limit for driven in self.driven), default=math.inf)
+
+    @property
+    def is_absolute(self) -> bool:
+        """Whether some of its values are independent of the groups' bases."""
+        return any(driven.absolute for driven in self.driven)
+
+    @property
+    def slots(self) -> list[Slot]:
+        """The places that it drives, each once."""
+        return list({driven.slot.place: driven.slot for driven in self.driven}.values())
+
+    def of_slot(self, slot: Slot, index: int) -> Driven | None:
+        """Return the entry that drives a number of a group, or None."""
+        for driven in self.driven:
+            if driven.slot.place == slot.place and driven.bindings[index] is not None:
+                return driven
+        return None
+
+    def contributions(self, position: float) -> list[tuple[Slot, int, Contribution]]:
+        """Return its share in each number that it drives, with the index of the group."""
+        found: list[tuple[Slot, int, Contribution]] = []
+        for driven in self.driven:
+            level = driven.levels.at(position)
+            found += [(driven.slot, i, driven.contribution(i, level)) for i in driven.groups]
         return found
 
-    def _placed(self, name: str, given: Meaning) -> Meaning:
-        schedule = given.schedule if self._horizon is None else given.schedule.over(self._horizon)
-        placed = Meaning(schedule, given.is_factor, given.floor)
-        try:
-            schedule(0)
-        except NeedsClock:
-            if placed not in self._walls:
-                wall = WallClock(schedule, clock=self._clock, agree=of_rank_zero)
-                self._walls[placed] = wall
-        except NeedsHorizon as error:
-            raise NeedsHorizon(
-                f"{name}={schedule}: {error}, or give Scheduler(..., over=1000)"
-            ) from None
-        return placed
-
-    def _follow(self) -> None:
-        """Make each group's course: its schedule, with the changes of plan so far."""
-        self._chosen = {}
-        for name, meant in self._meant.items():
-            courses: dict[Meaning, Course] = {}
-            for meaning in meant:
-                if meaning is not None and meaning not in courses:
-                    course = Course(meaning.schedule)
-                    for change in self._changes:
-                        if change["of"] == name:
-                            course = changed(course, change)
-                    courses[meaning] = course
-            self._chosen[name] = [
-                None if meaning is None else courses[meaning] for meaning in meant
-            ]
-
-    def _plan(self) -> list[Track]:
-        self._choose()
-        tracks: list[Track] = []
-        for name in self._choosers:
-            tracks += self._tracks_of(name, name)
-        for name in self._coupled:
-            tracks += self._tracks_of(name, "lr")
-        if not tracks:
-            raise ScheduleError("nothing is driven: no group is given a schedule")
-        for track in tracks:
-            for other in tracks:
-                if other.slot.place == track.slot.place and other.slot.name != track.slot.name:
-                    raise ScheduleError(
-                        f"{other.slot.name} and {track.slot.name} are the same number of this "
-                        "optimizer; give one of them"
-                    )
-        return tracks
-
-    def _tracks_of(self, name: str, like: str) -> list[Track]:
-        """Return what drives a number: a track for each schedule that is chosen for it."""
-        courses, meant = self._chosen[like], self._meant[like]
-        driven = [
-            group
-            for group, m in zip(self.optimizer.param_groups, meant, strict=True)
-            if m is not None
-        ]
-        slot = Slot.find(name, self.optimizer, driven)
-        high = math.nextafter(_AT_MOST[name], 0) if name in _AT_MOST else math.inf
-        tracks: list[Track] = []
-        for meaning in dict.fromkeys(m for m in meant if m is not None):
-            course = courses[meant.index(meaning)]
-            assert course is not None
-            how: dict[str, Any] = {
-                "slot": slot,
-                "low": 0.0,
-                "high": high,
-                "absolute": not meaning.is_factor and name == like,
-                "takes": partial(_is_for, meant, meaning),
-            }
-            if meaning in self._walls:
-                track = Timed(self._walls[meaning], **how)
-            else:
-                track = Track(schedule=course.schedule, **how)
-            if like == "lr" and self._rule is not None:
-                track.scale = self._rule.value(self._feedback)
-            tracks.append(track)
-        return tracks
-
-    def _bind(self, slot: Slot, index: int, group: Group) -> Binding:
-        coupled = slot.name in self._coupled
-        meaning = self._meant["lr" if coupled else slot.name][index]
-        assert meaning is not None
-        if not coupled and not meaning.is_factor:
-            return Binding()
-        # The base is kept in the group, as torch keeps that of the rate.
-        base = plain(group.setdefault(f"initial_{slot.name}", plain(slot.read(group))))
-        floor = meaning.floor_of(index)
-        if coupled:
-            rate = plain(group.setdefault("initial_lr", plain(group["lr"])))
-            of_rate = base / rate if rate else 0.0
-            gain = rate - floor if meaning.is_factor else 1.0
-            return Binding(gain * of_rate, floor * of_rate)
-        return Binding(base - floor, floor)
-
-    def _join(self) -> None:
-        if len(self.optimizer.param_groups) > len(next(iter(self._meant.values()))):
-            before = {name: list(meant) for name, meant in self._meant.items()}
-            try:
-                self._replan()
-            except Exception:
-                self._meant = before
-                self._follow()
-                raise
-        super()._join()
-
-    # ----- the time that passes -----------------------------------------------------------------
-
-    def skip_time(self) -> None:
-        """Leave out the time since the last step: an evaluation, the writing of a checkpoint."""
-        for wall in self._walls.values():
-            wall.skip()
-
-    def _may_ask(self) -> bool:
-        # A clock is moved with each move, which is slow.
-        return not self._walls
-
-    def _move(self, position: float) -> None:
-        last = self.last_epoch
-        for wall in self._walls.values():
-            if self._takes_up or position == last or position == last + 1 == 0:
-                continue
-            if position != last + 1 or self._step_count == 0:
-                wall.seek(int(position))
-            wall.advance()
-        super()._move(position)
-
-    def _resume(self, position: float, step_count: int) -> None:
-        self._takes_up = True
-        try:
-            super()._resume(position, step_count)
-        finally:
-            self._takes_up = False
-
-
-def _is_for(meant: list[Meaning | None], meaning: Meaning, index: int, group: Group) -> bool:
-    return meant[index] == meaning
+    def scaled(self, names: Sequence[str], scale: float) -> Plan:
+        """Return the plan with another scale for some numbers."""
+        return Plan(
+            tuple(replace(d, scale=scale) if d.slot.name in names else d for d in self.driven)
+        )

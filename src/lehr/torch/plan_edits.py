@@ -1,8 +1,8 @@
 # pyright: basic
-"""Courses: a schedule whose plan may change while it runs, with the past left as it was.
+"""Changes of plan, as pure functions: a schedule is cut at a step, and goes on in another way.
 
-Every change is a cut of what there is at the present step, and then something else. What follows
-the cut is complete in itself, so that it can be cut again: twenty changes are twenty pieces.
+The past stays as it was. What follows a cut is complete in itself, so that it can be cut again:
+twenty changes are twenty pieces.
 """
 
 from __future__ import annotations
@@ -17,20 +17,21 @@ from lehr.catalogue.decay.elementary import linear
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
+from lehr.schedule.tree import from_dict
 
-__all__ = ["Course", "changed"]
+__all__ = ["RevisedSchedule", "changed"]
 
 _SAME = 1e-9
 
 
 @dataclass(frozen=True)
-class Course:
-    """A schedule in pieces: those that are past, and the one that runs.
+class RevisedSchedule:
+    """A schedule in pieces: those that are past, and the present one.
 
     Attributes:
-        now: What runs, from its own step 0 on.
-        past: What was, one piece a change.
-        begin: The step at which what runs began.
+        now: The present piece, from its own step 0 on.
+        past: The pieces before it, one for each change.
+        begin: The step at which the present piece began.
     """
 
     now: Schedule
@@ -40,34 +41,34 @@ class Course:
     @property
     def schedule(self) -> Schedule:
         """All of it, as one schedule."""
-        whole_course = self.now
+        whole_schedule = self.now
         for piece in reversed(self.past):
-            whole_course = piece >> whole_course
-        return whole_course
+            whole_schedule = piece >> whole_schedule
+        return whole_schedule
 
     def level(self, at: int) -> float:
-        """Return the level at a step that is not before the running piece."""
+        """Return the level at a step of the present piece."""
         return float(self.now(at - self.begin))
 
     def left(self, at: int) -> int | None:
-        """Return the steps that are left at a step, or None where it has no end."""
+        """Return how many steps are left at a step, or None if it has no end."""
         length = self.now.length
         return None if length is None else max(math.ceil(length) - (at - self.begin), 0)
 
-    def then(self, at: int, now: Schedule) -> Course:
-        """Return the course that is cut at a step, and goes on with another schedule."""
+    def then(self, at: int, now: Schedule) -> RevisedSchedule:
+        """Return it cut at a step, going on with another schedule."""
         local = at - self.begin
         past = (*self.past, self.now[:local]) if local else self.past
-        return Course(now, past, at)
+        return RevisedSchedule(now, past, at)
 
 
-def changed(course: Course, change: Mapping[str, Any]) -> Course:
-    """Return a course with one change of plan.
+def changed(revised: RevisedSchedule, change: Mapping[str, Any]) -> RevisedSchedule:
+    """Return a schedule with one more change of plan.
 
     Arguments:
-        course: What there is.
+        revised: The schedule with the changes so far.
         change: ``"at"``: the step; ``"change"``: which of the functions below; and its arguments,
-            in plain types, as they stand in a saved state.
+            in plain types, as in a saved state.
 
     Raises:
         ScheduleError: If the change cannot be made there.
@@ -75,19 +76,19 @@ def changed(course: Course, change: Mapping[str, Any]) -> Course:
     arguments = {name: value for name, value in change.items() if name not in _NOT_ARGUMENTS}
     kind = change["change"]
     if kind not in _CHANGES:
-        raise ScheduleError(f"{kind!r} is no change of plan; there are {', '.join(_CHANGES)}")
+        raise ScheduleError(f"{kind!r} is not a change of plan; there are {', '.join(_CHANGES)}")
     try:
-        return _CHANGES[kind](course, change["at"], **arguments)
-    except TypeError as error:
+        return _CHANGES[kind](revised, change["at"], **arguments)
+    except (TypeError, AttributeError) as error:
         raise ScheduleError(f"{kind}: {error}") from None
 
 
 _NOT_ARGUMENTS = ("at", "change", "of")
 
 
-def _extend(course: Course, at: int, steps: int) -> Course:
+def _extend(revised: RevisedSchedule, at: int, steps: int) -> RevisedSchedule:
     """Stretch what is left, so that it lasts longer by some steps."""
-    left = course.left(at)
+    left = revised.left(at)
     if not left:
         end = "has no end" if left is None else "is at its end"
         raise ScheduleError(
@@ -95,65 +96,76 @@ def _extend(course: Course, at: int, steps: int) -> Course:
             "rewarm(...) or replace(...)"
         )
     steps = whole("steps", steps, at_least=1)
-    rest = _rest(course, at)
+    rest = _rest(revised, at)
     # The second cycle of a repeat is longer than the first by any factor, exactly.
     length = Fraction(rest.length or 0)
     stretched = rest.repeat(2, stretch=(length + steps) / length)[f"{length}st" :]
-    return course.then(at, stretched)
+    return revised.then(at, stretched)
 
 
-def _rest(course: Course, at: int) -> Schedule:
-    local = at - course.begin
-    return course.now[local:] if local else course.now
+def _rest(revised: RevisedSchedule, at: int) -> Schedule:
+    local = at - revised.begin
+    return revised.now[local:] if local else revised.now
 
 
-def _cooldown(course: Course, at: int, steps: int, to: float, ease: str) -> Course:
+def _cooldown(
+    revised: RevisedSchedule, at: int, steps: int, to: float, ease: str
+) -> RevisedSchedule:
     """Go from here to a level, and stay there."""
-    level = course.level(at)
+    level = revised.level(at)
     if level == to:
         raise ScheduleError(f"cooldown: to={to} is the level at step {at} already")
     down = ramp(whole("steps", steps, at_least=1), to=number("to", to, at_least=0), ease=ease)
-    return course.then(at, hold(0, at=level) >> down)
+    return revised.then(at, hold(0, at=level) >> down)
 
 
 def _rewarm(
-    course: Course, at: int, steps: int, to: float, then: str | None, over: int | None
-) -> Course:
+    revised: RevisedSchedule,
+    at: int,
+    steps: int,
+    to: float,
+    then: Mapping[str, Any] | None,
+    over: int | None,
+) -> RevisedSchedule:
     """Rise from here to a level, and go on with another schedule from there."""
-    level = course.level(at)
+    level = revised.level(at)
     up = whole("steps", steps, at_least=1)
     number("to", to, above=0)
     rise = hold(up, at=level) if level == to else hold(0, at=level) >> ramp(up, to=to)
-    return course.then(at, _placed(course, at, rise >> _read(then or "hold()"), over))
+    return revised.then(
+        at, _placed(revised, at, rise >> (hold() if then is None else from_dict(then)), over)
+    )
 
 
-def _replace(course: Course, at: int, schedule: str, over: int | None, jump: bool) -> Course:
-    """Go on with another schedule."""
-    level = course.level(at)
-    new = _read(schedule)
+def _replace(
+    revised: RevisedSchedule, at: int, schedule: Mapping[str, Any], over: int | None, jump: bool
+) -> RevisedSchedule:
+    """Go on with another schedule, given in its dict form."""
+    level = revised.level(at)
+    new = from_dict(schedule)
     # Its pieces without a start begin where the old one is now.
-    placed = _placed(course, at, new if jump else hold(0, at=level) >> new, over)
+    placed = _placed(revised, at, new if jump else hold(0, at=level) >> new, over)
     first = float(placed(0))
     if not jump and abs(first - level) > _SAME * max(abs(level), abs(first)):
         raise ScheduleError(
-            f"replace: {schedule} begins at {first:g}, but the level at step {at} is {level:g}; "
+            f"replace: {new} begins at {first:g}, but the level at step {at} is {level:g}; "
             "leave its start out to go on from there, or write jump=True"
         )
-    return course.then(at, placed)
+    return revised.then(at, placed)
 
 
-def _scale(course: Course, at: int, factor: float, steps: int) -> Course:
+def _scale(revised: RevisedSchedule, at: int, factor: float, steps: int) -> RevisedSchedule:
     """Multiply what is left by a factor, at once or along a ramp."""
     number("factor", factor, above=0)
-    rest = _rest(course, at)
+    rest = _rest(revised, at)
     if not whole("steps", steps, at_least=0) or factor == 1:
-        return course.then(at, rest * factor)
-    return course.then(at, rest * linear(steps, start=1.0, to=factor))
+        return revised.then(at, rest * factor)
+    return revised.then(at, rest * linear(steps, start=1.0, to=factor))
 
 
-def _placed(course: Course, at: int, schedule: Schedule, over: int | None) -> Schedule:
-    """Place a schedule over what is left of the run, or over so many steps."""
-    steps = course.left(at) if over is None else whole("over", over, at_least=1)
+def _placed(revised: RevisedSchedule, at: int, schedule: Schedule, over: int | None) -> Schedule:
+    """Place a schedule over what is left of the run, or over ``over`` steps."""
+    steps = revised.left(at) if over is None else whole("over", over, at_least=1)
     if steps is None:
         return schedule
     if steps == 0:
@@ -161,12 +173,6 @@ def _placed(course: Course, at: int, schedule: Schedule, over: int | None) -> Sc
             f"at step {at} nothing is left of the run; say how long it goes on, as in over=1000"
         )
     return schedule.over(steps)
-
-
-def _read(text: str) -> Schedule:
-    from lehr.notation import parse
-
-    return parse(text)
 
 
 _CHANGES = {

@@ -3,41 +3,54 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from fractions import Fraction
 from typing import Any, Literal
 
+import torch
+import torch.distributed as dist
 from torch.optim import Optimizer
 
 from lehr.catalogue.decay.elementary import constant
 from lehr.catalogue.registry import Rule, State
-from lehr.errors import ScheduleError, whole
+from lehr.curves.easing import Ease
+from lehr.errors import NeedsClock, NeedsHorizon, ScheduleError, whole
+from lehr.schedule.base import Schedule
 from lehr.schedule.horizon import Horizon, HorizonLike
-from lehr.torch.changeable import Changeable
-from lehr.torch.checkpoint import Saved
-from lehr.torch.groups import Chooser, Given
-from lehr.torch.guards import Mode
+from lehr.schedule.run import Run
+from lehr.time.duration import Duration, DurationLike
+from lehr.torch.assignment import Assignment, is_factor
+from lehr.torch.binding import LR, Slot
+from lehr.torch.checkpoint import Saved, restored_on_error
+from lehr.torch.driver import Driver
+from lehr.torch.groups import Chooser, Given, Interpreted
+from lehr.torch.guards import Guards, Mode
+from lehr.torch.plan import Plan
+from lehr.torch.shared import shared_of
+from lehr.walltime.wallclock import WallClock
 
 __all__ = ["Scheduler"]
 
 
-class Scheduler(Changeable):
+class Scheduler(Driver):
     """Drive an optimizer's learning rate, and any other number of its groups, with schedules.
 
     At position ``n`` (the number of updates made) each group's value is
     ``base * schedule(n)`` for ``lr``, ``weight_decay`` and other keys, where ``base`` is what the
     group was given; and ``schedule(n)`` for ``momentum``, ``beta1`` and ``beta2``.
-    :func:`absolute` and :func:`factor` say otherwise. Values are assigned, never multiplied into
+    :func:`absolute` and :func:`factor` change that. Values are assigned, never multiplied into
     what is there, so building and loading in any order resumes exactly.
 
     Call :meth:`step` after each ``optimizer.step()``. Building it assigns the values of the first
     update.
 
-    A rate that is set by hand, ``group["lr"] = 0.01``, takes the scheduled one's place: the group's
-    base becomes the one from which the schedule would have come to it (where the schedule stands at
-    0, the base is what was set). It is seen at the next step (docs/drive.md tells of one limit).
-    Numbers that a schedule gives as they are, such as a momentum, are assigned again at the next
-    step.
+    A rate that is set by hand, ``group["lr"] = 0.01``, replaces the scheduled one: the group's base
+    becomes the one from which the schedule would have come to it (at level 0, the base is the rate
+    that was set). It is noticed at the next step, in any group. Absolute numbers, such as a
+    momentum, are assigned again at the next step.
 
     Arguments:
         optimizer: A torch optimizer. Numbers and tensors of one number are driven alike; a tensor
@@ -49,8 +62,8 @@ class Scheduler(Changeable):
             :class:`~lehr.Horizon`. Not needed where they have lengths of their own.
         momentum: The schedule of the momentum, or of the first beta where there are betas.
         feedback: A rule that follows a metric, such as :func:`lehr.plateau`: its factor joins that
-            of ``lr`` (1, where none is given). Tell it the metric by :meth:`report`.
-        guards: What to do about mistakes that can be seen while training: ``"warn"``, ``"error"``
+            of ``lr`` (1, where none is given). Pass it the metric by :meth:`report`.
+        guards: How to react to mistakes that show while training: ``"warn"``, ``"error"``
             or ``"off"``, for all or by name; the names are those of ``lehr.torch.GUARDS``.
         scaler: The gradient scaler, if there is one: where it skips an update, the schedule does
             not move. Without it this is seen only from gradients that are still there.
@@ -60,7 +73,7 @@ class Scheduler(Changeable):
         last_epoch: The position before the first; -1 for a new run. (torch's own name.)
         **others: Schedules for other keys of the parameter groups, such as ``weight_decay``,
             ``eps``, ``beta2`` or a key of your own, also one number of a tuple:
-            ``**{"nus[1]": schedule}``. ``"lr"`` stands for: in proportion to the rate.
+            ``**{"nus[1]": schedule}``. ``"lr"`` means: in proportion to the rate.
 
     Raises:
         ScheduleError: If nothing is driven, a schedule does not fit its run, could give a negative
@@ -97,97 +110,463 @@ class Scheduler(Changeable):
     ) -> None:
         if feedback is not None and lr is None:
             lr = constant()
-        self._rule = feedback
-        self._feedback: State = {} if feedback is None else feedback.init()
         given: dict[str, Any] = {"lr": lr, "momentum": momentum, **others}
         given = {name: value for name, value in given.items() if value is not None}
         if not given:
             raise ScheduleError("nothing is driven; write Scheduler(optimizer, lr=schedule)")
+        coupled = tuple(name for name, value in given.items() if value == "lr" and name != "lr")
+        if coupled and "lr" not in given:
+            raise ScheduleError(f"{coupled[0]}='lr' follows the rate, which is not driven")
+        self._rule = feedback
+        self._feedback: State = {} if feedback is None else feedback.init()
         self._horizon = None if over is None else Horizon.of(over)
-        self._coupled = [name for name, value in given.items() if value == "lr" and name != "lr"]
-        if self._coupled and "lr" not in given:
-            raise ScheduleError(f"{self._coupled[0]}='lr' follows the rate, which is not driven")
         self._choosers = {
-            name: Chooser(name, value, self._means_factor(name))
+            name: Chooser(name, value, is_factor(name))
             for name, value in given.items()
-            if name not in self._coupled
+            if name not in coupled
         }
-        self._chosen, self._meant = {}, {name: [] for name in self._choosers}
-        self._changes, self._walls = [], {}
+        self._assignment = Assignment(
+            {name: () for name in self._choosers},
+            coupled,
+            {name: () for name in (*self._choosers, *coupled)},
+        )
+        self._groups_seen = 0
+        self._seen = 0
         self._clock = clock
-        self._watch(guards, scaler)
+        self._clocks: dict[Schedule, WallClock] = {}
+        self._restoring = False
+        self._observer: Guards = Guards(guards, scaler)
         super().__init__(optimizer, whole("last_epoch", last_epoch, at_least=-1))
-        self._look_ahead()
+        if not self._clocks:
+            self._observer.check_lengths(
+                revised.now
+                for revised in (self._assignment.revised("lr").values() if lr is not None else ())
+            )
+        self._observer.check_beside(self, self._attach().members)
+
+    # ----- the plan -----------------------------------------------------------------------------
+
+    def _initial_step(self) -> None:
+        if not self._groups_seen:
+            for chooser in self._choosers.values():
+                chooser.check_used(self._known)
+            self._assign([None] * len(self._known))
+        super()._initial_step()
+
+    def _assign(self, old: list[int | None]) -> None:
+        """Choose the schedules of new groups, and read their bases.
+
+        Arguments:
+            old: For each group its index among those assigned so far, or None for a new one.
+        """
+        assignment = self._assignment.for_groups(old)
+        # Groups mostly share a schedule, which is placed once.
+        placed: dict[tuple[str, Interpreted], Interpreted] = {}
+        for index, group in enumerate(self.groups):
+            if old[index] is not None:
+                continue
+            for name, chooser in self._choosers.items():
+                chosen = chooser.of(self._groups_seen, group)
+                if chosen is None:
+                    continue
+                if (name, chosen) not in placed:
+                    placed[name, chosen] = self._placed(name, chosen)
+                of_group = placed[name, chosen].for_group(self._groups_seen)
+                assignment = assignment.with_schedule(name, index, of_group)
+            self._groups_seen += 1
+        shared = shared_of(self._optimizers)
+        for name in assignment.names:
+            for index, (group, interpreted) in enumerate(
+                zip(self.groups, assignment.of(name), strict=True)
+            ):
+                needs_base = interpreted is not None and assignment.bases[name][index] is None
+                if needs_base and (slot := Slot.find_existing(name, index, group)):
+                    base = shared.base(slot, group)
+                    assignment = assignment.with_base(name, index, base)
+        self._assignment = assignment
+
+    def _placed(self, name: str, chosen: Interpreted) -> Interpreted:
+        """Place a schedule over the run; one that follows the time gets a clock."""
+        schedule = chosen.schedule if self._horizon is None else chosen.schedule.over(self._horizon)
+        try:
+            schedule(0)
+        except NeedsClock:
+            if schedule not in self._clocks:
+                clock = WallClock(schedule, clock=self._clock, agree=_of_rank_zero)
+                self._clocks[schedule] = clock
+        except NeedsHorizon as error:
+            raise NeedsHorizon(
+                f"{name}={schedule}: {error}, or give Scheduler(..., over=1000)"
+            ) from None
+        return replace(chosen, schedule=schedule)
+
+    def _resolve(self) -> Plan:
+        scale = 1.0 if self._rule is None else self._rule.value(self._feedback)
+        self._observer.run = math.inf if self._clocks else self._assignment.run
+        return self._assignment.plan(self._known, self._clocks, scale)
+
+    def _regroup(self, old: list[int | None]) -> None:
+        self._assign(old)
+        super()._regroup(old)
+
+    def _set_base(self, slot: Slot, index: int, base: float) -> None:
+        super()._set_base(slot, index, base)
+        for name in self._assignment.names:
+            if Slot.find(name, self._known[index]).place == slot.place:
+                self._assignment = self._assignment.with_base(name, index, base)
+
+    # ----- moving -------------------------------------------------------------------------------
+
+    def _step_slowly(self, epoch: float | None) -> None:
+        if epoch is not None:
+            # Trainers that pass what they have, such as a batch size, must not move it there.
+            raise TypeError(
+                f"step({epoch!r}): step takes no argument; write seek({epoch!r}) to go there"
+            )
+        updates = self._attach().updates
+        if updates is not None:
+            if updates.read():
+                self.step()  # a fast step, now that the update counts
+                return
+            here = math.floor(self._position)
+            seen = self._seen if self._updates is None else int(here + self._lag)
+            made = updates.count - seen
+            self._seen = updates.count
+            self._lag, self._updates = updates.count - here, updates
+            if self._observer.is_held(updates, made, self._step_count <= 1, self.groups):
+                return
+            if made == 0:
+                # There is nothing to wait for until updates are made again.
+                self._updates = None
+        super()._step_slowly(epoch)
+
+    def _check_order(self) -> None:
+        self._observer.check_order(self._attach().updates, self.optimizer)
+
+    def _asks_step_by_step(self) -> bool:
+        # A clock is advanced by each move, which a fast step is not.
+        return not self._clocks
+
+    def _move(self, position: float) -> None:
+        last = self.last_epoch
+        for clock in self._clocks.values():
+            if self._restoring or position == last or position == last + 1 == 0:
+                continue
+            if position != last + 1 or self._step_count == 0:
+                clock.seek(int(position))
+            clock.advance()
+        super()._move(position)
+
+    def skip_time(self) -> None:
+        """Leave out the time since the last step: an evaluation, the writing of a checkpoint."""
+        for clock in self._clocks.values():
+            clock.skip()
 
     # ----- feedback -----------------------------------------------------------------------------
 
     def report(self, metric: Any) -> None:
-        """Tell the feedback rule a metric, and assign the rates that follow from it at once.
+        """Pass a metric to the feedback rule, and assign the rates that follow from it at once.
 
         Arguments:
-            metric: What the rule reads: a number for most, such as a validation loss.
+            metric: Whatever the rule reads: a number for most, such as a validation loss.
 
         Raises:
-            ScheduleError: If there is no rule, or the metric is none that it reads.
+            ScheduleError: If there is no rule, or the rule cannot read the metric.
         """
         if self._rule is None:
             raise ScheduleError(
-                f"report({metric!r}): nothing listens; write "
+                f"report({metric!r}): there is no feedback rule; write "
                 "Scheduler(..., feedback=lehr.plateau())"
             )
         feedback = self._rule.update(self._feedback, metric)
-        board = self._attach()
-        self._noticed(board.notice())
-        self._take_up(feedback)
-        board.write()
-
-    def _take_up(self, feedback: State) -> None:
-        """Take a state of the rule as the present one."""
-        assert self._rule is not None
-        for track in self._tracks:
-            if track.slot.name == "lr" or track.slot.name in self._coupled:
-                track.scale = self._rule.value(feedback)
+        shared = self._attach()
+        self._observer.on_changes(shared.notice())
         self._feedback = feedback
-        self._settle()
+        self._replan()
+        shared.write()
+
+    # ----- changes of plan ----------------------------------------------------------------------
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """The changes of plan so far, in plain types: at which step, which, with which arguments."""
+        return [dict(change) for change in self._assignment.changes]
+
+    def extend(self, steps: DurationLike, *, of: str = "lr") -> None:
+        """Make the run longer from now on, by stretching what is left of the schedule.
+
+        Arguments:
+            steps: How many steps longer, at least 1; or a duration such as ``"10%"`` of the run.
+            of: Which driven number's schedule.
+
+        Raises:
+            ScheduleError: If the schedule is at its end, or has none. Nothing is changed then.
+
+        Example:
+            >>> import lehr, torch
+            >>> from lehr.torch import Scheduler
+            >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+            >>> scheduler = Scheduler(optimizer, lehr.linear(), over=100)
+            >>> scheduler.seek(50)
+            >>> scheduler.extend(100)
+            >>> scheduler.seek(125)
+            >>> scheduler.get_last_lr()
+            [0.25]
+        """
+        self._change("extend", of, steps=self._whole("steps", steps))
+
+    def cooldown(
+        self, steps: DurationLike, *, to: float = 0.0, ease: str = "linear", of: str = "lr"
+    ) -> None:
+        """End the run from here: go down to a level, from whatever the level is now.
+
+        Arguments:
+            steps: In how many steps, at least 1.
+            to: The level at the end, at least 0.
+            ease: How it goes: a name from :class:`lehr.Ease`, such as ``"cosine"``, ``"1-sqrt"``.
+            of: Which driven number's schedule.
+
+        Raises:
+            ScheduleError: If the schedule is at that level already. Nothing is changed then.
+
+        Source: Hägele et al. (2024), Scaling Laws and Compute-Optimal Training Beyond Fixed
+        Training Durations, arXiv:2405.18392.
+        """
+        if not isinstance(ease, str):
+            raise ScheduleError(
+                f"ease={ease!r} has no name to be saved by; write lehr.register('mine')(function) "
+                "and ease='mine'"
+            )
+        Ease.of(ease)
+        self._change("cooldown", of, steps=self._whole("steps", steps), to=float(to), ease=ease)
+
+    def rewarm(
+        self,
+        steps: DurationLike,
+        *,
+        to: float = 1.0,
+        then: Schedule | None = None,
+        over: DurationLike | None = None,
+        of: str = "lr",
+    ) -> None:
+        """Rise again from here, as for more data or a longer run.
+
+        Arguments:
+            steps: In how many steps, at least 1.
+            to: The level that it rises to, greater than 0.
+            then: What follows; it stays there without it. A part without length takes what is left.
+            over: How long all of it lasts from now on; what is left of the run without it.
+            of: Which driven number's schedule.
+
+        Raises:
+            ScheduleError: If it does not fit. Nothing is changed then.
+
+        Source: Ibrahim et al. (2024), Simple and Scalable Strategies to Continually Pre-train Large
+        Language Models, arXiv:2403.08763.
+        """
+        self._change(
+            "rewarm",
+            of,
+            steps=self._whole("steps", steps),
+            to=float(to),
+            then=None if then is None else _saved_schedule("then", then),
+            over=None if over is None else self._whole("over", over),
+        )
+
+    def replace(
+        self,
+        schedule: Schedule,
+        *,
+        over: DurationLike | None = None,
+        jump: bool = False,
+        of: str = "lr",
+    ) -> None:
+        """Go on from here with another schedule.
+
+        Arguments:
+            schedule: What follows; where it says no start it goes on from the present level. Its
+                shares are shares of what is left.
+            over: How long it lasts; what is left of the run without it.
+            jump: Whether it may begin at another level than the present one.
+            of: Which driven number's schedule.
+
+        Raises:
+            ScheduleError: If it would jump and ``jump`` is False, or it does not fit. Nothing is
+                changed then.
+        """
+        self._change(
+            "replace",
+            of,
+            schedule=_saved_schedule("schedule", schedule),
+            over=None if over is None else self._whole("over", over),
+            jump=bool(jump),
+        )
+
+    def scale(self, factor: float, *, steps: DurationLike = 0, of: str = "lr") -> None:
+        """Multiply what is left of the schedule by a factor.
+
+        Arguments:
+            factor: Greater than 0.
+            steps: Over how many steps the factor is reached in a straight line; 0 is at once.
+            of: Which driven number's schedule.
+
+        Raises:
+            ScheduleError: If the factor is not positive. Nothing is changed then.
+        """
+        self._change("scale", of, factor=float(factor), steps=self._whole("steps", steps))
+
+    def _whole(self, name: str, value: DurationLike) -> int:
+        """Return a duration in whole steps of this run."""
+        self._refuse_timed(f"{name}={value!r}")
+        duration = Duration.of(value, name)
+        here, run = Fraction(self.last_epoch), Run(here=Fraction(self.last_epoch))
+        if self._horizon is not None:
+            run = Run(self._horizon.units, Fraction(self._horizon.steps), here=here)
+        return math.ceil(run.place(duration))
+
+    def _refuse_timed(self, what: str) -> None:
+        if self._clocks:
+            raise NeedsClock(
+                f"{what}: {self!r} follows the time that passes, and its plan cannot be changed; "
+                "build a new scheduler with what is to follow"
+            )
+
+    def _change(self, kind: str, of: str, **arguments: Any) -> None:
+        if of not in self._choosers:
+            raise ScheduleError(
+                f"of={of!r} is not driven here; driven: {', '.join(self._choosers)}"
+            )
+        self._refuse_timed(kind)
+        if self._fraction:
+            raise ScheduleError(f"{kind}: the position lies between two steps; seek a whole one")
+        change = {"at": self.last_epoch, "change": kind, "of": of, **arguments}
+        with restored_on_error(self):
+            shared = self._attach()
+            self._observer.on_changes(shared.notice())
+            self._assignment = replace(
+                self._assignment, changes=(*self._assignment.changes, change)
+            )
+            self._replan()
+            shared.write()
 
     # ----- state --------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
         """Return the position, the changes of plan, and what they belong to, in plain types.
 
-        The schedules are there as text, to be compared when the state is loaded.
+        The schedules are there in their dict form, to be compared when the state is loaded.
         """
-        board = self._attach()
-        if board.notice():
-            board.write()
-        return Saved.of(self).state()
+        shared = self._attach()
+        if shared.notice():
+            shared.write()
+        assignment = self._assignment
+        return Saved(
+            position=self._position,
+            steps=self._step_count,
+            plan=assignment.to_dict(),
+            bases={name: list(bases) for name, bases in assignment.bases.items()},
+            changes=self.history,
+            highest=self._observer.reached(self._position),
+            clocks=[clock.state_dict() for clock in self._clocks.values()],
+            rule=None if self._rule is None else repr(self._rule),
+            feedback=dict(self._feedback),
+        ).to_dict()
 
     def load_state_dict(
         self, state_dict: dict[str, Any], *, adopt: Literal["saved", "here"] | None = None
     ) -> None:
-        """Take up a saved position with its changes of plan, and assign its values at once.
+        """Restore a saved position with its changes of plan, and assign its values at once.
 
         Arguments:
-            state_dict: What :meth:`state_dict` gave.
-            adopt: What to do where the state belongs to other schedules or bases: go on with the
-                ``"saved"`` ones, or keep those that are ``"here"`` and take up the position only.
+            state_dict: What :meth:`state_dict` returned.
+            adopt: For a state that belongs to other schedules or bases: go on with the ``"saved"``
+                ones, or keep those that are ``"here"`` and restore the position only.
 
         Raises:
-            ScheduleError: If the state is no such state, or belongs to other schedules or other
-                groups and ``adopt`` does not say what to do. Nothing is changed then.
+            ScheduleError: If it is not the state of a scheduler, or belongs to other schedules or
+                other groups and ``adopt`` is not given. Nothing is changed then.
         """
         if adopt not in (None, "saved", "here"):
             raise ScheduleError(f"adopt={adopt!r} must be 'saved', 'here' or None")
-        Saved.read(state_dict).load_into(self, adopt)
+        saved = Saved.from_dict(state_dict)
+        with restored_on_error(self):
+            self._recognize_groups()
+            self._load(saved, adopt)
+
+    def _load(self, saved: Saved, adopt: Literal["saved", "here"] | None) -> None:
+        rule = None if self._rule is None else repr(self._rule)
+        if adopt is None:
+            saved.check_groups(len(self._known))
+            saved.check_same(self._assignment.to_dict(), rule)
+        elif adopt == "saved":
+            saved.check_groups(len(self._known))
+            self._assignment = saved.assignment(self._assignment, rule, len(self._known))
+        if adopt != "here":
+            self._load_bases(saved)
+            self._load_clocks(saved)
+            self._assignment = replace(self._assignment, changes=tuple(saved.changes))
+        if self._rule is not None and saved.rule == rule:
+            self._feedback = dict(saved.feedback)
+        self._replan()
+        self._check_position(saved.position)
+        self._observer.highest = saved.highest
+        self._restoring = True
+        try:
+            self._resume(saved.position, saved.steps)
+        finally:
+            self._restoring = False
+
+    def _load_bases(self, saved: Saved) -> None:
+        shared = self._attach()
+        for name, bases in saved.bases.items():
+            for index, (group, base) in enumerate(zip(self._known, bases, strict=True)):
+                if base is None:
+                    continue
+                slot = Slot.find_existing(name, index, group)
+                shared.set_base(slot, group, base)
+                self._assignment = self._assignment.with_base(name, index, base)
+                if slot.place == LR.place:
+                    self.base_lrs[index] = base
+
+    def _load_clocks(self, saved: Saved) -> None:
+        clocks = list(self._clocks.values())
+        if len(clocks) != len(saved.clocks):
+            raise ScheduleError(
+                f"the state has {len(saved.clocks)} clocks; {len(clocks)} schedules here follow "
+                "the time that passes"
+            )
+        for clock, state in zip(clocks, saved.clocks, strict=True):
+            clock.load_state_dict(state)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return all attributes and the clocks' states, for :meth:`restore`."""
+        clocks = [(clock, clock.state_dict()) for clock in self._clocks.values()]
+        return {**super().snapshot(), "clocks": clocks}
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Put all attributes back, and the clocks."""
+        attributes = dict(snapshot)
+        for clock, state in attributes.pop("clocks"):
+            clock.load_state_dict(state)
+        super().restore(attributes)
 
     def __repr__(self) -> str:
-        driven = ", ".join(f"{name}={text}" for name, text in self._driven().items())
-        return f"Scheduler({type(self.optimizer).__name__}, {driven}, at {self.last_epoch})"
+        kind = type(self.optimizer).__name__
+        return f"Scheduler({kind}, {self._assignment}, at {self.last_epoch})"
 
-    def _driven(self) -> dict[str, str]:
-        """Return the text of what drives each number now."""
-        found: dict[str, str] = {}
-        for name, courses in self._chosen.items():
-            texts = [None if course is None else repr(course.schedule) for course in courses]
-            found[name] = texts[0] if len(set(texts)) == 1 and texts[0] else str(texts)
-        return {**found, **dict.fromkeys(self._coupled, "'lr'")}
+
+def _saved_schedule(name: str, schedule: Schedule) -> dict[str, Any]:
+    """Return a schedule's dict form: one that cannot be saved is refused at once."""
+    if not isinstance(schedule, Schedule):
+        raise ScheduleError(f"{name}={schedule!r} is not a schedule")
+    return schedule.to_dict()
+
+
+def _of_rank_zero(seconds: float) -> float:
+    """Return the seconds counted by the process of rank 0; in a single process, its own."""
+    if not dist.is_available() or not dist.is_initialized():
+        return seconds
+    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+    message = torch.tensor([seconds], dtype=torch.float64, device=device)
+    dist.broadcast(message, src=0)
+    return float(message.item())

@@ -1,63 +1,115 @@
 # pyright: basic
-"""Boards: what all schedulers of one optimizer say, together.
+"""Schedulers that share an optimizer: their factors multiply.
 
-An optimizer has one board, which knows its schedulers without keeping them alive. A number of a
-group is the base that the group was given, or what the one scheduler says that does not care for
-the base; times the ratios of all others:
+A number of a group is its base, or the value of the one scheduler that is independent of the base,
+times the ratios of all others:
 
     value = base * ratio_1 * ratio_2 * ...
 
-Whoever moves, the board writes. A scheduler that is alone on its optimizer writes by itself,
-through the board's lanes, and meets the board only where its values run out.
+Whichever moves, the shared object writes the product. A scheduler that is alone on its optimizer
+writes by itself, with the same writers.
 
-torch's own ``SequentialLR`` builds its children first, and then undoes the step that they made
-(``last_epoch -= 1``). Schedulers that are undone together are a family: of a family, the one that
-moved last speaks.
+torch's own ``SequentialLR`` builds its children first, and then undoes their first step
+(``last_epoch -= 1``). Schedulers that are undone together form a family, of which only the one that
+moved last contributes.
 """
 
 from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from lehr.torch.binding import Group, Place, Slot, Voice, plain, together
-from lehr.torch.writers import Each, Lane
+from lehr.torch.binding import LR, Group, Place, Slot, plain
+from lehr.torch.groups import origins
+from lehr.torch.plan import Contribution, combine
+from lehr.torch.writers import Mixed, Writer
 
-if TYPE_CHECKING:
-    from lehr.torch.driver import Driver
+__all__ = ["Change", "Member", "Membership", "Shared", "Updates", "shared_of"]
 
-__all__ = ["STAMP", "Board", "Change", "Family", "Updates", "board_of"]
+_SHARED: weakref.WeakKeyDictionary[Optimizer, Shared] = weakref.WeakKeyDictionary()
 
-STAMP: Final = "scheduled_lr"
-"""In a saved optimizer, the rate that a scheduler had left in the group: where another one stands
-there when the next scheduler is built, the user has set it since."""
+Change = tuple[Slot, Group, float]
+"""A slot, a group, and the value that somebody else has written there."""
 
-_BOARDS: weakref.WeakKeyDictionary[Optimizer, Board] = weakref.WeakKeyDictionary()
 
-Change = tuple[Slot, int, float]
-"""A slot, the index of a group, and what somebody else has put there."""
+class Family:
+    """Schedulers of which only the one that moved last contributes."""
 
-Heard = list[tuple["Driver", Voice]]
-"""Who says what on one number of one group."""
+    last: int = 0
+
+
+@dataclass
+class Membership:
+    """A scheduler's part among those of its optimizer.
+
+    Attributes:
+        silent: Whether it contributes nothing until its next move.
+        turn: When it moved last, as a count of moves.
+        family: The family that it belongs to.
+    """
+
+    silent: bool = True
+    turn: int = 0
+    family: Family | None = None
+
+
+class Member(Protocol):
+    """A scheduler, as far as the others of its optimizer need to know."""
+
+    membership: Membership
+
+    @property
+    def is_absolute(self) -> bool:
+        """Whether its values are independent of the groups' bases."""
+        ...
+
+    def contributions(self) -> list[tuple[Slot, Group, Contribution]]:
+        """Return its share in each number at its position."""
+        ...
+
+    def write_alone(self) -> bool:
+        """Write its values and compute the next ones; return False if that cannot be done."""
+        ...
+
+    def settle(self) -> None:
+        """Drop the values that were computed ahead."""
+        ...
+
+    def base_for(self, slot: Slot, group: Group, value: float) -> float | None:
+        """Return the base from which its schedule would have come to a value."""
+        ...
+
+    def rebase(self, slot: Slot, group: Group, base: float) -> None:
+        """Use a new base for a number of a group."""
+        ...
+
+    def read_bases(self) -> None:
+        """Use the bases that a loaded optimizer brought."""
+        ...
+
+
+Shares = list[tuple[Member, Contribution]]
+"""Who contributes what to one number of one group."""
 
 
 class Updates:
     """Counts the updates of an optimizer; its hook, which must not know the optimizer.
 
-    A fused optimizer is told by the gradient scaler, in a tensor, whether to skip an update, and
-    never tells anybody. Reading it waits for the device; so a scheduler reads it when it moves,
-    since it must know, and nobody does while the optimizer works.
+    The gradient scaler tells a fused optimizer in a tensor whether to skip an update. Reading it
+    waits for the device; so a scheduler reads it when it moves, since it must know, and nothing
+    reads it while the optimizer works.
 
     Attributes:
         count: The updates that were made for certain.
         skipped: Whether an update was skipped since the last of them, as far as that was read.
-        captured: Whether a CUDA graph has captured one: it is replayed without anybody's knowing.
+        captured: Whether a CUDA graph has captured one; its replays run no hook.
     """
 
     __slots__ = ("_unread", "captured", "count", "skipped")
@@ -71,7 +123,7 @@ class Updates:
         if torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing():
             self.captured = True
         if self._unread is not None:
-            # Nobody asked, so nobody moves by it.
+            # No scheduler has read it, so none depends on it.
             self.count += 1
         found = getattr(optimizer, "found_inf", None)
         self._unread = found if isinstance(found, Tensor) else None
@@ -80,7 +132,7 @@ class Updates:
         self.skipped = False
 
     def read(self) -> bool:
-        """Read whether the last update was skipped, where that is still to be read.
+        """Read whether the last update was skipped, if that is still unread.
 
         Returns:
             Whether it turns out to have been made.
@@ -93,226 +145,286 @@ class Updates:
         return not self.skipped
 
 
-class Family:
-    """Schedulers of which only the one that moved last speaks."""
+def shared_of(optimizers: Sequence[Any]) -> Shared:
+    """Return the shared object of some optimizers, or of those that they wrap.
 
-    speaker: int = 0
+    Optimizers that one scheduler drives together have one shared object.
+    """
+    inner = [_unwrapped(optimizer) for optimizer in optimizers]
+    known = [_SHARED[optimizer] for optimizer in inner if optimizer in _SHARED]
+    shared = known[0] if known else Shared()
+    for other in known[1:]:
+        if other is not shared:
+            shared.absorb(other)
+    for optimizer in inner:
+        shared.include(optimizer)
+        _SHARED[optimizer] = shared
+    return shared
 
 
-def board_of(optimizer: Any) -> Board:
-    """Return the board of an optimizer, or of the one that it wraps."""
+def _unwrapped(optimizer: Any) -> Optimizer:
     while isinstance(inner := getattr(optimizer, "optimizer", None), Optimizer):
         optimizer = inner
-    if optimizer not in _BOARDS:
-        _BOARDS[optimizer] = Board(optimizer)
-    return _BOARDS[optimizer]
+    return optimizer
 
 
-class Board:
-    """The schedulers of one optimizer, and the lanes through which they write."""
+class Shared:
+    """The schedulers of an optimizer, the writers that they write with, and the groups' bases."""
 
-    def __init__(self, optimizer: Optimizer) -> None:
-        self._optimizer = weakref.ref(optimizer)
-        self._members: list[weakref.ref[Driver]] = []
-        self.lanes: dict[Place, Lane] = {}
+    def __init__(self) -> None:
+        self._optimizers: list[weakref.ref[Optimizer]] = []
+        self._members: list[weakref.ref[Any]] = []
+        self.writers: dict[Place, Writer] = {}
+        self._known: list[Group] = []
+        self._bases: dict[Place, dict[int, float]] = {}
         self._forming: Family | None = None
         self._moves = 0
         self.updates: Updates | None = None
+
+    def include(self, optimizer: Optimizer) -> None:
+        """Add an optimizer, unless it is there."""
+        if any(ref() is optimizer for ref in self._optimizers):
+            return
+        self._optimizers.append(weakref.ref(optimizer))
         # Wrappers of optimizers may lack what torch's own constructor makes.
         if hasattr(optimizer, "_optimizer_step_post_hooks"):
-            self.updates = Updates()
-            optimizer.register_step_post_hook(self.updates)
+            if self.updates is None:
+                self.updates = Updates()
+                optimizer.register_step_post_hook(self.updates)
             optimizer.register_load_state_dict_post_hook(_after_load)
             optimizer.register_state_dict_pre_hook(_before_save)
-            optimizer.register_state_dict_post_hook(_stamp)
+
+    def absorb(self, other: Shared) -> None:
+        """Take over the optimizers and schedulers of another shared object."""
+        for ref in other._optimizers:
+            optimizer = ref()
+            if optimizer is not None:
+                self._optimizers.append(ref)
+                _SHARED[optimizer] = self
+        self._members += other._members
+        for member in self.members:
+            member.settle()
 
     @property
     def groups(self) -> list[Group]:
-        """The optimizer's groups: never kept, since loading an optimizer makes new ones."""
-        optimizer = self._optimizer()
-        return [] if optimizer is None else optimizer.param_groups
+        """The optimizers' groups: never kept, since loading an optimizer makes new ones."""
+        optimizers = [optimizer for ref in self._optimizers if (optimizer := ref()) is not None]
+        if len(optimizers) == 1:
+            return optimizers[0].param_groups
+        return [group for optimizer in optimizers for group in optimizer.param_groups]
 
     @property
-    def members(self) -> list[Driver]:
-        """The schedulers that are alive, in the order in which they came."""
+    def members(self) -> list[Member]:
+        """The schedulers that are alive, in the order in which they were built."""
         return [member for ref in self._members if (member := ref()) is not None]
 
-    # ----- who is there -------------------------------------------------------------------------
+    # ----- members ------------------------------------------------------------------------------
 
-    def join(self, driver: Driver) -> None:
-        """Take in a scheduler."""
-        if all(member is not driver for member in self.members):
-            self._members.append(weakref.ref(driver, self._lost))
-        for member in self.members:
-            member._settle()
+    def join(self, member: Member) -> None:
+        """Add a scheduler."""
+        if all(other is not member for other in self.members):
+            self._members.append(weakref.ref(member, self._lost))
+        for each in self.members:
+            each.settle()
 
-    def leave(self, driver: Driver) -> None:
-        """Let a scheduler go: it is part of another one now, or has been replaced."""
-        self._members = [ref for ref in self._members if ref() is not driver]
+    def leave(self, member: Member) -> None:
+        """Remove a scheduler: it is part of another one now, or has been replaced."""
+        self._members = [ref for ref in self._members if ref() is not member]
 
     def clear(self) -> None:
-        """Let all schedulers go: the next one goes on in their place."""
+        """Detach all schedulers; the next one replaces them."""
         self._members = []
 
-    def _lost(self, dead: weakref.ref[Driver]) -> None:
-        """Write again without a scheduler that is no more, as when a notebook's cell ran again."""
+    def _lost(self, dead: weakref.ref[Any]) -> None:
+        """Write again without a scheduler that was deleted, as when a notebook's cell ran again."""
         self._members = [ref for ref in self._members if ref is not dead]
-        if self._members and self._optimizer() is not None:
+        if self._members and any(ref() is not None for ref in self._optimizers):
             self.notice()
             self.write()
 
-    def undone(self, driver: Driver) -> None:
-        """Note that a container has undone a scheduler's step: it is silent until it moves."""
+    def undone(self, member: Member) -> None:
+        """Silence a scheduler whose step a container of torch's has undone."""
         if self._forming is None:
             self._forming = Family()
-        driver._family = self._forming
-        # The container has put the rates back by itself.
+        member.membership.family = self._forming
+        # The container has written the old rates by itself.
         self.forget()
 
-    def moved(self, driver: Driver) -> None:
-        """Note that a scheduler has moved."""
+    def moved(self, member: Member) -> None:
+        """Note that a scheduler has moved: it is the most recent one now."""
         self._forming = None
         self._moves += 1
-        driver._turn = self._moves
-        if driver._family is not None:
-            driver._family.speaker = id(driver)
+        member.membership.turn = self._moves
+        if member.membership.family is not None:
+            member.membership.family.last = id(member)
 
-    def _speaking(self) -> Iterator[Driver]:
+    def _contributing(self) -> Iterator[Member]:
         for member in self.members:
-            family = member._family
-            if not member._silent and (family is None or family.speaker == id(member)):
+            family = member.membership.family
+            if not member.membership.silent and (family is None or family.last == id(member)):
                 yield member
 
     # ----- writing ------------------------------------------------------------------------------
 
-    def lane(self, slot: Slot, kind: type[Lane]) -> Lane:
-        """Return the lane of a slot, made anew where it was of another kind."""
-        lane = self.lanes.get(slot.place)
-        if lane is None or type(lane) is not kind:
-            lane = self.lanes[slot.place] = kind(slot)
-        return lane
+    def writer(self, slot: Slot, kind: type[Writer]) -> Writer:
+        """Return the writer of a slot, a new one if it was of another kind."""
+        writer = self.writers.get(slot.place)
+        if writer is None or type(writer) is not kind:
+            writer = self.writers[slot.place] = kind(slot)
+        return writer
 
     def write(self) -> None:
-        """Write what all schedulers say together, at their present positions."""
-        if len(self._members) == 1:
-            alone = self._members[0]()
-            if alone is not None and not alone._silent and alone._fill(self):
-                return
-        groups, said = self.groups, self._said()
-        for member in self.members:
-            member._settle()
-        for slot, heard in said.values():
-            voices = [together([voice for _, voice in pairs]) if pairs else None for pairs in heard]
-            self.lane(slot, Each).write(groups, [voice and voice.value for voice in voices])
+        """Write what all schedulers give together, at their present positions."""
+        members = self.members
+        if len(members) == 1 and not members[0].membership.silent and members[0].write_alone():
+            return
+        groups, all_shares = self.groups, self._shares()
+        for member in members:
+            member.settle()
+        for slot, by_group in all_shares.values():
+            shares = [by_group.get(id(group), []) for group in groups]
+            values = [combine([share for _, share in each]) if each else None for each in shares]
+            self.writer(slot, Mixed).write(groups, values)
 
-    def _said(self) -> dict[Place, tuple[Slot, list[Heard]]]:
-        """Return for each slot, group by group, which scheduler says what."""
-        size = len(self.groups)
-        found: dict[Place, tuple[Slot, list[Heard]]] = {}
-        # Those that do not care for the base come by their last move: the newest one speaks.
-        for member in sorted(self._speaking(), key=lambda m: m._turn if m._is_absolute else 0):
-            for slot, voices in member._voices():
-                _, heard = found.setdefault(slot.place, (slot, [[] for _ in range(size)]))
-                for index, voice in voices.items():
-                    heard[index].append((member, voice))
+    def _shares(self) -> dict[Place, tuple[Slot, dict[int, Shares]]]:
+        """Return for each slot and group, by its identity, who contributes what."""
+        found: dict[Place, tuple[Slot, dict[int, Shares]]] = {}
+        # Absolute ones in the order of their moves: the most recent one wins.
+        order = sorted(
+            self._contributing(), key=lambda m: m.membership.turn if m.is_absolute else 0
+        )
+        for member in order:
+            for slot, group, contribution in member.contributions():
+                _, by_group = found.setdefault(slot.place, (slot, {}))
+                by_group.setdefault(id(group), []).append((member, contribution))
         return found
 
     def forget(self) -> None:
-        """Take whatever stands in the groups as written by the schedulers."""
-        for lane in self.lanes.values():
-            lane.forget()
+        """Treat the current values of all groups as written by the schedulers."""
+        for writer in self.writers.values():
+            writer.forget()
 
-    # ----- what somebody else has changed -------------------------------------------------------
+    # ----- bases and changes by hand ------------------------------------------------------------
+
+    def _recognize(self) -> list[Group]:
+        """Bring what is known of the groups into their present order, and return them."""
+        groups = self.groups
+        old = origins(self._known, groups)
+        if len(groups) != len(self._known) or old != list(range(len(groups))):
+            for place, bases in self._bases.items():
+                self._bases[place] = {
+                    new: bases[origin] for new, origin in enumerate(old) if origin in bases
+                }
+        self._known = list(groups)
+        return groups
+
+    def base(self, slot: Slot, group: Group) -> float:
+        """Return the base of a number of a group: what it was before any scheduler drove it."""
+        if slot.place == LR.place:
+            return plain(group.setdefault("initial_lr", plain(group["lr"])))
+        groups = self._recognize()
+        index = next(i for i, each in enumerate(groups) if each is group)
+        bases = self._bases.setdefault(slot.place, {})
+        return bases.setdefault(index, plain(slot.read(group)))
+
+    def set_base(self, slot: Slot, group: Group, base: float) -> None:
+        """Set the base of a number of a group."""
+        if slot.place == LR.place:
+            group["initial_lr"] = base
+            return
+        for index, each in enumerate(self._recognize()):
+            if each is group:
+                self._bases.setdefault(slot.place, {})[index] = base
 
     def notice(self) -> list[Change]:
-        """Adopt what the user has set by hand since the last write.
+        """Adopt the values that were set by hand since the last write.
 
-        The new value takes the old one's place in the schedule: the base becomes the one from which
-        the schedule would have come to it. What a scheduler says without a base is left; it will be
-        written again at the next step.
+        The new value replaces the old one in the schedule: the base becomes the one from which the
+        schedule would have come to it. A value that has no base is left, and written again at the
+        next step.
 
         Returns:
             What was changed.
         """
-        groups, changes = self.groups, []
-        said: dict[Place, tuple[Slot, list[Heard]]] | None = None
-        for place, lane in self.lanes.items():
-            for index, value in lane.changed(groups):
-                said = self._said() if said is None else said
-                changes.append((lane.slot, index, value))
-                heard = said[place][1][index] if place in said else []
-                self._adopt(lane.slot, index, value, heard)
+        groups, changes = self.groups, list[Change]()
+        all_shares: dict[Place, tuple[Slot, dict[int, Shares]]] | None = None
+        for place, writer in self.writers.items():
+            found = writer.changed(groups)
+            for index, value in found:
+                group = groups[index]
+                all_shares = self._shares() if all_shares is None else all_shares
+                changes.append((writer.slot, group, value))
+                by_group = all_shares[place][1] if place in all_shares else {}
+                self._adopt(writer.slot, group, value, by_group.get(id(group), []))
+            if found:
+                # They are adopted once, wherever the step is interrupted.
+                writer.forget()
         return changes
 
-    def _adopt(self, slot: Slot, index: int, value: float, heard: Heard) -> None:
-        if not heard or any(voice.absolute for _, voice in heard):
+    def _adopt(self, slot: Slot, group: Group, value: float, shares: Shares) -> None:
+        if not shares or any(contribution.absolute for _, contribution in shares):
             return
-        first = heard[0][0]
-        others = math.prod(voice.ratio for member, voice in heard if member is not first)
-        base = first._base_for(slot, index, value / others if others else value)
+        first = shares[0][0]
+        others = math.prod(share.ratio for member, share in shares if member is not first)
+        base = first.base_for(slot, group, value / others if others else value)
         if base is None:
             return
-        self.groups[index][f"initial_{slot.name}"] = base
+        self.set_base(slot, group, base)
         for member in self.members:
-            member._rebase(slot, index, base)
-
-    # ----- loading and saving -------------------------------------------------------------------
-
-    def loaded(self) -> None:
-        """Write again after the optimizer was loaded: its groups and their tensors are new."""
-        groups = self.groups
-        for group in groups:
-            group.pop(STAMP, None)
-        for lane in self.lanes.values():
-            lane.put_back(groups)
-            lane.forget()
-        for member in self.members:
-            member._settle()
-            member._take_bases()
-        self.write()
-        # The next step is looked at: is there an update before it?
-        for member in self.members:
-            member._settle()
+            member.rebase(slot, group, base)
 
     def find_bases(self) -> None:
-        """Let what the user has set since the last scheduler wrote be the groups' base."""
+        """Prepare the bases for a new scheduler: a value set since the last write is one."""
         if self.members:
             if self.notice():
                 self.write()
             return
-        for group in self.groups:
-            left = group.pop(STAMP, None)
-            if left is not None and "initial_lr" in group and not _same(group["lr"], left):
-                group["initial_lr"] = plain(group["lr"])
-        for lane in self.lanes.values():
-            for index, value in lane.changed(self.groups):
-                self.groups[index][f"initial_{lane.slot.name}"] = value
-            lane.forget()
+        groups = self.groups
+        for writer in self.writers.values():
+            for index, value in writer.changed(groups):
+                self.set_base(writer.slot, groups[index], value)
+            writer.forget()
 
+    # ----- loading, saving, restoring -----------------------------------------------------------
 
-def _same(value: Any, left: float) -> bool:
-    if isinstance(value, Tensor):
-        return float(value.item()) == float(value.new_tensor(left).item())
-    return float(value) == left
+    def loaded(self) -> None:
+        """Write again after an optimizer was loaded: its groups and their tensors are new."""
+        groups = self._recognize()
+        for writer in self.writers.values():
+            writer.restore_tensors(groups)
+            writer.forget()
+        for member in self.members:
+            member.settle()
+            member.read_bases()
+        self.write()
+        # The next step must look whether there was an update before it.
+        for member in self.members:
+            member.settle()
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return what a write changes, for :meth:`restore`."""
+        return {
+            "_members": list(self._members),
+            "writers": {place: writer.copy() for place, writer in self.writers.items()},
+            "_bases": {place: dict(bases) for place, bases in self._bases.items()},
+            "_known": list(self._known),
+        }
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Restore a snapshot."""
+        vars(self).update(snapshot)
+        for member in self.members:
+            member.settle()
 
 
 # The optimizer's hooks are functions of the module: they keep nothing alive.
 def _after_load(optimizer: Optimizer) -> None:
-    board = _BOARDS.get(optimizer)
-    if board is not None:
-        board.loaded()
+    shared = _SHARED.get(optimizer)
+    if shared is not None:
+        shared.loaded()
 
 
 def _before_save(optimizer: Optimizer) -> None:
-    board = _BOARDS.get(optimizer)
-    if board is not None and board.notice():
-        board.write()
-
-
-def _stamp(optimizer: Optimizer, state_dict: dict[str, Any]) -> None:
-    board = _BOARDS.get(optimizer)
-    if board is None or ("lr", None) not in board.lanes:
-        return
-    for group in state_dict["param_groups"]:
-        if "initial_lr" in group:
-            group[STAMP] = plain(group["lr"])
+    shared = _SHARED.get(optimizer)
+    if shared is not None and shared.notice():
+        shared.write()

@@ -1,73 +1,138 @@
 # pyright: basic
-"""Lanes: how one driven number gets into all groups, and how a change by hand is seen.
+"""Writers: how one driven number reaches all groups, and how a change by hand is noticed.
 
-A lane writes one slot of the parameter groups and remembers what it wrote. Before it writes again
-it looks whether that still stands there; if not, somebody else has changed it since, and nothing
-is written.
+A writer remembers the value that it wrote into each group. Before it writes the next one it looks
+at every group; where it finds another value, somebody else has changed it, and nothing is written.
 
-Looking costs as much as writing a float. Where more than ``FEW`` groups share one, the number of
-its holders tells at once whether all of them still do. The board looks at all of them at the edges
-of blocks, when a state is saved or loaded, and when a position is sought.
+A step may be interrupted between any two groups. The values that are about to be written are noted
+first, so that afterwards the old ones and the new ones are both known for the writer's own.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from sys import getrefcount
-from types import SimpleNamespace
-from typing import Any, Final
+from copy import copy
+from typing import Any
 
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from lehr.torch.binding import Group, Slot, plain
+from lehr.torch.groups import origins
 
-__all__ = ["FEW", "OWN", "Each", "Even", "Fill", "Lane", "Lines", "Pair"]
+__all__ = [
+    "FloatPair",
+    "Mixed",
+    "PerGroupFloat",
+    "Several",
+    "SharedFloat",
+    "Step",
+    "TensorFill",
+    "Writer",
+]
 
-FEW: Final = 8
-"""Up to so many groups it is quicker to look at them than to count who holds their number."""
-
-
-def _own() -> int:
-    held = SimpleNamespace(last=object())
-    last = held.last
-    return getrefcount(last)
-
-
-OWN: Final = _own()
-"""Holders of an even lane's number besides the groups, where they are counted: the lane, a local
-variable, and what calls and interpreters differ in."""
+Line = tuple[float, float]
+"""A group's offset and gain."""
 
 
-class Lane(ABC):
-    """Writes one number of the groups; ``put`` says whether what it wrote last still stood."""
+class Step(ABC):
+    """Writes what one step brings, with one or several writers."""
+
+    @abstractmethod
+    def put(self, groups: Sequence[Group], entry: Any) -> bool:
+        """Write an entry and return True; or return False if a current value is another's."""
+
+    @abstractmethod
+    def write(self, groups: Sequence[Group], entry: Any) -> None:
+        """Write an entry, whatever the current values are."""
+
+
+def _mark(value: Any) -> Any:
+    """Return what tells later whether a value is still the same, without waiting for a device."""
+    return (value, value._version) if isinstance(value, Tensor) else value
+
+
+def _same(value: Any, mark: Any) -> bool:
+    if isinstance(value, Tensor):
+        return isinstance(mark, tuple) and mark[0] is value and mark[1] == value._version
+    return value is mark
+
+
+class Writer(Step):
+    """Writes one slot; what it wrote last is its own, anything else is a change by hand."""
 
     def __init__(self, slot: Slot) -> None:
         self.slot = slot
         self.key = slot.key
+        self.held: list[Group] = []
+        self.last: Any = None
+        self.pending: Any = None
+        self._before: list[Any] = []
 
     @abstractmethod
-    def put(self, groups: Sequence[Group], entry: Any) -> bool:
-        """Write an entry to all groups, unless what was written last has been changed since."""
+    def _value(self, written: Any, index: int) -> float | None:
+        """Return a group's value of what ``last`` or ``pending`` is; None if it is not driven."""
 
     @abstractmethod
+    def _assign(self, groups: Sequence[Group], entry: Any) -> Any:
+        """Write an entry into all groups."""
+
     def write(self, groups: Sequence[Group], entry: Any) -> None:
-        """Write an entry, whatever stands there."""
+        exists, read = self.slot.exists_in, self.slot.read
+        before = [_mark(read(group)) if exists(group) else None for group in groups]
+        self.held, self._before, self.pending, self.last = list(groups), before, entry, None
+        self._assign(groups, entry)
+        self.last, self._before = entry, []
 
-    @abstractmethod
     def changed(self, groups: Sequence[Group]) -> list[tuple[int, float]]:
-        """Return the groups whose number is not the one written last, with what stands there."""
+        """Return the groups whose value is not its own, with the value."""
+        found: list[tuple[int, float]] = []
+        if self.last is None and self.pending is None and not self._before:
+            return found
+        for index, origin in enumerate(origins(self.held, groups)):
+            if origin is None or not self.slot.exists_in(groups[index]):
+                continue
+            current = self.slot.read(groups[index])
+            if not self._is_own(current, origin):
+                found.append((index, plain(current)))
+        return found
 
-    @abstractmethod
+    def _is_own(self, current: Any, index: int) -> bool:
+        if self._before and _same(current, self._before[index]):
+            return True
+        for written in (self.last, self.pending):
+            if written is None:
+                continue
+            value = self._value(written, index)
+            if value is None:
+                return True
+            if isinstance(current, Tensor):
+                value = current.new_tensor(value).item()
+            if plain(current) == value:
+                return True
+        return False
+
+    def _take_back(self, groups: Sequence[Group]) -> bool:
+        """Put the last values into the groups that the pending ones have reached; return False."""
+        for index, group in enumerate(groups):
+            if self.slot.read(group) == self._value(self.pending, index):
+                group[self.key] = self._value(self.last, index)
+        return False
+
+    def copy(self) -> Writer:
+        """Return a writer that goes on as this one."""
+        return copy(self)
+
     def forget(self) -> None:
-        """Take whatever stands there as written by itself, until it writes again."""
+        """Treat the current values as its own until the next write."""
+        self.last, self.pending, self._before = None, None, []
 
-    def put_back(self, groups: Sequence[Group]) -> None:
-        """Put the tensors that were filled last into groups that hold others in their place."""
-        for index, tensor in self._filled():
-            if index >= len(groups):
+    def restore_tensors(self, groups: Sequence[Group]) -> None:
+        """Put the tensors that were filled last into groups that now hold others."""
+        for index, origin in enumerate(origins(self.held, groups)):
+            if origin is None or (tensor := self._tensor(origin)) is None:
                 continue
             current = self.slot.read(groups[index])
             if (
@@ -77,141 +142,124 @@ class Lane(ABC):
             ):
                 self.slot.place_tensor(groups[index], tensor)
 
-    def _filled(self) -> list[tuple[int, Tensor]]:
-        """Return the tensors that were filled last, with the groups that they belong to."""
-        return []
+    def _tensor(self, index: int) -> Tensor | None:
+        """Return the tensor of a group that was filled last."""
+        return None
 
-    def part(self, groups: Sequence[Group]) -> None:
+    def separate(self, groups: Sequence[Group]) -> None:
         """Give each group a tensor of its own.
 
         An optimizer that is built with a tensor puts the same one into all its groups.
         """
         seen: set[int] = set()
         for group in groups:
-            current = self.slot.read(group)
+            current = self.slot.read(group) if self.slot.exists_in(group) else None
             if isinstance(current, Tensor):
                 if id(current) in seen:
                     self.slot.place_tensor(group, current.clone())
                 seen.add(id(current))
 
 
-class Even(Lane):
-    """The same float in every group: what it writes is one number."""
+class SharedFloat(Writer):
+    """The same float in every group; an entry is that float."""
 
-    last: Any = None
-    groups = 0
+    def put(self, groups: Sequence[Group], entry: float) -> bool:
+        key, last = self.key, self.last
+        if len(groups) != len(self.held):
+            return False
+        self.pending = entry
+        for group in groups:
+            if group[key] is not last:
+                return self._take_back(groups)
+            group[key] = entry
+        self.last = entry
+        return True
+
+    def _value(self, written: float, index: int) -> float:
+        return written
+
+    def _assign(self, groups: Sequence[Group], entry: float) -> None:
+        for group in groups:
+            group[self.key] = entry
+
+
+class FloatPair(Step):
+    """Two floats, such as a rate and a momentum, each the same in every group.
+
+    Arguments:
+        first: Writes the first number of an entry.
+        second: Writes the second.
+    """
+
+    def __init__(self, first: SharedFloat, second: SharedFloat) -> None:
+        self.first, self.second = first, second
+
+    def put(self, groups: Sequence[Group], entry: tuple[float, float]) -> bool:
+        first, second = self.first, self.second
+        key, other, last, latest = first.key, second.key, first.last, second.last
+        if len(groups) != len(first.held):
+            return False
+        value, more = first.pending, second.pending = entry
+        for group in groups:
+            if group[key] is not last or group[other] is not latest:
+                return first._take_back(groups) or second._take_back(groups)
+            group[key] = value
+            group[other] = more
+        first.last, second.last = entry
+        return True
+
+    def write(self, groups: Sequence[Group], entry: tuple[float, float]) -> None:
+        self.first.write(groups, entry[0])
+        self.second.write(groups, entry[1])
+
+
+class PerGroupFloat(Writer):
+    """A float of its own in each group, ``offset + gain * level``; an entry is the level."""
+
+    lines: Sequence[Line] = ()
+
+    def set_lines(self, lines: Sequence[Line]) -> None:
+        """Set each group's offset and gain; the current values are its own from now on."""
+        self.forget()
+        self.lines = lines
+        self._gains = [gain for _, gain in lines]
+        self._has_offsets = any(offset for offset, _ in lines)
 
     def put(self, groups: Sequence[Group], entry: float) -> bool:
         last = self.last
-        if getrefcount(last) == len(groups) + OWN or self.stands(groups):
-            self.write(groups, entry)
-            return True
-        return False
-
-    def stands(self, groups: Sequence[Group]) -> bool:
-        """Look whether what was written last still stands in all groups."""
-        key, last = self.key, self.last
-        for group in groups:  # noqa: SIM110  (a quarter of the time)
-            if group[key] is not last:
-                return False
-        return True
-
-    def write(self, groups: Sequence[Group], entry: float) -> None:
-        key = self.key
-        for group in groups:
-            group[key] = entry
-        self.last, self.groups = entry, len(groups)
-
-    def take_back(self, groups: Sequence[Group], entry: float) -> None:
-        """Put what was there before into the groups that an entry has reached."""
-        for group in groups:
-            if group[self.key] is entry:
-                group[self.key] = self.last
-
-    def changed(self, groups: Sequence[Group]) -> list[tuple[int, float]]:
-        if self.last is None:
-            return []
-        return [
-            (index, float(group[self.key]))
-            for index, group in enumerate(groups[: self.groups])
-            if group[self.key] != self.last
-        ]
-
-    def forget(self) -> None:
-        self.last = None
-
-
-Pair = tuple[Even, Even, list[float]]
-"""Two even lanes, such as a rate and a momentum, that are written in one pass; and the numbers of
-the second, the last step first. (Pairs of numbers would have to be made.)"""
-
-
-class Lines(Lane):
-    """A float of its own for each group, ``offset + gain * level``: what it writes is the level.
-
-    Computing the product costs less than taking one that was computed before out of a table. A
-    group that takes another's place in the list is seen where it is the first or the last, and
-    else when the lane is next told to write whatever stands there.
-    """
-
-    last: Any = None
-    lines: Sequence[tuple[float, float]] = ()
-
-    def draw(self, lines: Sequence[tuple[float, float]]) -> None:
-        """Take the offset and the gain of each group."""
-        self.lines = lines
-        self._plain = not any(offset for offset, _ in lines)
-
-    def put(self, groups: Sequence[Group], entry: float) -> bool:
-        key, last, twos = self.key, self.last, self._twos
-        if last is None or groups[0] is not twos[0][0] or groups[-1] is not twos[-1][2]:
+        if last is None or len(groups) != len(self.held):
             return False
-        if not self._plain:
-            if self.changed(groups):
-                return False
-            self.write(groups, entry)
-            return True
-        # Looks and writes in one pass; two at a time is a tenth faster.
-        for group, gain, other, more in twos:
-            if group[key] != gain * last or other[key] != more * last:
-                self._take_back(groups, entry)
-                return False
+        self.pending = entry
+        if self._has_offsets:
+            return self._put_lines(groups, entry)
+        key = self.key
+        for group, gain in zip(groups, self._gains):  # noqa: B905  (twice the time)
+            if group[key] != gain * last:
+                return self._take_back(groups)
             group[key] = gain * entry
-            other[key] = more * entry
         self.last = entry
         return True
 
-    def _take_back(self, groups: Sequence[Group], entry: float) -> None:
+    def _put_lines(self, groups: Sequence[Group], entry: float) -> bool:
         key, last = self.key, self.last
-        for group, (_, gain) in zip(groups, self.lines, strict=True):
-            if group[key] == gain * entry:
-                group[key] = gain * last
-
-    def write(self, groups: Sequence[Group], entry: float) -> None:
-        key = self.key
         for group, (offset, gain) in zip(groups, self.lines, strict=True):
+            if group[key] != offset + gain * last:
+                return self._take_back(groups)
             group[key] = offset + gain * entry
         self.last = entry
-        flat = [(group, gain) for group, (_, gain) in zip(groups, self.lines, strict=True)]
-        if len(flat) % 2:
-            flat.append(flat[-1])
-        self._twos = [(*one, *two) for one, two in zip(flat[::2], flat[1::2], strict=True)]
+        return True
 
-    def changed(self, groups: Sequence[Group]) -> list[tuple[int, float]]:
-        if self.last is None:
-            return []
-        return [
-            (index, float(group[self.key]))
-            for index, (group, (offset, gain)) in enumerate(zip(groups, self.lines, strict=False))
-            if group[self.key] != offset + gain * self.last
-        ]
+    def _value(self, written: float, index: int) -> float:
+        offset, gain = self.lines[index]
+        return offset + gain * written
 
-    def forget(self) -> None:
-        self.last = None
+    def _assign(self, groups: Sequence[Group], entry: float) -> None:
+        for index, group in enumerate(groups):
+            group[self.key] = self._value(entry, index)
 
 
 def _arrays(tensors: Sequence[Tensor]) -> list[NDArray[Any]]:
-    """Return the numbers of tensors as arrays in the same memory; none, where one has no such."""
+    """Return tensors' numbers as arrays in the same memory; nothing if one of them has no array."""
     ordinary = all(
         type(tensor) is Tensor
         and tensor.device.type == "cpu"
@@ -221,166 +269,148 @@ def _arrays(tensors: Sequence[Tensor]) -> list[NDArray[Any]]:
     return [tensor.detach().numpy() for tensor in tensors] if ordinary else []
 
 
-class Fill(Lane):
-    """A tensor in every group, filled with ``offset + gain * level``: what it writes is the level.
+class TensorFill(Writer):
+    """A tensor in every group, filled with ``offset + gain * level``; an entry is the level.
 
-    That somebody else has changed a tensor is seen from its version, which each filling raises by
-    one, without waiting for a device. Where all are in the processor's memory, they are written
-    through NumPy, in a tenth of the time, and their versions stay.
+    A change by hand is noticed by the tensor's version, which each filling raises by one, without
+    waiting for a device. Tensors in the processor's memory are filled through NumPy, in a tenth of
+    the time, and keep their versions.
     """
 
-    last: Any = None
+    lines: Sequence[Line] = ()
+    _tensors: Sequence[Tensor] = ()
 
-    def draw(self, lines: Sequence[tuple[float, float]]) -> None:
-        """Take the offset and the gain of each group."""
+    def set_lines(self, lines: Sequence[Line]) -> None:
+        """Set each group's offset and gain; the current values are its own from now on."""
+        self.forget()
         self.lines = lines
         self._even = len(set(lines)) == 1
-        self._offset, self._gain = lines[0]
 
     def put(self, groups: Sequence[Group], entry: float) -> bool:
-        if self.last is None:
+        if self.last is None or len(groups) != len(self.held):
             return False
-        key = self.key
+        key, count = self.key, self._count
+        for group, tensor, version in zip(groups, self._tensors, self._versions):  # noqa: B905  (twice the time)
+            if group[key] is not tensor or tensor._version != version + count:
+                return False
+        # Memory that is shared between processes later moves, and leaves the array behind.
+        for tensor, place in zip(self._tensors if self._places else (), self._places):  # noqa: B905
+            if tensor.data_ptr() != place:
+                return False
+        self.pending = entry
         if self._arrays:
-            looked = zip(groups, self._held, self._versions, self._places)  # noqa: B905  (twice the time)
-            for group, tensor, version, place in looked:
-                if (
-                    group[key] is not tensor
-                    or tensor._version != version
-                    # Memory that is shared later moves, and leaves the array behind.
-                    or tensor.data_ptr() != place
-                ):
-                    return False
-            self._assign(entry)
+            self._fill_arrays(entry)
+            self.last = entry
         else:
-            filled = self._count
-            looked = zip(groups, self._held, self._versions)  # noqa: B905  (twice the time)
-            for group, tensor, version in looked:
-                if group[key] is not tensor or tensor._version != version + filled:
-                    return False
             self._fill(entry)
-            self._count = filled + 1
-        self.last = entry
+            self.last, self._count = entry, count + 1
         return True
 
-    def _assign(self, entry: float) -> None:
-        if self._even:
-            value = self._offset + self._gain * entry
-            for array in self._arrays:
-                array[()] = value
-        else:
-            for array, (offset, gain) in zip(self._arrays, self.lines, strict=True):
-                array[()] = offset + gain * entry
+    def _fill_arrays(self, entry: float) -> None:
+        for array, (offset, gain) in zip(self._arrays, self.lines, strict=True):
+            array[()] = offset + gain * entry
 
     def _fill(self, entry: float) -> None:
-        if self._even:
-            value = self._offset + self._gain * entry
-            for tensor in self._once:
-                tensor.fill_(value)
-        else:
-            for tensor, (offset, gain) in zip(self._held, self.lines, strict=True):
+        """Fill each tensor once, which raises its version by one."""
+        with torch.no_grad():
+            for index, tensor in self._once.values():
+                offset, gain = self.lines[index]
                 tensor.fill_(offset + gain * entry)
 
     def write(self, groups: Sequence[Group], entry: float) -> None:
         if not self._even:
-            self.part(groups)
-        self._held = [group[self.key] for group in groups]
-        self._once = list({id(tensor): tensor for tensor in self._held}.values())
+            self.separate(groups)
+        super().write(groups, entry)
+
+    def _assign(self, groups: Sequence[Group], entry: float) -> None:
+        self._tensors = [group[self.key] for group in groups]
+        self._once = {id(tensor): (index, tensor) for index, tensor in enumerate(self._tensors)}
         self._fill(entry)
-        self._versions = [tensor._version for tensor in self._held]
-        self._arrays = _arrays(self._held)
-        self._places = [tensor.data_ptr() for tensor in self._held] if self._arrays else []
-        self.last, self._count = entry, 0
+        self._versions = [tensor._version for tensor in self._tensors]
+        self._arrays = _arrays(self._tensors)
+        self._places = [tensor.data_ptr() for tensor in self._tensors] if self._arrays else []
+        self._count = 0
 
-    def changed(self, groups: Sequence[Group]) -> list[tuple[int, float]]:
-        if self.last is None:
-            return []
-        found: list[tuple[int, float]] = []
-        for index, tensor in enumerate(self._held[: len(groups)]):
-            current = groups[index][self.key]
-            if current is tensor and tensor._version == self._versions[index] + self._count:
-                continue
-            offset, gain = self.lines[index]
-            if plain(current) != plain(tensor.new_tensor(offset + gain * self.last)):
-                found.append((index, plain(current)))
-        return found
+    def _value(self, written: float, index: int) -> float:
+        offset, gain = self.lines[index]
+        return offset + gain * written
 
-    def forget(self) -> None:
-        self.last = None
+    def _is_own(self, current: Any, index: int) -> bool:
+        if self.last is not None:
+            mark = self._tensors[index], self._versions[index] + self._count
+            if _same(current, mark):
+                return True
+        return super()._is_own(current, index)
 
-    def _filled(self) -> list[tuple[int, Tensor]]:
-        return list(enumerate(getattr(self, "_held", ())))
+    def _tensor(self, index: int) -> Tensor | None:
+        return self._tensors[index] if index < len(self._tensors) else None
 
 
-class Each(Lane):
+class Mixed(Writer):
     """Numbers of any kind, in any of the groups: floats, tensors, one number of a tuple.
 
-    What it writes is a list with a float for each group, or None where a group is not driven. A
-    tensor is filled and keeps its identity, which compiled steps and captured graphs hold on to;
-    that somebody else has changed it is seen from its version, without waiting for a device.
+    An entry is a list with a float for each group, or None for a group that is not driven.
     """
 
     def __init__(self, slot: Slot) -> None:
         super().__init__(slot)
-        self.last: Sequence[float | None] = []
-        self._tensors: dict[int, tuple[Tensor, int]] = {}
+        self._marks: list[Any] = []
 
     def put(self, groups: Sequence[Group], entry: Sequence[float | None]) -> bool:
-        if len(self.last) != len(groups) or not self._stands(groups):
+        if self.last is None or len(groups) != len(self.last):
             return False
-        self.write(groups, entry)
-        return True
-
-    def _stands(self, groups: Sequence[Group]) -> bool:
-        for index, (group, last) in enumerate(zip(groups, self.last)):  # noqa: B905  (twice the time)
-            if last is None:
-                continue
-            current = self.slot.read(group)
-            if isinstance(current, Tensor):
-                tensor, version = self._tensors.get(index, (None, -1))
-                if tensor is not current or current._version != version:
-                    return False
-            elif current is not last:
+        read = self.slot.read
+        for group, mark in zip(groups, self._marks):  # noqa: B905  (twice the time)
+            if mark is not None and not _same(read(group), mark):
                 return False
+        self.pending = entry
+        self._assign(groups, entry)
+        self.last = entry
         return True
 
     def write(self, groups: Sequence[Group], entry: Sequence[float | None]) -> None:
-        if len(self.last) != len(groups):
-            self.part(groups)
-        read, key, single = self.slot.read, self.key, self.slot.index is None
+        if len(self.held) != len(groups):
+            self.separate(groups)
+        super().write(groups, entry)
+
+    def _assign(self, groups: Sequence[Group], entry: Sequence[float | None]) -> None:
+        marks: list[Any] = [None] * len(groups)
         for index, (group, value) in enumerate(zip(groups, entry, strict=True)):
-            if value is None:
-                continue
-            current = group[key] if single else read(group)
-            if isinstance(current, Tensor):
-                current.fill_(value)
-                self._tensors[index] = current, current._version
-            elif single:
-                group[key] = value
-            else:
+            if value is not None:
                 self.slot.write(group, value)
-        self.last = entry
+                marks[index] = _mark(self.slot.read(group))
+        self._marks = marks
 
-    def changed(self, groups: Sequence[Group]) -> list[tuple[int, float]]:
-        found: list[tuple[int, float]] = []
-        for index, (group, last) in enumerate(zip(groups, self.last, strict=False)):
-            if last is None:
-                continue
-            current = self.slot.read(group)
-            if not isinstance(current, Tensor):
-                if current != last:
-                    found.append((index, float(current)))
-                continue
-            tensor, version = self._tensors.get(index, (None, -1))
-            if tensor is current and current._version == version:
-                continue
-            value = float(current.item())
-            if value != float(current.new_tensor(last).item()):
-                found.append((index, value))
-        return found
+    def _value(self, written: Sequence[float | None], index: int) -> float | None:
+        return written[index]
 
-    def forget(self) -> None:
-        self.last = []
+    def _is_own(self, current: Any, index: int) -> bool:
+        if self.last is not None and _same(current, self._marks[index]):
+            return True
+        return super()._is_own(current, index)
 
-    def _filled(self) -> list[tuple[int, Tensor]]:
-        return [(index, tensor) for index, (tensor, _) in self._tensors.items()]
+    def _tensor(self, index: int) -> Tensor | None:
+        mark = self._marks[index] if index < len(self._marks) else None
+        return mark[0] if isinstance(mark, tuple) else None
+
+
+class Several(Step):
+    """Several numbers, one writer each; an entry is a tuple of theirs."""
+
+    def __init__(self, writers: Sequence[Writer]) -> None:
+        self._writers = writers
+        self._last: Any = None
+
+    def put(self, groups: Sequence[Group], entry: Sequence[Any]) -> bool:
+        for count, (writer, value) in enumerate(zip(self._writers, entry, strict=True)):
+            if not writer.put(groups, value):
+                for done, old in zip(self._writers[:count], self._last, strict=False):
+                    done.write(groups, old)
+                return False
+        self._last = entry
+        return True
+
+    def write(self, groups: Sequence[Group], entry: Sequence[Any]) -> None:
+        for writer, value in zip(self._writers, entry, strict=True):
+            writer.write(groups, value)
+        self._last = entry

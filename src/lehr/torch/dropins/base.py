@@ -1,11 +1,12 @@
 # pyright: basic
-"""What the drop-ins have in common: torch's face, a state of parameters, one number a group."""
+"""What the drop-ins have in common: torch's interface, and a state of parameters."""
 
 from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any, ClassVar
 
@@ -13,8 +14,10 @@ from torch.optim import Optimizer
 
 from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
-from lehr.torch.binding import Binding, Group, Slot, Track, check_optimizer, plain, warn
+from lehr.torch.binding import LR, Binding, Slot, check_optimizer, plain, warn
+from lehr.torch.checkpoint import restored_on_error
 from lehr.torch.driver import Driver
+from lehr.torch.plan import Driven, Plan, StepLevels
 
 __all__ = [
     "DropIn",
@@ -65,7 +68,7 @@ def plain_copy(value: Any) -> Any:
 
 
 class DropIn(Driver):
-    """A scheduler with torch's face: its state carries its parameters, and a loaded one wins."""
+    """A scheduler with torch's interface: its state has its parameters, which replace its own."""
 
     _deprecates_epoch = True
 
@@ -76,37 +79,62 @@ class DropIn(Driver):
     """Those of them that are lists with one number a group."""
 
     _absolute: ClassVar[bool] = False
-    """Whether the rates are the user's own numbers, whatever the optimizer was given."""
+    """Whether the values are independent of the groups' bases."""
+
+    _own_base: ClassVar[bool] = False
+    """Whether ``base_lrs`` are its arguments, in place of what the optimizer was given."""
 
     def _shape(self) -> Schedule:
         """Return the factor of each group's base rate."""
         raise NotImplementedError
 
-    def _plan(self) -> list[Track]:
-        return [Track(Slot("lr", "lr"), self._shape(), absolute=self._absolute)]
+    def _shapes(self) -> list[tuple[Slot, Schedule]]:
+        """Return each number that is driven, with its schedule."""
+        return [(LR, self._shape())]
 
-    def _bind(self, slot: Slot, index: int, group: Group) -> Binding:
+    def _bind(self, slot: Slot, index: int) -> Binding:
+        """Return how a level becomes a number of a group."""
         return Binding(gain=plain(self.base_lrs[index]))
 
-    def _join(self) -> None:
-        groups = len(self.optimizer.param_groups)
+    def _resolve(self) -> Plan:
+        indices = range(len(self._known))
+        return Plan(
+            tuple(
+                Driven(
+                    slot,
+                    StepLevels(schedule),
+                    tuple(self._bind(slot, index) for index in indices),
+                    self._absolute,
+                )
+                for slot, schedule in self._shapes()
+            )
+        )
+
+    def _regroup(self, old: list[int | None]) -> None:
+        known = len(self.base_lrs)
         for name in self._per_group:
             values = getattr(self, name)
-            if len(values) < groups and len(set(values)) > 1:
+            if None in old and len(set(values)) > 1:
                 raise ValueError(
-                    f"group {len(values)} was added, but {name}={values!r} is a list for "
-                    f"{len(values)} groups; build a new scheduler with a list for all"
+                    f"group {known} was added, but {name}={values!r} is a list for "
+                    f"{known} groups; build a new scheduler with a list for all"
                 )
-            setattr(self, name, [*values, *[values[0]] * (groups - len(values))])
-        if self._absolute:
-            self._share_base()
-        super()._join()
+            setattr(self, name, [values[0 if origin is None else origin] for origin in old])
+        if self._own_base:
+            self._share_base(old)
+        super()._regroup(old)
 
-    def _share_base(self) -> None:
+    def _set_base(self, slot: Slot, index: int, base: float) -> None:
+        if not self._own_base:
+            super()._set_base(slot, index, base)
+
+    def _share_base(self, old: list[int | None]) -> None:
         """Give the groups added later the others' base rate, in place of their own."""
-        known = len(self.base_lrs)
-        for group in self.optimizer.param_groups[known:]:
+        for group, origin in zip(self.groups, old, strict=True):
+            if origin is not None:
+                continue
             if len({plain(lr) for lr in self.base_lrs}) > 1:
+                known = len(self.base_lrs)
                 raise ValueError(
                     f"group {known} was added, but base_lr is a list for {known} groups; build a "
                     "new scheduler with a list for all"
@@ -117,12 +145,12 @@ class DropIn(Driver):
         self._stepped = _own_step(self.optimizer)
         super()._initial_step()
 
-    def _warn_of_order(self) -> None:
+    def _check_order(self) -> None:
         # torch's own warnings.
         if self._stepped not in (None, _own_step(self.optimizer)):
             warn(
                 "`optimizer.step()` has been overridden since this scheduler was built: make sure "
-                "that what stands there updates the weights, and before `lr_scheduler.step()`"
+                "that the new one updates the weights, and before `lr_scheduler.step()`"
             )
         updates = self._attach().updates
         if updates is None or updates.count or getattr(self.optimizer, "_opt_called", False):
@@ -135,7 +163,7 @@ class DropIn(Driver):
 
     def _step_slowly(self, epoch: float | None) -> None:
         if epoch is not None:
-            # As in torch, an epoch says all: what stands in the groups does not matter.
+            # As in torch, the value then depends on the epoch alone.
             self._attach().forget()
         super()._step_slowly(epoch)
 
@@ -153,7 +181,7 @@ class DropIn(Driver):
         return plain_copy(getattr(self, name))
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up a saved position with its parameters, and assign its values at once.
+        """Restore a saved position with its parameters, and assign its values at once.
 
         A state that torch's scheduler of the same name saved is read as well.
 
@@ -161,36 +189,40 @@ class DropIn(Driver):
             ScheduleError: If the state lacks a parameter, or has another number of groups. Nothing
                 is changed then.
         """
-        missing = [n for n in ("last_epoch", "base_lrs", *self._saved) if n not in state_dict]
+        with restored_on_error(self), self._reading_state():
+            self._recognize_groups()
+            self._load(dict(state_dict))
+
+    @contextmanager
+    def _reading_state(self) -> Iterator[None]:
+        """Raise ScheduleError for whatever a state that is not one causes."""
+        try:
+            yield
+        except (TypeError, AttributeError, LookupError, ArithmeticError, RuntimeError) as error:
+            raise ScheduleError(f"not a state of a {type(self).__name__}: {error}") from None
+
+    def _load(self, state: dict[str, Any]) -> None:
+        """Restore a state, of which nothing is kept when this fails."""
+        missing = [n for n in ("last_epoch", "base_lrs", *self._saved) if n not in state]
         if missing:
             raise ScheduleError(
-                f"this is no state of a {type(self).__name__}: {', '.join(missing)} missing"
+                f"not a state of a {type(self).__name__}: {', '.join(missing)} missing"
             )
-        before = self._snapshot()
-        try:
-            position = plain(state_dict["last_epoch"]) + plain(state_dict.get("fraction", 0.0))
-            self.base_lrs = [plain(lr) for lr in state_dict["base_lrs"]]
-            for name in self._saved:
-                self._from_state(name, plain_copy(state_dict[name]))
-            self._check_groups()
-            self._replan()
-            if position != -1:
-                self._check_position(position)
-            if not self._absolute:
-                for group, base in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
-                    group["initial_lr"] = base
-            self._resume(position, int(state_dict.get("_step_count", position + 1)))
-        except Exception as error:
-            self._restore(before)
-            self._settle()
-            if isinstance(error, TypeError | AttributeError):
-                raise ScheduleError(
-                    f"this is no state of a {type(self).__name__}: {error}"
-                ) from None
-            raise
+        position = plain(state["last_epoch"]) + plain(state.get("fraction", 0.0))
+        self.base_lrs = [number("base_lrs", plain(lr)) for lr in state["base_lrs"]]
+        for name in self._saved:
+            self._from_state(name, plain_copy(state[name]))
+        self._check_groups()
+        self._replan()
+        if position != -1:
+            self._check_position(position)
+        if not self._own_base:
+            for group, base in zip(self.groups, self.base_lrs, strict=True):
+                group["initial_lr"] = base
+        self._resume(position, int(state.get("_step_count", position + 1)))
 
     def _check_groups(self) -> None:
-        groups = len(self.optimizer.param_groups)
+        groups = len(self._known)
         for name in ("base_lrs", *self._per_group):
             values = getattr(self, name)
             if not isinstance(values, list) or len(values) != groups:
@@ -198,16 +230,33 @@ class DropIn(Driver):
                     f"the state has {name}={values!r}; the optimizer has {groups} groups"
                 )
 
+    def _callables(self) -> list[Any]:
+        """Return the user's callable objects, whose attributes a state restores."""
+        return []
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return all attributes, and those of callable objects, for :meth:`restore`."""
+        owned = [vars(each) for each in self._callables() if hasattr(each, "__dict__")]
+        return {**super().snapshot(), "callables": [(each, dict(each)) for each in owned]}
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Put all attributes back."""
+        attributes = dict(snapshot)
+        for owned, before in attributes.pop("callables"):
+            owned.clear()
+            owned.update(before)
+        super().restore(attributes)
+
     def _from_state(self, name: str, value: Any) -> None:
         setattr(self, name, value)
 
     def _get_closed_form_lr(self) -> list[float]:
-        return self._tracks[0].at(self.last_epoch + self._fraction)
+        return self.plan.driven[0].values(self._position)
 
     def __repr__(self) -> str:
         given = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._saved)
         kind, optimizer = type(self).__name__, type(self.optimizer).__name__
-        return f"{kind}({optimizer}, {given}, at {self.last_epoch + self._fraction:g})"
+        return f"{kind}({optimizer}, {given}, at {self._position:g})"
 
 
 def momentum_slot(optimizer: Optimizer) -> Slot:
@@ -227,7 +276,7 @@ def momentum_slot(optimizer: Optimizer) -> Slot:
 
 
 def saved_function(name: str, function: Callable[..., Any] | None) -> dict[str, Any] | None:
-    """Return what of a function goes into a state: a callable object's attributes."""
+    """Return the part of a function that a state holds: a callable object's attributes."""
     if function is None:
         return None
     if isinstance(function, types.FunctionType | types.BuiltinFunctionType):
@@ -239,12 +288,10 @@ def saved_function(name: str, function: Callable[..., Any] | None) -> dict[str, 
     return dict(vars(function))
 
 
-def restore_function(function: Callable[..., Any] | None, saved: dict[str, Any] | None) -> bool:
-    """Put a callable object's saved attributes back; return whether there were any."""
-    if not saved or function is None:
-        return False
-    vars(function).update(saved)
-    return True
+def restore_function(function: Callable[..., Any] | None, saved: dict[str, Any] | None) -> None:
+    """Put a callable object's saved attributes back."""
+    if saved and function is not None:
+        vars(function).update(saved)
 
 
 def _own_step(optimizer: Any) -> Any:

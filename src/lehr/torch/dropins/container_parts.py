@@ -81,12 +81,12 @@ class Part:
 
 
 def part_of(child: Driver, slot: Slot, index: int) -> Part | None:
-    """Return what a child says on a number of a group; None where it drives none."""
-    for track in child._tracks:
-        if track.slot.place == slot.place and index in track.groups:
-            offset, gain = track.line(index)
-            return Part(track.schedule, Binding(gain, offset), track.absolute)
-    return None
+    """Return what a child drives a number of a group with, or None."""
+    driven = child.plan.of_slot(slot, index)
+    if driven is None:
+        return None
+    offset, gain = driven.line(index)
+    return Part(driven.levels.schedule, Binding(gain, offset), driven.absolute)
 
 
 def still(level: float) -> Part:

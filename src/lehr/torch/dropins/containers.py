@@ -9,10 +9,8 @@ parameters and their part of the state, and do not drive any more.
 from __future__ import annotations
 
 import math
-import warnings
 import weakref
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from torch.optim import Optimizer
@@ -20,12 +18,13 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from lehr.errors import ScheduleError, whole
 from lehr.schedule.base import Schedule
-from lehr.torch.binding import Binding, Group, Place, Slot, Track, plain
+from lehr.torch.binding import LR, Binding, Group, Slot, plain
 from lehr.torch.driver import Driver
 from lehr.torch.dropins.base import DropIn
 from lehr.torch.dropins.container_parts import Part, Switch, part_of, still
 from lehr.torch.dropins.swa import SWALR
-from lehr.torch.shared import board_of
+from lehr.torch.plan import ClockLevels, Driven, Plan, StepLevels
+from lehr.torch.shared import shared_of
 
 __all__ = ["ChainedScheduler", "SequentialLR"]
 
@@ -38,7 +37,6 @@ class _Tree(DropIn):
 
     def __init__(self, optimizer: Any, children: Any, last_epoch: int = -1) -> None:
         self._schedulers = _checked(type(self).__name__, optimizer, children)
-        self._meant: dict[tuple[Place, int], Binding] = {}
         super().__init__(self._schedulers[0].optimizer, last_epoch)
 
     def _initial_step(self) -> None:
@@ -53,17 +51,16 @@ class _Tree(DropIn):
 
     def _take(self) -> None:
         """Drive in the children's place."""
-        board = board_of(self.optimizer)
+        shared = shared_of(self._optimizers)
         for child in self._schedulers:
             child._owner = weakref.ref(self)
-            child._settle()
-            board.leave(child)
+            child.settle()
+            shared.leave(child)
 
     def _undo(self) -> None:
         """Go back to before the first step; torch's containers undo each leaf of a tree."""
         if self._owned_by() is None:
-            self._settle()
-            self._stop = -1
+            self._place(-1)
         super()._undo()
 
     # ----- composing ----------------------------------------------------------------------------
@@ -76,15 +73,14 @@ class _Tree(DropIn):
         """Return where a child is when the tree is at a position; -1 before its turn."""
         raise NotImplementedError
 
-    def _plan(self) -> list[Track]:
-        slots = {t.slot.place: t.slot for child in self._schedulers for t in child._tracks}
-        self._meant = {}
-        return [track for slot in slots.values() for track in self._tracks_of(slot)]
+    def _resolve(self) -> Plan:
+        slots = {s.place: s for child in self._schedulers for s in child.plan.slots}
+        return Plan(tuple(driven for slot in slots.values() for driven in self._driven(slot)))
 
-    def _tracks_of(self, slot: Slot) -> list[Track]:
-        """Return what drives a slot: a track for all groups that have the same curve."""
-        found: list[tuple[Schedule, bool, set[int]]] = []
-        for index, group in enumerate(self.optimizer.param_groups):
+    def _driven(self, slot: Slot) -> list[Driven]:
+        """Return an entry of the plan for all groups that have the same schedule in a slot."""
+        found: list[tuple[Schedule, bool, list[Binding | None]]] = []
+        for index, group in enumerate(self._known):
             parts = [part_of(child, slot, index) for child in self._schedulers]
             if all(part is None for part in parts):
                 continue
@@ -92,45 +88,49 @@ class _Tree(DropIn):
             whole = self._compose(slot, parts, base)
             ratio = None if whole.absolute else whole.ratio(base)
             schedule, absolute = (whole.value, True) if ratio is None else (ratio, False)
-            self._meant[slot.place, index] = Binding() if absolute else Binding(gain=base)
-            alike = [taken for *kind, taken in found if kind == [schedule, absolute]]
-            if alike:
-                alike[0].add(index)
-            else:
-                found.append((schedule, absolute, {index}))
+            alike = [bindings for *kind, bindings in found if kind == [schedule, absolute]]
+            if not alike:
+                alike = [[None] * len(self._known)]
+                found.append((schedule, absolute, alike[0]))
+            alike[0][index] = Binding() if absolute else Binding(gain=base)
         return [
-            Track(slot, schedule, absolute=absolute, takes=partial(_is_in, taken))
-            for schedule, absolute, taken in found
+            Driven(slot, StepLevels(schedule), tuple(bindings), absolute)
+            for schedule, absolute, bindings in found
         ]
 
     def _base(self, slot: Slot, index: int, group: Group) -> float:
-        if slot.place == ("lr", None):
+        if slot.place == LR.place:
             return plain(self.base_lrs[index])
-        return plain(group.setdefault(f"initial_{slot.name}", plain(slot.read(group))))
+        return shared_of(self._optimizers).base(slot, group)
 
-    def _bind(self, slot: Slot, index: int, group: Group) -> Binding:
-        return self._meant[slot.place, index]
-
-    def _join(self) -> None:
-        known = len(self.base_lrs)
+    def _regroup(self, old: list[int | None]) -> None:
         for child in self._schedulers:
-            child._join()
-        super()._join()
-        if len(self.base_lrs) > known:
-            self._replan()
+            child._recognize_groups()
+        super()._regroup(old)
 
-    def _rebase(self, slot: Slot, index: int, base: float) -> None:
+    def _set_base(self, slot: Slot, index: int, base: float) -> None:
         for child in self._schedulers:
-            child._rebase(slot, index, base)
-        if slot.place == ("lr", None) and index < len(self.base_lrs):
-            self.base_lrs[index] = base
-        self._replan()
+            child._set_base(slot, index, base)
+            child._replan()
+        super()._set_base(slot, index, base)
 
-    def _take_bases(self) -> None:
+    def read_bases(self) -> None:
+        """Use the bases that a loaded optimizer brought, in the children too."""
         for child in self._schedulers:
-            child._take_bases()
-        super()._take_bases()
-        self._replan()
+            child.read_bases()
+        super().read_bases()
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return all attributes, and the children's, for :meth:`restore`."""
+        children = [(child, child.snapshot()) for child in self._schedulers]
+        return {**super().snapshot(), "children": children}
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Put all attributes back."""
+        attributes = dict(snapshot)
+        for child, before in attributes.pop("children"):
+            child.restore(before)
+        super().restore(attributes)
 
     def _last_position(self) -> float:
         return math.inf
@@ -143,46 +143,28 @@ class _Tree(DropIn):
         state["_schedulers"] = [child.state_dict() for child in self._schedulers]
         return state
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up a saved position with the children's parameters, and assign the values at once.
-
-        A state that torch's container of the same name saved is read as well.
-
-        Raises:
-            ScheduleError: If it has other children, or one of them refuses its part. Nothing is
-                changed then.
-        """
-        state = dict(state_dict)
+    def _load(self, state: dict[str, Any]) -> None:
         parts = state.pop("_schedulers", None)
         if not isinstance(parts, list | tuple) or len(parts) != len(self._schedulers):
             raise ScheduleError(
-                f"this is no state of a {type(self).__name__} of {len(self._schedulers)} "
+                f"not a state of a {type(self).__name__} of {len(self._schedulers)} "
                 "schedulers: the state has "
                 + ("none" if not isinstance(parts, list | tuple) else f"{len(parts)}")
             )
         state.setdefault("base_lrs", [plain(lr) for lr in self.base_lrs])
-        with warnings.catch_warnings():
-            # That a function is not saved does not matter: it is only for putting things back.
-            warnings.simplefilter("ignore")
-            before = [child.state_dict() for child in self._schedulers]
         self._loading = True
         try:
             for child, part in zip(self._schedulers, parts, strict=True):
                 child.load_state_dict(part)
-            super().load_state_dict(state)
-        except Exception:
-            for child, part in zip(self._schedulers, before, strict=True):
-                child.load_state_dict(part)
-            self._replan()
-            raise
+            super()._load(state)
         finally:
             self._loading = False
 
-    def _changed(self) -> None:
-        """Be told that a child has other parameters now."""
+    def _on_child_change(self) -> None:
+        """Called when a child has other parameters."""
         if not self._loading:
             self._replan()
-            self._resume(self.last_epoch + self._fraction, self._step_count)
+            self._resume(self._position, self._step_count)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._schedulers!r}, at {self.last_epoch})"
@@ -350,12 +332,8 @@ class ChainedScheduler(_Tree):
         assert product is not None
         return Part(product, Binding(), True) if leads else Part(product, Binding(gain=base))
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up a saved position with the children's parameters.
-
-        Torch's states have no position of their own: it is that of the first child.
-        """
-        state = dict(state_dict)
+    def _load(self, state: dict[str, Any]) -> None:
+        # Torch's states have no position of their own: it is that of the first child.
         parts = state.get("_schedulers")
         while "last_epoch" not in state and isinstance(parts, list | tuple) and parts:
             if not isinstance(parts[0], dict):
@@ -363,7 +341,7 @@ class ChainedScheduler(_Tree):
             if "last_epoch" in parts[0]:
                 state["last_epoch"] = parts[0]["last_epoch"]
             parts = parts[0].get("_schedulers")
-        super().load_state_dict(state)
+        super()._load(state)
 
 
 def _checked(name: str, optimizer: Any, children: Any) -> list[Driver]:
@@ -393,7 +371,7 @@ def _checked(name: str, optimizer: Any, children: Any) -> list[Driver]:
                 f"{kind.__module__}.{kind.__qualname__}: write lehr.torch.{kind.__name__}, or take "
                 f"torch.optim.lr_scheduler.{name}, which takes those of lehr.torch as well"
             )
-        if any(type(track) is not Track for track in child._tracks):
+        if any(isinstance(driven.levels, ClockLevels) for driven in child.plan.driven):
             raise ScheduleError(
                 f"the {type(child).__name__} at index {index} goes by the time, and a container by "
                 "the position: write one schedule of both, and drive that"
@@ -401,7 +379,3 @@ def _checked(name: str, optimizer: Any, children: Any) -> list[Driver]:
         if any(child is other for other in found[:index]):
             raise ScheduleError(f"the scheduler at index {index} is there twice: {child!r}")
     return found
-
-
-def _is_in(taken: set[int], index: int, group: Group) -> bool:
-    return index in taken

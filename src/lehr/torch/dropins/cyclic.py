@@ -14,7 +14,7 @@ from lehr.catalogue.warmup import warmup
 from lehr.errors import ScheduleError
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import formula
-from lehr.torch.binding import Binding, Group, Slot, Track, plain
+from lehr.torch.binding import LR, Binding, Slot, plain
 from lehr.torch.dropins.base import (
     DropIn,
     momentum_slot,
@@ -63,7 +63,7 @@ class CyclicLR(DropIn):
         *("cycle_momentum", "base_momentums", "max_momentums"),
     )
     _per_group = ("max_lrs", "base_momentums", "max_momentums")
-    _absolute = True
+    _absolute = _own_base = True
 
     def __init__(
         self,
@@ -127,14 +127,12 @@ class CyclicLR(DropIn):
             return triangle.repeat() * exponential(self.gamma)
         return triangle.repeat()
 
-    def _plan(self) -> list[Track]:
+    def _shapes(self) -> list[tuple[Slot, Schedule]]:
+        slots = [LR, momentum_slot(self.optimizer)] if self.cycle_momentum else [LR]
         shape = self._shape()
-        tracks = [Track(Slot("lr", "lr"), shape, absolute=True)]
-        if self.cycle_momentum:
-            tracks.append(Track(momentum_slot(self.optimizer), shape, absolute=True))
-        return tracks
+        return [(slot, shape) for slot in slots]
 
-    def _bind(self, slot: Slot, index: int, group: Group) -> Binding:
+    def _bind(self, slot: Slot, index: int) -> Binding:
         if slot.name == "momentum":
             low, high = self.base_momentums[index], self.max_momentums[index]
             return Binding(gain=low - high, offset=high)
@@ -173,18 +171,18 @@ class CyclicLR(DropIn):
         state["_scale_fn_custom"] = saved_function("scale_fn", self._scale_fn_custom)
         return state
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up a saved position with its parameters; torch's own states are read as well."""
-        state = dict(state_dict)
+    def _load(self, state: dict[str, Any]) -> None:
         if "step_size_up" not in state and {"total_size", "step_ratio"} <= state.keys():
+            # torch's own state.
             state["step_size_up"] = state["total_size"] * state["step_ratio"]
             state["step_size_down"] = state["total_size"] - state["step_size_up"]
         for name in ("base_momentums", "max_momentums"):
             state.setdefault(name, getattr(self, name))
-        function = state.pop("_scale_fn_custom", None)
-        super().load_state_dict(state)
-        if restore_function(self._scale_fn_custom, function):
-            self._resume(self.last_epoch + self._fraction, self._step_count)
+        restore_function(self._scale_fn_custom, state.pop("_scale_fn_custom", None))
+        super()._load(state)
+
+    def _callables(self) -> list[Any]:
+        return [self._scale_fn_custom]
 
 
 def _unscaled(_cycle: float) -> float:

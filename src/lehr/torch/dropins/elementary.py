@@ -8,7 +8,6 @@ resuming in any order, seeking and a group added later are right too.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -20,7 +19,7 @@ from lehr.catalogue.decay.elementary import cosine, exponential, linear, multist
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.torch.binding import Binding, Group, Slot, plain
+from lehr.torch.binding import Binding, Slot, plain
 from lehr.torch.dropins.base import DropIn, plain_copy, real_steps
 
 __all__ = [
@@ -271,7 +270,7 @@ class CosineAnnealingLR(DropIn):
         half = real_steps("T_max", self.T_max)
         return (cosine(half) >> cosine(half, to=1.0)).repeat()
 
-    def _bind(self, slot: Slot, index: int, group: Group) -> Binding:
+    def _bind(self, slot: Slot, index: int) -> Binding:
         return Binding(gain=plain(self.base_lrs[index]) - self.eta_min, offset=self.eta_min)
 
 
@@ -315,12 +314,12 @@ class CosineAnnealingWarmRestarts(DropIn):
         number("eta_min", self.eta_min, at_least=0)
         return warm_restarts(first, whole("T_mult", self.T_mult, at_least=1))
 
-    def _bind(self, slot: Slot, index: int, group: Group) -> Binding:
+    def _bind(self, slot: Slot, index: int) -> Binding:
         return Binding(gain=plain(self.base_lrs[index]) - self.eta_min, offset=self.eta_min)
 
     def _cycle(self) -> tuple[int, int]:
         """Return where the present cycle began, and its length."""
-        position = self.last_epoch + self._fraction
+        position = self._position
         begin, length = 0, self.T_0
         if self.T_mult == 1:
             begin = int(position // length) * length
@@ -331,13 +330,11 @@ class CosineAnnealingWarmRestarts(DropIn):
     @property
     def T_cur(self) -> float:
         """Epochs since the last restart; set, it says where the next step begins."""
-        return self.last_epoch + self._fraction - self._cycle()[0]
+        return self._position - self._cycle()[0]
 
     @T_cur.setter
     def T_cur(self, epochs: float) -> None:
-        position = self._cycle()[0] + number("T_cur", epochs, at_least=0)
-        self.last_epoch = math.floor(position)
-        self._fraction = position - self.last_epoch
+        self._place(self._cycle()[0] + number("T_cur", epochs, at_least=0))
 
     @property
     def T_i(self) -> int:

@@ -13,8 +13,10 @@ from torch.optim import Optimizer
 
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.leaves import formula
-from lehr.torch.binding import Group, Slot, Track, check_optimizer, plain
+from lehr.torch.binding import LR, Binding, check_optimizer, plain
+from lehr.torch.checkpoint import short
 from lehr.torch.dropins.base import DropIn
+from lehr.torch.plan import Driven, Plan, StepLevels
 
 __all__ = ["LambdaLR", "MultiplicativeLR"]
 
@@ -60,80 +62,68 @@ class _FromFunctions(DropIn):
         """Return the function from the epoch to the factor of the base rate, one a group."""
         raise NotImplementedError
 
-    def _plan(self) -> list[Track]:
+    def _resolve(self) -> Plan:
         self._used = list(self._factors())
+        bindings = [Binding(gain=plain(base)) for base in self.base_lrs]
         # One function for all groups is called once an epoch, not once a group.
-        return [
-            Track(
-                Slot("lr", "lr"),
-                formula(partial(_factor, function)),
-                takes=partial(_is_used, self._used, function),
-            )
-            for function in {id(f): f for f in self._used}.values()
-        ]
-
-    def _join(self) -> None:
-        known, groups = len(self.lr_lambdas), len(self.optimizer.param_groups)
-        if known < groups:
-            if any(function is not self.lr_lambdas[0] for function in self.lr_lambdas):
-                raise ValueError(
-                    f"group {known} was added, but lr_lambda is a list for {known} groups; build "
-                    "a new scheduler with a list for all"
+        return Plan(
+            tuple(
+                Driven(
+                    LR,
+                    StepLevels(formula(partial(_factor, function))),
+                    tuple(
+                        binding if used is function else None
+                        for used, binding in zip(self._used, bindings, strict=True)
+                    ),
                 )
-            self.lr_lambdas += self.lr_lambdas[:1] * (groups - known)
-            # In place: the tracks look at this list.
-            self._used += self._used[:1] * (groups - known)
-        super()._join()
+                for function in {id(f): f for f in self._used}.values()
+            )
+        )
+
+    def _regroup(self, old: list[int | None]) -> None:
+        known = len(self.lr_lambdas)
+        if None in old and any(function is not self.lr_lambdas[0] for function in self.lr_lambdas):
+            raise ValueError(
+                f"group {known} was added, but lr_lambda is a list for {known} groups; build "
+                "a new scheduler with a list for all"
+            )
+        self.lr_lambdas = [self.lr_lambdas[origin or 0] for origin in old]
+        super()._regroup(old)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the position, and the attributes of what is a callable object.
+        """Return the position, and the attributes of callable objects.
 
-        A function is not saved (its place says None), nor is a callable without a ``__dict__``:
+        A function is not saved (its entry is None), nor is a callable without a ``__dict__``:
         build the scheduler with the same functions before you load it.
         """
         state = super().state_dict()
-        # A function's own __dict__ is nearly always empty: None says that it is to be given again.
+        # A function's own __dict__ is nearly always empty: None means that it is to be given again.
         state["lr_lambdas"] = [
             None if _is_function(function) else _copied(vars(function))
             for function in self.lr_lambdas
         ]
         return state
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up a saved position, and put the attributes of callable objects back.
-
-        Raises:
-            ScheduleError: If the state is none of this class, or has another number of functions.
-                Nothing is changed then.
-        """
-        state = dict(state_dict)
+    def _load(self, state: dict[str, Any]) -> None:
         saved = state.pop("lr_lambdas", None)
         if not isinstance(saved, list | tuple) or len(saved) != len(self.lr_lambdas):
             raise ScheduleError(
-                f"this is no state of a {type(self).__name__} of {len(self.lr_lambdas)} functions: "
-                f"lr_lambdas={saved!r}"
+                f"not a state of a {type(self).__name__} of {len(self.lr_lambdas)} functions: "
+                f"lr_lambdas={short(saved)}"
             )
         for function, attributes in zip(self.lr_lambdas, saved, strict=True):
-            if attributes is not None and (
-                not isinstance(attributes, dict) or not hasattr(function, "__dict__")
-            ):
+            if attributes is None:
+                continue
+            if not isinstance(attributes, dict) or not hasattr(function, "__dict__"):
                 raise ScheduleError(
-                    f"the state has lr_lambdas={saved!r}: {function!r} can take no such attributes"
+                    f"the state has lr_lambdas={short(saved)}: {function!r} cannot have these "
+                    "attributes"
                 )
-        pairs = [
-            (vars(function), dict(vars(function)), attributes)
-            for function, attributes in zip(self.lr_lambdas, saved, strict=True)
-            if attributes
-        ]
-        for attributes, _, new in pairs:
-            attributes.update(_copied(new))
-        try:
-            super().load_state_dict(state)
-        except Exception:
-            for attributes, before, _ in pairs:
-                attributes.clear()
-                attributes.update(before)
-            raise
+            vars(function).update(_copied(attributes))
+        super()._load(state)
+
+    def _callables(self) -> list[Any]:
+        return self.lr_lambdas
 
 
 class LambdaLR(_FromFunctions):
@@ -226,32 +216,24 @@ class MultiplicativeLR(_FromFunctions):
         begun = max(self.last_epoch, 0)
         return {**state, "products": [product(begun) for product in self._used]}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up a saved position with its products, and put callable objects' attributes back.
+    def _load(self, state: dict[str, Any]) -> None:
+        # A state of torch's own class has no products: the functions are called for them again.
+        products, self._begun = state.pop("products", None), None
+        if products is not None:
+            if not isinstance(products, list) or len(products) != len(self.lr_lambdas):
+                raise ScheduleError(
+                    f"the state has products={short(products)}; there are {len(self.lr_lambdas)} "
+                    "functions"
+                )
+            begun = max(whole("last_epoch", state.get("last_epoch"), at_least=-1), 0)
+            self._begun = (begun, [number("products", product) for product in products])
+        super()._load(state)
 
-        A state of torch's own class has no products: the functions are asked for them again.
-
-        Raises:
-            ScheduleError: If the state is none of this class, or has another number of functions.
-                Nothing is changed then.
-        """
-        state, before = dict(state_dict), self._begun
-        products = state.pop("products", None)
-        if products is not None and (
-            not isinstance(products, list) or len(products) != len(self.lr_lambdas)
-        ):
-            raise ScheduleError(
-                f"the state has products={products!r}; there are {len(self.lr_lambdas)} functions"
-            )
-        try:
-            self._begun = None
-            if products is not None:
-                begun = max(whole("last_epoch", state.get("last_epoch"), at_least=-1), 0)
-                self._begun = (begun, [number("products", product) for product in products])
-            super().load_state_dict(state)
-        except Exception:
-            self._begun = before
-            raise
+    def _regroup(self, old: list[int | None]) -> None:
+        if self._begun is not None:
+            at, products = self._begun
+            self._begun = at, [products[origin or 0] for origin in old]
+        super()._regroup(old)
 
 
 class _Product:
@@ -275,14 +257,10 @@ class _Product:
             self._at, self._product = max(place for place in known if place[0] <= end)
         while self._at < end:
             product = self._product * _factor(self.function, self._at + 1)
-            self._at, self._product = self._at + 1, product
-            if self._at == len(self._marks) * _STRIDE:
+            if self._at + 1 == len(self._marks) * _STRIDE:
                 self._marks.append(product)
+            self._at, self._product = self._at + 1, product
         return self._product
-
-
-def _is_used(used: list[Function], function: Function, index: int, group: Group) -> bool:
-    return used[index] is function
 
 
 def _is_function(function: Function) -> bool:

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
-from lehr.torch.binding import Binding, Group, Slot, Track
+from lehr.torch.binding import LR, Binding, Slot
 from lehr.torch.dropins.base import (
     DropIn,
     momentum_slot,
@@ -62,6 +62,7 @@ class OneCycleLR(DropIn):
         *("cycle_momentum", "base_momentums", "max_momentums"),
     )
     _per_group = ("max_lrs", "base_momentums", "max_momentums")
+    _absolute = True
 
     def __init__(
         self,
@@ -150,25 +151,23 @@ class OneCycleLR(DropIn):
             path = path >> (ramp(length, to=to, ease=ease) if moves else hold(length, at=to))
         return path
 
-    def _plan(self) -> list[Track]:
+    def _shapes(self) -> list[tuple[Slot, Schedule]]:
         self._anneal_func_type = self.anneal_strategy
         start = 1 / self.div_factor
         end = start / self.final_div_factor
         rate = self._path([start, 1.0, start, end] if self.three_phase else [start, 1.0, end])
-        tracks = [Track(Slot("lr", "lr"), rate, absolute=True)]
-        if self.cycle_momentum:
-            dip = self._path([0.0, 1.0, 0.0, 0.0])
-            tracks.append(Track(momentum_slot(self.optimizer), dip, absolute=True))
-        return tracks
+        if not self.cycle_momentum:
+            return [(LR, rate)]
+        return [(LR, rate), (momentum_slot(self.optimizer), self._path([0.0, 1.0, 0.0, 0.0]))]
 
-    def _bind(self, slot: Slot, index: int, group: Group) -> Binding:
+    def _bind(self, slot: Slot, index: int) -> Binding:
         if slot.name == "momentum":
             low, high = self.base_momentums[index], self.max_momentums[index]
             return Binding(gain=low - high, offset=high)
         return Binding(gain=self.max_lrs[index])
 
-    def _join(self) -> None:
-        super()._join()
+    def _regroup(self, old: list[int | None]) -> None:
+        super()._regroup(old)
         self._mark_groups(self.optimizer)
 
     def _last_position(self) -> float:
@@ -218,13 +217,9 @@ class OneCycleLR(DropIn):
         """Whether the momentum that is cycled is the first beta."""
         return "betas" in self.optimizer.defaults
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up a saved position with its parameters.
-
-        A state of torch's own class lacks most of them; what it lacks stays as it was built.
-        """
-        state = {name: getattr(self, name) for name in self._saved}
-        state.update(state_dict)
+    def _load(self, state: dict[str, Any]) -> None:
+        # A state of torch's own class lacks most parameters, which stay as they were built.
+        state = {**{name: getattr(self, name) for name in self._saved}, **state}
         # Older torch put the function itself into the state.
         if (function := state.pop("anneal_func", None)) is not None:
             state["anneal_strategy"] = str(getattr(function, "__name__", "")).rpartition("_")[2]
@@ -232,7 +227,7 @@ class OneCycleLR(DropIn):
         if phases := state.pop("_schedule_phases", None):
             state["three_phase"] = len(phases) == 3
             state["pct_start"] = (phases[0]["end_step"] + 1) / state["total_steps"]
-        super().load_state_dict(state)
+        super()._load(state)
 
 
 def _total_steps(total_steps: Any, epochs: Any, steps_per_epoch: Any) -> int:

@@ -13,13 +13,14 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau as Theirs
 from lehr.catalogue.feedback import Mode, ThresholdMode, plateau
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.leaves import hold
-from lehr.torch.binding import Binding, Group, Slot, Track, Voice, check_optimizer, plain, warn
+from lehr.torch.binding import LR, Binding, Group, Slot, check_optimizer, plain, warn
+from lehr.torch.checkpoint import restored_on_error
 from lehr.torch.driver import Driver
 from lehr.torch.dropins.base import per_group, plain_copy
+from lehr.torch.plan import Contribution, Driven, Plan, StepLevels
 
 __all__ = ["ReduceLROnPlateau"]
 
-_SLOT = Slot("lr", "lr")
 _GIVEN = ("mode", "factor", "patience", "threshold", "threshold_mode", "cooldown", "eps")
 
 
@@ -123,53 +124,51 @@ class ReduceLROnPlateau(Driver, Theirs):
         super()._initial_step()
 
     def _take_rates(self) -> None:
-        """Go from the rates that are there; beside other schedulers, from the groups' base."""
-        groups = self.optimizer.param_groups
+        """Go from the current rates; beside other schedulers, from the groups' bases."""
         alone = all(member is self for member in self._attach().members)
-        rates = (group["lr"] for group in groups) if alone else self.base_lrs
+        rates = (group["lr"] for group in self._known) if alone else self.base_lrs
         self._rates = [plain(rate) for rate in rates]
 
-    def _plan(self) -> list[Track]:
-        return [Track(_SLOT, hold(at=1.0))]
-
-    def _bind(self, slot: Slot, index: int, group: Group) -> Binding:
-        return Binding(gain=self._rates[index])
+    def _resolve(self) -> Plan:
+        bindings = tuple(Binding(gain=rate) for rate in self._rates)
+        return Plan((Driven(LR, StepLevels(hold(at=1.0)), bindings),))
 
     def _ratio(self, index: int) -> float:
         base = plain(self.base_lrs[index])
         return self._rates[index] / base if base else 1.0
 
-    def _voices(self) -> list[tuple[Slot, dict[int, Voice]]]:
-        rates = enumerate(self._rates)
-        return [(_SLOT, {i: Voice(rate, self._ratio(i), False) for i, rate in rates})]
+    def contributions(self) -> list[tuple[Slot, Group, Contribution]]:
+        """Return the rates, whose ratio is what was reduced here."""
+        return [
+            (slot, group, share._replace(ratio=self._ratio(index)))
+            for slot, group, share in super().contributions()
+            if (index := self._index(group)) is not None
+        ]
 
-    def _block_end(self, position: int) -> float:
-        return position
+    def base_for(self, slot: Slot, group: Group, value: float) -> float | None:
+        """Return the base from which the reductions would have come to a value."""
+        index = self._index(group)
+        ratio = 0.0 if index is None else self._ratio(index)
+        return value / ratio if slot.place == LR.place and ratio else None
 
-    def _base_for(self, slot: Slot, index: int, value: float) -> float | None:
-        ratio = self._ratio(index)
-        return value / ratio if slot == _SLOT and ratio else None
-
-    def _rebase(self, slot: Slot, index: int, base: float) -> None:
-        if slot == _SLOT:
+    def _set_base(self, slot: Slot, index: int, base: float) -> None:
+        if slot.place == LR.place:
             self._rates[index] = self._ratio(index) * base
-        super()._rebase(slot, index, base)
+        super()._set_base(slot, index, base)
 
-    def _take_bases(self) -> None:
+    def read_bases(self) -> None:
+        """Use the bases that a loaded optimizer brought, reduced as before."""
+        super().read_bases()
         if self._follows:
-            super()._take_bases()
             self._take_rates()
-        else:
-            ratios = [self._ratio(index) for index in range(len(self._rates))]
-            super()._take_bases()
-            bases = zip(ratios, self.base_lrs, strict=True)
-            self._rates = [ratio * plain(base) for ratio, base in bases]
-        self._replan()
+            self._replan()
 
-    def _join(self) -> None:
-        for group in self.optimizer.param_groups[len(self._rates) :]:
-            self._rates.append(plain(group.get("initial_lr", group["lr"])))
-        super()._join()
+    def _regroup(self, old: list[int | None]) -> None:
+        self._rates = [
+            plain(group.get("initial_lr", group["lr"])) if origin is None else self._rates[origin]
+            for group, origin in zip(self.groups, old, strict=True)
+        ]
+        super()._regroup(old)
 
     def step(self, metrics: Any, epoch: int | None = None) -> None:
         """Take in a metric, and reduce the rates if it is time.
@@ -194,18 +193,17 @@ class ReduceLROnPlateau(Driver, Theirs):
         position = self.last_epoch + 1 if epoch is None else epoch
         if after["reductions"]:
             self._reduce()
-        self._settle()
-        self._stop = position
+        self._place(position)
         self.best = self.mode_worse if after["best"] is None else after["best"]
         self.num_bad_epochs, self.cooldown_counter = after["bad"], after["cooldown"]
 
     def _reduce(self) -> None:
         """Reduce the rates from what they are now, whoever else had a part in that."""
-        board = self._attach()
+        shared = self._attach()
         self._check_min_lrs()
-        self._noticed(board.notice())
-        self._join()
-        for index, group in enumerate(self.optimizer.param_groups):
+        self._on_changes(shared.notice())
+        self._recognize_groups()
+        for index, group in enumerate(self._known):
             now = plain(group["lr"])
             lower = max(now * self.factor, self.min_lrs[index])
             if now - lower > self.eps:
@@ -214,11 +212,11 @@ class ReduceLROnPlateau(Driver, Theirs):
                 self._rates[index] = lower if rate == now else rate * (lower / now)
         self._follows = False
         self._replan()
-        board.moved(self)
-        board.write()
+        shared.moved(self)
+        shared.write()
 
     def _check_min_lrs(self) -> None:
-        groups = len(self.optimizer.param_groups)
+        groups = len(self.groups)
         if len(self.min_lrs) == groups:
             return
         if self.default_min_lr is None:
@@ -242,35 +240,28 @@ class ReduceLROnPlateau(Driver, Theirs):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up saved counters and parameters, and assign the rates.
+        """Restore saved counters and parameters, and assign the rates.
 
         A state of torch's own class is read as well; it leaves the rates to the optimizer's.
 
         Raises:
-            ScheduleError: If the state is none of this class. Nothing is changed then.
+            ScheduleError: If it is not a state of this class. Nothing is changed then.
         """
         needed = ("best", "last_epoch", "min_lrs", "num_bad_epochs", "cooldown_counter", *_GIVEN)
         missing = [name for name in needed if name not in state_dict]
         if missing:
-            raise ScheduleError(
-                f"this is no state of a ReduceLROnPlateau: {', '.join(missing)} missing"
-            )
-        before, groups = self._snapshot(), [dict(g) for g in self.optimizer.param_groups]
+            raise ScheduleError(f"not a state of a ReduceLROnPlateau: {', '.join(missing)} missing")
         try:
-            self._read(state_dict)
-            self._replan()
-            self._resume(whole("last_epoch", state_dict["last_epoch"], at_least=0), 1)
-        except Exception as error:
-            self._restore(before)
-            for group, kept in zip(self.optimizer.param_groups, groups, strict=True):
-                group["initial_lr"] = kept["initial_lr"]
-            self._settle()
-            if isinstance(error, TypeError | AttributeError | RuntimeError):
-                raise ScheduleError(f"this is no state of a ReduceLROnPlateau: {error}") from None
-            raise
+            with restored_on_error(self):
+                self._recognize_groups()
+                self._read(state_dict)
+                self._replan()
+                self._resume(whole("last_epoch", state_dict["last_epoch"], at_least=0), 1)
+        except (TypeError, AttributeError, RuntimeError) as error:
+            raise ScheduleError(f"not a state of a ReduceLROnPlateau: {error}") from None
 
     def _read(self, state: dict[str, Any]) -> None:
-        groups = self.optimizer.param_groups
+        groups = self._known
         for name in _GIVEN:
             setattr(self, name, plain_copy(state[name]))
         for name in ("num_bad_epochs", "cooldown_counter"):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from torch.optim import Optimizer
@@ -10,7 +11,8 @@ from torch.optim import Optimizer
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
-from lehr.torch.binding import Binding, Group, Slot, plain
+from lehr.torch.binding import LR, Binding, Group, Slot, plain
+from lehr.torch.driver import Driver
 from lehr.torch.dropins.base import DropIn, per_group
 from lehr.torch.shared import Change
 
@@ -75,7 +77,7 @@ class SWALR(DropIn):
             number("swa_lr", lr, at_least=0)
         return _left(self.anneal_epochs, self._anneal_strategy)
 
-    def _bind(self, slot: Slot, index: int, group: Group) -> Binding:
+    def _bind(self, slot: Slot, index: int) -> Binding:
         return Binding(gain=self.starts[index] - self.swa_lrs[index], offset=self.swa_lrs[index])
 
     def _initial_step(self) -> None:
@@ -94,67 +96,72 @@ class SWALR(DropIn):
 
     def _move(self, position: float) -> None:
         if not self._under_way:
-            # It starts from the rates that are there, and until then it has nothing to say.
+            # It starts from the current rates, and until then it contributes nothing.
             self._check_free()
             ratios = self._ratios()
-            rates = (plain(group["lr"]) for group in self.optimizer.param_groups)
+            rates = (plain(group["lr"]) for group in self.groups)
             self.starts = [lr / ratio for lr, ratio in zip(rates, ratios, strict=True)]
             self.swa_lrs = self._rates_in_groups()
+            self._recognize_groups()
             self._replan()
             if position == 0 and self.anneal_epochs > 0:
                 self._attach()
                 self._place(position)
-                self._silent = True
+                self.membership.silent = True
                 return
         super()._move(position)
         self._under_way = position > 0
 
     def _ratios(self) -> list[float]:
-        """Return what of each rate that is there is its own doing: nothing, but at the end."""
-        groups = len(self.optimizer.param_groups)
+        """Return its own share in each current rate: 1, except at the end."""
+        groups = len(self.groups)
         if self.last_epoch < 0 or self.anneal_epochs:
             return [1.0] * groups
-        known = [track.voice(i, 0.0).ratio for track in self._tracks for i in track.groups]
+        known = [d.contribution(i, 0.0).ratio for d in self.plan.driven for i in d.groups]
         return [ratio or 1.0 for ratio in known] + [1.0] * (groups - len(known))
 
-    def _base_for(self, slot: Slot, index: int, value: float) -> float | None:
+    def base_for(self, slot: Slot, group: Group, value: float) -> float | None:
+        """Return None: a rate that is set by hand changes where it started, not a base."""
         return None
 
-    def _noticed(self, changes: list[Change]) -> None:
+    def _on_changes(self, changes: Sequence[Change]) -> None:
         """Go on from a rate that was set by hand under way, as torch's does."""
-        for slot, index, value in changes if self._under_way else ():
-            if slot.place == ("lr", None):
+        for slot, group, value in changes if self._under_way else ():
+            index = self._index(group)
+            if slot.place == LR.place and index is not None:
                 left = self._shape()(self.last_epoch)
                 self.starts[index] = _start(value, self.swa_lrs[index], left)
                 self._replan()
 
     def _rates_in_groups(self) -> list[float]:
-        pairs = zip(self.optimizer.param_groups, self.swa_lrs, strict=False)
+        pairs = zip(self.groups, self.swa_lrs, strict=False)
         return [plain(group.get("swa_lr", lr)) for group, lr in pairs]
 
-    def _join(self) -> None:
-        """Take in the groups that were added since, with rates at the end of their own."""
-        for group in self.optimizer.param_groups[len(self.starts) :]:
-            self.starts.append(plain(group["lr"]))
-        known = len(self.swa_lrs)
-        for group in self.optimizer.param_groups[known:]:
-            if "swa_lr" not in group and len(set(self.swa_lrs)) > 1:
+    def _regroup(self, old: list[int | None]) -> None:
+        swa_lrs, starts = list(self.swa_lrs), list(self.starts)
+        known = len(swa_lrs)
+        self.swa_lrs, self.starts = [], []
+        for group, origin in zip(self.groups, old, strict=True):
+            if origin is None and "swa_lr" not in group and len(set(swa_lrs)) > 1:
                 raise ValueError(
-                    f"group {known} was added, but swa_lr={self.swa_lrs!r} is a list for {known} "
+                    f"group {known} was added, but swa_lr={swa_lrs!r} is a list for {known} "
                     "groups; give the new group a swa_lr of its own"
                 )
-            group.setdefault("swa_lr", self.swa_lrs[0])
-            self.swa_lrs.append(number("swa_lr", plain(group["swa_lr"]), at_least=0))
-        super()._join()
+            if origin is None:
+                swa_lr = plain(group.setdefault("swa_lr", swa_lrs[0]))
+                self.swa_lrs.append(number("swa_lr", swa_lr, at_least=0))
+                self.starts.append(plain(group["lr"]))
+            else:
+                self.swa_lrs.append(swa_lrs[origin])
+                self.starts.append(starts[origin])
+        Driver._regroup(self, old)
 
     def _resume(self, position: float, step_count: int) -> None:
         self._under_way = position > 0 or self.anneal_epochs == 0
         self._mark_groups(self.optimizer)
         super()._resume(position, step_count)
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up a saved position with its parameters and its start; torch's are read as well."""
-        state = dict(state_dict)
+    def _load(self, state: dict[str, Any]) -> None:
         if "starts" not in state and {"_step_count", "_last_lr", *self._saved[:2]} <= state.keys():
             # Torch's has counted steps, and has only the rate after the last of them.
             steps = whole("_step_count", state["_step_count"], at_least=1) - 1
@@ -162,7 +169,7 @@ class SWALR(DropIn):
             state["last_epoch"], state["swa_lrs"] = steps, self._rates_in_groups()
             pairs = zip(state["_last_lr"], state["swa_lrs"], strict=False)
             state["starts"] = [_start(plain(lr), swa_lr, left) for lr, swa_lr in pairs]
-        super().load_state_dict(state)
+        super()._load(state)
 
     def _check_groups(self) -> None:
         super()._check_groups()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, Literal
@@ -12,8 +13,10 @@ from torch.optim import Optimizer
 from lehr.catalogue.phases import trapezoid
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
-from lehr.torch.binding import Binding, Group, Slot, Track, plain
+from lehr.torch.binding import Binding, Slot, plain
+from lehr.torch.checkpoint import restored_on_error, short
 from lehr.torch.dropins.base import DropIn, per_group, real_steps, restore_function, saved_function
+from lehr.torch.plan import Plan
 
 __all__ = ["TrapezoidalLR"]
 
@@ -69,7 +72,7 @@ class TrapezoidalLR(DropIn):
 
     _deprecates_epoch = False
     _per_group = ("max_lrs",)
-    _absolute = True
+    _absolute = _own_base = True
     _saved = (
         *("max_lrs", "step_size", "anneal_start_epoch", "scale_mode", "steps_per_epoch"),
         *("history", "trn_iterations"),
@@ -120,10 +123,13 @@ class TrapezoidalLR(DropIn):
             scale_mode=self.scale_mode,
         )
 
-    def _plan(self) -> list[Track]:
-        return [Track(Slot("lr", "lr"), self._shape(), low=0.0, absolute=True)]
+    def _resolve(self) -> Plan:
+        plan = super()._resolve()
+        for driven in plan.driven:
+            driven.check_range(0.0, math.inf)
+        return plan
 
-    def _bind(self, slot: Slot, index: int, group: Group) -> Binding:
+    def _bind(self, slot: Slot, index: int) -> Binding:
         low, high = plain(self.base_lrs[index]), self.max_lrs[index]
         return Binding(gain=high - low, offset=low)
 
@@ -162,14 +168,10 @@ class TrapezoidalLR(DropIn):
             changes["step_size"] = new_step_size
         if new_anneal_start_epoch is not None:
             changes["anneal_start_epoch"] = new_anneal_start_epoch
-        before = {name: getattr(self, name) for name in changes}
-        self.__dict__.update(changes)
-        try:
+        with restored_on_error(self):
+            vars(self).update(changes)
             self._replan()
-        except Exception:
-            self.__dict__.update(before)
-            raise
-        self.seek(0)
+            self.seek(0)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the position, the parameters and the history; a function says it is missing."""
@@ -177,13 +179,12 @@ class TrapezoidalLR(DropIn):
         state["scale_fn"] = saved_function("scale_fn", self.scale_fn)
         return state
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up a saved position with its parameters and its history."""
-        state = dict(state_dict)
+    def _load(self, state: dict[str, Any]) -> None:
         history = state.get("history")
         if not isinstance(history, dict) or not all(isinstance(v, list) for v in history.values()):
-            raise ScheduleError(f"this is no state of a TrapezoidalLR: history={history!r}")
-        function = state.pop("scale_fn", None)
-        super().load_state_dict(state)
-        if restore_function(self.scale_fn, function):
-            self._resume(self.last_epoch + self._fraction, self._step_count)
+            raise ScheduleError(f"not a state of a TrapezoidalLR: history={short(history)}")
+        restore_function(self.scale_fn, state.pop("scale_fn", None))
+        super()._load(state)
+
+    def _callables(self) -> list[Any]:
+        return [self.scale_fn]

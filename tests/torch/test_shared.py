@@ -8,6 +8,7 @@ import io
 import pickle
 import weakref
 from collections.abc import Callable
+from itertools import permutations, product
 from typing import Any
 
 import pytest
@@ -42,11 +43,8 @@ FACTORS: dict[str, tuple[Make, Callable[[int], float]]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("first", FACTORS)
-@pytest.mark.parametrize("second", FACTORS)
+@pytest.mark.parametrize(("first", "second"), list(permutations(FACTORS, 2)))
 def test_two_schedulers_multiply(kind: str, first: str, second: str):
-    if first == second:
-        return
     optimizer = make_optimizer(kind, (0.1, 0.3))
     (make, one), (make_other, two) = FACTORS[first], FACTORS[second]
     a, b = make(optimizer), make_other(optimizer)
@@ -190,13 +188,18 @@ def reload(state: Any) -> Any:
     return torch.load(buffer, weights_only=False)
 
 
-@pytest.mark.parametrize("name", CONTAINERS)
+# The sequence with a one-cycle ends after 35 steps, of which 12 are taken after the load.
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("position", [0, 3, 5, 14, 33])
+@pytest.mark.parametrize(
+    ("name", "position"),
+    [
+        (name, position)
+        for name, position in product(CONTAINERS, [0, 3, 5, 14, 33])
+        if (name, position) != ("sequence with one cycle", 33)
+    ],
+)
 def test_torchs_containers_of_ours_resume_in_every_order(name: str, kind: str, position: int):
     build = CONTAINERS[name]
-    if name == "sequence with one cycle" and position > 20:
-        return
     optimizer = make_optimizer(kind, (0.1, 0.3))
     container = build(optimizer)
     drive(optimizer, container, position)

@@ -1,0 +1,243 @@
+# pyright: basic
+"""The schedules of a scheduler's groups, as a frozen value, and how they are bound to numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from lehr.errors import ScheduleError
+from lehr.schedule.base import Schedule
+from lehr.schedule.times import Over
+from lehr.schedule.tree import from_dict
+from lehr.torch.binding import Binding, Group, Slot
+from lehr.torch.groups import Interpreted
+from lehr.torch.plan import ClockLevels, Driven, Plan, StepLevels
+from lehr.torch.plan_edits import RevisedSchedule, changed
+from lehr.walltime.wallclock import WallClock
+
+__all__ = ["Assignment", "Clocks", "is_factor"]
+
+# A rate is a factor of what its group was given; a momentum is used as it is.
+_ABSOLUTE: Final = ("momentum", "beta1", "beta2")
+_AT_MOST: Final = {"momentum": 1.0, "beta1": 1.0, "beta2": 1.0}
+_SHOWN: Final = 500
+
+Clocks = Mapping[Schedule, WallClock]
+"""The clocks of the schedules that follow the time that passes."""
+
+
+def is_factor(name: str) -> bool:
+    """Return whether bare schedules of a number are factors of what the group was given."""
+    return name not in _ABSOLUTE
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Each group's schedule, for each number that is driven, and the changes of plan so far.
+
+    Attributes:
+        schedules: For each number, a schedule for each group, placed over the run; None leaves a
+            group alone.
+        coupled: The numbers that move in proportion to the rate.
+        bases: For each number, what each group was given; None where it is not driven.
+        changes: The changes of plan, in plain types.
+    """
+
+    schedules: Mapping[str, tuple[Interpreted | None, ...]]
+    coupled: tuple[str, ...] = ()
+    bases: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
+    changes: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all numbers that are driven."""
+        return (*self.schedules, *self.coupled)
+
+    def of(self, name: str) -> tuple[Interpreted | None, ...]:
+        """Return the schedules that a number follows: its own, or the rate's."""
+        return self.schedules["lr" if name in self.coupled else name]
+
+    def revised(self, name: str) -> dict[Schedule, RevisedSchedule]:
+        """Return a number's schedules with the changes of plan."""
+        found: dict[Schedule, RevisedSchedule] = {}
+        for interpreted in self.of(name):
+            if interpreted is None or interpreted.schedule in found:
+                continue
+            revised = RevisedSchedule(interpreted.schedule)
+            for change in self.changes:
+                if change["of"] == ("lr" if name in self.coupled else name):
+                    revised = changed(revised, change)
+            found[interpreted.schedule] = revised
+        return found
+
+    @property
+    def run(self) -> float:
+        """The steps of the run that the rate was given, or infinity."""
+        ends = [
+            revised.begin + revised.now.length
+            for revised in (self.revised("lr").values() if "lr" in self.schedules else ())
+            if isinstance(revised.now, Over) and revised.now.length is not None
+        ]
+        return max(ends, default=math.inf)
+
+    # ----- groups -------------------------------------------------------------------------------
+
+    def for_groups(self, origins: Sequence[int | None]) -> Assignment:
+        """Return it for other groups: each with its index among the old ones, or None if new."""
+
+        def moved(values: tuple[Any, ...]) -> tuple[Any, ...]:
+            return tuple(None if origin is None else values[origin] for origin in origins)
+
+        return replace(
+            self,
+            schedules={name: moved(values) for name, values in self.schedules.items()},
+            bases={name: moved(values) for name, values in self.bases.items()},
+        )
+
+    def with_schedule(self, name: str, index: int, interpreted: Interpreted | None) -> Assignment:
+        """Return it with another schedule for a number of a group."""
+        schedules = list(self.schedules[name])
+        schedules[index] = interpreted
+        return replace(self, schedules={**self.schedules, name: tuple(schedules)})
+
+    def with_base(self, name: str, index: int, base: float) -> Assignment:
+        """Return it with another base for a number of a group."""
+        bases = list(self.bases[name])
+        bases[index] = base
+        return replace(self, bases={**self.bases, name: tuple(bases)})
+
+    # ----- binding ------------------------------------------------------------------------------
+
+    def plan(self, groups: Sequence[Group], clocks: Clocks, scale: float) -> Plan:
+        """Return what a driver assigns: each number's levels, bound to each group.
+
+        Arguments:
+            groups: The groups, in order.
+            clocks: Those of the schedules that follow the time that passes.
+            scale: The feedback rule's factor of the rate.
+
+        Raises:
+            ScheduleError: If nothing is driven, a number is driven twice or does not exist, or a
+                value could leave its range.
+        """
+        driven = [each for name in self.names for each in self._driven(name, groups, clocks, scale)]
+        if not driven:
+            raise ScheduleError("nothing is driven: no group is given a schedule")
+        names: dict[tuple[Any, int], str] = {}
+        for each in driven:
+            for index in each.groups:
+                other = names.setdefault((each.slot.place, index), each.slot.name)
+                if other != each.slot.name:
+                    raise ScheduleError(
+                        f"{other} and {each.slot.name} are the same number of this optimizer; "
+                        "give one of them"
+                    )
+        return Plan(tuple(driven))
+
+    def _driven(
+        self, name: str, groups: Sequence[Group], clocks: Clocks, scale: float
+    ) -> list[Driven]:
+        """Return an entry for each schedule and place of a number."""
+        found: dict[tuple[Schedule, bool, Slot], list[Binding | None]] = {}
+        for index, interpreted in enumerate(self.of(name)):
+            if interpreted is None:
+                continue
+            slot = Slot.find_existing(name, index, groups[index])
+            absolute = not interpreted.is_factor and name not in self.coupled
+            kind = interpreted.schedule, absolute, slot
+            bindings = found.setdefault(kind, [None] * len(groups))
+            bindings[index] = self._binding(name, index, interpreted)
+        high = math.nextafter(_AT_MOST[name], 0) if name in _AT_MOST else math.inf
+        revised = self.revised(name)
+        driven: list[Driven] = []
+        for (schedule, absolute, slot), bindings in found.items():
+            levels = (
+                ClockLevels(clocks[schedule])
+                if schedule in clocks
+                else StepLevels(revised[schedule].schedule)
+            )
+            follows_rate = name == "lr" or name in self.coupled
+            entry = Driven(slot, levels, tuple(bindings), absolute, scale if follows_rate else 1.0)
+            entry.check_range(0.0, high)
+            driven.append(entry)
+        return driven
+
+    def _binding(self, name: str, index: int, interpreted: Interpreted) -> Binding:
+        """Return how a level becomes the number of a group."""
+        coupled = name in self.coupled
+        if not coupled and not interpreted.is_factor:
+            return Binding()
+        base, floor = self.bases[name][index], interpreted.floor_of(index)
+        assert base is not None
+        if not coupled:
+            return Binding(base - floor, floor)
+        rate = self.bases["lr"][index]
+        assert rate is not None
+        of_rate = base / rate if rate else 0.0
+        gain = rate - floor if interpreted.is_factor else 1.0
+        return Binding(gain * of_rate, floor * of_rate)
+
+    # ----- plain types --------------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the schedules before any change, in plain types.
+
+        A number has one entry if all groups have the same schedule, else a list; ``"lr"`` if it
+        moves in proportion to the rate.
+        """
+        found: dict[str, Any] = {}
+        for name, schedules in self.schedules.items():
+            known: dict[Interpreted | None, Any] = {None: None}
+            for interpreted in schedules:
+                if interpreted is not None and interpreted not in known:
+                    known[interpreted] = interpreted.to_dict(is_factor(name))
+            written = [known[interpreted] for interpreted in schedules]
+            found[name] = written[0] if len(set(schedules)) == 1 else written
+        return {**found, **dict.fromkeys(self.coupled, "lr")}
+
+    def from_dict(self, saved: Mapping[str, Any], groups: int) -> Assignment:
+        """Return it with the schedules that :meth:`to_dict` wrote.
+
+        Raises:
+            ScheduleError: If one of them is not the dict form of a schedule.
+        """
+        schedules: dict[str, tuple[Interpreted | None, ...]] = {}
+        for name in self.schedules:
+            each = saved[name] if isinstance(saved[name], list) else [saved[name]] * groups
+            if len(each) != groups:
+                raise ScheduleError(
+                    f"the state has {len(each)} schedules of {name}; there are {groups} groups"
+                )
+            known: dict[int, Interpreted] = {}
+            for item in each:
+                if item is not None and id(item) not in known:
+                    known[id(item)] = Interpreted.from_dict(item, is_factor(name))
+            schedules[name] = tuple(None if item is None else known[id(item)] for item in each)
+        return replace(self, schedules=schedules)
+
+    @staticmethod
+    def show(saved: Any) -> str:
+        """Return an entry of the dict form as a text, for messages."""
+        if isinstance(saved, list):
+            return f"[{', '.join(Assignment.show(item) for item in saved)}]"
+        if isinstance(saved, dict) and "schedule" in saved:
+            text = f"{saved.get('as')}({Assignment.show(saved['schedule'])}, {saved.get('floor')})"
+        elif isinstance(saved, dict):
+            try:
+                text = repr(from_dict(saved))
+            except ScheduleError:
+                text = repr(saved)
+        else:
+            text = str(saved)
+        return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+    def __str__(self) -> str:
+        texts: list[str] = []
+        for name, schedules in self.schedules.items():
+            revised = {s: repr(r.schedule) for s, r in self.revised(name).items()}
+            each = [None if i is None else revised[i.schedule] for i in schedules]
+            texts.append(f"{name}={each[0] if len(set(each)) == 1 and each[0] else each}")
+        return ", ".join([*texts, *(f"{name}='lr'" for name in self.coupled)])
