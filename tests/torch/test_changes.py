@@ -20,6 +20,7 @@ from lehr import ScheduleError
 from lehr.torch import Scheduler
 from lehr.torch.plan_edits import RevisedSchedule, changed
 
+COSINE, LINEAR = lehr.cosine(to=0.1).to_dict(), lehr.linear(to=0.2).to_dict()
 WSD = lehr.warmup(10) >> lehr.hold() >> lehr.linear("20%")
 
 
@@ -222,8 +223,8 @@ def changes(draw: st.DrawFn) -> list[dict[str, Any]]:
         found.append({"at": at, **draw(st.sampled_from([
             {"change": "extend", "steps": 9},
             {"change": "cooldown", "steps": 8, "to": 0.03, "ease": "cosine"},
-            {"change": "rewarm", "steps": 5, "to": 0.75, "then": lehr.cosine(to=0.1).to_dict(), "over": 40},
-            {"change": "replace", "schedule": lehr.linear(to=0.2).to_dict(), "over": 31, "jump": False},
+            {"change": "rewarm", "steps": 5, "to": 0.75, "then": COSINE, "over": 40},
+            {"change": "replace", "schedule": LINEAR, "over": 31, "jump": False},
             {"change": "scale", "factor": 0.9, "steps": 6},
         ]))})  # fmt: skip
     return found

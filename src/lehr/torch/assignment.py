@@ -14,7 +14,7 @@ from lehr.schedule.times import Over
 from lehr.schedule.tree import from_dict
 from lehr.torch.binding import Binding, Group, Slot
 from lehr.torch.groups import Interpreted
-from lehr.torch.plan import ClockLevels, Driven, Plan, StepLevels
+from lehr.torch.plan import ClockLevels, Driven, DrivePlan, StepLevels
 from lehr.torch.plan_edits import RevisedSchedule, changed
 from lehr.walltime.wallclock import WallClock
 
@@ -111,7 +111,7 @@ class Assignment:
 
     # ----- binding ------------------------------------------------------------------------------
 
-    def plan(self, groups: Sequence[Group], clocks: Clocks, scale: float) -> Plan:
+    def plan(self, groups: Sequence[Group], clocks: Clocks, scale: float) -> DrivePlan:
         """Return what a driver assigns: each number's levels, bound to each group.
 
         Arguments:
@@ -135,7 +135,7 @@ class Assignment:
                         f"{other} and {each.slot.name} are the same number of this optimizer; "
                         "give one of them"
                     )
-        return Plan(tuple(driven))
+        return DrivePlan(tuple(driven))
 
     def _driven(
         self, name: str, groups: Sequence[Group], clocks: Clocks, scale: float

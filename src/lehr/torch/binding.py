@@ -19,7 +19,7 @@ __all__ = [
     "LR",
     "Binding",
     "Group",
-    "Place",
+    "SlotKey",
     "Slot",
     "check_optimizer",
     "plain",
@@ -30,7 +30,7 @@ __all__ = [
 _NUMBERED: Final = re.compile(r"(?P<key>\w+)\[(?P<index>\d{1,3})\]")
 
 Group = dict[str, Any]
-Place = tuple[str, int | None]
+SlotKey = tuple[str, int | None]
 
 
 def plain(value: Any) -> float:
@@ -80,7 +80,7 @@ class Slot:
         )
 
     @property
-    def place(self) -> Place:
+    def place(self) -> SlotKey:
         """The key and the index, whatever name they were found by."""
         return self.key, self.index
 

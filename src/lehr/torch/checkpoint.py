@@ -14,7 +14,7 @@ from lehr.errors import ScheduleError, number
 from lehr.torch.assignment import Assignment
 from lehr.torch.binding import Group
 
-__all__ = ["Saved", "restored_on_error", "short"]
+__all__ = ["Saved", "loading", "restored_on_error", "short"]
 
 _FORMAT: Final = 1
 
@@ -62,6 +62,21 @@ def restored_on_error(scheduler: Restorable) -> Iterator[None]:
                 tensor.detach().copy_(content)
         scheduler.restore(before)
         raise
+
+
+@contextmanager
+def loading(scheduler: Restorable) -> Iterator[None]:
+    """Load a state in the block: if it fails, restore everything.
+
+    Raises:
+        ScheduleError: For the error that reading something else than a state has raised.
+    """
+    with restored_on_error(scheduler):
+        try:
+            yield
+        except (TypeError, AttributeError, LookupError, ArithmeticError, RuntimeError) as error:
+            kind = type(scheduler).__name__
+            raise ScheduleError(f"not a state of a {kind}: {error!r}") from None
 
 
 def _tensors(group: Group) -> Iterator[Tensor]:

@@ -32,7 +32,7 @@ from lehr.torch.checkpoint import restored_on_error
 from lehr.torch.groups import origins
 from lehr.torch.guards import Observer
 from lehr.torch.lookahead import LONG, NOTHING, SHORT, Lookahead, compute
-from lehr.torch.plan import Contribution, Plan
+from lehr.torch.plan import Contribution, DrivePlan
 from lehr.torch.shared import Change, Membership, Shared, Updates, shared_of
 
 __all__ = ["Driver"]
@@ -79,7 +79,7 @@ class Driver(LRScheduler):
             check_optimizer(each)
         self._optimizers: list[Any] = several
         self._several = len(several) > 1
-        self.optimizer = several[0]
+        self.optimizer: Any = several[0]
         self._start_at(last_epoch)
         shared_of(several).find_bases()
         self._known = list(self.groups)
@@ -88,12 +88,12 @@ class Driver(LRScheduler):
 
     def _start_at(self, last_epoch: int) -> None:
         """Set everything but the parameters as in a scheduler that has not moved."""
-        self._position: float = last_epoch
+        self._position: Any = last_epoch
         self._uncounted: float = 0
         self._lag: float = 0
         self._ahead: Lookahead = NOTHING
         self._size = SHORT
-        self.plan = Plan()
+        self.plan = DrivePlan()
         self.membership = Membership()
         if not hasattr(self, "_observer"):
             self._observer = Observer()
@@ -141,7 +141,7 @@ class Driver(LRScheduler):
 
     # ----- the plan -----------------------------------------------------------------------------
 
-    def _resolve(self) -> Plan:
+    def _resolve(self) -> DrivePlan:
         """Return the plan for the present parameters, bases and groups."""
         raise NotImplementedError
 

@@ -18,12 +18,12 @@ from lehr.check import JUMP, jump, lengths
 from lehr.errors import GuardError, ScheduleError
 from lehr.schedule.base import Schedule
 from lehr.torch.binding import LR, Group, warn
-from lehr.torch.plan import Driven, Plan
+from lehr.torch.plan import Driven, DrivePlan
 from lehr.torch.shared import Change, Updates
 
-__all__ = ["GUARDS", "Guards", "Mode", "Observer"]
+__all__ = ["GUARDS", "Guards", "GuardMode", "Observer"]
 
-Mode = Literal["error", "warn", "off"]
+GuardMode = Literal["error", "warn", "off"]
 
 GUARDS: Final = {
     "order": "the scheduler was stepped before the optimizer",
@@ -53,7 +53,7 @@ class Observer:
     def on_changes(self, changes: Sequence[Change]) -> None:
         """Called with the values that user code changed since the last write."""
 
-    def on_levels(self, position: int, plan: Plan, blocks: Sequence[NDArray[Any]]) -> None:
+    def on_levels(self, position: int, plan: DrivePlan, blocks: Sequence[NDArray[Any]]) -> None:
         """Called with each driven number's levels from a position on, before they are used."""
 
     def block_end(self, position: int, last: float) -> float:
@@ -77,7 +77,9 @@ class Guards(Observer):
         ScheduleError: If a name or a mode is unknown.
     """
 
-    def __init__(self, given: Mode | Mapping[str, Mode] = "warn", scaler: Any = None) -> None:
+    def __init__(
+        self, given: GuardMode | Mapping[str, GuardMode] = "warn", scaler: Any = None
+    ) -> None:
         named: dict[str, Any] = dict(given) if isinstance(given, Mapping) else {"*": given}
         default = named.pop("*", "warn")
         for name in named:
@@ -249,7 +251,7 @@ class Guards(Observer):
         climb = self._climb[: max(math.floor(position) - self._climb_start + 1, 0)]
         return max(self.highest, float(climb[-1])) if len(climb) else self.highest
 
-    def on_levels(self, position: int, plan: Plan, blocks: Sequence[NDArray[Any]]) -> None:
+    def on_levels(self, position: int, plan: DrivePlan, blocks: Sequence[NDArray[Any]]) -> None:
         rates = [
             block
             for driven, block in zip(plan.driven, blocks, strict=True)

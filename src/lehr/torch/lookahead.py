@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lehr.errors import ScheduleError
-from lehr.torch.binding import Group, Place, Slot
-from lehr.torch.plan import Driven, Plan
+from lehr.torch.binding import Group, SlotKey, Slot
+from lehr.torch.plan import Driven, DrivePlan
 from lehr.torch.writers import (
     FloatPair,
     Mixed,
@@ -23,7 +23,7 @@ from lehr.torch.writers import (
     SharedFloat,
     Step,
     TensorFill,
-    Writer,
+    SlotWriter,
 )
 
 __all__ = ["LONG", "NOTHING", "SHORT", "Lookahead", "compute"]
@@ -40,7 +40,7 @@ Blocks = list[NDArray[np.float64]]
 """The levels of each driven number, from a position on."""
 LevelAt = Callable[[int], float]
 """Gives the level at a position."""
-WriterOf = Callable[[Slot, type[Writer]], Writer]
+WriterOf = Callable[[Slot, type[SlotWriter]], SlotWriter]
 """Gives the writer of a slot, which is of a kind."""
 
 
@@ -70,7 +70,7 @@ NOTHING: Final = Lookahead(0, -math.inf, (), Several(()))
 
 
 def compute(
-    plan: Plan,
+    plan: DrivePlan,
     position: int,
     last: float,
     groups: Sequence[Group],
@@ -106,7 +106,7 @@ def compute(
     blocks = _blocks(plan.driven, steps)
     inspect(blocks)
     by_driven = {id(driven): block for driven, block in zip(plan.driven, blocks, strict=True)}
-    writers: list[Writer] = []
+    writers: list[SlotWriter] = []
     columns: list[list[Any]] = []
     for entries in by_slot:
         writer = writer_of(entries[0].slot, _kind(entries, groups))
@@ -123,7 +123,7 @@ def compute(
     return Lookahead(position, position + len(column), column, writer)
 
 
-def _joined(writers: list[Writer], columns: list[list[Any]]) -> tuple[Step, Sequence[Any]]:
+def _joined(writers: list[SlotWriter], columns: list[list[Any]]) -> tuple[Step, Sequence[Any]]:
     """Return one writer of one column."""
     if len(writers) == 1:
         return writers[0], columns[0]
@@ -164,7 +164,7 @@ class _Asked(Sequence[Any]):
 
 
 def _asking(
-    driving: Sequence[Driven], writer: Writer, level_of: Callable[[Driven], LevelAt]
+    driving: Sequence[Driven], writer: SlotWriter, level_of: Callable[[Driven], LevelAt]
 ) -> Callable[[int], Any]:
     """Return a function from the position to a writer's entry."""
     first = level_of(driving[0])
@@ -191,7 +191,7 @@ def _asking(
 
 
 def _by_slot(driven: Sequence[Driven]) -> list[list[Driven]]:
-    found: dict[Place, list[Driven]] = {}
+    found: dict[SlotKey, list[Driven]] = {}
     for each in driven:
         if each.groups:
             found.setdefault(each.slot.place, []).append(each)
@@ -209,7 +209,7 @@ def _blocks(driven: Sequence[Driven], steps: NDArray[Any]) -> Blocks:
     return [block[:count] for block in blocks]
 
 
-def _kind(driving: Sequence[Driven], groups: Sequence[Group]) -> type[Writer]:
+def _kind(driving: Sequence[Driven], groups: Sequence[Group]) -> type[SlotWriter]:
     """Return the kind of writer for the entries of a slot."""
     slot, bindings = driving[0].slot, driving[0].bindings
     if len(driving) > 1 or slot.index is not None or None in bindings:
@@ -223,7 +223,7 @@ def _kind(driving: Sequence[Driven], groups: Sequence[Group]) -> type[Writer]:
 def _column(
     driving: Sequence[Driven],
     levels: dict[int, NDArray[np.float64]],
-    writer: Writer,
+    writer: SlotWriter,
     groups: int,
 ) -> list[Any]:
     """Return a writer's entries, step by step."""

@@ -1,5 +1,5 @@
 # pyright: basic
-"""The plan of a driver, as a frozen value: which numbers follow which schedules, in which groups."""
+"""The plan of a driver, a frozen value: which numbers of which groups follow which schedules."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lehr.schedule.times import Over
 from lehr.torch.binding import Binding, Slot
 from lehr.walltime.wallclock import WallClock
 
-__all__ = ["ClockLevels", "Contribution", "Driven", "Levels", "Plan", "StepLevels", "combine"]
+__all__ = ["ClockLevels", "Contribution", "Driven", "Levels", "DrivePlan", "StepLevels", "combine"]
 
 
 class Levels(Protocol):
@@ -220,7 +220,7 @@ class Driven:
 
 
 @dataclass(frozen=True)
-class Plan:
+class DrivePlan:
     """All that a driver drives: its values at any position follow from it."""
 
     driven: tuple[Driven, ...] = ()
@@ -255,8 +255,8 @@ class Plan:
             found += [(driven.slot, i, driven.contribution(i, level)) for i in driven.groups]
         return found
 
-    def scaled(self, names: Sequence[str], scale: float) -> Plan:
+    def scaled(self, names: Sequence[str], scale: float) -> DrivePlan:
         """Return the plan with another scale for some numbers."""
-        return Plan(
+        return DrivePlan(
             tuple(replace(d, scale=scale) if d.slot.name in names else d for d in self.driven)
         )

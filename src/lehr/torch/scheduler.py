@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Literal
@@ -24,11 +24,11 @@ from lehr.schedule.run import Run
 from lehr.time.duration import Duration, DurationLike
 from lehr.torch.assignment import Assignment, is_factor
 from lehr.torch.binding import LR, Slot
-from lehr.torch.checkpoint import Saved, restored_on_error
+from lehr.torch.checkpoint import Saved, loading, restored_on_error
 from lehr.torch.driver import Driver
 from lehr.torch.groups import Chooser, Given, Interpreted
-from lehr.torch.guards import Guards, Mode
-from lehr.torch.plan import Plan
+from lehr.torch.guards import Guards, GuardMode
+from lehr.torch.plan import DrivePlan
 from lehr.torch.shared import shared_of
 from lehr.walltime.wallclock import WallClock
 
@@ -54,7 +54,8 @@ class Scheduler(Driver):
 
     Arguments:
         optimizer: A torch optimizer. Numbers and tensors of one number are driven alike; a tensor
-            is filled, never replaced.
+            is filled, never replaced. Or a list of optimizers: their groups, one optimizer after
+            the other, are driven as those of a single one, with one position and one state.
         lr: The schedule of the learning rate. For schedules that differ by group: a list with one
             for each, a mapping from indices and ``"name"`` of groups (``"*"`` is the rest), or a
             function of the group; None leaves a group alone.
@@ -96,13 +97,13 @@ class Scheduler(Driver):
 
     def __init__(
         self,
-        optimizer: Optimizer,
+        optimizer: Optimizer | Sequence[Optimizer],
         lr: Given | None = None,
         over: HorizonLike | None = None,
         *,
         momentum: Given | None = None,
         feedback: Rule | None = None,
-        guards: Mode | Mapping[str, Mode] = "warn",
+        guards: GuardMode | Mapping[str, GuardMode] = "warn",
         scaler: Any = None,
         clock: Callable[[], float] = time.monotonic,
         last_epoch: int = -1,
@@ -126,9 +127,9 @@ class Scheduler(Driver):
             if name not in coupled
         }
         self._assignment = Assignment(
-            {name: () for name in self._choosers},
+            dict.fromkeys(self._choosers, ()),
             coupled,
-            {name: () for name in (*self._choosers, *coupled)},
+            dict.fromkeys((*self._choosers, *coupled), ()),
         )
         self._groups_seen = 0
         self._seen = 0
@@ -200,7 +201,7 @@ class Scheduler(Driver):
             ) from None
         return replace(chosen, schedule=schedule)
 
-    def _resolve(self) -> Plan:
+    def _resolve(self) -> DrivePlan:
         scale = 1.0 if self._rule is None else self._rule.value(self._feedback)
         self._observer.run = math.inf if self._clocks else self._assignment.run
         return self._assignment.plan(self._known, self._clocks, scale)
@@ -289,7 +290,7 @@ class Scheduler(Driver):
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """The changes of plan so far, in plain types: at which step, which, with which arguments."""
+        """The changes of plan so far, in plain types: step, kind and arguments."""
         return [dict(change) for change in self._assignment.changes]
 
     def extend(self, steps: DurationLike, *, of: str = "lr") -> None:
@@ -489,7 +490,7 @@ class Scheduler(Driver):
         if adopt not in (None, "saved", "here"):
             raise ScheduleError(f"adopt={adopt!r} must be 'saved', 'here' or None")
         saved = Saved.from_dict(state_dict)
-        with restored_on_error(self):
+        with loading(self):
             self._recognize_groups()
             self._load(saved, adopt)
 

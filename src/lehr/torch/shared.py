@@ -26,12 +26,12 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from lehr.torch.binding import LR, Group, Place, Slot, plain
+from lehr.torch.binding import LR, Group, Slot, SlotKey, plain
 from lehr.torch.groups import origins
 from lehr.torch.plan import Contribution, combine
-from lehr.torch.writers import Mixed, Writer
+from lehr.torch.writers import Mixed, SlotWriter
 
-__all__ = ["Change", "Member", "Membership", "Shared", "Updates", "shared_of"]
+__all__ = ["Change", "SharingScheduler", "Membership", "Shared", "Updates", "shared_of"]
 
 _SHARED: weakref.WeakKeyDictionary[Optimizer, Shared] = weakref.WeakKeyDictionary()
 
@@ -60,7 +60,7 @@ class Membership:
     family: Family | None = None
 
 
-class Member(Protocol):
+class SharingScheduler(Protocol):
     """A scheduler, as far as the others of its optimizer need to know."""
 
     membership: Membership
@@ -95,7 +95,7 @@ class Member(Protocol):
         ...
 
 
-Shares = list[tuple[Member, Contribution]]
+Shares = list[tuple[SharingScheduler, Contribution]]
 """Who contributes what to one number of one group."""
 
 
@@ -174,9 +174,9 @@ class Shared:
     def __init__(self) -> None:
         self._optimizers: list[weakref.ref[Optimizer]] = []
         self._members: list[weakref.ref[Any]] = []
-        self.writers: dict[Place, Writer] = {}
+        self.writers: dict[SlotKey, SlotWriter] = {}
         self._known: list[Group] = []
-        self._bases: dict[Place, dict[int, float]] = {}
+        self._bases: dict[SlotKey, dict[int, float]] = {}
         self._forming: Family | None = None
         self._moves = 0
         self.updates: Updates | None = None
@@ -214,20 +214,20 @@ class Shared:
         return [group for optimizer in optimizers for group in optimizer.param_groups]
 
     @property
-    def members(self) -> list[Member]:
+    def members(self) -> list[SharingScheduler]:
         """The schedulers that are alive, in the order in which they were built."""
         return [member for ref in self._members if (member := ref()) is not None]
 
     # ----- members ------------------------------------------------------------------------------
 
-    def join(self, member: Member) -> None:
+    def join(self, member: SharingScheduler) -> None:
         """Add a scheduler."""
         if all(other is not member for other in self.members):
             self._members.append(weakref.ref(member, self._lost))
         for each in self.members:
             each.settle()
 
-    def leave(self, member: Member) -> None:
+    def leave(self, member: SharingScheduler) -> None:
         """Remove a scheduler: it is part of another one now, or has been replaced."""
         self._members = [ref for ref in self._members if ref() is not member]
 
@@ -242,7 +242,7 @@ class Shared:
             self.notice()
             self.write()
 
-    def undone(self, member: Member) -> None:
+    def undone(self, member: SharingScheduler) -> None:
         """Silence a scheduler whose step a container of torch's has undone."""
         if self._forming is None:
             self._forming = Family()
@@ -250,7 +250,7 @@ class Shared:
         # The container has written the old rates by itself.
         self.forget()
 
-    def moved(self, member: Member) -> None:
+    def moved(self, member: SharingScheduler) -> None:
         """Note that a scheduler has moved: it is the most recent one now."""
         self._forming = None
         self._moves += 1
@@ -258,7 +258,7 @@ class Shared:
         if member.membership.family is not None:
             member.membership.family.last = id(member)
 
-    def _contributing(self) -> Iterator[Member]:
+    def _contributing(self) -> Iterator[SharingScheduler]:
         for member in self.members:
             family = member.membership.family
             if not member.membership.silent and (family is None or family.last == id(member)):
@@ -266,7 +266,7 @@ class Shared:
 
     # ----- writing ------------------------------------------------------------------------------
 
-    def writer(self, slot: Slot, kind: type[Writer]) -> Writer:
+    def writer(self, slot: Slot, kind: type[SlotWriter]) -> SlotWriter:
         """Return the writer of a slot, a new one if it was of another kind."""
         writer = self.writers.get(slot.place)
         if writer is None or type(writer) is not kind:
@@ -286,9 +286,9 @@ class Shared:
             values = [combine([share for _, share in each]) if each else None for each in shares]
             self.writer(slot, Mixed).write(groups, values)
 
-    def _shares(self) -> dict[Place, tuple[Slot, dict[int, Shares]]]:
+    def _shares(self) -> dict[SlotKey, tuple[Slot, dict[int, Shares]]]:
         """Return for each slot and group, by its identity, who contributes what."""
-        found: dict[Place, tuple[Slot, dict[int, Shares]]] = {}
+        found: dict[SlotKey, tuple[Slot, dict[int, Shares]]] = {}
         # Absolute ones in the order of their moves: the most recent one wins.
         order = sorted(
             self._contributing(), key=lambda m: m.membership.turn if m.is_absolute else 0
@@ -347,7 +347,7 @@ class Shared:
             What was changed.
         """
         groups, changes = self.groups, list[Change]()
-        all_shares: dict[Place, tuple[Slot, dict[int, Shares]]] | None = None
+        all_shares: dict[SlotKey, tuple[Slot, dict[int, Shares]]] | None = None
         for place, writer in self.writers.items():
             found = writer.changed(groups)
             for index, value in found:

@@ -30,7 +30,7 @@ __all__ = [
     "SharedFloat",
     "Step",
     "TensorFill",
-    "Writer",
+    "SlotWriter",
 ]
 
 Line = tuple[float, float]
@@ -60,7 +60,7 @@ def _same(value: Any, mark: Any) -> bool:
     return value is mark
 
 
-class Writer(Step):
+class SlotWriter(Step):
     """Writes one slot; what it wrote last is its own, anything else is a change by hand."""
 
     def __init__(self, slot: Slot) -> None:
@@ -121,7 +121,7 @@ class Writer(Step):
                 group[self.key] = self._value(self.last, index)
         return False
 
-    def copy(self) -> Writer:
+    def copy(self) -> SlotWriter:
         """Return a writer that goes on as this one."""
         return copy(self)
 
@@ -160,7 +160,7 @@ class Writer(Step):
                 seen.add(id(current))
 
 
-class SharedFloat(Writer):
+class SharedFloat(SlotWriter):
     """The same float in every group; an entry is that float."""
 
     def put(self, groups: Sequence[Group], entry: float) -> bool:
@@ -213,7 +213,7 @@ class FloatPair(Step):
         self.second.write(groups, entry[1])
 
 
-class PerGroupFloat(Writer):
+class PerGroupFloat(SlotWriter):
     """A float of its own in each group, ``offset + gain * level``; an entry is the level."""
 
     lines: Sequence[Line] = ()
@@ -269,7 +269,7 @@ def _arrays(tensors: Sequence[Tensor]) -> list[NDArray[Any]]:
     return [tensor.detach().numpy() for tensor in tensors] if ordinary else []
 
 
-class TensorFill(Writer):
+class TensorFill(SlotWriter):
     """A tensor in every group, filled with ``offset + gain * level``; an entry is the level.
 
     A change by hand is noticed by the tensor's version, which each filling raises by one, without
@@ -346,7 +346,7 @@ class TensorFill(Writer):
         return self._tensors[index] if index < len(self._tensors) else None
 
 
-class Mixed(Writer):
+class Mixed(SlotWriter):
     """Numbers of any kind, in any of the groups: floats, tensors, one number of a tuple.
 
     An entry is a list with a float for each group, or None for a group that is not driven.
@@ -397,7 +397,7 @@ class Mixed(Writer):
 class Several(Step):
     """Several numbers, one writer each; an entry is a tuple of theirs."""
 
-    def __init__(self, writers: Sequence[Writer]) -> None:
+    def __init__(self, writers: Sequence[SlotWriter]) -> None:
         self._writers = writers
         self._last: Any = None
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, ClassVar
 
@@ -15,9 +14,9 @@ from torch.optim import Optimizer
 from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
 from lehr.torch.binding import LR, Binding, Slot, check_optimizer, plain, warn
-from lehr.torch.checkpoint import restored_on_error
+from lehr.torch.checkpoint import loading
 from lehr.torch.driver import Driver
-from lehr.torch.plan import Driven, Plan, StepLevels
+from lehr.torch.plan import Driven, DrivePlan, StepLevels
 
 __all__ = [
     "DropIn",
@@ -96,9 +95,9 @@ class DropIn(Driver):
         """Return how a level becomes a number of a group."""
         return Binding(gain=plain(self.base_lrs[index]))
 
-    def _resolve(self) -> Plan:
+    def _resolve(self) -> DrivePlan:
         indices = range(len(self._known))
-        return Plan(
+        return DrivePlan(
             tuple(
                 Driven(
                     slot,
@@ -189,17 +188,9 @@ class DropIn(Driver):
             ScheduleError: If the state lacks a parameter, or has another number of groups. Nothing
                 is changed then.
         """
-        with restored_on_error(self), self._reading_state():
+        with loading(self):
             self._recognize_groups()
             self._load(dict(state_dict))
-
-    @contextmanager
-    def _reading_state(self) -> Iterator[None]:
-        """Raise ScheduleError for whatever a state that is not one causes."""
-        try:
-            yield
-        except (TypeError, AttributeError, LookupError, ArithmeticError, RuntimeError) as error:
-            raise ScheduleError(f"not a state of a {type(self).__name__}: {error}") from None
 
     def _load(self, state: dict[str, Any]) -> None:
         """Restore a state, of which nothing is kept when this fails."""

@@ -23,7 +23,7 @@ from lehr.torch.driver import Driver
 from lehr.torch.dropins.base import DropIn
 from lehr.torch.dropins.container_parts import Part, Switch, part_of, still
 from lehr.torch.dropins.swa import SWALR
-from lehr.torch.plan import ClockLevels, Driven, Plan, StepLevels
+from lehr.torch.plan import ClockLevels, Driven, DrivePlan, StepLevels
 from lehr.torch.shared import shared_of
 
 __all__ = ["ChainedScheduler", "SequentialLR"]
@@ -73,9 +73,9 @@ class _Tree(DropIn):
         """Return where a child is when the tree is at a position; -1 before its turn."""
         raise NotImplementedError
 
-    def _resolve(self) -> Plan:
+    def _resolve(self) -> DrivePlan:
         slots = {s.place: s for child in self._schedulers for s in child.plan.slots}
-        return Plan(tuple(driven for slot in slots.values() for driven in self._driven(slot)))
+        return DrivePlan(tuple(driven for slot in slots.values() for driven in self._driven(slot)))
 
     def _driven(self, slot: Slot) -> list[Driven]:
         """Return an entry of the plan for all groups that have the same schedule in a slot."""
@@ -90,7 +90,7 @@ class _Tree(DropIn):
             schedule, absolute = (whole.value, True) if ratio is None else (ratio, False)
             alike = [bindings for *kind, bindings in found if kind == [schedule, absolute]]
             if not alike:
-                alike = [[None] * len(self._known)]
+                alike = [list[Binding | None]([None] * len(self._known))]
                 found.append((schedule, absolute, alike[0]))
             alike[0][index] = Binding() if absolute else Binding(gain=base)
         return [

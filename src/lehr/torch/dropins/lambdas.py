@@ -16,7 +16,7 @@ from lehr.schedule.leaves import formula
 from lehr.torch.binding import LR, Binding, check_optimizer, plain
 from lehr.torch.checkpoint import short
 from lehr.torch.dropins.base import DropIn
-from lehr.torch.plan import Driven, Plan, StepLevels
+from lehr.torch.plan import Driven, DrivePlan, StepLevels
 
 __all__ = ["LambdaLR", "MultiplicativeLR"]
 
@@ -62,11 +62,11 @@ class _FromFunctions(DropIn):
         """Return the function from the epoch to the factor of the base rate, one a group."""
         raise NotImplementedError
 
-    def _resolve(self) -> Plan:
+    def _resolve(self) -> DrivePlan:
         self._used = list(self._factors())
         bindings = [Binding(gain=plain(base)) for base in self.base_lrs]
         # One function for all groups is called once an epoch, not once a group.
-        return Plan(
+        return DrivePlan(
             tuple(
                 Driven(
                     LR,

@@ -14,10 +14,10 @@ from lehr.catalogue.feedback import Mode, ThresholdMode, plateau
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.leaves import hold
 from lehr.torch.binding import LR, Binding, Group, Slot, check_optimizer, plain, warn
-from lehr.torch.checkpoint import restored_on_error
+from lehr.torch.checkpoint import loading
 from lehr.torch.driver import Driver
 from lehr.torch.dropins.base import per_group, plain_copy
-from lehr.torch.plan import Contribution, Driven, Plan, StepLevels
+from lehr.torch.plan import Contribution, Driven, DrivePlan, StepLevels
 
 __all__ = ["ReduceLROnPlateau"]
 
@@ -129,9 +129,9 @@ class ReduceLROnPlateau(Driver, Theirs):
         rates = (group["lr"] for group in self._known) if alone else self.base_lrs
         self._rates = [plain(rate) for rate in rates]
 
-    def _resolve(self) -> Plan:
+    def _resolve(self) -> DrivePlan:
         bindings = tuple(Binding(gain=rate) for rate in self._rates)
-        return Plan((Driven(LR, StepLevels(hold(at=1.0)), bindings),))
+        return DrivePlan((Driven(LR, StepLevels(hold(at=1.0)), bindings),))
 
     def _ratio(self, index: int) -> float:
         base = plain(self.base_lrs[index])
@@ -251,14 +251,13 @@ class ReduceLROnPlateau(Driver, Theirs):
         missing = [name for name in needed if name not in state_dict]
         if missing:
             raise ScheduleError(f"not a state of a ReduceLROnPlateau: {', '.join(missing)} missing")
-        try:
-            with restored_on_error(self):
-                self._recognize_groups()
-                self._read(state_dict)
-                self._replan()
-                self._resume(whole("last_epoch", state_dict["last_epoch"], at_least=0), 1)
-        except (TypeError, AttributeError, RuntimeError) as error:
-            raise ScheduleError(f"not a state of a ReduceLROnPlateau: {error}") from None
+        with loading(self):
+            self._recognize_groups()
+            self._read(state_dict)
+            self._replan()
+            position = whole("last_epoch", state_dict["last_epoch"], at_least=0)
+            self._check_position(position)
+            self._resume(position, 1)
 
     def _read(self, state: dict[str, Any]) -> None:
         groups = self._known

@@ -16,7 +16,7 @@ from lehr.schedule.base import Schedule
 from lehr.torch.binding import Binding, Slot, plain
 from lehr.torch.checkpoint import restored_on_error, short
 from lehr.torch.dropins.base import DropIn, per_group, real_steps, restore_function, saved_function
-from lehr.torch.plan import Plan
+from lehr.torch.plan import DrivePlan
 
 __all__ = ["TrapezoidalLR"]
 
@@ -123,7 +123,7 @@ class TrapezoidalLR(DropIn):
             scale_mode=self.scale_mode,
         )
 
-    def _resolve(self) -> Plan:
+    def _resolve(self) -> DrivePlan:
         plan = super()._resolve()
         for driven in plan.driven:
             driven.check_range(0.0, math.inf)
