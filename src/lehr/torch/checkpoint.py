@@ -169,7 +169,7 @@ class Saved:
         return saved
 
     def check_groups(self, groups: int) -> None:
-        """Raise ScheduleError unless the state is of so many groups."""
+        """Raise ScheduleError unless the state has this number of groups."""
         if set(self.bases) != set(self.plan):
             raise ScheduleError(
                 f"not a state of a lehr Scheduler: its bases are of {', '.join(self.bases)}, "

@@ -48,7 +48,7 @@ class Driver(LRScheduler):
     parameters change.
 
     Attributes:
-        plan: What is driven, as a frozen value.
+        plan: The numbers that are driven, as a frozen value.
         membership: Its part among the schedulers of the optimizer.
     """
 

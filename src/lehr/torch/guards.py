@@ -40,7 +40,7 @@ GUARDS: Final = {
 _QUIET: Final = ("skipped",)
 """Guards that are off unless asked for: what they report is ordinary, and taken care of."""
 
-# After so many changes of the rate in a row, they are not made by hand.
+# This many changes of the rate in a row are not made by hand.
 _FIGHT: Final = 3
 
 

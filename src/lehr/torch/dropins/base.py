@@ -43,7 +43,7 @@ def per_group(name: str, value: Any, optimizer: Optimizer) -> list[float]:
     """Return one float a group, from one for all or a list.
 
     Raises:
-        TypeError: If ``optimizer`` is none.
+        TypeError: If ``optimizer`` is not an optimizer.
         ValueError: If a list has another length than there are groups.
     """
     check_optimizer(optimizer)

@@ -1,5 +1,5 @@
 # pyright: basic
-"""What the children of a container say, as schedules that can be composed."""
+"""The children of a container, as schedules that can be composed."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ __all__ = ["Part", "Switch", "part_of", "still"]
 class Switch(Schedule):
     """Endless schedules one after the other, each from its own beginning.
 
-    Unlike a sequence no level passes from one to the next, and no function of the user's is asked
-    for a value that is not shown.
+    Unlike in a sequence, no level passes from one to the next, and no user-defined function is
+    called for a value that is not used.
     """
 
     parts: tuple[Schedule, ...]
@@ -51,10 +51,10 @@ class Switch(Schedule):
 
 @dataclass(frozen=True)
 class Part:
-    """What a child says on one number of one group: ``offset + gain * schedule(position)``.
+    """A child's value of one number of one group: ``offset + gain * schedule(position)``.
 
     Attributes:
-        absolute: Whether it does not care for what the group was given.
+        absolute: Whether it is independent of what the group was given.
     """
 
     schedule: Schedule
@@ -75,7 +75,7 @@ class Part:
         return self.value * (1 / base) if base else None
 
     def at(self, position: int, base: float) -> Part:
-        """Return what it says at one position, for ever."""
+        """Return it held at the value of one position."""
         level = float(self.value(position))
         return Part(hold(at=1.0), Binding(gain=level), self.absolute or level != base)
 
@@ -90,5 +90,5 @@ def part_of(child: Driver, slot: Slot, index: int) -> Part | None:
 
 
 def still(level: float) -> Part:
-    """Return what says one number for ever."""
+    """Return a constant number."""
     return Part(hold(at=1.0), Binding(gain=level))

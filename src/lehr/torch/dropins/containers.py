@@ -66,7 +66,7 @@ class _Tree(DropIn):
     # ----- composing ----------------------------------------------------------------------------
 
     def _compose(self, slot: Slot, parts: list[Part | None], base: float) -> Part:
-        """Return what the children say together on a number of a group with this base."""
+        """Return what the children give together for a number of a group with this base."""
         raise NotImplementedError
 
     def _local(self, child: Driver, position: int) -> int:
@@ -187,9 +187,9 @@ class SequentialLR(_Tree):
         last_epoch: The last position done, or -1.
 
     Raises:
-        ValueError: If there is none, they are of different optimizers, the milestones do not fit or
+        ValueError: If there are none, their optimizers differ, the milestones do not fit or
             are not in order, or one of them is a ``ReduceLROnPlateau``.
-        TypeError: If one is none, or not of :mod:`lehr.torch`.
+        TypeError: If one is not a scheduler, or not of :mod:`lehr.torch`.
 
     Example:
         >>> import torch
@@ -282,9 +282,9 @@ class ChainedScheduler(_Tree):
         optimizer: The optimizer that all of them drive; that of the first without it.
 
     Raises:
-        ValueError: If there is none, they are of different optimizers, one of them is a
+        ValueError: If there are none, they are of different optimizers, one of them is a
             ``ReduceLROnPlateau`` or an ``SWALR``, or two have rates of their own.
-        TypeError: If one is none, or not of :mod:`lehr.torch`.
+        TypeError: If one is not a scheduler, or not of :mod:`lehr.torch`.
 
     Example:
         >>> import torch

@@ -68,7 +68,7 @@ class MultiStepLR(DropIn):
 
     Arguments:
         optimizer: The optimizer to drive.
-        milestones: Epochs, at least 0, in any order; one that stands twice counts twice.
+        milestones: Epochs, at least 0, in any order; a repeated one counts twice.
         gamma: The factor, greater than 0.
         last_epoch: The last epoch done, or -1.
 
@@ -93,7 +93,7 @@ class MultiStepLR(DropIn):
         return multistep(sorted(times), self.gamma)
 
     def _to_state(self, name: str) -> Any:
-        # A Counter is no plain type, and JSON would make its keys text.
+        # A Counter is not a plain type, and JSON would make its keys text.
         value = getattr(self, name)
         return plain_copy(sorted(value.elements()) if isinstance(value, Counter) else value)
 
@@ -134,7 +134,7 @@ class LinearLR(DropIn):
     ``u = min(1, epoch / total_iters)``.
 
     Unlike torch's, ``total_iters=0`` is at ``end_factor`` at once, rather than at ``start_factor``
-    for ever.
+    indefinitely.
 
     Arguments:
         optimizer: The optimizer to drive.
@@ -244,8 +244,8 @@ class CosineAnnealingLR(DropIn):
 
     Formula: ``eta_min + (base_lr - eta_min) * (1 + cos(pi * epoch / T_max)) / 2``.
 
-    It has the period ``2 * T_max``, as torch's has: who trains on past ``T_max`` and wants to stay
-    at ``eta_min`` writes ``Scheduler(optimizer, lr=lehr.cosine(T_max))``.
+    It has the period ``2 * T_max``, as torch's has. To stay at ``eta_min`` after ``T_max``, use
+    ``Scheduler(optimizer, lr=lehr.cosine(T_max))``.
 
     Arguments:
         optimizer: The optimizer to drive.

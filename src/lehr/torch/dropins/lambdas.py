@@ -1,5 +1,5 @@
 # pyright: basic
-"""Drop-ins: ``LambdaLR`` and ``MultiplicativeLR``, whose factors are functions of the user's."""
+"""Drop-ins: ``LambdaLR`` and ``MultiplicativeLR``, whose factors are user-defined functions."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _STRIDE = 1024
 
 
 def _factor(function: Function, position: float) -> float:
-    """Return what a function of the user gives, a finite number."""
+    """Call a user's function, which must return a finite number."""
     value = plain(function(position))
     return value if math.isfinite(value) else number(f"lr_lambda({position})", value)
 
 
 class _FromFunctions(DropIn):
-    """What drop-ins have in common that are given one function for all groups, or a list."""
+    """A drop-in that takes one function for all groups, or a list."""
 
     __slots__ = ("_used",)
 

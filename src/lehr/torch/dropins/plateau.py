@@ -24,9 +24,9 @@ __all__ = ["ReduceLROnPlateau"]
 _GIVEN = ("mode", "factor", "patience", "threshold", "threshold_mode", "cooldown", "eps")
 
 
-# It is one of torch's too: trainers ask for that, to know whether to hand over a metric.
+# It is an instance of torch's class too: trainers check that before they pass a metric.
 class ReduceLROnPlateau(Driver, Theirs):
-    """Reduce the rate when a metric has stopped to improve.
+    """Reduce the rate when a metric has stopped improving.
 
     Formula: after more than ``patience`` metrics in a row that are not better than the best one,
     ``lr`` becomes ``max(lr * factor, min_lr)``; then ``cooldown`` metrics do not count.
@@ -35,14 +35,14 @@ class ReduceLROnPlateau(Driver, Theirs):
     with ``"abs"``; for ``"max"``, above with a plus. Torch's, without the ``abs``, takes -0.95
     after -1 for better by a share of 0.1. A metric that is infinite or NaN is never better.
 
-    Its reductions multiply with what other schedulers of the optimizer say, and are in its state,
+    Its reductions multiply with the factors of other schedulers, and are in its state,
     which holds no infinities: it may be loaded before or after the optimizer's.
 
     Arguments:
         optimizer: The optimizer to drive.
         mode: ``"min"`` where less is better, as for a loss; ``"max"`` where more is.
         factor: What the rate is multiplied by, between 0 and 1.
-        patience: How many metrics in a row may bring nothing, a whole number of at least 0.
+        patience: How many metrics in a row may be no better, a whole number of at least 0.
         threshold: What a metric must be better by, at least 0.
         threshold_mode: Whether that is a share of the best (``"rel"``) or a number (``"abs"``).
         cooldown: How many metrics after a reduction do not count, a whole number of at least 0.
@@ -171,14 +171,14 @@ class ReduceLROnPlateau(Driver, Theirs):
         super()._regroup(old)
 
     def step(self, metrics: Any, epoch: int | None = None) -> None:
-        """Take in a metric, and reduce the rates if it is time.
+        """Record a metric, and reduce the rates if it is time.
 
         Arguments:
             metrics: The metric, a number or a tensor of one.
             epoch: In place of the next epoch's number; nothing depends on it.
 
         Raises:
-            ScheduleError: If the metric is no number. Nothing is changed then.
+            ScheduleError: If the metric is not a number. Nothing is changed then.
             RuntimeError: If it is time, and ``min_lr`` was a list for fewer groups.
         """
         if epoch is not None:

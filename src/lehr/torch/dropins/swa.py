@@ -27,8 +27,8 @@ class SWALR(DropIn):
     ``f(u) = (1 - cos(pi * u)) / 2`` or ``f(u) = u``.
 
     Built, it changes nothing (with ``anneal_epochs=0`` it is at ``swa_lr`` at once); from its first
-    step on it alone speaks. Torch's divides the way done so far out of the rate that is there, at
-    every step; this one remembers the start, in its state too.
+    step on it alone sets the rate. Torch's divides the share of the way that is done out of the
+    current rate, at every step; this one remembers the start, in its state too.
 
     Arguments:
         optimizer: The optimizer to drive.
