@@ -6,11 +6,11 @@ import copy
 from typing import Any
 
 import pytest
+import torch
 from driving import KINDS, drive, make_optimizer, rates
 
 import lehr
 import lehr.torch as ours
-import torch
 from lehr import ScheduleError
 from lehr.torch import Scheduler
 

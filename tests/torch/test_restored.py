@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import torch
 from driving import drive, make_optimizer
 from torch.optim import Optimizer
 
 import lehr
 import lehr.torch as ours
-import torch
 
 BAD: tuple[Any, ...] = (
     None,

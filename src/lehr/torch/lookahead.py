@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lehr.errors import ScheduleError
-from lehr.torch.binding import Group, SlotKey, Slot
+from lehr.torch.binding import Group, Slot, SlotKey
 from lehr.torch.plan import Driven, DrivePlan
 from lehr.torch.writers import (
     FloatPair,
@@ -21,9 +21,9 @@ from lehr.torch.writers import (
     PerGroupFloat,
     Several,
     SharedFloat,
+    SlotWriter,
     Step,
     TensorFill,
-    SlotWriter,
 )
 
 __all__ = ["LONG", "NOTHING", "SHORT", "Lookahead", "compute"]

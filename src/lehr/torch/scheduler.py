@@ -27,7 +27,7 @@ from lehr.torch.binding import LR, Slot
 from lehr.torch.checkpoint import Saved, loading, restored_on_error
 from lehr.torch.driver import Driver
 from lehr.torch.groups import Chooser, Given, Interpreted
-from lehr.torch.guards import Guards, GuardMode
+from lehr.torch.guards import GuardMode, Guards
 from lehr.torch.plan import DrivePlan
 from lehr.torch.shared import shared_of
 from lehr.walltime.wallclock import WallClock
