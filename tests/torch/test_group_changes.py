@@ -137,7 +137,7 @@ def test_all_groups_removed_and_one_added(name: str):
 @pytest.mark.parametrize("how", ["new list", "new dicts"])
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_groups_replaced_by_copies_as_loading_does(name: str, how: str):
-    """``optimizer.load_state_dict`` and frameworks make new lists and new dicts: the same groups."""
+    """Loading an optimizer makes new lists and new dicts: they are the same groups."""
     run, twin = (build("lehr", name, bases=GROUPS) for _ in range(2))
     for each in (run, twin):
         each.steps(3)
@@ -207,26 +207,30 @@ def test_until_the_turn_torchs_rule_holds_for_these_too(name: str):
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["LambdaLR", "CosineAnnealingWarmRestarts", "CyclicLR", "OneCycleLR", "MultiplicativeLR"],
+    "name", ["LambdaLR", "CosineAnnealingWarmRestarts", "CyclicLR", "OneCycleLR"]
 )
 def test_where_torchs_raises_the_group_that_was_added_is_driven_like_the_others(name: str):
     """Its own rate is its base, as it would be had it been there from the start."""
-    run = build("lehr", name)
-    run.steps(3)
+    run, whole = build("lehr", name), build("torch", name, bases=(0.1, 0.3, 0.2))
+    for each in (run, whole):
+        each.steps(3)
     run.optimizer.add_param_group(group(0.2))
-    whole = build("torch", name, bases=(0.1, 0.3, 0.2))
-    whole.steps(3)
     for _ in range(8):
         run.step()
         whole.step()
-        if name == "MultiplicativeLR":  # it multiplies what is there from now on
-            expected = 0.2 * whole.optimizer.param_groups[0]["lr"] / 0.1
-            start = 0.1 * slowly(1) * slowly(2) * slowly(3)
-            expected *= 0.1 / start
-        else:
-            expected = whole.optimizer.param_groups[2]["lr"]
-        assert rates(run.optimizer)[2] == pytest.approx(expected, rel=1e-9)
+        assert rates(run.optimizer) == pytest.approx(rates(whole.optimizer), rel=1e-9)
+
+
+def test_a_product_over_a_group_that_was_added_goes_on_from_its_own_rate():
+    """Torch's raises; the rule is that of all that multiply the rate that is there."""
+    run = build("lehr", "MultiplicativeLR")
+    run.steps(3)
+    run.optimizer.add_param_group(group(0.2))
+    expected = 0.2
+    for epoch in range(4, 10):
+        run.step()
+        expected *= slowly(epoch)
+        assert rates(run.optimizer)[2] == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("at", [0, 3])
@@ -248,7 +252,12 @@ def test_a_state_saved_after_a_group_was_added(name: str, order: tuple[str, ...]
         elif what == "optimizer":
             fresh.optimizer.load_state_dict(states[0])
         else:
-            fresh.scheduler.load_state_dict(states[1])
+            try:
+                fresh.scheduler.load_state_dict(states[1])
+            except lehr.ScheduleError as refusal:
+                # A state of three groups may be refused while there are two; then nothing is done.
+                assert order.index("scheduler") < order.index("group"), refusal  # noqa: PT017
+                return
     fresh.made = run.made
     for _ in range(6):
         run.step()
@@ -277,7 +286,11 @@ def test_a_schedulers_state_saved_after_a_group_was_added(order: tuple[str, ...]
         elif what == "optimizer":
             fresh.optimizer.load_state_dict(states[0])
         else:
-            fresh.scheduler.load_state_dict(states[1])
+            try:
+                fresh.scheduler.load_state_dict(states[1])
+            except lehr.ScheduleError as refusal:
+                assert order.index("scheduler") < order.index("group"), refusal  # noqa: PT017
+                return
     for _ in range(6):
         run.step()
         fresh.step()
