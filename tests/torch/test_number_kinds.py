@@ -79,6 +79,13 @@ def stepped(optimizer: torch.optim.Optimizer, scheduler: Any, steps: int = 12) -
     return found
 
 
+def bind(name: str, optimizer: torch.optim.Optimizer) -> Any:
+    """Return a scheduler of a name over an optimizer."""
+    if name == "Scheduler":
+        return ours.Scheduler(optimizer, lr=lehr.hold(9, at=0.5))
+    return scheduler_class("lehr", name)(optimizer, **ARGUMENTS[name])
+
+
 # ----- the optimizer's rate -----------------------------------------------------------------------
 
 
@@ -131,10 +138,7 @@ def test_a_tensor_of_whole_numbers_is_refused(name: str, dtype: torch.dtype):
     optimizer = with_rates(torch.tensor(1, dtype=dtype))
     before = optimizer.param_groups[0]["lr"].clone()
     with pytest.raises((lehr.ScheduleError, TypeError), match=r"lr.*(int|bool|whole|float)"):
-        if name == "Scheduler":
-            ours.Scheduler(optimizer, lr=lehr.hold(9, at=0.5))
-        else:
-            scheduler_class("lehr", name)(optimizer, **ARGUMENTS[name])
+        bind(name, optimizer)
     assert optimizer.param_groups[0]["lr"] == before
 
 
@@ -145,10 +149,7 @@ def test_a_text_for_a_rate_is_called_a_text(name: str, text: str):
     optimizer = with_rates(0.1)
     optimizer.param_groups[0]["lr"] = text
     with pytest.raises((lehr.ScheduleError, TypeError), match=r"lr.*text") as refusal:
-        if name == "Scheduler":
-            ours.Scheduler(optimizer, lr=lehr.linear(10))
-        else:
-            scheduler_class("lehr", name)(optimizer, **ARGUMENTS[name])
+        bind(name, optimizer)
     assert repr(text) in str(refusal.value)
     assert optimizer.param_groups[0]["lr"] == text
 
@@ -331,18 +332,20 @@ def test_what_a_lambda_returns(name: str, kind: str):
 @pytest.mark.parametrize("name", ["LambdaLR", "MultiplicativeLR"])
 def test_a_lambda_that_returns_no_number_is_named_with_its_epoch(name: str, late: bool, bad: Any):
     """A forgotten ``return``: the message has the epoch and the value, and nothing has moved."""
-    run = None
+    built: list[Run] = []
+
+    def train() -> None:
+        arguments = {"lr_lambda": lambda epoch: bad if epoch >= 4 * late else 1.0}
+        built.append(build("lehr", name, arguments))
+        built[0].steps(6)
+
     with pytest.raises((lehr.ScheduleError, TypeError), match=r"lr_lambda.*\d") as refusal:
-        run = build("lehr", name, {"lr_lambda": lambda epoch: bad if epoch >= 4 * late else 1.0})
-        before = rates(run.optimizer)
-        for _ in range(6):
-            before = rates(run.optimizer)
-            run.step()
+        train()
     said = str(refusal.value)
     assert repr(bad)[:12] in said or type(bad).__name__ in said
-    if run is not None:
-        assert rates(run.optimizer) == before
-        assert run.scheduler.last_epoch == 3 * late
+    if built:
+        assert rates(built[0].optimizer) == [0.1, 0.3]
+        assert built[0].scheduler.last_epoch == 3 * late
 
 
 # ----- the texts of errors ------------------------------------------------------------------------
