@@ -70,13 +70,16 @@ def test_one_cycle_whose_rise_has_no_length_begins_at_its_peak():
     assert rates_of(scheduler, 9) == pytest.approx(expected, abs=1e-12)
 
 
-def test_one_cycle_with_no_rise_at_all_begins_at_its_peak():
-    # torch begins at 0.9755 of the peak and never reaches it.
+def test_one_cycle_with_no_rise_at_all_begins_on_its_way_down():
+    """As torch's: the rise ends before step 0, so that step 0 is 1 of 10 steps into the fall."""
+    lowest = 1.0 / 25 / 1e4
+    down = [(1 + math.cos(math.pi * (t + 1) / 10)) / 2 for t in range(10)]
     scheduler = ours.OneCycleLR(make_optimizer(), max_lr=1.0, total_steps=10, pct_start=0.0)
-    assert rates_of(scheduler, 9)[0] == 1.0
-    assert momenta_of(
-        ours.OneCycleLR(make_optimizer(), max_lr=1.0, total_steps=10, pct_start=0.0), 9
-    )[0] == pytest.approx(0.85)
+    expected = [lowest + (1 - lowest) * height for height in down]
+    assert rates_of(scheduler, 9) == pytest.approx(expected, abs=1e-12)
+    scheduler = ours.OneCycleLR(make_optimizer(), max_lr=1.0, total_steps=10, pct_start=0.0)
+    expected = [0.95 - 0.1 * height for height in down]
+    assert momenta_of(scheduler, 9) == pytest.approx(expected, abs=1e-12)
 
 
 def test_one_cycle_that_only_rises_does_rise():

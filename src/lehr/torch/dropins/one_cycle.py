@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import math
+import operator
 from fractions import Fraction
-from itertools import accumulate
+from functools import reduce
 from typing import Any, Literal
 
 from torch.optim import Optimizer
@@ -30,8 +31,10 @@ class OneCycleLR(DropIn):
     ``pct_start * total_steps - 1``, then to ``max_lr / div_factor / final_div_factor`` at the step
     ``total_steps - 1``; with three phases, back to ``max_lr / div_factor`` in between.
 
-    Where torch's goes back up (or below zero) at the step ``total_steps``, this one stays at its
-    minimum; where torch's divides by zero (a phase of no length), this one is at its end.
+    A phase that would end before step 0 is over by then, and so is the part of the next one that
+    lies before step 0: ``pct_start=0.0`` begins a little below ``max_lr``, as in torch. Where
+    torch's goes back up (or below zero) at the step ``total_steps``, this one stays where it is;
+    where torch's divides by zero (a phase that ends at step 0), this one begins at its end.
 
     Arguments:
         optimizer: The optimizer to drive; its own rate is overridden.
@@ -95,7 +98,7 @@ class OneCycleLR(DropIn):
         if cycle_momentum:
             momentum_slot(optimizer)
         # Everything is checked before the optimizer is touched.
-        self._legs()
+        self._ends()
         if last_epoch == -1:
             self._mark_groups(optimizer)
         super().__init__(optimizer, last_epoch)
@@ -113,8 +116,8 @@ class OneCycleLR(DropIn):
                 group["max_momentum"] = self.max_momentums[i]
                 group["base_momentum"] = self.base_momentums[i]
 
-    def _legs(self) -> list[Fraction]:
-        """Return the lengths of the phases, in steps."""
+    def _ends(self) -> list[Fraction]:
+        """Return the step at which each phase ends; the first may end before the first step."""
         if not isinstance(self.pct_start, float) or not 0 <= self.pct_start <= 1:
             raise ValueError(
                 f"Expected float between 0 and 1 pct_start, but got {self.pct_start!r}"
@@ -126,30 +129,32 @@ class OneCycleLR(DropIn):
             )
         number("div_factor", self.div_factor, above=0)
         number("final_div_factor", self.final_div_factor, above=0)
-        total = Fraction(whole("total_steps", self.total_steps, at_least=1))
-        share = Fraction(str(self.pct_start))
-        zero = Fraction(0)
-        peak = min(max(share * total - 1, zero), total - 1)
-        if not self.three_phase:
-            return [peak, total - 1 - peak]
-        back = max(2 * share * total - 2, peak)
-        if back > total - 1:
-            raise ValueError(
-                f"pct_start={self.pct_start!r} leaves no third phase in {total} steps; "
-                "write at most 0.5 with three_phase=True"
-            )
-        return [peak, back - peak, total - 1 - back]
+        total = whole("total_steps", self.total_steps, at_least=1)
+        rise = Fraction(str(self.pct_start)) * total
+        peaks = [rise - 1, 2 * rise - 2] if self.three_phase else [rise - 1]
+        return [*peaks, Fraction(total - 1)]
 
     def _path(self, levels: list[float]) -> Schedule:
-        """Return the path through the levels, one leg a phase."""
+        """Return the path through the levels, one leg a phase.
+
+        Only the part from step 0 to the last step is kept of a phase: with ``pct_start=0.0`` the
+        rate is on its way down at step 0 already, as in torch.
+        """
         ease = "cosine" if self.anneal_strategy == "cos" else "linear"
-        path, legs = hold(0, at=levels[0]), self._legs()
-        if legs[-1] == 0 and legs[-2] > 0:
-            legs.pop()  # the last step is the peak's own: there is nothing after it to go down in
-        for length, start, to in zip(legs, levels, levels[1:], strict=False):
-            moves = start != to
-            path = path >> (ramp(length, to=to, ease=ease) if moves else hold(length, at=to))
-        return path
+        ends, begin, last = self._ends(), Fraction(0), Fraction(self.total_steps - 1)
+        legs: list[Schedule] = []
+        for end, start, to in zip(ends, levels, levels[1:], strict=False):
+            first, stop = max(begin, Fraction(0)), min(end, last)
+            if first < stop:
+                length = end - begin
+                leg = hold(length, at=to)
+                if start != to:
+                    leg = ramp(length, start=start, to=to, ease=ease)
+                legs.append(leg[first - begin : stop - begin])
+            elif end == 0 and not legs:
+                legs.append(hold(0, at=to))  # torch divides by zero: this is where the phase ends
+            begin = end
+        return reduce(operator.rshift, legs)
 
     def _shapes(self) -> list[tuple[Slot, Schedule]]:
         self._anneal_func_type = self.anneal_strategy
@@ -197,7 +202,7 @@ class OneCycleLR(DropIn):
                 "end_momentum": dip[1],
             }
             for end, lrs, dip in zip(
-                accumulate(self._legs()),
+                self._ends(),
                 names,
                 [*momenta, ("max_momentum", "max_momentum")],
                 strict=False,
