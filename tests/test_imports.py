@@ -1,4 +1,4 @@
-"""What `import lehr` costs: NumPy, and little more."""
+"""`import lehr` loads little, and NumPy only when an array comes in."""
 
 from __future__ import annotations
 
@@ -46,13 +46,14 @@ def test_nothing_else_is_installed_for_it() -> None:
     assert {name for name in strangers if not name.startswith("_")} == set()
 
 
-def test_it_takes_little_beside_numpy() -> None:
-    program = (
-        "import time, numpy, dataclasses, fractions, difflib, typing\n"
-        "began = time.process_time(); import lehr; print(time.process_time() - began)"
-    )
-    runs = [
-        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-        for _ in range(3)
-    ]
-    assert min(float(done.stdout) for done in runs) < 0.25
+def test_it_loads_few_modules_beside_numpy() -> None:
+    # Counted rather than timed: how long a module takes to load depends on the machine.
+    common = "import numpy, dataclasses, fractions, difflib, typing, ast, inspect, json"
+    added = set(modules_after(f"{common}\nimport lehr")) - set(modules_after(common))
+    others = {name for name in added if name.partition(".")[0] not in ("lehr", "array_api_compat")}
+    assert len(others) < 25, sorted(others)
+
+
+def test_numbers_need_no_numpy() -> None:
+    code = "import lehr\nlehr.cosine().over(100)(7)\nlehr.cosine(100).to_json()"
+    assert "numpy" not in modules_after(code)

@@ -1,4 +1,4 @@
-"""What lehr raises, and the checks that raise it.
+"""The exceptions of lehr, and the checks of arguments that raise them.
 
 Every message names the argument, shows the value that was given, and says what to write instead.
 """
@@ -24,23 +24,23 @@ __all__ = [
 
 
 class ScheduleError(ValueError):
-    """A schedule that contradicts itself, or that cannot do what it was asked."""
+    """A schedule that contradicts itself, or cannot do what is required."""
 
 
 class NeedsHorizon(ScheduleError):
-    """A schedule was evaluated whose length depends on a run that it was not placed over."""
+    """A schedule was evaluated before it was placed over the run that its length depends on."""
 
 
 class NeedsClock(ScheduleError):
-    """A schedule that follows the time that passes was asked for what only steps can give."""
+    """A schedule over wall-clock time was used in a way that needs steps."""
 
 
 class PastEnd(ScheduleError):
-    """A schedule placed with ``past="raise"`` was asked for a step after its last."""
+    """A schedule placed with ``past="raise"`` was evaluated past its last step."""
 
 
 class GuardError(ScheduleError):
-    """A mistake that a guard was told to refuse; see :class:`lehr.torch.Scheduler`."""
+    """A mistake that a guard is set to raise; see :class:`lehr.torch.Scheduler`."""
 
 
 class UnknownSchedule(ScheduleError):
@@ -112,13 +112,13 @@ def several(name: str, value: Any) -> list[Any]:
     """Return the members of a list, a tuple or an array.
 
     Raises:
-        ScheduleError: If it is none, such as a text.
+        ScheduleError: If it is anything else, such as a text.
     """
     try:
         if not isinstance(value, str):
             return list(value)
     except TypeError:
-        pass  # the same answer as for a text
+        pass  # refused below, as a text is
     raise ScheduleError(f"{name}={_shown(value)} must be a list, such as [1, 2]")
 
 

@@ -275,5 +275,5 @@ def test_mistakes_are_named() -> None:
         export(lehr.cosine(9), "keras")
     with pytest.raises(NeedsHorizon, match="over"):
         export(lehr.cosine(), "python")
-    with pytest.raises(ScheduleError, match="no schedule"):
+    with pytest.raises(ScheduleError, match="not a schedule"):
         export(0.1, "python")  # type: ignore[arg-type]

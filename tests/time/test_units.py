@@ -557,7 +557,7 @@ REFUSED: list[tuple[str, Callable[[], Any], type[Exception], tuple[str, ...]]] =
         "sizes without end",
         lambda: S.over(9, batch=lehr.exponential(1.1, start=4)),
         ScheduleError,
-        ("changes for ever", "[:10_000]"),
+        ("never stops changing", "[:10_000]"),
     ),
     (
         "sizes of what is left",

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import lehr
 import strategies
 from lehr import NeedsClock, NeedsHorizon, Schedule, ScheduleError, WallClock
-from lehr.schedule.base import Reach
+from lehr.schedule.node import Reach
 from lehr.walltime.parts import clocks
 
 
@@ -379,7 +379,7 @@ class TestRanks:
 
 COSINE = lehr.cosine("20s")
 REFUSED: list[tuple[str, Callable[[], Any], type[Exception], tuple[str, ...]]] = [
-    ("a step", lambda: COSINE(3), NeedsClock, ("'20s'", "no number of steps", "WallClock")),
+    ("a step", lambda: COSINE(3), NeedsClock, ("'20s'", "not a number of steps", "WallClock")),
     ("steps", lambda: COSINE.over("1h")(np.arange(3)), NeedsClock, ("'1h'", "WallClock")),
     ("values", lambda: COSINE.over("1h").values(), NeedsClock, ("'1h'", "WallClock")),
     ("a length in steps", lambda: COSINE.over("1h").length, NeedsClock, ("'1h'",)),
@@ -406,7 +406,7 @@ REFUSED: list[tuple[str, Callable[[], Any], type[Exception], tuple[str, ...]]] =
         "steps behind what is left",
         lambda: WallClock((lehr.hold() >> lehr.cosine(50)).over("1h")),
         NeedsClock,
-        ("cosine(50", "nobody knows when"),
+        ("cosine(50", "when it must begin is not known"),
     ),
     (
         "a repeat that mixes",
@@ -430,7 +430,7 @@ REFUSED: list[tuple[str, Callable[[], Any], type[Exception], tuple[str, ...]]] =
         "a part of no known end",
         lambda: WallClock(COSINE * lehr.warmup(5) >> lehr.hold()),
         NeedsClock,
-        ("nobody knows where it ends", ".over('20s')"),
+        ("its end is not known", ".over('20s')"),
     ),
     ("no run", lambda: WallClock(lehr.warmup("5s") >> lehr.cosine()), NeedsHorizon, ("left",)),
     (

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from lehr.curves.arithmetic import as_number
 from lehr.errors import NeedsHorizon
-from lehr.schedule.base import Reach, Schedule
+from lehr.schedule.base import Schedule
 from lehr.schedule.horizon import Horizon
 from lehr.schedule.leaves import Piece
 from lehr.schedule.run import Run
-from lehr.schedule.sequence import Sequence
+from lehr.schedule.sequence import Sequence, fixed_length
 from lehr.schedule.times import Over, Repeat
 from lehr.schedule.values import Product
 
@@ -79,8 +79,7 @@ def lengths(placed: Schedule) -> Iterator[Finding]:
         around = Run()
         run = around.enter(placed.horizon, around.extent(placed.horizon))
         rise = _rise(placed.inner, run)
-        fixed = placed.inner._reach is Reach.FIXED
-        needs = placed.inner._span(run).steps if fixed else Fraction(0)
+        needs = fixed_length(placed.inner, run)
     except NeedsHorizon:
         return
     length = run.length

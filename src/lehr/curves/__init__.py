@@ -1,4 +1,4 @@
-"""Evaluation: from placed schedules to numbers, for Python numbers and arrays alike."""
+"""Curves: placed schedules that give numbers, for Python numbers and arrays alike."""
 
 from lehr.curves.clocked import Counted, Stepped
 from lehr.curves.combine import Clipped, Combined, Cycles, Stairs
@@ -14,14 +14,12 @@ from lehr.curves.curve import (
     Shaped,
 )
 from lehr.curves.path import Path, cut
-from lehr.time.counter import Counter
 
 __all__ = [
     "Call",
     "Clipped",
     "Combined",
     "Counted",
-    "Counter",
     "Curve",
     "Cycles",
     "Exponential",

@@ -1,11 +1,12 @@
 """Arithmetic for the kinds of numbers that a step comes in: Python's own, and arrays.
 
 The formulas of :mod:`lehr.curves.easing` and :mod:`lehr.curves` are written once, against the small
-face of :class:`Arithmetic`. There are two: Python numbers, here, by :mod:`math`, at a microsecond a
-value; and arrays of any library, in :mod:`lehr.curves.arrays`.
+interface of :class:`Arithmetic`. It has two implementations: Python numbers, here, by :mod:`math`,
+at a microsecond a value; and arrays of any library, in :mod:`lehr.curves.arrays`.
 
-Steps stay integers for as long as they are only compared and subtracted: in float32 the way left
-at the last of 2e7 steps is 5e-8 like this, and 0 otherwise.
+Steps stay exact for as long as they are only compared and subtracted: integers, and fractions
+inside a cycle whose length is not whole. In float32 the way left at the last of 2e7 steps is 5e-8
+like this, and would be 0 otherwise.
 """
 
 from __future__ import annotations
@@ -16,21 +17,18 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-if TYPE_CHECKING:
-    from lehr.time.counter import Counter
+__all__ = ["Arithmetic", "Column", "Split", "as_number", "scalars", "untraced"]
 
-__all__ = ["Arithmetic", "Column", "as_number", "scalars", "untraced"]
-
-F = TypeVar("F", bound=Callable[..., Any])
+_AnyFunction = TypeVar("_AnyFunction", bound=Callable[..., Any])
 
 
-def untraced(function: F) -> F:
-    """Mark a function that torch.compile is to call as it is, and whose result never changes.
+def untraced(function: _AnyFunction) -> _AnyFunction:
+    """Mark a function that torch.compile must call as it is, and whose result never changes.
 
-    That is what ``torch.compiler.assume_constant_result`` does, without importing torch. How a
-    schedule is placed is no business of a graph, and cannot be traced.
+    This does what ``torch.compiler.assume_constant_result`` does, without importing torch. Placing
+    a schedule happens outside the graph, and cannot be traced.
     """
     vars(function)["_dynamo_marked_constant"] = True
     return function
@@ -42,7 +40,7 @@ def as_number(value: Fraction) -> int | float:
 
 
 class Column:
-    """Numbers that are looked up: of Python's own in a list, of arrays in an array made once.
+    """A table of numbers: a list for Python numbers, and an array, made once, for arrays.
 
     Arguments:
         values: At least one number; all of them ints, or floats among them.
@@ -54,12 +52,12 @@ class Column:
 
     @cached_property
     def edges(self) -> tuple[Any, Any]:
-        """All but the first, as an array of their own type and as one of real numbers."""
+        """All but the first number, as an array of their own type and as one of real numbers."""
         return self.array[1:].copy(), self.array[1:].astype(float)
 
     @cached_property
     def array(self) -> Any:
-        """The numbers as an array of NumPy's."""
+        """The numbers as a NumPy array."""
         import numpy as np
 
         most = 2**63 - 1
@@ -69,16 +67,30 @@ class Column:
         )
 
 
+class Split(NamedTuple):
+    """Array steps inside a cycle whose length is not whole: exactly ``count / parts``.
+
+    Attributes:
+        count: Whole numbers.
+        parts: How many parts a step has.
+    """
+
+    count: Any
+    parts: int
+
+
 class Arithmetic(ABC):
-    """What the formulas need of numbers, beside ``+ - * / **``.
+    """The operations that formulas use on numbers, beside ``+ - * / **``.
 
     Attributes:
         dtype: The type of the results, for arrays.
-        can_cut: Whether an array may be cut into stretches by its values (not when it is traced).
+        most: The largest whole number that it counts to.
+        can_cut: Whether an array may be cut into slices by its values (not when it is traced).
         graded: Whether derivatives by the step may be taken.
     """
 
     dtype: Any = float
+    most: float = math.inf
     can_cut: bool = False
     graded: bool = False
     sin: Callable[[Any], Any]
@@ -93,6 +105,10 @@ class Arithmetic(ABC):
     def real(self, t: Any) -> Any:
         """Return steps as real numbers of the results' type."""
 
+    def counts(self, t: Any) -> bool:
+        """Return whether arithmetic on ``t`` is exact, as that on whole numbers is."""
+        return True
+
     @abstractmethod
     def fractions(self, t: Any, steps: Any) -> tuple[Any, Any]:
         """Return the share of ``steps`` that is done at ``t``, and the share that is left."""
@@ -103,7 +119,7 @@ class Arithmetic(ABC):
 
     @abstractmethod
     def floor_divide(self, t: Any, size: Fraction | int) -> Any:
-        """Return how many whole times ``size`` fits into ``t``, as integers."""
+        """Return how many times ``size`` fits into ``t``, as integers."""
 
     @abstractmethod
     def scaled(self, count: Any, size: Fraction) -> Any:
@@ -111,7 +127,7 @@ class Arithmetic(ABC):
 
     @abstractmethod
     def find(self, starts: Column, t: Any) -> Any:
-        """Return the index of the last of the sorted ``starts`` that is not after ``t``, or 0."""
+        """Return the index of the last of the sorted ``starts`` at or before ``t``, or 0."""
 
     @abstractmethod
     def take(self, values: Column, index: Any) -> Any:
@@ -123,31 +139,11 @@ class Arithmetic(ABC):
 
     @abstractmethod
     def map(self, function: Callable[[Any], Any], t: Any) -> Any:
-        """Return a function of one Python number at each of ``t``."""
+        """Call a function of one Python number for each of ``t``."""
 
     @abstractmethod
     def clip(self, value: Any, low: float, high: float) -> Any:
         """Return ``value``, kept between two levels."""
-
-    def count(self, counter: Counter, t: Any, most: float) -> Any:
-        """Return the samples seen before steps, in integers where the steps are.
-
-        Arguments:
-            counter: The table.
-            t: The steps.
-            most: A number that the samples asked for do not reach.
-        """
-        starts, totals, sizes = counter.columns
-        row = self.find(starts, t)
-        local = self.minus(t, self.take(starts, row))
-        return self.take(totals, row) + local * self.take(sizes, row)
-
-    def uncount(self, counter: Counter, seen: Any) -> Any:
-        """Return the steps before which so many samples are seen."""
-        starts, totals, sizes = counter.columns
-        row = self.find(totals, seen)
-        local = self.minus(seen, self.take(totals, row))
-        return self.take(starts, row) + local / self.take(sizes, row)
 
     def after(self, t: Any, start: int | float) -> Any:
         """Return ``t - start``, which is at least 0: a start that is not whole was rounded."""
@@ -163,25 +159,25 @@ class Arithmetic(ABC):
         """Return ``yes`` where the condition holds, else ``no``; both are evaluated."""
 
     def remainder(self, t: Any, count: Any, size: Fraction) -> Any:
-        """Return what is left of ``t`` after ``count`` whole times ``size``."""
+        """Return ``t - count * size``, exact where ``t`` is whole; it may be a :class:`Split`."""
         return self.minus(t, self.scaled(count, size))
 
     def snapped(self, value: Any, t: Any, factor: Any) -> Any:
-        """Return ``value``, whole where it is but for the rounding of ``t``, which is divided."""
+        """Return ``value``, which is ``t`` divided by ``factor``, rounded where it is whole."""
         return value
 
     def named(self, name: str, value: Any) -> Any:
-        """Return a value that is used more than once, which a text then gives a name."""
+        """Return a value that is used more than once; in a text it gets a name."""
         return value
 
-    # Only paths over arrays need it; a Python number takes the one branch that it is in.
+    # Only paths over arrays need it; for a Python number only one branch is evaluated.
     def like(self, t: Any, value: float) -> Any:
-        """Return a number that stands in for ``t``: whole where ``t`` is."""
+        """Return a number in place of ``t``: whole where ``t`` is."""
         raise TypeError
 
 
 class _Scalars(Arithmetic):
-    """Python's own ints and floats."""
+    """Python's own numbers: ints, floats, and fractions inside cycles."""
 
     sin = staticmethod(math.sin)
     sqrt = staticmethod(math.sqrt)
@@ -195,13 +191,16 @@ class _Scalars(Arithmetic):
         return float(t)
 
     def fractions(self, t: Any, steps: Any) -> tuple[float, float]:
+        if isinstance(t, Fraction):
+            t = as_number(t)
         left = (steps - t) / steps
         return (t / steps, left) if left > 0 else (1.0, 0.0)
 
     def minus(self, t: Any, start: Any) -> Any:
-        if isinstance(start, Fraction):
-            return as_number(t - start) if isinstance(t, int) else t - float(start)
-        return t - start
+        if isinstance(start, Fraction) and isinstance(t, float):
+            return t - float(start)
+        left = t - start
+        return as_number(left) if isinstance(left, Fraction) else left
 
     def floor_divide(self, t: Any, size: Fraction | int) -> int:
         if isinstance(t, int):
@@ -211,10 +210,12 @@ class _Scalars(Arithmetic):
     def scaled(self, count: Any, size: Fraction) -> int | float:
         return as_number(count * size)
 
-    def remainder(self, t: Any, count: Any, size: Fraction) -> int | float:
-        if isinstance(t, int):
-            return as_number(t - count * size)
-        return self.minus(t, self.scaled(count, size))
+    def remainder(self, t: Any, count: Any, size: Fraction) -> int | float | Fraction:
+        if isinstance(t, float):
+            return self.minus(t, self.scaled(count, size))
+        left: Fraction = t - count * size
+        # A fraction stays one: a part of the cycle may begin close to it.
+        return left.numerator if left.denominator == 1 else left
 
     def find(self, starts: Column, t: Any) -> int:
         return bisect_right(starts.values, t, 1) - 1
@@ -225,18 +226,8 @@ class _Scalars(Arithmetic):
     def full_like(self, t: Any, value: float) -> float:
         return value
 
-    def count(self, counter: Counter, t: Any, most: float) -> Any:
-        row = bisect_right(counter.starts, t) - 1
-        return counter.totals[row] + (t - counter.starts[row]) * counter.sizes[row]
-
-    def uncount(self, counter: Counter, seen: Any) -> int | float:
-        row = bisect_right(counter.totals, seen) - 1
-        start, size, local = counter.starts[row], counter.sizes[row], seen - counter.totals[row]
-        # A whole step stays an int, for functions of the step that ask for one.
-        return start + (local // size if local % size == 0 else local / size)
-
     def map(self, function: Callable[[Any], Any], t: Any) -> float:
-        return float(function(t))
+        return float(function(as_number(t) if isinstance(t, Fraction) else t))
 
     def clip(self, value: Any, low: float, high: float) -> float:
         return min(max(value, low), high)

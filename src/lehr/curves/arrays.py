@@ -1,6 +1,6 @@
 """Arrays of steps, of any library that follows the array API standard: NumPy, torch, JAX.
 
-This is the one module of the core that imports NumPy, when the first array comes in.
+Only this module of the core imports NumPy; it is loaded when the first array is evaluated.
 """
 
 from __future__ import annotations
@@ -13,21 +13,20 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from lehr.curves.arithmetic import Arithmetic, Column, as_number, scalars, untraced
+from lehr.curves.arithmetic import Arithmetic, Column, Split, as_number, scalars, untraced
 from lehr.errors import ScheduleError
 
 if TYPE_CHECKING:
     from lehr.curves.path import Path
-    from lehr.time.counter import Counter
 
-__all__ = ["Arrays", "arithmetic_of", "evaluate", "sliced"]
+__all__ = ["Arrays", "arithmetic_of", "evaluate", "last_step"]
 
 
 def evaluate(path: Path, t: Any) -> Any:
-    """Return the values at ``t``: an array of any library, or a number of NumPy's.
+    """Return the values at ``t``: an array of any library, or a NumPy number.
 
     Raises:
-        ScheduleError: If a step is negative (seen for NumPy), or a number is not finite.
+        ScheduleError: If a step is negative (checked for NumPy only), or a number is not finite.
         TypeError: If ``t`` is not a step.
     """
     if isinstance(t, np.generic):
@@ -40,7 +39,7 @@ def evaluate(path: Path, t: Any) -> Any:
 
 
 def last_step(t: Any) -> Any:
-    """Return the largest of some steps, where it can be known: not while an array is traced."""
+    """Return the largest step; an array that may be traced is returned as it is."""
     if isinstance(t, np.ndarray | np.generic):
         return np.max(cast("Any", t), initial=0).item()
     return t
@@ -55,41 +54,8 @@ def _at_number(path: Path, t: Any) -> Any:
     value = path.value(step, scalars)
     if not math.isfinite(value):
         raise ScheduleError(f"the schedule has no finite value at step {step}")
-    # Of its own width where it is real: float32 gives float32.
+    # A real step keeps its width: float32 gives float32.
     return t.__class__(value) if isinstance(step, float) else np.float64(value)
-
-
-def sliced(path: Path, t: NDArray[Any], m: Arithmetic) -> NDArray[Any]:
-    """Give each part of a path its own stretch of ``t``, evaluated once."""
-    flat = t.reshape(-1)
-    if flat.size == 0:
-        return np.empty(t.shape, m.dtype)
-    if len(path.parts) == 1 and flat.max() < path.stop:
-        return path.parts[0].value(flat, m).reshape(t.shape)
-    starts = np.asarray(path.starts if path.length is None else [*path.starts, path.stop])
-    order: NDArray[Any] | None = None
-    if flat.size > 1 and not bool((flat[1:] >= flat[:-1]).all()):
-        # The sort is by part, not by step: a handful of keys, and the order inside is kept.
-        part_of: NDArray[Any] = starts.searchsorted(flat, "right")
-        order = np.argsort(part_of, kind="stable")
-        edges = np.searchsorted(part_of[order], np.arange(1, len(starts) + 1))
-        flat = flat[order]
-    else:
-        edges = np.searchsorted(flat, starts, "left")
-    # A cycle whose length is not whole may ask a rounding error before the start.
-    edges[0] = 0
-    out: NDArray[Any] = np.empty(flat.shape, m.dtype)
-    bounds = [*edges.tolist(), flat.size]
-    for part, start, low, high in zip(path.parts, path.offsets, bounds, bounds[1:], strict=False):
-        if low < high:
-            out[low:high] = part.value(m.minus(flat[low:high], start), m)
-    if path.length is not None:
-        out[bounds[-2] :] = path.end
-    if order is not None:
-        unsorted = np.empty_like(out)
-        unsorted[order] = out
-        out = unsorted
-    return out.reshape(t.shape)
 
 
 class Arrays(Arithmetic):
@@ -97,7 +63,7 @@ class Arrays(Arithmetic):
 
     Arguments:
         xp: The library's namespace.
-        like: An array of the kind that will be asked; its device and type are kept.
+        like: An array of the kind to be evaluated; its device and type are kept.
 
     Raises:
         TypeError: If the array holds neither integers nor real numbers.
@@ -113,7 +79,7 @@ class Arrays(Arithmetic):
         if self._integral:
             self.dtype = _widest(xp, "real floating", "float64", "float32", self._device)
         self._long = _widest(xp, "signed integer", "int64", "int32", self._device)
-        self._most = int(xp.iinfo(self._long).max)
+        self.most: int = int(xp.iinfo(self._long).max)
         self.can_cut = isinstance(like, np.ndarray)
         self.graded = not self.can_cut
         self.sin, self.sqrt = xp.sin, xp.sqrt
@@ -124,6 +90,9 @@ class Arrays(Arithmetic):
         """Return ``t`` in a type whose differences cannot wrap around."""
         return self._xp.astype(t, self._long, copy=False) if self._integral else t
 
+    def counts(self, t: Any) -> bool:
+        return self._is_integral(t)
+
     def real(self, t: Any) -> Any:
         if not hasattr(t, "dtype"):
             return float(t)
@@ -131,31 +100,31 @@ class Arrays(Arithmetic):
 
     def fractions(self, t: Any, steps: Any) -> tuple[Any, Any]:
         size = self.real(steps)
-        known = self._is_integral(steps) if hasattr(steps, "dtype") else self._counts(steps)
+        known = self._is_integral(steps) if hasattr(steps, "dtype") else self._countable(steps)
         if known and self._is_integral(t):
             return self.real(t) / size, self.real(steps - t) / size
         t, steps = self.real(t), size
-        # A start that is not whole rounds: the shares are kept inside by hand.
+        # A start that is not whole was rounded, so the shares may leave [0, 1] by a rounding error.
         return self._share(t / steps), self._share((steps - t) / steps)
 
     def _share(self, u: Any) -> Any:
         xp = self._xp
         if not self.graded:
             return xp.clip(u, 0.0, 1.0)
-        # On the limit itself a clip may halve the derivative, which begins there.
+        # A clip may halve the derivative at the limit itself.
         return xp.where(u < 0, 0.0, xp.where(u > 1, 1.0, u))
 
     def minus(self, t: Any, start: Any) -> Any:
-        if self._counts(start):
-            if start < 0 and self._most < 2**62 and self._is_integral(t):
-                # What 32 bits cannot count up to stays at the last step that they can.
-                t = self._xp.where(t > self._most + start, self._most + start, t)
+        if self._countable(start):
+            if start < 0 and self.most < 2**62 and self._is_integral(t):
+                # Steps beyond 32 bits stay at the last step that these can count.
+                t = self._xp.where(t > self.most + start, self.most + start, t)
             return t - start if start else t
         if isinstance(start, Fraction):
             parts = start.denominator
             whole, rest = divmod(start.numerator, parts)
-            # From the last whole step before it: what is left may be a boundary to the digit.
-            if self._is_integral(t) and self._counts(whole) and parts < 2**20:
+            # Counted from the last whole step before it, so that a boundary is met exactly.
+            if self._is_integral(t) and self._countable(whole) and parts < 2**20:
                 return (self.real(t - whole) * parts - rest) / parts
         if isinstance(start, int | float | Fraction):
             return self.real(t) - float(start)
@@ -166,10 +135,10 @@ class Arrays(Arithmetic):
     def floor_divide(self, t: Any, size: Fraction | int) -> Any:
         xp = self._xp
         many, parts = size.numerator, size.denominator
-        if self._is_integral(t) and many * parts <= self._most:
+        if self._is_integral(t) and many * parts <= self.most:
             if parts == 1:
                 return xp.floor_divide(t, many)
-            # Of t * parts // many, no product is larger than the result or than many * parts.
+            # This is t * parts // many, without a product larger than many * parts or the result.
             return t // many * parts + t % many * parts // many
         real, step = self.real(t), float(size)
         long = self._long
@@ -182,22 +151,22 @@ class Arrays(Arithmetic):
 
     def remainder(self, t: Any, count: Any, size: Fraction) -> Any:
         many, parts = size.numerator, size.denominator
-        if parts > 1 and self._is_integral(t) and many * parts <= self._most:
-            return self.real(t % many * parts % many) / parts
+        if parts > 1 and self._is_integral(t) and many * parts <= self.most:
+            return Split(t % many * parts % many, parts)
         return self.minus(t, self.scaled(count, size))
 
     def scaled(self, count: Any, size: Fraction) -> Any:
         number = as_number(size)
-        return count * number if self._counts(number) else self.real(count) * float(number)
+        return count * number if self._countable(number) else self.real(count) * float(number)
 
     def find(self, starts: Column, t: Any) -> Any:
         xp = self._xp
         whole = starts.is_whole and self._is_integral(t)
         _prepare_edges(starts)
         own, real = starts.edges
-        if whole and self._most < 2**62:
-            # In 32 bits no step comes to what lies beyond them.
-            own = own[own <= self._most]
+        if whole and self.most < 2**62:
+            # No step of 32 bits reaches what lies beyond them.
+            own = own[own <= self.most]
         edges = self._constant(own if whole else real, self._long if whole else self.dtype)
         t = t if whole else self.real(t)
         return self._by_row(t, lambda flat: xp.searchsorted(edges, flat, side="right"))
@@ -205,47 +174,17 @@ class Arrays(Arithmetic):
     def take(self, values: Column, index: Any) -> Any:
         _prepare(values)
         numbers, whole = values.array, values.is_whole
-        if whole and self._most < 2**62:
-            # These are at an index that is never found.
-            numbers = np.minimum(numbers, self._most)
+        if whole and self.most < 2**62:
+            # Larger ones are at an index that is never found.
+            numbers = np.minimum(numbers, self.most)
         table = self._constant(numbers, self._long if whole else self.dtype)
         return self._by_row(index, lambda flat: self._at(table, flat))
 
     def _by_row(self, t: Any, function: Callable[[Any], Any]) -> Any:
-        """Return a function of arrays of one dimension, at any."""
+        """Apply a function of arrays of one dimension to an array of any shape."""
         if t.ndim == 1:
             return function(t)
         return self._xp.reshape(function(self._xp.reshape(t, (-1,))), t.shape)
-
-    def count(self, counter: Counter, t: Any, most: float) -> Any:
-        # In floating point where the library cannot count so far: JAX has 32 bits by default.
-        whole = self._is_integral(t) and most < self._most
-        starts, totals, sizes = self._columns(counter, whole)
-        flat = self._xp.reshape(t if whole else self.real(t), (-1,))
-        row = self._row(starts, flat)
-        seen = self._at(totals, row) + (flat - self._at(starts, row)) * self._at(sizes, row)
-        return self._xp.reshape(seen, t.shape)
-
-    def uncount(self, counter: Counter, seen: Any) -> Any:
-        starts, totals, sizes = self._columns(counter, self._is_integral(seen))
-        flat = self._xp.reshape(seen, (-1,))
-        row = self._row(totals, flat)
-        local = self.real(flat - self._at(totals, row)) / self.real(self._at(sizes, row))
-        return self._xp.reshape(self.real(self._at(starts, row)) + local, seen.shape)
-
-    def _columns(self, counter: Counter, whole: bool) -> list[Any]:
-        dtype = self._long if whole else self.dtype
-        for column in counter.columns:
-            _prepare(column)
-        columns = [column.array for column in counter.columns]
-        if whole and self._most < 2**62:
-            rows = sum(total < self._most for total in counter.totals)
-            columns = [column[:rows] for column in columns]
-        return [self._constant(column, dtype) for column in columns]
-
-    def _row(self, edges: Any, flat: Any) -> Any:
-        index = self._xp.searchsorted(edges, flat, side="right") - 1
-        return self._xp.clip(index, 0, edges.shape[0] - 1)
 
     def _at(self, column: Any, row: Any) -> Any:
         return self._xp.take(column, row, axis=0)
@@ -255,14 +194,14 @@ class Arrays(Arithmetic):
 
     def map(self, function: Callable[[Any], Any], t: Any) -> Any:
         xp = self._xp
-        # A user's function knows nothing of arrays: it is called once for each step.
+        # A user-defined function takes one number: it is called once for each step.
         flat = xp.reshape(t, (-1,))
         try:
             steps = flat.tolist() if hasattr(flat, "tolist") else np.asarray(flat).tolist()
         except TypeError as error:
             raise ScheduleError(
-                "a function of your own is called with one number at a time, which steps that are "
-                "traced have none of; write lehr.table(schedule.over(1000).values())"
+                "a function of your own is called with one number at a time, but traced steps have "
+                "no numbers yet; write lehr.table(schedule.over(1000).values())"
             ) from error
         values = [float(function(step)) for step in steps]
         return xp.reshape(self._constant(values, self.dtype), t.shape)
@@ -272,15 +211,15 @@ class Arrays(Arithmetic):
 
     def like(self, t: Any, value: float) -> Any:
         if self._is_integral(t):
-            return self._xp.full_like(t, int(min(value, self._most)))
+            return self._xp.full_like(t, int(min(value, self.most)))
         return self._xp.full_like(t, value)
 
     def inside(self, t: Any, start: float, stop: float) -> Any:
         if self._is_integral(t):
-            if start > self._most:
+            if start > self.most:
                 return t < 0
-            # The same in whole numbers, which is all that the standard lets them be compared with.
-            start, stop = math.ceil(start), math.inf if stop > self._most else math.ceil(stop)
+            # The standard compares integers with integers only.
+            start, stop = math.ceil(start), math.inf if stop > self.most else math.ceil(stop)
             if stop == start + 1:
                 return t == start
         else:
@@ -293,16 +232,16 @@ class Arrays(Arithmetic):
 
     def snapped(self, value: Any, t: Any, factor: Any) -> Any:
         xp = self._xp
-        # At real steps it stays as it is: a value that is put in its place has no gradient.
+        # Real steps are not rounded: a rounded value has no gradient.
         if not self._is_integral(t):
             return value
         near = xp.round(value)
         missed = 4 * float(xp.finfo(self.dtype).eps) * (value + self.real(t) / factor)
         return xp.where(xp.abs(value - near) <= missed, near, value)
 
-    def _counts(self, steps: Any) -> bool:
-        """Return whether a number is one that the library's integers can be compared with."""
-        return isinstance(steps, int) and abs(steps) <= self._most
+    def _countable(self, steps: Any) -> bool:
+        """Return whether the library's integers can be compared with a number."""
+        return isinstance(steps, int) and abs(steps) <= self.most
 
     def _is_integral(self, t: Any) -> bool:
         return bool(self._xp.isdtype(t.dtype, "integral"))
@@ -312,10 +251,10 @@ class Arrays(Arithmetic):
 
 
 class _Tensors(Arrays):
-    """Arrays of torch's, by what costs the least where they are compiled."""
+    """Arrays of torch, by the operations that cost least where they are compiled."""
 
     def _at(self, column: Any, row: Any) -> Any:
-        # As `take` does, which looks for rows that are counted from the end: there are none.
+        # Like `take`, without its check for rows counted from the end: there are none.
         return self._xp.index_select(column, 0, row)
 
     def _is_integral(self, t: Any) -> bool:
@@ -341,7 +280,7 @@ def arithmetic_of(t: Any) -> Arrays:
     if isinstance(t, np.ndarray):
         return Arrays(np, t)
     if type(t).__module__.partition(".")[0] == "torch" and hasattr(t, "dtype"):
-        # Asked for by name: what the general search remembers, torch.compile warns about.
+        # By name: torch.compile warns about the cache of the general search.
         import array_api_compat.torch
 
         return _Tensors(array_api_compat.torch, t)
@@ -350,7 +289,7 @@ def arithmetic_of(t: Any) -> Arrays:
     compat: Any = array_api_compat
     if not compat.is_array_api_obj(t):
         raise TypeError(
-            f"a schedule is asked for a step or an array of steps, not {type(t).__name__}"
+            f"a schedule is called with a step or an array of steps, not {type(t).__name__}"
             + ("; write numpy.array(...) around it" if isinstance(t, list | tuple | range) else "")
         )
     return Arrays(compat.array_namespace(t), t)

@@ -1,4 +1,4 @@
-"""From one clock to the other: curves of samples asked by the step, and the other way round."""
+"""Conversion between clocks: curves of samples evaluated by the step, and the other way round."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import math
 from abc import abstractmethod
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
-from lehr.curves.arithmetic import Arithmetic, as_number
+from lehr.curves.arithmetic import Arithmetic, Column, as_number, scalars
 from lehr.curves.curve import Curve
 from lehr.curves.path import holding
 from lehr.time.counter import Counter
@@ -16,57 +16,105 @@ from lehr.time.counter import Counter
 __all__ = ["Counted", "Stepped"]
 
 
-class _Translated(Curve):
-    """A curve that is asked in another clock than its own.
+class _Columns(NamedTuple):
+    """A counter's table."""
+
+    starts: Column
+    totals: Column
+    sizes: Column
+
+
+class _CounterTable:
+    """A counter as tables: of whole numbers, and of real ones for what cannot count so far."""
+
+    def __init__(self, counter: Counter) -> None:
+        columns = counter.starts, counter.totals, counter.sizes
+        self._whole = _Columns(*(Column(column) for column in columns))
+        self._real = _Columns(*(Column([float(n) for n in column]) for column in columns))
+
+    def samples_before(self, t: Any, most: float, m: Arithmetic) -> Any:
+        """Return the samples seen before steps, in whole numbers where the steps are.
+
+        Arguments:
+            t: The steps.
+            most: A number that the samples do not reach.
+            m: The arithmetic of ``t``.
+        """
+        # JAX counts to 2**31 by default; beyond that its numbers are real.
+        starts, totals, sizes = self._whole if m.counts(t) and most <= m.most else self._real
+        row = m.find(starts, t)
+        return m.take(totals, row) + m.minus(t, m.take(starts, row)) * m.take(sizes, row)
+
+    def step_of(self, seen: Any, m: Arithmetic) -> Any:
+        """Return the steps before which this many samples are seen."""
+        starts, totals, sizes = self._whole if m.counts(seen) else self._real
+        row = m.find(totals, seen)
+        start, size = m.take(starts, row), m.take(sizes, row)
+        local = m.minus(seen, m.take(totals, row))
+        if m is scalars:
+            # A whole step stays an int, for functions of the step that need one.
+            return start + (local // size if local % size == 0 else local / size)
+        return m.real(start) + m.real(local) / m.real(size)
+
+
+class _Converted(Curve):
+    """A curve that is evaluated in another clock than its own.
 
     Arguments:
         curve: The curve, in its own clock.
         counter: The samples before each step.
-        begin: The step at which it begins, counted as the counter counts; it may lie between two.
-        length: Its length in the clock that it is asked in; it holds where its own ends before.
+        begin: The step at which it begins, as the counter counts; it may lie between two.
+        length: Its length in the clock that it is evaluated in; it holds where its own ends before.
     """
 
     def __init__(
         self, curve: Curve, counter: Counter, begin: Fraction, length: Fraction | None
     ) -> None:
         self.length, self.low, self.high, self.calls = length, curve.low, curve.high, curve.calls
-        self._curve, self._holding, self._counter = curve, holding(curve), counter
-        self._begin = begin, counter.before(begin)
-        self._step, self._seen = as_number(begin), as_number(self._begin[1])
-        # What the samples seen do not come to: some libraries count only so far.
-        self._most: float = math.inf
-        if isinstance(self, Counted) and length is not None:
-            self._most = math.ceil(counter.before(begin + length)) + 1
+        self.curve, self.counter, self.begin = curve, counter, begin
+        self._holding, self._table = holding(curve), _CounterTable(counter)
+        self._seen_at_begin = counter.before(begin)
+        self._step, self._seen = as_number(begin), as_number(self._seen_at_begin)
+        # A number of samples that is not reached: some libraries count only so far.
+        reached = math.inf if length is None else math.ceil(self._reached(begin, length))
+        self._most = reached + 1
 
     @cached_property
     def end(self) -> float:
-        own, length = self._curve.length, self.length
+        own, length = self.curve.length, self.length
         if own is None or length is None:
             return super().end
-        return self._curve.end if self._own(length) >= own else super().end
+        return self.curve.end if self._own(length) >= own else super().end
+
+    def _reached(self, begin: Fraction, length: Fraction) -> Fraction:
+        """Return the samples seen before its end."""
+        return self.counter.before(begin + length)
 
     @abstractmethod
     def _own(self, at: Fraction) -> Fraction:
         """Return a time in the curve's own clock."""
 
 
-class Counted(_Translated):
-    """A curve of the samples seen, asked by the step."""
+class Counted(_Converted):
+    """A curve of the samples seen, evaluated by the step."""
 
     def value(self, t: Any, m: Arithmetic) -> Any:
-        seen = m.count(self._counter, m.minus(t, -self._step), self._most)
+        seen = self._table.samples_before(m.minus(t, -self._step), self._most, m)
         return self._holding.value(m.after(seen, self._seen), m)
 
     def _own(self, at: Fraction) -> Fraction:
-        return self._counter.before(self._begin[0] + at) - self._begin[1]
+        return self.counter.before(self.begin + at) - self._seen_at_begin
 
 
-class Stepped(_Translated):
-    """A curve of the steps done, asked by the samples seen."""
+class Stepped(_Converted):
+    """A curve of the steps done, evaluated by the samples seen."""
+
+    def _reached(self, begin: Fraction, length: Fraction) -> Fraction:
+        return self._seen_at_begin + length
 
     def value(self, t: Any, m: Arithmetic) -> Any:
-        step = m.uncount(self._counter, m.minus(t, -self._seen))
+        step = self._table.step_of(m.minus(t, -self._seen), m)
         return self._holding.value(m.after(step, self._step), m)
 
     def _own(self, at: Fraction) -> Fraction:
-        return self._counter.step_of(self._begin[1] + at) - self._begin[0]
+        return self.counter.step_of(self._seen_at_begin + at) - self.begin

@@ -1,4 +1,4 @@
-"""What operators make of curves: sums and products, staircases, limits, cycles."""
+"""Curves of the operators: sums and products, staircases, limits, cycles."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from lehr.curves.arithmetic import Arithmetic, Column, as_number, scalars
 from lehr.curves.curve import Curve
-from lehr.curves.path import holding
+from lehr.curves.path import Path, holding
 
 __all__ = ["Clipped", "Combined", "Cycles", "Stairs"]
 
@@ -20,33 +20,32 @@ class Stairs(Curve):
     def __init__(self, curve: Curve, every: Fraction) -> None:
         self.length, self.low, self.high = curve.length, curve.low, curve.high
         self.calls = curve.calls
-        self._holding, self._every = holding(curve), every
+        self.curve, self.every, self._holding = curve, every, holding(curve)
 
     def value(self, t: Any, m: Arithmetic) -> Any:
-        return self._holding.value(m.scaled(m.floor_divide(t, self._every), self._every), m)
+        return self._holding.value(m.scaled(m.floor_divide(t, self.every), self.every), m)
 
 
 class Clipped(Curve):
     """Another curve, kept between two levels."""
 
     def __init__(self, curve: Curve, low: float, high: float) -> None:
-        self.length, self._curve, self.calls = curve.length, curve, curve.calls
+        self.length, self.curve, self.calls = curve.length, curve, curve.calls
         self.low, self.high = (min(max(bound, low), high) for bound in (curve.low, curve.high))
 
     def value(self, t: Any, m: Arithmetic) -> Any:
-        return m.clip(self._curve.value(t, m), self.low, self.high)
+        return m.clip(self.curve.value(t, m), self.low, self.high)
 
     @cached_property
     def end(self) -> float:
-        return min(max(self._curve.end, self.low), self.high)
+        return min(max(self.curve.end, self.low), self.high)
 
 
 class Combined(Curve):
     """The sum or the product of two curves, or of a curve and a number."""
 
     def __init__(self, left: Curve, right: Curve | float, product: bool) -> None:
-        self._product = product
-        self._left, self._right = left, right
+        self.left, self.right, self.product = left, right, product
         self.length = left.length
         self.calls = left.calls or (isinstance(right, Curve) and right.calls)
         if isinstance(right, Curve):
@@ -55,31 +54,31 @@ class Combined(Curve):
                 self.length = max(left.length, right.length)
             else:
                 self.length = None
-            self._left, self._right = holding(left), holding(right)
+            self.left, self.right = holding(left), holding(right)
         self.low, self.high = self._bounds(left, right)
 
     def _bounds(self, left: Curve, right: Curve | float) -> tuple[float, float]:
         low, high = (right.low, right.high) if isinstance(right, Curve) else (right, right)
-        if not self._product:
+        if not self.product:
             return left.low + low, left.high + high
         # 0 * inf is 0 here: a factor of exactly 0 stays 0 however large the other grows.
         corners = [a * b if a and b else 0.0 for a in (left.low, left.high) for b in (low, high)]
         return min(corners), max(corners)
 
     def value(self, t: Any, m: Arithmetic) -> Any:
-        left = self._left.value(t, m)
-        right = self._right.value(t, m) if isinstance(self._right, Curve) else self._right
-        return left * right if self._product else left + right
+        left = self.left.value(t, m)
+        right = self.right.value(t, m) if isinstance(self.right, Curve) else self.right
+        return left * right if self.product else left + right
 
     @cached_property
     def end(self) -> float:
-        if isinstance(self._right, Curve):
+        if isinstance(self.right, Curve):
             return super().end
-        return self._left.end * self._right if self._product else self._left.end + self._right
+        return self.left.end * self.right if self.product else self.left.end + self.right
 
 
 class Cycles(Curve):
-    """A curve again and again, each time ``stretch`` as long and ``scale`` as high.
+    """A curve repeated in cycles, each ``stretch`` as long and ``scale`` as high as the last.
 
     Arguments:
         curve: One cycle, longer than 0 steps.
@@ -98,69 +97,70 @@ class Cycles(Curve):
         room: Fraction | None,
     ) -> None:
         assert curve.length is not None
-        self._curve, self._holding = curve, holding(curve)
-        self._size, self._scale = curve.length, scale
-        self._stretch = stretch
+        # A path, which takes exact fractions of a step.
+        self._holding = curve if isinstance(curve, Path) else Path([curve])
+        self.curve, self.size, self.stretch, self.scale = curve, curve.length, stretch, scale
+        self._holding.grid(self.size.denominator)
         # Exact starts, never floor(log(...)): that misses restarts by a rounding error.
-        self._starts = None if stretch == 1 else _starts(curve.length, times, stretch, room)
-        self._last = times
-        if self._starts is not None:
+        self.starts = None if stretch == 1 else _starts(curve.length, times, stretch, room)
+        self.count = times
+        if self.starts is not None:
             ended = times is not None or stretch < 1
-            self._last = len(self._starts) - 1 if ended else None
-            self._cycle_starts = Column([as_number(start) for start in self._starts])
+            self.count = len(self.starts) - 1 if ended else None
+            self._cycle_starts = Column([as_number(start) for start in self.starts])
         self.length, self.calls = room, curve.calls
-        if self._last is not None:
-            self.length = self._starts[-1] if self._starts else curve.length * self._last
-        count = self._last
-        if count is None and room is not None:
-            count = math.ceil(room / self._size)
-        factors = [1.0, _limit(scale) if count is None else scale ** max(count - 1, 0)]
+        if self.count is not None:
+            self.length = self.starts[-1] if self.starts else curve.length * self.count
+        most = self.count
+        if most is None and room is not None:
+            most = math.ceil(room / self.size)
+        factors = [1.0, _limit(scale) if most is None else scale ** max(most - 1, 0)]
         corners = [b * f if b else 0.0 for b in (curve.low, curve.high) for f in factors]
         self.low, self.high = min(corners), max(corners)
 
     def value(self, t: Any, m: Arithmetic) -> Any:
-        if self._starts is None:
-            cycle = m.floor_divide(t, self._size)
-            local = m.remainder(t, cycle, self._size)
+        if self.starts is None:
+            cycle = m.floor_divide(t, self.size)
+            local = m.remainder(t, cycle, self.size)
         else:
             cycle = m.find(self._cycle_starts, t)
             local = self._within(t, cycle, m)
         value = self._holding.value(local, m)
-        return value if self._scale == 1 else value * self._scale ** m.real(cycle)
+        return value if self.scale == 1 else value * self.scale ** m.real(cycle)
 
     def _within(self, t: Any, cycle: Any, m: Arithmetic) -> Any:
-        """Return the steps of an unstretched cycle that are done at ``t``."""
-        assert self._starts is not None
+        """Return the steps of an unstretched cycle that have passed at ``t``."""
+        assert self.starts is not None
         if m is scalars:
-            # A boundary inside the cycle that falls on a step must not be missed by rounding.
+            # Exact: a step may fall on a boundary inside the cycle.
             k = int(cycle)
-            return as_number((Fraction(t) - self._starts[k]) / Fraction(self._stretch**k))
+            return (Fraction(t) - self.starts[k]) / Fraction(self.stretch**k)
         since = m.real(m.minus(t, m.take(self._cycle_starts, cycle)))
-        factor = float(self._stretch) ** m.real(cycle)
-        if self._stretch.denominator == self._size.denominator == 1:
+        factor = float(self.stretch) ** m.real(cycle)
+        if self.stretch.denominator == self.size.denominator == 1:
             return since / factor
         return m.snapped(since / factor, t, factor)
 
     @cached_property
     def end(self) -> float:
-        if self._last is None:
+        if self.count is None:
             return super().end
-        return self._curve.end * self._scale ** (self._last - 1)
+        return self.curve.end * self.scale ** (self.count - 1)
 
 
 def _limit(scale: float) -> float:
-    """What ``scale ** n`` tends to."""
+    """Return the limit of ``scale ** n``."""
     return 1.0 if scale == 1 else 0.0 if scale < 1 else math.inf
 
 
 def _starts(
     size: Fraction, times: int | None, stretch: Fraction, room: Fraction | None
 ) -> list[Fraction]:
-    """Return where each cycle begins, and last where the cycles end or are surely out of reach."""
+    """Return where each cycle begins, and last where they end or are surely out of reach."""
     limit = Fraction(2**53) if room is None else room
     starts = [Fraction(0)]
     while times is None or len(starts) <= times:
-        # Cycles that shrink would never end: the last is the last of at least one step.
+        # Cycles that shrink would never end: the last one is the last of at least one step.
         if times is None and size < 1 and stretch < 1 and len(starts) > 1:
             break
         starts.append(starts[-1] + size)

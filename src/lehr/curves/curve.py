@@ -1,13 +1,13 @@
-"""Curves: schedules placed over their run, ready to be asked for numbers.
+"""Curves: schedules placed over their run, ready to be evaluated.
 
-A :class:`~lehr.schedule.base.Schedule` is what a person wrote; placing it over a run turns every
-duration into steps and every level into a number, and gives a curve. A curve knows its length, the
-level it ends at, and bounds that all its values lie in, and has one formula, ``value(t, m)``,
-written once for every kind of number: ``m`` is the arithmetic that belongs to ``t``
-(:mod:`lehr.curves.arithmetic`).
+A person writes a :class:`~lehr.schedule.base.Schedule`; placing it over a run turns every duration
+into steps and every level into a number, and gives a curve. A curve knows its length, the level it
+ends at, and bounds of its values, and has one formula, ``value(t, m)``, written once for every kind
+of number: ``m`` is the arithmetic that belongs to ``t`` (:mod:`lehr.curves.arithmetic`).
 
-``value`` is asked only for ``0 <= t < length``; what comes after the end is the business of
-:class:`~lehr.curves.path.Path`, the one curve that chooses between others.
+``value`` is evaluated only for ``0 <= t < length``; :class:`~lehr.curves.path.Path`, the one curve
+that chooses between others, handles what comes after the end. The fields of curves are public, for
+exporters that write the same values in another language; they are never changed.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class Curve(ABC):
 
     Attributes:
         length: In steps, exactly; None where the curve has no end.
-        low: A number that no value is below.
-        high: A number that no value is above.
-        calls: Whether it calls a function of the user's, which may have no value elsewhere.
+        low: A lower bound of its values.
+        high: An upper bound of its values.
+        calls: Whether it calls a user-defined function, which may have no value elsewhere.
     """
 
     length: Fraction | None
@@ -86,8 +86,8 @@ class Ramp(Curve):
         u, w = m.fractions(t, self.steps)
         if not (m.graded and self.ease.is_steep):
             return self.mix(u, w, m)
-        # There is no slope where it begins; with a value put in place, derivatives are 0 there
-        # rather than infinite, which would spoil all that they are added to.
+        # The slope is infinite where it begins; with a constant there, derivatives are 0 instead,
+        # which do not spoil what they are added to.
         begun = u > 0
         value = self.mix(m.where(begun, u, 0.5), m.where(begun, w, 0.5), m)
         return m.where(begun, value, self.start)
@@ -109,44 +109,44 @@ class Ramp(Curve):
 
 
 class Shaped(Curve):
-    """From one level to another by a user's own function of the way (or of the steps) done."""
+    """From one level to another by a user-defined function of the way (or of the steps) done."""
 
     calls = True
 
     def __init__(self, length: Fraction, start: float, to: float, ease: Ease) -> None:
         self.length, self.low, self.high = length, min(start, to), max(start, to)
-        self._start, self._to, self._ease = start, to, ease
-        self._steps = as_number(length)
+        self.start, self.to, self.ease = start, to, ease
+        self.steps = as_number(length)
 
     def value(self, t: Any, m: Arithmetic) -> Any:
-        at = t if self._ease.iterations else m.fractions(t, self._steps)[0]
+        at = t if self.ease.iterations else m.fractions(t, self.steps)[0]
         rise = m.map(self._rise, at)
-        return self._start * (1 - rise) + self._to * rise
+        return self.start * (1 - rise) + self.to * rise
 
     def _rise(self, at: float) -> float:
-        function = self._ease.function
+        function = self.ease.function
         assert function is not None
         rise = float(function(at))
         if not -1e-9 <= rise <= 1 + 1e-9:
             raise ScheduleError(
-                f"ease {self._ease.name} gave {rise!r} at {at!r}; the share of the way that is "
-                "done lies between 0 and 1"
+                f"ease {self.ease.name} gave {rise!r} at {at!r}; it must return the share of the "
+                "way that is done, between 0 and 1"
             )
         return min(max(rise, 0.0), 1.0)
 
     @cached_property
     def end(self) -> float:
-        # A function that does not arrive (f(1) < 1) leaves the schedule where it got to.
-        rise = self._rise(self._steps if self._ease.iterations else 1.0)
-        return self._start * (1 - rise) + self._to * rise
+        # A function that does not arrive (f(1) < 1) leaves the schedule where it stopped.
+        rise = self._rise(self.steps if self.ease.iterations else 1.0)
+        return self.start * (1 - rise) + self.to * rise
 
 
 class Exponential(Curve):
-    """``start * gamma ** (t / every)``, for ever."""
+    """``start * gamma ** (t / every)``, without an end."""
 
     def __init__(self, length: Fraction | None, start: float, gamma: float, every: Fraction):
         self.length = length
-        self._start, self._gamma, self._every = start, gamma, as_number(every)
+        self.start, self.gamma, self.every = start, gamma, as_number(every)
         limit = math.inf if gamma > 1 else 0.0
         if gamma == 1:
             limit = start
@@ -154,46 +154,46 @@ class Exponential(Curve):
             limit = self.end
             if not math.isfinite(limit):
                 raise ScheduleError(
-                    f"gamma={gamma} every {self._every} steps grows beyond all numbers within "
+                    f"gamma={gamma} every {self.every} steps grows beyond all numbers within "
                     f"{as_number(length)} steps"
                 )
         self.low, self.high = _hull(start, limit if start else 0.0)
 
     def value(self, t: Any, m: Arithmetic) -> Any:
         try:
-            return self._start * self._gamma ** (m.real(t) / m.real(self._every))
+            return self.start * self.gamma ** (m.real(t) / m.real(self.every))
         except OverflowError:
-            # Python's numbers raise where arrays give infinity, which a limit may yet cut off.
-            return math.copysign(math.inf, self._start)
+            # Python's numbers raise where arrays give infinity, which a clip may still cut off.
+            return math.copysign(math.inf, self.start)
 
 
 class Power(Curve):
-    """``start * (1 + t / tau) ** -power``, for ever."""
+    """``start * (1 + t / tau) ** -power``, without an end."""
 
     def __init__(self, length: Fraction | None, start: float, tau: Fraction, power: float):
         self.length = length
-        self._start, self._tau, self._power = start, as_number(tau), power
+        self.start, self.tau, self.power = start, as_number(tau), power
         self.low, self.high = _hull(start, 0.0 if length is None else self.end)
 
     def value(self, t: Any, m: Arithmetic) -> Any:
-        return self._start * (1 + m.real(t) / m.real(self._tau)) ** -self._power
+        return self.start * (1 + m.real(t) / m.real(self.tau)) ** -self.power
 
 
 class Samples(Curve):
-    """A table with one value a step."""
+    """A table with one value for each step."""
 
     def __init__(self, values: Sequence[float]) -> None:
         self.length = Fraction(len(values))
         self.low, self.high = min(values), max(values)
-        self._values = Column(tuple(values))
+        self.values = Column(tuple(values))
 
     def value(self, t: Any, m: Arithmetic) -> Any:
-        # A start that is not whole was rounded, and may put a step just outside.
-        return m.take(self._values, m.clip(m.floor_divide(t, 1), 0, len(self._values.values) - 1))
+        # A start that is not whole was rounded, so a step may be just outside.
+        return m.take(self.values, m.clip(m.floor_divide(t, 1), 0, len(self.values.values) - 1))
 
     @cached_property
     def end(self) -> float:
-        return self._values.values[-1]
+        return self.values.values[-1]
 
 
 class Formulaic(Protocol):
@@ -208,22 +208,22 @@ class Formulaic(Protocol):
 
 
 class Known(Curve):
-    """A function of lehr's own, of the step or of how many stretches of ``per`` steps have begun.
+    """A function of lehr's own, of the step or of the number of the cycle of ``per`` steps.
 
-    It has values past any end and is the same whenever it is asked, so blocks of it are computed
-    ahead of time and it can be traced.
+    It has values past any end and always returns the same ones, so blocks of it are computed ahead
+    of time, and it can be traced.
     """
 
     def __init__(self, length: Fraction | None, function: Formulaic, per: Fraction | None) -> None:
         self.length, self.low, self.high = length, function.low, function.high
-        self._value, self._per = function.value, per
+        self.function, self.per = function, per
 
     def value(self, t: Any, m: Arithmetic) -> Any:
-        return self._value(t if self._per is None else m.floor_divide(t, self._per) + 1, m)
+        return self.function.value(t if self.per is None else m.floor_divide(t, self.per) + 1, m)
 
 
 class Call(Curve):
-    """A function of the user's, of the step."""
+    """A user-defined function of the step."""
 
     calls = True
 
@@ -234,17 +234,17 @@ class Call(Curve):
         low: float,
         high: float,
     ) -> None:
-        self.length, self.low, self.high, self._function = length, low, high, function
+        self.length, self.low, self.high, self.function = length, low, high, function
 
     def value(self, t: Any, m: Arithmetic) -> Any:
         return m.map(self._checked, t)
 
     def _checked(self, t: Any) -> float:
-        value = float(self._function(t))
+        value = float(self.function(t))
         if not self.low <= value <= self.high or math.isnan(value):
             raise ScheduleError(
-                f"the formula {self._function!r} gave {value!r} at step {t!r}; it was said to stay "
-                f"between {self.low:g} and {self.high:g}"
+                f"the formula {self.function!r} gave {value!r} at step {t!r}; it must stay between "
+                f"low={self.low:g} and high={self.high:g}"
             )
         return value
 

@@ -8,9 +8,10 @@ A piece that starts at level ``a`` and goes to level ``b`` has, at the share ``u
 .. math:: a \cdot \mathrm{fall}(u, w) + b \cdot \mathrm{rise}(u, w), \qquad
           \mathrm{fall} + \mathrm{rise} = 1.
 
-An ease is that pair. Both are given, and ``w`` is formed from whole steps rather than as
-``1 - u``, because the usual ``a + (b - a) * rise`` cancels just where a decay matters most: at the
-last of 2e7 steps ``(1 + cos(pi * u)) / 2`` is wrong in its third digit.
+An ease is these two functions. ``w`` is formed from whole steps rather than as ``1 - u``, because
+the usual ``a + (b - a) * rise`` cancels where a decay matters most: at the last of 2e7 steps
+``(1 + cos(pi * u)) / 2`` is wrong in its third digit. For the same reason ``1 - u ** k`` is
+computed from logarithms.
 
 ============================ ============================= ====================================
 name                         fall (1 to 0)                 where it is used
@@ -45,146 +46,183 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from lehr.curves import functions
+from lehr.curves.arithmetic import scalars
 from lehr.errors import ScheduleError, number
 
 __all__ = ["Ease", "EaseLike", "names"]
 
 HALF_PI: Final = math.pi / 2
 
-# u and w are Python floats or arrays, and m is the module-like object with their functions
-# (`math` or an array namespace), so each formula is written once for all of them.
+_LEAST: Final = 1e-38
+"""Smaller shares are 0: they are less than a step of any run."""
+
+# u and w are Python floats or arrays, and m is their arithmetic, so each formula is written once.
 Half = Callable[[Any, Any, Any], Any]
 
 
-class Pair(NamedTuple):
-    """Both halves of an ease."""
+class Halves(NamedTuple):
+    """Both functions of an ease."""
 
     rise: Half
     fall: Half
 
 
-def _linear() -> Pair:
-    return Pair(rise=lambda u, w, m: u, fall=lambda u, w, m: w)
+def _missing(u: Any, w: Any, k: float, m: Any) -> Any:
+    """Return ``1 - u ** k``, where ``w = 1 - u``, without cancellation."""
+    if k == 1:
+        return w
+    if k == 2:
+        return w * (1 + u)
+    if k == 0.5:
+        return w / (1 + m.sqrt(u))
+    if k == 1.5:
+        # (1 - v**3) as (1 - v) * (1 + v + v**2), with v = sqrt(u)
+        return w * (1 + m.sqrt(u) + u) / (1 + m.sqrt(u))
+    # ln(u) by the smaller of u and w; 0 has no logarithm, and its power is 0.
+    near, begun = m.inside(w, 0.0, 0.5), m.inside(u, _LEAST, math.inf)
+    log = m.where(
+        near,
+        m.log1p(-m.where(near, w, 0.25)),
+        m.log(m.where(begun, u, 0.5)),
+    )
+    return m.where(begun, -m.expm1(k * log), 1.0)
 
 
-def _cosine() -> Pair:
-    return Pair(
+# Exponents beyond these make jumps.
+_FLATTEST: Final = 1e-9
+_STEEPEST: Final = 1e9
+
+
+def _missing_power(u: Any, w: Any, k: float, q: float, m: Any) -> Any:
+    """Return ``(1 - u ** k) ** q``, also where ``u ** k`` is lost in the difference."""
+    power, missing = u**k, _missing(u, w, k, m)
+    if q <= 1:
+        return missing**q
+    early = m.inside(power, 0.0, 0.5)
+    return m.where(early, math.e ** (q * m.log1p(-m.where(early, power, 0.25))), missing**q)
+
+
+def _linear() -> Halves:
+    return Halves(rise=lambda u, w, m: u, fall=lambda u, w, m: w)
+
+
+def _cosine() -> Halves:
+    return Halves(
         rise=lambda u, w, m: m.sin(HALF_PI * u) ** 2,
         fall=lambda u, w, m: m.sin(HALF_PI * w) ** 2,
     )
 
 
-def _power(k: float) -> Pair:
-    return Pair(rise=lambda u, w, m: 1 - w**k, fall=lambda u, w, m: w**k)
+def _power(k: float) -> Halves:
+    return Halves(rise=lambda u, w, m: _missing(w, u, k, m), fall=lambda u, w, m: w**k)
 
 
-def _complement(k: float) -> Pair:
-    return Pair(rise=lambda u, w, m: u**k, fall=lambda u, w, m: 1 - u**k)
+def _complement(k: float) -> Halves:
+    return Halves(rise=lambda u, w, m: u**k, fall=lambda u, w, m: _missing(u, w, k, m))
 
 
-def _one_minus_sqrt() -> Pair:
-    return Pair(
+def _one_minus_sqrt() -> Halves:
+    return Halves(
         rise=lambda u, w, m: m.sqrt(u),
         fall=lambda u, w, m: w / (1 + m.sqrt(u)),
     )
 
 
-def _one_minus_square() -> Pair:
-    return Pair(rise=lambda u, w, m: u * u, fall=lambda u, w, m: w * (1 + u))
+def _one_minus_square() -> Halves:
+    return Halves(rise=lambda u, w, m: u * u, fall=lambda u, w, m: w * (1 + u))
 
 
-def _quarter_cosine() -> Pair:
-    return Pair(
+def _quarter_cosine() -> Halves:
+    return Halves(
         rise=lambda u, w, m: 1 - m.sin(HALF_PI * w),
         fall=lambda u, w, m: m.sin(HALF_PI * w),
     )
 
 
-def _exponential(r: float) -> Pair:
+def _exponential(r: float) -> Halves:
     if r >= 1:
         raise ScheduleError(f"exponential ratio={r!r} must be less than 1")
     rate = math.log(r)
     whole = math.expm1(rate)
-    return Pair(
+    return Halves(
         rise=lambda u, w, m: m.expm1(rate * u) / whole,
         # expm1(-rate * w) / expm1(-rate), in numbers that do not overflow
         fall=lambda u, w, m: r**u * m.expm1(rate * w) / whole,
     )
 
 
-def _rex() -> Pair:
-    return Pair(rise=lambda u, w, m: u / (1 + w), fall=lambda u, w, m: 2 * w / (1 + w))
+def _rex() -> Halves:
+    return Halves(rise=lambda u, w, m: u / (1 + w), fall=lambda u, w, m: 2 * w / (1 + w))
 
 
-def _second_half_cosine() -> Pair:
-    return Pair(
+def _second_half_cosine() -> Halves:
+    return Halves(
         rise=lambda u, w, m: m.sin(HALF_PI * u),
         # 1 - sin(x) as cos(x) ** 2 / (1 + sin(x))
         fall=lambda u, w, m: m.sin(HALF_PI * w) ** 2 / (1 + m.sin(HALF_PI * u)),
     )
 
 
-def _mirror_cosine() -> Pair:
-    return Pair(
+def _mirror_cosine() -> Halves:
+    return Halves(
         rise=lambda u, w, m: 2 * u - m.sin(HALF_PI * u) ** 2,
         fall=lambda u, w, m: 2 * w - m.sin(HALF_PI * w) ** 2,
     )
 
 
-def _cosine_power(k: float) -> Pair:
-    return Pair(
+def _cosine_power(k: float) -> Halves:
+    return Halves(
         rise=lambda u, w, m: 1 - m.sin(HALF_PI * w) ** (2 * k),
         fall=lambda u, w, m: m.sin(HALF_PI * w) ** (2 * k),
     )
 
 
-def _k_cosine(k: float) -> Pair:
-    return Pair(
+def _k_cosine(k: float) -> Halves:
+    return Halves(
         rise=lambda u, w, m: m.sin(HALF_PI * u**k) ** 2,
-        fall=lambda u, w, m: m.sin(HALF_PI * (1 - u**k)) ** 2,
+        fall=lambda u, w, m: m.sin(HALF_PI * _missing(u, w, k, m)) ** 2,
     )
 
 
-def _k_power(k: float, q: float) -> Pair:
-    return Pair(
-        rise=lambda u, w, m: 1 - (1 - u**k) ** q,
-        fall=lambda u, w, m: (1 - u**k) ** q,
+def _k_power(k: float, q: float) -> Halves:
+    return Halves(
+        rise=lambda u, w, m: _missing(_missing(u, w, k, m), u**k, q, m),
+        fall=lambda u, w, m: _missing_power(u, w, k, q, m),
     )
 
 
-def _tanh(a: float, b: float) -> Pair:
+def _tanh(a: float, b: float) -> Halves:
     if max(a, b) > 20:
         raise ScheduleError(f"tanh({a!r}, {b!r}): at 20 it is flat already; write at most 20")
     # tanh x - tanh y is sinh(x - y) / (cosh x cosh y): no cancellation where it is flat.
     whole = math.sinh(a + b)
-    return Pair(
+    return Halves(
         rise=lambda u, w, m: m.sinh((a + b) * u) * math.cosh(b) / whole / m.cosh(b * u - a * w),
         fall=lambda u, w, m: m.sinh((a + b) * w) * math.cosh(a) / whole / m.cosh(b * u - a * w),
     )
 
 
-def _hyperbolic(r: float) -> Pair:
-    if r < 1:
-        raise ScheduleError(f"hyperbolic ratio={r!r} must be at least 1")
+def _hyperbolic(r: float) -> Halves:
+    number("hyperbolic ratio", r, at_least=1, at_most=1e12)
     far = 2 * r - 1
-    return Pair(
+    return Halves(
         # 1 - sqrt(x) as (1 - x) / (1 + sqrt(x))
         rise=lambda u, w, m: u * (1 + w / far) / (1 + m.sqrt(w * (far - 1 + w) / far)),
         fall=lambda u, w, m: m.sqrt(w * (far - 1 + w) / far),
     )
 
 
-def _log(n: float) -> Pair:
+def _log(n: float) -> Halves:
     if n <= 1:
         raise ScheduleError(f"log count={n!r} must be greater than 1")
     more, scale = n - 1, math.log(n)
-    return Pair(
+    return Halves(
         rise=lambda u, w, m: m.log1p(more * u) / scale,
         fall=lambda u, w, m: m.log1p(more * w / (1 + more * u)) / scale,
     )
 
 
-_EASES: Final[dict[str, tuple[Callable[..., Pair], tuple[str, ...]]]] = {
+_EASES: Final[dict[str, tuple[Callable[..., Halves], tuple[str, ...]]]] = {
     "linear": (_linear, ()),
     "cosine": (_cosine, ()),
     "power": (_power, ("power",)),
@@ -205,15 +243,15 @@ _EASES: Final[dict[str, tuple[Callable[..., Pair], tuple[str, ...]]]] = {
 }
 
 
-_PAIRS: Final[dict[tuple[str, tuple[float, ...]], Pair]] = {}
+_HALVES: Final[dict[tuple[str, tuple[float, ...]], Halves]] = {}
 
 
-def _pair(name: str, parameters: tuple[float, ...]) -> Pair:
+def _halves(name: str, parameters: tuple[float, ...]) -> Halves:
     # A dict rather than functools.cache, which torch.compile traces around with a warning.
-    pair = _PAIRS.get((name, parameters))
-    if pair is None:
-        pair = _PAIRS[name, parameters] = _EASES[name][0](*parameters)
-    return pair
+    halves = _HALVES.get((name, parameters))
+    if halves is None:
+        halves = _HALVES[name, parameters] = _EASES[name][0](*parameters)
+    return halves
 
 
 _TEXT = re.compile(r"\s*([A-Za-z0-9_.-]{1,80})\s*(?:\(\s*([^()]{0,80})\s*\))?\s*")
@@ -226,9 +264,9 @@ class Ease:
     Arguments:
         name: A name from the module's table.
         parameters: Its parameters, each a positive number.
-        function: A user's own ``f(u) -> share of the way``, with ``f(0) = 0`` and ``f(1) = 1`` for
-            a path without a jump, in place of a named ease. It is called with one Python number.
-        iterations: Hand the function the steps since the piece began rather than their share.
+        function: A user-defined ``f(u) -> share of the way``, with ``f(0) = 0`` and ``f(1) = 1``
+            for a path without a jump, instead of a named ease. It is called with one Python number.
+        iterations: Call the function with the steps since the piece began, not with their share.
 
     Raises:
         ScheduleError: If the name is unknown or a parameter is missing or out of range.
@@ -256,14 +294,16 @@ class Ease:
             )
         for label, value in zip(labels, self.parameters, strict=True):
             number(f"{self.name} {label}", value, above=0)
-        _pair(self.name, self.parameters)
+            if label in ("power", "k"):
+                number(f"{self.name} {label}", value, at_least=_FLATTEST, at_most=_STEEPEST)
+        _halves(self.name, self.parameters)
 
     @classmethod
     def of(cls, value: EaseLike) -> Ease:
         """Read an ease from a name, a text such as ``"power(2)"``, or a function.
 
         Raises:
-            ScheduleError: If it is none of these.
+            ScheduleError: If it is anything else.
         """
         if isinstance(value, Ease):
             return value
@@ -275,21 +315,21 @@ class Ease:
 
     @classmethod
     def by(cls, function: Callable[[Any], float], *, iterations: bool = False) -> Ease:
-        """Return the ease that is a function of a user's own."""
+        """Return the ease of a user-defined function."""
         name = getattr(function, "__name__", type(function).__name__)
         return cls(name, function=function, iterations=iterations)
 
-    def rise(self, u: Any, w: Any, m: Any = math) -> Any:
+    def rise(self, u: Any, w: Any, m: Any = scalars) -> Any:
         """The share of the way that is done: from 0 at ``u = 0`` to 1 at ``u = 1``."""
-        return _pair(self.name, self.parameters).rise(u, w, m)
+        return _halves(self.name, self.parameters).rise(u, w, m)
 
-    def fall(self, u: Any, w: Any, m: Any = math) -> Any:
+    def fall(self, u: Any, w: Any, m: Any = scalars) -> Any:
         """The share of the way that is left: from 1 at ``u = 0`` to 0 at ``u = 1``."""
-        return _pair(self.name, self.parameters).fall(u, w, m)
+        return _halves(self.name, self.parameters).fall(u, w, m)
 
     @property
     def is_steep(self) -> bool:
-        """Whether its slope has no bound where it begins."""
+        """Whether its slope is infinite where it begins."""
         roots = ("complement", "k-cosine", "k-power")
         return self.name == "1-sqrt" or (self.name in roots and self.parameters[0] < 1)
 
@@ -304,7 +344,7 @@ class Ease:
 
     @property
     def code(self) -> str:
-        """What a person would type for it; a function without a name shows where it stands."""
+        """Its literal, as a person would type it; a function without a name shows where it is."""
         nameless = self.function is not None and functions.name_of(self.function) is None
         return str(self) if nameless else repr(str(self))
 
@@ -318,6 +358,9 @@ COSINE: Final = Ease("cosine")
 def names() -> list[str]:
     """Return the names of all eases, with their parameters."""
     return [_signature(name) for name in _EASES]
+
+
+functions.reserve(_EASES)
 
 
 def _signature(name: str) -> str:
@@ -335,7 +378,9 @@ def _from_text(text: str) -> Ease:
     if not functions.registered(name):
         raise ScheduleError(f"ease={name!r} is unknown; {_choice(name)}")
     if [value.strip() for value in values] not in ([], ["steps"]):
-        raise ScheduleError(f"ease={text!r}: write '{name}', or '{name}(steps)' to hand it steps")
+        raise ScheduleError(
+            f"ease={text!r}: write '{name}', or '{name}(steps)' to call it with steps"
+        )
     return Ease.by(functions.lookup(name), iterations=bool(values))
 
 

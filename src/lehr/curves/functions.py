@@ -1,4 +1,4 @@
-"""Functions of the user's own, under names: text and JSON hold the name, never the code.
+"""User-defined functions under names: text and JSON hold the name, never the code.
 
 >>> import lehr
 >>> @lehr.register("docs-halving")
@@ -13,27 +13,39 @@ formula('docs-halving')
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, TypeVar, cast, overload
+from typing import Any, NamedTuple, TypeVar, cast, overload
 
 from lehr.curves.arithmetic import Arithmetic, scalars
-from lehr.errors import ScheduleError, number
+from lehr.errors import ScheduleError, number, whole
 
-__all__ = ["Member", "family", "lookup", "name_of", "register", "registered", "show"]
+__all__ = [
+    "Member",
+    "Within",
+    "family",
+    "lookup",
+    "name_of",
+    "register",
+    "registered",
+    "reserve",
+    "show",
+]
 
-F = TypeVar("F", bound=Callable[[Any], Any])
+_OneArgument = TypeVar("_OneArgument", bound=Callable[[Any], Any])
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,79}")
 _FUNCTIONS: dict[str, Callable[[Any], Any]] = {}
+_RESERVED: set[str] = set()
 
 
 @overload
-def register(name: str) -> Callable[[F], F]: ...
+def register(name: str) -> Callable[[_OneArgument], _OneArgument]: ...
 @overload
-def register(name: str, function: F) -> F: ...
+def register(name: str, function: _OneArgument) -> _OneArgument: ...
 def register(name: str, function: Any = None) -> Any:
     """Give a function a name, under which schedules that use it can be written and read.
 
@@ -45,7 +57,7 @@ def register(name: str, function: Any = None) -> Any:
         function: Called with one number. Without it, a decorator is returned.
 
     Raises:
-        ScheduleError: If it is no name, is taken by another function, or ``function`` cannot be
+        ScheduleError: If it is not a name, is taken by another function, or ``function`` cannot be
             called.
     """
     if not isinstance(name, str) or _NAME.fullmatch(name) is None:
@@ -53,10 +65,8 @@ def register(name: str, function: Any = None) -> Any:
             f"register: name={name!r} must be made of letters, digits, '_', '-' and '.'; "
             "write lehr.register('my-decay')(function)"
         )
-    from lehr.curves.easing import names
-
-    if name in {ease.partition("(")[0] for ease in names()}:
-        raise ScheduleError(f"register: name={name!r} is an ease of lehr's own; write another")
+    if name in _RESERVED:
+        raise ScheduleError(f"register: name={name!r} is the name of an ease; write another")
     if function is None:
         return partial(register, name)
     if not callable(function):
@@ -68,12 +78,17 @@ def register(name: str, function: Any = None) -> Any:
     return function
 
 
-class Member(ABC):
-    """A function of lehr's own with numbers of its own, such as ``"radam(0.999)"``.
+def reserve(names: Iterable[str]) -> None:
+    """Keep names from being registered."""
+    _RESERVED.update(names)
 
-    A subclass takes the numbers in ``__init__``, says between what its values lie, gives them in
-    ``value`` for every kind of number, and is named by :func:`family`. It is made by :func:`lookup`
-    alone, one for each text.
+
+class Member(ABC):
+    """A function of lehr's own with parameters, such as ``"radam(0.999)"``.
+
+    A subclass takes the parameters in ``__init__``, has the bounds of its values as attributes,
+    returns them from ``value`` for every kind of number, and is named by :func:`family`. Only
+    :func:`lookup` makes one, and one for each text.
     """
 
     text: str
@@ -92,18 +107,50 @@ class Member(ABC):
         return lookup, (self.text,)
 
 
-M = TypeVar("M", bound=type[Member])
+class Within(NamedTuple):
+    """The range of a parameter."""
 
-_FAMILIES: dict[str, type[Member]] = {}
+    above: float = -math.inf
+    at_least: float = -math.inf
+    at_most: float = math.inf
+    whole: bool = False
+
+
+class _Family(NamedTuple):
+    made_by: Callable[..., Member]
+    parameters: dict[str, Within]
+
+    def make(self, text: str, name: str, numbers: list[str]) -> Member:
+        """Return the member of these parameters."""
+        if len(numbers) != len(self.parameters):
+            raise ScheduleError(
+                f"function={text!r}: {name} takes {len(self.parameters)} numbers, {len(numbers)} "
+                f"given; write {name}({', '.join(self.parameters)})"
+            )
+        values = [
+            _parameter(f"{name} {label}", digits, within)
+            for (label, within), digits in zip(self.parameters.items(), numbers, strict=True)
+        ]
+        canonical = f"{name}({', '.join(map(_plain, values))})"
+        if canonical not in _MEMBERS:
+            member = self.made_by(*values)
+            member.text = canonical
+            _MEMBERS[canonical] = member
+        return _MEMBERS[canonical]
+
+
+_MemberClass = TypeVar("_MemberClass", bound=type[Member])
+
+_FAMILIES: dict[str, _Family] = {}
 _MEMBERS: dict[str, Member] = {}
 _MEMBER = re.compile(r"([a-z-]{1,40})\(([0-9eE+., -]{1,80})\)")
 
 
-def family(name: str) -> Callable[[M], M]:
-    """Give a class of functions its name; see :class:`Member`."""
+def family(name: str, **parameters: Within) -> Callable[[_MemberClass], _MemberClass]:
+    """Give a class of functions its name, and its parameters their ranges; see :class:`Member`."""
 
-    def name_class(members: M) -> M:
-        _FAMILIES[name] = members
+    def name_class(members: _MemberClass) -> _MemberClass:
+        _FAMILIES[name] = _Family(members, parameters)
         return members
 
     return name_class
@@ -113,21 +160,20 @@ def _member(text: str) -> Member | None:
     match = _MEMBER.fullmatch(text)
     if match is None or match[1] not in _FAMILIES:
         return None
-    values = [_parameter(match[1], value) for value in match[2].split(",")]
-    canonical = f"{match[1]}({', '.join(map(_plain, values))})"
-    if canonical not in _MEMBERS:
-        member = _FAMILIES[match[1]](*values)
-        member.text = canonical
-        _MEMBERS[canonical] = member
-    return _MEMBERS[canonical]
+    return _FAMILIES[match[1]].make(text, match[1], match[2].split(","))
 
 
-def _parameter(name: str, text: str) -> float:
+def _parameter(name: str, text: str, within: Within) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise ScheduleError(f"{name} parameter {text!r} is not a number") from None
-    return number(f"{name} parameter", value)
+        raise ScheduleError(f"{name}={text.strip()!r} is not a number") from None
+    value = number(name, value, above=within.above, at_most=within.at_most)
+    if not within.whole:
+        return number(name, value, at_least=within.at_least)
+    if value != int(value):
+        raise ScheduleError(f"{name}={text.strip()} must be a whole number; write {int(value)}")
+    return whole(name, int(value), at_least=int(within.at_least))
 
 
 def _plain(value: float) -> str:
@@ -138,7 +184,7 @@ def lookup(name: str) -> Callable[[Any], Any]:
     """Return the function of a name.
 
     Raises:
-        ScheduleError: If there is none; the message lists those that there are.
+        ScheduleError: If no function has it; the message lists the names that exist.
     """
     if name in _FUNCTIONS:
         return _FUNCTIONS[name]
@@ -172,8 +218,8 @@ def name_of(function: Callable[[Any], Any]) -> str | None:
 def show(function: Callable[[Any], Any]) -> str:
     """Write a function as text that is the same in every process.
 
-    That is its name where it is registered; else where it stands in the program, in ``<>``, which
-    no text can be read from.
+    This is its name where it is registered; else where the program defines it, in ``<>``, which
+    cannot be read back.
     """
     name = name_of(function)
     return repr(name) if name is not None else f"<{_place(function)}>"

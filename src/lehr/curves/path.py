@@ -1,26 +1,26 @@
-"""Choosing between curves: one after the other, a stretch of one, and what comes after the end."""
+"""Choosing between curves: one after the other, a slice of one, and the level after the end."""
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from functools import cached_property
 from typing import Any, Final
 
-from lehr.curves.arithmetic import Arithmetic, Column, as_number, scalars, untraced
+from lehr.curves.arithmetic import Arithmetic, Column, Split, as_number, scalars, untraced
 from lehr.curves.curve import Curve, Flat, Ramp
 
 __all__ = ["Path", "Window", "cut", "holding"]
 
-# Above this many pieces an array that cannot be cut (a traced one) looks its pieces' numbers up in
-# a table; below, evaluating every piece and selecting is faster. Measured with torch.
+# Above this many pieces an array that cannot be cut (a traced one) looks the numbers of its pieces
+# up in a table; below, evaluating every piece and selecting is faster. Measured with torch.
 _FEW: Final = 8
 
 
 def holding(curve: Curve) -> Curve:
-    """Return the curve such that it may be asked past its end, where it holds."""
+    """Return the curve in a form that may be evaluated past its end, where it holds."""
     return curve if curve.length is None or isinstance(curve, Path | Flat) else Path([curve])
 
 
@@ -59,21 +59,21 @@ def _cut_path(path: Path, start: Fraction, length: Fraction | None) -> Curve:
 
 
 class Window(Curve):
-    """A stretch of another curve, which holds past its own end."""
+    """A slice of another curve, which holds past its own end."""
 
     def __init__(self, curve: Curve, start: Fraction, length: Fraction | None) -> None:
         inner: Curve = curve
         if isinstance(curve, Window) and curve.reaches(start, length):
-            inner, start = curve._inner, start + curve._from
+            inner, start = curve.curve, start + curve.start
         self.length, self.low, self.high = length, inner.low, inner.high
         self.calls = inner.calls
-        self._inner: Curve = inner
-        self._from: Fraction = start
+        self.curve: Curve = inner
+        self.start: Fraction = start
         self._holding = holding(inner)
         self._shift = -as_number(start)
 
     def reaches(self, start: Fraction, length: Fraction | None) -> bool:
-        """Return whether a stretch lies inside, so that its own end is never seen."""
+        """Return whether a slice lies inside, so that its own end does not matter."""
         if self.length is None:
             return True
         return length is not None and start + length <= self.length
@@ -83,10 +83,10 @@ class Window(Curve):
 
     @cached_property
     def end(self) -> float:
-        inner = self._inner.length
+        inner = self.curve.length
         assert self.length is not None
-        if inner is not None and self._from + self.length >= inner:
-            return self._inner.end
+        if inner is not None and self.start + self.length >= inner:
+            return self.curve.end
         return super().end
 
 
@@ -94,7 +94,7 @@ class Path(Curve):
     """Curves one after the other; after the last, the level at which it ended.
 
     Arguments:
-        parts: Curves of known length, but for the last, which may be endless. Paths among them are
+        parts: Curves of known length, except the last, which may be endless. Paths among them are
             merged, so that a plan changed twenty times is still one table.
         length: The whole's length where the last part is endless; else it is their sum.
         end: The level that it ends at.
@@ -102,6 +102,7 @@ class Path(Curve):
 
     def __init__(self, parts: Sequence[Curve], end: float | None = None) -> None:
         self.parts: list[Curve] = []
+        self._grids: dict[int, _Grid] = {}
         self._begins: list[Fraction] = []
         at: Fraction | None = Fraction(0)
         for part in parts:
@@ -117,12 +118,12 @@ class Path(Curve):
             self.end = parts[-1].end if end is None else end
         levels = [(part.low, part.high) for part in self.parts]
         if at is not None:
-            # It holds its end level, which may be that of a last part without steps: a jump.
+            # It holds its end level, which a last part of zero steps may have jumped to.
             levels.append((self.end, self.end))
         self.low = min(low for low, _ in levels)
         self.high = max(high for _, high in levels)
         self.starts = [as_number(begin) for begin in self._begins]
-        # Exact where they are not whole: a boundary inside a part may fall on a step.
+        # Exact where they are not whole: a step may fall on a boundary inside a part.
         self.offsets = [
             n if isinstance(n, int) else b for n, b in zip(self.starts, self._begins, strict=True)
         ]
@@ -134,44 +135,119 @@ class Path(Curve):
 
     def value(self, t: Any, m: Arithmetic) -> Any:
         if m is scalars:
-            if t >= self.stop:
-                return self.end
-            index = bisect_right(self.starts, t) - 1
-            start = self.offsets[index]
-            if type(start) is int:
-                return self.parts[index].value(t - start if start else t, m)
-            return self.parts[index].value(m.minus(t, start), m)
-        if m.can_cut:
-            # Imported here because it needs NumPy, which plain numbers do without.
-            from lehr.curves.arrays import sliced
+            return self._at_number(t)
+        return self._sliced(t, m) if m.can_cut else self._selected(t, m)
 
-            return sliced(self, t, m)
-        return self._selected(t, m)
+    def _at_number(self, t: int | float | Fraction) -> Any:
+        if t >= self.stop:
+            return self.end
+        # The starts are rounded where they are not whole: a fraction is compared with exact ones.
+        starts = self.starts if not isinstance(t, Fraction) else self._begins
+        index = bisect_right(starts, t) - 1
+        start = self.offsets[index]
+        if type(start) is int:
+            return self.parts[index].value(t - start if start else t, scalars)
+        local = t - float(start) if isinstance(t, float) else t - start
+        if isinstance(local, Fraction) and local.denominator == 1:
+            local = local.numerator
+        return self.parts[index].value(local, scalars)
+
+    def grid(self, parts: int) -> _Grid:
+        """Return where its parts begin, in ``1 / parts``; it is kept, so that it is not traced."""
+        if parts not in self._grids:
+            self._grids[parts] = _Grid(self, parts)
+        return self._grids[parts]
+
+    def _local(self, t: Any, index: int, m: Arithmetic, parts: int) -> Any:
+        """Return the steps that have passed since a part began; ``t`` is in ``1 / parts``."""
+        if parts == 1:
+            return m.minus(t, self.offsets[index])
+        whole, rest = self.grid(parts).begins[index]
+        return (m.real(m.minus(t, whole)) - rest) / parts
+
+    def _edges(self, parts: int) -> list[int | float]:
+        """Return the starts of the parts, and the end, in ``1 / parts``."""
+        return [*self.starts, self.stop] if parts == 1 else self.grid(parts).edges
+
+    def _sliced(self, t: Any, m: Arithmetic) -> Any:
+        """Give each part its own slice of a NumPy array, which is evaluated once."""
+        # Loaded with the array that comes in.
+        import numpy as np
+
+        t, parts = t if isinstance(t, Split) else (t, 1)
+        flat = t.reshape(-1)
+        if flat.size == 0:
+            return np.empty(t.shape, m.dtype)
+        edges = self._edges(parts)
+        if len(self.parts) == 1 and flat.max() < edges[-1]:
+            return self.parts[0].value(self._local(flat, 0, m, parts), m).reshape(t.shape)
+        starts = np.asarray(edges if self.length is not None else edges[:-1])
+        order: Any = None
+        if flat.size > 1 and not bool((flat[1:] >= flat[:-1]).all()):
+            # Sorted by part, not by step: a handful of keys, and the order inside is kept.
+            part_of = starts.searchsorted(flat, "right")
+            order = np.argsort(part_of, kind="stable")
+            cuts = np.searchsorted(part_of[order], np.arange(1, len(starts) + 1))
+            flat = flat[order]
+        else:
+            cuts = np.searchsorted(flat, starts, "left")
+        # A cycle whose length is not whole may reach a rounding error below its start.
+        cuts[0] = 0
+        out = np.empty(flat.shape, m.dtype)
+        bounds = [*cuts.tolist(), flat.size]
+        for index, part in enumerate(self.parts):
+            low, high = bounds[index : index + 2]
+            if low < high:
+                out[low:high] = part.value(self._local(flat[low:high], index, m, parts), m)
+        if self.length is not None:
+            out[bounds[-2] :] = self.end
+        if order is not None:
+            unsorted = np.empty_like(out)
+            unsorted[order] = out
+            out = unsorted
+        return out.reshape(t.shape)
 
     def _selected(self, t: Any, m: Arithmetic) -> Any:
         """Evaluate every part and select: without branches, for arrays that may be traced."""
+        t, parts = t if isinstance(t, Split) else (t, 1)
+        chosen: Iterable[int] = range(len(self.parts))
         if len(self.parts) <= _FEW:
             out = m.full_like(t, self.end if self.length is not None else 0.0)
-            stops = [*self.starts[1:], self.stop]
-            alone = zip(self.parts, self.starts, stops, self.offsets, strict=False)
         else:
             _prepare(self)
-            out = self.table.value(t, m)
-            alone = iter(self.table.others)
-        for part, start, stop, offset in alone:
+            out = self.table.value(t if parts == 1 else m.real(t) / parts, m)
+            chosen = self.table.others
+        edges = self._edges(parts)
+        for index in chosen:
+            part, start, stop = self.parts[index], edges[index], edges[index + 1]
             inside = m.inside(t, start, stop)
-            # Elsewhere the part sees its own middle: a formula asked outside its range may give
-            # NaN, and a NaN that is not selected still poisons gradients.
-            middle = (stop - start) / 2 if math.isfinite(stop) else 1.0
-            local = m.minus(t, offset)
+            # Elsewhere the part sees its own middle: a formula outside its range may give NaN, and
+            # a NaN that is not selected still spoils gradients.
+            middle = (stop - start) / 2 / parts if math.isfinite(stop) else 1.0
+            local = self._local(t, index, m, parts)
             local = m.where(inside, local, m.like(local, middle))
             out = m.where(inside, part.value(local, m), out)
         return out
 
     @cached_property
     def table(self) -> _PieceTable:
-        """Its pieces as arrays."""
+        """Its pieces as arrays, for paths of many pieces."""
         return _PieceTable(self)
+
+
+class _Grid:
+    """Where the parts of a path begin, exactly, for steps in parts of ``1 / parts``.
+
+    Attributes:
+        edges: The first whole number at or after each start, and after the end.
+        begins: Each start as a whole number and the rest.
+    """
+
+    def __init__(self, path: Path, parts: int) -> None:
+        begins = [begin * parts for _, begin in path.pieces()]
+        stop = math.inf if path.length is None else math.ceil(path.length * parts)
+        self.edges: list[int | float] = [*map(math.ceil, begins), stop]
+        self.begins = [(math.floor(begin), float(begin % 1)) for begin in begins]
 
 
 @untraced
@@ -180,30 +256,23 @@ def _prepare(path: Path) -> bool:
 
 
 class _PieceTable:
-    """The pieces of a long path as arrays, so that a thousand of them are one formula an ease.
+    """The pieces of a long path as arrays: a thousand of them take one formula for each ease.
 
-    It has a row for each part, and one for what comes after the end.
+    It has a row for each part, and one for the level after the end.
 
     Attributes:
-        others: What is no piece, with its start, its stop, and its exact start.
+        others: The indices of the parts that are not pieces.
     """
 
     def __init__(self, path: Path) -> None:
-        stops = [*path.starts[1:], path.stop]
-        self.others = [
-            (part, start, stop, offset)
-            for part, start, stop, offset in zip(
-                path.parts, path.starts, stops, path.offsets, strict=False
-            )
-            if not isinstance(part, Ramp | Flat)
-        ]
+        self.others = [i for i, part in enumerate(path.parts) if not isinstance(part, Ramp | Flat)]
         rows, starts = list(path.parts), list(path.starts)
         if path.length is not None:
             rows.append(Flat(None, path.end))
             starts.append(path.stop)
         ramps = [part if isinstance(part, Ramp) else None for part in rows]
         sizes = [ramp.steps if ramp else 1 for ramp in ramps]
-        # As real numbers where 32 bits do not hold them: they are longer than any run there.
+        # Real numbers where 32 bits do not hold them: such pieces are longer than any run there.
         far = max(sizes) >= 2**31
         self._starts = Column(starts)
         self._sizes = Column([float(size) for size in sizes] if far else sizes)
@@ -214,7 +283,7 @@ class _PieceTable:
                 for row in rows
             ]
         )
-        # Ramps of one kind share a number, those in log space have the last; 0 is all else.
+        # Ramps of one kind share a number; those in log space have the last ones; 0 is all else.
         kinds = dict.fromkeys((ramp.ease, ramp.log) for ramp in ramps if ramp)
         self._ramps = sorted(kinds, key=lambda kind: kind[1])
         numbers = {kind: n for n, kind in enumerate(self._ramps, 1)}
@@ -226,7 +295,7 @@ class _PieceTable:
         index = m.find(self._starts, t)
         kind = m.take(self._kinds, index)
         local = m.minus(t, m.take(self._starts, index))
-        # A level sees where it begins: elsewhere an ease may have no slope.
+        # A level is evaluated at its begin: elsewhere an ease may have no slope.
         local = m.where(m.inside(kind, 0, 1), 0, local)
         u, w = m.fractions(local, m.take(self._sizes, index))
         start, to = m.take(self._from, index), m.take(self._to, index)

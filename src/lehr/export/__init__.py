@@ -10,7 +10,7 @@ from lehr.schedule.base import Schedule
 
 __all__ = ["export"]
 
-# Loaded when asked for: whoever only translates does without.
+# Loaded by name when it is used.
 _TARGETS: Final = ("python", "torch", "optax")
 
 
@@ -18,10 +18,9 @@ def export(schedule: Schedule, target: str) -> str:
     """Return a schedule as code that can be pasted into a program without lehr.
 
     ``"python"`` is a function ``lr(step)`` that needs :mod:`math` only. ``"torch"`` makes a
-    ``scheduler`` for an ``optimizer``, of torch's own classes where they give the same values, else
-    a ``LambdaLR``; the schedule is a factor of each group's rate. ``"optax"`` is a schedule ``lr``,
-    of optax's own functions joined where they give the same values, and of functions of JAX
-    otherwise.
+    ``scheduler`` for an ``optimizer``: torch's own classes where they give the same values, else a
+    ``LambdaLR``; the schedule is a factor of each group's rate. ``"optax"`` is a schedule ``lr``
+    that joins optax's own functions where they give the same values, and JAX functions otherwise.
 
     Arguments:
         schedule: Placed over its run, where it needs one.
@@ -59,7 +58,7 @@ def export(schedule: Schedule, target: str) -> str:
     if target not in _TARGETS:
         raise ScheduleError(f"target={target!r} is unknown; write one of {', '.join(_TARGETS)}")
     if not isinstance(schedule, Schedule):
-        raise ScheduleError(f"export: {schedule!r} is no schedule; write lehr.constant(...)")
+        raise ScheduleError(f"export: {schedule!r} is not a schedule; write lehr.constant(...)")
     writer = importlib.import_module(f"lehr.export.{target}")
     try:
         return writer.code(schedule)

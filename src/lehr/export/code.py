@@ -1,7 +1,8 @@
-"""Formulas as text: one more kind of number for the formulas of :mod:`lehr.curves` to run on.
+"""Formulas as text: one more kind of number for the formulas of :mod:`lehr.curves`.
 
-The schedules' formulas are written once, against :class:`~lehr.curves.arithmetic.Arithmetic`. Run
-on :class:`Text` in place of numbers they write themselves down, so that no formula stands here.
+The formulas of schedules are written once, against :class:`~lehr.curves.arithmetic.Arithmetic`.
+Called with :class:`Text` instead of numbers they return their own text, so no formula is repeated
+here.
 """
 
 from __future__ import annotations
@@ -36,13 +37,13 @@ class Text:
         multiple: tuple[Text, int | float] | None = None,
     ) -> None:
         self.text, self.strength = text, strength
-        # Whether it only stands in for a value that is never selected.
+        # Whether it replaces a value that is never selected.
         self.spare = spare
-        # What it is a multiple of, and how many times: divided by that it is itself again.
+        # The text that it is a multiple of, and the factor: dividing by it gives that text again.
         self._multiple = multiple
 
     def within(self, strength: int) -> str:
-        """Return the text for use where ``strength`` is asked, in brackets where it needs them."""
+        """Return the text for use in an operator of ``strength``, in brackets if it needs them."""
         return self.text if self.strength >= strength else f"({self.text})"
 
     def _with(self, other: Any, sign: str, own: int, *, turned: bool = False) -> Text:
@@ -88,7 +89,7 @@ class Text:
         return self._with(other, "/", _TIMES, turned=True)
 
     def _bits(self, other: Any, sign: str) -> Text:
-        # Few know by heart how strongly these bind: what stands inside has brackets.
+        # Few readers know how strongly these bind, so their operands get brackets.
         return Text(f"{self.within(_ATOM)} {sign} {number(other).within(_ATOM)}", _BITS)
 
     def __xor__(self, other: Any) -> Text:
@@ -130,7 +131,7 @@ def number(value: Any) -> Text:
 
 
 class Writer(Arithmetic):
-    """The arithmetic of texts: what a formula computes on the way becomes lines with names.
+    """The arithmetic of texts: intermediate results of a formula become lines with names.
 
     Arguments:
         library: The module whose functions are called: ``"math"`` for Python's own numbers,
@@ -138,7 +139,7 @@ class Writer(Arithmetic):
 
     Attributes:
         lines: The lines of the function that is being written.
-        tables: The lines of the tables that it looks numbers up in.
+        tables: The lines of the tables that these look numbers up in.
     """
 
     def __init__(self, library: str) -> None:
@@ -148,7 +149,7 @@ class Writer(Arithmetic):
         self._taken: set[str] = set()
         self._known: dict[str, str] = {}
         for name, kind in Arithmetic.__annotations__.items():
-            # The functions that formulas are written with, by the names that all libraries share.
+            # The functions that formulas use have the same names in all libraries.
             if str(kind).startswith("Callable"):
                 setattr(self, name, self._function(name))
 
@@ -156,7 +157,7 @@ class Writer(Arithmetic):
         return lambda x: Text(f"{self.library}.{name}({number(x).text})")
 
     def begin(self) -> None:
-        """Begin a stretch of the function: the lines of the one before are not seen here."""
+        """Begin a new branch of the function, which cannot use the lines of the one before."""
         self.lines, self._known, self._taken = [], {}, set()
 
     def named(self, name: str, value: Text) -> Text:
@@ -169,7 +170,7 @@ class Writer(Arithmetic):
         return Text(self._known[value.text])
 
     def _reachable(self, values: Sequence[Any]) -> list[Any]:
-        """Return a table without the steps that no count of JAX's, of 32 bits, comes to."""
+        """Return a table without the steps beyond the 32 bits that JAX counts in."""
         far = self.arrays and all(isinstance(value, int) for value in values)
         return [value for value in values if value < 2**31] if far else list(values)
 
@@ -202,7 +203,7 @@ class Writer(Arithmetic):
     def floor_divide(self, t: Any, size: Fraction | int) -> Any:
         size = Fraction(size)
         if size == 1:
-            # Whole counts stay whole: as real numbers of 32 bits they would lose their last digits.
+            # Whole counts stay whole: real numbers of 32 bits would lose their last digits.
             whole = f"({t.within(_TIMES)} // 1).astype(int)"
             return self.named("n", Text(whole if self.arrays else f"math.floor({t.text})"))
         scaled = t * size.denominator
@@ -228,7 +229,7 @@ class Writer(Arithmetic):
 
     def map(self, function: Callable[[Any], Any], t: Any) -> Any:
         curve: Any = getattr(function, "__self__", None)
-        own = getattr(curve, "_function", None) or getattr(curve, "_ease", None)
+        own = getattr(curve, "function", None) or getattr(curve, "ease", None)
         named = functions.show(own) if callable(own) else own or function
         raise ScheduleError(
             f"{named} is a function of your own, "
@@ -251,7 +252,7 @@ class Writer(Arithmetic):
         return Text(text)
 
     def like(self, t: Any, value: float) -> Any:
-        # Only one branch is taken, so nothing needs to stand in for the others.
+        # Only one branch is evaluated, so the others need no safe argument.
         return Text(repr(value), spare=True)
 
     def inside(self, t: Any, start: float, stop: float) -> Any:

@@ -14,7 +14,7 @@ __all__ = ["code"]
 
 
 def code(schedule: Schedule) -> str:
-    """Return what makes ``lr``, a function of the count of updates.
+    """Return code that makes ``lr``, a function of the count of updates.
 
     Raises:
         ScheduleError: If it raises past its end.
@@ -34,7 +34,7 @@ def code(schedule: Schedule) -> str:
             functions.append(_function(call, part, writer))
         calls.append(call)
     begins = path.starts[1:]
-    # A ramp of optax's stays where it ends; the others would go on.
+    # optax's own ramps stay where they end; the others would go on.
     if path.length is not None and not (path.parts and _stays(path.parts[-1])):
         calls.append(f"optax.constant_schedule({path.end!r})")
         begins = [*begins, path.stop] if path.parts else begins
@@ -62,7 +62,7 @@ def _function(name: str, part: Curve, writer: Writer) -> str:
 
 
 def _call(part: Curve) -> str | None:
-    """Return the function of optax's that gives a part; None where it has none."""
+    """Return the optax function of a part; None where optax has none."""
     match part:
         case Flat():
             return f"optax.constant_schedule({part.low!r})"
@@ -72,7 +72,7 @@ def _call(part: Curve) -> str | None:
             return _exponential(part, staircase=False)
         case Stairs():
             inner = inside(part)
-            if isinstance(inner, Exponential) and inner._every == as_number(part._every):
+            if isinstance(inner, Exponential) and inner.every == as_number(part.every):
                 return _exponential(inner, staircase=True)
             return None
         case _:
@@ -82,8 +82,8 @@ def _call(part: Curve) -> str | None:
 def _exponential(part: Exponential, *, staircase: bool) -> str:
     stairs = ", staircase=True" if staircase else ""
     return (
-        f"optax.exponential_decay({part._start!r}, transition_steps={part._every!r}, "
-        f"decay_rate={part._gamma!r}{stairs})"
+        f"optax.exponential_decay({part.start!r}, transition_steps={part.every!r}, "
+        f"decay_rate={part.gamma!r}{stairs})"
     )
 
 

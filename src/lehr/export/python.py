@@ -25,10 +25,10 @@ def path_of(schedule: Schedule) -> Path:
 
 def _spread(path: Path) -> Path:
     whole = path.parts[0] if len(path.parts) == 1 else None
-    if not isinstance(whole, Combined) or isinstance(whole._right, Curve):
+    if not isinstance(whole, Combined) or isinstance(whole.right, Curve):
         return path
-    left = _spread(whole._left if isinstance(whole._left, Path) else Path([whole._left]))
-    moved = [_moved(part, whole._right, product=whole._product) for part in left.parts]
+    left = _spread(whole.left if isinstance(whole.left, Path) else Path([whole.left]))
+    moved = [_moved(part, whole.right, product=whole.product) for part in left.parts]
     parts = [part for part in moved if part is not None]
     if not parts or len(parts) < len(moved) or left.length != path.length:
         return path
@@ -44,8 +44,8 @@ def _moved(part: Curve, by: float, *, product: bool) -> Curve | None:
             ends = (part.start * by, part.to * by) if product else (part.start + by, part.to + by)
             return Ramp(part.length, *ends, part.ease, log=False)
         case Exponential() if product:
-            every = Fraction(part._every)
-            return Exponential(part.length, part._start * by, part._gamma, every)
+            every = Fraction(part.every)
+            return Exponential(part.length, part.start * by, part.gamma, every)
         case _:
             return None
 
@@ -56,8 +56,8 @@ def raises(schedule: Schedule) -> bool:
 
 
 def inside(stairs: Stairs) -> Curve:
-    """Return the curve that a staircase holds the values of."""
-    curve = stairs._holding
+    """Return the curve whose values a staircase holds."""
+    curve = stairs.curve
     return curve.parts[0] if isinstance(curve, Path) and len(curve.parts) == 1 else curve
 
 
@@ -90,7 +90,7 @@ def parts(schedule: Schedule) -> tuple[list[str], list[str], str]:
 
 
 def layout(imports: list[str], tables: list[str], rest: list[str]) -> str:
-    """Return a program of imports, tables, and functions or statements, as one would set it."""
+    """Return a program of imports, tables, and functions or statements, with the usual gaps."""
     head = "\n\n".join("\n".join(lines) for lines in (imports, tables) if lines)
     return "\n\n\n".join(part.strip("\n") for part in (head, *rest) if part) + "\n"
 
@@ -111,7 +111,7 @@ def _branches(path: Path, writer: Writer) -> list[str]:
 
 
 def needed(lines: list[str], result: str) -> list[str]:
-    """Return those lines whose names the result, or another such line, uses."""
+    """Return the lines whose names the result, or another such line, uses."""
     kept: list[str] = []
     used = set(re.findall(r"\w+", result))
     for line in reversed(lines):

@@ -13,12 +13,12 @@ from lehr.schedule.base import Schedule
 
 __all__ = ["code"]
 
-Call = tuple[str, str]
-"""A class of torch's, and the text of its arguments after the optimizer."""
+TorchCall = tuple[str, str]
+"""The name of a torch scheduler, and the text of its arguments after the optimizer."""
 
 
 def code(schedule: Schedule) -> str:
-    """Return what makes a ``scheduler`` for an ``optimizer``."""
+    """Return code that makes a ``scheduler`` for an ``optimizer``."""
     made = None if raises(schedule) else _calls(path_of(schedule))
     if made is None:
         imports, tables, function = parts(schedule)
@@ -39,7 +39,7 @@ def code(schedule: Schedule) -> str:
     return "\n".join([*lines, "    ],", f"    milestones={milestones},", ")", ""])
 
 
-def _calls(path: Path) -> tuple[list[Call], list[int]] | None:
+def _calls(path: Path) -> tuple[list[TorchCall], list[int]] | None:
     """Return the schedulers of a path and where each but the first begins, or None."""
     falls = _falls(path)
     if falls is not None:
@@ -47,7 +47,7 @@ def _calls(path: Path) -> tuple[list[Call], list[int]] | None:
     starts = path.starts
     if not all(isinstance(start, int) for start in (*starts, *_end(path))):
         return None
-    calls: list[Call] = []
+    calls: list[TorchCall] = []
     for part in path.parts:
         last = part is path.parts[-1] and part.length is None
         call = _call(part, last)
@@ -66,7 +66,7 @@ def _end(path: Path) -> list[int | float]:
     return [] if path.length is None else [path.stop]
 
 
-def _falls(path: Path) -> Call | None:
+def _falls(path: Path) -> TorchCall | None:
     """Return the MultiStepLR of a staircase that falls by one factor."""
     levels = [part.low for part in path.parts if isinstance(part, Flat)]
     if path.length is not None or len(levels) < 2 or len(levels) != len(path.parts):
@@ -81,15 +81,15 @@ def _falls(path: Path) -> Call | None:
     return ("MultiStepLR", f"milestones={path.starts[1:]}, gamma={gamma!r}") if alike else None
 
 
-def _call(part: Curve, last: bool) -> Call | None:
-    """Return the scheduler of a part that begins with its turn; None where torch has none."""
+def _call(part: Curve, last: bool) -> TorchCall | None:
+    """Return the scheduler of a part, counted from its own begin; None where torch has none."""
     match part:
         case Flat():
             return _flat(part, last)
         case Ramp():
             return _ramp(part)
-        case Exponential() if part._start == 1:
-            return "ExponentialLR", f"gamma={part._gamma ** (1 / part._every)!r}"
+        case Exponential() if part.start == 1:
+            return "ExponentialLR", f"gamma={part.gamma ** (1 / part.every)!r}"
         case Stairs():
             return _stairs(part)
         case Cycles():
@@ -98,10 +98,10 @@ def _call(part: Curve, last: bool) -> Call | None:
             return None
 
 
-def _flat(part: Flat, last: bool) -> Call | None:
+def _flat(part: Flat, last: bool) -> TorchCall | None:
     if last:
         return "LambdaLR", f"lambda step: {part.low!r}"
-    # What ends it is the next one's turn, at the step when it would end itself.
+    # The next one takes over at the step at which this one would end by itself.
     return (
         ("ConstantLR", f"factor={part.low!r}, total_iters={part.length}")
         if (0 <= part.low <= 1)
@@ -109,7 +109,7 @@ def _flat(part: Flat, last: bool) -> Call | None:
     )
 
 
-def _ramp(part: Ramp) -> Call | None:
+def _ramp(part: Ramp) -> TorchCall | None:
     start, to, steps = part.start, part.to, part.steps
     if not isinstance(steps, int) or part.log or part.ease.function is not None:
         return None
@@ -124,21 +124,21 @@ def _ramp(part: Ramp) -> Call | None:
     return None
 
 
-def _stairs(part: Stairs) -> Call | None:
-    inner, every = inside(part), as_number(part._every)
-    if not isinstance(inner, Exponential) or inner._start != 1 or inner._every != every:
+def _stairs(part: Stairs) -> TorchCall | None:
+    inner, every = inside(part), as_number(part.every)
+    if not isinstance(inner, Exponential) or inner.start != 1 or inner.every != every:
         return None
     return (
-        ("StepLR", f"step_size={every}, gamma={inner._gamma!r}") if isinstance(every, int) else None
+        ("StepLR", f"step_size={every}, gamma={inner.gamma!r}") if isinstance(every, int) else None
     )
 
 
-def _cycles(part: Cycles) -> Call | None:
-    if part._last is not None or part._scale != 1:
+def _cycles(part: Cycles) -> TorchCall | None:
+    if part.count is not None or part.scale != 1:
         return None
-    cycle = part._curve
+    cycle = part.curve
     legs = cycle.parts if isinstance(cycle, Path) else [cycle]
-    size, stretch = as_number(part._size), as_number(part._stretch)
+    size, stretch = as_number(part.size), as_number(part.stretch)
     falls = [leg for leg in legs if isinstance(leg, Ramp) and leg.ease == COSINE and not leg.log]
     levels = [(leg.start, leg.to) for leg in falls]
     if len(falls) != len(legs) or not isinstance(size, int) or not isinstance(stretch, int):

@@ -16,10 +16,11 @@ from lehr.notation.scan import scan
 from lehr.notation.work import MOST_PARTS, Budget
 from lehr.schedule import leaves
 from lehr.schedule.base import Schedule
+from lehr.schedule.node import DEEPEST
 from lehr.schedule.problem import ParseError, argument_of, excerpt, show, suggest
 from lehr.schedule.sequence import Sequence
 from lehr.schedule.times import Slice
-from lehr.schedule.tree_values import DEEPEST, read
+from lehr.schedule.tree_values import read
 from lehr.time.duration import DurationLike
 
 __all__ = ["parse"]

@@ -3,8 +3,8 @@
 A schedule is built from four leaves,
 
 * a *piece* goes from level to level: :func:`linear`, :func:`cosine`, :func:`ramp`, :func:`hold`;
-* a *law* goes on for ever: :func:`exponential`, :func:`inverse`;
-* a *table* has one value a step: :func:`table`;
+* a *law* has no end: :func:`exponential`, :func:`inverse`;
+* a *table* has one value for each step: :func:`table`;
 * a *formula* is a function of the step: :func:`formula`;
 
 by seven operators: ``a >> b`` (then), ``a * b``, ``a + b`` (with numbers and schedules),
@@ -22,68 +22,44 @@ warmup(100) >> hold() >> cosine('20%', to=0.1)
 
 Conventions, the same for all:
 
-* The value at step ``t`` (from 0) is what update ``t`` uses. At a boundary the next piece speaks:
-  a piece of ``n`` steps reaches its end level at ``t = n``.
+* The value at step ``t`` (from 0) is what update ``t`` uses. At a boundary the next piece takes
+  over: a piece of ``n`` steps reaches its end level at ``t = n``.
 * A piece without ``start`` begins at the end level of the piece before it; the first begins at 1.
   The level passes through ``>>``, slices, ``repeat`` (every cycle begins at the same entry
   level), ``every`` and ``clip``. It does not enter the operands of ``*`` and ``+``, nor a schedule
   placed by ``over``: those begin at 1.
-* A share is a share of the run, wherever it stands, and only ``over`` makes a run.
+* A share is always a share of the run, and only ``over`` makes a run.
 * One part of a sequence may have no length: it takes what the others leave.
 * Past its end a schedule holds the level that it ended at.
 """
 
 from __future__ import annotations
 
+import json
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
-from dataclasses import fields
-from enum import Enum
+from collections.abc import Iterator
 from fractions import Fraction
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
-from lehr.curves import Curve, Path
 from lehr.curves.arithmetic import as_number, scalars, untraced
 from lehr.errors import ScheduleError
+from lehr.schedule.batches import BatchLike
 from lehr.schedule.horizon import Horizon, HorizonLike
-from lehr.schedule.run import Run
+from lehr.schedule.kinds import KINDS, to_plain
+from lehr.schedule.node import Node
 from lehr.time.duration import Duration, DurationLike, exact
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["BatchLike", "Reach", "Schedule", "Span"]
+__all__ = ["ATOM", "PLUS", "THEN", "TIMES", "Schedule", "bracketed", "call"]
+
+# How strongly a text binds, as Python's own operators do.
+THEN, PLUS, TIMES, ATOM = 1, 2, 3, 4
 
 
-class Reach(Enum):
-    """How a schedule's length is known, before it is placed."""
-
-    FIXED = "fixed"
-    """By its own durations."""
-    FLEXIBLE = "flexible"
-    """It takes what is left, and needs that to be known."""
-    ENDLESS = "endless"
-    """It takes what is left, and goes on for ever where nothing ends it."""
-
-
-class Span(NamedTuple):
-    """The length of a fixed part, in steps.
-
-    Attributes:
-        steps: Not rounded.
-        rounds: Whether the boundary that it ends at is rounded to a whole step.
-        shares: Whether it asks for a share of the run, which it can then ask too much of.
-    """
-
-    steps: Fraction
-    rounds: bool
-    shares: bool
-
-
-class Schedule(ABC):
+class Schedule(Node):
     """A number for every step; see the module for how they are built and combined."""
 
     # ----- asking -------------------------------------------------------------------------------
@@ -97,15 +73,15 @@ class Schedule(ABC):
 
         Arguments:
             t: A step, at least 0, as a Python or NumPy number; or an array of steps of any array
-                library, of any shape. Integers give the widest float that there is, real numbers
-                keep their type. (A float32 step above 2**24 is not the step that was meant.)
+                library, of any shape. Integers give the widest float there is; real numbers keep
+                their type. (float32 cannot hold every step above 2**24.)
 
         Returns:
             A float for a number, an array of the same kind and shape for an array.
 
         Raises:
             NeedsHorizon: If it has shares, epochs or a part without length: place it by ``over``.
-            ScheduleError: If a step is negative (seen for numbers and NumPy arrays).
+            ScheduleError: If a step is negative (checked for numbers and NumPy arrays only).
             TypeError: If ``t`` is not a step.
         """
         if type(t) is int:
@@ -123,7 +99,7 @@ class Schedule(ABC):
                 "a schedule is only a number at each step; to drive an optimizer write "
                 "lehr.torch.Scheduler(optimizer, lr=schedule, over=steps)"
             )
-        # Imported here because it needs NumPy, which plain numbers do without.
+        # Loads NumPy, which plain numbers do without.
         from lehr.curves import arrays
 
         _prepare(self)
@@ -147,7 +123,7 @@ class Schedule(ABC):
 
     @property
     def calls(self) -> bool:
-        """Whether it calls a function of the user's, which is then not asked ahead of time."""
+        """Whether it calls a user-defined function, which must not be called ahead of time."""
         return self._path.calls
 
     @property
@@ -178,6 +154,7 @@ class Schedule(ABC):
         samples_per_epoch: int | None = None,
         batch: BatchLike | None = None,
         sequence: int | None = None,
+        drop_last: bool | None = None,
         closed: bool = False,
         past: Literal["hold", "raise"] = "hold",
     ) -> Schedule:
@@ -186,11 +163,12 @@ class Schedule(ABC):
         Arguments:
             horizon: The run's length (steps, ``"30ep"``, ``"2Gtok"``, a
                 :class:`~lehr.Horizon`), or its share of the run that this one is part of.
-            steps_per_epoch: Updates in an epoch; this and the next three, where ``horizon`` does
-                not say it: see :class:`~lehr.Horizon`.
+            steps_per_epoch: Updates in an epoch. This argument and the next four belong to a bare
+                length: see :class:`~lehr.Horizon`.
             samples_per_epoch: Samples in an epoch, in its place.
             batch: Samples in an update: a number, one for each step, or a schedule.
             sequence: Tokens in a sample.
+            drop_last: Whether the loader drops the last batch of an epoch that is not full.
             closed: Put the end level on the last step of the run, rather than on the step after.
             past: What a step after the run gives: the end level, or :class:`PastEnd`.
 
@@ -202,10 +180,14 @@ class Schedule(ABC):
             >>> lehr.linear().over(4)(3), lehr.linear().over(4, closed=True)(3)
             (0.25, 0.0)
         """
-        from lehr.schedule.times import Over
-
-        units = {"samples_per_epoch": samples_per_epoch, "batch": batch, "sequence": sequence}
-        return Over(self, Horizon.of(horizon, steps_per_epoch, **units), closed, past)
+        units = {
+            "samples_per_epoch": samples_per_epoch,
+            "batch": batch,
+            "sequence": sequence,
+            "drop_last": drop_last,
+        }
+        placed = Horizon.of(horizon, steps_per_epoch, **units)
+        return KINDS["over"](self, placed, closed, past)
 
     def repeat(
         self,
@@ -214,10 +196,10 @@ class Schedule(ABC):
         stretch: int | float | Fraction | str = 1,
         scale: float = 1.0,
     ) -> Schedule:
-        """Do it again and again: cycle ``k`` is ``scale**k`` as high and ``stretch**k`` as long.
+        """Repeat it in cycles: cycle ``k`` is ``scale**k`` as high and ``stretch**k`` as long.
 
         Arguments:
-            times: How many cycles, at least 1; None for as many as there is room for.
+            times: The number of cycles, at least 1; None for as many as there is room for.
             stretch: Greater than 0; ``"4/3"`` is exact.
             scale: Greater than 0.
 
@@ -230,9 +212,7 @@ class Schedule(ABC):
             >>> [s(t) for t in range(6)]
             [1.0, 0.5, 0.5, 0.25, 0.25, 0.125]
         """
-        from lehr.schedule.times import Repeat
-
-        return Repeat(self, times, exact("stretch", stretch), scale)
+        return KINDS["repeat"](self, times, exact("stretch", stretch), scale)
 
     def every(self, steps: DurationLike) -> Schedule:
         """Make a staircase: hold each value from one multiple of ``steps`` to the next.
@@ -243,9 +223,7 @@ class Schedule(ABC):
             >>> [s(t) for t in range(6)]
             [1.0, 1.0, 1.0, 0.5, 0.5, 0.5]
         """
-        from lehr.schedule.values import Every
-
-        return Every(self, Duration.of(steps))
+        return KINDS["every"](self, Duration.of(steps))
 
     def clip(self, low: float = -math.inf, high: float = math.inf) -> Schedule:
         """Keep the values between two levels.
@@ -253,24 +231,16 @@ class Schedule(ABC):
         Raises:
             ScheduleError: If ``low`` is above ``high``, or neither is given.
         """
-        from lehr.schedule.values import Clip
-
-        return Clip(self, low, high)
+        return KINDS["clip"](self, low, high)
 
     def __rshift__(self, other: Schedule) -> Schedule:
-        from lehr.schedule.sequence import Sequence
-
-        return Sequence((self, other)) if isinstance(other, Schedule) else NotImplemented
+        return KINDS["sequence"]((self, other)) if isinstance(other, Schedule) else NotImplemented
 
     def __mul__(self, other: Schedule | float) -> Schedule:
-        from lehr.schedule.values import Product
-
-        return Product(self, other) if _is_operand(other) else NotImplemented
+        return KINDS["product"](self, other) if _is_operand(other) else NotImplemented
 
     def __add__(self, other: Schedule | float) -> Schedule:
-        from lehr.schedule.values import Sum
-
-        return Sum(self, other) if _is_operand(other) else NotImplemented
+        return KINDS["sum"](self, other) if _is_operand(other) else NotImplemented
 
     __rmul__ = __mul__
     __radd__ = __add__
@@ -293,99 +263,45 @@ class Schedule(ABC):
 
     def __getitem__(self, item: slice) -> Schedule:
         if not isinstance(item, slice):
-            raise TypeError(f"[{item!r}]: write s({item!r}) for a value, s[a:b] for a stretch")
+            raise TypeError(f"[{item!r}]: write s({item!r}) for a value, s[a:b] for a slice")
         if item.step is not None:
-            raise ScheduleError(f"slice step {item.step!r}: a stretch has none; see .every()")
-        from lehr.schedule.times import Slice
-
+            raise ScheduleError(f"slice step {item.step!r}: a slice has no step; see .every()")
         start = Duration.of(0 if item.start is None else item.start, "slice start")
-        return Slice(self, start, None if item.stop is None else Duration.of(item.stop, "stop"))
+        stop = None if item.stop is None else Duration.of(item.stop, "slice stop")
+        return KINDS["slice"](self, start, stop)
 
     def __iter__(self) -> Iterator[float]:
         # Without this, Python would try s[0], s[1], ... and fail with a puzzling message.
         raise TypeError("a schedule is not a list; write s.over(1000).values()")
 
-    # ----- placing ------------------------------------------------------------------------------
-
-    @cached_property
-    def _path(self) -> Path:
-        curve = self._place(Run(), 1.0, None)
-        return curve if isinstance(curve, Path) else Path([curve])
-
-    @property
-    @abstractmethod
-    def _reach(self) -> Reach:
-        """How its length is known."""
-
-    @abstractmethod
-    def _span(self, run: Run) -> Span:
-        """Return the length of a fixed schedule in a run."""
-
-    @abstractmethod
-    def _place(
-        self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
-    ) -> Curve:
-        """Return its curve.
-
-        Arguments:
-            run: Where durations become steps.
-            entry: The level at which a piece without a start begins.
-            room: What an open schedule may take, or None where nothing ends it.
-            size: The length of a piece, where its sequence has rounded it.
-        """
-
     # ----- as a value ---------------------------------------------------------------------------
-
-    @abstractmethod
-    def _text(self) -> tuple[str, int]:
-        """Return its text and how strongly that binds: one of the levels below."""
-
-    def __repr__(self) -> str:
-        return self._text()[0]
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as a plain dict, for JSON, YAML or TOML; :func:`lehr.from_dict` reads it.
 
         Raises:
-            ScheduleError: If it holds a function without a name (see :func:`lehr.register`).
+            ScheduleError: If it holds a function without a name (see :func:`lehr.register`), or
+                more than 200,000 values.
 
         Example:
             >>> import lehr
             >>> lehr.cosine("20%", to=0.1).to_dict()
             {'lehr': 1, 'kind': 'piece', 'steps': '20%', 'to': 0.1, 'ease': 'cosine'}
         """
-        from lehr.notation import to_dict
-
-        return to_dict(self)
+        return to_plain(self)
 
     def to_json(self) -> str:
-        """Return it as JSON text, in lines that compare well; :func:`lehr.from_json` reads it.
+        """Return it as JSON text, one value a line; :func:`lehr.from_json` reads it.
 
         Raises:
             ScheduleError: If it holds a function without a name (see :func:`lehr.register`).
         """
-        from lehr.notation import to_json
-
-        return to_json(self)
-
-    def __getstate__(self) -> dict[str, Any]:
-        # The placed curve is only a cache.
-        return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-
-
-BatchLike = int | Iterable[int] | Schedule
+        return json.dumps(to_plain(self), indent=2, allow_nan=False)
 
 
 @untraced
 def _prepare(schedule: Schedule) -> bool:
     return bool(schedule._path.parts)
-
-
-# How strongly a text binds, as Python's own operators do.
-THEN, PLUS, TIMES, ATOM = 1, 2, 3, 4
 
 
 def bracketed(schedule: Schedule, strength: int) -> str:

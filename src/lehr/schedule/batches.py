@@ -1,47 +1,54 @@
-"""The sizes of a run's batches: as a number, as a list, or as a schedule."""
+"""The sizes of a run's batches: given as a number, a list or a schedule, and cut at its epochs."""
 
 from __future__ import annotations
 
 import itertools
 import math
+from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from lehr.curves import Counter, Flat, Path
+from lehr.curves import Flat, Path
 from lehr.curves.arithmetic import scalars
 from lehr.errors import NeedsHorizon, ScheduleError, whole
+from lehr.schedule.node import Node, Site
+from lehr.schedule.run import Run
+from lehr.time.counter import Counter
 from lehr.time.duration import LONGEST, SAMPLES
+from lehr.time.units import Units
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from lehr.schedule.base import Schedule
+__all__ = ["BatchSizes", "BatchLike", "batch_of", "by_epoch", "counter_of"]
 
-__all__ = ["batch_of", "counter_of"]
+BatchSizes = int | tuple[int, ...] | Node
+BatchLike = int | Iterable[int] | Node
 
 _MOST_STEPS: Final = 4_000_000
-"""The most steps of a batch that changes; a batch that stays may stay for ever."""
+"""The most steps over which the size of a batch may change before it stays."""
 
 _MOST_CHANGES: Final = 50_000
-"""The most sizes that a schedule of the samples seen goes through."""
+"""The most sizes that a schedule of the samples seen may go through."""
+
+_MOST_EPOCHS: Final = 1_000_000
+"""The most epochs whose last batches are counted one by one."""
 
 _BLOCK: Final = 2**16
 
 
-def batch_of(batch: Any) -> int | tuple[int, ...] | Schedule:
-    """Return what was given as batch: a number, numbers, or a schedule.
+def batch_of(batch: Any) -> BatchSizes:
+    """Return a batch as a number, a tuple of numbers, or a schedule.
 
-    Numbers are returned without repetitions of the last, which holds.
+    Of numbers that repeat at the end only one is kept: the last number holds.
 
     Raises:
         ScheduleError: If it is none of these, or a number is not whole or below 1.
     """
-    from lehr.schedule.base import Schedule
-
-    if isinstance(batch, Schedule):
+    if isinstance(batch, Node):
         return batch
     if isinstance(batch, str | bytes) or not isinstance(batch, Iterable):
         return _size("batch", batch)
@@ -54,7 +61,7 @@ def batch_of(batch: Any) -> int | tuple[int, ...] | Schedule:
     if len(given) > _MOST_STEPS:
         raise ScheduleError(f"batch: {len(given)} numbers; at most {_MOST_STEPS} are taken")
     sizes = [_size(f"batch[{i}]", size) for i, size in enumerate(given)]
-    # The last holds: saying it again says nothing, and lists that mean the same shall be equal.
+    # The last number holds anyway, and lists that mean the same must be equal.
     while len(sizes) > 1 and sizes[-1] == sizes[-2]:
         sizes.pop()
     return sizes[0] if len(sizes) == 1 else tuple(sizes)
@@ -72,41 +79,143 @@ def _size(name: str, value: Any) -> int:
     return size
 
 
-def counter_of(batch: int | tuple[int, ...] | Schedule, sequence: int | None) -> Counter:
-    """Return the table of the samples before each step.
+def counter_of(batch: BatchSizes, sequence: int | None) -> Counter:
+    """Return the table of the samples before each step, where no epoch cuts a batch short.
 
     Arguments:
         batch: As :func:`batch_of` returns it.
         sequence: Tokens in a sample, for a schedule with lengths in tokens.
 
     Raises:
-        ScheduleError: If a schedule has no length of its own, mixes steps with samples, changes for
-            ever, or has a size below 1.
+        ScheduleError: If a schedule has no length of its own, mixes steps with samples, changes
+            indefinitely, or has a size below 1.
     """
     if isinstance(batch, int):
         return Counter([(batch, 1)])
+    return Counter(_unbroken(_sizes_of(batch, sequence)))
+
+
+def _unbroken(sizes: _Sizes) -> Iterator[tuple[int, int]]:
+    step = seen = 0
+    while True:
+        size, steps = sizes.ahead(step, seen)
+        if steps is None:
+            yield size, 1
+            return
+        yield size, steps
+        step, seen = step + steps, seen + size * steps
+
+
+def by_epoch(
+    batch: BatchSizes,
+    sequence: int | None,
+    samples: int,
+    drop: bool,
+    stop: tuple[float, float, float],
+) -> tuple[Counter, Counter | None]:
+    """Return the samples before each step, where the last batch of an epoch is cut or dropped.
+
+    Arguments:
+        batch: As :func:`batch_of` returns it.
+        sequence: Tokens in a sample, for a schedule with lengths in tokens.
+        samples: Samples in an epoch of the data.
+        drop: Whether a last batch that is not full is dropped; else it is a smaller batch.
+        stop: The steps, the samples and the epochs that need not be exceeded.
+
+    Returns:
+        The samples before each step; and those before each epoch, or None where nothing is dropped.
+
+    Raises:
+        ScheduleError: As :func:`counter_of`; or if an epoch has no full batch, or there are too
+            many epochs.
+    """
+    sizes = _sizes_of(batch, sequence)
+    steps: list[tuple[int, int]] = []
+    epochs: list[tuple[int, int]] = []
+    step = seen = 0
+    while step < stop[0] and seen < stop[1] and len(epochs) < stop[2]:
+        if len(epochs) >= _MOST_EPOCHS:
+            raise ScheduleError(
+                f"drop_last={drop}: the last batches of more than {_MOST_EPOCHS} epochs are too "
+                "many to count; leave drop_last out"
+            )
+        left = samples
+        while left:
+            size, ahead = sizes.ahead(step, seen)
+            if left < size and drop:
+                break
+            size = min(size, left)
+            count = left // size if ahead is None else min(ahead, left // size)
+            steps.append((size, count))
+            step, seen, left = step + count, seen + size * count, left - size * count
+        if left == samples:
+            raise ScheduleError(
+                f"drop_last=True: an epoch of {samples} samples has no full batch of "
+                f"{sizes.ahead(step, seen)[0]}; write drop_last=False, or a smaller batch"
+            )
+        epochs.append((samples - left, 1))
+    last = sizes.ahead(step, seen)[0]
+    return Counter([*steps, (last, 1)]), Counter(epochs) if drop else None
+
+
+# ----- the next sizes -----------------------------------------------------------------------------
+
+
+class _Sizes(ABC):
+    """The sizes of the batches of a run."""
+
+    @abstractmethod
+    def ahead(self, step: int, seen: int) -> tuple[int, int | None]:
+        """Return the size of the next batch, and for how many steps it stays; None for always.
+
+        Arguments:
+            step: The steps done.
+            seen: The samples seen. Both never decrease from call to call.
+        """
+
+
+def _sizes_of(batch: BatchSizes, sequence: int | None) -> _Sizes:
+    if isinstance(batch, int):
+        return _ByStep([(batch, 1)])
     if isinstance(batch, tuple):
-        return Counter((size, sum(1 for _ in same)) for size, same in itertools.groupby(batch))
+        return _ByStep((size, sum(1 for _ in same)) for size, same in itertools.groupby(batch))
     path, by_samples = _placed(batch, sequence)
     if path.length is None and not isinstance(path.parts[-1], Flat):
         raise ScheduleError(
-            f"batch={batch} changes for ever; cut it where it shall stay, as in batch=s[:10_000]"
+            f"batch={batch} never stops changing; cut it where it is to stay, as in "
+            "batch=s[:10_000]"
         )
-    return Counter(_by_samples(path, batch) if by_samples else _by_steps(path, batch))
+    return _BySample(path, batch) if by_samples else _ByStep(_steps_of(path, batch))
 
 
-def _placed(batch: Schedule, sequence: int | None) -> tuple[Path, bool]:
+class _ByStep(_Sizes):
+    """Sizes that depend on the step: each with the steps that keep it; the last stays."""
+
+    def __init__(self, stretches: Iterable[tuple[int, int]]) -> None:
+        self._sizes: list[int] = []
+        self._stops: list[int] = []
+        stop = 0
+        for size, steps in stretches:
+            stop += steps
+            self._sizes.append(size)
+            self._stops.append(stop)
+
+    def ahead(self, step: int, seen: int) -> tuple[int, int | None]:
+        index = bisect_right(self._stops, step)
+        if index >= len(self._sizes) - 1:
+            return self._sizes[-1], None
+        return self._sizes[index], self._stops[index] - step
+
+
+def _placed(batch: Node, sequence: int | None) -> tuple[Path, bool]:
     """Return the path of a batch's schedule, and whether its clock is the samples seen."""
-    from lehr.schedule.horizon import Units
-    from lehr.schedule.run import Run
-
     try:
         return batch._path, False
     except NeedsHorizon:
         pass
     run = Run(Units(sequence=sequence), unit=SAMPLES, clock=SAMPLES)
     try:
-        curve = batch._place(run, 1.0, None)
+        curve = batch._place(Site(run))
     except NeedsHorizon as error:
         raise ScheduleError(
             f"batch={batch}: write its lengths all in steps, or all in samples (or tokens, with "
@@ -115,7 +224,7 @@ def _placed(batch: Schedule, sequence: int | None) -> tuple[Path, bool]:
     return (curve if isinstance(curve, Path) else Path([curve])), True
 
 
-def _sizes(values: Any, batch: Schedule) -> NDArray[np.int64]:
+def _whole_sizes(values: Any, batch: Node) -> NDArray[np.int64]:
     """Return levels as whole sizes."""
     import numpy as np
 
@@ -129,10 +238,11 @@ def _sizes(values: Any, batch: Schedule) -> NDArray[np.int64]:
     return sizes.astype(np.int64)
 
 
-def _by_steps(path: Path, batch: Schedule) -> Iterator[tuple[int, int]]:
-    """Yield the sizes of a schedule of the step, and how many steps each is kept."""
+def _steps_of(path: Path, batch: Node) -> Iterator[tuple[int, int]]:
+    """Yield the sizes of a schedule of the step, each with the steps that keep it."""
     import numpy as np
 
+    # Loads NumPy.
     from lehr.curves.arrays import evaluate
 
     left = _MOST_STEPS
@@ -141,55 +251,62 @@ def _by_steps(path: Path, batch: Schedule) -> Iterator[tuple[int, int]]:
         if isinstance(part, Flat):
             steps = 1 if part.length is None else math.ceil(begin + part.length) - first
             if steps:
-                yield _sizes(part.low, batch).item(), steps
+                yield _whole_sizes(part.low, batch).item(), steps
             continue
         assert part.length is not None
         last = math.ceil(begin + part.length)
         left -= last - first
         _check_steps(left, batch)
         for at in range(first, last, _BLOCK):
-            sizes = _sizes(evaluate(path, np.arange(at, min(at + _BLOCK, last))), batch)
+            sizes = _whole_sizes(evaluate(path, np.arange(at, min(at + _BLOCK, last))), batch)
             edges = [0, *(np.flatnonzero(np.diff(sizes)) + 1).tolist(), len(sizes)]
             for begins, ends in itertools.pairwise(edges):
                 yield sizes[begins].item(), ends - begins
     if path.length is not None:
-        yield _sizes(path.end, batch).item(), 1
+        yield _whole_sizes(path.end, batch).item(), 1
 
 
-def _by_samples(path: Path, batch: Schedule) -> Iterator[tuple[int, int]]:
-    """Yield the sizes of a schedule of the samples seen, and how many steps each is kept.
+class _BySample(_Sizes):
+    """Sizes that depend on the samples seen.
 
-    The size of a batch decides where the next one stands: as many steps as keep one size are taken
-    at once.
+    The size of a batch decides where the next one begins, so steps are counted as far as one size
+    stays.
     """
-    import numpy as np
 
-    from lehr.curves.arrays import evaluate
+    def __init__(self, path: Path, batch: Node) -> None:
+        self._path, self._batch = path, batch
+        self._stops = [*path.starts, path.stop][1:]
+        self._block, self._left, self._changes = 16, _MOST_STEPS, 0
 
-    stops = [*path.starts, path.stop][1:]
-    seen, block, left, changes = 0, 16, _MOST_STEPS, 0
-    while seen < path.stop:
-        size = _sizes(path.value(seen, scalars), batch).item()
+    def ahead(self, step: int, seen: int) -> tuple[int, int | None]:
+        path = self._path
+        if seen >= path.stop:
+            return _whole_sizes(path.end, self._batch).item(), None
+        size = _whole_sizes(path.value(seen, scalars), self._batch).item()
         index = bisect_right(path.starts, seen) - 1
-        if isinstance(path.parts[index], Flat):
-            stop = stops[index]
-            steps = 1 if stop == math.inf else math.ceil((Fraction(stop) - seen) / size)
-            yield size, steps
-            if stop == math.inf:
-                return
-        else:
-            ahead = _sizes(evaluate(path, seen + size * np.arange(1, block + 1)), batch)
-            others = np.flatnonzero(ahead != size)
-            steps = others[0].item() + 1 if len(others) else block
-            yield size, steps
-            block = max(block // 2, 16) if len(others) else min(2 * block, _BLOCK)
-            left, changes = left - steps, changes + 1
-            _check_steps(left if changes <= _MOST_CHANGES else -1, batch)
-        seen += size * steps
-    yield _sizes(path.end, batch).item(), 1
+        if not isinstance(path.parts[index], Flat):
+            return size, self._while_it_stays(size, seen)
+        stop = self._stops[index]
+        return size, None if stop == math.inf else math.ceil((Fraction(stop) - seen) / size)
+
+    def _while_it_stays(self, size: int, seen: int) -> int:
+        import numpy as np
+
+        # Loads NumPy.
+        from lehr.curves.arrays import evaluate
+
+        block = self._block
+        positions = seen + size * np.arange(1, block + 1)
+        ahead = _whole_sizes(evaluate(self._path, positions), self._batch)
+        others = np.flatnonzero(ahead != size)
+        steps = others[0].item() + 1 if len(others) else block
+        self._block = max(block // 2, 16) if len(others) else min(2 * block, _BLOCK)
+        self._left, self._changes = self._left - steps, self._changes + 1
+        _check_steps(self._left if self._changes <= _MOST_CHANGES else -1, self._batch)
+        return steps
 
 
-def _check_steps(left: int, batch: Schedule) -> None:
+def _check_steps(left: int, batch: Node) -> None:
     if left < 0:
         raise ScheduleError(
             f"batch={batch} changes over more than {_MOST_STEPS} steps, or more than "

@@ -2,102 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from lehr.curves import Counter
-from lehr.errors import NeedsClock, NeedsHorizon, ScheduleError, whole
-from lehr.time.duration import (
-    EPOCHS,
-    LONGEST,
-    SAMPLES,
-    SECONDS,
-    STEPS,
-    TOKENS,
-    Duration,
-    DurationLike,
-)
+from lehr.errors import NeedsHorizon, ScheduleError, whole
+from lehr.schedule.batches import BatchLike, BatchSizes, batch_of, by_epoch, counter_of
+from lehr.schedule.run import Run
+from lehr.time.duration import EPOCHS, LONGEST, SECONDS, SHARE, STEPS, Duration, DurationLike
+from lehr.time.units import Units
 
-if TYPE_CHECKING:
-    from lehr.schedule.base import BatchLike, Schedule
-
-__all__ = ["Horizon", "HorizonLike", "Units"]
-
-
-@dataclass(frozen=True, slots=True)
-class Units:
-    """What is known of epochs, batches and tokens.
-
-    Attributes:
-        steps_per_epoch: Updates in an epoch, or None.
-        samples_per_epoch: Samples in an epoch, or None.
-        sequence: Tokens in a sample, or None.
-        counter: The samples seen before each step, or None.
-    """
-
-    steps_per_epoch: int | None = None
-    samples_per_epoch: int | None = None
-    sequence: int | None = None
-    counter: Counter | None = None
-
-    def within(self, outer: Units) -> Units:
-        """Return these, with what is missing taken from the units of the run around."""
-        epochs = self if self.steps_per_epoch or self.samples_per_epoch else outer
-        return Units(
-            epochs.steps_per_epoch,
-            epochs.samples_per_epoch,
-            self.sequence or outer.sequence,
-            self.counter or outer.counter,
-        )
-
-    def count(self, duration: Duration) -> tuple[str, Fraction]:
-        """Return a duration, other than a share, in steps, samples or seconds, and which of them.
-
-        Raises:
-            NeedsHorizon: If what an epoch or a token is, is not known.
-        """
-        amount, unit = duration.amount, duration.unit
-        if unit in (STEPS, SAMPLES, SECONDS):
-            return unit, amount
-        if unit == TOKENS:
-            if self.sequence is None:
-                raise self._missing(duration, "tokens", "batch", "sequence")
-            return SAMPLES, amount / self.sequence
-        if self.steps_per_epoch is not None:
-            return STEPS, amount * self.steps_per_epoch
-        if self.samples_per_epoch is None:
-            raise self._missing(duration, "epochs", "steps_per_epoch")
-        return SAMPLES, amount * self.samples_per_epoch
-
-    def counted(self, duration: Duration) -> Counter:
-        """Return the counter that a duration is translated by from steps to samples or back.
-
-        Raises:
-            NeedsHorizon: If there is none.
-            NeedsClock: If the duration is a time.
-        """
-        if duration.unit == SECONDS:
-            raise NeedsClock(
-                f"'{duration}' is a time, and no number of steps: place the schedule over a time, "
-                "as in .over('90min'), and drive it with lehr.WallClock(schedule)"
-            )
-        if self.counter is None:
-            names = {EPOCHS: "epochs", SAMPLES: "samples", TOKENS: "tokens", STEPS: "steps"}
-            needs = ("batch", "sequence") if duration.unit == TOKENS else ("batch",)
-            raise self._missing(duration, names[duration.unit], *needs)
-        return self.counter
-
-    def _missing(self, duration: Duration, kind: str, *needs: str) -> NeedsHorizon:
-        known = {"batch": self.counter, "sequence": self.sequence}
-        lacking = [name for name in needs if known.get(name) is None]
-        given = [name for name in needs if known.get(name) is not None]
-        also = f", and this run has a {given[0]} but no {lacking[0]}" if given else ""
-        written = ", ".join(f"{name}=..." for name in needs)
-        return NeedsHorizon(
-            f"'{duration}' is in {kind}{also}: write .over(Horizon(..., {written}))"
-        )
+__all__ = ["Horizon", "HorizonLike"]
 
 
 @dataclass(frozen=True, repr=False, init=False)
@@ -106,24 +23,28 @@ class Horizon:
 
     The unit of the length is the clock of the run. Over ``"2Gtok"`` the progress of every piece is
     counted by the tokens that were really seen before each step, also where the size of the batches
-    changes on the way; over ``10_000`` by the steps. Lengths in other units are translated exactly,
-    at the place where they stand.
+    changes during the run; over ``10_000`` by the steps. Lengths in other units are converted
+    exactly, at the position where they begin.
 
     Arguments:
         length: The run's length, at least one step: steps, epochs, samples, tokens or seconds; or,
             for a run inside another run, a share of that one.
         steps_per_epoch: Updates in an epoch, at least 1.
-        samples_per_epoch: Samples in an epoch, at least 1, in place of ``steps_per_epoch``: an
-            epoch then ends inside a step where the batches do not divide it.
+        samples_per_epoch: Samples in an epoch, at least 1, in place of ``steps_per_epoch``.
         batch: Samples in an update (of all devices and accumulated micro-batches together): a
             number; or one for each step, of which the last holds; or a schedule of the step whose
             values, rounded to whole numbers, are the sizes. A schedule with lengths in samples or
-            tokens is one of the samples seen: ``linear("50Msa", start=256, to=1024)``.
+            tokens depends on the samples seen: ``linear("50Msa", start=256, to=1024)``.
         sequence: Tokens in a sample. Where batches are counted in tokens, write ``sequence=1``.
+        drop_last: What the loader does at the end of an epoch where the batches do not divide its
+            samples. False: its last batch is smaller. True: what does not fill a batch is dropped.
+            None: batches go on into the next epoch, as those of a stream, so that an epoch may end
+            inside a step.
 
     Raises:
-        ScheduleError: If the length is zero, a number is not whole or below 1, or both kinds of
-            epoch are given.
+        ScheduleError: If the length is zero, a number is not whole or below 1, both kinds of epoch
+            are given, or ``drop_last`` is given without samples, a batch and a length that is not a
+            share or a time.
 
     Example:
         >>> Horizon("30ep", steps_per_epoch=118).steps
@@ -132,13 +53,17 @@ class Horizon:
         954
         >>> Horizon("10ksa", batch=[16] * 100 + [32]).steps
         363
+        >>> data = {"samples_per_epoch": 103, "batch": 32}
+        >>> [Horizon("3ep", **data, drop_last=drop).steps for drop in (None, True, False)]
+        [10, 9, 12]
     """
 
     length: Duration
     steps_per_epoch: int | None = None
     samples_per_epoch: int | None = None
-    batch: int | tuple[int, ...] | Schedule | None = None
+    batch: BatchSizes | None = None
     sequence: int | None = None
+    drop_last: bool | None = None
 
     def __init__(
         self,
@@ -148,9 +73,8 @@ class Horizon:
         samples_per_epoch: int | None = None,
         batch: BatchLike | None = None,
         sequence: int | None = None,
+        drop_last: bool | None = None,
     ) -> None:
-        from lehr.schedule.batches import batch_of
-
         duration = Duration.of(length, "horizon")
         if duration.amount == 0:
             raise ScheduleError(f"horizon={duration.code}: a run has at least one step")
@@ -165,8 +89,28 @@ class Horizon:
             "samples_per_epoch": _count("samples_per_epoch", samples_per_epoch),
             "batch": None if batch is None else batch_of(batch),
             "sequence": _count("sequence", sequence),
+            "drop_last": drop_last,
         }
         vars(self).update(given)
+        if drop_last is not None:
+            self._check_drop_last()
+            # An epoch without a full batch is refused here rather than at the first step.
+            _ = self.units
+
+    def _check_drop_last(self) -> None:
+        given = f"drop_last={self.drop_last!r}"
+        if not isinstance(self.drop_last, bool):
+            raise ScheduleError(f"{given} must be True, False or None")
+        if self.samples_per_epoch is None or self.batch is None:
+            raise ScheduleError(
+                f"{given} is about the last batch of an epoch: write samples_per_epoch=... and "
+                "batch=... too"
+            )
+        if self.length.unit in (SHARE, SECONDS):
+            raise ScheduleError(
+                f"{given}: a run of '{self.length}' has no known number of epochs; write its "
+                "length in epochs, steps, samples or tokens"
+            )
 
     @classmethod
     def of(cls, value: HorizonLike, steps_per_epoch: int | None = None, **units: Any) -> Horizon:
@@ -184,10 +128,31 @@ class Horizon:
     @cached_property
     def units(self) -> Units:
         """What it says of epochs, batches and tokens."""
-        from lehr.schedule.batches import counter_of
-
+        if self.drop_last is not None:
+            return self._by_epoch(self.drop_last)
         counter = None if self.batch is None else counter_of(self.batch, self.sequence)
         return Units(self.steps_per_epoch, self.samples_per_epoch, self.sequence, counter)
+
+    def _by_epoch(self, drop: bool) -> Units:
+        batch, samples = self.batch, self.samples_per_epoch
+        assert batch is not None
+        assert samples is not None
+        plain = Units(samples_per_epoch=samples, sequence=self.sequence)
+        if isinstance(batch, int) and (drop or samples % batch == 0):
+            # All batches are alike, and so are all epochs.
+            kept = samples - samples % batch
+            if kept == 0:
+                raise ScheduleError(
+                    f"drop_last=True: an epoch of {samples} samples has no full batch of {batch}; "
+                    "write drop_last=False, or a smaller batch"
+                )
+            return Units(None, kept, self.sequence, counter_of(batch, self.sequence))
+        unit, amount = plain.count(self.length)
+        epochs = float(self.length.amount) if self.length.unit == EPOCHS else math.inf
+        steps, seen = (amount, math.inf) if unit == STEPS else (math.inf, amount)
+        stop = (float(steps), math.inf if drop and epochs < math.inf else float(seen), epochs)
+        counter, table = by_epoch(batch, self.sequence, samples, drop, stop)
+        return Units(None, samples, self.sequence, counter, table)
 
     @property
     def steps(self) -> int:
@@ -198,8 +163,6 @@ class Horizon:
                 a share of another run.
             NeedsClock: If it is a time.
         """
-        from lehr.schedule.run import Run
-
         return int(Run().extent(self))
 
     def samples_before(self, step: int) -> int:
@@ -240,12 +203,13 @@ class Horizon:
 
     @property
     def arguments(self) -> dict[str, str]:
-        """Its arguments' texts, as a person would type them; that of the length is under ``""``."""
+        """Its arguments as a person would type them; the length is under ``""``."""
         given: dict[str, Any] = {
             "steps_per_epoch": self.steps_per_epoch,
             "samples_per_epoch": self.samples_per_epoch,
             "batch": list(self.batch) if isinstance(self.batch, tuple) else self.batch,
             "sequence": self.sequence,
+            "drop_last": self.drop_last,
         }
         texts = {name: repr(value) for name, value in given.items() if value is not None}
         return {"": self.length.code, **texts}

@@ -1,8 +1,8 @@
 """The four leaves: a piece, a law, a table, a formula.
 
-Pieces and laws are mostly made by the catalogue (:func:`lehr.linear`, :func:`lehr.exponential`);
-:func:`hold`, :func:`ramp`, :func:`table` and :func:`formula` stand here because they are no named
-schedule of their own.
+Pieces and laws are mostly made by the catalogue (:func:`lehr.linear`, :func:`lehr.exponential`).
+:func:`hold`, :func:`ramp`, :func:`table` and :func:`formula`, which no library or paper names, are
+defined here.
 """
 
 from __future__ import annotations
@@ -27,20 +27,23 @@ from lehr.curves import (
 )
 from lehr.curves.easing import LINEAR, Ease, EaseLike
 from lehr.errors import NeedsHorizon, ScheduleError, level, number
-from lehr.schedule.base import ATOM, Reach, Schedule, Span, call
+from lehr.schedule.base import ATOM, Schedule, call
+from lehr.schedule.kinds import kind
+from lehr.schedule.node import Length, Reach, Site
 from lehr.schedule.run import Run
 from lehr.time.duration import STEPS, Duration, DurationLike
 
 __all__ = ["Formula", "Law", "Piece", "Table", "formula", "hold", "ramp", "table"]
 
 
+@kind
 @dataclass(frozen=True, repr=False)
 class Piece(Schedule):
     """A leaf that goes from one level to another; a hold where ``to`` is None.
 
     Arguments:
-        steps: How long; None takes what is left.
-        start: The level it begins at; None takes that of the piece before.
+        steps: Its length; None takes what is left.
+        start: The level it begins at; None takes the end level of the piece before.
         to: The level it ends at; None stays.
         ease: How it moves.
         log: Whether it moves in log space, where both levels are positive.
@@ -78,16 +81,16 @@ class Piece(Schedule):
             return Reach.FIXED
         return Reach.ENDLESS if self.to is None else Reach.FLEXIBLE
 
-    def _span(self, run: Run) -> Span:
-        assert self.steps is not None
-        return Span(run.measure(self.steps), self.steps.rounds, self.steps.is_share)
+    def _span(self, run: Run) -> Length | None:
+        if self.steps is None:
+            return None
+        return Length(run.measure(self.steps), self.steps.rounds, self.steps.is_share)
 
-    def _place(
-        self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
-    ) -> Curve:
+    def _place(self, at: Site) -> Curve:
+        size = at.size
         if size is None:
-            size = room if self.steps is None else run.place(self.steps)
-        start = entry if self.start is None else self.start
+            size = at.room if self.steps is None else at.run.place(self.steps)
+        start = at.entry if self.start is None else self.start
         if self.to is None:
             return Flat(size, start)
         if size is None:
@@ -98,7 +101,7 @@ class Piece(Schedule):
         if size == 0:
             return Flat(size, self.to)
         if self.ease.function is not None:
-            return self._shaped(run, start, self.to, size)
+            return self._shaped(at.run, start, self.to, size)
         return Ramp(size, start, self.to, self.ease, self.log)
 
     def _shaped(self, run: Run, start: float, to: float, size: Fraction) -> Curve:
@@ -131,16 +134,17 @@ class Piece(Schedule):
         return "ramp", [("ease", self.ease.code, None)]
 
 
+@kind
 @dataclass(frozen=True, repr=False)
 class Law(Schedule):
-    """A leaf that goes on for ever: exponential, or a power of the time.
+    """A leaf without an end: exponential, or a power of the time.
 
     Arguments:
         form: ``"exponential"``: ``start * rate ** (t / scale)``; or
             ``"inverse"``: ``start * (1 + t / scale) ** -rate``.
         rate: Greater than 0.
         scale: A duration greater than 0.
-        start: The level it begins at; None takes that of the piece before.
+        start: The level it begins at; None takes the end level of the piece before.
     """
 
     form: Literal["exponential", "inverse"]
@@ -160,19 +164,19 @@ class Law(Schedule):
     def _reach(self) -> Reach:
         return Reach.ENDLESS
 
-    def _span(self, run: Run) -> Span:
-        raise AssertionError("an endless schedule has no span")
+    def _span(self, run: Run) -> Length | None:
+        return None
 
-    def _place(
-        self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
-    ) -> Curve:
-        start = entry if self.start is None else self.start
-        clock, scale = run.scale(self.scale)
-        if self.form == "exponential":
-            return run.translated(
-                clock, lambda room: Exponential(room, start, self.rate, scale), room
-            )
-        return run.translated(clock, lambda room: Power(room, start, scale, self.rate), room)
+    def _place(self, at: Site) -> Curve:
+        start = at.entry if self.start is None else self.start
+        clock, scale = at.run.scale(self.scale)
+
+        def curve(room: Fraction | None) -> Curve:
+            if self.form == "exponential":
+                return Exponential(room, start, self.rate, scale)
+            return Power(room, start, scale, self.rate)
+
+        return at.run.translated(clock, curve, at.room)
 
     def _text(self) -> tuple[str, int]:
         start = ("start", self.start, None)
@@ -183,9 +187,10 @@ class Law(Schedule):
         return call("inverse", ("", self.scale.code, None), power, start), ATOM
 
 
+@kind
 @dataclass(frozen=True, repr=False)
 class Table(Schedule):
-    """A leaf with one value a step; the last one holds."""
+    """A leaf with one value for each step; the last one holds."""
 
     entries: tuple[float, ...]
 
@@ -199,32 +204,32 @@ class Table(Schedule):
     def _reach(self) -> Reach:
         return Reach.FIXED
 
-    def _span(self, run: Run) -> Span:
-        return Span(run.measure(self._steps), rounds=False, shares=False)
+    def _span(self, run: Run) -> Length:
+        return Length(run.measure(self._steps), rounds=False, shares=False)
 
     @property
     def _steps(self) -> Duration:
         return Duration(Fraction(len(self.entries)), STEPS)
 
-    def _place(
-        self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
-    ) -> Curve:
-        length = run.measure(self._steps)
-        return run.translated(STEPS, lambda _: Samples(self.entries), length)
+    def _place(self, at: Site) -> Curve:
+        length = at.run.measure(self._steps)
+        return at.run.translated(STEPS, lambda _: Samples(self.entries), length)
 
     def _text(self) -> tuple[str, int]:
         return f"table({list(self.entries)})", ATOM
 
 
+@kind
 @dataclass(frozen=True, repr=False)
 class Formula(Schedule):
-    """A leaf that is a function of the step, or of how many stretches of steps have begun.
+    """A leaf that is a function of the step, or of the number of a cycle of steps.
 
     Arguments:
-        function: Called with one Python number; gives a number.
-        per: None to hand it the step; else the steps of a stretch, which are counted from 1.
-        low: A number that none of its values is below; minus infinity where unknown.
-        high: A number that none of its values is above; infinity where unknown.
+        function: Called with one Python number; returns a number.
+        per: None to call it with the step; else the steps of a cycle: it is called with the number
+            of the cycle, from 1.
+        low: A lower bound of its values; minus infinity where unknown.
+        high: An upper bound of its values; infinity where unknown.
     """
 
     function: Callable[[Any], float]
@@ -236,7 +241,9 @@ class Formula(Schedule):
         if not callable(self.function):
             raise ScheduleError(f"formula: function={self.function!r} cannot be called")
         if self.per is not None and (self.per.unit != STEPS or self.per.amount == 0):
-            raise ScheduleError(f"per={self.per.code}: stretches are counted in steps; write 100")
+            raise ScheduleError(
+                f"per={self.per.code}: a cycle is counted in steps, at least 1; write 100"
+            )
         if not self.low <= self.high or self.low == math.inf or self.high == -math.inf:
             raise ScheduleError(f"formula: low={self.low!r} is above high={self.high!r}")
         own = self.function
@@ -250,13 +257,11 @@ class Formula(Schedule):
     def _reach(self) -> Reach:
         return Reach.ENDLESS
 
-    def _span(self, run: Run) -> Span:
-        raise AssertionError("an endless schedule has no span")
+    def _span(self, run: Run) -> Length | None:
+        return None
 
-    def _place(
-        self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
-    ) -> Curve:
-        return run.translated(STEPS, self._curve, room)
+    def _place(self, at: Site) -> Curve:
+        return at.run.translated(STEPS, self._curve, at.room)
 
     def _curve(self, room: Fraction | None) -> Curve:
         per = self.per.amount if self.per else None
@@ -295,8 +300,8 @@ def hold(steps: DurationLike | None = None, *, at: float | None = None) -> Sched
     """Stay at a level.
 
     Arguments:
-        steps: How long; without it, as long as there is room, or for ever.
-        at: The level; without it, that at which the piece before ended.
+        steps: Its length; without it, as long as there is room, or indefinitely.
+        at: The level; without it, the end level of the piece before.
 
     Example:
         >>> s = hold(10, at=0.5) >> hold(10)
@@ -317,12 +322,12 @@ def ramp(
     """Go from one level to another by any ease.
 
     Arguments:
-        steps: How long; without it, as long as there is room.
+        steps: Its length; without it, as long as there is room.
         to: The level that it reaches after ``steps``.
-        start: The level at which it begins; without it, that at which the piece before ended.
+        start: The level at which it begins; without it, the end level of the piece before.
         ease: A name from :class:`lehr.Ease` (``"cosine"``, ``"power(2)"``, ``"1-sqrt"``), or a
-            function from the share of the way in time to the share of the way in height.
-        log: Go in log space, where both levels are positive: equal steps are equal factors.
+            function that maps the share of the time that has passed to the share of the way done.
+        log: Move in log space, where both levels are positive: equal steps are equal factors.
 
     Raises:
         ScheduleError: If it would not move, or a level is not positive in log space.
@@ -332,15 +337,15 @@ def ramp(
         >>> s(25)
         0.5
     """
-    # Without a level to go to it would be a hold, which is said otherwise.
+    # None would make it a hold, which has a function of its own.
     return Piece(_duration(steps), start, level("to", to), Ease.of(ease), log)
 
 
 def table(values: Iterable[float]) -> Schedule:
-    """Take the values from a list, one a step; the last one holds.
+    """Take the values from a list, one for each step; the last one holds.
 
     Raises:
-        ScheduleError: If the list is empty or holds what is no finite number.
+        ScheduleError: If the list is empty or holds anything but finite numbers.
 
     Example:
         >>> s = table([0.1, 0.2, 0.4])
@@ -359,16 +364,15 @@ def formula(
 ) -> Schedule:
     """Take the values from a function of the step.
 
-    Text and JSON can hold it where the function has a name: see :func:`lehr.register`.
+    Text and JSON can hold it if the function has a name: see :func:`lehr.register`.
 
     Arguments:
-        function: Called with one step, a Python number; gives a number. Or the name that a function
-            was registered under.
-        per: The steps of a stretch: the function is handed the number of the stretch (from 1) in
-            place of the step.
-        low: A number that none of its values is below, where known; what drives a learning rate
-            must be known to be at least 0.
-        high: A number that none of its values is above, where known.
+        function: Called with one step, a Python number; returns a number. Or the name that a
+            function was registered under.
+        per: The steps of a cycle: the function is called with the number of the cycle (from 1)
+            instead of the step.
+        low: A lower bound of its values, where known. Every value is checked against it.
+        high: An upper bound of its values, where known; checked likewise.
 
     Raises:
         ScheduleError: If it cannot be called, no function has that name, ``per`` is not a number of
@@ -386,11 +390,11 @@ def formula(
         raise ScheduleError(f"formula: {function} is a schedule already; use it as it is")
     if isinstance(function, str):
         function = functions.lookup(function)
-    stretch = None if per is None else Duration.of(per, "per")
+    cycle = None if per is None else Duration.of(per, "per")
     for name, bound in (("low", low), ("high", high)):
         if bound not in (-math.inf, math.inf):
             level(name, bound)
-    return Formula(function, stretch, float(low), float(high))
+    return Formula(function, cycle, float(low), float(high))
 
 
 def _duration(steps: DurationLike | None) -> Duration | None:

@@ -1,4 +1,4 @@
-"""What is wrong, where, and what may have been meant."""
+"""Errors of texts and dicts: what is wrong, where, and what may have been meant."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _FEW: Final = 15
 
 
 class ParseError(ScheduleError):
-    """A text or a dict that is no schedule; the message shows the place.
+    """A text or a dict that is not a schedule; the message shows where.
 
     Attributes:
-        place: The place in a text, in characters from 0; or the path in a dict, such as
+        place: The position in a text, in characters from 0; or the path in a dict, such as
             ``"schedule.parts[2].ease"``.
     """
 
@@ -39,7 +39,7 @@ def excerpt(text: str, at: int) -> str:
         before = "..." if first else ""
         after = "..." if first + _WIDTH < len(line) else ""
         line, column = line[first : first + _WIDTH], column - first + len(before)
-    # One printable character for each, so that the caret stands under the right one.
+    # One printable character for each, so that the caret is under the right one.
     shown = "".join(
         c if c.isprintable() and c.isascii() else " " if c.isspace() else "?" for c in line
     )
@@ -47,17 +47,17 @@ def excerpt(text: str, at: int) -> str:
 
 
 def suggest(name: str, known: Iterable[str], what: str = "write one of") -> str:
-    """Return the nearest of the known names; where none is near, all of them, if they are few."""
+    """Suggest the known name nearest to ``name``; where none is near, all of them, if few."""
     choices = list(known)
     close = difflib.get_close_matches(name[:80], choices, n=1)
     if close:
         return f"did you mean {close[0]!r}?"
     few = len(choices) <= _FEW
-    return f"{what} {', '.join(choices)}" if few else "`lehr list` shows those that there are"
+    return f"{what} {', '.join(choices)}" if few else "`lehr list` shows all of them"
 
 
 def show(value: Any) -> str:
-    """Return a short text of any value."""
+    """Return a short text for any value."""
     if isinstance(value, int) and value.bit_length() > 128:
         return f"a number of {value.bit_length() * 3 // 10} digits"
     if value is None or isinstance(value, bool | int | float | str):
@@ -67,6 +67,6 @@ def show(value: Any) -> str:
 
 
 def argument_of(error: ScheduleError) -> str | None:
-    """Return the argument that an error of lehr's own begins with: ``gamma=-1 must be ...``."""
+    """Return the argument that a message of lehr begins with: ``gamma=-1 must be ...``."""
     match = re.match(r"(?:\w+: )?(\w+)(?:\[\d+\])?=", str(error))
     return match[1] if match else None

@@ -1,8 +1,9 @@
-"""Placing: where durations become numbers of a run's clock.
+"""The run that a schedule is placed over: where durations become numbers of its clock.
 
-A run has one clock: it counts steps, or, where it is as long as so many samples or tokens and its
-batches change in size, samples. Lengths that the clock counts are taken as they are. Others are
-translated at the place where they stand, by the table of the samples before each step.
+A run has one clock. It counts steps; or samples, where the run's length is in samples, tokens or
+epochs of samples and the size of its batches changes; or seconds. Durations in the clock's own unit
+are used as they are. Others are converted where they begin, by the table of the samples before each
+step.
 """
 
 from __future__ import annotations
@@ -11,34 +12,44 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Final
+from typing import Final, Protocol
 
-from lehr.curves import Counted, Counter, Curve, Stepped
+from lehr.curves import Counted, Curve, Stepped
 from lehr.errors import NeedsClock, NeedsHorizon, ScheduleError
-from lehr.schedule.horizon import Horizon, Units
+from lehr.time.counter import Counter
 from lehr.time.duration import LONGEST, SAMPLES, SECONDS, STEPS, Duration, round_half_up
+from lehr.time.units import Units
 
 __all__ = ["Run"]
 
 _NOTHING: Final = Units()
 
 
+class _Horizon(Protocol):
+    """What a run needs of a :class:`~lehr.Horizon`."""
+
+    @property
+    def length(self) -> Duration: ...
+    @property
+    def units(self) -> Units: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The run that is in force while a schedule is placed.
+    """The run around what is being placed.
 
     Arguments:
-        units: What is known of epochs, batches and tokens.
+        units: What is known of its epochs, batches and tokens.
         length: Its length in its clock, or None where a schedule is used without a run.
         exact: Inside a repeat: shares are not rounded, so that all cycles are equal.
-        unit: What its length is in: ``"st"``, or ``"sa"`` for samples, tokens, epochs of samples.
-        clock: What it counts. Where all batches are of one size it counts steps, as samples then
-            are parts of a step. A run that is so long in time counts seconds: there is no
-            translating between these and the others.
-        begin: Where it begins, in its clock, counted from where the batches are counted.
-        here: Where that begins which is being placed, counted likewise; None inside a repeat, whose
-            cycles have no one place.
-        backwards: Whether what is placed ends ``here`` rather than begins.
+        unit: The unit of its length: ``"st"``, ``"sa"`` (samples, tokens, epochs of samples) or
+            ``"s"``.
+        clock: What it counts. Where all batches have the same size it counts steps, as samples then
+            are parts of a step. A run of seconds counts seconds, which cannot be converted.
+        begin: Where it begins, in its clock, relative to where the batches are counted from.
+        here: Where what is being placed begins, likewise; None inside a repeat, whose cycles begin
+            at many places.
+        backwards: Whether what is being placed ends ``here`` rather than begins.
     """
 
     units: Units = _NOTHING
@@ -71,7 +82,7 @@ class Run:
             if self.length is None:
                 raise NeedsHorizon(f"'{duration}' is a share of a run: write .over(1000) first")
             return duration.amount * self.length
-        unit, amount = self.units.count(duration)
+        unit, amount = self._count(duration)
         if unit == self.clock or not amount:
             return amount
         self._check_clock(f"'{duration}'")
@@ -80,11 +91,20 @@ class Run:
             return amount / counter.sizes[0]
         if self.here is None:
             raise ScheduleError(
-                f"'{duration}' in a repeat is of another length in every cycle, as the batches "
-                "change: write it in the unit of the run, or place the repeat over a run of its own"
+                f"'{duration}' in a repeat has another length in every cycle, because the size of "
+                "the batches changes: write it in the unit of the run, or place the repeat over a "
+                "run of its own"
             )
-        there = self._other(self.here) + (-amount if self.backwards else amount)
-        return abs(self._back(there) - self.here)
+        there = self._converted(self.here) + (-amount if self.backwards else amount)
+        return abs(self._converted_back(there) - self.here)
+
+    def _count(self, duration: Duration, units: Units | None = None) -> tuple[str, Fraction]:
+        """Return a duration in steps, samples or seconds, and which of them."""
+        units = units or self.units
+        if units.epochs is None or units.counter is not self.units.counter or self.here is None:
+            return units.count(duration)
+        seen = self.here if self.clock == SAMPLES else self._counter.before(self.here)
+        return units.count_back(duration, seen) if self.backwards else units.count(duration, seen)
 
     def place(self, duration: Duration) -> Fraction:
         """Return the duration in the clock, rounded to whole steps where its unit rounds."""
@@ -97,11 +117,11 @@ class Run:
         return {STEPS: "steps", SAMPLES: "samples", SECONDS: "seconds"}[self.clock]
 
     def _check_clock(self, what: str) -> None:
-        """Check that the clock is none of time, where something is counted otherwise."""
+        """Raise NeedsClock if this run counts seconds, which cannot be converted."""
         if self.clock == SECONDS:
             raise NeedsClock(
-                f"{what} is no time, and stands where only time is counted: put the two one after "
-                "the other (>>), or place one over a run of its own"
+                f"{what} is not a time, but this run counts seconds: put the two one after the "
+                "other (>>), or place one over a run of its own"
             )
 
     @property
@@ -110,69 +130,69 @@ class Run:
         return not self.exact and self.unit == STEPS
 
     def scale(self, duration: Duration) -> tuple[str, Fraction]:
-        """Return the clock that counts a duration alike wherever it stands, and how many it is."""
+        """Return the clock in which a duration is the same wherever it begins, and its length."""
         if not duration.is_share:
             unit, amount = self.units.count(duration)
             if unit != self.clock and not self.units.counted(duration).steady:
                 return unit, amount
         return self.clock, self.measure(duration)
 
-    # ----- places ---------------------------------------------------------------------------------
+    # ----- positions ------------------------------------------------------------------------------
 
     @property
-    def _placed(self) -> bool:
-        """Whether it matters where in the run something stands."""
+    def _positioned(self) -> bool:
+        """Whether the length of a duration depends on where in the run it begins."""
         counter = self.units.counter
         if counter is None or counter.steady or self.clock == SECONDS:
             return False
         return self.here is not None
 
-    def after(self, length: Fraction) -> Run:
-        """Return the run as that sees it which stands next, after (backwards: before) so much."""
-        if not self._placed or not length or self.here is None:
+    def moved_by(self, length: Fraction) -> Run:
+        """Return this run as seen by the next part, ``length`` further on (back, if backwards)."""
+        if not self._positioned or not length or self.here is None:
             return self
         return replace(self, here=self.here + (-length if self.backwards else length))
 
-    def ending(self, at: Fraction) -> Run:
-        """Return the run as that sees it which ends so far from here."""
-        if not self._placed or self.here is None:
+    def ending_at(self, distance: Fraction) -> Run:
+        """Return this run as seen, backwards, by a part that ends ``distance`` from here."""
+        if not self._positioned or self.here is None:
             return self
-        return replace(self, here=self.here + at, backwards=True)
+        return replace(self, here=self.here + distance, backwards=True)
 
-    def from_start(self) -> Run:
-        """Return the run as that sees it which begins where the run does."""
-        if not self._placed:
+    def at_start(self) -> Run:
+        """Return this run as seen by a part that begins where the run does."""
+        if not self._positioned:
             return self
         return replace(self, here=self.begin, backwards=False)
 
-    def exactly(self) -> Run:
-        """Return the same run inside a repeat: shares unrounded, and no one place."""
-        return replace(self, exact=True, here=None if self._placed else self.here)
+    def in_cycle(self) -> Run:
+        """Return this run as seen inside a repeat: shares are exact, and no position is known."""
+        return replace(self, exact=True, here=None if self._positioned else self.here)
 
     # ----- clocks ---------------------------------------------------------------------------------
 
     def translated(
         self, clock: str, make: Callable[[Fraction | None], Curve], room: Fraction | None
     ) -> Curve:
-        """Return a curve that counts in a clock of its own.
+        """Return, for this run's clock, a curve that counts in a clock of its own.
 
         Arguments:
-            clock: What it counts.
-            make: Returns the curve from its room in that clock.
+            clock: The clock of the curve.
+            make: Returns the curve, given its room in that clock.
             room: Its room in this run's clock, or None.
         """
         if clock == self.clock:
             return make(room)
-        self._check_clock("what is asked by the step")
-        there = None if room is None else self._across(room)
-        kind = Stepped if self.clock == SAMPLES else Counted
-        return kind(make(there), self._counter, self._step, room)
+        self._check_clock("what counts steps")
+        converted = None if room is None else self._length_in_other_clock(room)
+        curve = Stepped if self.clock == SAMPLES else Counted
+        return curve(make(converted), self._counter, self._step, room)
 
-    def turned(self, curve: Curve) -> Curve:
-        """Return a curve of this run's clock as one of the other."""
-        kind = Counted if self.clock == SAMPLES else Stepped
-        length = None if curve.length is None else self._across(curve.length)
-        return kind(curve, self._counter, self._step, length)
+    def as_other_clock(self, curve: Curve) -> Curve:
+        """Return a curve of this run's clock as one of the other: of samples, or of steps."""
+        length = None if curve.length is None else self._length_in_other_clock(curve.length)
+        other = Counted if self.clock == SAMPLES else Stepped
+        return other(curve, self._counter, self._step, length)
 
     @property
     def _counter(self) -> Counter:
@@ -181,106 +201,115 @@ class Run:
         return counter
 
     @property
-    def _known(self) -> Fraction:
+    def _known_here(self) -> Fraction:
         if self.here is None:
             raise ScheduleError(
-                "what counts steps in a repeat is of another length in every cycle, as the batches "
-                "change: place the repeat over a run of its own, as in (...).repeat(4).over(1000)"
+                "what counts steps in a repeat has another length in every cycle, because the size "
+                "of the batches changes: place the repeat over a run of its own, as in "
+                "(...).repeat(4).over(1000)"
             )
         return self.here
 
     @property
     def _step(self) -> Fraction:
-        """The step that it stands at."""
-        return self._other(self._known) if self.clock == SAMPLES else self._known
+        """The step here."""
+        here = self._known_here
+        return self._counter.step_of(here) if self.clock == SAMPLES else here
 
-    def _across(self, length: Fraction) -> Fraction:
-        """Return what is so long from here in the clock, in the other one."""
-        return self._other(self._known + length) - self._other(self._known)
-
-    def _steps(self, length: Fraction) -> Fraction:
-        return length if self.clock == STEPS else self._across(length)
-
-    def _other(self, at: Fraction) -> Fraction:
-        """Return a place of this clock in the other one."""
+    def _converted(self, at: Fraction) -> Fraction:
+        """Return a position in this clock as one in the other."""
         return self._counter.before(at) if self.clock == STEPS else self._counter.step_of(at)
 
-    def _back(self, at: Fraction) -> Fraction:
+    def _converted_back(self, at: Fraction) -> Fraction:
+        """Return a position in the other clock as one in this."""
         return self._counter.step_of(at) if self.clock == STEPS else self._counter.before(at)
+
+    def _length_in_other_clock(self, length: Fraction) -> Fraction:
+        """Return, in the other clock, a length that begins here."""
+        here = self._known_here
+        return self._converted(here + length) - self._converted(here)
+
+    def _in_steps(self, length: Fraction) -> Fraction:
+        return length if self.clock == STEPS else self._length_in_other_clock(length)
 
     # ----- runs inside ----------------------------------------------------------------------------
 
-    def extent(self, horizon: Horizon, *, rounded: bool = True) -> Fraction:
-        """Return how long the run that ``horizon`` makes is, in this one's clock.
+    def extent(self, horizon: _Horizon, *, rounded: bool = True) -> Fraction:
+        """Return the length of ``horizon``, measured in this run's clock.
 
-        Samples and tokens take as many whole steps as see them all, but where this run has no whole
-        steps; shares and epochs are rounded if ``rounded``.
+        Samples and tokens take as many whole steps as see them all, unless this run's steps are not
+        whole; shares and epochs are rounded if ``rounded``.
         """
         length = horizon.length
         if length.is_share:
             return self.place(length) if rounded else self.measure(length)
         units = horizon.units.within(self.units)
-        unit, amount = units.count(length)
-        alike = units.counter is self.units.counter
+        unit, amount = self._count(length, units)
+        shared = units.counter is self.units.counter
         if unit == self.clock == SECONDS:
             return amount
         self._check_clock(f"a run of '{length}'")
         if unit == STEPS:
             whole = rounded and length.rounds and self.rounding
             steps = Fraction(round_half_up(amount)) if whole else amount
-        elif alike and self.clock == SAMPLES:
+        elif shared and self.clock == SAMPLES:
             return amount
         else:
             inside = Run(units)
-            if alike:
+            if shared:
                 here = self.here if self.clock == STEPS else self._step
                 inside = Run(units, here=here, backwards=self.backwards)
             steps = inside.measure(length)
             steps = Fraction(math.ceil(steps)) if self.rounding else steps
         return self.measure(Duration(steps, STEPS))
 
-    def enter(self, horizon: Horizon, extent: Fraction) -> Run:
-        """Return the run that ``horizon`` makes inside this one, so long in this one's clock."""
+    def enter(self, horizon: _Horizon, extent: Fraction) -> Run:
+        """Return the run that ``horizon`` makes inside this one.
+
+        Arguments:
+            horizon: The inner run's horizon.
+            extent: Its length in this run's clock.
+        """
         if extent == 0:
             raise ScheduleError(f"a run of {horizon} rounds to 0 steps; it needs at least one")
         units = horizon.units.within(self.units)
-        alike = units.counter is self.units.counter
+        shared = units.counter is self.units.counter
         if horizon.length.is_share:
-            if alike:
+            if shared:
                 begin = self.here or Fraction(0)
                 return replace(self, length=extent, exact=False, begin=begin, backwards=False)
-            return Run(units, self._steps(extent))
-        unit, amount = units.count(horizon.length)
+            return Run(units, self._in_steps(extent))
+        unit, amount = self._count(horizon.length, units)
         if unit == SECONDS:
             return Run(units, amount, unit=unit, clock=unit)
         if unit == STEPS:
-            length, clock = self._steps(extent), STEPS
+            length, clock = self._in_steps(extent), STEPS
         else:
             counter = units.counted(horizon.length)
             clock = STEPS if counter.steady else SAMPLES
             length = amount / counter.sizes[0] if counter.steady else amount
         here: Fraction | None = Fraction(0)
-        if alike:
-            across = clock != self.clock and self._placed
-            here = self._other(self._known) if across else self.here
+        if shared:
+            across = clock != self.clock and self._positioned
+            here = self._converted(self._known_here) if across else self.here
         return Run(units, length, unit=unit, clock=clock, begin=here or Fraction(0), here=here)
 
     def closed(self) -> Run:
-        """Return the run one step shorter, so that its end level is on its last step."""
+        """Return this run one step shorter, so that its end level is on its last step."""
         assert self.length is not None
-        steps = self._steps(self.length)
+        steps = self._in_steps(self.length)
         last = max((math.ceil(steps) if self.unit == SAMPLES else steps) - Fraction(1), Fraction(0))
         if self.clock == STEPS:
             return replace(self, length=last)
-        return replace(self, length=self._back(self._step + last) - self._known)
+        return replace(self, length=self._converted_back(self._step + last) - self._known_here)
 
-    def leave(self, curve: Curve, inner: Run, extent: Fraction) -> Curve:
-        """Return a curve of a run inside as one of this run, so long in its clock."""
-        alike = inner.units.counter is self.units.counter
-        if inner.clock == self.clock and (alike or self.clock != SAMPLES):
+    def from_inner(self, curve: Curve, inner: Run, extent: Fraction) -> Curve:
+        """Return a curve of an inner run as one of this run, ``extent`` long in its clock."""
+        shared = inner.units.counter is self.units.counter
+        if inner.clock == self.clock and (shared or self.clock != SAMPLES):
             return curve
         if inner.clock == SAMPLES:
-            curve = Counted(curve, inner._counter, inner._step, self._steps(extent))
+            curve = Counted(curve, inner._counter, inner._step, self._in_steps(extent))
         if self.clock == SAMPLES:
             curve = Stepped(curve, self._counter, self._step, extent)
         return curve

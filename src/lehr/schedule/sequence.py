@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Final
 
 from lehr.curves import Curve, Path, cut
 from lehr.curves.arithmetic import as_number
 from lehr.errors import NeedsHorizon, ScheduleError
-from lehr.schedule.base import THEN, Reach, Schedule, Span, bracketed
+from lehr.schedule.base import THEN, Schedule, bracketed
+from lehr.schedule.kinds import kind
 from lehr.schedule.leaves import Piece
+from lehr.schedule.node import Length, Reach, Site
 from lehr.schedule.run import Run
 from lehr.time.duration import LONGEST, round_half_up
 
-__all__ = ["EXACT_BITS", "Sequence", "bounded"]
+__all__ = ["EXACT_BITS", "Sequence", "bounded", "fixed_length"]
 
 # Lengths are exact. A cycle's is its stretch multiplied again and again: this many bits are allowed
 # to grow, which is more than a hundred cycles of any stretch, and hundreds of usual ones.
@@ -23,12 +25,13 @@ EXACT_BITS: Final = 2**13
 
 
 def bounded(steps: Fraction, schedule: Schedule) -> Fraction:
-    """Return a length, refusing one that no run can have."""
+    """Return a length; raise ScheduleError if no run can be that long."""
     if steps > LONGEST:
         raise ScheduleError(f"{schedule} would last more than {LONGEST:.0e} steps")
     return steps
 
 
+@kind
 @dataclass(frozen=True, repr=False)
 class Sequence(Schedule):
     """``a >> b``: one after the other. Sequences inside are merged, so brackets do not matter."""
@@ -36,50 +39,66 @@ class Sequence(Schedule):
     parts: tuple[Schedule, ...]
 
     def __post_init__(self) -> None:
-        parts: list[Schedule] = []
-        for part in self.parts:
-            parts.extend(part.parts if isinstance(part, Sequence) else [part])
+        # Sequences among the parts were checked when they were made: only what is new to this one
+        # is looked at, so that a loop of ``s = s >> piece`` stays fast.
+        parts: tuple[Schedule, ...] = ()
+        opened: Schedule | None = None
+        depth = 0
+        for operand in self.parts:
+            inside = operand.parts if isinstance(operand, Sequence) else (operand,)
+            if parts:
+                _check_moves(parts[-1], inside[0])
+            other = _open_part(operand)
+            if opened is not None and other is not None:
+                raise ScheduleError(
+                    f"{opened} and {other} both take what is left of the run; "
+                    "give one of them a length"
+                )
+            opened = other or opened
+            depth = max(depth, operand._depth - 1 if operand is not inside[0] else operand._depth)
+            parts = parts + inside if parts else inside
         if len(parts) < 2:
             raise ScheduleError("a sequence has at least two parts")
-        object.__setattr__(self, "parts", tuple(parts))
-        opened = [part for part in parts if part._reach is not Reach.FIXED]
-        if len(opened) > 1:
-            raise ScheduleError(
-                f"{opened[0]} and {opened[1]} both take what is left of the run; "
-                "give one of them a length"
-            )
-        for before, after in itertools.pairwise(parts):
-            if isinstance(before, Piece) and isinstance(after, Piece) and after.to is not None:
-                after._check_moves(before.to if after.start is None else after.start)
+        object.__setattr__(self, "parts", parts)
+        vars(self).update(_opened=opened, _depth=depth + 1)
+        self._check_depth()
+
+    @property
+    def _children(self) -> tuple[Schedule, ...]:
+        return self.parts
+
+    @cached_property
+    def _opened(self) -> Schedule | None:
+        """The part that takes what is left of the run."""
+        return next((part for part in self.parts if part._reach is not Reach.FIXED), None)
 
     @property
     def _reach(self) -> Reach:
-        for part in self.parts:
-            reach = part._reach
-            if reach is not Reach.FIXED:
-                # Only at the end can an endless part stay endless.
-                return reach if part is self.parts[-1] else Reach.FLEXIBLE
-        return Reach.FIXED
+        if self._opened is None:
+            return Reach.FIXED
+        # Only at the end can an endless part stay endless.
+        return self._opened._reach if self._opened is self.parts[-1] else Reach.FLEXIBLE
 
-    def _span(self, run: Run) -> Span:
+    def _span(self, run: Run) -> Length | None:
+        if self._opened is not None:
+            return None
         spans, total = self._spans(run, self.parts)
-        return Span(
+        return Length(
             total,
             any(span.rounds for span in spans),
             any(span.shares for span in spans),
         )
 
-    def _place(
-        self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
-    ) -> Curve:
+    def _place(self, at: Site) -> Curve:
+        run, entry = at.run, at.entry
         curves: list[Curve] = []
-        for part, length in zip(self.parts, self._lengths(run, room), strict=True):
-            curve = part._place(run, entry, length, length)
+        for part, length in zip(self.parts, self._lengths(run, at.room), strict=True):
+            curve = part._place(Site(run, entry, length, length))
             if length is not None and curve.length != length:
                 curve = cut(curve, Fraction(0), length)
             curves.append(curve)
             if length is not None:
-                entry, run = curve.end, run.after(length)
+                entry, run = curve.end, run.moved_by(length)
         return Path(curves)
 
     def _lengths(self, run: Run, room: Fraction | None) -> list[Fraction | None]:
@@ -90,50 +109,52 @@ class Sequence(Schedule):
         lengths: list[Fraction | None] = []
         for part, span in zip(self.parts, spans, strict=True):
             if span is None:
-                left = self._left(part, run, room, taken)
+                left = self._left(part, room, taken)
                 if left is None:
                     lengths.append(None)
                     continue
                 # It ends where the rounded boundaries of the others leave it.
-                span = Span(left, rounding, False)
+                span = Length(left, rounding, False)
             exact += span.steps
             to = at + span.steps
             if span.rounds and run.rounding:
                 to = max(at, Fraction(round_half_up(exact)))
             if span.shares and room is not None and to > room:
-                # What stands around it may have rounded its room down, but by less than a step.
+                # An outer sequence may have rounded its room down, but by less than a step.
                 if exact - room >= 1:
                     raise ScheduleError(
                         f"{self} asks for {as_number(to)} of {as_number(room)} {run.noun}; "
-                        "its shares must leave room for what stands before them"
+                        "its shares must leave room for what comes before them"
                     )
                 to = max(at, room)
             lengths.append(to - at)
             at = to
         return lengths
 
-    def _all_spans(self, run: Run, room: Fraction | None) -> tuple[list[Span | None], Fraction]:
-        """Return the spans of all parts but the open one, and their sum.
+    def _all_spans(self, run: Run, room: Fraction | None) -> tuple[list[Length | None], Fraction]:
+        """Return the lengths of all parts but the open one, and their sum.
 
-        What follows the open part is measured from the end: there it is known where it stands.
+        Parts behind the open one are measured backwards from the end, where their position is
+        known.
         """
-        opened = next((i for i, p in enumerate(self.parts) if p._reach is not Reach.FIXED), None)
-        if opened is None:
+        if self._opened is None:
             spans, taken = self._spans(run, self.parts)
             return list(spans), taken
+        opened = next(i for i, part in enumerate(self.parts) if part is self._opened)
         before, first = self._spans(run, self.parts[:opened])
         if room is not None:
-            run = run.ending(room)
+            run = run.ending_at(room)
         after, second = self._spans(run, self.parts[opened + 1 :])
         return [*before, None, *after], bounded(first + second, self)
 
-    def _spans(self, run: Run, parts: tuple[Schedule, ...]) -> tuple[list[Span], Fraction]:
-        """Return the spans of fixed parts, each measured where it stands, and their sum."""
+    def _spans(self, run: Run, parts: tuple[Schedule, ...]) -> tuple[list[Length], Fraction]:
+        """Return the lengths of fixed parts, each measured where it is, and their sum."""
         total = Fraction(0)
-        spans: list[Span] = []
+        spans: list[Length] = []
         for part in reversed(parts) if run.backwards else parts:
             span = part._span(run)
-            run = run.after(span.steps)
+            assert span is not None
+            run = run.moved_by(span.steps)
             spans.append(span)
             total += span.steps
             # Thousands of unlike denominators would make a number of thousands of digits.
@@ -144,15 +165,9 @@ class Sequence(Schedule):
                 )
         return (spans[::-1] if run.backwards else spans), bounded(total, self)
 
-    def _left(
-        self, part: Schedule, run: Run, room: Fraction | None, taken: Fraction
-    ) -> Fraction | None:
+    def _left(self, part: Schedule, room: Fraction | None, taken: Fraction) -> Fraction | None:
+        """Return what is left for the open part: nothing where the others are longer than a run."""
         if room is not None:
-            if taken > room and part._reach is Reach.FLEXIBLE:
-                raise ScheduleError(
-                    f"{part} takes what is left, but the rest of {self} takes "
-                    f"{as_number(taken)} of {as_number(room)} {run.noun}"
-                )
             return max(room - taken, Fraction(0))
         if part is self.parts[-1] and part._reach is Reach.ENDLESS:
             return None
@@ -160,3 +175,27 @@ class Sequence(Schedule):
 
     def _text(self) -> tuple[str, int]:
         return " >> ".join(bracketed(part, THEN) for part in self.parts), THEN
+
+
+def fixed_length(schedule: Schedule, run: Run) -> Fraction:
+    """Return what a schedule takes of a run at least: the lengths of its parts of fixed length.
+
+    A part that takes what is left takes nothing where this is more than the run, which then ends
+    before the schedule does.
+    """
+    if isinstance(schedule, Sequence):
+        return schedule._all_spans(run, run.length)[1]
+    span = schedule._span(run)
+    return span.steps if span else Fraction(0)
+
+
+def _open_part(operand: Schedule) -> Schedule | None:
+    if isinstance(operand, Sequence):
+        return operand._opened
+    return None if operand._reach is Reach.FIXED else operand
+
+
+def _check_moves(before: Schedule, after: Schedule) -> None:
+    """Raise ScheduleError if the piece ``after`` would not move from where ``before`` ends."""
+    if isinstance(before, Piece) and isinstance(after, Piece) and after.to is not None:
+        after._check_moves(before.to if after.start is None else after.start)

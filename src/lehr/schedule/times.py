@@ -11,8 +11,10 @@ from typing import Any, Final, Literal
 from lehr.curves import Curve, Cycles, Flat, Path, cut
 from lehr.curves.arithmetic import as_number
 from lehr.errors import NeedsClock, NeedsHorizon, PastEnd, ScheduleError, number, whole
-from lehr.schedule.base import ATOM, Reach, Schedule, Span, bracketed, call
+from lehr.schedule.base import ATOM, Schedule, bracketed, call
 from lehr.schedule.horizon import Horizon
+from lehr.schedule.kinds import kind
+from lehr.schedule.node import Length, Node, Reach, Site
 from lehr.schedule.run import Run
 from lehr.schedule.sequence import EXACT_BITS, bounded
 from lehr.time.duration import LONGEST, SECONDS, Duration, as_written, round_half_up
@@ -23,9 +25,10 @@ __all__ = ["Over", "Repeat", "Slice"]
 _BEGIN: Final = Duration(Fraction(0), "st")
 
 
+@kind
 @dataclass(frozen=True, repr=False)
 class Slice(Schedule):
-    """``s[a:b]``: a stretch of what the schedule would be over the whole run."""
+    """``s[a:b]``: a part of what the schedule would be over the whole run."""
 
     inner: Schedule
     start: Duration = _BEGIN
@@ -35,28 +38,38 @@ class Slice(Schedule):
         stop = self.stop
         if stop is not None and stop.unit == self.start.unit and stop.amount < self.start.amount:
             raise ScheduleError(f"{self} ends before it starts")
+        self._check_depth()
+
+    @property
+    def _children(self) -> tuple[Schedule]:
+        return (self.inner,)
 
     @property
     def _reach(self) -> Reach:
         endless = self.stop is None and self.inner._reach is Reach.ENDLESS
         return Reach.ENDLESS if endless else Reach.FIXED
 
-    def _span(self, run: Run) -> Span:
-        run = run.from_start()
-        if self.stop is None:
-            length = self._inner_length(run) - run.place(self.start)
-            return Span(max(length, Fraction(0)), False, False)
-        length = run.measure(self.stop) - run.measure(self.start)
-        if length < 0:
-            raise ScheduleError(f"{self} ends before it starts in this run")
-        return Span(length, self.start.rounds or self.stop.rounds, self.stop.is_share)
+    def _span(self, run: Run) -> Length | None:
+        run = run.at_start()
+        if self.stop is not None:
+            length = run.measure(self.stop) - run.measure(self.start)
+            if length < 0:
+                raise ScheduleError(f"{self} ends before it starts in this run")
+            return Length(length, self.start.rounds or self.stop.rounds, self.stop.is_share)
+        if self._reach is Reach.ENDLESS:
+            return None
+        return Length(self._rest(run), False, False)
+
+    def _rest(self, run: Run) -> Fraction:
+        """Return the length from its start to the end of what it is a slice of."""
+        return max(self._inner_length(run) - run.place(self.start), Fraction(0))
 
     def _inner_length(self, run: Run) -> Fraction:
-        # Kept for the last run: it is asked for before and while placing, and in slices of slices
-        # the work would double with every one.
+        # Kept for the last run: it is needed before and while placing, so that without this the
+        # work would double with each slice of a slice.
         known: tuple[Run, Fraction] | None = vars(self).get("_known_length")
         if known is None or known[0] != run:
-            # Only the length is asked for: from NaN, every piece moves.
+            # Only the length matters: from NaN, every piece moves.
             length = self._inner(run, math.nan).length
             assert length is not None
             known = vars(self)["_known_length"] = (run, length)
@@ -64,21 +77,19 @@ class Slice(Schedule):
 
     def _own_length(self, run: Run) -> Fraction:
         if self.stop is None:
-            return self._span(run).steps
+            return self._rest(run)
         return max(run.place(self.stop) - run.place(self.start), Fraction(0))
 
     def _inner(self, run: Run, entry: float) -> Curve:
-        return self.inner._place(run, entry, run.length)
+        return self.inner._place(Site(run, entry, run.length))
 
-    def _place(
-        self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
-    ) -> Curve:
-        run = run.from_start()
+    def _place(self, at: Site) -> Curve:
+        run = at.run.at_start()
         start = run.place(self.start)
-        length = size
+        length = at.size
         if length is None:
-            length = room if self._reach is Reach.ENDLESS else self._own_length(run)
-        return cut(self._inner(run, entry), start, length)
+            length = at.room if self._reach is Reach.ENDLESS else self._own_length(run)
+        return cut(self._inner(run, at.entry), start, length)
 
     def _text(self) -> tuple[str, int]:
         start = "" if self.start == _BEGIN else self.start.code
@@ -86,6 +97,7 @@ class Slice(Schedule):
         return f"{bracketed(self.inner, ATOM)}[{start}:{stop}]", ATOM
 
 
+@kind
 @dataclass(frozen=True, repr=False)
 class Repeat(Schedule):
     """``s.repeat(times, stretch=..., scale=...)``; see :meth:`Schedule.repeat`."""
@@ -112,6 +124,11 @@ class Repeat(Schedule):
                 f"{self.inner} has no length of its own to repeat; give it one, as in cosine(100), "
                 "or cut it, as in s[:100]"
             )
+        self._check_depth()
+
+    @property
+    def _children(self) -> tuple[Schedule]:
+        return (self.inner,)
 
     @property
     def _reach(self) -> Reach:
@@ -146,19 +163,18 @@ class Repeat(Schedule):
             return Fraction(self.times)
         return (self.stretch**self.times - 1) / (self.stretch - 1)
 
-    def _span(self, run: Run) -> Span:
-        span = self.inner._span(run.exactly())
-        return Span(bounded(span.steps * self._cycles, self), span.rounds, span.shares)
+    def _span(self, run: Run) -> Length | None:
+        cycle = None if self.times is None else self.inner._span(run.in_cycle())
+        if cycle is None:
+            return None
+        return Length(bounded(cycle.steps * self._cycles, self), cycle.rounds, cycle.shares)
 
-    def _place(
-        self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
-    ) -> Curve:
-        # Shares are not rounded inside: all cycles are alike, and sum to the run all the same.
-        run = run.exactly()
-        share = None
+    def _place(self, at: Site) -> Curve:
+        # Shares are not rounded inside: all cycles are alike, and still sum to the run.
+        room, share = at.room, None
         if room is not None and self._reach is Reach.FLEXIBLE:
             share = room / self._cycles
-        curve = self.inner._place(run, entry, share)
+        curve = self.inner._place(Site(at.run.in_cycle(), at.entry, share))
         if curve.length == 0:
             raise ScheduleError(f"{self}: one cycle is 0 steps long in this run")
         assert curve.length is not None
@@ -178,6 +194,7 @@ class Repeat(Schedule):
         return f"{bracketed(self.inner, ATOM)}.{method}", ATOM
 
 
+@kind
 @dataclass(frozen=True, repr=False)
 class Over(Schedule):
     """``s.over(horizon)``: placed over a run; see :meth:`Schedule.over`."""
@@ -190,20 +207,22 @@ class Over(Schedule):
     def __post_init__(self) -> None:
         if self.past not in ("hold", "raise"):
             raise ScheduleError(f"past={self.past!r} must be 'hold' or 'raise'")
-        # Whatever does not fit shall be refused here rather than at the first step; what is still
-        # missing (the length of an epoch, the run that this is a share of) may come from outside.
+        self._check_depth()
+        # What does not fit is refused here rather than at the first step; what is still missing
+        # (the length of an epoch, the run that this is a share of) may come from an outer run.
         if self.horizon.length.unit == SECONDS:
             if self.closed or self.past != "hold":
                 option = "closed=True" if self.closed else f"past={self.past!r}"
                 raise NeedsClock(f"{option}: a run of '{self.horizon.length}' has no last step")
             with contextlib.suppress(NeedsHorizon, NeedsClock):
-                self._place(Run(unit=SECONDS, clock=SECONDS), 1.0, None)
+                self._place(Site(Run(unit=SECONDS, clock=SECONDS)))
         else:
             with contextlib.suppress(NeedsHorizon):
                 _ = self._path
 
     def __call__(self, t: Any) -> Any:
         if self.past == "raise":
+            # Loads NumPy.
             from lehr.curves.arrays import last_step
 
             last, length = last_step(t), self.length
@@ -212,34 +231,39 @@ class Over(Schedule):
         return super().__call__(t)
 
     @property
+    def _children(self) -> tuple[Node, ...]:
+        batch = self.horizon.batch
+        return (self.inner, batch) if isinstance(batch, Node) else (self.inner,)
+
+    @property
     def _reach(self) -> Reach:
         return Reach.FIXED
 
-    def _span(self, run: Run) -> Span:
+    def _span(self, run: Run) -> Length:
         length = self.horizon.length
-        return Span(run.extent(self.horizon, rounded=False), length.rounds, length.is_share)
+        return Length(run.extent(self.horizon, rounded=False), length.rounds, length.is_share)
 
-    def _place(
-        self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
-    ) -> Curve:
-        extent = run.extent(self.horizon) if size is None else size
+    def _place(self, at: Site) -> Curve:
+        run = at.run
+        extent = run.extent(self.horizon) if at.size is None else at.size
         whole_run = run.enter(self.horizon, extent)
         inner = whole_run.closed() if self.closed else whole_run
         assert inner.length is not None
         if inner.length == 0:
             # A closed run of one step: its end level belongs on it.
-            return Flat(extent, self.inner._place(whole_run, 1.0, whole_run.length).end)
-        if self.inner._reach is Reach.FIXED:
-            self._check_fits(inner)
+            return Flat(extent, self.inner._place(Site(whole_run, room=whole_run.length)).end)
+        self._check_fits(inner)
         # A run is complete in itself: the level before it does not enter.
-        curve = self.inner._place(inner, 1.0, inner.length)
+        curve = self.inner._place(Site(inner, room=inner.length))
         curve = cut(Path([curve]), Fraction(0), whole_run.length)
-        return cut(run.leave(curve, inner, extent), Fraction(0), extent)
+        return cut(run.from_inner(curve, inner, extent), Fraction(0), extent)
 
     def _check_fits(self, run: Run) -> None:
         span, steps = self.inner._span(run), run.length
         assert steps is not None
-        if span.shares and round_half_up(span.steps) > round_half_up(steps):
+        if span is None or not span.shares:
+            return
+        if round_half_up(span.steps) > round_half_up(steps):
             raise ScheduleError(
                 f"{self.inner} asks for {as_number(span.steps)} of {as_number(steps)} {run.noun}: "
                 "its shares add up to more than the run"

@@ -1,110 +1,40 @@
-"""Plain dicts, read as schedules and back: for JSON, YAML and TOML.
+"""The dict form of schedules, for JSON, YAML and TOML.
 
-A node is a dict with its ``kind`` and the fields of the class of that name; what is at its default
-is left out. Neither way knows more of the classes than their fields and types.
+A schedule is a dict with its ``kind`` and the fields of the class of that name; fields at their
+default are left out. Reading (here) and writing (:mod:`lehr.schedule.kinds`) know no more of the
+classes than their fields and types. How much is read is bounded by the number of values, not by
+characters: whatever can be built and written can be read.
 """
 
 from __future__ import annotations
 
 import collections.abc
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
-from fractions import Fraction
 from functools import cache
-from typing import Any, Final, cast, get_args, get_origin, get_type_hints
+from typing import Any, cast, get_args, get_origin, get_type_hints
 
-from lehr.curves import functions
-from lehr.curves.easing import Ease
 from lehr.errors import ScheduleError
-from lehr.schedule import leaves, sequence, times, values
 from lehr.schedule.base import Schedule
 from lehr.schedule.horizon import Horizon
+from lehr.schedule.kinds import KINDS, MOST_VALUES, VERSION, to_plain
+from lehr.schedule.node import DEEPEST, Node
 from lehr.schedule.problem import ParseError, argument_of, show, suggest
-from lehr.schedule.tree_values import DEEPEST, members, optional, read
-from lehr.time.duration import Duration, as_written
+from lehr.schedule.tree_values import members, optional, read
+from lehr.time.duration import Duration
 
 __all__ = ["VERSION", "from_dict", "from_json", "to_dict", "to_json"]
-
-VERSION: Final = 1
-"""The version of the form that is written; it stands at the top, under ``"lehr"``."""
-
-_MOST_VALUES: Final = 200_000
-_LONGEST: Final = 10_000_000
-
-_KINDS: Final[dict[str, type[Schedule]]] = {
-    name.lower(): kind
-    for module in (leaves, sequence, times, values)
-    for name, kind in vars(module).items()
-    if name in module.__all__ and isinstance(kind, type)
-}
-
-
-# ----- writing ------------------------------------------------------------------------------------
 
 
 def to_dict(schedule: Schedule) -> dict[str, Any]:
     """Return a schedule as a plain dict; see :meth:`lehr.Schedule.to_dict`."""
-    return {"lehr": VERSION, **_Writer().node(schedule, 0)}
+    return to_plain(schedule)
 
 
 def to_json(schedule: Schedule) -> str:
     """Return a schedule as JSON; see :meth:`lehr.Schedule.to_json`."""
-    return json.dumps(to_dict(schedule), indent=2, allow_nan=False)
-
-
-class _Writer:
-    def __init__(self) -> None:
-        self._left = _MOST_VALUES
-
-    def node(self, schedule: Schedule, depth: int) -> dict[str, Any]:
-        if depth > DEEPEST:
-            raise ScheduleError(f"the schedule is nested more than {DEEPEST} deep")
-        written: dict[str, Any] = {"kind": type(schedule).__name__.lower()}
-        for part in fields(schedule):  # type: ignore[arg-type]
-            value = getattr(schedule, part.name)
-            if value is not None and value != part.default:
-                written[part.name] = self._value(value, depth)
-        return written
-
-    def _value(self, value: Any, depth: int) -> Any:
-        self._left -= 1
-        if self._left < 0:
-            raise ScheduleError(f"the schedule is made of more than {_MOST_VALUES} values")
-        if isinstance(value, Schedule):
-            return self.node(value, depth + 1)
-        if isinstance(value, tuple):
-            return [self._value(item, depth) for item in cast("tuple[Any, ...]", value)]
-        if isinstance(value, Duration):
-            text = str(value)
-            return int(text) if text.isdecimal() else text
-        if isinstance(value, Horizon):
-            return self._horizon(value, depth)
-        if isinstance(value, Fraction):
-            return as_written(value)
-        if isinstance(value, Ease):
-            return _named(value.function, str(value)) if value.function else str(value)
-        return _named(value, functions.name_of(value)) if callable(value) else value
-
-    def _horizon(self, horizon: Horizon, depth: int) -> Any:
-        """Return a horizon as a dict, or as its length where it has nothing else."""
-        given = {part.name: getattr(horizon, part.name) for part in fields(horizon)}
-        written = {
-            name: self._value(value, depth) for name, value in given.items() if value is not None
-        }
-        return written if len(written) > 1 else written["length"]
-
-
-def _named(function: Callable[[Any], Any], text: str | None) -> str:
-    if text is None or functions.name_of(function) is None:
-        raise ScheduleError(
-            f"{functions.show(function)} is a function without a name, which has no text; give it "
-            "one: lehr.register('my-decay')(function)"
-        )
-    return text
-
-
-# ----- reading ------------------------------------------------------------------------------------
+    return schedule.to_json()
 
 
 def from_dict(tree: Mapping[str, Any]) -> Schedule:
@@ -114,35 +44,33 @@ def from_dict(tree: Mapping[str, Any]) -> Schedule:
         tree: As it comes from JSON, YAML or TOML.
 
     Raises:
-        ParseError: If it is no schedule; the message begins with the path to the place.
+        ParseError: If it is not a schedule; the message begins with the path to the fault.
 
     Example:
         >>> from_dict({"lehr": 1, "kind": "piece", "steps": "20%", "to": 0.0, "ease": "cosine"})
         cosine('20%', to=0.0)
     """
-    top = _At("schedule")
+    top = _TreePlace("schedule")
     if not isinstance(tree, Mapping):
         raise top.error(f"a schedule is read from a dict, not from {show(tree)}")
     version = tree.get("lehr")
     if isinstance(version, bool) or not isinstance(version, int) or version != VERSION:
         given = "there is none" if version is None else f"{show(version)} is unknown"
-        raise _At("schedule.lehr").error(f'version: {given}; write "lehr": {VERSION}')
-    return _Reader().node({key: tree[key] for key in tree if key != "lehr"}, top, 0)
+        raise _TreePlace("schedule.lehr").error(f'version: {given}; write "lehr": {VERSION}')
+    return _TreeReader().node({key: tree[key] for key in tree if key != "lehr"}, top, 0)
 
 
 def from_json(text: str) -> Schedule:
     """Read a schedule from JSON, as :meth:`lehr.Schedule.to_json` writes it.
 
     Arguments:
-        text: At most 10,000,000 characters of strict JSON: no ``NaN``, no key twice.
+        text: Strict JSON: no ``NaN``, no key twice.
 
     Raises:
-        ParseError: If it is no JSON, or no schedule.
+        ParseError: If it is not JSON, or not a schedule, or has too many values.
     """
     if not isinstance(text, str):
         raise ParseError(f"a schedule is read from a text, not from {show(text)}")
-    if len(text) > _LONGEST:
-        raise ParseError(f"a text of {len(text)} characters; at most {_LONGEST} are read", 0)
     try:
         tree = json.loads(
             text, object_pairs_hook=_pairs, parse_constant=_no_constant, parse_int=_int
@@ -158,7 +86,7 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for key, value in pairs:
         if key in tree:
-            raise ParseError(f"the key {show(key)} stands twice in one object of the JSON")
+            raise ParseError(f"the key {show(key)} is given twice in one object of the JSON")
         tree[key] = value
     return tree
 
@@ -174,37 +102,39 @@ def _int(digits: str) -> int:
 
 
 @dataclass(frozen=True)
-class _At:
-    """A place in a tree: the path to it."""
+class _TreePlace:
+    """A position in a dict form: the path to it."""
 
     path: str
 
     def error(self, message: str) -> ParseError:
         return ParseError(f"{self.path}: {message}", self.path)
 
-    def item(self, index: int) -> _At:
-        return _At(f"{self.path}[{index}]")
+    def item(self, index: int) -> _TreePlace:
+        return _TreePlace(f"{self.path}[{index}]")
 
-    def key(self, name: str) -> _At:
-        return _At(f"{self.path}.{name}")
+    def key(self, name: str) -> _TreePlace:
+        return _TreePlace(f"{self.path}.{name}")
 
 
 @dataclass
-class _Reader:
-    _left: int = field(default=_MOST_VALUES)
+class _TreeReader:
+    _left: int = field(default=MOST_VALUES)
 
-    def node(self, tree: Mapping[Any, Any], place: _At, depth: int) -> Schedule:
+    def node(self, tree: Mapping[Any, Any], place: _TreePlace, depth: int) -> Schedule:
         if depth > DEEPEST:
             raise place.error(f"the schedule is nested more than {DEEPEST} deep")
         kind = tree.get("kind")
-        if not isinstance(kind, str) or kind not in _KINDS:
+        if not isinstance(kind, str) or kind not in KINDS:
             given = "there is none" if kind is None else f"{show(kind)} is unknown"
-            hint = suggest(kind if isinstance(kind, str) else "", _KINDS)
+            hint = suggest(kind if isinstance(kind, str) else "", KINDS)
             raise place.key("kind").error(f"kind: {given}; {hint}")
         inner = {key: value for key, value in tree.items() if key != "kind"}
-        return self._build(_KINDS[kind], inner, place, depth)
+        return self._build(KINDS[kind], inner, place, depth)
 
-    def _build(self, kind: type[Any], tree: Mapping[Any, Any], place: _At, depth: int) -> Any:
+    def _build(
+        self, kind: type[Any], tree: Mapping[Any, Any], place: _TreePlace, depth: int
+    ) -> Any:
         parts = _fields(kind)
         for key in tree:
             if key not in parts:
@@ -228,14 +158,14 @@ class _Reader:
         except ArithmeticError:
             raise place.error("its numbers are too large or too small") from None
 
-    def _value(self, hint: Any, value: Any, name: str, place: _At, depth: int) -> Any:
+    def _value(self, hint: Any, value: Any, name: str, place: _TreePlace, depth: int) -> Any:
         self._left -= 1
         if self._left < 0:
-            raise place.error(f"the schedule is made of more than {_MOST_VALUES} values")
+            raise place.error(f"the schedule is made of more than {MOST_VALUES} values")
         kinds = members(hint)
         if isinstance(value, Mapping):
             inner = cast("Mapping[Any, Any]", value)
-            if Schedule in kinds:
+            if Schedule in kinds or Node in kinds:
                 return self.node(inner, place, depth + 1)
             if Horizon in kinds:
                 return self._build(Horizon, inner, place, depth)
@@ -247,12 +177,16 @@ class _Reader:
         if Horizon in kinds:
             return self._build(Horizon, {"length": value}, place, depth)
         if Duration in kinds and isinstance(value, float):
-            raise place.error(f"{value!r} is no duration here; write 500 (steps), '20%' or '3ep'")
+            raise place.error(
+                f"{value!r} is not a duration here; write 500 (steps), '20%' or '3ep'"
+            )
         if any(get_origin(kind) is collections.abc.Callable for kind in kinds):
             hint = hint | str
         return read(hint, value, name, place)
 
-    def _tuple(self, hint: Any, value: Any, name: str, place: _At, depth: int) -> tuple[Any, ...]:
+    def _tuple(
+        self, hint: Any, value: Any, name: str, place: _TreePlace, depth: int
+    ) -> tuple[Any, ...]:
         if not isinstance(value, list | tuple):
             raise place.error(f"{show(value)} is not a list")
         items = cast("list[Any]", value)
@@ -266,5 +200,5 @@ class _Reader:
 @cache
 def _fields(kind: type[Any]) -> dict[str, tuple[Field[Any], Any]]:
     """Return the fields of a class with their types."""
-    hints = get_type_hints(kind, localns={"Schedule": Schedule})
+    hints = get_type_hints(kind)
     return {part.name: (part, hints[part.name]) for part in fields(kind)}

@@ -1,7 +1,7 @@
-"""Plain values, read as what a type hint asks for: the same for texts and dicts.
+"""Plain values, read as the type that a hint names: the same for texts and dicts.
 
-Neither form knows the arguments of any schedule. They stand in the signatures of the functions
-and in the fields of the nodes, with their types, and are read from there.
+Neither form lists the arguments of any schedule. Both take their names and types from the
+signatures of the functions and from the fields of the classes.
 """
 
 from __future__ import annotations
@@ -16,13 +16,11 @@ from lehr.curves import functions
 from lehr.curves.easing import Ease
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
+from lehr.schedule.node import Node
 from lehr.schedule.problem import ParseError, show, suggest
 from lehr.time.duration import Duration, exact
 
-__all__ = ["DEEPEST", "Place", "members", "optional", "read"]
-
-DEEPEST: Final = 64
-"""How deeply schedules may be nested: Python's own stack is deep enough for that anywhere."""
+__all__ = ["ErrorPlace", "members", "optional", "read"]
 
 _LARGEST: Final = 2**63
 _LONGEST_TEXT: Final = 200
@@ -30,15 +28,15 @@ _CALLABLE: Final[Any] = collections.abc.Callable
 _LISTS: Final = (tuple, list, collections.abc.Sequence, collections.abc.Iterable)
 
 
-class Place(Protocol):
-    """Where a value stands."""
+class ErrorPlace(Protocol):
+    """The position of a value in a text or a dict."""
 
     def error(self, message: str) -> ParseError:
         """Return an error that points here."""
         ...
 
-    def item(self, index: int) -> Place:
-        """Return the place of an item of the list that stands here."""
+    def item(self, index: int) -> ErrorPlace:
+        """Return the position of an item of the list here."""
         ...
 
 
@@ -53,18 +51,17 @@ def optional(hint: Any) -> bool:
     return types.NoneType in members(hint)
 
 
-def read(hint: Any, value: Any, name: str, place: Place) -> Any:
-    """Return a plain value as what ``hint`` asks for.
+def read(hint: Any, value: Any, name: str, place: ErrorPlace) -> Any:
+    """Return a plain value as the type that ``hint`` names.
 
     Arguments:
         hint: The type of an argument or a field.
-        value: None, a bool, a number, a string, a schedule, or a list of these; anything else is
-            refused.
+        value: None, a bool, a number, a string, a schedule, or a list of these.
         name: The argument's name.
-        place: Where it stands.
+        place: Its position, for the message.
 
     Raises:
-        ParseError: If it is something else.
+        ParseError: If it cannot be read as that type.
     """
     if value is None:
         if optional(hint):
@@ -79,7 +76,7 @@ def read(hint: Any, value: Any, name: str, place: Place) -> Any:
         raise place.error(str(error)) from None
 
 
-def _read_list(hint: Any, value: list[Any], name: str, place: Place) -> list[Any]:
+def _read_list(hint: Any, value: list[Any], name: str, place: ErrorPlace) -> list[Any]:
     for kind in members(hint):
         if get_origin(kind) in _LISTS:
             return [
@@ -93,12 +90,12 @@ def _inner(kind: Any, value: list[Any]) -> tuple[Any, ...]:
     """Return the types of a list's items: all alike, or one for each place of a pair."""
     inner = get_args(kind)
     if get_origin(kind) is tuple and inner[-1] is not Ellipsis:
-        # A function that asks for pairs says itself which of a list are none.
+        # A function that takes pairs checks their length itself.
         return (*inner, *[Any] * (len(value) - len(inner)))
     return (inner[0],) * len(value)
 
 
-def _check_size(value: Any, name: str, place: Place) -> None:
+def _check_size(value: Any, name: str, place: ErrorPlace) -> None:
     if isinstance(value, str) and len(value) > _LONGEST_TEXT:
         raise place.error(f"{name} is a text of {len(value)} characters; {_LONGEST_TEXT} are read")
     if isinstance(value, int) and abs(value) > _LARGEST:
@@ -109,7 +106,7 @@ def _check_size(value: Any, name: str, place: Place) -> None:
 
 def _read_plain(kinds: tuple[Any, ...], value: Any, name: str) -> Any:
     origins = [get_origin(kind) for kind in kinds]
-    if Schedule in kinds and (isinstance(value, Schedule) or len(kinds) == 1):
+    if (Schedule in kinds or Node in kinds) and (isinstance(value, Schedule) or len(kinds) == 1):
         return _schedule(value, name)
     if Literal in origins:
         return _read_choice(get_args(kinds[origins.index(Literal)]), value, name)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TypeGuard
 
 from lehr.curves import Clipped, Combined, Curve, Stairs
 from lehr.errors import ScheduleError, level
-from lehr.schedule.base import ATOM, PLUS, TIMES, Reach, Schedule, Span, bracketed, call
+from lehr.schedule.base import ATOM, PLUS, TIMES, Schedule, bracketed, call
+from lehr.schedule.kinds import kind
+from lehr.schedule.node import Length, Reach, Site
 from lehr.schedule.run import Run
 from lehr.time.duration import Duration
 
@@ -17,8 +18,8 @@ __all__ = ["Clip", "Every", "Product", "Sum"]
 
 
 @dataclass(frozen=True, repr=False)
-class _Pair(Schedule):
-    """The common part of ``a + b`` and ``a * b``: lasts as long as the longer operand."""
+class _Binary(Schedule):
+    """The base of ``a + b`` and ``a * b``, which last as long as the longer operand."""
 
     left: Schedule
     right: Schedule | float
@@ -26,37 +27,40 @@ class _Pair(Schedule):
     def __post_init__(self) -> None:
         if not isinstance(self.right, Schedule):
             object.__setattr__(self, "right", level("operand", self.right))
+        self._check_depth()
 
     @property
-    def _operands(self) -> list[Schedule]:
+    def _children(self) -> list[Schedule]:
         return [self.left, self.right] if isinstance(self.right, Schedule) else [self.left]
 
     @property
     def _reach(self) -> Reach:
-        reaches = [operand._reach for operand in self._operands]
+        reaches = [operand._reach for operand in self._children]
         for reach in (Reach.ENDLESS, Reach.FLEXIBLE):
             if reach in reaches:
                 return reach
         return Reach.FIXED
 
-    def _span(self, run: Run) -> Span:
-        return max(operand._span(run) for operand in self._operands)
+    def _span(self, run: Run) -> Length | None:
+        lengths = [operand._span(run) for operand in self._children]
+        known = [length for length in lengths if length is not None]
+        return max(known) if len(known) == len(lengths) else None
 
-    def _combine(self, run: Run, room: Fraction | None, product: bool) -> Curve:
-        left = self.left._place(run, 1.0, room)
-        if isinstance(self.right, Schedule):
-            return Combined(left, self.right._place(run, 1.0, room), product)
-        return Combined(left, self.right, product)
+    def _combine(self, at: Site, product: bool) -> Curve:
+        # The level before does not enter the operands.
+        inner = Site(at.run, room=at.room)
+        left = self.left._place(inner)
+        right = self.right._place(inner) if isinstance(self.right, Schedule) else self.right
+        return Combined(left, right, product)
 
 
+@kind
 @dataclass(frozen=True, repr=False)
-class Product(_Pair):
+class Product(_Binary):
     """``a * b``: the product at each step."""
 
-    def _place(
-        self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
-    ) -> Curve:
-        return self._combine(run, room, product=True)
+    def _place(self, at: Site) -> Curve:
+        return self._combine(at, product=True)
 
     def _text(self) -> tuple[str, int]:
         right = self.right
@@ -70,14 +74,13 @@ def _is_negated(schedule: Schedule) -> TypeGuard[Product]:
     return isinstance(schedule, Product) and schedule.right == -1.0
 
 
+@kind
 @dataclass(frozen=True, repr=False)
-class Sum(_Pair):
+class Sum(_Binary):
     """``a + b``: the sum at each step."""
 
-    def _place(
-        self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
-    ) -> Curve:
-        return self._combine(run, room, product=False)
+    def _place(self, at: Site) -> Curve:
+        return self._combine(at, product=False)
 
     def _text(self) -> tuple[str, int]:
         left, right = self.left, self.right
@@ -93,18 +96,23 @@ class Sum(_Pair):
 
 @dataclass(frozen=True, repr=False)
 class _Wrapped(Schedule):
-    """The common part of operators that keep their operand's length."""
+    """The base of operators that keep their operand's length."""
 
     inner: Schedule
+
+    @property
+    def _children(self) -> tuple[Schedule]:
+        return (self.inner,)
 
     @property
     def _reach(self) -> Reach:
         return self.inner._reach
 
-    def _span(self, run: Run) -> Span:
+    def _span(self, run: Run) -> Length | None:
         return self.inner._span(run)
 
 
+@kind
 @dataclass(frozen=True, repr=False)
 class Every(_Wrapped):
     """``s.every(steps)``: a staircase; see :meth:`Schedule.every`."""
@@ -114,20 +122,22 @@ class Every(_Wrapped):
     def __post_init__(self) -> None:
         if self.steps.amount == 0:
             raise ScheduleError(f"every: steps={self.steps} must be greater than 0")
+        self._check_depth()
 
-    def _place(
-        self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
-    ) -> Curve:
-        curve = self.inner._place(run, entry, room, size)
+    def _place(self, at: Site) -> Curve:
+        curve, run = self.inner._place(at), at.run
         clock, every = run.scale(self.steps)
         if clock == run.clock:
             return Stairs(curve, every)
-        return run.translated(clock, lambda _: Stairs(run.turned(curve), every), curve.length)
+        return run.translated(
+            clock, lambda _: Stairs(run.as_other_clock(curve), every), curve.length
+        )
 
     def _text(self) -> tuple[str, int]:
         return f"{bracketed(self.inner, ATOM)}.every({self.steps.code})", ATOM
 
 
+@kind
 @dataclass(frozen=True, repr=False)
 class Clip(_Wrapped):
     """``s.clip(low, high)``: kept between two levels; see :meth:`Schedule.clip`."""
@@ -144,11 +154,10 @@ class Clip(_Wrapped):
             raise ScheduleError("clip: give low, high or both")
         if not self.low <= self.high or self.low == math.inf or self.high == -math.inf:
             raise ScheduleError(f"clip: low={self.low!r} is above high={self.high!r}")
+        self._check_depth()
 
-    def _place(
-        self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
-    ) -> Curve:
-        return Clipped(self.inner._place(run, entry, room, size), self.low, self.high)
+    def _place(self, at: Site) -> Curve:
+        return Clipped(self.inner._place(at), self.low, self.high)
 
     def _text(self) -> tuple[str, int]:
         bounds = (("low", self.low, -math.inf), ("high", self.high, math.inf))

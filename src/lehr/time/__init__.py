@@ -1,1 +1,1 @@
-"""What a length is: durations, units, and the counter of samples and tokens."""
+"""Lengths: durations, the units of a run, and the counter of its samples."""

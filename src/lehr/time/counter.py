@@ -1,4 +1,4 @@
-"""How many samples a run has seen before each step, where the size of its batches changes."""
+"""The samples that a run has seen before each step, where the size of its batches changes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import Final
 
-from lehr.curves.arithmetic import Column
 from lehr.errors import ScheduleError
 
 __all__ = ["Counter"]
@@ -16,21 +15,20 @@ _MOST: Final = 2**62
 
 
 class Counter:
-    """The samples seen before each step: a table with a row for each size of a batch.
+    """The samples seen before each step: a table with one row for each size of a batch.
 
     ``before(t) = totals[i] + (t - starts[i]) * sizes[i]``, where ``i`` is the last row that starts
-    at or before step ``t``. It is exact, grows with every step, and is asked and inverted in the
-    time of a bisection, however long the run is. Between two steps it is a straight line.
+    at or before step ``t``. The table is exact and strictly increasing. Looking a value up, in
+    either direction, takes one bisection, however long the run is. Between two steps it is linear.
 
     Arguments:
-        stretches: Pairs of a batch size, at least 1, and of the steps that it is kept for; the last
-            one is kept for ever.
+        stretches: Pairs of a batch size, at least 1, and the number of steps that keep it. The last
+            size is kept indefinitely.
 
     Attributes:
         starts: The steps at which the size changes, from 0.
-        totals: The samples seen before each of these.
-        sizes: The size of the batches from there on.
-        columns: These three, to be looked up.
+        totals: The samples seen before each of these steps.
+        sizes: The size of the batches from each of these steps on.
 
     Raises:
         ScheduleError: If the samples are too many for 64 bits.
@@ -57,19 +55,18 @@ class Counter:
                     f"batch: at step {step} the run has seen more than 2**62 samples"
                 )
         self.starts, self.totals, self.sizes = starts[1:], totals[1:], sizes[1:]
-        self.columns = Column(self.starts), Column(self.totals), Column(self.sizes)
 
     @property
     def steady(self) -> bool:
-        """Whether all batches are of one size."""
+        """Whether all batches have the same size."""
         return len(self.sizes) == 1
 
     def before(self, step: Fraction) -> Fraction:
-        """Return the samples seen before a step, which may lie between two."""
+        """Return the samples seen before a step; the step need not be whole."""
         i = max(bisect_right(self.starts, step) - 1, 0)
         return self.totals[i] + (step - self.starts[i]) * self.sizes[i]
 
     def step_of(self, samples: Fraction) -> Fraction:
-        """Return the step before which so many samples are seen: the inverse."""
+        """Return the step before which this many samples are seen."""
         i = max(bisect_right(self.totals, samples) - 1, 0)
         return self.starts[i] + (samples - self.totals[i]) / self.sizes[i]

@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 LONGEST: Final = 10**15
-"""The most steps (samples, tokens, seconds) that anything lasts: they are counted in 64 bits."""
+"""The most steps (samples, tokens, seconds) of a duration: they are counted in 64 bits."""
 
 STEPS: Final = "st"
 SHARE: Final = "%"
@@ -54,26 +54,26 @@ SECONDS: Final = "s"
 _MAGNITUDES: Final = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _TIMES: Final = {"h": 3600, "min": 60, SECONDS: 1}
 
-# What may be written, and what it is: a unit and how many of it.
+# Each suffix that may be written, with its unit and the amount of that unit.
 _UNITS: Final[dict[str, tuple[str, Fraction]]] = {
     SHARE: (SHARE, Fraction(1, 100)),
     EPOCHS: (EPOCHS, Fraction(1)),
     **{name: (SECONDS, Fraction(seconds)) for name, seconds in _TIMES.items()},
     **{
         f"{prefix}{unit}": (unit, Fraction(size))
-        # A capital K and the B of billions are read, too.
+        # A capital K and the B of billions are read too.
         for prefix, size in {**_MAGNITUDES, "K": 10**3, "B": 10**9}.items()
         for unit in (STEPS, SAMPLES, TOKENS)
     },
 }
 _KINDS: Final = (STEPS, SHARE, EPOCHS, SAMPLES, TOKENS, SECONDS)
 
-# The finest part of a step, of an epoch or of the run that is told apart; exact sums stay small.
+# The finest part of a step, of an epoch or of the run, so that exact sums stay small.
 _FINEST: Final = 10**40
-# A finer amount is written without a magnitude, of which it would only become longer.
+# A finer amount is written without a magnitude, which would only make it longer.
 _PLAIN: Final = 10**20
 
-# Bounded on purpose: a text such as "1e999999999st" must not become a number. What is printed fits.
+# Bounded, so that a text such as "1e999999999st" cannot become a number. Whatever lehr prints fits.
 _TEXT = re.compile(
     r"\s*(?P<amount>\d{1,60}(?:_\d{1,18}){0,6}(?:\.\d{1,42})?(?:/[1-9]\d{0,42})?)"
     r"\s*(?P<unit>[a-zA-Z%]*)\s*",
@@ -84,7 +84,7 @@ _FRACTION = re.compile(r"\s*\d{1,40}(?:\.\d{1,40}|/[1-9]\d{0,39})?\s*", re.ASCII
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """How long something lasts: an exact amount and its unit.
+    """An exact amount of time and its unit.
 
     Arguments:
         amount: Steps, epochs, samples, tokens, seconds, or the share of the run
@@ -116,7 +116,7 @@ class Duration:
 
     @classmethod
     def of(cls, value: DurationLike, name: str = "steps") -> Duration:
-        """Read a duration from what people write.
+        """Read a duration as people write it.
 
         Arguments:
             value: An int (steps), a ``Fraction`` (a real number of steps), a float in (0, 1]
@@ -124,7 +124,7 @@ class Duration:
             name: The argument's name, for the message.
 
         Raises:
-            ScheduleError: If it is negative, a bool, a float outside (0, 1], or text that is no
+            ScheduleError: If it is negative, a bool, a float outside (0, 1], or text that is not a
                 duration.
         """
         if isinstance(value, Duration):
@@ -193,7 +193,7 @@ def round_half_up(value: Fraction) -> int:
 
 
 def exact(name: str, value: int | float | Fraction | str) -> Fraction:
-    """Return the number that was meant: a float's decimal text, ``"4/3"``, or as it is.
+    """Return a number exactly: a float by its decimal text, a text such as ``"4/3"`` as a fraction.
 
     Raises:
         ScheduleError: If it is not a number greater than 0.
@@ -211,7 +211,7 @@ def exact(name: str, value: int | float | Fraction | str) -> Fraction:
 
 
 def as_written(value: Fraction) -> int | float | str:
-    """Return what :func:`exact` reads as this number: an int or a float where there is one."""
+    """Return a literal that :func:`exact` reads as this number: an int or a float if possible."""
     if value.denominator == 1:
         return value.numerator
     near = float(value)
@@ -226,15 +226,18 @@ def _not_negative(amount: Fraction, given: object, name: str) -> Fraction:
 
 def _from_share(value: numbers.Real, name: str) -> Duration:
     share = float(value)
-    if not 0 < share <= 1:
-        advice = (
-            f"write '{share * 100:g}%' or '{share:g}st'"
-            if 1 < share < math.inf
-            else "write '20%' for a share of the run, or an int for steps"
-        )
-        raise ScheduleError(f"{name}={value!r}: a float is a share of the run in (0, 1]; {advice}")
-    # The decimal text is what was meant: 0.1 is a tenth, not its binary neighbour.
-    return Duration(Fraction(str(value)), SHARE)
+    if 0 < share <= 1:
+        # The decimal text is what was meant: 0.1 is a tenth, not its binary neighbour.
+        return Duration(Fraction(str(value)), SHARE)
+    advice = "write '20%' for a share of the run, or an int for steps"
+    if 1 < share <= LONGEST:
+        amount = Fraction(str(value))
+        advice = f"write {amount.numerator:_} for steps"
+        if amount.denominator != 1:
+            advice = f"write '{_decimal(amount)}st' for steps, or '{_decimal(amount * 100)}%'"
+    elif LONGEST < share < math.inf:
+        advice = f"nothing lasts more than {LONGEST:_} steps"
+    raise ScheduleError(f"{name}={value!r}: a float is a share of the run in (0, 1]; {advice}")
 
 
 def _from_text(text: str, name: str) -> Duration:
@@ -248,13 +251,15 @@ def _from_text(text: str, name: str) -> Duration:
     whole_part, _, divisor = match["amount"].partition("/")
     amount = Fraction(whole_part) / int(divisor or 1)
     if unit == "" and amount.denominator != 1:
-        raise ScheduleError(f"{name}={text!r} has no unit; write '{text}st' or '{text}%'")
+        raise ScheduleError(
+            f"{name}={text!r} has no unit; write '{text.strip()}st' or '{text.strip()}%'"
+        )
     kind, size = _UNITS[unit or STEPS]
     return Duration(amount * size, kind)
 
 
 def _time(seconds: Fraction) -> str:
-    """Write a time in the largest unit of which it is a whole number."""
+    """Write a time in the largest unit that gives a whole number."""
     for name, size in _TIMES.items():
         if seconds and (seconds / size).denominator == 1:
             return f"{seconds / size}{name}"

@@ -1,1 +1,1 @@
-"""Schedules over time that passes: seconds, and seconds mixed with steps."""
+"""Schedules over wall-clock time: seconds, and seconds mixed with steps."""

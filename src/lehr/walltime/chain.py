@@ -1,4 +1,4 @@
-"""Paths whose parts count in unlike clocks: one part runs, and its entry is marked."""
+"""Paths whose parts count in different clocks: one part runs, and its entry is recorded."""
 
 from __future__ import annotations
 
@@ -10,50 +10,51 @@ from typing import Any, cast
 
 from lehr.curves.arithmetic import as_number
 from lehr.errors import NeedsClock, NeedsHorizon, ScheduleError, level, number
-from lehr.schedule.base import Reach, Schedule
+from lehr.schedule.base import Schedule
+from lehr.schedule.node import Reach
 from lehr.time.duration import SECONDS, STEPS
-from lehr.walltime.parts import Bounds, Counts, Frame, Node, Walk, foreign
+from lehr.walltime.parts import Bounds, Counts, OuterRun, TimedNode, Walk, foreign
 
 __all__ = ["Chain"]
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
-    """What is known of a part before it is entered.
+class _PartPlan:
+    """The plan of a part, before it is entered.
 
     Attributes:
         node: The part.
-        nominal: The seconds that it lasts where nothing before it took too long; None where it
-            goes on for ever, or counts steps.
-        start: Where it begins in the run, for what stands behind the open part, else None.
+        nominal: The seconds that it lasts if nothing before it took too long; None if it has no
+            end, or counts steps.
+        start: Where it begins in the run, for parts behind the open part, else None.
         stop: Where it ends in the run, from the open part on, else None.
     """
 
-    node: Node
+    node: TimedNode
     nominal: Fraction | None = None
     start: Fraction | None = None
     stop: Fraction | None = None
 
 
-class Chain(Node):
-    """``a >> b`` of parts that count in unlike clocks.
+class Chain(TimedNode):
+    """``a >> b`` of parts that count in different clocks.
 
-    A part before the open one ends when its own clock says so. The open part ends where what stands
-    behind it must begin, counted back from the run's end. A part that is entered late is hurried,
-    so that the run's end level is reached in time; one that no time is left for is a jump.
+    A part before the open one ends by its own clock. The open part ends where the parts behind it
+    must begin, counted back from the run's end. A part that is entered late runs faster, so that
+    the run's end level is reached in time; one for which no time is left is a jump.
     """
 
     def __init__(
-        self, parts: Sequence[Schedule], nodes: Sequence[Node], frame: Frame, text: str
+        self, parts: Sequence[Schedule], nodes: Sequence[TimedNode], outer: OuterRun, text: str
     ) -> None:
         opened = next((i for i, part in enumerate(parts) if part._reach is not Reach.FIXED), None)
-        self.plans = [_Plan(node) for node in nodes]
-        self._check_room(parts, nodes, frame, text)
+        self.plans = [_PartPlan(node) for node in nodes]
+        self._check_room(parts, nodes, outer, text)
         if opened is None:
             return
         part, behind = parts[opened], nodes[opened + 1 :]
         flexible = part._reach is Reach.FLEXIBLE
-        if frame.length is None:
+        if outer.length is None:
             if flexible or behind:
                 raise NeedsHorizon(f"{part} takes what is left of a run: write .over('90min')")
             return
@@ -61,28 +62,28 @@ class Chain(Node):
             if node.clock == STEPS:
                 raise NeedsClock(
                     f"{late} counts steps behind {part}, which takes what is left of the time: "
-                    "nobody knows when it must begin; write its length as a time or a share"
+                    "when it must begin is not known; write its length as a time or a share"
                 )
         taken = sum((node.length or Fraction(0) for node in behind), Fraction(0))
-        stop = max(frame.length - taken, Fraction(0))
+        stop = max(outer.length - taken, Fraction(0))
         before = [node.length or Fraction(0) for node in nodes[:opened] if node.clock == SECONDS]
         nominal = max(stop - sum(before, Fraction(0)), Fraction(0)) if flexible else None
-        self.plans[opened] = _Plan(nodes[opened], nominal, stop=stop)
+        self.plans[opened] = _PartPlan(nodes[opened], nominal, stop=stop)
         for i, node in enumerate(behind, opened + 1):
             assert node.length is not None
-            self.plans[i] = _Plan(node, node.length, stop, stop + node.length)
+            self.plans[i] = _PartPlan(node, node.length, stop, stop + node.length)
             stop += node.length
 
     def _check_room(
-        self, parts: Sequence[Schedule], nodes: Sequence[Node], frame: Frame, text: str
+        self, parts: Sequence[Schedule], nodes: Sequence[TimedNode], outer: OuterRun, text: str
     ) -> None:
-        strict = any(p._reach is Reach.FLEXIBLE or "%" in repr(p) for p in parts)
-        if frame.length is None or not strict:
+        strict = any("%" in repr(part) for part in parts)
+        if outer.length is None or not strict:
             return
         taken = sum((n.length or Fraction(0) for n in nodes if n.clock == SECONDS), Fraction(0))
-        if taken > frame.length:
+        if taken > outer.length:
             raise ScheduleError(
-                f"{text} asks for {as_number(taken)} of {as_number(frame.length)} seconds"
+                f"{text} asks for {as_number(taken)} of {as_number(outer.length)} seconds"
             )
 
     def enter(self, at: Counts, entry: float, begin: Counts, room: Fraction | None) -> Walk:
@@ -122,12 +123,12 @@ class _Chained(Walk):
             self._walk = _Hurried(self._walk, at.seconds, left, float(nominal))
 
     def _due(self, place: Fraction) -> float:
-        """Return the seconds at which a place of the run is meant to come."""
+        """Return the seconds at which a position of the run is due."""
         return self._begin.seconds + float(place)
 
     def value(self, now: Counts) -> float:
         while self._index + 1 < len(self._plans) and now.of(self._clock) >= self._stop:
-            # What comes next begins at the very boundary, not when that was noticed.
+            # The next part begins at the boundary itself, not when it was noticed.
             reached = now.at(self._clock, self._stop)
             end = self._walk.end
             entry = self._walk.value(reached) if end is None else end
@@ -161,7 +162,7 @@ class _Chained(Walk):
 
 
 class _Hurried(Walk):
-    """A part whose time passes faster, as less is left for it than it was meant to last."""
+    """A part whose time passes faster, because less is left than it was meant to last."""
 
     def __init__(self, walk: Walk, begin: float, left: float, nominal: float) -> None:
         self._walk, self._begin = walk, begin

@@ -1,4 +1,4 @@
-"""Runs, sums, products and limits of parts that are walked."""
+"""Runs, sums, products and limits of timed parts."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any, cast
 
 from lehr.schedule.values import Clip
 from lehr.time.duration import SECONDS
-from lehr.walltime.parts import Bounds, Counts, Node, Walk, foreign
+from lehr.walltime.parts import Bounds, Counts, TimedNode, Walk, foreign
 
-__all__ = ["Limits", "Pair", "TimedRun"]
+__all__ = ["Limits", "TimedPair", "TimedRun"]
 
 
-class TimedRun(Node):
-    """A run of so many seconds; its clock stops at its end."""
+class TimedRun(TimedNode):
+    """A run of a number of seconds; its clock stops at its end."""
 
-    def __init__(self, length: Fraction, inner: Node) -> None:
+    def __init__(self, length: Fraction, inner: TimedNode) -> None:
         self.length, self._inner = length, inner
 
     def enter(self, at: Counts, entry: float, begin: Counts, room: Fraction | None) -> Walk:
@@ -26,7 +26,7 @@ class TimedRun(Node):
 
     def bounds(self, entry: Bounds, room: Fraction | None) -> tuple[Bounds, Bounds]:
         inside, _ = self._inner.bounds((1.0, 1.0), self.length)
-        # It may be over before its parts are.
+        # It may end before its parts do.
         return inside, inside
 
 
@@ -44,22 +44,24 @@ class _Stopped(Walk):
         self._walk.restore(marks)
 
 
-class Pair(Node):
-    """``a + b`` and ``a * b``, where the two count in clocks of their own."""
+class TimedPair(TimedNode):
+    """``a + b`` and ``a * b``, where each operand counts in a clock of its own."""
 
-    def __init__(self, left: Node, right: Node | float, product: bool) -> None:
+    def __init__(self, left: TimedNode, right: TimedNode | float, product: bool) -> None:
         self._left, self._right, self._product = left, right, product
 
     def enter(self, at: Counts, entry: float, begin: Counts, room: Fraction | None) -> Walk:
         left, right = self._left.enter(at, 1.0, begin, room), self._right
-        if isinstance(right, Node):
+        if isinstance(right, TimedNode):
             right = right.enter(at, 1.0, begin, room)
-        return _Paired(left, right, self._product)
+        return _PairWalk(left, right, self._product)
 
     def bounds(self, entry: Bounds, room: Fraction | None) -> tuple[Bounds, Bounds]:
         left, _ = self._left.bounds((1.0, 1.0), room)
         right = self._right
-        other = right.bounds((1.0, 1.0), room)[0] if isinstance(right, Node) else (right, right)
+        other = (
+            right.bounds((1.0, 1.0), room)[0] if isinstance(right, TimedNode) else (right, right)
+        )
         if self._product:
             corners = [a * b if a and b else 0.0 for a in left for b in other]
         else:
@@ -68,7 +70,7 @@ class Pair(Node):
         return inside, inside
 
 
-class _Paired(Walk):
+class _PairWalk(Walk):
     def __init__(self, left: Walk, right: Walk | float, product: bool) -> None:
         self._left, self._right, self._product = left, right, product
 
@@ -92,10 +94,10 @@ class _Paired(Walk):
             self._right.restore(right)
 
 
-class Limits(Node):
+class Limits(TimedNode):
     """``s.clip(low, high)``."""
 
-    def __init__(self, inner: Node, clip: Clip) -> None:
+    def __init__(self, inner: TimedNode, clip: Clip) -> None:
         self._inner, self._clip = inner, clip
 
     def enter(self, at: Counts, entry: float, begin: Counts, room: Fraction | None) -> Walk:

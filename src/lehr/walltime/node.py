@@ -1,33 +1,34 @@
-"""Schedules that time drives, made ready to be walked.
+"""Timed schedules as trees of parts that are entered one after the other.
 
 A part that counts in one clock, seconds or steps, is a curve of what has passed since the part was
-entered. How long a part of the other clock takes is not known before: a path of both is walked. It
-holds the part that is running, the counts at which that was entered and the level that it began at:
-its *marks*. These, the counts and the schedule say everything that is to say.
+entered. How long a part of the other clock takes is not known beforehand, so a path of both keeps
+the part that is running, the counts at which it was entered and the level that it began at: its
+*marks*. The schedule, the counts and the marks determine the value.
 """
 
 from __future__ import annotations
 
 from lehr.errors import NeedsClock
-from lehr.schedule.base import Reach, Schedule
+from lehr.schedule.base import Schedule
+from lehr.schedule.node import Reach
 from lehr.schedule.run import Run
 from lehr.schedule.sequence import Sequence
 from lehr.schedule.times import Over
 from lehr.schedule.values import Clip, Product, Sum
 from lehr.time.duration import SECONDS, STEPS
 from lehr.walltime.chain import Chain
-from lehr.walltime.combined import Limits, Pair, TimedRun
-from lehr.walltime.parts import Bounds, Counts, Frame, Node, Single, Walk, clocks
+from lehr.walltime.combined import Limits, TimedPair, TimedRun
+from lehr.walltime.parts import Bounds, Counts, OuterRun, Single, TimedNode, Walk, clocks
 
-__all__ = ["Bounds", "Counts", "Frame", "Node", "Walk", "node_of"]
+__all__ = ["Bounds", "Counts", "OuterRun", "TimedNode", "Walk", "node_of"]
 
 
-def node_of(schedule: Schedule, frame: Frame) -> Node:
-    """Return a schedule as it is walked.
+def node_of(schedule: Schedule, outer: OuterRun) -> TimedNode:
+    """Return a schedule as a tree of parts that can be entered.
 
     Arguments:
         schedule: With lengths in seconds, steps, or both.
-        frame: The run around.
+        outer: The run around.
 
     Raises:
         NeedsClock: If it mixes seconds and steps where that has no meaning.
@@ -37,35 +38,35 @@ def node_of(schedule: Schedule, frame: Frame) -> Node:
     """
     counted = clocks(schedule)
     if len(counted) < 2 and not (counted == {STEPS} and schedule._reach is Reach.FLEXIBLE):
-        return Single(schedule, STEPS if counted == {STEPS} else SECONDS, frame)
+        return Single(schedule, STEPS if counted == {STEPS} else SECONDS, outer)
     match schedule:
         case Sequence():
-            nodes = [_part(part, frame) for part in schedule.parts]
-            return Chain(schedule.parts, nodes, frame, str(schedule))
+            nodes = [_part(part, outer) for part in schedule.parts]
+            return Chain(schedule.parts, nodes, outer, str(schedule))
         case Over():
-            run = Run(frame.units, frame.length, unit=SECONDS, clock=SECONDS)
+            run = Run(outer.units, outer.length, unit=SECONDS, clock=SECONDS)
             length = run.extent(schedule.horizon)
-            units = schedule.horizon.units.within(frame.units)
-            return TimedRun(length, node_of(schedule.inner, Frame(length, units)))
+            units = schedule.horizon.units.within(outer.units)
+            return TimedRun(length, node_of(schedule.inner, OuterRun(length, units)))
         case Product() | Sum():
             right = schedule.right
-            second = node_of(right, frame) if isinstance(right, Schedule) else right
+            second = node_of(right, outer) if isinstance(right, Schedule) else right
             product = isinstance(schedule, Product)
-            return Pair(node_of(schedule.left, frame), second, product)
+            return TimedPair(node_of(schedule.left, outer), second, product)
         case Clip():
-            return Limits(node_of(schedule.inner, frame), schedule)
+            return Limits(node_of(schedule.inner, outer), schedule)
         case _:
             raise NeedsClock(
-                f"{schedule} repeats, cuts or holds what counts both seconds and steps: write its "
-                "lengths all as times, or all in steps"
+                f"{schedule} repeats, cuts or holds a part that counts both seconds and steps: "
+                "write its lengths all as times, or all in steps"
             )
 
 
-def _part(part: Schedule, frame: Frame) -> Node:
-    node = node_of(part, frame)
-    if isinstance(node, Pair | Limits | Chain):
+def _part(part: Schedule, outer: OuterRun) -> TimedNode:
+    node = node_of(part, outer)
+    if isinstance(node, TimedPair | Limits | Chain):
         raise NeedsClock(
-            f"{part} counts both seconds and steps, so that nobody knows where it ends: give it a "
-            "time, as in (...).over('20s')"
+            f"{part} counts both seconds and steps, so that its end is not known: give it a time, "
+            "as in (...).over('20s')"
         )
     return node

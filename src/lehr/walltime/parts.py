@@ -1,4 +1,4 @@
-"""What is walked; and the parts that count in one clock: curves of what passed since the entry."""
+"""The parts of a timed schedule; those in one clock are curves of what passed since their entry."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from lehr.curves import Curve
 from lehr.curves.arithmetic import scalars
 from lehr.curves.path import holding
 from lehr.errors import NeedsHorizon, ScheduleError
-from lehr.schedule.base import Reach, Schedule
-from lehr.schedule.horizon import Units
+from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import Formula, Piece, Table
+from lehr.schedule.node import Reach, Site
 from lehr.schedule.run import Run
 from lehr.schedule.times import Over
-from lehr.time.duration import SECONDS, SHARE, STEPS, Duration
+from lehr.time.duration import SECONDS, SHARE, STEPS, Duration, round_half_up
+from lehr.time.units import Units
 
-__all__ = ["Bounds", "Counts", "Frame", "Node", "Single", "Walk", "clocks", "foreign"]
+__all__ = ["Bounds", "Counts", "OuterRun", "TimedNode", "Single", "Walk", "clocks", "foreign"]
 
 
 _NOTHING: Final = Units()
@@ -29,7 +30,7 @@ Bounds = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What has passed: updates, and seconds."""
+    """The updates and the seconds that have passed."""
 
     steps: int | float = 0
     seconds: float = 0.0
@@ -46,50 +47,50 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
-    """The run around: so many seconds, or None where there is no run; and its other units."""
+class OuterRun:
+    """The run around: its seconds, or None where there is no run; and its units."""
 
     length: Fraction | None = None
     units: Units = _NOTHING
 
 
 class Walk(ABC):
-    """A part that was entered."""
+    """A part that has been entered."""
 
     @abstractmethod
     def value(self, now: Counts) -> float:
-        """Go on to these counts, which are never less than before, and return the value there."""
+        """Advance to these counts, which never decrease, and return the value there."""
 
     @property
     def end(self) -> float | None:
-        """The level at which it ends, where its own clock ends it; None where that is not known."""
+        """The level at which it ends, if its own clock ends it; None where that is not known."""
         return None
 
     def marks(self) -> Any:
-        """Return where it is, as plain values; None where the counts alone say it."""
+        """Return its position as plain values; None where the counts alone determine it."""
         return None
 
     def restore(self, marks: Any) -> None:
-        """Take up what :meth:`marks` returned.
+        """Restore the position that :meth:`marks` returned.
 
         Raises:
-            ScheduleError: If these are no marks of this schedule.
+            ScheduleError: If these are not marks of this schedule.
         """
         if marks is not None:
             raise foreign(marks)
 
 
 def foreign(marks: Any) -> ScheduleError:
-    """Return the error of marks that a schedule cannot have."""
-    return ScheduleError(f"marks={str(marks)[:80]}: these are of another schedule")
+    """Return the error for marks that a schedule cannot have."""
+    return ScheduleError(f"marks={str(marks)[:80]}: these belong to another schedule")
 
 
-class Node(ABC):
-    """A part of the schedule, as it is walked.
+class TimedNode(ABC):
+    """A part of the schedule, before it is entered.
 
     Attributes:
-        length: How long it lasts in its clock, or None where it takes what is left.
-        clock: What its length is counted in.
+        length: Its length in its clock, or None where it takes what is left.
+        clock: The clock that its length is counted in.
     """
 
     length: Fraction | None = None
@@ -97,22 +98,22 @@ class Node(ABC):
 
     @abstractmethod
     def enter(self, at: Counts, entry: float, begin: Counts, room: Fraction | None) -> Walk:
-        """Return it as it is entered.
+        """Enter it.
 
         Arguments:
             at: The counts.
             entry: The level at which a piece without a start begins.
             begin: The counts at which the run around began.
-            room: The seconds there are for it, where its own length does not say it.
+            room: The seconds that it may take, where it has no length of its own.
         """
 
     @abstractmethod
     def bounds(self, entry: Bounds, room: Fraction | None) -> tuple[Bounds, Bounds]:
-        """Return two levels that all its values lie between, and two for where it may end.
+        """Return bounds of all its values, and bounds of the level at which it may end.
 
         Arguments:
-            entry: Two levels that it is entered between.
-            room: The seconds that there are meant to be for it, as for :meth:`enter`.
+            entry: Bounds of the level at which it is entered.
+            room: The seconds that it is meant to take, as for :meth:`enter`.
         """
 
 
@@ -136,28 +137,29 @@ def clocks(schedule: Schedule) -> set[str]:
             if isinstance(item, Schedule):
                 found |= clocks(item)
             elif isinstance(item, Duration) and item.amount:
-                # (No step is no time either.)
+                # Zero steps need no clock.
                 found.add(SECONDS if item.unit in (SECONDS, SHARE) else STEPS)
     return found
 
 
-class Single(Node):
+class Single(TimedNode):
     """A schedule that counts in one clock."""
 
-    def __init__(self, schedule: Schedule, clock: str, frame: Frame) -> None:
+    def __init__(self, schedule: Schedule, clock: str, outer: OuterRun) -> None:
         self.clock = clock
-        self._schedule, self._frame = schedule, frame
+        self._schedule, self._outer = schedule, outer
         self._fixed = schedule._reach is Reach.FIXED
         if self._fixed:
             run = self._run(Counts())
             span = schedule._span(run)
+            assert span is not None
             whole = span.rounds and run.rounding
-            self.length = Fraction(math.floor(span.steps + Fraction(1, 2)) if whole else span.steps)
+            self.length = Fraction(round_half_up(span.steps)) if whole else span.steps
 
     def _run(self, at: Counts) -> Run:
         if self.clock == STEPS:
-            return Run(self._frame.units, here=Fraction(at.steps))
-        return Run(self._frame.units, self._frame.length, unit=SECONDS, clock=SECONDS)
+            return Run(self._outer.units, here=Fraction(at.steps))
+        return Run(self._outer.units, self._outer.length, unit=SECONDS, clock=SECONDS)
 
     def _curve(self, at: Counts, entry: float, room: Fraction | None) -> Curve:
         if self._fixed:
@@ -166,14 +168,14 @@ class Single(Node):
             room = None
         size = self.length if self._fixed else None
         try:
-            return self._schedule._place(self._run(at), entry, room, size)
+            return self._schedule._place(Site(self._run(at), entry, room, size))
         except NeedsHorizon:
             raise
         except ScheduleError:
-            # By chance the level before is the very one that it goes to, or fell to 0 in log space:
-            # at its neighbour there is a way to go.
+            # The level before may happen to be the one that it goes to, or 0 in log space: from the
+            # next larger number it can move.
             near = math.nextafter(entry, math.inf)
-            return self._schedule._place(self._run(at), near, room, size)
+            return self._schedule._place(Site(self._run(at), near, room, size))
 
     def enter(self, at: Counts, entry: float, begin: Counts, room: Fraction | None) -> Walk:
         return _Curved(self._curve(at, entry, room), at.of(self.clock), self.clock)

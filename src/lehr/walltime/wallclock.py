@@ -1,4 +1,4 @@
-"""Schedules over time that really passes: ``cosine().over("90min")``."""
+"""Schedules over wall-clock time: ``cosine().over("90min")``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn, cast
 from lehr.errors import NeedsClock, ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.time.duration import LONGEST, SECONDS, STEPS
-from lehr.walltime.node import Counts, Frame, Walk, node_of
+from lehr.walltime.node import Counts, OuterRun, Walk, node_of
 
 __all__ = ["WallClock"]
 
@@ -19,30 +19,30 @@ _MARKS: Final = "marks"
 
 
 class WallClock:
-    """A schedule that follows the time that really passes.
+    """A schedule that follows wall-clock time.
 
-    Its value is not a function of the step: it depends on how long the updates took. So it is no
-    schedule that is asked for steps, but an object that is told of each update, and knows the value
-    for the next one. Parts in seconds and parts in steps may follow each other: in ``warmup(50) >>
-    hold() >> cosine("20s")`` over ``"100s"`` the warmup takes 50 updates, the cosine begins at
-    80 s, and the plateau is what lies between.
+    Its value is not a function of the step: it depends on how long the updates took. So it is not
+    called with steps: call :meth:`advance` after each update, which returns the value for the next
+    one. Parts in seconds and parts in steps may follow each other: in ``warmup(50) >> hold() >>
+    cosine("20s")`` over ``"100s"`` the warmup takes 50 updates, the cosine begins at 80 s, and the
+    hold fills the time between.
 
-    A part ends when its own clock says so. What stands behind the part without a length is counted
-    back from the run's end; entered late, it is hurried so that it ends in time, and where no time
-    is left it is a jump. At its end the run's clock stops.
+    A part ends by its own clock. The parts behind the one without a length are counted back from
+    the run's end; entered late, they run faster so that they end in time, and where no time is left
+    they are a jump. At its end the run's clock stops.
 
     Arguments:
-        schedule: With lengths in seconds; and in steps, one after the other with these, or in the
-            factors and summands beside them.
+        schedule: With lengths in seconds. Lengths in steps may come before or after these with
+            ``>>``, or be in the factors and summands beside them.
         clock: Returns seconds, from any zero. Where it goes back, no time has passed.
-        agree: Called at each update with the seconds that this process has counted; returns those
-            that all processes go by, such as the count of rank 0, broadcast. The count never goes
-            back: an answer below it leaves it as it is.
+        agree: Called at each update with the seconds that this process has counted; returns the
+            seconds that all processes use, such as the count of rank 0, broadcast. The count never
+            decreases: an answer below it leaves it as it is.
 
     Raises:
         NeedsClock: If it mixes seconds and steps where that has no meaning: in a repeat, a slice, a
             staircase, or in steps behind the part that takes what is left of the time.
-        NeedsHorizon: If it takes what is left, and is over no run: write ``.over("90min")``.
+        NeedsHorizon: If it takes what is left, but has no run: write ``.over("90min")``.
         ScheduleError: If it does not fit its run, or grows without a bound.
 
     Example:
@@ -65,15 +65,18 @@ class WallClock:
         agree: Callable[[float], float] | None = None,
     ) -> None:
         if not isinstance(schedule, Schedule):
-            raise ScheduleError(f"schedule={schedule!r} is no schedule; write cosine().over('1h')")
+            raise ScheduleError(
+                f"schedule={schedule!r} is not a schedule; write cosine().over('1h')"
+            )
         self.schedule = schedule
         self._clock, self._agree = clock, agree
-        self._node = node_of(schedule, Frame())
+        self._node = node_of(schedule, OuterRun())
         self._bounds, _ = self._node.bounds((1.0, 1.0), None)
         if not all(math.isfinite(bound) for bound in self._bounds):
             raise ScheduleError(
-                f"{schedule} lies between {self._bounds[0]:g} and {self._bounds[1]:g}: what time "
-                "drives needs bounds; write .clip(low, high), or give a formula its low and high"
+                f"{schedule} lies between {self._bounds[0]:g} and {self._bounds[1]:g}: a schedule "
+                "over time needs finite bounds; write .clip(low, high), or give a formula its low "
+                "and high"
             )
         self._now = Counts()
         self._walk = self._enter()
@@ -92,7 +95,7 @@ class WallClock:
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """Two numbers that all its values lie between, whatever the clock does."""
+        """Bounds of its values, whatever the clock does."""
         return self._bounds
 
     def advance(self, steps: int = 1) -> float:
@@ -102,7 +105,7 @@ class WallClock:
             steps: How many, at least 0.
 
         Raises:
-            ScheduleError: If it is no whole number, or negative.
+            ScheduleError: If it is not a whole number, or negative.
         """
         steps = whole("steps", steps, at_least=0)
         reading = self._reading()
@@ -122,16 +125,17 @@ class WallClock:
     def state_dict(self) -> dict[str, Any]:
         """Return the counters and the marks, as plain values for JSON.
 
-        The marks say which piece runs, and the counters and the level at which it was entered; they
-        are None where the counters say it all. Time until the state is loaded is left out.
+        The marks are the piece that is running, and the counters and the level at which it was
+        entered; they are None where the counters alone determine the value. The time until the
+        state is loaded does not count.
         """
         return {_COUNTERS: self.counters, _MARKS: self._walk.marks()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where a state was saved; its time begins to count now.
+        """Restore a saved state; time begins to count now.
 
         Raises:
-            ScheduleError: If it is no state of this schedule. Then nothing has changed.
+            ScheduleError: If it is not a state of this schedule. Then nothing has changed.
         """
         if not isinstance(state, dict) or set(state) != {_COUNTERS, _MARKS}:
             raise ScheduleError(f"state={str(state)[:80]} must have the keys counters and marks")
@@ -147,10 +151,10 @@ class WallClock:
         self._read = self._reading()
 
     def seek(self, step: int) -> NoReturn:
-        """Refuse: how much time a step stands for is not known."""
+        """Raise NeedsClock: how long a step takes is not known."""
         raise NeedsClock(
-            f"step {step}: {self.schedule} follows the time that passes, so that no step has a "
-            "value; load a state that was saved there, with load_state_dict(state)"
+            f"step {step}: {self.schedule} follows wall-clock time, so that no step has a value; "
+            "load a state that was saved there, with load_state_dict(state)"
         )
 
     def __call__(self, t: Any) -> NoReturn:
@@ -164,7 +168,7 @@ class WallClock:
 
     def _reading(self) -> float:
         reading = float(self._clock())
-        # A clock that gives no number has not moved.
+        # A clock that returns no finite number has not moved.
         return reading if math.isfinite(reading) else getattr(self, "_read", 0.0)
 
     def _agreed(self, seconds: float) -> float:

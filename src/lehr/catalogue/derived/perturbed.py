@@ -58,6 +58,9 @@ def noise(pct: float = 0.67, *, std: float | None = None, seed: int = 42) -> Sch
 _BITS: Final = 2**31 - 1
 _HALF: Final = 2**30
 
+_PCT: Final = functions.Within(above=0, at_most=1)
+_SEED: Final = functions.Within(at_least=0, at_most=_BITS, whole=True)
+
 
 def _hash(t: Any, seed: float, m: Arithmetic) -> Any:
     """Return a number from 0 to ``2**31 - 1`` for each step, that looks drawn at random."""
@@ -70,7 +73,7 @@ def _hash(t: Any, seed: float, m: Arithmetic) -> Any:
     return m.named("x", x ^ (x >> 16))
 
 
-@functions.family("noise")
+@functions.family("noise", pct=_PCT, seed=_SEED)
 class _UniformNoise(functions.Member):
     """The factor of :func:`noise` without ``std``."""
 
@@ -84,7 +87,7 @@ class _UniformNoise(functions.Member):
         return 1 + self._pct * ((away + 0.5) / _HALF)
 
 
-@functions.family("normal-noise")
+@functions.family("normal-noise", pct=_PCT, std=functions.Within(above=0), seed=_SEED)
 class _NormalNoise(functions.Member):
     """The factor of :func:`noise` with ``std``."""
 

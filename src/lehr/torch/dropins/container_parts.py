@@ -8,8 +8,9 @@ from fractions import Fraction
 
 from lehr.curves import Curve, Path
 from lehr.curves.path import Window
-from lehr.schedule.base import ATOM, Reach, Schedule, Span
+from lehr.schedule.base import ATOM, Schedule
 from lehr.schedule.leaves import hold
+from lehr.schedule.node import Length, Reach, Site
 from lehr.schedule.run import Run
 from lehr.torch.binding import Binding, Slot
 from lehr.torch.driver import Driver
@@ -32,12 +33,10 @@ class Switch(Schedule):
     def _reach(self) -> Reach:
         return Reach.ENDLESS
 
-    def _span(self, run: Run) -> Span:
-        raise AssertionError("an endless schedule has no span")
+    def _span(self, run: Run) -> Length | None:
+        return None
 
-    def _place(
-        self, run: Run, entry: float, room: Fraction | None, size: Fraction | None = None
-    ) -> Curve:
+    def _place(self, at: Site) -> Curve:
         lengths = [b - a for a, b in zip((0, *self.milestones), self.milestones, strict=False)]
         curves = [
             Window(part._path, Fraction(0), None if length is None else Fraction(length))

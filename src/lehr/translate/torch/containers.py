@@ -10,8 +10,9 @@ from fractions import Fraction
 from typing import Any, Final, cast
 
 from lehr.errors import ScheduleError, whole
-from lehr.schedule.base import Reach, Schedule
+from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
+from lehr.schedule.node import Reach
 from lehr.translate.registry import Translation, arguments_of, translate, translates
 from lehr.translate.torch.common import (
     Rates,

@@ -1,0 +1,115 @@
+"""The abstract base of schedules: what placing and evaluating them needs, without the operators."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from enum import Enum
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, Final, NamedTuple
+
+from lehr.curves import Curve, Path
+from lehr.errors import ScheduleError
+from lehr.schedule.run import Run
+
+__all__ = ["DEEPEST", "Length", "Node", "Reach", "Site"]
+
+DEEPEST: Final = 100
+"""How deeply schedules may be nested: Python's own stack is deep enough for that everywhere."""
+
+
+class Reach(Enum):
+    """How a schedule's length is determined, as known before it is placed."""
+
+    FIXED = "fixed"
+    """By its own durations."""
+    FLEXIBLE = "flexible"
+    """It takes what is left of the run, so that must be known."""
+    ENDLESS = "endless"
+    """It takes what is left of the run, and has no end without one."""
+
+
+class Length(NamedTuple):
+    """The length of a part of fixed length, in the clock of its run.
+
+    Attributes:
+        steps: Not rounded.
+        rounds: Whether the boundary at its end is rounded to a whole step.
+        shares: Whether it is (in part) a share of the run; shares may not exceed the run.
+    """
+
+    steps: Fraction
+    rounds: bool
+    shares: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a schedule is placed.
+
+    Attributes:
+        run: Converts durations to steps.
+        entry: The level at which a piece without a start begins.
+        room: What a schedule without a length of its own may take, or None where nothing ends it.
+        size: The length of a part, where its sequence has rounded it.
+    """
+
+    run: Run = field(default_factory=Run)
+    entry: float = 1.0
+    room: Fraction | None = None
+    size: Fraction | None = None
+
+
+class Node(ABC):
+    """A tree of parts that can be placed over a run, which gives a curve."""
+
+    @property
+    @abstractmethod
+    def _reach(self) -> Reach:
+        """How its length is determined."""
+
+    @abstractmethod
+    def _span(self, run: Run) -> Length | None:
+        """Return its length in a run; None unless its reach is FIXED."""
+
+    @abstractmethod
+    def _place(self, at: Site) -> Curve:
+        """Return its curve."""
+
+    @abstractmethod
+    def _text(self) -> tuple[str, int]:
+        """Return its text, and how strongly that binds (see :mod:`lehr.schedule.base`)."""
+
+    def __repr__(self) -> str:
+        return self._text()[0]
+
+    @property
+    def _children(self) -> Iterable[Node]:
+        """The schedules that it is made of."""
+        return ()
+
+    @cached_property
+    def _depth(self) -> int:
+        """How deeply it is nested: 1 for a leaf."""
+        return 1 + max((child._depth for child in self._children), default=0)
+
+    def _check_depth(self) -> None:
+        if self._depth > DEEPEST:
+            raise ScheduleError(
+                f"the schedule is nested more than {DEEPEST} deep; put its parts one after the "
+                "other with >>, or write what it gives as lehr.table(schedule.over(1000).values())"
+            )
+
+    @cached_property
+    def _path(self) -> Path:
+        curve = self._place(Site())
+        return curve if isinstance(curve, Path) else Path([curve])
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What else it holds is only cached.
+        return {part.name: getattr(self, part.name) for part in fields(self)}  # type: ignore[arg-type]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
