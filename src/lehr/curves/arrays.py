@@ -79,7 +79,7 @@ class Arrays(Arithmetic):
         if self._integral:
             self.dtype = _widest(xp, "real floating", "float64", "float32", self._device)
         self._long = _widest(xp, "signed integer", "int64", "int32", self._device)
-        self.most: int = int(xp.iinfo(self._long).max)
+        self.most = int(xp.iinfo(self._long).max)
         self.can_cut = isinstance(like, np.ndarray)
         self.graded = not self.can_cut
         self.sin, self.sqrt = xp.sin, xp.sqrt

@@ -181,11 +181,11 @@ class Path(Curve):
         edges = self._edges(parts)
         if len(self.parts) == 1 and flat.max() < edges[-1]:
             return self.parts[0].value(self._local(flat, 0, m, parts), m).reshape(t.shape)
-        starts = np.asarray(edges if self.length is not None else edges[:-1])
+        starts: Any = np.asarray(edges if self.length is not None else edges[:-1])
         order: Any = None
         if flat.size > 1 and not bool((flat[1:] >= flat[:-1]).all()):
             # Sorted by part, not by step: a handful of keys, and the order inside is kept.
-            part_of = starts.searchsorted(flat, "right")
+            part_of: Any = starts.searchsorted(flat, "right")
             order = np.argsort(part_of, kind="stable")
             cuts = np.searchsorted(part_of[order], np.arange(1, len(starts) + 1))
             flat = flat[order]

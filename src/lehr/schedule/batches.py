@@ -46,7 +46,7 @@ def batch_of(batch: Any) -> BatchSizes:
     Of numbers that repeat at the end only one is kept: the last number holds.
 
     Raises:
-        ScheduleError: If it is none of these, or a number is not whole or below 1.
+        ScheduleError: If it is anything else, or a number is not whole or below 1.
     """
     if isinstance(batch, Node):
         return batch

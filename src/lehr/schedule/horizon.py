@@ -125,9 +125,13 @@ class Horizon:
                 )
         return value
 
-    @cached_property
+    @property
     def units(self) -> Units:
-        """What it says of epochs, batches and tokens."""
+        """The units that it defines: epochs, batches and tokens."""
+        return self._units
+
+    @cached_property
+    def _units(self) -> Units:
         if self.drop_last is not None:
             return self._by_epoch(self.drop_last)
         counter = None if self.batch is None else counter_of(self.batch, self.sequence)

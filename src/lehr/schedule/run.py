@@ -26,7 +26,7 @@ _NOTHING: Final = Units()
 
 
 class _Horizon(Protocol):
-    """What a run needs of a :class:`~lehr.Horizon`."""
+    """The part of a :class:`~lehr.Horizon` that a run reads."""
 
     @property
     def length(self) -> Duration: ...
@@ -113,7 +113,7 @@ class Run:
 
     @property
     def noun(self) -> str:
-        """What its clock counts, in words."""
+        """The unit of its clock, in words."""
         return {STEPS: "steps", SAMPLES: "samples", SECONDS: "seconds"}[self.clock]
 
     def _check_clock(self, what: str) -> None:

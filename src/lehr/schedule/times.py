@@ -175,6 +175,9 @@ class Repeat(Schedule):
         if room is not None and self._reach is Reach.FLEXIBLE:
             share = room / self._cycles
         curve = self.inner._place(Site(at.run.in_cycle(), at.entry, share))
+        if share == 0 and self.times is not None:
+            # Nothing is left for it: a jump, as any other part without a length of its own.
+            return Flat(share, curve.end * self.scale ** (self.times - 1))
         if curve.length == 0:
             raise ScheduleError(f"{self}: one cycle is 0 steps long in this run")
         assert curve.length is not None

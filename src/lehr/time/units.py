@@ -14,7 +14,7 @@ __all__ = ["Units"]
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """What is known of a run's epochs, batches and tokens.
+    """The epochs, batches and tokens of a run, as far as they are known.
 
     Attributes:
         steps_per_epoch: Updates in an epoch, or None.
