@@ -1,14 +1,14 @@
 # pyright: basic
-"""What it takes to compile a schedule of 1,000 pieces: torch, and JAX where it is installed.
+"""The cost of compiling a schedule of 1,000 pieces: torch, and JAX where it is installed.
 
     python benchmarks/compile.py [--json]
 
-A zigzag of straight lines, and one in which six eases take turns: the seconds that the first call
-takes more than the second, and whether the derivatives are finite. Beside those of torch stand the
-same for the same numbers written by hand (tables, a search and a formula for each ease), and the
-ratio of the two: what remains is the compiler's own. Other graphs were compiled before, but none of
-these: what torch does once in a process, and once on a machine, is not counted. The second time is
-that of a compiler that remembers the graph.
+It measures a zigzag of straight lines, and one in which six eases alternate: the seconds that the
+first call takes more than the second, and whether the derivatives are finite. For torch it also
+measures the same numbers written by hand (tables, a search and a formula for each ease), and prints
+the ratio of the two; the rest is the compiler's own time. Other graphs are compiled before, so that
+what torch does once in a process, and once on a machine, is not counted. The second time is that of
+a compiler that remembers the graph.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ RUN = PIECES * SIZE
 
 
 def zigzag(eases: tuple[str, ...]) -> lehr.Schedule:
-    """Return 1,000 pieces down and up, with the eases in turn."""
+    """Return 1,000 pieces that go down and up, with alternating eases."""
     pieces = [
         lehr.ramp(SIZE, to=0.5 + 0.5 * (i % 2), ease=eases[i // 2 % len(eases)])
         for i in range(PIECES)
@@ -51,7 +51,7 @@ def schedules() -> dict[str, lehr.Schedule]:
 
 
 def by_hand() -> dict[str, Callable[[Any], Any]]:
-    """Return the same for torch, as one would write them for these pieces alone."""
+    """Return the same functions for torch, written by hand for these pieces."""
     import torch
 
     def warmup_cosine(t: Any) -> Any:
@@ -114,9 +114,9 @@ def torch_times() -> Iterator[dict[str, Any]]:
         return compiling(torch.compile(function, fullgraph=True), steps)
 
     with tempfile.TemporaryDirectory() as empty:
-        # Nothing is known from an earlier run.
+        # Clear what an earlier run has compiled.
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = empty
-        # What is compiled first pays for the compiler's own start.
+        # The first compilation also starts the compiler.
         timed(lambda t: torch.where(t > 3, torch.sin(t * 0.5), 0.0))
         hands = by_hand()
         for name, schedule in schedules().items():

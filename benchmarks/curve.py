@@ -1,5 +1,5 @@
 # pyright: basic
-"""What a curve costs: lehr against the bare NumPy expression and against stepping torch.
+"""The cost of a curve: lehr against the bare NumPy expression and against stepping torch.
 
     python benchmarks/curve.py [--quick] [--json]
 
@@ -20,7 +20,7 @@ import lehr
 
 
 def fastest(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Return each call's smallest time in seconds; they take turns, so noise hits all alike."""
+    """Return the smallest time of each call in seconds; they alternate, so noise hits all alike."""
     best = dict.fromkeys(calls, float("inf"))
     for _ in range(rounds):
         for name, call in calls.items():
@@ -109,7 +109,7 @@ def measure(quick: bool) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="What a curve costs.")
+    parser = argparse.ArgumentParser(description="Measure the cost of a curve.")
     parser.add_argument("--quick", action="store_true", help="fewer repetitions")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()

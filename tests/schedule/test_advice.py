@@ -96,7 +96,7 @@ def test_eases(given: str) -> None:
     ],
 )
 def test_schedules(refused: str, advised: str | None) -> None:
-    names = vars(lehr)
+    names = dict(vars(lehr))
     with pytest.raises(ScheduleError):
         eval(refused, names)
     if advised is None:

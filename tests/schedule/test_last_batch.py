@@ -89,7 +89,7 @@ def test_without_it_batches_go_on_into_the_next_epoch() -> None:
 
 
 def test_it_agrees_with_the_loader_of_torch() -> None:
-    torch = pytest.importorskip("torch")
+    torch: Any = pytest.importorskip("torch")
     for drop in (True, False):
         data = torch.utils.data.DataLoader(range(103), batch_size=32, drop_last=drop)
         horizon = Horizon("3ep", samples_per_epoch=103, batch=32, drop_last=drop)
@@ -98,7 +98,7 @@ def test_it_agrees_with_the_loader_of_torch() -> None:
 
 @pytest.mark.parametrize("drop", [True, False])
 def test_lengths_in_other_units(drop: bool) -> None:
-    data = {"samples_per_epoch": 103, "batch": [16, 32], "drop_last": drop}
+    data: dict[str, Any] = {"samples_per_epoch": 103, "batch": [16, 32], "drop_last": drop}
     sizes = [size for epoch in itertools.islice(loader(103, lambda t, _: 32 if t else 16, drop), 9)
              for size in epoch]  # fmt: skip
     assert Horizon(7, **data).steps == 7

@@ -51,7 +51,7 @@ def test_nesting_ends_in_an_error_that_names_the_limit(
     assert "write what it gives as lehr.table(" in error
     # Whatever can be built can be used, copied, written and read.
     assert schedule(3) == schedule(3.0)
-    assert eval(repr(schedule), vars(lehr)) == schedule
+    assert eval(repr(schedule), dict(vars(lehr))) == schedule
     assert lehr.parse(repr(schedule)) == schedule
     assert lehr.from_json(schedule.to_json()) == schedule
     for again in (copy.deepcopy(schedule), pickle.loads(pickle.dumps(schedule))):
@@ -116,7 +116,7 @@ def test_two_open_parts_are_found_in_any_grouping(build: Callable[[], Any]) -> N
 
 def test_a_piece_that_would_not_move_is_found_in_any_grouping() -> None:
     with pytest.raises(ScheduleError, match="write hold"):
-        (ONE >> lehr.linear(3, to=0.5)) >> (lehr.linear(3, to=0.5) >> ONE)
+        _ = (ONE >> lehr.linear(3, to=0.5)) >> (lehr.linear(3, to=0.5) >> ONE)
 
 
 def test_the_dict_form_is_bounded_by_values_and_not_by_characters() -> None:

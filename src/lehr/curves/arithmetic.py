@@ -191,16 +191,16 @@ class _Scalars(Arithmetic):
         return float(t)
 
     def fractions(self, t: Any, steps: Any) -> tuple[float, float]:
-        if isinstance(t, Fraction):
+        if type(t) is Fraction:
             t = as_number(t)
         left = (steps - t) / steps
         return (t / steps, left) if left > 0 else (1.0, 0.0)
 
     def minus(self, t: Any, start: Any) -> Any:
-        if isinstance(start, Fraction) and isinstance(t, float):
+        if type(start) is Fraction and isinstance(t, float):
             return t - float(start)
         left = t - start
-        return as_number(left) if isinstance(left, Fraction) else left
+        return as_number(left) if type(left) is Fraction else left
 
     def floor_divide(self, t: Any, size: Fraction | int) -> int:
         if isinstance(t, int):
@@ -227,7 +227,7 @@ class _Scalars(Arithmetic):
         return value
 
     def map(self, function: Callable[[Any], Any], t: Any) -> float:
-        return float(function(as_number(t) if isinstance(t, Fraction) else t))
+        return float(function(as_number(t) if type(t) is Fraction else t))
 
     def clip(self, value: Any, low: float, high: float) -> float:
         return min(max(value, low), high)

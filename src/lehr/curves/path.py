@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from lehr.curves.arithmetic import Arithmetic, Column, Split, as_number, scalars, untraced
 from lehr.curves.curve import Curve, Flat, Ramp
@@ -142,13 +142,13 @@ class Path(Curve):
         if t >= self.stop:
             return self.end
         # The starts are rounded where they are not whole: a fraction is compared with exact ones.
-        starts = self.starts if not isinstance(t, Fraction) else self._begins
+        starts = self._begins if type(t) is Fraction else self.starts
         index = bisect_right(starts, t) - 1
         start = self.offsets[index]
         if type(start) is int:
             return self.parts[index].value(t - start if start else t, scalars)
         local = t - float(start) if isinstance(t, float) else t - start
-        if isinstance(local, Fraction) and local.denominator == 1:
+        if type(local) is Fraction and local.denominator == 1:
             local = local.numerator
         return self.parts[index].value(local, scalars)
 
@@ -187,14 +187,14 @@ class Path(Curve):
             # Sorted by part, not by step: a handful of keys, and the order inside is kept.
             part_of: Any = starts.searchsorted(flat, "right")
             order = np.argsort(part_of, kind="stable")
-            cuts = np.searchsorted(part_of[order], np.arange(1, len(starts) + 1))
+            cuts = cast("Any", np.searchsorted(part_of[order], np.arange(1, len(starts) + 1)))
             flat = flat[order]
         else:
-            cuts = np.searchsorted(flat, starts, "left")
+            cuts = cast("Any", np.searchsorted(flat, starts, "left"))
         # A cycle whose length is not whole may reach a rounding error below its start.
         cuts[0] = 0
-        out = np.empty(flat.shape, m.dtype)
-        bounds = [*cuts.tolist(), flat.size]
+        out: Any = np.empty(flat.shape, m.dtype)
+        bounds: list[int] = [*cuts.tolist(), flat.size]
         for index, part in enumerate(self.parts):
             low, high = bounds[index : index + 2]
             if low < high:
