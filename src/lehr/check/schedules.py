@@ -148,7 +148,7 @@ def jump(
 
 def jumps(placed: Schedule) -> Iterator[Finding]:
     """Find a rise at once by more than tenfold."""
-    if placed.calls:
+    if placed._has_callbacks:
         return
     length = placed.length
     if length is not None and length > _LOOKED:
@@ -169,7 +169,7 @@ def jumps(placed: Schedule) -> Iterator[Finding]:
 def ends(placed: Schedule) -> Iterator[Finding]:
     """Find a run that ends far above its end level, or within a cycle."""
     length = placed.length
-    if length is None or length < 2 or placed.calls:
+    if length is None or length < 2 or placed._has_callbacks:
         return
     last, end = placed(math.ceil(length) - 1), placed.end
     highest = placed.bounds[1]
@@ -212,7 +212,7 @@ def ranges(placed: Schedule) -> Iterator[Finding]:
 
 def highest(placed: Schedule) -> float:
     """Return the highest value of a run, or of its first ten thousand steps."""
-    if placed.calls or (placed.length or 0) > _LOOKED:
+    if placed._has_callbacks or (placed.length or 0) > _LOOKED:
         return placed.bounds[1]
     # Loads NumPy.
     import numpy as np

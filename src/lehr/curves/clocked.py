@@ -70,7 +70,12 @@ class _Converted(Curve):
     def __init__(
         self, curve: Curve, counter: Counter, begin: Fraction, length: Fraction | None
     ) -> None:
-        self.length, self.low, self.high, self.calls = length, curve.low, curve.high, curve.calls
+        self.length, self.low, self.high, self.has_callbacks = (
+            length,
+            curve.low,
+            curve.high,
+            curve.has_callbacks,
+        )
         self.curve, self.counter, self.begin = curve, counter, begin
         self._holding, self._table = holding(curve), _CounterTable(counter)
         self._seen_at_begin = counter.before(begin)

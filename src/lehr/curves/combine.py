@@ -19,7 +19,7 @@ class Stairs(Curve):
 
     def __init__(self, curve: Curve, every: Fraction) -> None:
         self.length, self.low, self.high = curve.length, curve.low, curve.high
-        self.calls = curve.calls
+        self.has_callbacks = curve.has_callbacks
         self.curve, self.every, self._holding = curve, every, holding(curve)
 
     def value(self, t: Any, m: Arithmetic) -> Any:
@@ -30,7 +30,7 @@ class Clipped(Curve):
     """Another curve, kept between two levels."""
 
     def __init__(self, curve: Curve, low: float, high: float) -> None:
-        self.length, self.curve, self.calls = curve.length, curve, curve.calls
+        self.length, self.curve, self.has_callbacks = curve.length, curve, curve.has_callbacks
         self.low, self.high = (min(max(bound, low), high) for bound in (curve.low, curve.high))
 
     def value(self, t: Any, m: Arithmetic) -> Any:
@@ -47,7 +47,9 @@ class Combined(Curve):
     def __init__(self, left: Curve, right: Curve | float, product: bool) -> None:
         self.left, self.right, self.product = left, right, product
         self.length = left.length
-        self.calls = left.calls or (isinstance(right, Curve) and right.calls)
+        self.has_callbacks = left.has_callbacks or (
+            isinstance(right, Curve) and right.has_callbacks
+        )
         if isinstance(right, Curve):
             # As long as the longer; endless where one of them is.
             if left.length is not None and right.length is not None:
@@ -108,7 +110,7 @@ class Cycles(Curve):
             ended = times is not None or stretch < 1
             self.count = len(self.starts) - 1 if ended else None
             self._cycle_starts = Column([as_number(start) for start in self.starts])
-        self.length, self.calls = room, curve.calls
+        self.length, self.has_callbacks = room, curve.has_callbacks
         if self.count is not None:
             self.length = self.starts[-1] if self.starts else curve.length * self.count
         most = self.count

@@ -44,13 +44,13 @@ class Curve(ABC):
         length: In steps, exactly; None where the curve has no end.
         low: A lower bound of its values.
         high: An upper bound of its values.
-        calls: Whether it calls a user-defined function, which may have no value elsewhere.
+        has_callbacks: Whether it calls a user-defined function, which may have no value elsewhere.
     """
 
     length: Fraction | None
     low: float
     high: float
-    calls: bool = False
+    has_callbacks: bool = False
 
     @abstractmethod
     def value(self, t: Any, m: Arithmetic) -> Any:
@@ -111,7 +111,7 @@ class Ramp(Curve):
 class Shaped(Curve):
     """From one level to another by a user-defined function of the way (or of the steps) done."""
 
-    calls = True
+    has_callbacks = True
 
     def __init__(self, length: Fraction, start: float, to: float, ease: Ease) -> None:
         self.length, self.low, self.high = length, min(start, to), max(start, to)
@@ -225,7 +225,7 @@ class Known(Curve):
 class Call(Curve):
     """A user-defined function of the step."""
 
-    calls = True
+    has_callbacks = True
 
     def __init__(
         self,

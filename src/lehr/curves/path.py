@@ -66,7 +66,7 @@ class Window(Curve):
         if isinstance(curve, Window) and curve.reaches(start, length):
             inner, start = curve.curve, start + curve.start
         self.length, self.low, self.high = length, inner.low, inner.high
-        self.calls = inner.calls
+        self.has_callbacks = inner.has_callbacks
         self.curve: Curve = inner
         self.start: Fraction = start
         self._holding = holding(inner)
@@ -113,7 +113,7 @@ class Path(Curve):
                     self._begins.append(at + begin)
             at = None if part.length is None else at + part.length
         self.length = at
-        self.calls = any(part.calls for part in self.parts)
+        self.has_callbacks = any(part.has_callbacks for part in self.parts)
         if at is not None:
             self.end = parts[-1].end if end is None else end
         levels = [(part.low, part.high) for part in self.parts]

@@ -118,13 +118,13 @@ class Schedule(Node):
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """Two numbers that all its values lie between (not always the tightest)."""
+        """Bounds of its values (not always the tightest); infinite where they are not known."""
         return self._path.low, self._path.high
 
     @property
-    def calls(self) -> bool:
+    def _has_callbacks(self) -> bool:
         """Whether it calls a user-defined function, which must not be called ahead of time."""
-        return self._path.calls
+        return self._path.has_callbacks
 
     @property
     def end(self) -> float:
