@@ -89,7 +89,8 @@ def lengths(placed: Schedule) -> Iterator[Finding]:
         yield _long_warmup(rise, length, run.noun)
     if rise == 0:
         yield Finding("warmup", f"the warmup rounds to 0 of {ends}; write warmup(1), or more")
-    if needs > length:
+    # Where only the warmup is cut, the finding above says so.
+    if needs > max(length, rise or 0):
         yield Finding(
             "cut",
             f"its pieces last {as_number(needs):g} {run.noun}; the run ends after {ends}, at the "

@@ -234,7 +234,7 @@ def _from_share(value: numbers.Real, name: str) -> Duration:
         amount = Fraction(str(value))
         advice = f"write {amount.numerator:_} for steps"
         if amount.denominator != 1:
-            advice = f"write '{_decimal(amount)}st' for steps, or '{_decimal(amount * 100)}%'"
+            advice = f"write '{_decimal(amount * 100)}%' or '{_decimal(amount)}st'"
     elif LONGEST < share < math.inf:
         advice = f"nothing lasts more than {LONGEST:_} steps"
     raise ScheduleError(f"{name}={value!r}: a float is a share of the run in (0, 1]; {advice}")

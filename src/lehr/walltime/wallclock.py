@@ -153,8 +153,8 @@ class WallClock:
     def seek(self, step: int) -> NoReturn:
         """Raise NeedsClock: how long a step takes is not known."""
         raise NeedsClock(
-            f"step {step}: {self.schedule} follows wall-clock time, so that no step has a value; "
-            "load a state that was saved there, with load_state_dict(state)"
+            f"step {step}: {self.schedule} follows the time that passes, so that no step has a "
+            "value; load a state that was saved there, with load_state_dict(state)"
         )
 
     def __call__(self, t: Any) -> NoReturn:
