@@ -13,9 +13,9 @@ from typing import Any, Final, NamedTuple, cast
 from lehr.errors import ScheduleError
 from lehr.schedule.base import Schedule
 from lehr.schedule.horizon import Horizon
+from lehr.schedule.node import DEEPEST
 from lehr.schedule.sequence import EXACT_BITS
 from lehr.schedule.times import Over, Repeat, Slice
-from lehr.schedule.tree_values import DEEPEST
 
 __all__ = ["DEEPEST", "MOST_PARTS", "Budget"]
 
