@@ -19,7 +19,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
-__all__ = ["Arithmetic", "Column", "Split", "as_number", "scalars", "untraced"]
+__all__ = ["Arithmetic", "Column", "ExactSteps", "as_number", "scalars", "untraced"]
 
 _AnyFunction = TypeVar("_AnyFunction", bound=Callable[..., Any])
 
@@ -67,7 +67,7 @@ class Column:
         )
 
 
-class Split(NamedTuple):
+class ExactSteps(NamedTuple):
     """Array steps inside a cycle whose length is not whole: exactly ``count / parts``.
 
     Attributes:
@@ -159,7 +159,7 @@ class Arithmetic(ABC):
         """Return ``yes`` where the condition holds, else ``no``; both are evaluated."""
 
     def remainder(self, t: Any, count: Any, size: Fraction) -> Any:
-        """Return ``t - count * size``, exact where ``t`` is whole; it may be a :class:`Split`."""
+        """Return ``t - count * size``, exact where ``t`` is whole; it may be a :class:`ExactSteps`."""
         return self.minus(t, self.scaled(count, size))
 
     def snapped(self, value: Any, t: Any, factor: Any) -> Any:

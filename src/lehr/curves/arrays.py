@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from lehr.curves.arithmetic import Arithmetic, Column, Split, as_number, scalars, untraced
+from lehr.curves.arithmetic import Arithmetic, Column, ExactSteps, as_number, scalars, untraced
 from lehr.errors import ScheduleError
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class Arrays(Arithmetic):
     def remainder(self, t: Any, count: Any, size: Fraction) -> Any:
         many, parts = size.numerator, size.denominator
         if parts > 1 and self._is_integral(t) and many * parts <= self.most:
-            return Split(t % many * parts % many, parts)
+            return ExactSteps(t % many * parts % many, parts)
         return self.minus(t, self.scaled(count, size))
 
     def scaled(self, count: Any, size: Fraction) -> Any:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any, Final, cast
 
-from lehr.curves.arithmetic import Arithmetic, Column, Split, as_number, scalars, untraced
+from lehr.curves.arithmetic import Arithmetic, Column, ExactSteps, as_number, scalars, untraced
 from lehr.curves.curve import Curve, Flat, Ramp
 
 __all__ = ["Path", "Window", "cut", "holding"]
@@ -174,7 +174,7 @@ class Path(Curve):
         # Loaded with the array that comes in.
         import numpy as np
 
-        t, parts = t if isinstance(t, Split) else (t, 1)
+        t, parts = t if isinstance(t, ExactSteps) else (t, 1)
         flat = t.reshape(-1)
         if flat.size == 0:
             return np.empty(t.shape, m.dtype)
@@ -209,7 +209,7 @@ class Path(Curve):
 
     def _selected(self, t: Any, m: Arithmetic) -> Any:
         """Evaluate every part and select: without branches, for arrays that may be traced."""
-        t, parts = t if isinstance(t, Split) else (t, 1)
+        t, parts = t if isinstance(t, ExactSteps) else (t, 1)
         chosen: Iterable[int] = range(len(self.parts))
         if len(self.parts) <= _FEW:
             out = m.full_like(t, self.end if self.length is not None else 0.0)
