@@ -159,7 +159,7 @@ class Arithmetic(ABC):
         """Return ``yes`` where the condition holds, else ``no``; both are evaluated."""
 
     def remainder(self, t: Any, count: Any, size: Fraction) -> Any:
-        """Return ``t - count * size``, exact where ``t`` is whole; it may be a :class:`ExactSteps`."""
+        """Return ``t - count * size``, exact where ``t`` is whole; or an :class:`ExactSteps`."""
         return self.minus(t, self.scaled(count, size))
 
     def snapped(self, value: Any, t: Any, factor: Any) -> Any:

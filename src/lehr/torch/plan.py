@@ -76,7 +76,7 @@ class StepLevels:
 
         A user's function may have no values past the run, so it is not called ahead of time.
         """
-        return self.schedule.calls
+        return self.schedule._has_callbacks
 
     def at(self, position: float) -> float:
         """Return the level at a position.
