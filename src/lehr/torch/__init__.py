@@ -1,5 +1,10 @@
 """Driving torch optimizers: the scheduler, and torch's own schedulers as drop-ins."""
 
+from lehr.extras import needs
+
+with needs("lehr.torch", "torch", "torch"):
+    import torch as _torch  # noqa: F401
+
 from lehr.torch.dropins.containers import ChainedScheduler, SequentialLR
 from lehr.torch.dropins.cyclic import CyclicLR
 from lehr.torch.dropins.elementary import (
