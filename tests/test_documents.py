@@ -224,3 +224,33 @@ def test_what_a_comment_promises(comment: str, value: Any) -> None:
 def test_a_wrong_promise_is_found() -> None:
     block = Block("python", 7, "x = 1\nx + 1  # 2\nx + 1  # 3: no\n")
     assert list(run(Path("page"), block, {})) == [(8, 2, 2), (9, 2, 3)]
+
+
+def test_both_readmes_have_the_same_code_and_links() -> None:
+    english, chinese = (ROOT / name for name in ("README.md", "README.zh.md"))
+
+    def code(path: Path) -> list[str]:
+        found = [ast.unparse(ast.parse(b.text)) for b in blocks(path) if b.language == "python"]
+        return found + [shlex.join(words) for _, words in commands(path)]
+
+    def links(path: Path) -> set[str]:
+        return set(re.findall(r"\]\(([^)]+)\)", path.read_text(encoding="utf-8")))
+
+    assert code(english) == code(chinese)
+    assert links(english) - {"README.zh.md"} == links(chinese) - {"README.md"}
+
+
+def test_the_chinese_readme_has_full_width_punctuation() -> None:
+    text = (ROOT / "README.zh.md").read_text(encoding="utf-8")
+    prose = re.sub(r"`[^`\n]*`|\]\([^)]*\)", "", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    assert re.findall(r"[\u4e00-\u9fff][,.:;()!?]|[,:;(][\u4e00-\u9fff]", prose) == []
+
+
+def test_links_lead_to_files() -> None:
+    broken = [
+        (name(page), link)
+        for page in PAGES
+        for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+        if not link.startswith("http") and not (page.parent / link).exists()
+    ]
+    assert broken == []
