@@ -74,11 +74,14 @@ def draw(schedules: Mapping[str, Schedule], steps: int, path: str | Path | None 
         )
     _dress(axes, steps, tuple(schedules))
     if path is not None:
+        from matplotlib import rc_context
+
         kind = Path(path).suffix.lower().removeprefix(".")
         drawn = io.BytesIO()
-        # Without the date, the same schedules give the same file.
+        # Without the date and with the same seed for ids, the same schedules give the same file.
         undated = {"Date": None} if kind == "svg" else None
-        figure.savefig(drawn, format=kind, dpi=200, metadata=undated)
+        with rc_context({"svg.hashsalt": "lehr"}):
+            figure.savefig(drawn, format=kind, dpi=200, metadata=undated)
         write_whole(Path(path), drawn.getvalue())
     return figure
 
