@@ -82,8 +82,8 @@ def _checkout() -> tuple[Path | None, bool]:
         origin = importlib.metadata.distribution("lehr").read_text("direct_url.json")
     except importlib.metadata.PackageNotFoundError:
         return None, False
-    url = urlsplit(json.loads(origin)["url"]) if origin else None
-    if url is None or url.scheme != "file":
+    url = urlsplit(str(json.loads(origin)["url"]) if origin else "")
+    if url.scheme != "file":
         return None, False
     folder = Path(url2pathname(url.path))
     return (folder if (folder / "pyproject.toml").is_file() else None), False

@@ -1,7 +1,7 @@
 """Schedules drawn with matplotlib, for papers and slides."""
 
 # matplotlib leaves the types of its keyword arguments open.
-# pyright: reportUnknownMemberType=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 
 from __future__ import annotations
 
