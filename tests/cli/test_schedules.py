@@ -444,6 +444,20 @@ def test_names_are_completed(words: str, offered: list[str]) -> None:
     assert complete(words) == offered
 
 
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("lehr compare --optimizers ada", ["adam", "adamw"]),
+        ("lehr compare --optimizers adam,ada", ["adam,adamw"]),
+        ("lehr compare --schedules cosine,trap", ["cosine,trapezoid"]),
+        ("lehr compare --task digits-", ["digits-conv"]),
+    ],
+)
+def test_names_to_compare_are_completed(words: str, offered: list[str]) -> None:
+    pytest.importorskip("scipy", reason="needs lehr[lab]")
+    assert complete(words) == offered
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_what_a_shell_evaluates_to_complete(shell: str) -> None:
     done = start(environment={"_LEHR_COMPLETE": f"{shell}_source"})
