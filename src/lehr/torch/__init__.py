@@ -3,7 +3,9 @@
 from lehr.extras import needs
 
 with needs("lehr.torch", "torch", "torch"):
-    import torch as _torch  # noqa: F401
+    import torch as _torch
+
+    del _torch
 
 from lehr.torch.dropins.containers import ChainedScheduler, SequentialLR
 from lehr.torch.dropins.cyclic import CyclicLR
