@@ -1,4 +1,3 @@
-# pyright: basic
 """What it takes to compile a schedule of 1,000 pieces: torch, and JAX where it is installed.
 
     python benchmarks/compile.py [--json]

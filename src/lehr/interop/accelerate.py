@@ -1,4 +1,3 @@
-# pyright: basic, reportMissingImports=false, reportAttributeAccessIssue=false
 """Accelerate: prepare a scheduler that counts updates.
 
 ``Accelerator.prepare`` wraps a scheduler so that each update moves it by as many steps as there are

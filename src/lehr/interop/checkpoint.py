@@ -1,4 +1,3 @@
-# pyright: basic
 """torch.distributed.checkpoint: save the state of a scheduler as a whole.
 
 That library splits a state into its keys and loads only the keys that the new object has as well. A

@@ -1,4 +1,3 @@
-# pyright: basic
 """DeepSpeed: a function with which its engine builds the scheduler.
 
 If a scheduler's ``step`` raises a TypeError, the engine calls it again with the batch size as its

@@ -1,4 +1,3 @@
-# pyright: basic, reportMissingImports=false, reportAttributeAccessIssue=false
 """Keras 3: a schedule as a ``LearningRateSchedule`` that is saved with the model."""
 
 from __future__ import annotations

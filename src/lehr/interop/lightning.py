@@ -1,4 +1,3 @@
-# pyright: basic
 """Lightning: the result of ``configure_optimizers``, with the interval that lehr counts in."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# pyright: basic
 """transformers: a Trainer whose optimizer is driven by lehr.
 
 The Trainer's own schedules are a closed list. The class here is mixed into a Trainer, so it also

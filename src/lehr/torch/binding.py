@@ -1,4 +1,3 @@
-# pyright: basic
 """What is driven: a place in the parameter groups, a schedule, and what it means for each."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# pyright: basic
 """Changing the plan of a scheduler in mid-run: the past stays, and a resumed run has the change."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# pyright: basic
 """The saved state of a scheduler: what it holds, what it is compared with, how it is taken up."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# pyright: basic
 """Driving an optimizer: what the scheduler and the drop-ins have in common.
 
 A driver holds a position and nothing else that matters. At each step it *assigns*

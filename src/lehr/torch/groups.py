@@ -1,4 +1,3 @@
-# pyright: basic
 """What a schedule's numbers mean to the groups of an optimizer, and which group gets which."""
 
 from __future__ import annotations

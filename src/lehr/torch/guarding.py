@@ -1,4 +1,3 @@
-# pyright: basic
 """Watching a run: the guards of a scheduler, and how they see what happens."""
 
 from __future__ import annotations

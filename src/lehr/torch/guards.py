@@ -1,4 +1,3 @@
-# pyright: basic
 """Guards: the mistakes that tutorials warn of, noticed while training."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# pyright: basic
 """Blocks: the values of many steps, computed at once and laid out as the lanes write them."""
 
 from __future__ import annotations

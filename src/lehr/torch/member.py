@@ -1,4 +1,3 @@
-# pyright: basic
 """Members of a board: where a driver stands, what it says there, and what people ask it."""
 
 from __future__ import annotations

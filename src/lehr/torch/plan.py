@@ -1,4 +1,3 @@
-# pyright: basic
 """The plan of a scheduler: which group gets which schedule, over which run, by which clock."""
 
 from __future__ import annotations

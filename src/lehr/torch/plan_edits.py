@@ -1,4 +1,3 @@
-# pyright: basic
 """Courses: a schedule whose plan may change while it runs, with the past left as it was.
 
 Every change is a cut of what there is at the present step, and then something else. What follows

@@ -1,4 +1,3 @@
-# pyright: basic
 """Boards: what all schedulers of one optimizer say, together.
 
 An optimizer has one board, which knows its schedulers without keeping them alive. A number of a

@@ -1,4 +1,3 @@
-# pyright: basic
 """What follows the time that passes: a driven number whose schedule is over seconds."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# pyright: basic
 """Lanes: how one driven number gets into all groups, and how a change by hand is seen.
 
 A lane writes one slot of the parameter groups and remembers what it wrote. Before it writes again

@@ -1,4 +1,3 @@
-# pyright: basic
 """What the drop-ins have in common: torch's face, a state of parameters, one number a group."""
 
 from __future__ import annotations

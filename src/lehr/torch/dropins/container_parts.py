@@ -1,4 +1,3 @@
-# pyright: basic
 """What the children of a container say, as schedules that can be composed."""
 
 from __future__ import annotations

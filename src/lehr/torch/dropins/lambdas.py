@@ -1,4 +1,3 @@
-# pyright: basic
 """Drop-ins: ``LambdaLR`` and ``MultiplicativeLR``, whose factors are functions of the user's."""
 
 from __future__ import annotations
