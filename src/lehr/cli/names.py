@@ -1,9 +1,8 @@
-"""Names on the command line: reading them, completing them, suggesting the nearest ones."""
+"""Names of schedules, optimizers and tasks on the command line: reading and completing them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 import click
 from click.shell_completion import CompletionItem
@@ -21,9 +20,7 @@ __all__ = [
     "complete_shown",
     "complete_tasks",
     "find_schedule",
-    "nearest",
     "split",
-    "unknown",
 ]
 
 
@@ -45,33 +42,15 @@ def split(value: str) -> list[str]:
 
 
 def find_schedule(text: str) -> Schedule:
-    """Return the schedule that a name of the catalogue or a text describes.
+    """Return the schedule of a name, here or in another library, or of a text.
 
     Raises:
-        Refused: If the catalogue does not have the name, or the text is not a schedule's.
+        Refused: If no schedule has that name, or more than one, or the text is not a schedule's.
     """
     try:
-        if not text.isidentifier():
-            return parse(text)
-        if text in ENTRIES or text in RULES:
-            return find(text).example
+        return find(text).example if text.isidentifier() else parse(text)
     except ScheduleError as error:
         raise Refused(printable(str(error))) from None
-    raise unknown("schedule", text, ENTRIES)
-
-
-def nearest(name: str, among: Iterable[str]) -> list[str]:
-    """Return the few names that are most like this one, the best first."""
-    lower = {known.lower(): known for known in among}
-    return [lower[found] for found in get_close_matches(name.lower(), lower, n=3, cutoff=0.5)]
-
-
-def unknown(kind: str, name: str, among: Iterable[str]) -> Refused:
-    """Return the refusal of an unknown name, with the nearest ones that exist."""
-    shown = repr(printable(name if len(name) <= 60 else name[:59] + "…"))
-    near = nearest(name[:60], among)
-    hint = f"did you mean {' or '.join(near)}? " if near else ""
-    return Refused(f"unknown {kind} {shown}: {hint}`lehr list` has all names")
 
 
 def _items(known: Iterable[str], incomplete: str, before: str = "") -> list[CompletionItem]:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.text import Text
 
-from lehr.catalogue import ENTRIES, RULES, Entry, RuleEntry
+from lehr.catalogue import ENTRIES, RULES, Entry, RuleEntry, find_all
 from lehr.cli import Refused, console
-from lehr.cli.names import complete_schedules, complete_shown, find_schedule, split, unknown
+from lehr.cli.names import complete_schedules, complete_shown, find_schedule, split
 from lehr.cli.steps import Steps
+from lehr.errors import UnknownSchedule
 from lehr.schedule.base import Schedule
 from lehr.translate.registry import libraries_with
 from lehr.view.printable import printable
@@ -132,25 +133,6 @@ def _plotted(schedules: Mapping[str, Schedule], steps: int, out: "Console") -> T
     )
 
 
-def _named(name: str) -> list[Entry | RuleEntry]:
-    """Return the entries of this name, or those that other libraries call so."""
-    if name in ENTRIES:
-        return [ENTRIES[name]]
-    if name in RULES:
-        return [RULES[name]]
-    called = name.lower()
-    for bare in (False, True):
-        # Some aliases have an argument, as "CyclicLR(mode='triangular')" does.
-        found = [
-            entry
-            for entry in _LISTED
-            if called in {(a.partition("(")[0] if bare else a).lower() for a in entry.aliases}
-        ]
-        if found:
-            return found
-    return []
-
-
 def _translation(name: str) -> str:
     """Return how to translate another library's scheduler of this name; empty if none can be."""
     if name in ENTRIES or name in RULES:
@@ -167,9 +149,13 @@ def show(name: str, as_json: bool) -> None:
 
     NAME is one that `lehr list` has, or the name of a scheduler in another library.
     """
-    found, translation = _named(name), _translation(name)
-    if not found and not (translation and not as_json):
-        raise unknown("schedule", name, [*ENTRIES, *RULES])
+    translation = _translation(name)
+    try:
+        found = find_all(name)
+    except UnknownSchedule as error:
+        if not translation or as_json:
+            raise Refused(printable(str(error))) from None
+        found = []
     out = console()
     if not found:
         out.print(f"{printable(name)}: {translation}", soft_wrap=True, markup=False)
