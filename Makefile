@@ -5,13 +5,15 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 OUT ?= lehr-compare
 PEERS := .venv-peers
+PICTURED := step cosine trapezoid one_cycle warm_restarts triangular2
 TRAINERS := .venv-trainers
+PYTHONS ?= python3.11 python3.12 python3.13 python3.14
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint types format gallery peers trainers clean
+.PHONY: help demo test test-all test-matrix lint types format gallery peers trainers clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -41,6 +43,25 @@ test: $(VENV)/.dev lint types  ## install, then lint, types and tests
 test-all: $(VENV)/.dev lint types  ## the same with the slow tests and a minute of hostile input
 	$(BIN)/pytest --numprocesses 2 tests tests/notation/fuzz_notation.py
 
+# Each interpreter that can be started gets a virtual environment of its own. The tests run with all of
+# them even if one fails; the last lines say how each went, and which were not found.
+test-matrix:  ## the tests with each of PYTHONS that is installed, 3.11 to 3.14
+	@outcome=0; said=""; \
+	for python in $(PYTHONS); do \
+		if ! $$python -c "" 2>/dev/null; then \
+			said="$$said\n  $$python: not found"; \
+		elif $(MAKE) --no-print-directory PYTHON=$$python VENV=.venv-$$(basename $$python) only-tests; then \
+			said="$$said\n  $$python: passed"; \
+		else \
+			said="$$said\n  $$python: FAILED"; outcome=1; \
+		fi; \
+	done; \
+	printf "test-matrix:$$said\n"; exit $$outcome
+
+.PHONY: only-tests
+only-tests: $(VENV)/.dev
+	$(BIN)/pytest --numprocesses 2 -m "not slow"
+
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -52,8 +73,9 @@ format: $(VENV)/.dev  ## put the code into its form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-gallery: $(VENV)/.dev  ## draw every schedule of the catalogue into docs/gallery.md
+gallery: $(VENV)/.dev  ## draw every schedule of the catalogue into docs/gallery.md, and the README's picture
 	$(BIN)/python -m lehr.view.gallery docs
+	$(BIN)/lehr plot $(PICTURED) --steps 400 --out docs/images/schedules.svg
 
 # The libraries whose schedules are translated want versions of their own, so they get an environment
 # of their own; some would bring in half the world and are installed without what they ask for.
@@ -77,8 +99,8 @@ $(TRAINERS)/.done: constraints.txt tests/trainers/trainers.txt
 	@touch $@
 
 trainers: $(TRAINERS)/.done  ## train under transformers, Lightning, Accelerate, DeepSpeed, JAX, Keras; on Ray
-	$(TRAINERS)/bin/python -m pytest -W ignore tests/trainers
+	$(TRAINERS)/bin/python -m pytest -W ignore tests/trainers tests/test_documents.py
 	$(TRAINERS)/bin/python -m pytest -W ignore -k ray tests/lab/test_ray.py tests/cli/test_compare.py
 
 clean:  ## remove what was built
-	rm -rf $(VENV) $(PEERS) $(TRAINERS) dist build .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-python3* $(PEERS) $(TRAINERS) dist build .pytest_cache .ruff_cache .hypothesis

@@ -1,4 +1,3 @@
-# pyright: basic
 """The cost of compiling a schedule of 1,000 pieces: torch, and JAX where it is installed.
 
     python benchmarks/compile.py [--json]

@@ -1,4 +1,3 @@
-# pyright: basic
 """The cost of a curve: lehr against the bare NumPy expression and against stepping torch.
 
     python benchmarks/curve.py [--quick] [--json]

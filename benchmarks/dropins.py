@@ -1,4 +1,3 @@
-# pyright: basic
 """What a step of a drop-in costs against torch's class of the same name.
 
     python benchmarks/dropins.py [--quick] [--json]

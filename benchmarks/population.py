@@ -1,4 +1,3 @@
-# pyright: basic
 """What training side by side saves, against plain torch loops one after another.
 
     python benchmarks/population.py [--quick] [--json]

@@ -1,4 +1,3 @@
-# pyright: basic
 """What training side by side saves on a GPU, against plain torch loops one after another.
 
     python benchmarks/population_gpu.py [--quick] [--json]

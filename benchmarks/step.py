@@ -1,4 +1,3 @@
-# pyright: basic
 """What a scheduler's step costs, against torch's own and against the assignment alone.
 
     python benchmarks/step.py [--quick] [--json FILE]

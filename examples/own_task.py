@@ -1,4 +1,3 @@
-# pyright: basic
 """A task of one's own: `lehr compare --task examples/own_task.py:make_task --quick`."""
 
 import torch

@@ -1,4 +1,3 @@
-# pyright: basic
 """A schedule that is stepped after each batch: one cycle.
 
 Trains a small network on handwritten digits and prints, for each epoch, the learning rate and the

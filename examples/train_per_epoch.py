@@ -1,4 +1,3 @@
-# pyright: basic
 """A schedule that is stepped once an epoch: up, hold, down.
 
 Trains a small network on handwritten digits and prints, for each epoch, the learning rate that it

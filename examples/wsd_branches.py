@@ -1,4 +1,3 @@
-# pyright: basic
 """One stable run, several cooldowns: what the network would be worth at several lengths.
 
 With a warmup-stable-decay schedule the length of the run need not be known beforehand. The stable

@@ -1,4 +1,3 @@
-# pyright: basic, reportMissingImports=false
 """What is driven, by name, in TensorBoard; Weights & Biases and MLflow take the same dict.
 
 python examples/trainers/log_tensorboard.py --out run

@@ -1,4 +1,3 @@
-# pyright: basic, reportMissingImports=false
 """Accelerate, with gradient accumulation, on one process or several.
 
 Trains a small network on handwritten digits and prints the rate and the loss of every update.

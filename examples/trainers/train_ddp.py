@@ -1,4 +1,3 @@
-# pyright: basic, reportPrivateImportUsage=false
 """DistributedDataParallel on two processes, with a checkpoint by torch.distributed.checkpoint.
 
 Trains a small network on handwritten digits and prints the rate and the loss of every update of

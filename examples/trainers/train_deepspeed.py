@@ -1,4 +1,3 @@
-# pyright: basic, reportMissingImports=false
 """DeepSpeed: its engine builds the scheduler, steps it, saves it and loads it.
 
 Trains a small network on handwritten digits and prints the rate and the loss of every update.

@@ -1,4 +1,3 @@
-# pyright: basic, reportPrivateImportUsage=false
 """FSDP2 (fully_shard) on two processes, with a sharded checkpoint.
 
 Trains a small network on handwritten digits and prints the rate and the loss of every update of

@@ -1,4 +1,3 @@
-# pyright: basic, reportMissingImports=false
 """Keras 3: the schedule is saved with the model.
 
 Trains a small network on handwritten digits and prints the rate and the loss of every update.

@@ -1,4 +1,3 @@
-# pyright: basic, reportMissingImports=false
 """Lightning: `configure_optimizers` in one line, with the right interval.
 
 Trains a small network on handwritten digits and prints the rate and the loss of every update.

@@ -1,4 +1,3 @@
-# pyright: basic, reportMissingImports=false
 """optax: a lehr schedule is an optax schedule, and is compiled with the update.
 
 Trains a small network on handwritten digits and prints the rate and the loss of every update.

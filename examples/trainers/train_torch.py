@@ -1,4 +1,3 @@
-# pyright: basic
 """Plain torch, with gradient accumulation: stopped in the middle, it goes on as if it never was.
 
 Trains a small network on handwritten digits and prints the rate and the loss of every update:

@@ -1,4 +1,3 @@
-# pyright: basic, reportMissingImports=false
 """The transformers Trainer, driven by lehr.
 
 Trains a small language model on the text of a module of Python's own library, and prints the rate

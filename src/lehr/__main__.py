@@ -2,6 +2,8 @@
 
 import sys
 
+from lehr.extras import MissingExtra, needs
+
 __all__ = ["main"]
 
 
@@ -9,18 +11,16 @@ def main() -> int:
     """Run the command line.
 
     Returns:
-        1 where click or rich is missing; otherwise the command ends the process itself.
+        The exit code; 2 if click is not installed.
     """
     try:
-        from lehr.cli import lehr
-
-        lehr(prog_name="lehr")
-    except ModuleNotFoundError as error:
-        if error.name not in ("click", "rich"):
-            raise
-        print("The command line needs: pip install 'lehr[cli]'", file=sys.stderr)
-        return 1
-    return 0
+        with needs("the command line", "cli", "click"):
+            # Loads click, which is an extra.
+            from lehr.cli import run
+    except MissingExtra as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 2
+    return run()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,3 @@
-# pyright: basic
 """Schedules under JAX: jitted, vectorised and differentiated; part of `make peers`, which has JAX.
 
 In 64 bits they are NumPy's values to 1e-12 of the peak; in the 32 bits that JAX has by default, to

@@ -1,4 +1,3 @@
-# pyright: basic
 """Schedules in torch.compile: one graph without a break, the same numbers, finite derivatives."""
 
 from __future__ import annotations

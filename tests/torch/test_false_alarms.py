@@ -4,11 +4,11 @@ import warnings
 from typing import Any
 
 import pytest
+import torch
 import torch.optim.lr_scheduler as theirs
 
 import lehr
 import lehr.torch as ours
-import torch
 
 
 def parameter() -> torch.Tensor:

@@ -8,12 +8,12 @@ import itertools
 from typing import Any
 
 import pytest
+import torch
 from driving import make_optimizer, rates
 from twins import ARGUMENTS, PLATEAU, Run, build, inverse, saved, scheduler_class, slowly
 
 import lehr
 import lehr.torch as ours
-import torch
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 

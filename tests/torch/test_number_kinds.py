@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from driving import make_optimizer, rates
 from twins import ARGUMENTS, PLATEAU, Run, build, flat, saved, scheduler_class
 
 import lehr
 import lehr.torch as ours
-import torch
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 

@@ -6,11 +6,11 @@ import re
 from typing import Any
 
 import pytest
+import torch
 from driving import make_optimizer
 
 import lehr
 import lehr.torch as ours
-import torch
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 

@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
+import torch
 from driving import make_optimizer, rates, read
 from twins import ARGUMENTS, Run, saved, scheduler_class
 
 import lehr
 import lehr.torch as ours
-import torch
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 

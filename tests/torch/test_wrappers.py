@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
+import torch
 from driving import make_optimizer, rates
 
 import lehr
 import lehr.torch as ours
-import torch
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 

@@ -41,6 +41,13 @@ def test_svg(tmp_path: Path) -> None:
     assert ElementTree.parse(tmp_path / "a.svg").getroot().tag.endswith("svg")
 
 
+@pytest.mark.parametrize("ending", ["png", "svg"])
+def test_the_same_schedules_give_the_same_file(tmp_path: Path, ending: str) -> None:
+    for name in ("a", "b"):
+        draw(SCHEDULES, 50, tmp_path / f"{name}.{ending}")
+    assert (tmp_path / f"a.{ending}").read_bytes() == (tmp_path / f"b.{ending}").read_bytes()
+
+
 def test_another_ending_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"must end in \.png or \.svg"):
         draw(SCHEDULES, 50, tmp_path / "a.gif")

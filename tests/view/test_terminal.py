@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import lehr
 from lehr.catalogue import ENTRIES
-from lehr.view.terminal import ASCII_BLOCKS, BLOCKS, Canvas, draw, sparkline, speaks_unicode
+from lehr.view.terminal import ASCII_BLOCKS, BLOCKS, Canvas, can_show_blocks, draw, sparkline
 
 FALL = lehr.linear(to=0.0)
 RISE = lehr.linear(to=1.0, start=0.0)
@@ -110,7 +110,7 @@ def test_ascii_is_ascii() -> None:
     ("encoding", "answer"), [("utf-8", True), ("ascii", False), ("cp1252", False), (None, False)]
 )
 def test_what_an_encoding_can_show(encoding: str | None, answer: bool) -> None:
-    assert speaks_unicode(encoding) is answer
+    assert can_show_blocks(encoding) is answer
 
 
 @pytest.mark.parametrize("unicode", [True, False])

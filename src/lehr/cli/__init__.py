@@ -1,18 +1,19 @@
-"""The command line: thin over the library, each command imported only when it is asked for."""
+"""The command line: a thin layer over the library that imports each command when it is needed."""
 
 import os
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lehr import __version__
+from lehr.extras import MissingExtra, needs
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Refused", "console", "lehr"]
+__all__ = ["Refused", "console", "lehr", "run"]
 
 COMMANDS = {
     "list": ("lehr.cli.schedules", "list_", "List the schedules of the catalogue."),
@@ -27,7 +28,7 @@ _WIDE = 10_000
 
 
 class Refused(click.ClickException):
-    """What was asked for cannot be done: one line on the error output, exit code 2."""
+    """A request that cannot be carried out: one line on the error output, exit code 2."""
 
     exit_code = 2
 
@@ -40,7 +41,14 @@ class _Lazy(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, function, _ = COMMANDS[cmd_name]
-        return getattr(import_module(module), function)
+        with needs("the command line", "cli", "rich"):
+            return getattr(import_module(module), function)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except MissingExtra as error:
+            raise Refused(str(error)) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         # click's own would import every command for its help.
@@ -49,8 +57,9 @@ class _Lazy(click.Group):
 
 
 def console() -> "Console":
-    """The terminal, or a file or pipe, in which lines are as long as they need to be."""
-    from rich.console import Console  # a tenth of the start-up, and only output needs it
+    """Return the terminal; to a file or a pipe, lines are as long as they need to be."""
+    # Loads rich, which takes a tenth of the start-up.
+    from rich.console import Console
 
     piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
     return Console(width=_WIDE if piped else None, highlight=False)
@@ -65,3 +74,33 @@ def lehr() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="replace")
+
+
+def run() -> int:
+    """Run the command line on the arguments of this process.
+
+    Returns:
+        The exit code: 0, 2 for what cannot be done, 1 for a pipe that was closed early.
+    """
+    if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]
+        click.echo("Error: the output cannot be written: it is closed", err=True)
+        return 2
+    code = 0
+    try:
+        try:
+            lehr(prog_name="lehr")
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        # Now, while an error still has somebody to tell it to.
+        sys.stdout.flush()
+    except OSError as error:
+        # One with a file's name comes from a file, and is for the command to handle.
+        if error.filename is not None:
+            raise
+        # What could not be written would fail again when Python closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return code or 1
+        click.echo(f"Error: the output cannot be written: {error.strerror}", err=True)
+        return 2
+    return code

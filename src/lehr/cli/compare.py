@@ -20,6 +20,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from lehr.cli import Refused, console
+from lehr.cli.names import complete_optimizers, complete_schedules, complete_tasks
 from lehr.cli.steps import Steps
 
 if TYPE_CHECKING:
@@ -108,16 +109,21 @@ def _split(value: str) -> list[str]:
 @click.option(
     "--task",
     default="digits",
+    shell_complete=complete_tasks,
     show_default=True,
     help="What is trained: digits, digits-conv, mnist5k, breast_cancer, quadratic, text:FILE, or "
     "FILE.py:FUNCTION for a task of your own.",
 )
 @click.option(
-    "--optimizers", callback=_between_commas(str), help="Names between commas.  [default: all]"
+    "--optimizers",
+    callback=_between_commas(str),
+    shell_complete=complete_optimizers,
+    help="Names between commas.  [default: all]",
 )
 @click.option(
     "--schedules",
     callback=_between_commas(str),
+    shell_complete=complete_schedules,
     help="Names between commas, of those that `lehr list` shows, or texts like 'cosine(to=0.1)'.  "
     "[default: the usual eleven]",
 )

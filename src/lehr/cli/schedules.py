@@ -1,10 +1,9 @@
-"""The commands that look at schedules: list, show, plot. None of them trains anything."""
+"""The commands that show schedules: list, show, plot. None of them trains anything."""
 
 import inspect
 import json
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -12,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.text import Text
 
-from lehr.catalogue import ENTRIES, RULES, Entry, RuleEntry, find, find_rule
+from lehr.catalogue import ENTRIES, RULES, Entry, RuleEntry, find_all
 from lehr.cli import Refused, console
+from lehr.cli.names import complete_schedules, complete_shown, find_schedule, split
 from lehr.cli.steps import Steps
 from lehr.errors import UnknownSchedule
 from lehr.schedule.base import Schedule
-from lehr.view.terminal import draw, sparkline, speaks_unicode
+from lehr.translate.registry import libraries_with
+from lehr.view.printable import printable
+from lehr.view.terminal import can_show_blocks, draw, sparkline
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,31 +27,16 @@ if TYPE_CHECKING:
 __all__ = ["list_", "plot", "show"]
 
 _RUN = 1000
-"""The run that the pictures are drawn over, unless the user says otherwise."""
+"""The length of the run in the pictures, unless the user gives another."""
 
 _WIDEST = 100
 """A drawing wider than this only gets flatter."""
 
+_LEAST = 20
+"""The least room that a summary needs beside its curve."""
+
 _LISTED = (*ENTRIES.values(), *RULES.values())
 _FAMILIES = tuple(dict.fromkeys(entry.family for entry in _LISTED))
-
-
-def _find(name: str) -> Entry:
-    try:
-        return find(name)
-    except UnknownSchedule as error:
-        raise Refused(str(error)) from None
-
-
-def _find_any(name: str) -> Entry | RuleEntry:
-    """Find a schedule or a feedback rule."""
-    near_rule, near_schedule = (get_close_matches(name, names, 1) for names in (RULES, ENTRIES))
-    if not near_rule or near_schedule:
-        return _find(name)
-    try:
-        return find_rule(name)
-    except UnknownSchedule as error:
-        raise Refused(str(error)) from None
 
 
 def _facts(entry: Entry | RuleEntry) -> dict[str, Any]:
@@ -85,8 +72,8 @@ def _write_json(value: object) -> None:
 def list_(family: str | None, as_json: bool) -> None:
     """List the schedules of the catalogue.
 
-    The feedback rules follow a metric rather than the time. They stand at the end; as JSON they are
-    written for --family feedback alone, so that all other entries have a schedule as their example.
+    The feedback rules, which follow a metric rather than the time, come last. With --json they are
+    included only with --family feedback, so that the example of all other entries is a schedule.
     """
     entries = [entry for entry in _LISTED if family in (None, entry.family)]
     if as_json:
@@ -94,34 +81,44 @@ def list_(family: str | None, as_json: bool) -> None:
         _write_json([_facts(entry) for entry in chosen])
         return
     out = console()
-    unicode = speaks_unicode(out.encoding)
     names = max(len(entry.name) for entry in entries)
     families = max(len(entry.family) for entry in entries)
-    width = 24 if out.width >= names + families + 54 else 12
     for entry in entries:
-        row = Text.assemble(
-            (f"{entry.name:<{names}}  ", "bold"), (f"{entry.family:<{families}}  ", "dim")
-        )
-        if isinstance(entry, Entry):
-            curve = sparkline(entry.example, _RUN, width=width, unicode=unicode)
-            row.append(f"{curve}  ", "cyan")
-        else:
-            row.append(f"{'by a metric':<{width}}  ", "dim")
-        # What does not fit stands below itself, not below the name; a narrow terminal may wrap.
-        room = max(20, out.width - row.cell_len)
-        row.append(f"\n{'':<{row.cell_len}}".join(wrap(entry.summary, room)))
-        out.print(row, soft_wrap=True)
+        out.print(_row(entry, names, families, out), soft_wrap=True)
+
+
+def _row(entry: Entry | RuleEntry, names: int, families: int, out: "Console") -> Text:
+    """Return an entry's line of the list: in a narrow terminal without its family."""
+    wide, narrow = out.width >= names + families + 54, out.width < names + 12 + 4 + _LEAST
+    row = Text(f"{entry.name:<{names}}  ", style="bold")
+    if out.width >= names + families + 12 + 6 + _LEAST:
+        row.append(f"{entry.family:<{families}}  ", "not bold dim")
+    width = 24 if wide else 12
+    if isinstance(entry, Entry):
+        unicode = can_show_blocks(out.encoding)
+        curve = sparkline(entry.example, _RUN, width=width, unicode=unicode)
+        row.append(f"{curve}  ", "not bold cyan")
+    else:
+        row.append(f"{'by a metric':<{width}}  ", "not bold dim")
+    # The summary continues below itself, not below the name; without room beside it, it goes below.
+    indent = 2 if narrow else row.cell_len
+    lines = wrap(entry.summary, max(_LEAST, out.width - indent))
+    if narrow:
+        row.rstrip()
+        lines.insert(0, "")
+    row.append(f"\n{'':<{indent}}".join(lines), "not bold")
+    return row
 
 
 def _call(entry: Entry | RuleEntry) -> str:
-    """How it is called: its arguments and their defaults; their types are in its documentation."""
+    """Return the call with its arguments and defaults; the documentation has their types."""
     signature = inspect.signature(entry.function)
     bare = [p.replace(annotation=inspect.Parameter.empty) for p in signature.parameters.values()]
     return f"{entry.name}{signature.replace(parameters=bare, return_annotation=signature.empty)}"
 
 
 def _readable(documentation: str) -> str:
-    """Documentation without the marks that are meant for Sphinx."""
+    """Remove the marks that are meant for Sphinx."""
     return re.sub(r":\w+:`~?([^`]+)`", r"\1", documentation).replace("``", "")
 
 
@@ -131,21 +128,52 @@ def _plotted(schedules: Mapping[str, Schedule], steps: int, out: "Console") -> T
         schedules,
         steps,
         width=width,
-        unicode=speaks_unicode(out.encoding),
-        colour=out.color_system is not None,
+        unicode=can_show_blocks(out.encoding),
+        colour=out.color_system is not None and not out.no_color,
     )
 
 
+def _translation(name: str) -> str:
+    """Return how to translate another library's scheduler of this name; empty if none can be."""
+    if name in ENTRIES or name in RULES:
+        return ""
+    calls = [f"lehr.translate({library!r}, {name!r}, ...)" for library in libraries_with(name)]
+    return " or ".join(calls) + " takes its own arguments" if calls else ""
+
+
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_shown)
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
 def show(name: str, as_json: bool) -> None:
-    """Show all there is to know about a schedule."""
-    entry = _find_any(name)
+    """Show all there is to know about a schedule.
+
+    NAME is one that `lehr list` has, or the name of a scheduler in another library.
+    """
+    translation = _translation(name)
+    try:
+        found = find_all(name)
+    except UnknownSchedule as error:
+        if not translation or as_json:
+            raise Refused(printable(str(error))) from None
+        found = []
+    out = console()
+    if not found:
+        out.print(f"{printable(name)}: {translation}", soft_wrap=True, markup=False)
+        return
+    entry, others = found[0], [entry.name for entry in found[1:]]
     if as_json:
         _write_json({**_facts(entry), "call": _call(entry)})
         return
-    out = console()
+    for piece in _pages(entry, out):
+        out.print(piece, soft_wrap=True)
+    extra = [("Translate", translation), ("See also", ", ".join(others))]
+    for label, text in extra:
+        if text:
+            out.print(Text.assemble((f"{label:<11}", "bold"), text), soft_wrap=True)
+
+
+def _pages(entry: Entry | RuleEntry, out: "Console") -> list[Text]:
+    """Return the parts of what `lehr show` prints about an entry."""
     _, _, details = _readable(inspect.getdoc(entry.function) or "").partition("\n")
     words = Text(details.strip())
     words.highlight_regex(r"(?m)^\w+:", "bold")
@@ -163,7 +191,7 @@ def show(name: str, as_json: bool) -> None:
             facts.append(("Momentum", repr(entry.momentum)))
     else:
         facts.append(("Example", repr(entry.example)))
-    pieces = [
+    return [
         Text.assemble((entry.name, "bold"), (f"  {entry.family}", "dim")),
         Text(f"{entry.summary}.\n"),
         *drawn,
@@ -171,12 +199,16 @@ def show(name: str, as_json: bool) -> None:
         Text(),
         *(Text.assemble((f"{label:<11}", "bold"), text) for label, text in facts),
     ]
-    for piece in pieces:
-        out.print(piece, soft_wrap=True)
 
 
 @click.command()
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument(
+    "schedules",
+    nargs=-1,
+    required=True,
+    metavar="SCHEDULE...",
+    shell_complete=complete_schedules,
+)
 @click.option(
     "--steps",
     type=Steps(),
@@ -189,24 +221,30 @@ def show(name: str, as_json: bool) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write a picture, .png or .svg, instead of drawing here.",
 )
-def plot(names: tuple[str, ...], steps: int, out: Path | None) -> None:
-    """Draw schedules, here or into a file."""
-    schedules = {name: _find(name).example for name in names}
+def plot(schedules: tuple[str, ...], steps: int, out: Path | None) -> None:
+    """Draw schedules, here or into a file.
+
+    A SCHEDULE is a name that `lehr list` has, or a text such as 'warmup(0.1) >> cosine()'. Give
+    several with spaces or commas between them.
+    """
+    texts = [text for given in schedules for text in split(given)]
+    drawn = {text: find_schedule(text) for text in texts}
     try:
         if out is None:
             here = console()
-            here.print(_plotted(schedules, steps, here), soft_wrap=True)
+            here.print(_plotted(drawn, steps, here), soft_wrap=True)
         else:
-            _save(schedules, steps, out)
+            _save(drawn, steps, out)
     except ValueError as error:  # a run too short for a schedule, or a file of another kind
-        raise Refused(str(error)) from None
+        raise Refused(printable(str(error))) from None
 
 
 def _save(schedules: Mapping[str, Schedule], steps: int, out: Path) -> None:
+    # Loads NumPy, and matplotlib when it draws.
     from lehr.view import plot as pictures
 
     try:
         pictures.draw(schedules, steps, out)
-    except (ModuleNotFoundError, OSError) as error:
-        raise click.ClickException(str(error)) from None
-    click.echo(f"Wrote {out}")
+    except OSError as error:
+        raise Refused(printable(f"{out} cannot be written: {error.strerror}")) from None
+    click.echo(f"Wrote {printable(str(out))}")

@@ -1,4 +1,4 @@
-"""lehr in other people's training code: one thin file for each library that needs one.
+"""Adapters for other training libraries, one thin file for each library that needs one.
 
-Each imports its library itself, so that nothing else does.
+Each file imports its own library, so that nothing else has to.
 """

@@ -1,9 +1,8 @@
-# pyright: basic
-"""torch.distributed.checkpoint: a scheduler's state, saved whole.
+"""torch.distributed.checkpoint: save the state of a scheduler as a whole.
 
-That library takes a state apart into its keys and loads only those that the new object has too. A
-scheduler whose plan was changed while training has more of them than a new one: they would be
-dropped without a word.
+That library splits a state into its keys and loads only the keys that the new object has as well. A
+scheduler whose plan was changed during training has more keys than a new one, and these would be
+dropped silently.
 """
 
 from __future__ import annotations
@@ -11,21 +10,23 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from torch.optim.lr_scheduler import LRScheduler
-
 from lehr.errors import ScheduleError
+from lehr.extras import needs
+
+with needs("lehr.interop.checkpoint", "torch", "torch"):
+    from torch.optim.lr_scheduler import LRScheduler
 
 __all__ = ["Whole"]
 
 
 class Whole:
-    """A scheduler, to be put into a state that ``torch.distributed.checkpoint`` saves and loads.
+    """Wrap a scheduler for a state that ``torch.distributed.checkpoint`` saves and loads.
 
-    Its state is one text, so it arrives whole or not at all. Every rank passes it; the library
-    writes it once.
+    The state of the scheduler becomes one text, which is loaded as a whole or not at all. Every
+    rank passes it to the library, which writes it once.
 
     Arguments:
-        scheduler: A scheduler of lehr's.
+        scheduler: A scheduler of ``lehr.torch``.
 
     Example:
         >>> import lehr, torch
@@ -44,7 +45,7 @@ class Whole:
         """Return the scheduler's state as one text.
 
         Raises:
-            ScheduleError: If the state has what JSON does not, as that of torch's own may.
+            ScheduleError: If JSON cannot hold the state, which is possible for torch's own classes.
         """
         state = self._scheduler.state_dict()
         try:
@@ -56,13 +57,15 @@ class Whole:
             ) from None
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up a state that :meth:`state_dict` gave.
+        """Restore a state that :meth:`state_dict` returned.
 
         Raises:
-            ScheduleError: If it is no such state, or belongs to another schedule.
+            ScheduleError: If it is not such a state, or belongs to another schedule.
         """
         try:
             state = json.loads(state_dict["json"])
         except (KeyError, TypeError, ValueError) as error:
-            raise ScheduleError(f"this is no state of a scheduler: {error!r}") from None
+            raise ScheduleError(
+                f"not a state that Whole has saved: {error!r}; pass what state_dict() returned"
+            ) from None
         self._scheduler.load_state_dict(state)

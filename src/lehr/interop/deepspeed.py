@@ -1,33 +1,38 @@
-# pyright: basic
-"""DeepSpeed: a function that its engine builds the scheduler with.
+"""DeepSpeed: a function with which its engine builds the scheduler.
 
-Where a scheduler's ``step`` raises a TypeError, the engine calls it again with the batch size as
-its argument, which torch's schedulers take for a position. These take no argument at all.
+If a scheduler's ``step`` raises a TypeError, the engine calls it again with the batch size as its
+argument, which torch's schedulers take for a position. The schedulers built here accept no
+argument.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from torch.optim import Optimizer
-
 from lehr.errors import ScheduleError
+from lehr.extras import needs
 from lehr.schedule.horizon import HorizonLike
+
+with needs("lehr.interop.deepspeed", "torch", "torch"):
+    from torch.optim import Optimizer
+
 from lehr.torch import Scheduler
 
-__all__ = ["factory"]
+__all__ = ["factory", "refuse_scheduler"]
 
 
 class _Stepped(Scheduler):
-    """A scheduler that an engine steps: one update at a time, and nothing else."""
+    """A scheduler that an engine steps, one update at a time."""
 
     def step(self, *junk: Any, **more: Any) -> None:
-        """Go to the next position.
+        """Move to the next position.
 
         Raises:
-            ScheduleError: If there is any argument. Nothing moves then.
+            ScheduleError: If there is any argument. The position does not change then.
         """
         if junk or more:
             given = ", ".join(
@@ -41,14 +46,23 @@ class _Stepped(Scheduler):
 
 
 def factory(
-    lr: Any = None, over: HorizonLike | None = None, **others: Any
+    lr: Any = None,
+    over: HorizonLike | None = None,
+    *,
+    config: Mapping[str, Any] | str | Path | None = None,
+    **others: Any,
 ) -> Callable[[Optimizer], Scheduler]:
-    """Return what ``deepspeed.initialize(lr_scheduler=...)`` builds the scheduler with.
+    """Return a function for ``deepspeed.initialize(lr_scheduler=...)`` that builds the scheduler.
 
     Arguments:
         lr: The schedule of the learning rate.
         over: The run in updates.
+        config: The engine's configuration, a dict or the path of its JSON file. It is only checked:
+            which of two schedulers an engine uses depends on the release of DeepSpeed.
         **others: As in :class:`lehr.torch.Scheduler`.
+
+    Raises:
+        ScheduleError: If ``config`` names a scheduler.
 
     Example:
         >>> import lehr, torch
@@ -57,4 +71,22 @@ def factory(
         >>> scheduler.get_last_lr()
         [0.5]
     """
+    refuse_scheduler(config)
     return partial(_Stepped, lr=lr, over=over, **others)
+
+
+def refuse_scheduler(config: Mapping[str, Any] | str | Path | None) -> None:
+    """Raise a ScheduleError if a DeepSpeed configuration names a scheduler of its own.
+
+    Arguments:
+        config: The configuration, the path of its JSON file, or None.
+    """
+    if isinstance(config, str | Path):
+        config = json.loads(Path(config).read_text(encoding="utf-8"))
+    found = config.get("scheduler") if isinstance(config, Mapping) else None
+    if found:
+        kind = found.get("type") if isinstance(found, Mapping) else found
+        raise ScheduleError(
+            f'"scheduler" of the DeepSpeed configuration (type {kind!r}) is a second schedule, and '
+            "depending on DeepSpeed's release one of the two is ignored; delete that key"
+        )

@@ -1,14 +1,16 @@
-# pyright: basic, reportMissingImports=false, reportAttributeAccessIssue=false
-"""Keras 3: a schedule as a ``LearningRateSchedule`` that is saved with its model."""
+"""Keras 3: a schedule as a ``LearningRateSchedule`` that is saved with the model."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import keras
-
-import lehr
 from lehr.errors import ScheduleError, number, whole
+from lehr.extras import needs
+from lehr.schedule.base import Schedule
+from lehr.schedule.tree import from_dict
+
+with needs("lehr.interop.keras", None, "keras"):
+    import keras
 
 __all__ = ["LearningRate"]
 
@@ -18,10 +20,10 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
     """A learning rate that follows a schedule: ``base * schedule(t)`` at update ``t``.
 
     Arguments:
-        schedule: A schedule of lehr's with a known length: placed by ``over``, or in steps.
-        base: The rate that the schedule is a factor of, at least 0.
-        gradient_accumulation_steps: What the optimizer is given under that name, where it is: Keras
-            asks for the rate by the batch, and the schedule counts updates.
+        schedule: A lehr schedule with a known length: placed with ``over``, or written in steps.
+        base: The rate that the schedule multiplies, at least 0.
+        gradient_accumulation_steps: The optimizer's argument of that name, if it has one. Keras
+            evaluates the rate at each batch, whereas the schedule counts updates.
 
     Raises:
         ScheduleError: If the schedule could give a negative rate, or the backend's arrays do not
@@ -36,12 +38,14 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(
         self,
-        schedule: lehr.Schedule,
+        schedule: Schedule,
         base: float = 1.0,
         gradient_accumulation_steps: int | None = None,
     ) -> None:
-        if not isinstance(schedule, lehr.Schedule):
-            raise ScheduleError(f"schedule={schedule!r} is no schedule of lehr's")
+        if not isinstance(schedule, Schedule):
+            raise ScheduleError(
+                f"schedule={schedule!r} is not a lehr schedule; write lehr.cosine().over(10_000)"
+            )
         if keras.backend.backend() == "tensorflow":
             raise ScheduleError(
                 "TensorFlow's arrays do not follow the array API; set KERAS_BACKEND to jax or torch"
@@ -57,12 +61,12 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
             )
 
     def __call__(self, step: Any) -> Any:
-        """Return the rate at a batch, counted from 0, in the kind of array that ``step`` is."""
+        """Return the rate at a batch, counted from 0, as an array of the backend."""
         step = keras.ops.convert_to_tensor(step)
         return self.base * self.schedule(step // self.gradient_accumulation_steps)
 
     def get_config(self) -> dict[str, Any]:
-        """Return what is saved, the schedule as a plain dict."""
+        """Return the arguments as plain types, the schedule as a dict."""
         return {
             "schedule": self.schedule.to_dict(),
             "base": self.base,
@@ -71,5 +75,5 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> LearningRate:
-        """Build one from what :meth:`get_config` gave."""
-        return cls(**{**config, "schedule": lehr.from_dict(config["schedule"])})
+        """Build a learning rate from the result of :meth:`get_config`."""
+        return cls(**{**config, "schedule": from_dict(config["schedule"])})

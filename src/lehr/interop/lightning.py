@@ -1,38 +1,47 @@
-# pyright: basic
-"""Lightning: what ``configure_optimizers`` returns, with the interval at which lehr counts."""
+"""Lightning: the result of ``configure_optimizers``, with the interval that lehr counts in."""
 
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
-from torch.optim import Optimizer
-
 from lehr.errors import NeedsHorizon, ScheduleError
+from lehr.extras import needs
 from lehr.schedule.horizon import Horizon, HorizonLike
+
+with needs("lehr.interop.lightning", "torch", "torch"):
+    from torch.optim import Optimizer
+
+from lehr.interop.deepspeed import refuse_scheduler
 from lehr.torch import Scheduler
 
-__all__ = ["configured"]
+__all__ = ["configured", "expected"]
 
 
 def configured(
     module: Any, optimizer: Optimizer, over: HorizonLike | None = None, **schedules: Any
 ) -> dict[str, Any]:
-    """Return an optimizer and its scheduler as Lightning's ``configure_optimizers`` should.
+    """Return an optimizer and its scheduler for Lightning's ``configure_optimizers``.
 
-    Lightning steps a scheduler once an epoch unless told otherwise; this one is told, and is
-    stepped after each update. The run is what Lightning expects to train: over all epochs, with
-    accumulation and on all devices. Its epochs are known, so ``"3ep"`` is a duration.
+    By default Lightning steps a scheduler once an epoch; this result makes it step after each
+    update. The run is the one that Lightning expects to train: over all epochs, with accumulation
+    and on all devices. The length of an epoch is known, so ``"3ep"`` is a valid duration.
 
     Arguments:
         module: The LightningModule, while its Trainer fits.
-        optimizer: What is driven.
-        over: The run in updates, where it is not the one that the Trainer expects.
+        optimizer: The optimizer to drive.
+        over: The run in updates, if it differs from the one that the Trainer expects.
         **schedules: ``lr=`` and others, as in :class:`lehr.torch.Scheduler`.
 
     Raises:
         NeedsHorizon: If the Trainer has no end, and ``over`` is not given.
-        ScheduleError: If there is nothing to train.
+        ScheduleError: If the run has no updates, or the DeepSpeed strategy's configuration names
+            another scheduler.
+
+    Warns:
+        UserWarning: If Lightning will not use the schedule, or not to the end: the module optimizes
+            manually, or a callback replaces the scheduler.
 
     Example::
 
@@ -40,6 +49,7 @@ def configured(
             optimizer = torch.optim.AdamW(self.parameters(), lr=3e-4)
             return configured(self, optimizer, lr=lehr.warmup("5%") >> lehr.cosine(to=0.1))
     """
+    _check_another(module)
     scheduler = Scheduler(
         optimizer, over=expected(module.trainer) if over is None else over, **schedules
     )
@@ -49,8 +59,30 @@ def configured(
     }
 
 
+def _check_another(module: Any) -> None:
+    """Look for what else decides about the rate, or keeps the scheduler from being stepped."""
+    trainer = module.trainer
+    refuse_scheduler(getattr(getattr(trainer, "strategy", None), "config", None))
+    if not getattr(module, "automatic_optimization", True):
+        warnings.warn(
+            f"{type(module).__name__} has automatic_optimization=False, so Lightning steps no "
+            "scheduler: call self.lr_schedulers().step() after each update; or build "
+            "lehr.torch.Scheduler yourself, step it, and return the bare optimizer",
+            stacklevel=3,
+        )
+    for callback in getattr(trainer, "callbacks", ()):
+        # By name, also of a base class: lightning and pytorch_lightning have a class each.
+        if any(base.__name__ == "StochasticWeightAveraging" for base in type(callback).__mro__):
+            warnings.warn(
+                "the callback StochasticWeightAveraging replaces this schedule by its own rate "
+                "(swa_lrs) when averaging begins; to keep the schedule, average with the callback "
+                "WeightAveraging",
+                stacklevel=3,
+            )
+
+
 def expected(trainer: Any) -> Horizon:
-    """Return the run that a Lightning Trainer expects, in updates, with its epochs where known."""
+    """Return the run that a Lightning Trainer expects, in updates, and its epochs if known."""
     updates = trainer.estimated_stepping_batches
     if math.isinf(updates):
         raise NeedsHorizon(

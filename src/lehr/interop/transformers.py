@@ -1,8 +1,7 @@
-# pyright: basic
 """transformers: a Trainer whose optimizer is driven by lehr.
 
-The Trainer's own schedules are a closed list. This is mixed into a Trainer, and so it also works
-where the optimizer is built late: with ``model_init``, FSDP and DeepSpeed.
+The Trainer's own schedules are a closed list. The class here is mixed into a Trainer, so it also
+works where the optimizer is built late: with ``model_init``, FSDP and DeepSpeed.
 """
 
 from __future__ import annotations
@@ -10,30 +9,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torch.optim import Optimizer
-
 from lehr.errors import ScheduleError
+from lehr.extras import needs
 from lehr.schedule.base import Schedule
+
+with needs("lehr.interop.transformers", "torch", "torch"):
+    from torch.optim import Optimizer
+
+from lehr.interop.deepspeed import refuse_scheduler
 from lehr.torch import Scheduler
 
 __all__ = ["Scheduled"]
 
 
 class Scheduled:
-    """Mixed into a ``transformers.Trainer`` or a kin of it: the schedule is lehr's.
+    """Give a ``transformers.Trainer``, or a subclass of it, a schedule of lehr.
 
-    The run is the updates that the Trainer counts: over all epochs, with accumulation, on all
-    processes together.
+    The run is the number of updates that the Trainer counts: over all epochs, with accumulation, on
+    all processes together.
 
     Arguments:
         *args: The Trainer's own.
-        schedule: The schedule of the learning rate, or one for each number that is driven, by its
-            name: ``{"lr": ..., "weight_decay": ...}``, as in :class:`lehr.torch.Scheduler`.
+        schedule: The schedule of the learning rate, or one for each number to drive, by its name:
+            ``{"lr": ..., "weight_decay": ...}``, as in :class:`lehr.torch.Scheduler`.
         **kwargs: The Trainer's own.
 
     Raises:
-        ScheduleError: If the training arguments have a schedule or a warmup, too, or a scheduler
-            is given in ``optimizers=``.
+        ScheduleError: If the training arguments, the DeepSpeed configuration or ``optimizers=``
+            contain a schedule or a warmup as well, or if the Trainer goes on to train with a
+            scheduler of its own.
 
     Example::
 
@@ -55,33 +59,19 @@ class Scheduled:
         else:
             self._schedules: dict[str, Any] = {"lr": schedule}
         super().__init__(*args, **kwargs)
-        self._refuse_another()
-
-    def _refuse_another(self) -> None:
-        """Refuse a second schedule, which would be ignored."""
         if self.lr_scheduler is not None:
             raise ScheduleError(
-                "optimizers=(..., scheduler) and schedule= both say how the rate moves; give "
+                "optimizers=(..., scheduler) and schedule= both decide about the rate; give "
                 "optimizers=(optimizer, None)"
             )
-        kind = getattr(self.args.lr_scheduler_type, "value", self.args.lr_scheduler_type)
-        if kind != "linear" or self.args.lr_scheduler_kwargs:
-            raise ScheduleError(
-                f"lr_scheduler_type={kind!r} of the training arguments is not used where schedule= "
-                "is given; leave it out, with its lr_scheduler_kwargs"
-            )
-        if self.args.warmup_steps:
-            raise ScheduleError(
-                f"warmup_steps={self.args.warmup_steps!r} of the training arguments is not used "
-                "where schedule= is given; write schedule=lehr.warmup(...) >> ..."
-            )
+        _refuse_another(self.args)
 
     def create_scheduler(self, num_training_steps: int, optimizer: Optimizer | None = None) -> Any:
-        """Return the scheduler, built over the run when the Trainer asks for it.
+        """Build and return the scheduler, over the run of the Trainer.
 
         Arguments:
             num_training_steps: The run's updates.
-            optimizer: What is driven; the Trainer's own, where it is not given.
+            optimizer: The optimizer to drive; by default the Trainer's own.
         """
         if self.lr_scheduler is None:
             self.lr_scheduler = Scheduler(
@@ -89,6 +79,63 @@ class Scheduled:
                 over=num_training_steps,
                 **self._schedules,
             )
-            # A second train() builds it again, as it does the Trainer's own.
+            # The Trainer then builds a new one for a second train(), as it does for its own.
             self._created_lr_scheduler = True
         return self.lr_scheduler
+
+    def training_step(self, *args: Any, **kwargs: Any) -> Any:
+        """Train on one batch.
+
+        Raises:
+            ScheduleError: If the Trainer steps another scheduler than the one built here, as some
+                releases do that have a second way to build it.
+        """
+        scheduler = self.lr_scheduler
+        # Accelerate and DeepSpeed each wrap it.
+        while not isinstance(scheduler, Scheduler) and hasattr(scheduler, "scheduler"):
+            scheduler = scheduler.scheduler
+        if not isinstance(scheduler, Scheduler):
+            raise ScheduleError(
+                f"this Trainer would step a {type(scheduler).__name__} and ignore schedule=; give "
+                "optimizers=(optimizer, lehr.torch.Scheduler(optimizer, ...)) instead of schedule="
+            )
+        return super().training_step(*args, **kwargs)  # type: ignore[misc]
+
+
+def _refuse_another(arguments: Any) -> None:
+    """Raise a ScheduleError for a second schedule, which would be ignored."""
+    kind = _text(arguments.lr_scheduler_type)
+    if kind != _text(getattr(type(arguments), "lr_scheduler_type", "linear")):
+        raise ScheduleError(
+            f"lr_scheduler_type={kind!r} of the training arguments is not used where schedule= "
+            "is given; leave it out, with its lr_scheduler_kwargs"
+        )
+    if arguments.lr_scheduler_kwargs:
+        raise ScheduleError(
+            f"lr_scheduler_kwargs={arguments.lr_scheduler_kwargs!r} of the training arguments is "
+            "not used where schedule= is given; leave it out"
+        )
+    optimizer = _text(getattr(arguments, "optim", ""))
+    for name in ("warmup_steps", "warmup_ratio"):
+        value = getattr(arguments, name, None)
+        # Two of the schedule-free optimizers have a warmup of their own, with this length.
+        own = name == "warmup_steps" and optimizer in ("schedule_free_adamw", "schedule_free_sgd")
+        if value and not own:
+            raise ScheduleError(
+                f"{name}={value!r} of the training arguments is not used where schedule= is given; "
+                "write schedule=lehr.warmup(...) >> ..."
+            )
+    if optimizer.endswith("_layerwise"):
+        raise ScheduleError(
+            f"optim={optimizer!r} updates each parameter through an optimizer of its own, which a "
+            f"schedule does not reach; use optim={optimizer.removesuffix('_layerwise')!r}"
+        )
+    plugin = getattr(arguments, "deepspeed_plugin", None)
+    for holder in (arguments, plugin):
+        found = getattr(holder, "hf_deepspeed_config", getattr(holder, "hf_ds_config", None))
+        refuse_scheduler(getattr(found, "config", None))
+
+
+def _text(value: Any) -> str:
+    """Return a member of an enumeration as its value."""
+    return str(getattr(value, "value", value))

@@ -1,4 +1,3 @@
-# pyright: basic
 """Whether a device that is asked for is there."""
 
 from __future__ import annotations

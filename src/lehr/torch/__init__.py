@@ -1,5 +1,12 @@
 """Driving torch optimizers: the scheduler, and torch's own schedulers as drop-ins."""
 
+from lehr.extras import needs
+
+with needs("lehr.torch", "torch", "torch"):
+    import torch as _torch
+
+    del _torch
+
 from lehr.torch.dropins.containers import ChainedScheduler, SequentialLR
 from lehr.torch.dropins.cyclic import CyclicLR
 from lehr.torch.dropins.elementary import (

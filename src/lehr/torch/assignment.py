@@ -1,4 +1,3 @@
-# pyright: basic
 """The schedules of a scheduler's groups, as a frozen value, and how they are bound to numbers."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# pyright: basic
 """Places in parameter groups, and how a schedule's level becomes the number there."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# pyright: basic
 """Saving and restoring: the state of a scheduler, and what an error must leave as it was."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# pyright: basic
 """Driving optimizers: what the scheduler and the drop-ins have in common.
 
 A driver has a plan and a position. At each step it *assigns*

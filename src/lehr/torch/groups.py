@@ -1,4 +1,3 @@
-# pyright: basic
 """Parameter groups: which one is which, which gets which schedule, and how it is to be read."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# pyright: basic
 """Guards: the mistakes that tutorials warn of, noticed while training.
 
 A driver calls its observer as it moves; :class:`Guards` is the scheduler's.

@@ -1,4 +1,3 @@
-# pyright: basic
 """Lookahead: the values of the next steps, computed at once and laid out as writers take them."""
 
 from __future__ import annotations

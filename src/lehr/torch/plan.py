@@ -1,4 +1,3 @@
-# pyright: basic
 """The plan of a driver, a frozen value: which numbers of which groups follow which schedules."""
 
 from __future__ import annotations

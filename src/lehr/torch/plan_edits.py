@@ -1,4 +1,3 @@
-# pyright: basic
 """Changes of plan, as pure functions: a schedule is cut at a step, and goes on in another way.
 
 The past stays as it was. What follows a cut is complete in itself, so that it can be cut again:

@@ -1,4 +1,3 @@
-# pyright: basic
 """The scheduler: any schedule on any optimizer."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# pyright: basic
 """Schedulers that share an optimizer: their factors multiply.
 
 A number of a group is its base, or the value of the one scheduler that is independent of the base,

@@ -1,4 +1,3 @@
-# pyright: basic
 """Writers: how one driven number reaches all groups, and how a change by hand is noticed.
 
 A writer remembers the value that it wrote into each group. Before it writes the next one it looks

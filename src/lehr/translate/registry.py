@@ -42,6 +42,7 @@ __all__ = [
     "Translation",
     "arguments_of",
     "libraries",
+    "libraries_with",
     "names",
     "reads",
     "translate",
@@ -243,6 +244,13 @@ def names(library: str) -> list[str]:
         ScheduleError: If there is no such library.
     """
     return list(_load(library))
+
+
+def libraries_with(name: str) -> list[str]:
+    """Return the libraries that have a scheduler of this name that can be translated."""
+    return [
+        library for library in libraries() if name in {*_load(library), *_ALIASES.get(library, {})}
+    ]
 
 
 def translate(

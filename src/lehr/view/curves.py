@@ -21,19 +21,19 @@ from lehr.view.svg import (
 __all__ = ["curves", "readout"]
 
 BANDS = 3
-"""How many schedules' bands are drawn unasked, the best ones: eleven bands would hide the lines."""
+"""The number of schedules, the best ones, whose bands are visible at first: more hide the lines."""
 
 COLOURS, DASHES = 6, 3
-"""How many colours and dash patterns the style sheet has; together they tell lines apart."""
+"""The numbers of colours and dash patterns of the style sheet; together they tell lines apart."""
 
 _WIDTH, _HEIGHT = 500.0, 322.0
-_LABEL = 13  # characters that there is room for at the right, also on a phone
+_LABEL = 13  # characters that fit at the right, also on a phone
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 388.0, 14.0, 292.0
 
 
 @dataclass(frozen=True)
 class _Metric:
-    """What a panel shows, on which axis; the axis is the same for every optimizer."""
+    """The quantity of a panel and its axis, which is the same for every optimizer."""
 
     key: str
     title: str
@@ -44,7 +44,7 @@ class _Metric:
 
 
 def _look(index: int) -> str:
-    """The CSS classes that give schedule number `index` its colour and dashes."""
+    """Return the CSS classes that give schedule number `index` its colour and dashes."""
     return f"k{index} c{index % COLOURS} d{index // COLOURS % DASHES}"
 
 
@@ -53,7 +53,7 @@ def _loss(pairs: Sequence[Pair]) -> _Metric | None:
     if not numbers:
         return None
     low = min(numbers)
-    # A run that blows up reaches any number; four decades show every one that learns.
+    # A run that diverges reaches any number; four decades show every run that learns.
     high = max(min(max(numbers), low * 1e4), low * 2)
     scale = Scale(low / 1.15, high * 1.15, _BOTTOM, _TOP, log=True)
     ticks = log_ticks(scale.low, scale.high)
@@ -79,7 +79,7 @@ def _accuracy(pairs: Sequence[Pair]) -> _Metric | None:
 
 
 def _ends(ends: Sequence[tuple[int, str, float, float]]) -> list[Markup]:
-    """The lines' names beside their right ends, moved apart, each tied to its line."""
+    """Write the lines' names beside their right ends, moved apart, each connected to its line."""
     places = spread([y for *_, y in ends], 16.0, _TOP, _BOTTOM - 8)
     return [
         tag(
@@ -205,7 +205,7 @@ def curves(results: Results) -> Markup:
     metrics = [m for m in (_loss(results.pairs), _accuracy(results.pairs)) if m is not None]
     return tag(
         "div",
-        # One choice is no choice: a control for it would only be in the way.
+        # A control for a single optimizer would only be in the way.
         _picker(optimizers) if len(optimizers) > 1 else "",
         _toggles(names) if len(names) > 1 else "",
         _bands() if len(names) > BANDS else "",
@@ -215,7 +215,7 @@ def curves(results: Results) -> Markup:
 
 
 def readout(results: Results) -> dict[str, object]:
-    """The numbers behind the learning curves, for the script that reads them out.
+    """Return the numbers behind the learning curves, for the script that displays them.
 
     Returns:
         `names`, the schedules in order, and `pairs`: under `"optimizer/schedule"` (their positions

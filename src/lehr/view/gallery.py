@@ -1,4 +1,4 @@
-"""The gallery: one page with all that the catalogue knows, a picture for each schedule.
+"""The gallery: a page with everything in the catalogue, and a picture of each schedule.
 
 ``python -m lehr.view.gallery docs`` writes ``docs/gallery.md`` and the pictures beside it.
 """
@@ -42,7 +42,7 @@ says more about one of them: its arguments, their units and their ranges. This p
 
 
 def picture(name: str, schedule: Schedule) -> Markup:
-    """Draw a schedule small: its line, the level 0 below it, the level 1 as a thin line."""
+    """Draw a small picture of a schedule, with lines at the levels 0 and 1."""
     steps = np.arange(0, _RUN, 4)
     values = schedule.over(_RUN)(steps)
     x = Scale(0, _RUN, _EDGE, _WIDTH - _EDGE)

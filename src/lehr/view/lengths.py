@@ -1,4 +1,4 @@
-"""The report's scores at other lengths of the run: a small table."""
+"""The report's table of scores at other lengths of the run."""
 
 from lehr.view.markup import Markup, breakable, tag
 from lehr.view.numbers import percent
@@ -7,7 +7,7 @@ from lehr.view.results import AtLength, Pair, Results
 __all__ = ["lengths"]
 
 FIRST = 12
-"""How many pairs of the ranking are shown; of the others, those that are best at some length."""
+"""Pairs shown from the top of the ranking; of the others, only those that are best at a length."""
 
 
 def _cell(at: AtLength) -> Markup:
@@ -32,7 +32,7 @@ def _row(pair: Pair) -> Markup:
 
 
 def lengths(results: Results) -> Markup:
-    """Scores by the length of the run: the first pairs of the ranking, and each length's best."""
+    """Build the table: the first pairs of the ranking, and the best pair of each length."""
     shown = [
         pair
         for place, pair in enumerate(results.pairs)

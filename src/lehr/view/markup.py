@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable
 from typing import TypeAlias
 
+from lehr.view.printable import printable
+
 __all__ = ["Markup", "breakable", "join", "shortened", "tag"]
 
 _VOID = frozenset({"br", "hr", "input", "link", "meta", "wbr"})
@@ -13,22 +15,24 @@ Attribute: TypeAlias = str | int | float | bool | None
 
 
 class Markup(str):
-    """Text that is markup already. Every other text is escaped on its way into a page."""
+    """Text that is markup already; all other text is escaped before it enters a page."""
 
     __slots__ = ()
 
 
 def _escape(child: str) -> str:
-    return child if isinstance(child, Markup) else html.escape(child, quote=False)
+    if isinstance(child, Markup):
+        return child
+    return html.escape(printable(child, lines=True), quote=False)
 
 
 def join(children: Iterable[str]) -> Markup:
-    """Put pieces next to each other; plain text among them is escaped."""
+    """Join pieces of a page; plain text among them is escaped."""
     return Markup("".join(_escape(child) for child in children))
 
 
 def _attribute(name: str, value: Attribute) -> str:
-    # A trailing underscore lets Python's own words (class, for) be attribute names.
+    # With a trailing underscore, Python's keywords (class, for) can be attribute names.
     name = name.removesuffix("_").replace("_", "-")
     if value is None or value is False:
         return ""
@@ -36,11 +40,11 @@ def _attribute(name: str, value: Attribute) -> str:
         return f" {name}"
     if isinstance(value, float):
         value = f"{value:.2f}".rstrip("0").rstrip(".")
-    return f' {name}="{html.escape(str(value))}"'
+    return f' {name}="{html.escape(printable(str(value)))}"'
 
 
 def tag(name: str, /, *children: str, **attributes: Attribute) -> Markup:
-    """One element.
+    """Build one element.
 
     Arguments:
         name: the element's name, such as `"td"`; void elements get no closing tag.
@@ -54,11 +58,11 @@ def tag(name: str, /, *children: str, **attributes: Attribute) -> Markup:
 
 
 def breakable(name: str) -> Markup:
-    """A name that may break after an underscore or a bracket, so that columns can be narrow."""
+    """Let a name break after an underscore or a bracket, so that columns can be narrow."""
     parts = re.split(r"(?<=[_(])", name)
     return join([parts[0], *(join([tag("wbr"), part]) for part in parts[1:])])
 
 
 def shortened(name: str, most: int) -> str:
-    """A name of at most so many characters; where some are left out, it ends in three dots."""
+    """Cut a name to at most `most` characters; a name that was cut ends in an ellipsis."""
     return name if len(name) <= most else name[: most - 1].rstrip() + "…"

@@ -1,24 +1,24 @@
-"""How numbers are written for people."""
+"""Numbers written for people."""
 
 import math
 
 __all__ = ["NARROW", "count", "duration", "factor", "percent", "plain", "rate"]
 
 NARROW = "\u202f"
-"""The narrow no-break space that stands between a number and its unit."""
+"""The narrow no-break space between a number and its unit."""
 
 MISSING = "–"
 
 
 def percent(share: float | None, *, unit: bool = True) -> str:
-    """A share between 0 and 1 as `93.4 %`; a dash where there is none."""
+    """Write a share between 0 and 1 as `93.4 %`, and None as a dash."""
     if share is None:
         return MISSING
     return f"{100 * share:.1f}{NARROW}%" if unit else f"{100 * share:.1f}"
 
 
 def plain(value: float | None, digits: int = 3) -> str:
-    """A number with `digits` significant digits and no exponent where it can be avoided."""
+    """Write a number with `digits` significant digits, and an exponent only if it is needed."""
     if value is None:
         return MISSING
     if value == 0:
@@ -33,22 +33,22 @@ def plain(value: float | None, digits: int = 3) -> str:
 
 
 def rate(value: float | None) -> str:
-    """A learning rate: `0.003`, `0.0316`, `3e-5`."""
+    """Write a learning rate: `0.003`, `0.0316`, `3e-5`."""
     return plain(value, 3)
 
 
 def factor(decades: float | None) -> str:
-    """A width in decades as the factor it stands for: one decade is `×10`."""
+    """Write a width in decades as a factor: one decade is `×10`."""
     return MISSING if decades is None else f"×{plain(10**decades, 2)}"
 
 
 def count(number: int, one: str, many: str | None = None) -> str:
-    """`1 pair`, `2,640 pairs`."""
+    """Write a count with its noun: `1 pair`, `2,640 pairs`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def duration(seconds: float | None) -> str:
-    """A time for people: `48 s`, `12 min`, `2 h 05 min`."""
+    """Write a time: `48 s`, `12 min`, `2 h 05 min`."""
     if seconds is None:
         return MISSING
     if seconds < 60:

@@ -1,17 +1,21 @@
 """Schedules drawn with matplotlib, for papers and slides."""
 
 # matplotlib leaves the types of its keyword arguments open.
-# pyright: reportUnknownMemberType=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lehr.extras import needs
 from lehr.schedule.base import Schedule
+from lehr.view.files import write_whole
+from lehr.view.printable import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +30,7 @@ DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)))
 INK, SOFT, LINE = "#1c2430", "#566072", "#e4e3df"
 
 _MOST = 4000
-"""How many points a curve gets at most: more than any picture has columns."""
+"""The most points of a curve: more than any picture has columns."""
 
 
 def draw(schedules: Mapping[str, Schedule], steps: int, path: str | Path | None = None) -> Figure:
@@ -37,14 +41,15 @@ def draw(schedules: Mapping[str, Schedule], steps: int, path: str | Path | None 
     Arguments:
         schedules: by the names that the legend gives them, at least one.
         steps: the run's length, at least 1.
-        path: where to save it, as `.png` or `.svg`; nothing is written without it.
+        path: the file to write, `.png` or `.svg`; without it, nothing is written.
 
     Returns:
         The matplotlib figure.
 
     Raises:
         ValueError: there is no schedule or no step, or the path ends in something else.
-        ModuleNotFoundError: matplotlib is not installed.
+        MissingExtra: matplotlib is not installed.
+        OSError: the file cannot be written; one that was there before is unchanged.
     """
     if not schedules:
         raise ValueError("schedules={} is empty: give at least one schedule to draw")
@@ -59,7 +64,7 @@ def draw(schedules: Mapping[str, Schedule], steps: int, path: str | Path | None 
         axes.plot(
             at,
             schedule.over(steps)(at),
-            label=name,
+            label=printable(name),
             color=COLOURS[number % len(COLOURS)],
             linestyle=DASHES[number // len(COLOURS) % len(DASHES)],
             linewidth=2,
@@ -69,26 +74,26 @@ def draw(schedules: Mapping[str, Schedule], steps: int, path: str | Path | None 
         )
     _dress(axes, steps, tuple(schedules))
     if path is not None:
-        # Without the date, the same schedules give the same file.
-        dated = Path(path).suffix.lower() == ".svg"
-        figure.savefig(path, dpi=200, metadata={"Date": None} if dated else None)
+        from matplotlib import rc_context
+
+        kind = Path(path).suffix.lower().removeprefix(".")
+        drawn = io.BytesIO()
+        # Without the date and with the same seed for ids, the same schedules give the same file.
+        undated = {"Date": None} if kind == "svg" else None
+        with rc_context({"svg.hashsalt": "lehr"}):
+            figure.savefig(drawn, format=kind, dpi=200, metadata=undated)
+        write_whole(Path(path), drawn.getvalue())
     return figure
 
 
 def _figure() -> Figure:
-    try:
+    with needs("drawing", "plot", "matplotlib"):
         from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        if error.name != "matplotlib":
-            raise
-        raise ModuleNotFoundError(
-            "drawing needs matplotlib: pip install 'lehr[plot]'", name="matplotlib"
-        ) from None
     return Figure(figsize=(7.2, 4.05), layout="constrained", facecolor="white")
 
 
 def _dress(axes: Axes, steps: int, names: tuple[str, ...]) -> None:
-    """Leave only what helps to read the curves."""
+    """Label the axes and remove what does not help to read the curves."""
     axes.set_xlabel("step", color=SOFT)
     axes.set_xlim(0, max(1, steps - 1))
     axes.margins(y=0.04)
@@ -100,7 +105,19 @@ def _dress(axes: Axes, steps: int, names: tuple[str, ...]) -> None:
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(SOFT)
     if len(names) == 1:
-        axes.set_title(names[0], loc="left", color=INK, fontweight="bold", pad=12)
+        # A name is not a formula, although it may have two dollar signs.
+        axes.set_title(
+            printable(names[0]), loc="left", color=INK, fontweight="bold", pad=12, parse_math=False
+        )
         return
     options: dict[str, Any] = {"frameon": False, "labelcolor": INK, "handlelength": 1.8}
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), **options)
+    # With the labels given, one that begins with an underscore is not left out.
+    legend = axes.legend(
+        axes.lines,
+        list(map(printable, names)),
+        loc="center left",
+        bbox_to_anchor=(1.0, 0.5),
+        **options,
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)

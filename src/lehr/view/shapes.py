@@ -1,4 +1,4 @@
-"""The report's schedules, drawn: one small chart each."""
+"""The report's drawings of the schedules, a small chart for each."""
 
 from lehr.view.markup import Markup, breakable, tag
 from lehr.view.numbers import plain
@@ -9,7 +9,7 @@ __all__ = ["schedules"]
 
 
 def _shape(name: str, what: str, values: tuple[Row, Row], least: tuple[float, ...] = ()) -> Markup:
-    """One curve; `least` are levels that the axis shows even if the curve does not reach them."""
+    """Draw a curve; the axis includes the levels `least` even if the curve does not reach them."""
     xs, ys = values
     steps, numbers = present(xs), present(ys)
     if len(steps) < 2 or not numbers:
@@ -61,7 +61,7 @@ def _card(contender: Contender, index: int) -> list[Markup]:
 
 
 def schedules(results: Results) -> Markup:
-    """Every schedule drawn, as small multiples."""
+    """Draw every schedule, as small multiples."""
     _, names = results.order
     cards: list[Markup] = []
     for index, name in enumerate(names):

@@ -22,11 +22,11 @@ Values = Sequence[float | None]
 
 
 def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """Round numbers inside [low, high], equally far apart: multiples of 1, 2 or 5 times 10^k.
+    """Return round numbers in [low, high] at equal distances: multiples of 1, 2 or 5 times 10^k.
 
     Arguments:
         low, high: the ends of the axis, low < high.
-        count: about how many intervals to aim at. From 4 on, there are at least two ticks and at
+        count: the approximate number of intervals. From 4 on, there are at least two ticks and at
             most `1.6 * count + 1`.
     """
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
@@ -42,11 +42,11 @@ def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
 
 
 def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
-    """Round numbers inside [low, high] for a log axis: powers of ten, finer if those are few.
+    """Return round numbers in [low, high] for a log axis: powers of ten, finer if those are few.
 
     Arguments:
         low, high: the ends of the axis, 0 < low < high.
-        most: how many ticks there is room for; powers of ten are thinned to fit.
+        most: the most ticks that fit; powers of ten are thinned out to this number.
     """
     if not 0 < low < high < math.inf:
         raise ValueError(f"low, high: need 0 < low < high, got {low!r}, {high!r}")
@@ -65,7 +65,7 @@ def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
 
 
 def robust_low(values: Iterable[float], keep: float = 4.0) -> float:
-    """Where an axis of scores should begin, so that a few failures do not flatten the rest.
+    """Return the low end for an axis of scores, so that a few failures do not flatten the rest.
 
     It is the lowest value, but never further below the best than `keep` times the distance
     between the best and the median.
@@ -79,11 +79,11 @@ def robust_low(values: Iterable[float], keep: float = 4.0) -> float:
 def spread(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:
     """Move labels as little as needed so that neighbours are `gap` apart, within [low, high].
 
-    Where there is no room for that gap, they share the room evenly.
+    If there is no room for that gap, the labels are spread evenly.
     """
     order = sorted(range(len(positions)), key=lambda i: positions[i])
     gap = min(gap, (high - low) / max(1, len(order) - 1))
-    # Blocks of touching labels, each centred on the mean of where its labels want to be.
+    # Blocks of touching labels, each centred on the mean of their own positions.
     blocks: list[tuple[list[int], float]] = []
     for index in order:
         members, centre = [index], _inside(positions[index], 0.0, low, high)
@@ -105,7 +105,7 @@ def _inside(centre: float, half: float, low: float, high: float) -> float:
 
 @dataclass(frozen=True)
 class Scale:
-    """From values in [low, high] to positions between `start` and `stop`, linear or log."""
+    """A map from values in [low, high] to positions from `start` to `stop`, linear or log."""
 
     low: float
     high: float
@@ -116,12 +116,12 @@ class Scale:
     def __call__(self, value: float) -> float:
         low, high = self.low, self.high
         if self.log:
-            # Zero has no place on a log axis: it lies below everything that has one.
+            # Zero has no position on a log axis: put it below everything that has one.
             value, low, high = math.log(max(value, 1e-300)), math.log(low), math.log(high)
         return self.start + (self.stop - self.start) * (value - low) / (high - low)
 
     def clamp(self, value: float) -> float:
-        """The position, but not outside of the axis."""
+        """Return the position of a value, at most at the end of the axis."""
         return self(min(max(value, self.low), self.high))
 
 
@@ -147,7 +147,7 @@ def _polyline(points: Iterable[tuple[float, float]]) -> str:
 
 
 def line(xs: Values, ys: Values, x: Scale, y: Scale, **attributes: str) -> Markup:
-    """A line through the points; a missing number breaks it, a point alone becomes a dot."""
+    """Draw a line through points; a missing number breaks it, a single point becomes a dot."""
     parts: list[str] = []
     for run in _runs(xs, ys):
         points = [(x(a), y(b)) for a, b in run]
@@ -157,7 +157,7 @@ def line(xs: Values, ys: Values, x: Scale, y: Scale, **attributes: str) -> Marku
 
 
 def band(xs: Values, lows: Values, highs: Values, x: Scale, y: Scale, **attributes: str) -> Markup:
-    """The area between two lines, broken where either is missing."""
+    """Fill the area between two lines, broken where either is missing."""
     parts: list[str] = []
     for run in _runs(xs, lows, highs):
         there = [(x(a), y(high)) for a, _, high in run]
@@ -168,7 +168,7 @@ def band(xs: Values, lows: Values, highs: Values, x: Scale, y: Scale, **attribut
 
 @dataclass(frozen=True)
 class Frame:
-    """A plot's place and axes: where data goes, which ticks are drawn, how they are written."""
+    """The position and axes of a plot: its scales, its ticks and their formats."""
 
     x: Scale
     y: Scale
@@ -178,7 +178,7 @@ class Frame:
     y_format: Callable[[float], str] = str
 
     def grid(self) -> Markup:
-        """Horizontal lines at the ticks, the axis below, and the labels of both axes."""
+        """Draw horizontal lines at the ticks, the axis below, and the labels of both axes."""
         left, right, bottom = self.x.start, self.x.stop, self.y.start
         rows = [
             tag("line", x1=left, x2=right, y1=self.y(t), y2=self.y(t), class_="grid")
@@ -210,13 +210,13 @@ def chart(
     class_: str,
     **data: str,
 ) -> Markup:
-    """An SVG picture that scales with the page and says in words what it shows.
+    """Build an SVG picture that scales with the page and has a description in words.
 
     Arguments:
         width, height: its size in its own units.
         content: what is drawn.
         name: an id that is unique on the page.
-        title, text: what a screen reader says: in a few words, and in a sentence.
+        title, text: for a screen reader: a few words, and a sentence.
         class_: its CSS class.
         data: `data-` attributes for the page's script, named without that prefix.
     """

@@ -3,28 +3,32 @@
 Both have a form in plain ASCII, for outputs whose encoding has neither blocks nor braille.
 """
 
+import string
 from collections.abc import Mapping, Sequence
 from itertools import groupby, pairwise
 
-from rich.text import Text
-
+from lehr.extras import needs
 from lehr.schedule.base import Schedule
 from lehr.view.numbers import plain
+from lehr.view.printable import printable
 
-__all__ = ["Canvas", "draw", "sparkline", "speaks_unicode"]
+with needs("drawing in a terminal", "cli", "rich"):
+    from rich.text import Text
+
+__all__ = ["Canvas", "can_show_blocks", "draw", "sparkline"]
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 ASCII_BLOCKS = "_.:-=+*#"
 
 COLOURS = ("cyan", "magenta", "yellow", "green", "red", "blue")
-LETTERS = "abcdefghijklmnopqrstuvwxyz"
+LETTERS = string.ascii_lowercase + string.ascii_uppercase + string.digits + "#%&*+=@!?$~^"
 
 # Which bit of a braille character is the dot in a column (0, 1) and a row (0 to 3 from the top).
 _BITS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 
 
-def speaks_unicode(encoding: str | None) -> bool:
-    """Whether an output of this encoding can show blocks, braille and the axes' lines."""
+def can_show_blocks(encoding: str | None) -> bool:
+    """Return whether an output of this encoding can show blocks, braille and the axes' lines."""
     try:
         (BLOCKS + "⣿│└─").encode(encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
@@ -33,19 +37,19 @@ def speaks_unicode(encoding: str | None) -> bool:
 
 
 def _spread(steps: int, count: int) -> list[int]:
-    """Return `count` steps of a run, evenly spread, from its first to its last."""
+    """Return `count` steps of a run, evenly spaced, from its first to its last."""
     if steps < 1:
         raise ValueError(f"steps={steps!r} must be at least 1")
     return [round(i * (steps - 1) / max(1, count - 1)) for i in range(count)]
 
 
 def sparkline(schedule: Schedule, steps: int, *, width: int = 24, unicode: bool = True) -> str:
-    """A schedule over a run as one line of text, `width` characters wide.
+    """Draw a schedule over a run as one line of text, `width` characters wide.
 
-    The lowest block stands for 0 (or for the lowest value, if that is negative), the highest for
-    the highest value.
+    The lowest block means 0 (or the lowest value, if that is negative), the highest block means the
+    highest value.
     """
-    # A few dozen numbers: one at a time they are there before NumPy would have been imported.
+    # A few dozen numbers, one at a time, take less than importing NumPy.
     at = _spread(steps, width)
     run = schedule.over(steps)
     values = [run(t) for t in at]
@@ -60,7 +64,7 @@ def sparkline(schedule: Schedule, steps: int, *, width: int = 24, unicode: bool 
 class Canvas:
     """A grid of characters to draw curves on: braille dots, or a letter for each curve.
 
-    A dot's place is counted from the lower left, in dots.
+    Positions are counted in dots, from the lower left.
 
     Arguments:
         width, height: its size in characters, each at least 1.
@@ -75,11 +79,11 @@ class Canvas:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Its width and height in dots."""
+        """The width and height in dots."""
         return len(self._dots[0]) * self._fine[0], len(self._dots) * self._fine[1]
 
     def dot(self, x: int, y: int, curve: int) -> None:
-        """Set a dot, for the curve of this number; where curves meet, the later one shows."""
+        """Set a dot for the curve of this number; where curves meet, the later one is visible."""
         y = self.size[1] - 1 - y
         column, row = x // self._fine[0], y // self._fine[1]
         self._dots[row][column] |= _BITS[x % self._fine[0]][y % self._fine[1]]
@@ -97,7 +101,7 @@ class Canvas:
                 )
 
     def rows(self, letters: str) -> list[Text]:
-        """Its lines, from the top; a curve's colour follows from its number."""
+        """Return the lines, from the top; a curve's colour follows from its number."""
         lines: list[Text] = []
         for dots, owners in zip(self._dots, self._owner, strict=True):
             line = Text()
@@ -128,16 +132,21 @@ def draw(
         schedules: by the names that the legend gives them, at least one.
         steps: the run's length, at least 1.
         width, height: of the whole drawing without the legend, in characters.
-        unicode: whether the output can show braille; see `speaks_unicode`.
-        colour: whether it can show colour. Several curves without colour are drawn in letters,
-            because dots alone would not say which curve they belong to.
+        unicode: whether the output can show braille; see `can_show_blocks`.
+        colour: whether it can show colour. Several curves without colour, or more of them than
+            there are colours, are drawn in letters: dots would not show whose they are.
 
     Raises:
-        ValueError: there is no schedule, or no step.
+        ValueError: there is no schedule, there are more than there are letters, or no step.
     """
     if not schedules:
         raise ValueError("schedules={} is empty: give at least one schedule to draw")
-    braille = unicode and (colour or len(schedules) == 1)
+    if len(schedules) > len(LETTERS):
+        raise ValueError(
+            f"{len(schedules)} schedules cannot be told apart; draw at most {len(LETTERS)}"
+        )
+    distinct = 1 if not colour else len(COLOURS)
+    braille = unicode and len(schedules) <= distinct
     letters = LETTERS if len(schedules) > 1 else "*"
     at = _spread(steps, min(steps, 16 * width))
     runs = [schedule.over(steps) for schedule in schedules.values()]
@@ -162,7 +171,7 @@ def draw(
 def _framed(
     rows: list[Text], low: str, high: str, steps: int, margin: int, unicode: bool
 ) -> list[Text]:
-    """Put the axes around the rows, with the lowest and the highest number on each."""
+    """Put axes around the rows, labelled with their lowest and highest numbers."""
     wall, corner, floor = "│└─" if unicode else "|+-"
     labels = [high, *[""] * (len(rows) - 2), low]
     width = rows[0].cell_len
@@ -179,7 +188,8 @@ def _framed(
 def _legend(names: Mapping[str, Schedule], letters: str, braille: bool) -> list[Text]:
     return [
         Text.assemble(
-            ("⠒⠒" if braille else letters[i % len(letters)], COLOURS[i % len(COLOURS)]), f" {name}"
+            ("⠒⠒" if braille else letters[i % len(letters)], COLOURS[i % len(COLOURS)]),
+            f" {printable(name)}",
         )
         for i, name in enumerate(names)
     ]

@@ -114,9 +114,7 @@ def radam_warmup(beta2: float = 0.999) -> Schedule:
     return formula(f"radam({value!r})")
 
 
-@functions.family(
-    "radam", beta2=functions.Within(above=0.6, at_most=math.nextafter(1, 0))
-)
+@functions.family("radam", beta2=functions.Within(above=0.6, at_most=math.nextafter(1, 0)))
 class _RAdam(functions.Member):
     """The factor of :func:`radam_warmup`.
 

@@ -1,4 +1,3 @@
-# pyright: basic
 """Workers of a Dask cluster that train flights, on this machine or on many."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# pyright: basic, reportMissingImports=false
 """Workers that Ray runs, on this machine or in a running cluster."""
 
 from __future__ import annotations

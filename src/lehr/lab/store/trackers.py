@@ -1,4 +1,3 @@
-# pyright: basic
 """Finished trials in the folders that TensorBoard and MLflow show."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# pyright: basic
 """Breast tumours, benign or malignant: 569 real cases of 30 measurements, a table."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# pyright: basic
 """Handwritten digits: 1,797 real images of 8 by 8 pixels, a perceptron small enough to train in a
 fraction of a second, and a convolutional network."""
 

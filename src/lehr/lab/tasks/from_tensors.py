@@ -1,4 +1,3 @@
-# pyright: basic
 """A task made of tensors, and what classifiers share."""
 
 from __future__ import annotations

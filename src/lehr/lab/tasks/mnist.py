@@ -1,4 +1,3 @@
-# pyright: basic
 """Handwritten digits of MNIST: 5,000 real images of 28 by 28 pixels, and a perceptron."""
 
 from __future__ import annotations

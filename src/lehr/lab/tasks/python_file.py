@@ -1,4 +1,3 @@
-# pyright: basic
 """A task from a user's Python file, and whether it keeps to what a task promises."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# pyright: basic
 """A noisy quadratic, whose answer is known: what SGD's expected loss comes to can be written down.
 
 The loss of one sample is ``1/2 sum_i h_i (w_i - x_i)^2``: the weights ``w`` look for the mean of

@@ -1,4 +1,3 @@
-# pyright: basic
 """Any text, character by character, and a small transformer that guesses the next one."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# pyright: basic
 """Convolutions of stacked networks on a GPU, as products of matrices.
 
 `torch.vmap` makes one convolution in groups of those of all networks, a group a network. The

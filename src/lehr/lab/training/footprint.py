@@ -1,4 +1,3 @@
-# pyright: basic
 """How many networks are trained at a time: as many as is fast, and as the memory allows."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# pyright: basic
 """What a training run is, whatever trains it: its weights, its batches, its looks, its end."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# pyright: basic
 """Trials trained side by side where that can be, and one after another where it cannot."""
 
 from __future__ import annotations

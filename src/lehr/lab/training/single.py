@@ -1,4 +1,3 @@
-# pyright: basic
 """One network in training by ordinary means: what a population is held against, and what trains
 the networks and optimizers that a population cannot take."""
 

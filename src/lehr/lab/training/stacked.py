@@ -1,4 +1,3 @@
-# pyright: basic
 """Networks in training side by side, in one set of tensors.
 
 A small network spends its time in the overhead of calls, not in arithmetic, so training dozens at

@@ -1,4 +1,3 @@
-# pyright: basic
 """Whether networks of a task can be trained side by side with an optimizer: tried, not guessed.
 
 Two small networks make an update on a tiny batch, side by side and by themselves. What does not

@@ -1,4 +1,3 @@
-# pyright: basic
 """torch's own optimizers on stacked networks, each of which has a rate of its own.
 
 An optimizer takes one rate for a whole tensor. But the update of most is linear in the rate: it is

@@ -1,4 +1,3 @@
-# pyright: basic
 """What the drop-ins have in common: torch's interface, and a state of parameters."""
 
 from __future__ import annotations

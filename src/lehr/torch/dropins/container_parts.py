@@ -1,4 +1,3 @@
-# pyright: basic
 """The children of a container, as schedules that can be composed."""
 
 from __future__ import annotations

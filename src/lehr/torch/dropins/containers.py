@@ -1,4 +1,3 @@
-# pyright: basic
 """Drop-ins: ``SequentialLR`` and ``ChainedScheduler``, trees that compose to any depth.
 
 A tree is driven as one scheduler: what its children would assign is composed to one schedule of the

@@ -1,4 +1,3 @@
-# pyright: basic
 """Drop-in: ``CyclicLR``, up and down between two bounds."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# pyright: basic
 """Drop-ins: torch's own schedulers under their own names, arguments and numbers.
 
 Change the import and nothing else: ``from lehr.torch import StepLR``. The values are torch's (to

@@ -1,4 +1,3 @@
-# pyright: basic
 """Drop-ins: ``LambdaLR`` and ``MultiplicativeLR``, whose factors are user-defined functions."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# pyright: basic
 """Drop-in: ``OneCycleLR``, up and far down, once."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# pyright: basic
 """Drop-in: ``ReduceLROnPlateau``, which follows a metric."""
 
 from __future__ import annotations

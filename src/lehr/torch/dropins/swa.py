@@ -1,4 +1,3 @@
-# pyright: basic
 """Drop-in: ``SWALR``, from whatever rate is there to the rate of weight averaging."""
 
 from __future__ import annotations

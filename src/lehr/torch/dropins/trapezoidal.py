@@ -1,4 +1,3 @@
-# pyright: basic
 """``TrapezoidalLR``: up, hold, down, as a torch scheduler with the Keras original's options."""
 
 from __future__ import annotations

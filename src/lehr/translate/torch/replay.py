@@ -1,4 +1,3 @@
-# pyright: basic
 """Containers that torch runs in a way of its own, replayed by torch itself.
 
 This is the only module of the translations that imports torch.

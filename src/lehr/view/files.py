@@ -1,0 +1,37 @@
+"""Writing files so that a failure leaves what was there before."""
+
+import os
+import secrets
+from pathlib import Path
+
+__all__ = ["write_whole"]
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file as a whole or not at all.
+
+    The bytes first go into a new file in the same folder, under a name that nobody can guess, which
+    then takes the place of the old one. A symbolic link is followed; a device or a pipe is written
+    to directly.
+
+    Raises:
+        OSError: If the file cannot be written. A file that existed is unchanged then, and no other
+            is left behind.
+    """
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        path.write_bytes(data)
+        return
+    part = path.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        with part.open("xb") as file:
+            try:
+                file.write(data)
+                file.flush()
+                os.replace(part, path)
+            except BaseException:
+                part.unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        # Under the name that the user knows.
+        raise OSError(error.errno, error.strerror, str(path)) from None
