@@ -39,7 +39,7 @@ class Restorable(Protocol):
 
 
 @contextmanager
-def restored_on_error(scheduler: Restorable) -> Iterator[None]:
+def restored_on_error(scheduler: Restorable) -> Generator[None]:
     """Restore a scheduler and all numbers of its groups if the block fails.
 
     Everything is covered that loading a state or changing the plan touches: the scheduler's
@@ -64,7 +64,7 @@ def restored_on_error(scheduler: Restorable) -> Iterator[None]:
 
 
 @contextmanager
-def loading(scheduler: Restorable) -> Iterator[None]:
+def loading(scheduler: Restorable) -> Generator[None]:
     """Load a state in the block: if it fails, restore everything.
 
     Raises:
