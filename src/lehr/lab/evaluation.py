@@ -311,12 +311,9 @@ def _band(runs: Sequence[Sequence[float | None]]) -> Band:
     values = np.array([[row[i] for i in whole] for row in runs], dtype=np.float64)
     found = dict(zip(whole, intervals(values), strict=True))
     points = [found.get(i, (None, None, None)) for i in range(len(columns))]
-    mean, low, high = (
-        tuple(None if point[k] is None else _short(point[k]) for point in points) for k in range(3)
-    )
-    return Band(mean, low, high)
+    return Band(*(tuple(_short(value) for value in row) for row in zip(*points, strict=True)))
 
 
-def _short(value: float) -> float:
+def _short(value: float | None) -> float | None:
     """Round to enough digits for drawing, which keeps the files small."""
-    return float(f"{value:.6g}")
+    return None if value is None else float(f"{value:.6g}")

@@ -34,8 +34,9 @@ Row = tuple[float | None, ...]
 Standing = Literal["best", "tie", "undecided", "behind"]
 """How a pair compares with the best one.
 
-``behind`` is a difference that chance does not explain. ``tie`` is one that chance explains, and
-whose interval stays within one point. Any other difference is ``undecided``.
+A pair is ``behind`` if the test separates it from the best. If not, it is a ``tie`` if the interval
+of the difference stays within one point, and no pair that is nearer to the best is behind; else it
+is ``undecided``.
 """
 
 

@@ -232,10 +232,11 @@ def seeds_to_decide(
 ) -> int | None:
     """Return about how many seeds would separate two contenders, or show that they tie.
 
-    It assumes that mean and spread of the differences stay as they are. With `n` seeds the mean
-    has a standard error of `spread / sqrt(n)`. The contenders are separated once the mean exceeds
-    `z` of these, with the level divided among all comparisons, and tie once the interval of the
-    mean stays within the margin.
+    It assumes that mean and spread of the differences stay as they are. The statistic of `ties`
+    is `sqrt(n) * |mean(d)| / rms(d)` for `n` seeds, and about normal for equal contenders: they
+    are separated once it exceeds the normal quantile, with the level divided among all
+    comparisons. They tie once the interval of the mean, of a standard error of
+    `spread / sqrt(n)`, stays within the margin.
 
     Arguments:
         differences: the differences, seed by seed.
@@ -255,7 +256,7 @@ def seeds_to_decide(
     needed = math.inf
     if mean > 0:
         z = -float(ndtri((1 - confidence) / 2 / comparisons))
-        needed = (z * spread / mean) ** 2
+        needed = float((z / mean) ** 2 * (values**2).mean())
     if mean < margin:
         z = -float(ndtri((1 - confidence) / 2))
         needed = min(needed, (z * spread / (margin - mean)) ** 2)

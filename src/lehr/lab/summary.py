@@ -68,9 +68,9 @@ def _undecided(pairs: Sequence[PairResult], seeds: int) -> list[str]:
     else:
         widest = max(gaps, key=lambda name: (gaps[name].high or 0) - (gaps[name].low or 0))
         text = (
-            f"{len(ranges)} pairs are undecided with {seeds} seeds: their intervals allow for more "
-            f"than one point behind, but chance explains the difference. The widest interval of "
-            f"the points behind reaches {ranges[widest]} ({widest})."
+            f"{len(ranges)} pairs are undecided with {seeds} seeds: the test does not separate "
+            "them from the best, but they may be more than a point behind. The widest interval of the "
+            f"points behind reaches {ranges[widest]} ({widest})."
         )
     needed = sorted(gap.seeds for gap in gaps.values() if gap.seeds is not None)
     if needed:
@@ -203,11 +203,11 @@ def _at_edge(pairs: Sequence[PairResult], settings: Settings) -> list[str]:
     if not edge:
         return []
     names = _join([pair.name for pair in edge]) if len(edge) <= _NAMED else f"{len(edge)} pairs"
-    peaks = (
-        settings.peaks if len(settings.peaks) > 1 else (settings.peaks[0], 2 * settings.peaks[0])
-    )
-    lower = [peaks[0] ** 2 / peaks[1]] if any(p.peak == peaks[0] for p in edge) else []
-    higher = [peaks[-1] ** 2 / peaks[-2]] if any(p.peak == peaks[-1] for p in edge) else []
+    peaks = list(settings.peaks)
+    if len(peaks) == 1:
+        peaks.append(2 * peaks[0])
+    lower = [peaks[0] ** 2 / peaks[1]] if any(p.peak == settings.peaks[0] for p in edge) else []
+    higher = [peaks[-1] ** 2 / peaks[-2]] if any(p.peak == settings.peaks[-1] for p in edge) else []
     wider = ",".join(f"{peak:.3g}" for peak in (*lower, *peaks, *higher))
     return [
         f"The best peak of {names} is at the edge of the rates tried, and a better one may lie "

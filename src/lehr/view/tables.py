@@ -167,9 +167,9 @@ def _columns(results: Results) -> str:
     text = (
         f"Score: {results.task.score_name}. The dot is the mean over the seeds, the bar its "
         "interval, the faint dots are the seeds one by one. Behind: by how many points, compared "
-        "with the best seed by seed. Tie: chance explains the difference, and its interval stays "
-        "within one point. Undecided: chance explains it, but its interval is wider, or a pair "
-        "nearer to the best is behind. Room: the range of peak rates within one point of the best, "
+        "with the best seed by seed. Tie: the test does not separate it from the best, and "
+        "the interval stays within one point. Undecided: the interval is wider, or a pair nearer "
+        "to the best is behind. Room: the range of peak rates within one point of the best, "
         "as a factor. Edge: the best peak is the lowest or the highest one tried, and a better one "
         "may lie beyond. Not separated from: the pairs from which the test does not separate it."
     )
