@@ -31,13 +31,13 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from lehr.lab.resources import own_bytes
 from lehr.lab.optimizers import find_optimizer
 from lehr.lab.plan import Pair, Plan
+from lehr.lab.resources import own_bytes
 from lehr.lab.tasks.base import Task
 from lehr.lab.tasks.registry import find_task
-from lehr.lab.training.footprint import MOST, footprint
 from lehr.lab.tasks.seeding import network
+from lehr.lab.training.footprint import MOST, footprint
 from lehr.lab.training.loop import batches
 from lehr.lab.training.population import train_population
 from lehr.lab.training.stacked import Stack

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lehr.lab import Plan, Progress, Size, WorkerError, compare
-from lehr.lab.engines import dask as cluster
+from lehr.lab.engines import dask_cluster as cluster
 from lehr.lab.engines.base import open_workers
 from lehr.lab.resources import Resources
 

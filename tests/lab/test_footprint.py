@@ -8,8 +8,8 @@ import pytest
 
 import lehr
 from lehr.lab.errors import EngineError
-from lehr.lab.resources import own_bytes
 from lehr.lab.plan import Pair, Plan
+from lehr.lab.resources import own_bytes
 from lehr.lab.tasks.registry import find_task
 from lehr.lab.training import footprint as module
 from lehr.lab.training.footprint import MOST, Footprint, fitting, footprint

@@ -11,9 +11,9 @@ from torch import nn
 
 import lehr
 from lehr.catalogue import ENTRIES, find
+from lehr.lab.errors import StoppedError
 from lehr.lab.optimizers import OPTIMIZERS
 from lehr.lab.plan import SCHEDULES, Pair, Plan
-from lehr.lab.errors import StoppedError
 from lehr.lab.tasks.base import Data, Split, Task
 from lehr.lab.tasks.registry import find_task
 from lehr.lab.training.loop import batches

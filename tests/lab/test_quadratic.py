@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from lehr.lab.plan import Pair, Plan
-from lehr.lab.tasks.registry import find_task
 from lehr.lab.tasks.quadratic import SAMPLES, curvatures
+from lehr.lab.tasks.registry import find_task
 from lehr.lab.tasks.seeding import network
 from lehr.lab.training.population import train_population
 from lehr.lab.trial import evaluation_steps

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from lehr.lab import Plan, Progress, Results, Size, WorkerError, compare
-from lehr.lab.engines import ray as ray_cluster
+from lehr.lab.engines import ray_cluster
 from lehr.lab.engines.base import open_workers
 from lehr.lab.resources import Resources
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import lehr
-from lehr.lab.store import trackers as folders
 from lehr.lab.errors import ExportError
+from lehr.lab.store import trackers as folders
 from lehr.lab.store.rows import COLUMNS, frame, row, short
 from lehr.lab.store.store import Store
 from lehr.lab.store.trackers import mlflow, tensorboard

@@ -14,9 +14,8 @@ import numpy as np
 import pytest
 
 import lehr
-from lehr.lab.store import claims
-from lehr.lab.store import database
 from lehr.lab.errors import StoreError
+from lehr.lab.store import claims, database
 from lehr.lab.store.store import Store
 from lehr.lab.trial import FinishedTrial, Outcome, Trial
 

@@ -7,9 +7,9 @@ import torch
 
 from lehr.lab import Plan, Task, TaskError
 from lehr.lab.plan import Pair, Size
-from lehr.lab.tasks.registry import find_task
 from lehr.lab.tasks.classification import cross_entropy
 from lehr.lab.tasks.python_file import check_task
+from lehr.lab.tasks.registry import find_task
 from lehr.lab.tasks.text_file import text_task
 from lehr.lab.training.population import train_population
 

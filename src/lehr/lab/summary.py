@@ -69,8 +69,8 @@ def _undecided(pairs: Sequence[PairResult], seeds: int) -> list[str]:
         widest = max(gaps, key=lambda name: (gaps[name].high or 0) - (gaps[name].low or 0))
         text = (
             f"{len(ranges)} pairs are undecided with {seeds} seeds: the test does not separate "
-            "them from the best, but they may be more than a point behind. The widest interval of the "
-            f"points behind reaches {ranges[widest]} ({widest})."
+            "them from the best, but they may be more than a point behind. The widest interval of "
+            f"the points behind reaches {ranges[widest]} ({widest})."
         )
     needed = sorted(gap.seeds for gap in gaps.values() if gap.seeds is not None)
     if needed:

@@ -102,12 +102,16 @@ def open_workers(
 
         return processes(jobs, resources.shared(jobs))
     if name == "dask" or name.startswith("dask://"):
-        from lehr.lab.engines.dask import dask_cluster  # Loads multiprocessing, and Dask if used.
+        from lehr.lab.engines.dask_cluster import (
+            dask_cluster,
+        )  # Loads multiprocessing, and Dask if used.
 
         address = name.removeprefix("dask").removeprefix("://")
         return dask_cluster(address, jobs, resources if address else resources.shared(jobs))
     if name == "ray" or name.startswith("ray://"):
-        from lehr.lab.engines.ray import ray_cluster  # Loads multiprocessing, and Ray if used.
+        from lehr.lab.engines.ray_cluster import (
+            ray_cluster,
+        )  # Loads multiprocessing, and Ray if used.
 
         address = name.removeprefix("ray").removeprefix("://")
         return ray_cluster(address, jobs, resources if address else resources.shared(jobs))
