@@ -30,13 +30,15 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from lehr.lab.memory import own_bytes
 from lehr.lab.optimizers import find_optimizer
 from lehr.lab.plan import Pair, Plan
-from lehr.lab.tasks.base import Task, find_task
+from lehr.lab.resources import own_bytes
+from lehr.lab.tasks.base import Task
+from lehr.lab.tasks.registry import find_task
+from lehr.lab.tasks.seeding import network
 from lehr.lab.training.footprint import MOST, footprint
-from lehr.lab.training.loop import batches, network
-from lehr.lab.training.population import run
+from lehr.lab.training.loop import batches
+from lehr.lab.training.population import train_population
 from lehr.lab.training.stacked import Stack
 from lehr.lab.trial import Trial
 
@@ -176,9 +178,9 @@ def train_stack(count: int) -> tuple[int, int]:
 
 def train_bounded(spare: int) -> tuple[int, int]:
     """Train 1,024 trials within so many bytes more than the process takes; tell bound and peak."""
-    run(trials_of("adam", 1, steps=2))
+    train_population(trials_of("adam", 1, steps=2))
     bound = own_bytes() + spare
-    _, peak = taken(lambda: run(trials_of("adam", 1024, steps=10), memory=bound))
+    _, peak = taken(lambda: train_population(trials_of("adam", 1024, steps=10), memory=bound))
     return bound, peak
 
 

@@ -29,10 +29,11 @@ from torch.nn import functional
 
 from lehr.lab.optimizers import find_optimizer
 from lehr.lab.plan import Pair, Plan
-from lehr.lab.tasks.base import find_task
-from lehr.lab.training.loop import batches, network
+from lehr.lab.tasks.registry import find_task
+from lehr.lab.tasks.seeding import network
+from lehr.lab.training.loop import batches
 from lehr.lab.training.population import exact
-from lehr.lab.training.single import Alone
+from lehr.lab.training.single import SingleNetwork
 from lehr.lab.training.stacked import Stack
 from lehr.lab.trial import Trial
 
@@ -168,7 +169,7 @@ def differences(optimizer: str) -> float:
     alone = torch.stack(
         [
             torch.cat([run.update() for _ in range(COMPARED)])
-            for run in (Alone(trial, TASK, "cpu") for trial in trials)
+            for run in (SingleNetwork(trial, TASK, "cpu") for trial in trials)
         ]
     )
     return float(((together - alone).abs() / alone).max())

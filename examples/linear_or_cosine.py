@@ -8,9 +8,9 @@ learn digits, and a point seeks the bottom of a noisy quadratic.
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from lehr.lab import Plan, Size, compare
+from lehr.lab.results import PairResult
 from lehr.lab.statistics import Interval, interval
 
 LINE, TENTH = "linear", "cosine(to=0.1)"
@@ -19,19 +19,19 @@ COMPARISONS = 9
 """Three optimizers at three lengths: every interval is so wide that all of them hold together."""
 
 
-def gains(line: Mapping[str, Any], tenth: Mapping[str, Any]) -> dict[int, Interval]:
-    """How many points the line is better, compared seed by seed, by the number of updates."""
+def gains(line: PairResult, tenth: PairResult) -> dict[int, Interval]:
+    """Return by how many points the line is better, seed by seed, for each number of updates."""
     return {
-        a["steps"]: interval(
-            [100 * (x - y) for x, y in zip(a["scores"], b["scores"], strict=True)],
+        a.steps: interval(
+            [100 * (x - y) for x, y in zip(a.scores, b.scores, strict=True)],
             1 - 0.05 / COMPARISONS,
         )
-        for a, b in zip(line["lengths"], tenth["lengths"], strict=True)
+        for a, b in zip(line.lengths, tenth.lengths, strict=True)
     }
 
 
 def verdict(found: Mapping[int, Interval]) -> str:
-    """In which runs the one or the other is better, beyond what may be luck."""
+    """Say in which runs one of them is better, beyond chance."""
     line = [str(n) for n, (_, low, _) in found.items() if low is not None and low > 0]
     tenth = [str(n) for n, (_, _, high) in found.items() if high is not None and high < 0]
     told = [
@@ -45,18 +45,18 @@ def verdict(found: Mapping[int, Interval]) -> str:
 
 
 def show(task: str, optimizers: tuple[str, ...], size: Size, out: Path) -> None:
-    """Compare the two and print what came of it."""
+    """Compare the two and print the result."""
     plan = Plan(task, optimizers, (LINE, TENTH), size)
     found = compare(plan, out / task, store=out / "trials.db")
-    pairs = {(pair["optimizer"], pair["schedule"]): pair for pair in found["pairs"]}
+    pairs = {(pair.optimizer, pair.schedule): pair for pair in found.pairs}
     for optimizer in optimizers:
         line, tenth = (pairs[optimizer, schedule] for schedule in (LINE, TENTH))
-        print(f"{task}, {optimizer}: peaks {line['peak_lr']:g} and {tenth['peak_lr']:g}")
+        print(f"{task}, {optimizer}: peaks {line.peak:g} and {tenth.peak:g}")
         better = gains(line, tenth)
-        for a, b in zip(line["lengths"], tenth["lengths"], strict=True):
-            mean, low, high = better[a["steps"]]
+        for a, b in zip(line.lengths, tenth.lengths, strict=True):
+            mean, low, high = better[a.steps]
             print(
-                f"  {a['steps']:4} updates: line {a['score']:.2%}, cosine {b['score']:.2%}; "
+                f"  {a.steps:4} updates: line {a.score:.2%}, cosine {b.score:.2%}; "
                 f"line less cosine {mean:+.2f} points ({low:+.2f} to {high:+.2f})"
             )
         print(f"  {verdict(better)}", flush=True)

@@ -7,36 +7,36 @@ schedules get their best peak rate from the same rates, with the same budget.
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from lehr.lab import Plan, Size, compare
+from lehr.lab.results import PairResult
 
 CLOSE = 0.005  # half a point: that near counts as reached
 PEAKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
-def train(steps: int, seeds: int, tuning_seeds: int, out: Path) -> dict[str, dict[str, Any]]:
+def train(steps: int, seeds: int, tuning_seeds: int, out: Path) -> dict[str, PairResult]:
     """Compare the two in runs of one length; return the pair of each schedule."""
     size = Size(steps, seeds, tuning_seeds, PEAKS)
     plan = Plan("digits", ("momentum",), ("step", "one_cycle"), size)
     found = compare(plan, out / f"{steps}-updates", store=out / "trials.db")
-    return {pair["schedule"]: pair for pair in found["pairs"]}
+    return {pair.schedule: pair for pair in found.pairs}
 
 
-def first(runs: dict[int, dict[str, Any]], schedule: str, goal: float) -> int | None:
+def first(runs: dict[int, dict[str, PairResult]], schedule: str, goal: float) -> int | None:
     """The fewest updates with which a schedule reaches the goal."""
-    return next((n for n, p in runs.items() if p[schedule]["score"] >= goal - CLOSE), None)
+    return next((n for n, p in runs.items() if p[schedule].score >= goal - CLOSE), None)
 
 
-def verdict(runs: dict[int, dict[str, Any]]) -> str:
+def verdict(runs: dict[int, dict[str, PairResult]]) -> str:
     longest = max(runs)
-    goal = runs[longest]["step"]["score"]
+    goal = runs[longest]["step"].score
     step, cycle = (first(runs, schedule, goal) for schedule in ("step", "one_cycle"))
     assert step is not None
     told = f"Step decay over {longest} updates scores {goal:.1%}. "
     if cycle is None:
         return f"{told}One-cycle does not come within half a point: no super-convergence here."
-    peaks = runs[step]["step"]["peak_lr"], runs[cycle]["one_cycle"]["peak_lr"]
+    peaks = runs[step]["step"].peak, runs[cycle]["one_cycle"].peak
     told += (
         f"Within half a point of that, step decay needs {step} updates (peak {peaks[0]:g}) and "
         f"one-cycle {cycle} (peak {peaks[1]:g}). "
@@ -60,12 +60,12 @@ def main() -> None:
     options = parser.parse_args()
     lengths = (20, 40) if options.quick else (40, 60, 80, 120, 160, 240, 320)
     seeds = (3, 1) if options.quick else (16, 4)
-    runs: dict[int, dict[str, Any]] = {}
+    runs: dict[int, dict[str, PairResult]] = {}
     print("updates  step decay          one-cycle")
     for steps in lengths:
         runs[steps] = train(steps, *seeds, options.out)
         cells = [
-            f"{runs[steps][name]['score']:.1%} at peak {runs[steps][name]['peak_lr']:<5g}"
+            f"{runs[steps][name].score:.1%} at peak {runs[steps][name].peak:<5g}"
             for name in ("step", "one_cycle")
         ]
         print(f"{steps:7}  {'  '.join(cells)}", flush=True)

@@ -9,44 +9,46 @@ are said to do without (Xiong et al. 2020, arXiv:2002.04745). Any long text will
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from lehr.lab import Plan, Size, TaskError, compare
+from lehr.lab.results import PairResult
 from lehr.lab.statistics import interval
 
 WITHOUT, WITH = "linear", "warmup('10%') >> linear()"
 
 
-def compared(task: str, size: Size, out: Path) -> dict[str, Mapping[str, Any]]:
+def compared(task: str, size: Size, out: Path) -> dict[str, PairResult]:
     """Compare the two and print the validation score at each peak; return the pairs."""
     found = compare(Plan(task, ("adam",), (WITHOUT, WITH), size), out, store=out / "trials.db")
-    pairs = {pair["schedule"]: pair for pair in found["pairs"]}
-    print(f"{found['task']['name']}, {found['task']['network']}, {size.steps} updates")
+    pairs = {pair.schedule: pair for pair in found.pairs}
+    print(f"{found.task.name}, {found.task.network}, {size.steps} updates")
     print(f"  score at peak {''.join(f'{peak:>8g}' for peak in size.peaks)}")
     for name, words in ((WITHOUT, "without"), (WITH, "with warmup")):
-        means = pairs[name]["sensitivity"]["mean"]
+        means = pairs[name].sensitivity.mean
         cells = "".join("    lost" if mean is None else f"{mean:8.1%}" for mean in means)
         print(f"  {words:13} {cells}")
     return pairs
 
 
-def verdict(pairs: Mapping[str, Mapping[str, Any]]) -> str:
+def verdict(pairs: Mapping[str, PairResult]) -> str:
     """What the warmup brings at each schedule's own best peak, and whether peaks may be higher."""
-    gains = [a - b for a, b in zip(pairs[WITH]["scores"], pairs[WITHOUT]["scores"], strict=True)]
+    gains = [a - b for a, b in zip(pairs[WITH].scores, pairs[WITHOUT].scores, strict=True)]
     mean, low, high = (100 * (end or 0.0) for end in interval(gains))
     told = f"{mean:+.1f} points with it ({low:+.1f} to {high:+.1f})"
-    matters = "no difference that the seeds could show" if pairs[WITH]["ties"] else "a difference"
-    highest = [f"{_highest(pairs[name]['sensitivity']):g}" for name in (WITH, WITHOUT)]
+    matters = (
+        "no difference that the seeds could show" if pairs[WITH].not_separated else "a difference"
+    )
+    highest = [f"{_highest(pairs[name]):g}" for name in (WITH, WITHOUT)]
     return (
         f"{matters} at the best peak: {told}; within a point of its best, the peak may be up to "
         f"{highest[0]} with it and {highest[1]} without"
     )
 
 
-def _highest(sensitivity: Mapping[str, Any]) -> float:
+def _highest(pair: PairResult) -> float:
     """The highest peak whose validation score is within a point of the best."""
-    means = [-1.0 if mean is None else mean for mean in sensitivity["mean"]]
-    near = [p for p, m in zip(sensitivity["peaks"], means, strict=True) if m >= max(means) - 0.01]
+    means = [-1.0 if mean is None else mean for mean in pair.sensitivity.mean]
+    near = [p for p, m in zip(pair.peaks, means, strict=True) if m >= max(means) - 0.01]
     return max(near)
 
 

@@ -15,6 +15,9 @@ from click.testing import CliRunner, Result
 
 from lehr.cli import lehr
 from lehr.lab import Store, StoreError
+from lehr.lab.optimizers import OPTIMIZERS
+from lehr.lab.plan import SCHEDULES
+from lehr.lab.tasks.registry import TASKS
 
 TINY = [
     *("--optimizers", "momentum,adam"),
@@ -51,11 +54,10 @@ def test_it_prints_the_ranking_and_says_what_it_means(out: Path) -> None:
     for pair, line in zip(found["pairs"], lines[1:5], strict=True):
         words = line.split()
         assert words[:3] == [str(pair["rank"]), pair["optimizer"], pair["schedule"]]
-        assert float(words[3]) == pair["peak_lr"]
+        assert float(words[3]) == pair["peak"]
         assert words[4] == f"{100 * pair['score']:.1f}%"
-        best = found["pairs"][0]
-        tied = f"{best['optimizer']}/{best['schedule']}" in pair["ties"]
-        assert line.endswith("ties with the best") == tied
+        assert line.endswith("ties with the best") == (pair["standing"] == "tie")
+        assert line.endswith("undecided") == (pair["standing"] == "undecided")
     assert lines[1].endswith("best")
     assert [line for line in lines[5:] if line] == [
         *found["summary"],
@@ -177,6 +179,13 @@ def make_task():
 """
 
 
+def test_the_help_lists_the_names_of_the_registries() -> None:
+    result = CliRunner().invoke(lehr, ["compare", "--help"])
+    words = " ".join(result.stdout.split())
+    for names in (TASKS, OPTIMIZERS, SCHEDULES):
+        assert ", ".join(names) in words
+
+
 @pytest.mark.parametrize("jobs", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_why_networks_are_trained_alone_is_said_once(jobs: str, tmp_path: Path) -> None:
     path = tmp_path / "own.py"
@@ -185,14 +194,14 @@ def test_why_networks_are_trained_alone_is_said_once(jobs: str, tmp_path: Path) 
     result = call(tmp_path / "out", *TINY, "--task", task, "--jobs", jobs, "--memory", "8GiB")
     assert result.exit_code == 0
     told = [
-        f"{optimizer} is trained one run after another: its network keeps running "
+        f"{optimizer} is trained one run at a time: its network keeps running "
         "numbers (1.running_mean, 1.running_var, 1.num_batches_tracked)"
         for optimizer in ("momentum", "adam")
     ]
     assert sorted(result.stderr.splitlines()) == sorted(told)
     found = json.loads((tmp_path / "out" / "results.json").read_text())
     assert found["task"]["name"] == "own.py:make_task"
-    assert found["task"]["score"] == "exp(-test loss)"
+    assert found["task"]["score_name"] == "exp(-test loss)"
     # Another file of the same name is another task; the same file elsewhere is not.
     (tmp_path / "sub").mkdir()
     moved = path.rename(tmp_path / "sub" / "mine.py")
@@ -202,16 +211,6 @@ def test_why_networks_are_trained_alone_is_said_once(jobs: str, tmp_path: Path) 
     changed = call(tmp_path / "out", *TINY, "--task", f"{moved}:make_task", "--jobs", jobs)
     assert changed.exit_code == 0
     assert "already" not in changed.stderr
-
-
-def test_a_folder_with_something_else_in_it_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "trials.jsonl").write_text("a shopping list\n")
-    result = call(tmp_path, *TINY)
-    assert result.exit_code == 2
-    assert "line 1 is not a trial" in result.stderr
-    assert result.stderr.count("\n") == 1
-    assert (tmp_path / "trials.jsonl").read_text() == "a shopping list\n"
-    assert [path.name for path in tmp_path.iterdir()] == ["trials.jsonl"]
 
 
 def test_a_store_may_be_named_and_must_be_one(tmp_path: Path) -> None:
@@ -270,6 +269,34 @@ def wait_for(condition: object, seconds: float = 240) -> None:
         time.sleep(0.05)
 
 
+# A task that trains as fast as it can until 31 of its 60 trials are kept, and then a tenth of a
+# second for each update, so that Ctrl-C always comes before its end.
+BRAKED = """
+import sqlite3, time
+import torch
+from torch import nn
+from lehr.lab import Task
+
+def kept():
+    link = sqlite3.connect("file:{store}?mode=ro", uri=True)
+    try:
+        return link.execute("SELECT count(*) FROM trials").fetchone()[0]
+    except sqlite3.OperationalError:
+        return 0  # it has no tables yet
+    finally:
+        link.close()
+
+def loss(outputs, targets):
+    if kept() > 30:
+        time.sleep(0.1)
+    return nn.functional.mse_loss(outputs, targets)
+
+def make_task():
+    inputs = torch.linspace(-1, 1, 80).view(-1, 1)
+    return Task.from_tensors(inputs, inputs.abs(), lambda: nn.Linear(1, 1), loss)
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("engine", "everyone"),
@@ -288,16 +315,25 @@ def test_ctrl_c_keeps_what_is_finished(engine: str, everyone: bool, tmp_path: Pa
     if engine == "ray" and find_spec("ray") is None:
         pytest.skip("needs lehr[ray], which `make trainers` installs")
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "lehr", "compare", "--engine", engine, "--out", str(out)]
+    Store(out / "trials.db", write=True).close()
+    task = tmp_path / "own.py"
+    task.write_text(BRAKED.format(store=out / "trials.db"))
+    # All five optimizers' pairs are tuned (30 trials) and one optimizer's scored before it brakes.
+    options = [
+        *("--schedules", "step,linear,cosine", "--steps", "400", "--seeds", "2"),
+        *("--tuning-seeds", "1", "--peaks", "0.01,0.1"),
+    ]
+    jobs = [] if engine == "population" else ["--jobs", "2"]
+    command = [sys.executable, "-m", "lehr", "compare", "--task", f"{task}:make_task"]
     process = subprocess.Popen(
-        [*command, "--steps", "400", "--seeds", "2", "--peaks", "0.01,0.1"],
+        [*command, *options, "--engine", engine, *jobs, "--out", str(out)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
     try:
-        wait_for(lambda: trials(out) > 300)  # some pairs are tuned and scored by then
+        wait_for(lambda: trials(out) > 30)
         if everyone:
             os.killpg(process.pid, signal.SIGINT)
         else:
@@ -309,13 +345,12 @@ def test_ctrl_c_keeps_what_is_finished(engine: str, everyone: bool, tmp_path: Pa
     assert process.returncode == 130
     assert stdout == ""
     assert stderr == (
-        f"Stopped: {kept} of 770 trials are kept in {out / 'trials.db'}; to go on: lehr compare "
-        f"--task digits --steps 400 --seeds 2 --peaks 0.01,0.1 --out {out} "
-        f"--engine {engine}\n"
+        f"Stopped: {kept} of 60 trials are kept in {out / 'trials.db'}; to continue: lehr compare "
+        f"--task {task}:make_task {' '.join(options)} --out {out} --engine {engine}\n"
     )
     found = json.loads((out / "results.json").read_text())
     assert found["settings"]["complete"] is False
-    assert 0 < len(found["pairs"]) < 55
+    assert 0 < len(found["pairs"]) < 15
     wait_for(lambda: not session(process.pid), seconds=60)
 
 

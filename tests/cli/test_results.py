@@ -13,16 +13,18 @@ from click.testing import CliRunner, Result
 import lehr as library
 from lehr.cli import lehr
 from lehr.lab.store.rows import COLUMNS
-from lehr.lab.store.store import Kept, Store
-from lehr.lab.trial import Outcome, Trial
+from lehr.lab.store.store import Store
+from lehr.lab.trial import FinishedTrial, Outcome, Trial
 
 
 def trial(optimizer: str, schedule: str, peak: float, seed: int) -> Trial:
     return Trial("digits", optimizer, library.find(schedule).example, None, 2, peak, seed)
 
 
-def kept(validation: float, test: float, diverged: int | None = None) -> Kept:
-    return Kept(Outcome(diverged, (1.0, 0.5), (0.25, validation), validation, test, 1.0), 0.5)
+def kept(validation: float, test: float, diverged: int | None = None) -> FinishedTrial:
+    return FinishedTrial(
+        Outcome(diverged, (1.0, 0.5), (0.25, validation), validation, test, 1.0), 0.5
+    )
 
 
 TRIALS = [
@@ -46,14 +48,48 @@ def call(*words: str) -> Result:
     return CliRunner().invoke(lehr, ["results", *words])
 
 
-def test_the_table_has_a_line_a_pair_the_best_first(path: Path) -> None:
-    result = call(str(path))
-    assert result.exit_code == 0
-    lines = [line.split() for line in result.stdout.splitlines()]
-    assert lines[1] == ["digits", "2", "adam", "cosine", "2", "1", "2", "0.1", "87.5%", "75.0%"]
-    # Two peaks have the same mean on the validation data: the one that was kept first.
-    assert lines[2] == ["digits", "2", "sgd", "step", "3", "0", "2", "0.1", "50.0%", "25.0%"]
-    assert f"5 trials in {path}." in result.stdout
+TUNED = [
+    *("--optimizers", "momentum,adam", "--schedules", "step,cosine,linear", "--steps", "6"),
+    *("--seeds", "3", "--tuning-seeds", "2", "--peaks", "0.01,0.1,1", "--jobs", "1"),
+]
+
+
+def compare(out: Path, *options: str) -> Result:
+    result = CliRunner().invoke(lehr, ["compare", *options, "--out", str(out)])
+    assert result.exit_code == 0, result.stderr
+    return result
+
+
+def test_it_prints_what_the_comparison_printed(tmp_path: Path) -> None:
+    compared = compare(tmp_path, *TUNED).stdout
+    again = call(str(tmp_path)).stdout
+    ranking, _, _ = compared.partition("\nReport:")
+    assert again == f"{ranking}\n54 trials in {tmp_path / 'trials.db'}.\n"
+    # A trial from elsewhere, at another peak and better than all, does not change it.
+    with Store(tmp_path / "trials.db", write=True) as store:
+        store.add([(trial("momentum", "step", 0.5, 0), kept(1.0, 1.0))])
+    assert call(str(tmp_path)).stdout.startswith(ranking)
+
+
+def test_each_comparison_of_a_store_can_be_shown(tmp_path: Path) -> None:
+    store = ["--store", str(tmp_path / "all.db")]
+    options = [*TUNED[:4], "--steps", "2", "--seeds", "2", "--tuning-seeds", "1", "--jobs", "1"]
+    first = compare(tmp_path / "one", *options, "--peaks", "0.1", *store).stdout
+    second = compare(tmp_path / "two", *options, "--peaks", "0.2", *store).stdout
+    shown = call(store[1]).stdout
+    assert shown.startswith(second.partition("\nReport:")[0])
+    assert "  1  lehr compare --task digits" in shown
+    assert "  2  lehr compare --task digits" in shown
+    chosen = call(store[1], "--comparison", "1").stdout
+    assert chosen.startswith(first.partition("\nReport:")[0])
+    refused = call(store[1], "--comparison", "3")
+    assert refused.exit_code == 2
+    assert "--comparison 3: " in refused.stderr
+    assert "has 2 comparisons" in refused.stderr
+
+
+def test_a_store_without_a_comparison_says_how_many_trials_it_has(path: Path) -> None:
+    assert call(str(path)).stdout == f"\n5 trials in {path}.\n"
 
 
 def test_the_folder_of_a_comparison_will_do(path: Path) -> None:
@@ -104,7 +140,7 @@ def test_folders_are_filled_and_told_how_to_be_seen(path: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["no.db"], "no.db does not exist: name the file that `lehr compare` keeps"),
+        (["no.db"], "no.db does not exist: name the file that `lehr compare` wrote"),
         (["list"], "list is not a store of trials: name another file"),
         (["trials.db", "--json", "--csv"], "say where to write: give one"),
     ],

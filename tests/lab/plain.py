@@ -10,7 +10,8 @@ from torch import nn
 
 from lehr.lab.optimizers import find_optimizer
 from lehr.lab.tasks.base import Task
-from lehr.lab.training.loop import batches, network
+from lehr.lab.tasks.seeding import network
+from lehr.lab.training.loop import batches
 from lehr.lab.trial import Trial
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from lehr.lab import Plan, Progress, Size, WorkerError, compare
-from lehr.lab.engines import dask as cluster
-from lehr.lab.engines.base import Means, crew
+from lehr.lab.engines import dask_cluster as cluster
+from lehr.lab.engines.base import open_workers
+from lehr.lab.resources import Resources
 
 pytest.importorskip("distributed", reason="needs lehr[dask]")
 psutil = pytest.importorskip("psutil", reason="comes with lehr[dask]")
@@ -24,6 +25,7 @@ PLAN = Plan(
     schedules=("constant", "step", "linear", "cosine", "wsd"),
     size=Size(steps=150, seeds=3, tuning_seeds=2, peaks=(0.01, 0.1)),
 )
+TOTAL = 5 * (2 * 2 + 3)
 LONG = Plan(size=Size(steps=1_000_000, seeds=1, tuning_seeds=1, peaks=(0.1,)))
 FAST = ["--host", "127.0.0.1", "--no-dashboard"]
 
@@ -71,17 +73,17 @@ def test_a_worker_killed_in_the_middle_costs_time_only(scheduler: str, tmp_path:
         assert workers[0].wait() == -signal.SIGKILL
         assert workers[1].poll() is None
         # What is under way when somebody leaves ends soon, and the worker is free again.
-        with crew(f"dask://{scheduler}", 1) as by:
-            by.executor.submit(by.fly, LONG.scoring(LONG.pairs[0], 0.1))
+        with open_workers(f"dask://{scheduler}", 1) as by:
+            by.executor.submit(by.train, LONG.scoring(LONG.pairs[0], 0.1))
             time.sleep(0.5)
-        with crew(f"dask://{scheduler}", 1) as by:
+        with open_workers(f"dask://{scheduler}", 1) as by:
             assert by.executor.submit(os.getpid).result(timeout=60) == workers[1].pid
-    assert found["pairs"] == expected["pairs"]
-    assert seen[-1] == Progress(0, PLAN.total, PLAN.total)
+    assert found.pairs == expected.pairs
+    assert seen[-1] == Progress(0, TOTAL, TOTAL)
 
 
 def test_a_cluster_of_this_machine_is_for_nobody_else_and_ends() -> None:
-    with crew("dask", 1) as by:
+    with open_workers("dask", 1) as by:
         worker = by.executor.submit(os.getpid).result()
         for process in (psutil.Process(), psutil.Process(worker)):
             found = process.net_connections("tcp")
@@ -114,13 +116,13 @@ def test_no_workers_are_told(
 
 def test_another_lehr_is_not_trusted() -> None:
     with pytest.raises(WorkerError, match=r"a worker has lehr .*, and this is 0.0.0: install one"):
-        cluster._fly("0.0.0", Means(), [])
+        cluster._train("0.0.0", Resources(), [])
 
 
 def test_without_dask_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "find_spec", lambda _: None)
     with (
         pytest.raises(WorkerError, match=r"engine='dask' needs Dask: pip install 'lehr\[dask\]'"),
-        crew("dask", 1),
+        open_workers("dask", 1),
     ):
         pass

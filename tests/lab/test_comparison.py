@@ -19,10 +19,11 @@ import pytest
 from scipy import stats
 
 import lehr
-from lehr.lab import Pair, Plan, Progress, Size, Store, compare
-from lehr.lab.store.store import Kept
-from lehr.lab.training import population
-from lehr.lab.trial import Outcome, looks
+from lehr.lab import Pair, Plan, Progress, Results, Size, Store, compare, stored_results
+from lehr.lab.results import PairResult
+from lehr.lab.training.population import train_population
+from lehr.lab.trial import FinishedTrial, Outcome, evaluation_steps
+from lehr.view.report import write_report
 
 PLAN = Plan(
     optimizers=("sgd", "adam"),
@@ -36,18 +37,30 @@ EACH = 3 * 2 + 3
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished comparison."""
     out = tmp_path_factory.mktemp("compare") / "out"
-    compare(PLAN, out)
+    compare(PLAN, out, report=write_report)
     return out
 
 
 @pytest.fixture(scope="module")
-def found(out: Path) -> dict[str, Any]:
+def found(out: Path) -> Results:
     """What the finished comparison wrote."""
+    return read(out)
+
+
+def read(out: Path) -> Results:
+    """Read the results in a folder strictly."""
 
     def refuse(name: str) -> None:
         raise AssertionError(f"{name} is not JSON")
 
-    return json.loads((out / "results.json").read_text(), parse_constant=refuse)
+    text = (out / "results.json").read_text()
+    return Results.from_json(json.loads(text, parse_constant=refuse))
+
+
+def stored(path: Path) -> Results:
+    """Return the results of the comparison in a store that was started last."""
+    with Store(path) as store:
+        return stored_results(store)[-1]
 
 
 def outcomes(out: Path, optimizer: str, schedule: str) -> dict[tuple[float, int], Outcome]:
@@ -72,61 +85,45 @@ def rows(out: Path) -> list[tuple[Any, ...]]:
         ).fetchall()
 
 
-def lines(out: Path) -> list[str]:
-    """The trials as an earlier lehr kept them: a line of JSON each."""
-    with Store(out / "trials.db") as store:
-        return [
-            json.dumps(
-                {"trial": identity, "outcome": kept.outcome.record(), "seconds": kept.seconds}
-            )
-            + "\n"
-            for identity, kept, _, _ in store.records()
-        ]
+def test_the_head_says_what_was_done(found: Results) -> None:
+    assert found.lehr == lehr.__version__
+    assert found.task.name == "digits"
+    assert found.task.train + found.task.validation + found.task.test == 1797
+    settings = found.settings
+    assert settings.steps == 8
+    assert (settings.seeds, settings.tuning_seeds) == (3, 2)
+    assert settings.peaks == (0.01, 0.1, 1e30)
+    assert settings.confidence == 0.95
+    assert settings.trials == 4 * EACH
+    assert settings.complete
+    assert settings.command == PLAN.command()
+    assert {"lehr", "python", "torch", "device"} <= settings.versions.keys()
+    assert list(found.optimizers) == ["sgd", "adam"]
+    assert found.optimizers["adam"] == "Adam(betas=(0.9, 0.999))"
 
 
-def test_the_head_says_what_was_done(found: dict[str, Any]) -> None:
-    assert found["format"] == 1
-    assert found["lehr"] == lehr.__version__
-    assert found["task"]["name"] == "digits"
-    assert found["task"]["train"] + found["task"]["validation"] + found["task"]["test"] == 1797
-    settings = found["settings"]
-    assert settings["steps"] == 8
-    assert (settings["seeds"], settings["tuning_seeds"]) == (3, 2)
-    assert settings["peaks"] == [0.01, 0.1, 1e30]
-    assert settings["confidence"] == 0.95
-    assert settings["trials"] == 4 * EACH
-    assert settings["complete"] is True
-    assert settings["command"] == PLAN.command()
-    assert {"python", "torch"} <= settings["versions"].keys()
-    assert list(found["optimizers"]) == ["sgd", "adam"]
-    assert found["optimizers"]["adam"]["text"] == "Adam(betas=(0.9, 0.999))"
-
-
-def test_schedules_are_drawn_as_they_were_driven(found: dict[str, Any]) -> None:
+def test_schedules_are_drawn_as_they_were_driven(found: Results) -> None:
     for name in PLAN.schedules:
-        entry, drawn = lehr.find(name), found["schedules"][name]
-        assert drawn["text"] == repr(entry.example)
-        assert drawn["summary"] == entry.summary
-        steps, rate = drawn["rate"]
-        assert steps == list(range(8))
+        entry, drawn = lehr.find(name), found.schedules[name]
+        assert drawn.text == repr(entry.example)
+        assert drawn.summary == entry.summary
+        steps, rate = drawn.rate
+        assert steps == tuple(range(8))
         assert rate == pytest.approx(entry.example.over(8)(np.arange(8)), rel=1e-5)
-    assert found["schedules"]["step"]["momentum"] is None
+    assert found.schedules["step"].momentum is None
     cycle = lehr.find("one_cycle").momentum.over(8)(np.arange(8))
-    assert found["schedules"]["one_cycle"]["momentum"][1] == pytest.approx(cycle, rel=1e-5)
+    assert found.schedules["one_cycle"].momentum[1] == pytest.approx(cycle, rel=1e-5)
 
 
-def test_pairs_are_ranked_and_complete(found: dict[str, Any]) -> None:
-    pairs = found["pairs"]
-    assert [p["rank"] for p in pairs] == [1, 2, 3, 4]
-    assert [p["score"] for p in pairs] == sorted((p["score"] for p in pairs), reverse=True)
-    assert {Pair(p["optimizer"], p["schedule"]) for p in pairs} == set(PLAN.pairs)
+def test_pairs_are_ranked_and_complete(found: Results) -> None:
+    assert [p.rank for p in found.pairs] == [1, 2, 3, 4]
+    assert [p.score for p in found.pairs] == sorted((p.score for p in found.pairs), reverse=True)
+    assert {Pair(p.optimizer, p.schedule) for p in found.pairs} == set(PLAN.pairs)
 
 
 @pytest.mark.parametrize("pair", PLAN.pairs, ids=str)
-def test_a_pairs_numbers_follow_from_its_trials(
-    pair: Pair, out: Path, found: dict[str, Any]
-) -> None:
-    (row,) = (p for p in found["pairs"] if (p["optimizer"], p["schedule"]) == pair)
+def test_a_pairs_numbers_follow_from_its_trials(pair: Pair, out: Path, found: Results) -> None:
+    row = found.find(*pair)
     kept = outcomes(out, *pair)
     tuning = {p: [o for (q, seed), o in kept.items() if q == p and seed >= 3] for p in (0.01, 0.1)}
     means = {p: sum(o.validation for o in os) / 2 for p, os in tuning.items()}
@@ -134,54 +131,68 @@ def test_a_pairs_numbers_follow_from_its_trials(
     scored = [kept[best, seed] for seed in range(3)]
 
     assert len(kept) == EACH
-    assert row["peak_lr"] == best
-    assert row["validation"] == means[best]
-    assert row["at_edge"] is (best == 0.01)
-    assert row["scores"] == [o.test for o in scored]
-    assert row["seeds"] == 3
-    low, high = stats.t.interval(0.95, 2, np.mean(row["scores"]), stats.sem(row["scores"]))
-    assert (row["score"], row["low"], row["high"]) == pytest.approx(
-        (np.mean(row["scores"]), low, high), rel=1e-9
+    assert row.peak == best
+    assert row.validation == means[best]
+    assert row.at_edge is (best == 0.01)
+    assert list(row.scores) == [o.test for o in scored]
+    assert row.seeds == 3
+    low, high = stats.t.interval(0.95, 2, np.mean(row.scores), stats.sem(row.scores))
+    assert (row.score, row.low, row.high) == pytest.approx(
+        (np.mean(row.scores), low, high), rel=1e-9
     )
-    assert row["test_loss"] == pytest.approx(np.mean([o.test_loss for o in scored]), rel=1e-5)
+    assert row.test_loss == pytest.approx(np.mean([o.test_loss for o in scored]), rel=1e-5)
 
 
 @pytest.mark.parametrize("pair", PLAN.pairs, ids=str)
-def test_a_pairs_curves_follow_from_its_trials(
-    pair: Pair, out: Path, found: dict[str, Any]
-) -> None:
-    (row,) = (p for p in found["pairs"] if (p["optimizer"], p["schedule"]) == pair)
+def test_a_pairs_curves_follow_from_its_trials(pair: Pair, out: Path, found: Results) -> None:
+    row = found.find(*pair)
     kept = outcomes(out, *pair)
-    sensitivity, curves = row["sensitivity"], row["curves"]
-    assert sensitivity["peaks"] == [0.01, 0.1, 1e30]
+    band = row.sensitivity
+    assert row.peaks == (0.01, 0.1, 1e30)
     # At a peak of 1e30 every run diverged: there is no validation score.
-    assert [sensitivity[k][2] for k in ("mean", "low", "high")] == [None] * 3
+    assert [band.mean[2], band.low[2], band.high[2]] == [None] * 3
     tuned = [o.validation for (p, seed), o in kept.items() if p == 0.01 and seed >= 3]
     low, high = stats.t.interval(0.95, 1, np.mean(tuned), stats.sem(tuned))
-    assert sensitivity["mean"][0] == pytest.approx(np.mean(tuned), rel=1e-5)
-    assert (sensitivity["low"][0], sensitivity["high"][0]) == pytest.approx((low, high), rel=1e-4)
-    close = abs(sensitivity["mean"][0] - sensitivity["mean"][1]) <= 0.01
-    assert sensitivity["width"] == pytest.approx(1.0 if close else 0.0)
+    assert band.mean[0] == pytest.approx(np.mean(tuned), rel=1e-5)
+    assert (band.low[0], band.high[0]) == pytest.approx((low, high), rel=1e-4)
+    close = abs(band.mean[0] - band.mean[1]) <= 0.01
+    assert row.width == pytest.approx(1.0 if close else 0.0)
 
-    assert curves["step"] == looks(8)
-    scored = [kept[row["peak_lr"], seed] for seed in range(3)]
-    assert curves["loss"]["mean"] == pytest.approx(np.mean([o.loss for o in scored], 0), rel=1e-5)
+    assert list(row.steps) == evaluation_steps(8)
+    scored = [kept[row.peak, seed] for seed in range(3)]
+    assert row.loss.mean == pytest.approx(np.mean([o.loss for o in scored], 0), rel=1e-5)
     accuracy = np.array([o.accuracy for o in scored])
-    assert curves["accuracy"]["mean"] == pytest.approx(accuracy.mean(0), rel=1e-5)
+    assert row.accuracy.mean == pytest.approx(accuracy.mean(0), rel=1e-5)
     half = stats.t.ppf(0.975, 2) * stats.sem(accuracy)
-    assert curves["accuracy"]["high"] == pytest.approx(accuracy.mean(0) + half, rel=1e-5)
+    assert row.accuracy.high == pytest.approx(accuracy.mean(0) + half, rel=1e-5)
 
 
-def test_ties_are_those_of_the_paired_test_and_go_both_ways(found: dict[str, Any]) -> None:
-    named = {f"{p['optimizer']}/{p['schedule']}": p for p in found["pairs"]}
+def test_pairs_are_separated_by_the_paired_test_both_ways(found: Results) -> None:
+    named = {pair.name: pair for pair in found.pairs}
     for name, pair in named.items():
         expected = {
             other
             for other, o in named.items()
-            if other != name and stats.ttest_rel(pair["scores"], o["scores"]).pvalue >= 0.05 / 6
+            if other != name and stats.ttest_rel(pair.scores, o.scores).pvalue >= 0.05 / 6
         }
-        assert set(pair["ties"]) == expected
-        assert all(name in named[other]["ties"] for other in pair["ties"])
+        assert set(pair.not_separated) == expected
+        assert all(name in named[other].not_separated for other in pair.not_separated)
+
+
+def test_a_standing_follows_from_the_test_and_the_interval(found: Results) -> None:
+    best, *others = found.pairs
+    assert best.standing == "best"
+    for pair in others:
+        if best.name not in pair.not_separated:
+            assert pair.standing == "behind"
+        elif pair.standing == "tie":
+            assert max(pair.behind.high, -pair.behind.low) <= 0.01
+        else:
+            assert pair.standing == "undecided"
+
+
+def test_the_store_alone_gives_the_same_results(out: Path, found: Results) -> None:
+    assert stored(out / "trials.db") == found
 
 
 WIDE = dataclasses.replace(
@@ -193,73 +204,83 @@ WIDE = dataclasses.replace(
 
 
 @pytest.fixture(scope="module")
-def wide(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, Any], Store]]:
-    """A comparison with all that can be asked for, and its store."""
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Results, Store]]:
+    """A comparison with every option, and its store."""
     out = tmp_path_factory.mktemp("wide") / "out"
     found = compare(WIDE, out)
     with Store(out / "trials.db") as store:
         yield found, store
 
 
-def scored(store: Store, row: dict[str, Any], steps: int) -> list[Outcome]:
-    pair = Pair(row["optimizer"], row["schedule"])
-    return [store[trial].outcome for trial in WIDE.scoring(pair, row["peak_lr"], steps)]
+def scored(store: Store, row: PairResult, steps: int) -> list[Outcome]:
+    trials = WIDE.scoring(Pair(row.optimizer, row.schedule), row.peak, steps)
+    finished = store.finished(trials)
+    return [finished[trial.digest].outcome for trial in trials]
 
 
-def test_updates_to_the_target_are_the_median_of_the_first_looks(
-    wide: tuple[dict[str, Any], Store],
+def test_halving_lengths_and_target_come_back_from_json_and_from_the_store(
+    wide: tuple[Results, Store],
 ) -> None:
     found, store = wide
-    assert found["settings"]["target"] == 0.25
+    assert Results.from_json(json.loads(json.dumps(found.to_json()))) == found
+    assert stored_results(store) == [found]
+
+
+def test_updates_to_the_target_are_the_median_of_the_first_evaluations(
+    wide: tuple[Results, Store],
+) -> None:
+    found, store = wide
+    assert found.settings.target == 0.25
     seen = set()
-    for row in found["pairs"]:
+    for row in found.pairs:
         first = [
-            min([at for at, a in zip(looks(8), o.accuracy, strict=True) if a >= 0.25] or [99])
+            min(
+                [at for at, a in zip(evaluation_steps(8), o.accuracy, strict=True) if a >= 0.25]
+                or [99]
+            )
             for o in scored(store, row, 8)
         ]
         middle = sorted(first)[4]
-        assert row["target"]["reached"] == sum(at < 99 for at in first)
-        assert row["target"]["updates"] == (None if middle == 99 else middle)
+        assert row.target.reached == sum(at < 99 for at in first)
+        assert row.target.updates == (None if middle == 99 else middle)
         seen.add(middle == 99)
     assert False in seen
 
 
-def test_lengths_are_scored_at_the_peak_that_was_chosen(wide: tuple[dict[str, Any], Store]) -> None:
+def test_lengths_are_scored_at_the_peak_that_was_chosen(wide: tuple[Results, Store]) -> None:
     found, store = wide
-    assert found["settings"]["lengths"] == [4, 8, 12]
-    table = np.array([[at["score"] for at in row["lengths"]] for row in found["pairs"]])
-    for row in found["pairs"]:
-        assert [at["steps"] for at in row["lengths"]] == [4, 8, 12]
-        for at in row["lengths"]:
-            tests = [o.test for o in scored(store, row, at["steps"])]
-            assert at["score"] == pytest.approx(np.mean(tests), rel=1e-12)
-            assert min(tests) <= at["low"] <= at["score"] <= at["high"] <= max(tests)
-            assert at["ties"] or not at["best"]
-        assert row["lengths"][1]["score"] == row["score"]
-    best = [[row["lengths"][i]["best"] for row in found["pairs"]].index(True) for i in range(3)]
+    assert found.lengths == (4, 8, 12)
+    table = np.array([[at.score for at in row.lengths] for row in found.pairs])
+    for row in found.pairs:
+        assert [at.steps for at in row.lengths] == [4, 8, 12]
+        for at in row.lengths:
+            tests = [o.test for o in scored(store, row, at.steps)]
+            assert at.score == pytest.approx(np.mean(tests), rel=1e-12)
+            assert min(tests) <= at.low <= at.score <= at.high <= max(tests)
+        assert row.lengths[1].score == row.score
+    best = [[row.lengths[i].standing for row in found.pairs].index("best") for i in range(3)]
     assert best == table.argmax(0).tolist()
 
 
-def test_how_far_a_pair_is_behind_is_told_seed_by_seed(wide: tuple[dict[str, Any], Store]) -> None:
-    best, *others = wide[0]["pairs"]
-    assert best["behind"] is None
+def test_a_pair_is_compared_with_the_best_seed_by_seed(wide: tuple[Results, Store]) -> None:
+    best, *others = wide[0].pairs
+    assert best.behind is None
     for row in others:
-        gaps = np.subtract(best["scores"], row["scores"])
-        assert row["behind"]["mean"] == pytest.approx(gaps.mean(), abs=1e-15)
-        assert gaps.min() <= row["behind"]["low"] <= row["behind"]["high"] <= gaps.max()
+        gaps = np.subtract(best.scores, row.scores)
+        assert row.behind.mean == pytest.approx(gaps.mean(), abs=1e-15)
+        assert gaps.min() <= row.behind.low <= row.behind.high <= gaps.max()
 
 
-def test_halving_tells_how_many_seeds_a_peak_had(wide: tuple[dict[str, Any], Store]) -> None:
+def test_halving_records_how_many_seeds_a_peak_had(wide: tuple[Results, Store]) -> None:
     found, _ = wide
-    assert found["settings"]["rungs"] == [[3, 1], [2, 2]]
-    for row in found["pairs"]:
-        sensitivity = row["sensitivity"]
-        assert sorted(sensitivity["seeds"]) == [1, 2, 2]
-        assert sensitivity["seeds"][sensitivity["peaks"].index(row["peak_lr"])] == 2
+    assert found.settings.rungs == ((3, 1), (2, 2))
+    for row in found.pairs:
+        assert sorted(row.peak_seeds) == [1, 2, 2]
+        assert row.peak_seeds[row.peaks.index(row.peak)] == 2
         # One run has a score and no interval.
-        lone = sensitivity["seeds"].index(1)
-        assert sensitivity["mean"][lone] is not None
-        assert sensitivity["low"][lone] is None
+        lone = row.peak_seeds.index(1)
+        assert row.sensitivity.mean[lone] is not None
+        assert row.sensitivity.low[lone] is None
 
 
 def test_two_names_of_one_schedule_are_trained_once_and_tie(tmp_path: Path) -> None:
@@ -267,25 +288,26 @@ def test_two_names_of_one_schedule_are_trained_once_and_tie(tmp_path: Path) -> N
         optimizers=("sgd",), schedules=("cosine", "cosine(to=0.0)"), size=Size(4, 2, 1, (0.1,))
     )
     seen: list[Progress] = []
-    first, second = compare(plan, tmp_path, watch=seen.append)["pairs"]
-    assert first["scores"] == second["scores"]
-    assert (first["ties"], second["ties"]) == (["sgd/cosine(to=0.0)"], ["sgd/cosine"])
-    assert seen[-1] == Progress(reused=3, trained=3, total=6)
+    first, second = compare(plan, tmp_path, watch=seen.append).pairs
+    assert first.scores == second.scores
+    assert (first.standing, second.standing) == ("best", "tie")
+    assert first.not_separated == ("sgd/cosine(to=0.0)",)
+    assert seen[-1] == Progress(reused=0, trained=3, total=3)
 
 
-def test_the_report_is_written(out: Path, found: dict[str, Any]) -> None:
+def test_the_report_is_written(out: Path, found: Results) -> None:
     page = (out / "report.html").read_text()
     assert page.startswith("<!doctype html>")
-    assert found["pairs"][0]["schedule"] in page
+    assert found.pairs[0].schedule in page
     assert sorted(p.name for p in out.iterdir()) == ["report.html", "results.json", "trials.db"]
 
 
-def without_clock(found: dict[str, Any]) -> dict[str, Any]:
-    """Results less what another run cannot repeat."""
-    return found | {"settings": found["settings"] | {"seconds": None}}
+def without_clock(found: Results) -> Results:
+    """Return results without the time, which another run cannot repeat."""
+    return dataclasses.replace(found, settings=dataclasses.replace(found.settings, seconds=0.0))
 
 
-def test_a_finished_comparison_is_not_trained_again(out: Path, found: dict[str, Any]) -> None:
+def test_a_finished_comparison_is_not_trained_again(out: Path, found: Results) -> None:
     seen: list[Progress] = []
     before = rows(out)
     again = compare(PLAN, out, watch=seen.append)
@@ -294,20 +316,21 @@ def test_a_finished_comparison_is_not_trained_again(out: Path, found: dict[str, 
     assert rows(out) == before
 
 
-def test_it_goes_on_where_it_was_stopped(tmp_path: Path, found: dict[str, Any]) -> None:
+def test_it_goes_on_where_it_was_stopped(tmp_path: Path, found: Results) -> None:
     def stop(progress: Progress) -> None:
-        # Both of the first optimizer's pairs are tuned, and one is scored.
-        if progress.trained >= 2 * EACH - 3:
+        # Both of the first optimizer's pairs are tuned and scored.
+        if progress.trained >= 2 * EACH:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        compare(PLAN, tmp_path, watch=stop)
-    halfway = json.loads((tmp_path / "results.json").read_text())
-    assert halfway["settings"]["complete"] is False
-    assert [Pair(p["optimizer"], p["schedule"]) for p in halfway["pairs"]] == [PLAN.pairs[0]]
+        compare(PLAN, tmp_path, report=write_report, watch=stop)
+    halfway = read(tmp_path)
+    assert not halfway.settings.complete
+    assert {Pair(p.optimizer, p.schedule) for p in halfway.pairs} == set(PLAN.pairs[:2])
+    assert stored(tmp_path / "trials.db") == halfway
     assert "Not finished" in (tmp_path / "report.html").read_text()
 
-    kept = halfway["settings"]["trials"]
+    kept = halfway.settings.trials
     assert EACH < kept < 4 * EACH
     seen: list[Progress] = []
     resumed = compare(PLAN, tmp_path, watch=seen.append)
@@ -332,7 +355,7 @@ compare(PLAN, Path({out!r}), watch=watch)
 """
 
 
-def test_it_goes_on_where_kill_9_left_it(tmp_path: Path, found: dict[str, Any]) -> None:
+def test_it_goes_on_where_kill_9_left_it(tmp_path: Path, found: Results) -> None:
     code = KILLED.format(folder=str(Path(__file__).parent), out=str(tmp_path))
     killed = subprocess.run([sys.executable, "-c", code], check=False)
     assert killed.returncode == -signal.SIGKILL
@@ -356,11 +379,11 @@ seen = []
 print("ready", flush=True)
 sys.stdin.readline()
 found = compare(PLAN, Path(sys.argv[1]), store=Path({store!r}), watch=seen.append)
-print(json.dumps([seen[-1], found["pairs"]]))
+print(json.dumps([seen[-1], found.to_json()["pairs"]]))
 """
 
 
-def test_two_runs_at_once_share_the_work(tmp_path: Path, found: dict[str, Any]) -> None:
+def test_two_runs_at_once_share_the_work(tmp_path: Path, found: Results) -> None:
     store = tmp_path / "trials.db"
     code = SHARED.format(folder=str(Path(__file__).parent), store=str(store))
     pipe = subprocess.PIPE
@@ -378,20 +401,22 @@ def test_two_runs_at_once_share_the_work(tmp_path: Path, found: dict[str, Any]) 
     # Each trial was trained by one of them, and both know all of them.
     assert sum(progress[1] for progress, _ in told) == 4 * EACH
     assert [sum(progress[:2]) for progress, _ in told] == [4 * EACH] * 2
-    assert [pairs for _, pairs in told] == [found["pairs"]] * 2
+    assert [pairs for _, pairs in told] == [found.to_json()["pairs"]] * 2
     assert len(rows(tmp_path)) == 4 * EACH
 
 
-def test_any_missing_trials_are_trained_alone(tmp_path: Path, out: Path) -> None:
-    old = lines(out)
-    (tmp_path / "trials.jsonl").write_text("".join(old[1::3]) + old[0][:50])
-    before = (tmp_path / "trials.jsonl").read_bytes()
+def test_any_missing_trials_are_trained_alone(tmp_path: Path, out: Path, found: Results) -> None:
+    store = tmp_path / "trials.db"
+    store.write_bytes((out / "trials.db").read_bytes())
+    with closing(sqlite3.connect(store)) as link, link:
+        link.execute("DELETE FROM trials WHERE id % 3 != 1")
+    kept = len(rows(tmp_path))
     seen: list[Progress] = []
     again = compare(PLAN, tmp_path, watch=seen.append)
     assert seen[-1].total == 4 * EACH
-    assert 0 < seen[-1].reused <= len(old[1::3])
-    assert without_clock(again) == without_clock(json.loads((out / "results.json").read_text()))
-    assert (tmp_path / "trials.jsonl").read_bytes() == before
+    assert 0 < seen[0].reused <= kept
+    assert without_clock(again) == without_clock(found)
+    assert len(rows(tmp_path)) == 4 * EACH
 
 
 def test_other_settings_share_what_they_can(tmp_path: Path, out: Path) -> None:
@@ -405,12 +430,15 @@ def test_other_settings_share_what_they_can(tmp_path: Path, out: Path) -> None:
     found = compare(other, tmp_path / "out", store=store, watch=seen.append)
     assert seen[0].reused == 2 * EACH  # all of "step" but its fourth seeds
     assert seen[-1].trained == 2 * (EACH + 1) + 2
-    assert {p["schedule"] for p in found["pairs"]} == {"step", "linear"}
-    assert all(p["seeds"] == 4 for p in found["pairs"])
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["report.html", "results.json"]
+    assert {p.schedule for p in found.pairs} == {"step", "linear"}
+    assert all(p.seeds == 4 for p in found.pairs)
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["results.json"]
+    # The store now has two comparisons, and the results of each.
+    with Store(store) as kept:
+        assert [each.settings.seeds for each in stored_results(kept)] == [3, 4]
 
 
-def test_a_run_waits_for_what_another_is_training(tmp_path: Path, found: dict[str, Any]) -> None:
+def test_a_run_waits_for_what_another_is_training(tmp_path: Path, found: Results) -> None:
     """It trains the rest first; what the other leaves undone, it does."""
     other = Store(tmp_path / "trials.db", write=True)
     first = PLAN.tuning(PLAN.pairs[0], 0.01) + PLAN.tuning(PLAN.pairs[0], 1e30)
@@ -420,8 +448,8 @@ def test_a_run_waits_for_what_another_is_training(tmp_path: Path, found: dict[st
     def watch(progress: Progress) -> None:
         seen.append(progress)
         if progress.waiting and progress.reused == 0:
-            kept = population.run(first[:2])
-            other.add(zip(first, [Kept(outcome, 0.5) for outcome in kept], strict=False))
+            kept = train_population(first[:2])
+            other.add(zip(first, [FinishedTrial(outcome, 0.5) for outcome in kept], strict=False))
         elif progress.waiting:
             other.close()
 
@@ -432,27 +460,28 @@ def test_a_run_waits_for_what_another_is_training(tmp_path: Path, found: dict[st
     assert without_clock(shared) == without_clock(found)
 
 
-def test_one_seed_ties_with_everything(tmp_path: Path) -> None:
+def test_with_one_seed_everything_is_undecided(tmp_path: Path) -> None:
     size = Size(steps=2, seeds=1, tuning_seeds=1, peaks=(0.01, 1e30))
     found = compare(dataclasses.replace(PLAN, size=size), tmp_path)
-    for pair in found["pairs"]:
-        assert len(pair["ties"]) == 3
-        assert pair["low"] is pair["high"] is None
-        assert pair["curves"]["loss"]["low"] == [None, None]
-        assert pair["sensitivity"]["low"] == [None, None]
-    assert any("With one seed nothing can be told apart" in s for s in found["summary"])
+    assert [pair.standing for pair in found.pairs] == ["best", *["undecided"] * 3]
+    for pair in found.pairs:
+        assert len(pair.not_separated) == 3
+        assert pair.low is pair.high is None
+        assert pair.loss.low == (None, None)
+        assert pair.sensitivity.low == (None, None)
+    assert any("With one seed nothing can be told apart" in s for s in found.summary)
 
 
 def test_what_diverged_counts_as_guessing(tmp_path: Path) -> None:
     size = Size(steps=8, seeds=2, tuning_seeds=1, peaks=(1e30,))
     found = compare(Plan(optimizers=("sgd",), schedules=("linear",), size=size), tmp_path)
-    (pair,) = found["pairs"]
-    assert pair["scores"] == [0.1, 0.1]
-    assert pair["score"] == 0.1
-    assert pair["test_loss"] is None
-    assert pair["sensitivity"]["mean"] == [None]
-    assert pair["curves"]["loss"]["mean"][-1] is None
-    assert any("diverged" in s and "sgd/linear (2)" in s for s in found["summary"])
+    (pair,) = found.pairs
+    assert pair.scores == (0.1, 0.1)
+    assert pair.score == 0.1
+    assert pair.test_loss is None
+    assert pair.sensitivity.mean == (None,)
+    assert pair.loss.mean[-1] is None
+    assert any("diverged" in s and "sgd/linear (2)" in s for s in found.summary)
 
 
 def test_no_jobs_are_refused(tmp_path: Path) -> None:
@@ -460,8 +489,6 @@ def test_no_jobs_are_refused(tmp_path: Path) -> None:
         compare(PLAN, tmp_path, jobs=0)
 
 
-def test_the_store_counts_the_seconds(out: Path, found: dict[str, Any]) -> None:
-    with Store(out / "trials.db") as store:
-        assert not store.missing(PLAN.tuning(PLAN.pairs[0], 0.01))
+def test_the_seconds_are_those_of_the_store(out: Path, found: Results) -> None:
     total = math.fsum(row[-1] for row in rows(out))
-    assert found["settings"]["seconds"] == pytest.approx(total, abs=0.06)
+    assert found.settings.seconds == pytest.approx(total, abs=0.06)

@@ -1,4 +1,4 @@
-"""Work handed out: here, to processes, to a cluster; and workers that die over it."""
+"""Batches for workers: here, in processes, on a cluster; and workers that die over them."""
 
 import dataclasses
 import multiprocessing
@@ -14,27 +14,31 @@ from typing import Any
 import pytest
 
 from lehr.lab import compare
-from lehr.lab.engines.base import Crew, Means, WorkerError, crew, run
+from lehr.lab.engines.base import Workers, open_workers, train_batches
 from lehr.lab.engines.processes import Processes
-from lehr.lab.plan import Flight, Plan, Size
-from lehr.lab.trial import Kept, Outcome, Trial
+from lehr.lab.errors import WorkerError
+from lehr.lab.plan import Plan, Size
+from lehr.lab.resources import Resources
+from lehr.lab.trial import FinishedTrial, Outcome, Trial
 
 PLAN = Plan(size=Size(steps=10, seeds=2, tuning_seeds=1, peaks=(0.1,)))
-FLIGHTS = [Flight(pair, PLAN.scoring(pair, 0.1)) for pair in PLAN.pairs[:4]]
+BATCHES = [PLAN.scoring(pair, 0.1) for pair in PLAN.pairs[:4]]
 
 
-def queue(flights: list[Flight], each: int = 1) -> Callable[[], list[Flight]]:
-    """Give so many of the flights at a time."""
-    left = deque(flights)
-    return lambda: [left.popleft() for _ in range(min(each, len(left)))]
+def queue(batches: list[list[Trial]]) -> Callable[[], list[Trial]]:
+    """Return a function that returns one batch after another."""
+    left = deque(batches)
+    return lambda: left.popleft() if left else []
 
 
 def outcomes(engine: str | Executor | None, jobs: int) -> dict[Any, list[Outcome]]:
-    """What an engine makes of the flights."""
-    with crew(engine, jobs) as by:
-        found = {flight.pair: kept for flight, kept in run(queue(FLIGHTS), by)}
-    assert all(k.seconds > 0 for kept in found.values() for k in kept)
-    return {pair: [k.outcome for k in kept] for pair, kept in found.items()}
+    """Return the outcomes of the batches by their first trial."""
+    with open_workers(engine, jobs) as workers:
+        found = {
+            batch[0].digest: finished for batch, finished in train_batches(queue(BATCHES), workers)
+        }
+    assert all(each.seconds > 0 for finished in found.values() for each in finished)
+    return {key: [each.outcome for each in finished] for key, finished in found.items()}
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +47,7 @@ def here() -> dict[Any, list[Outcome]]:
 
 
 def test_processes_give_what_this_process_gives(here: dict[Any, list[Outcome]]) -> None:
-    assert here.keys() == {flight.pair for flight in FLIGHTS}
+    assert here.keys() == {batch[0].digest for batch in BATCHES}
     assert outcomes("processes", 2) == here
     assert not multiprocessing.active_children()
 
@@ -54,12 +58,12 @@ def test_an_executor_of_ones_own_will_do(here: dict[Any, list[Outcome]]) -> None
 
 
 def test_unless_one_is_named_the_jobs_decide() -> None:
-    with crew(None, 1) as by:
-        assert not isinstance(by.executor, Processes)
-        assert by.width() == 1
-    with crew(None, 3) as by:
-        assert isinstance(by.executor, Processes)
-        assert by.width() == 3
+    with open_workers(None, 1) as workers:
+        assert not isinstance(workers.executor, Processes)
+        assert workers.capacity() == 1
+    with open_workers(None, 3) as workers:
+        assert isinstance(workers.executor, Processes)
+        assert workers.capacity() == 3
 
 
 @pytest.mark.parametrize(
@@ -81,22 +85,22 @@ def test_what_cannot_be_is_refused_before_anything_is_begun(
 
 
 def test_there_may_be_more_once_something_has_ended() -> None:
-    left, seen = deque(FLIGHTS[:1]), []
-    with crew("population", 1) as by:
-        for flight, _ in run(lambda: [left.popleft()] if left else [], by):
-            seen.append(flight.pair)
+    left, seen = deque(BATCHES[:1]), []
+    with open_workers("population", 1) as workers:
+        for batch, _ in train_batches(lambda: left.popleft() if left else [], workers):
+            seen.append(batch)
             if len(seen) == 1:
-                left.append(FLIGHTS[3])
-    assert seen == [FLIGHTS[0].pair, FLIGHTS[3].pair]
+                left.append(BATCHES[3])
+    assert seen == [BATCHES[0], BATCHES[3]]
 
 
 def test_nothing_to_do_starts_nothing() -> None:
-    with crew("processes", 2) as by:
-        assert list(run(queue([]), by)) == []
+    with open_workers("processes", 2) as workers:
+        assert list(train_batches(queue([]), workers)) == []
     assert not multiprocessing.active_children()
 
 
-# Workers that die, as an executor tells it.
+# Workers that die, as an executor reports it.
 
 
 class Deadly(Executor):
@@ -117,65 +121,40 @@ class Deadly(Executor):
         return future
 
 
-def instead(trials: list[Trial]) -> list[Kept]:
+def instead(trials: list[Trial]) -> list[FinishedTrial]:
     """An outcome that shows whose it is."""
-    return [Kept(Outcome(None, (), (), t.seed / 100, 0.0, None), 1.0) for t in trials]
+    return [FinishedTrial(Outcome(None, (), (), t.seed / 100, 0.0, None), 1.0) for t in trials]
 
 
 WIDER = dataclasses.replace(PLAN, size=dataclasses.replace(PLAN.size, seeds=11))
-WIDE = Flight(PLAN.pairs[0], WIDER.scoring(PLAN.pairs[0], 0.1))
+WIDE = WIDER.scoring(PLAN.pairs[0], 0.1)
 
 
 @pytest.mark.parametrize("times", [0, 1, 2, 3])
 def test_a_worker_that_dies_costs_time_only(times: int) -> None:
-    executor = Deadly(WIDE.trials[7:8], times)
-    found = list(run(queue([WIDE]), Crew(executor, lambda: 1, instead)))
-    trials = [trial for flight, _ in found for trial in flight.trials]
-    scores = [k.outcome.validation for _, kept in found for k in kept]
-    assert trials == WIDE.trials
+    executor = Deadly(WIDE[7:8], times)
+    found = list(train_batches(queue([WIDE]), Workers(executor, lambda: 1, instead)))
+    trials = [trial for batch, _ in found for trial in batch]
+    scores = [each.outcome.validation for _, finished in found for each in finished]
+    assert trials == WIDE
     assert scores == [trial.seed / 100 for trial in trials]
-    # Once it is flown again whole; after that in halves.
+    # The batch is trained again whole, and after that in halves.
     assert executor.log == {0: [11], 1: [11] * 2, 2: [11, 11, 5, 6], 3: [11, 11, 5, 6, 3, 3]}[times]
 
 
-@pytest.mark.parametrize("times", [0, 1, 2, 3, 4])
-def test_several_flights_are_parted_before_their_trials(times: int) -> None:
-    flights = [Flight(pair, WIDER.scoring(pair, 0.1)) for pair in PLAN.pairs[:3]]
-    executor = Deadly(flights[1].trials[:1], times)
-    found = list(run(queue(flights, 3), Crew(executor, lambda: 1, instead)))
-    assert sorted(t.seed for flight, _ in found for t in flight.trials) == sorted([*range(11)] * 3)
-    for flight, kept in found:
-        assert [k.outcome.validation for k in kept] == [t.seed / 100 for t in flight.trials]
-        assert {t.schedule for t in flight.trials} == {flights_of(flight.pair).schedule}
-    assert (
-        executor.log
-        == {
-            0: [33],
-            1: [33, 33],
-            2: [33, 33, 11, 22],
-            3: [33, 33, 11, 22, 11, 11],
-            4: [33, 33, 11, 22, 11, 5, 6, 11],
-        }[times]
-    )
-
-
-def flights_of(pair: Any) -> Trial:
-    """One of a pair's trials."""
-    return WIDER.scoring(pair, 0.1)[0]
-
-
 def test_a_trial_whose_workers_always_die_is_named() -> None:
-    executor = Deadly(WIDE.trials[7:8], -1)
+    executor = Deadly(WIDE[7:8], -1)
     found = []
     with pytest.raises(
-        WorkerError, match=r"6 workers died while they trained sgd/constant at .* 0.1 with seed 7"
+        WorkerError,
+        match=r"6 workers died while they trained sgd with .* at a peak rate of 0.1 with seed 7",
     ):
-        found.extend(run(queue([WIDE]), Crew(executor, lambda: 1, instead)))
-    # What did not need it is finished.
-    assert [t.seed for flight, _ in found for t in flight.trials] == [0, 1, 2, 3, 4, 5, 6]
+        found.extend(train_batches(queue([WIDE]), Workers(executor, lambda: 1, instead)))
+    # The trials in front of it are finished.
+    assert [t.seed for batch, _ in found for t in batch] == [0, 1, 2, 3, 4, 5, 6]
 
 
-def fail(_: list[Trial]) -> list[Kept]:
+def fail(_: list[Trial]) -> list[FinishedTrial]:
     raise ModuleNotFoundError("No module named 'sklearn'")
 
 
@@ -184,34 +163,36 @@ def test_a_worker_that_lacks_something_is_told() -> None:
         ThreadPoolExecutor(1) as executor,
         pytest.raises(WorkerError, match=r"cannot import .*sklearn.*: install it where the worker"),
     ):
-        list(run(queue([WIDE]), Crew(executor, lambda: 1, fail)))
+        list(train_batches(queue([WIDE]), Workers(executor, lambda: 1, fail)))
 
 
 def test_the_workers_of_one_machine_share_its_memory() -> None:
-    assert Means(1000, "cuda").shared(4) == Means(250, "cuda")
-    assert Means().shared(4) == Means()
+    assert Resources(1000, "cuda").shared(4) == Resources(250, "cuda")
+    assert Resources().shared(4) == Resources()
 
 
-class Slow(ThreadPoolExecutor):
-    """Notes how many trials each flight has."""
+class Logged(Executor):
+    """Trains at once, and notes how many trials each batch has."""
 
     def __init__(self) -> None:
-        super().__init__(4)
         self.log: list[int] = []
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         if isinstance(args[0], list):
             self.log.append(len(args[0]))
-        return super().submit(fn, *args, **kwargs)
+        future: Future[Any] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
 
 
 def test_what_is_left_is_cut_so_that_no_worker_is_idle(tmp_path: Path) -> None:
     size = Size(steps=2, seeds=3, tuning_seeds=10, peaks=(0.1, 0.2, 0.3, 0.4))
-    with Slow() as executor:
-        plan = Plan(optimizers=("sgd",), schedules=("step", "linear"), size=size)
-        compare(plan, tmp_path, engine=executor, jobs=4)
-    # Two pairs of 40 trials for four workers, and few are not cut at all.
-    assert executor.log == [20, 20, 20, 20, 3, 3]
+    executor = Logged()
+    plan = Plan(optimizers=("sgd",), schedules=("step", "linear"), size=size)
+    compare(plan, tmp_path, engine=executor, jobs=4)
+    # Two pairs of 40 trials for four workers. All four end before more is submitted, and the six
+    # scoring trials are too few to be cut.
+    assert executor.log == [20, 20, 20, 20, 6]
 
 
 def test_what_cannot_be_stacked_is_trained_one_run_at_a_time(
@@ -222,17 +203,20 @@ def test_what_cannot_be_stacked_is_trained_one_run_at_a_time(
 
     monkeypatch.setattr("lehr.lab.training.suitable.obstacle", only_adam)
     monkeypatch.setattr("lehr.lab.training.population.obstacle", only_adam)
-    told: list[str] = []
-    with Slow() as executor:
-        size = Size(steps=2, seeds=2, tuning_seeds=9, peaks=(0.1,))
-        plan = Plan(optimizers=("adam", "sgd"), schedules=("step",), size=size)
-        found = compare(plan, tmp_path, engine=executor, jobs=2, tell=told.append)
-    assert told == ["adam is trained one run after another: it is too odd"]
-    assert sorted(executor.log) == [1] * 11 + [2, 9]
+    notices: list[str] = []
+    executor = Logged()
+    size = Size(steps=2, seeds=2, tuning_seeds=9, peaks=(0.1,))
+    plan = Plan(optimizers=("adam", "sgd"), schedules=("step",), size=size)
+    found = compare(plan, tmp_path, engine=executor, jobs=2, notify=notices.append)
+    assert notices == ["adam is trained one run at a time: it is too odd"]
+    # The 11 trials of adam one by one, and the 11 of sgd in larger batches.
+    assert executor.log.count(1) >= 11
+    assert max(executor.log) >= 8
+    assert sum(executor.log) == 22
     monkeypatch.undo()
     alike = compare(plan, tmp_path / "alike")
-    for one, other in zip(found["pairs"], alike["pairs"], strict=True):
-        assert one["scores"] == pytest.approx(other["scores"], abs=0.01)
+    for one, other in zip(found.pairs, alike.pairs, strict=True):
+        assert one.scores == pytest.approx(other.scores, abs=0.01)
 
 
 # Processes that are killed.
@@ -242,9 +226,9 @@ def test_what_cannot_be_stacked_is_trained_one_run_at_a_time(
 def test_leaving_early_stops_what_is_under_way() -> None:
     # Minutes of training each, unless they are stopped.
     plan = Plan(size=dataclasses.replace(PLAN.size, steps=200_000))
-    long = [Flight(pair, plan.scoring(pair, 0.1)) for pair in plan.pairs[:4]]
-    with crew("processes", 2) as by:
-        next(run(queue([FLIGHTS[0], *long]), by))
+    long = [plan.scoring(pair, 0.1) for pair in plan.pairs[:4]]
+    with open_workers("processes", 2) as workers:
+        next(train_batches(queue([BATCHES[0], *long]), workers))
         assert multiprocessing.active_children()
     assert not multiprocessing.active_children()
 
@@ -252,19 +236,26 @@ def test_leaving_early_stops_what_is_under_way() -> None:
 @pytest.mark.slow
 def test_killed_processes_cost_time_only(here: dict[Any, list[Outcome]]) -> None:
     found = {}
-    with crew("processes", 2) as by:
-        for flight, kept in run(queue(FLIGHTS), by):
+    with open_workers("processes", 2) as workers:
+        for batch, finished in train_batches(queue(BATCHES), workers):
             if not found:
                 for child in multiprocessing.active_children():
                     child.kill()
-            found[flight.pair] = [k.outcome for k in kept]
+            found[batch[0].digest] = [each.outcome for each in finished]
     assert found == here
     assert not multiprocessing.active_children()
 
 
-def test_a_process_is_killed_over_its_own_work_only() -> None:
-    with crew("processes", 2) as by:
-        first, second = by.executor.submit(os.getpid), by.executor.submit(time.sleep, 3)
+def wait_for_file(path: Path) -> None:
+    while not path.exists():
+        time.sleep(0.01)
+
+
+def test_a_process_is_killed_over_its_own_work_only(tmp_path: Path) -> None:
+    with open_workers("processes", 2) as workers:
+        first = workers.executor.submit(os.getpid)
+        second = workers.executor.submit(wait_for_file, tmp_path / "go")
         os.kill(first.result(), signal.SIGKILL)
+        (tmp_path / "go").touch()
         assert second.result() is None
-        assert by.executor.submit(abs, -1).result() == 1
+        assert workers.executor.submit(abs, -1).result() == 1

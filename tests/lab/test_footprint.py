@@ -7,13 +7,13 @@ import sys
 import pytest
 
 import lehr
-from lehr.lab.engines.base import EngineError
-from lehr.lab.memory import own_bytes
+from lehr.lab.errors import EngineError
 from lehr.lab.plan import Pair, Plan
-from lehr.lab.tasks.base import find_task
+from lehr.lab.resources import own_bytes
+from lehr.lab.tasks.registry import find_task
 from lehr.lab.training import footprint as module
 from lehr.lab.training.footprint import MOST, Footprint, fitting, footprint
-from lehr.lab.training.population import run
+from lehr.lab.training.population import train_population
 
 TASK = find_task("digits")
 TRIAL = dataclasses.replace(Plan().scoring(Pair("adam", "cosine"), 0.01)[0], steps=20)
@@ -62,12 +62,12 @@ def test_a_bound_makes_smaller_stacks_and_the_same_outcomes(
             super().__init__(trials, *others)
 
     trials = [dataclasses.replace(TRIAL, seed=seed) for seed in range(8)]
-    free = run(trials)
+    free = train_population(trials)
     alike = dataclasses.replace(TRIAL, peak=1.0, seed=0, schedule=lehr.constant(), momentum=None)
     bound = 5 * MEBI + footprint(alike, TASK, "cpu").of(3)
     assert abs(fitting(TRIAL, TASK, bound) - 3) <= 1
     monkeypatch.setattr("lehr.lab.training.population.Stack", Counted)
-    assert run(trials, memory=bound) == free
+    assert train_population(trials, memory=bound) == free
     assert sum(made) == 8
     assert max(made) <= 4
     assert max(made) - min(made) <= 1
@@ -75,9 +75,9 @@ def test_a_bound_makes_smaller_stacks_and_the_same_outcomes(
 
 def test_too_little_memory_is_refused_and_told_what_would_do() -> None:
     with pytest.raises(EngineError, match=r"memory=1,048,576 bytes are too little") as caught:
-        run([TRIAL], memory=MEBI)
+        train_population([TRIAL], memory=MEBI)
     (least,) = (int(word[:-3]) for word in str(caught.value).split() if word.endswith("MiB"))
-    assert run([TRIAL], memory=least * MEBI)[0].diverged is None
+    assert train_population([TRIAL], memory=least * MEBI)[0].diverged is None
 
 
 @pytest.mark.slow
@@ -87,16 +87,16 @@ def test_a_process_stays_within_its_bound() -> None:
     program = """
 import dataclasses, resource, sys
 from lehr.lab.plan import Pair, Plan
-from lehr.lab.training.population import run
-from lehr.lab.tasks.base import find_task
+from lehr.lab.training.population import train_population
+from lehr.lab.tasks.registry import find_task
 trial = Plan(task="digits-conv").scoring(Pair("adam", "cosine"), 0.01)[0]
 trial = dataclasses.replace(trial, steps=3)
-run([trial])
+train_population([trial])
 bound = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss + 60 * 2**20
 trials = [dataclasses.replace(trial, seed=s) for s in range(200)]
 taken = []
 for memory in (bound, None):
-    run(trials, memory=memory)
+    train_population(trials, memory=memory)
     taken.append(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 print(bound, *taken)
 """

@@ -12,10 +12,10 @@ from torch.func import functional_call
 
 from lehr.lab.optimizers import OPTIMIZERS
 from lehr.lab.plan import Pair, Plan
-from lehr.lab.tasks.base import find_task
+from lehr.lab.tasks.registry import find_task
 from lehr.lab.training.convolution import Products
-from lehr.lab.training.population import exact, run
-from lehr.lab.training.single import Alone
+from lehr.lab.training.population import exact, train_population
+from lehr.lab.training.single import SingleNetwork
 from lehr.lab.training.stacked import Stack, in_order
 from lehr.lab.trial import Trial
 
@@ -43,7 +43,7 @@ def test_a_population_equals_the_same_trials_alone_on_the_processor(task: str, o
         stack = Stack(trials, found, "cuda")
         together = torch.stack([stack.update() for _ in range(UPDATES)], 1).cpu()
         for trial, losses in zip(trials, together, strict=True):
-            alone = Alone(trial, found)
+            alone = SingleNetwork(trial, found)
             wanted = torch.cat([alone.update() for _ in range(UPDATES)])
             assert torch.allclose(losses, wanted, rtol=2e-3, atol=1e-4)
 
@@ -51,8 +51,8 @@ def test_a_population_equals_the_same_trials_alone_on_the_processor(task: str, o
 @on_a_gpu
 def test_company_changes_nothing():
     trials = trials_of("digits-conv", "momentum", 9)
-    everybody = run(trials, device="cuda")
-    few = run(trials[:3], device="cuda")
+    everybody = train_population(trials, device="cuda")
+    few = train_population(trials[:3], device="cuda")
     for one, other in zip(few, everybody[:3], strict=True):
         assert one.loss == pytest.approx(other.loss, rel=1e-3)
 
@@ -61,18 +61,20 @@ def test_company_changes_nothing():
 def test_what_diverges_is_dropped():
     trials = trials_of("digits-conv", "sgd", 6)
     trials = [replace(t, peak=1e30 if i == 2 else t.peak) for i, t in enumerate(trials)]
-    outcomes = run(trials, device="cuda")
+    outcomes = train_population(trials, device="cuda")
     assert [outcome.diverged is not None for outcome in outcomes] == [i == 2 for i in range(6)]
 
 
 @on_a_gpu
 def test_the_memory_is_bounded():
     trials = trials_of("digits-conv", "adam", 256, steps=4)
-    run(trials[:2], device="cuda")  # what the libraries take for themselves is there then
+    train_population(
+        trials[:2], device="cuda"
+    )  # what the libraries take for themselves is there then
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
-    run(trials, device="cuda", memory=64 * 2**20)
+    train_population(trials, device="cuda", memory=64 * 2**20)
     assert torch.cuda.max_memory_allocated() - before <= 64 * 2**20
 
 

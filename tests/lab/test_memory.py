@@ -2,8 +2,8 @@
 
 import pytest
 
-from lehr.lab.engines.base import EngineError, Means
-from lehr.lab.memory import own_bytes
+from lehr.lab.errors import EngineError
+from lehr.lab.resources import Resources, own_bytes
 
 
 def test_a_process_knows_what_it_took() -> None:
@@ -11,11 +11,11 @@ def test_a_process_knows_what_it_took() -> None:
 
 
 def test_workers_share_what_this_process_leaves() -> None:
-    assert Means(own_bytes() + 1000).shared(4) == Means(250)
-    assert Means().shared(4) == Means()
+    assert Resources(own_bytes() + 1000).shared(4) == Resources(250)
+    assert Resources().shared(4) == Resources()
     with pytest.raises(EngineError, match="too little: this process alone takes"):
-        Means(own_bytes()).shared(1)
+        Resources(own_bytes()).shared(1)
 
 
 def test_the_memory_of_a_device_is_its_own() -> None:
-    assert Means(1000, "cuda").shared(4) == Means(250, "cuda")
+    assert Resources(1000, "cuda").shared(4) == Resources(250, "cuda")

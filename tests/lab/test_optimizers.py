@@ -21,7 +21,7 @@ def test_an_entry_makes_what_its_text_says(name: str) -> None:
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_what_has_a_momentum_to_move(name: str) -> None:
     group = find_optimizer(name).make([torch.zeros(2, requires_grad=True)], 0.5).param_groups[0]
-    assert find_optimizer(name).cycles == (group.get("momentum", 0) > 0 or "betas" in group)
+    assert find_optimizer(name).has_momentum == (group.get("momentum", 0) > 0 or "betas" in group)
 
 
 def test_a_wrong_name_lists_the_right_ones() -> None:

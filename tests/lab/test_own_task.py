@@ -10,8 +10,8 @@ from torch.nn import Linear, functional
 
 from lehr.lab import Plan, Task, TaskError
 from lehr.lab.plan import Pair, Size
-from lehr.lab.tasks.base import find_task, identity
-from lehr.lab.training.population import run
+from lehr.lab.tasks.registry import find_task, identity
+from lehr.lab.training.population import train_population
 from lehr.lab.training.stacked import Stack
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "own_task.py"
@@ -38,7 +38,7 @@ def test_the_example_trains_as_a_plain_loop_does() -> None:
     for i, trial in enumerate(trials):
         alone = torch.tensor([loss for _, loss in loop(trial, task)])
         assert_rounding(together[:, i], alone, 1e-6)
-    assert min(outcome.test for outcome in run(trials)) > 0.85
+    assert min(outcome.test for outcome in train_population(trials)) > 0.85
 
 
 def test_the_shortest_task_scores_exp_of_its_loss() -> None:

@@ -20,7 +20,6 @@ def test_every_optimizer_meets_every_schedule() -> None:
 
 def test_the_default_takes_all_optimizers_and_eleven_schedules() -> None:
     assert len(Plan().pairs) == len(OPTIMIZERS) * len(SCHEDULES) == 55
-    assert Plan(size=SMALL).total == 55 * (2 * 2 + 3)
 
 
 def test_all_pairs_get_the_same_budget_and_seeds() -> None:

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from lehr.lab.plan import Pair, Plan
-from lehr.lab.tasks.base import find_task
 from lehr.lab.tasks.quadratic import SAMPLES, curvatures
-from lehr.lab.training.population import network, run
-from lehr.lab.trial import looks
+from lehr.lab.tasks.registry import find_task
+from lehr.lab.tasks.seeding import network
+from lehr.lab.training.population import train_population
+from lehr.lab.trial import evaluation_steps
 
 TASK = find_task("quadratic")
 STEPS, SEEDS = 200, 192
@@ -62,7 +63,7 @@ def test_the_mean_excess_loss_is_the_closed_form(
     (made,) = Plan(task="quadratic").scoring(Pair(optimizer, schedule), peak)[:1]
     trials = [dataclasses.replace(made, seed=seed, steps=STEPS) for seed in range(SEEDS)]
     assert STEPS * TASK.batch_size <= SAMPLES
-    found = np.array([outcome.test_loss for outcome in run(trials)])
+    found = np.array([outcome.test_loss for outcome in train_population(trials)])
     rates = peak * made.schedule.over(STEPS).values()
     momentum = np.full(STEPS, 0.9 if optimizer == "momentum" else 0.0)
     if made.momentum is not None:
@@ -82,7 +83,7 @@ def test_the_mean_excess_loss_is_the_closed_form(
 
 def test_the_score_is_exp_of_the_excess_loss() -> None:
     (trial,) = Plan(task="quadratic").scoring(Pair("sgd", "linear"), 0.3)[:1]
-    (found,) = run([dataclasses.replace(trial, steps=100)])
+    (found,) = train_population([dataclasses.replace(trial, steps=100)])
     assert found.test_loss is not None
     assert found.test == found.validation == pytest.approx(np.exp(-found.test_loss), rel=1e-6)
 
@@ -90,14 +91,14 @@ def test_the_score_is_exp_of_the_excess_loss() -> None:
 def test_a_rate_beyond_two_over_the_curvature_diverges() -> None:
     (made,) = Plan(task="quadratic").scoring(Pair("sgd", "constant"), 1.0)[:1]
     below, above = (dataclasses.replace(made, peak=peak, steps=400) for peak in (1.95, 2.5))
-    found = run([below, above])
+    found = train_population([below, above])
     assert found[0].diverged is None
     assert found[0].loss[-1] is not None
     # By 1.5 times an update, and the loss is a square: past float32 after about 109 of them.
     assert found[1].diverged is not None
     assert 100 < found[1].diverged < 115
     assert found[1].test == 0
-    assert len(found[1].accuracy) == len(looks(400))
+    assert len(found[1].accuracy) == len(evaluation_steps(400))
 
 
 def test_samples_are_drawn_around_the_answer() -> None:

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from lehr.lab import Plan, Progress, Size, WorkerError, compare
-from lehr.lab.engines import ray as ray_cluster
-from lehr.lab.engines.base import Means, crew
+from lehr.lab import Plan, Progress, Results, Size, WorkerError, compare
+from lehr.lab.engines import ray_cluster
+from lehr.lab.engines.base import open_workers
+from lehr.lab.resources import Resources
 
 # Not imported here: Ray would take its settings before lehr gives them.
 needs_ray = pytest.mark.skipif(
@@ -28,6 +29,7 @@ PLAN = Plan(
     schedules=("constant", "step", "linear", "cosine", "wsd"),
     size=Size(steps=150, seeds=3, tuning_seeds=2, peaks=(0.01, 0.1)),
 )
+TOTAL = 5 * (2 * 2 + 3)
 LONG = Plan(size=Size(steps=1_000_000, seeds=1, tuning_seeds=1, peaks=(0.1,)))
 
 
@@ -67,19 +69,19 @@ class Killer:
 
 
 @pytest.fixture(scope="module")
-def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def expected(tmp_path_factory: pytest.TempPathFactory) -> Results:
     return compare(PLAN, tmp_path_factory.mktemp("here"))
 
 
 @needs_ray
 def test_a_worker_killed_in_the_middle_costs_time_only(
-    expected: dict[str, Any], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    expected: Results, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     watch = Killer()
     found = compare(PLAN, tmp_path, engine="ray", jobs=2, watch=watch)
     assert watch.killed
-    assert found["pairs"] == expected["pairs"]
-    assert watch.seen[-1] == Progress(0, PLAN.total, PLAN.total)
+    assert found.pairs == expected.pairs
+    assert watch.seen[-1] == Progress(0, TOTAL, TOTAL)
     # Where programs read results, Ray says nothing.
     assert capfd.readouterr().out == ""
 
@@ -91,9 +93,9 @@ def test_a_ray_of_this_machine_is_for_nobody_else_and_ends(
     before = {each.pid for each in descendants()}
     folder = Path(tempfile.mkdtemp(prefix="r"))  # the names of Ray's sockets must stay short
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    with crew("ray", 1) as by:
-        assert by.width() == 1
-        by.executor.submit(by.fly, LONG.scoring(LONG.pairs[0], 0.1))
+    with open_workers("ray", 1) as by:
+        assert by.capacity() == 1
+        by.executor.submit(by.train, LONG.scoring(LONG.pairs[0], 0.1))
         while not training():
             time.sleep(0.1)
         own = [each for each in descendants() if each.pid not in before]
@@ -112,7 +114,7 @@ def test_a_ray_of_this_machine_is_for_nobody_else_and_ends(
 
 @needs_ray
 def test_what_a_worker_raises_arrives_as_it_is() -> None:
-    with crew("ray", 1) as by:
+    with open_workers("ray", 1) as by:
         error = by.executor.submit(importlib.import_module, "nowhere").exception()
         assert type(error) is ModuleNotFoundError
         assert str(error) == "No module named 'nowhere'"
@@ -123,8 +125,8 @@ def test_what_a_worker_raises_arrives_as_it_is() -> None:
 @needs_ray
 def test_a_ray_that_others_could_reach_is_refused() -> None:
     program = (
-        "import ray\nfrom lehr.lab.engines.base import crew\n"
-        "try:\n    with crew('ray', 1): pass\nexcept Exception as error: print(error)"
+        "import ray\nfrom lehr.lab.engines.base import open_workers\n"
+        "try:\n    with open_workers('ray', 1): pass\nexcept Exception as error: print(error)"
     )
     told = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
@@ -166,16 +168,16 @@ def head() -> Generator[tuple[str, int]]:
 
 @needs_ray
 def test_a_running_cluster_does_the_same_and_is_free_afterwards(
-    head: tuple[str, int], expected: dict[str, Any], tmp_path: Path
+    head: tuple[str, int], expected: Results, tmp_path: Path
 ) -> None:
     address, pid = head
     watch = Killer(pid)
     found = compare(PLAN, tmp_path, engine=f"ray://{address}", watch=watch)
     assert watch.killed
-    assert found["pairs"] == expected["pairs"]
-    with crew(f"ray://{address}", 1) as by:
-        assert by.width() == 4
-        by.executor.submit(by.fly, LONG.scoring(LONG.pairs[0], 0.1))
+    assert found.pairs == expected.pairs
+    with open_workers(f"ray://{address}", 1) as by:
+        assert by.capacity() == 4
+        by.executor.submit(by.train, LONG.scoring(LONG.pairs[0], 0.1))
         while not training(pid):
             time.sleep(0.1)
     end = time.monotonic() + 30
@@ -207,7 +209,7 @@ def test_a_cluster_is_asked_again_when_it_breaks_off(
         return init(*args, **kwargs)
 
     monkeypatch.setattr(ray, "init", dead_once)
-    with crew(f"ray://{head[0]}", 1) as by:
+    with open_workers(f"ray://{head[0]}", 1) as by:
         assert by.executor.submit(abs, -1).result() == 1
 
 
@@ -229,13 +231,13 @@ def test_no_cluster_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 def test_another_lehr_is_not_trusted() -> None:
     with pytest.raises(WorkerError, match=r"a worker has lehr .*, and this is 0.0.0: install one"):
-        ray_cluster._fly("0.0.0", Means(), [])
+        ray_cluster._train("0.0.0", Resources(), [])
 
 
 def test_without_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_cluster, "find_spec", lambda _: None)
     with (
         pytest.raises(WorkerError, match=r"engine='ray' needs Ray: pip install 'lehr\[ray\]'"),
-        crew("ray", 1),
+        open_workers("ray", 1),
     ):
         pass

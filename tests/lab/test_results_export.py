@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 import lehr
+from lehr.lab.errors import ExportError
 from lehr.lab.store import trackers as folders
-from lehr.lab.store.rows import COLUMNS, row, short
-from lehr.lab.store.store import Kept, Store
-from lehr.lab.store.trackers import ExportError, mlflow, tensorboard
-from lehr.lab.trial import Outcome, Trial
+from lehr.lab.store.rows import COLUMNS, frame, row, short
+from lehr.lab.store.store import Store
+from lehr.lab.store.trackers import mlflow, tensorboard
+from lehr.lab.trial import FinishedTrial, Outcome, Trial
 
 STEP = lehr.find("step").example
 WHOLE = Outcome(None, (1.5, 1 / 3), (0.25, 0.7), 0.7, 0.6, 1.25)
@@ -26,7 +27,7 @@ TRIALS = [
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "trials.db"
     with Store(path, write=True) as store:
-        store.add([(TRIALS[0], Kept(WHOLE, 0.5)), (TRIALS[1], Kept(LOST, 0.25))])
+        store.add([(TRIALS[0], FinishedTrial(WHOLE, 0.5)), (TRIALS[1], FinishedTrial(LOST, 0.25))])
     return path
 
 
@@ -51,17 +52,17 @@ def test_a_schedule_of_the_catalogue_goes_by_its_name() -> None:
 def test_a_frame_has_a_row_a_trial(path: Path) -> None:
     pytest.importorskip("pandas", reason="needs lehr[pandas]")
     with Store(path) as store:
-        frame = store.frame()
-    assert list(frame.columns) == [*COLUMNS, "step", "loss", "accuracy"]
-    assert frame["seed"].tolist() == [0, 1]
-    assert frame["validation"].mean() == pytest.approx(0.4)
-    assert frame.loc[frame["diverged"].notna(), "accuracy"].tolist() == [[0.25, 0.1]]
+        table = frame(store)
+    assert list(table.columns) == [*COLUMNS, "step", "loss", "accuracy"]
+    assert table["seed"].tolist() == [0, 1]
+    assert table["validation"].mean() == pytest.approx(0.4)
+    assert table.loc[table["diverged"].notna(), "accuracy"].tolist() == [[0.25, 0.1]]
 
 
 def test_a_frame_of_nothing_has_its_columns(tmp_path: Path) -> None:
     pytest.importorskip("pandas", reason="needs lehr[pandas]")
     with Store(tmp_path / "new.db", write=True) as store:
-        assert list(store.frame().columns) == [*COLUMNS, "step", "loss", "accuracy"]
+        assert list(frame(store).columns) == [*COLUMNS, "step", "loss", "accuracy"]
 
 
 def events(folder: Path) -> dict[tuple[str, int], float]:

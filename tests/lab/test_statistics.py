@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from lehr.lab.statistics import FEW, interval, intervals, p_value, ties
+from lehr.lab.statistics import FEW, interval, intervals, p_value, seeds_to_decide, ties
 
 SAMPLES = [[0.91, 0.94], [0.5, 0.9, 0.7], [0.9, 0.95, 0.93, 0.97, 0.92, 0.9, 0.99]]
 
@@ -241,3 +241,28 @@ def test_a_real_difference_is_found_because_seeds_are_paired() -> None:
         better, worse = (seed + rng.normal(mean, 0.004, 12) for mean in (0.01, 0.0))
         found += not ties([better.tolist(), worse.tolist()])[0, 1]
     assert found > 190
+
+
+@pytest.mark.parametrize("seeds", [8, 20, 40])
+@pytest.mark.parametrize("gap", [0.5, 1.0])
+def test_so_many_seeds_do_decide(seeds: int, gap: float) -> None:
+    """Normal differences with a mean of `gap` spreads are separated with the seeds it says."""
+    needed = [
+        seeds_to_decide((gap + rng.standard_normal(seeds)).tolist(), 10, margin=1e-9)
+        for rng in map(np.random.default_rng, range(200))
+    ]
+    # The statistic is sqrt(n) * mean / rms: it reaches the quantile of 1 - 0.05 / 20 at this n.
+    expected = (stats.norm.ppf(1 - 0.05 / 20) / gap) ** 2 * (1 + gap**2)
+    many = [n for n in needed if n is not None]
+    assert min(many) > seeds
+    assert np.median(many) == pytest.approx(max(expected, seeds + 1), rel=0.5)
+
+
+def test_seeds_that_would_show_a_tie() -> None:
+    # The interval of a mean of 0 and a spread of 0.02 is 1.96 * 0.02 / sqrt(n) wide to each side.
+    spread = [0.02 * (-1) ** i for i in range(10)]
+    sd = float(np.std(spread, ddof=1))
+    expected = np.ceil((stats.norm.ppf(0.975) * sd / 0.01) ** 2)
+    assert seeds_to_decide(spread, 10, margin=0.01) == expected == 18
+    assert seeds_to_decide([0.1], 10, margin=0.01) is None
+    assert seeds_to_decide([1.0, -1.0], 10, margin=1e-6) is None

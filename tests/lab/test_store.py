@@ -1,6 +1,5 @@
 """Finished trials outlive the process that finished them."""
 
-import json
 import os
 import signal
 import sqlite3
@@ -15,21 +14,21 @@ import numpy as np
 import pytest
 
 import lehr
-from lehr.lab.store import claims as runs
-from lehr.lab.store import database, journal
-from lehr.lab.store.store import Kept, Store, StoreError
-from lehr.lab.trial import Outcome, Trial
+from lehr.lab.errors import StoreError
+from lehr.lab.store import claims, database
+from lehr.lab.store.store import Store
+from lehr.lab.trial import FinishedTrial, Outcome, Trial
 
 TRIALS = [
     Trial("digits", "adam", lehr.cosine(), None, steps=2, peak=0.1, seed=seed) for seed in range(4)
 ]
 
 
-def kept(score: float) -> Kept:
-    return Kept(Outcome(None, (1.5, 1 / 3), (0.25, score), score, score, 1.0), 0.5)
+def kept(score: float) -> FinishedTrial:
+    return FinishedTrial(Outcome(None, (1.5, 1 / 3), (0.25, score), score, score, 1.0), 0.5)
 
 
-DIVERGED = Kept(Outcome(2, (1.5, None), (0.25, 0.1), 0.1, 0.1, None), 0.25)
+DIVERGED = FinishedTrial(Outcome(2, (1.5, None), (0.25, 0.1), 0.1, 0.1, None), 0.25)
 
 
 @pytest.fixture
@@ -39,6 +38,16 @@ def path(tmp_path: Path) -> Path:
     with Store(path, write=True) as store:
         store.add([(TRIALS[0], kept(0.1)), (TRIALS[1], DIVERGED)])
     return path
+
+
+def missing(store: Store, trials: list[Trial]) -> list[Trial]:
+    """Return those of these trials that are not in a store."""
+    finished = store.finished(trials)
+    return [trial for trial in trials if trial.digest not in finished]
+
+
+def found(store: Store, trial: Trial) -> FinishedTrial:
+    return store.finished([trial])[trial.digest]
 
 
 def ask(path: Path, question: str) -> list[tuple[object, ...]]:
@@ -53,13 +62,15 @@ def test_what_is_added_is_there_at_once_and_later(path: Path) -> None:
     with Store(path, write=True) as store:
         store.add([(TRIALS[2], kept(0.25))])
         with Store(path) as reader:
-            assert reader[TRIALS[2]] == kept(0.25)
+            assert found(reader, TRIALS[2]) == kept(0.25)
             assert len(reader) == 3
-        assert store[TRIALS[0]] == kept(0.1)
-        assert store.missing(TRIALS) == [TRIALS[3]]
-        assert store.kept(reversed(TRIALS)) == [kept(0.25), DIVERGED, kept(0.1)]
-        with pytest.raises(KeyError):
-            store[TRIALS[3]]
+        assert found(store, TRIALS[0]) == kept(0.1)
+        assert missing(store, TRIALS) == [TRIALS[3]]
+        assert store.finished(reversed(TRIALS)) == {
+            TRIALS[0].digest: kept(0.1),
+            TRIALS[1].digest: DIVERGED,
+            TRIALS[2].digest: kept(0.25),
+        }
 
 
 def test_a_record_says_what_was_trained_when_and_with_what(path: Path) -> None:
@@ -67,7 +78,7 @@ def test_a_record_says_what_was_trained_when_and_with_what(path: Path) -> None:
         first, second = store.records()
     assert first.identity == TRIALS[0].identity()
     assert second.identity == TRIALS[1].identity()
-    assert second.kept == DIVERGED
+    assert (second.outcome, second.seconds) == DIVERGED
     assert first.finished == pytest.approx(time.time(), abs=60)
     assert first.versions["lehr"] == lehr.__version__
     assert {"python", "torch", "numpy", "machine"} <= first.versions.keys()
@@ -89,7 +100,7 @@ def test_the_file_is_what_the_page_on_it_says(path: Path) -> None:
 def test_a_trial_that_is_there_stays_as_it_is(path: Path) -> None:
     with Store(path, write=True) as store:
         store.add([(TRIALS[0], kept(0.75)), (TRIALS[2], kept(0.75))])
-        assert store[TRIALS[0]] == kept(0.1)
+        assert found(store, TRIALS[0]) == kept(0.1)
         assert len(store) == 3
 
 
@@ -97,9 +108,9 @@ def test_what_fails_in_the_middle_adds_nothing(path: Path) -> None:
     with Store(path, write=True) as store:
         with pytest.raises(AttributeError):
             store.add([(TRIALS[2], kept(0.5)), (TRIALS[3], None)])  # type: ignore[list-item]
-        assert store.missing(TRIALS) == TRIALS[2:]
+        assert missing(store, TRIALS) == TRIALS[2:]
         store.add([(TRIALS[2], kept(0.5))])
-        assert store.missing(TRIALS) == TRIALS[3:]
+        assert missing(store, TRIALS) == TRIALS[3:]
 
 
 def test_trials_of_another_format_are_not_taken_for_these(
@@ -108,7 +119,7 @@ def test_trials_of_another_format_are_not_taken_for_these(
     monkeypatch.setattr("lehr.lab.trial.FORMAT", 2)
     again = Trial("digits", "adam", lehr.cosine(), None, steps=2, peak=0.1, seed=0)
     with Store(path) as store:
-        assert store.missing([again]) == [again]
+        assert missing(store, [again]) == [again]
 
 
 def test_more_trials_than_fit_one_question(tmp_path: Path) -> None:
@@ -118,8 +129,8 @@ def test_more_trials_than_fit_one_question(tmp_path: Path) -> None:
     ]
     with Store(tmp_path / "many.db", write=True) as store:
         store.add([(trial, kept(0.5)) for trial in many[:-1]])
-        assert store.missing(many) == many[-1:]
-        assert len(store.kept(many)) == 1200
+        assert missing(store, many) == many[-1:]
+        assert len(store.finished(many)) == 1200
 
 
 # What is no store, and what is not this one's.
@@ -164,7 +175,7 @@ def test_an_older_store_is_brought_up_to_date(path: Path, monkeypatch: pytest.Mo
     with pytest.raises(StoreError, match=r"older lehr .* `lehr compare --store .* up to date"):
         Store(path)
     with Store(path, write=True) as store:
-        assert store.missing(TRIALS) == TRIALS[2:]
+        assert missing(store, TRIALS) == TRIALS[2:]
     assert ask(path, "SELECT note FROM trials") == [(None,), (None,)]
     assert ask(path, "PRAGMA user_version") == [(2,)]
     with Store(path) as store:
@@ -180,7 +191,7 @@ def test_a_migration_that_fails_leaves_the_old_file(
         Store(path, write=True)
     monkeypatch.undo()
     with Store(path, write=True) as store:
-        assert store.missing(TRIALS) == TRIALS[2:]
+        assert missing(store, TRIALS) == TRIALS[2:]
 
 
 @pytest.mark.parametrize(("write", "cut"), [(False, 5000), (True, 5000), (True, 20000)])
@@ -199,7 +210,7 @@ def test_what_is_missing_or_empty_is_begun_only_to_be_written(tmp_path: Path) ->
     assert not list(tmp_path.iterdir())
     empty = tmp_path / "empty.db"
     empty.touch()
-    with pytest.raises(StoreError, match="is empty: no trial was kept in it yet"):
+    with pytest.raises(StoreError, match="is empty: it has no trials yet"):
         Store(empty)
     with Store(empty, write=True) as store:
         assert len(store) == 0
@@ -226,7 +237,7 @@ def test_a_folder_that_lets_nobody_write_can_be_read(
 ) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)  # permissions do not hold back a root user
     with Store(path) as store:
-        assert store.missing(TRIALS) == TRIALS[2:]
+        assert missing(store, TRIALS) == TRIALS[2:]
         assert list(path.parent.iterdir()) == [path]
 
 
@@ -281,7 +292,7 @@ def test_what_the_silent_claimed_is_free(path: Path, monkeypatch: pytest.MonkeyP
         # Elsewhere, so that nobody sees whether its process is there.
         ask(path, "UPDATE runs SET host = 'elsewhere'")
         assert two.claim(TRIALS) == []
-        later = time.time() + runs.SILENCE + 1
+        later = time.time() + claims.SILENCE + 1
         monkeypatch.setattr("lehr.lab.store.claims.time.time", lambda: later)
         assert two.claim(TRIALS) == TRIALS[2:]
         # It was only slow: what it brings is kept, once.
@@ -291,7 +302,7 @@ def test_what_the_silent_claimed_is_free(path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_run_says_that_it_lives(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "_BEAT", 0.01)
+    monkeypatch.setattr(claims, "_HEARTBEAT", 0.01)
     with Store(path, write=True) as store:
         store.claim(TRIALS)
         ask(path, "UPDATE runs SET seen = 0")
@@ -299,7 +310,7 @@ def test_a_run_says_that_it_lives(path: Path, monkeypatch: pytest.MonkeyPatch) -
         while ask(path, "SELECT max(seen) FROM runs") == [(0,)]:
             assert time.monotonic() < end
             time.sleep(0.01)
-    assert not [thread for thread in threading.enumerate() if "_beat" in thread.name]
+    assert not [thread for thread in threading.enumerate() if "heartbeat" in thread.name]
 
 
 CLAIM = """
@@ -402,38 +413,22 @@ def test_kill_9_at_any_moment_loses_nothing_that_was_added(tmp_path: Path) -> No
         assert ask(path, "PRAGMA integrity_check") == [("ok",)]
 
 
-# Trials of before there was a store.
+def test_studies_are_listed_in_the_order_of_their_last_start(path: Path) -> None:
+    one, two = {"steps": 1, "names": ["a"]}, {"steps": 2}
+    with Store(path, write=True) as store:
+        for content in (one, two, one):
+            store.add_study("comparison", content)
+        store.add_study("another kind", {})
+    with Store(path) as store:
+        assert store.studies("comparison") == [two, one]
+        assert store.studies("nothing") == []
 
 
-def lines(count: int) -> str:
-    records = [
-        {"trial": t.identity(), "outcome": kept(0.5).outcome.record(), "seconds": 0.5}
-        for t in TRIALS[:count]
-    ]
-    return "".join(json.dumps(record) + "\n" for record in records)
-
-
-@pytest.mark.parametrize("cut", [0, 1, 20, 200])
-def test_lines_of_json_are_taken_over_less_a_torn_one(tmp_path: Path, cut: int) -> None:
-    old = tmp_path / "trials.jsonl"
-    old.write_text(lines(3)[: -cut or None])
-    content = old.read_bytes()
-    with Store(tmp_path / "trials.db", write=True) as store:
-        for _ in range(2):
-            store.take_over(journal.read(old))
-        assert store.missing(TRIALS) == TRIALS[2 if cut else 3 :]
-        assert store[TRIALS[0]] == kept(0.5)
-        assert next(store.records()).finished is None
-        assert next(store.records()).versions == {}
-    assert old.read_bytes() == content
-
-
-@pytest.mark.parametrize(
-    "line",
-    ["nonsense", "{}", '{"trial": 3, "outcome": {}}', "[]", "", lines(1)[:-1].replace("seed", "x")],
-)
-def test_any_other_line_that_is_no_trial_is_an_error(tmp_path: Path, line: str) -> None:
-    old = tmp_path / "trials.jsonl"
-    old.write_text(line + "\n" + lines(2))
-    with pytest.raises(StoreError, match=r"trials.jsonl, line 1 is not a trial .*: take the line"):
-        journal.read(old)
+def test_versions_are_those_that_trained_these_trials(path: Path) -> None:
+    ask(path, """UPDATE runs SET versions = '{"torch": "2.0"}'""")
+    with Store(path, write=True) as store:
+        store.add([(TRIALS[2], kept(0.5))])
+        assert store.versions(TRIALS[:2]) == {"torch": "2.0"}
+        both = store.versions(TRIALS)
+        assert both["torch"].startswith("2.0 or ")
+        assert both["lehr"] == lehr.__version__

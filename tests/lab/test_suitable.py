@@ -9,13 +9,14 @@ import torch
 from plain import assert_rounding, loop
 from torch import Tensor, nn
 
-from lehr.lab.optimizers import OPTIMIZERS, Entry
+from lehr.lab.optimizers import OPTIMIZERS, OptimizerEntry
 from lehr.lab.plan import Pair, Plan
-from lehr.lab.tasks.base import TASKS, find_task
+from lehr.lab.tasks.registry import TASKS, find_task
+from lehr.lab.tasks.seeding import seeded
 from lehr.lab.training import population, suitable
-from lehr.lab.training.loop import seeded
-from lehr.lab.training.population import obstacle, run
+from lehr.lab.training.population import train_population
 from lehr.lab.training.stacked import Stack
+from lehr.lab.training.suitable import obstacle
 from lehr.lab.trial import Trial
 
 DIGITS = find_task("digits")
@@ -95,18 +96,18 @@ def test_a_network_that_cannot_is_told_and_trained(
     assert reason is not None
     assert words in reason
     assert "\n" not in reason
-    found = run(trials())
+    found = train_population(trials())
     assert [outcome.diverged for outcome in found] == [None, None]
     assert min(outcome.test for outcome in found) > 0.3
     assert found[0] != found[1]
     torch.manual_seed(7)
-    assert run(trials()[1:]) == found[1:]  # whatever else torch's stream was used for
+    assert train_population(trials()[1:]) == found[1:]  # whatever else torch's stream was used for
 
 
 def test_running_averages_are_used_as_anyone_would(monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, UNSUITABLE["batch norm"][0])
     task = population.find_task("digits")
-    (found,) = run(trials()[:1])
+    (found,) = train_population(trials()[:1])
     with seeded(0):
         *_, (model, _) = loop(trials()[0], task)
     model.eval()
@@ -136,7 +137,9 @@ def test_what_is_unusual_and_goes_is_exact(monkeypatch: pytest.MonkeyPatch) -> N
     "kind", ["RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam", "SGD", "Adam"]
 )
 def test_torchs_optimizers_go_and_are_exact(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(OPTIMIZERS, "other", Entry(kind, {"weight_decay": 0.01}, cycles=False))
+    monkeypatch.setitem(
+        OPTIMIZERS, "other", OptimizerEntry(kind, {"weight_decay": 0.01}, has_momentum=False)
+    )
     assert obstacle("digits", "other") is None
     few = [dataclasses.replace(t, optimizer="other", peak=0.01) for t in trials()]
     stack = Stack(few, DIGITS)
@@ -158,7 +161,7 @@ def test_torchs_optimizers_go_and_are_exact(kind: str, monkeypatch: pytest.Monke
 def test_an_optimizer_that_cannot_is_told(
     kind: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(OPTIMIZERS, "other", Entry(kind, {}, cycles=False))
+    monkeypatch.setitem(OPTIMIZERS, "other", OptimizerEntry(kind, {}, has_momentum=False))
     reason = obstacle("digits", "other")
     assert reason is not None
     assert reason.startswith(words)
@@ -168,9 +171,9 @@ def test_an_optimizer_that_cannot_is_told(
 def test_an_optimizer_that_cannot_trains_nevertheless(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(OPTIMIZERS, "other", Entry(kind, {}, cycles=False))
+    monkeypatch.setitem(OPTIMIZERS, "other", OptimizerEntry(kind, {}, has_momentum=False))
     few = [dataclasses.replace(t, optimizer="other", steps=20, peak=0.05) for t in trials()]
-    assert min(outcome.test for outcome in run(few)) > 0.5
+    assert min(outcome.test for outcome in train_population(few)) > 0.5
 
 
 def test_an_error_of_the_networks_own_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,11 @@ import torch
 
 from lehr.lab import Plan, Task, TaskError
 from lehr.lab.plan import Pair, Size
-from lehr.lab.tasks.base import find_task
-from lehr.lab.tasks.from_tensors import cross_entropy, weights
+from lehr.lab.tasks.classification import cross_entropy
 from lehr.lab.tasks.python_file import check_task
+from lehr.lab.tasks.registry import find_task
 from lehr.lab.tasks.text_file import text_task
-from lehr.lab.training.population import run
+from lehr.lab.training.population import train_population
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 CONTEXT = 32
@@ -54,7 +54,7 @@ def test_chance_is_the_most_common_character() -> None:
 
 def test_the_network_says_how_large_it_is() -> None:
     task = made(ALPHABET * 900)
-    count = weights(task.model(torch.Generator().manual_seed(0)))
+    count = sum(p.numel() for p in task.model(torch.Generator().manual_seed(0)).parameters())
     assert f"{count:,} weights" in task.network
 
 
@@ -117,7 +117,7 @@ SHAKESPEARE = Path(__file__).parents[3] / "shared" / "data" / "tinyshakespeare.t
 def test_a_real_text_is_learned() -> None:
     size = Size(steps=150, seeds=2, tuning_seeds=1, peaks=(0.02,))
     plan = Plan(task=f"text:{SHAKESPEARE}", size=size)
-    for outcome in run(plan.scoring(Pair("adam", "cosine"), 0.02)):
+    for outcome in train_population(plan.scoring(Pair("adam", "cosine"), 0.02)):
         assert outcome.test > find_task(plan.pinned).chance + 0.1
         assert outcome.test_loss is not None
         assert outcome.test_loss < 2.8  # nats a character; the frequencies alone give 3.3

@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 import lehr
-from lehr.lab.trial import FORMAT, Outcome, Trial, looks
+from lehr.lab.trial import FORMAT, Trial, evaluation_steps
 
 TRIAL = Trial(
     task="digits",
@@ -31,7 +31,7 @@ def test_identity_holds_every_part_in_words() -> None:
         "peak": 0.1,
         "seed": 3,
     }
-    assert json.loads(TRIAL.key) == TRIAL.identity()
+    assert json.loads(json.dumps(TRIAL.identity())) == TRIAL.identity()
 
 
 @pytest.mark.parametrize(
@@ -44,33 +44,35 @@ def test_identity_holds_every_part_in_words() -> None:
         ("steps", 51),
         ("peak", 0.2),
         ("seed", 4),
+        ("task_identity", "make@0123456789abcdef"),
     ],
 )
 def test_every_part_makes_another_trial(part: str, value: object) -> None:
     other = dataclasses.replace(TRIAL, **{part: value})
-    assert other.key != TRIAL.key
-    assert {field.name for field in dataclasses.fields(Trial)} < set(TRIAL.identity())
+    assert other.digest != TRIAL.digest
 
 
 def test_a_trial_survives_the_way_to_another_process() -> None:
     assert pickle.loads(pickle.dumps(TRIAL)) == TRIAL
 
 
-@pytest.mark.parametrize(
-    "outcome",
-    [
-        Outcome(None, (2.25, 1.5), (0.5, 0.75), 0.75, 0.7, 1.25),
-        Outcome(7, (2.25, None), (0.5, 0.1), 0.1, 0.1, None),
-    ],
-)
-def test_an_outcome_comes_back_from_json(outcome: Outcome) -> None:
-    text = json.dumps(outcome.record(), allow_nan=False)
-    assert Outcome.read(json.loads(text)) == outcome
+def test_the_file_of_a_task_may_be_anywhere() -> None:
+    here, there = (
+        dataclasses.replace(TRIAL, task=f"{folder}/own.py:make@0123", task_identity="make@0123")
+        for folder in ("/here", "/there")
+    )
+    assert here.digest == there.digest
+    assert here.identity()["task"] == "make@0123"
+
+
+def test_the_parts_of_the_identity_are_the_parts_of_a_trial() -> None:
+    names = {field.name for field in dataclasses.fields(Trial)}
+    assert names - {"task_identity"} == TRIAL.identity().keys() - {"format"}
 
 
 @pytest.mark.parametrize("steps", [1, 2, 7, 20, 33, 200, 1001])
 def test_looks_are_even_and_end_with_the_run(steps: int) -> None:
-    found = looks(steps)
+    found = evaluation_steps(steps)
     gaps = [b - a for a, b in zip([0, *found], found, strict=False)]
     assert found[-1] == steps
     assert len(found) == min(steps, 20)

@@ -1,4 +1,4 @@
-"""A comparison made up for the tests: curves, ties, a pair that diverges, numbers that are null."""
+"""Made-up results for the tests: curves, ties, a pair that diverges, numbers that are null."""
 
 import copy
 import math
@@ -91,12 +91,14 @@ def _pair(
         "optimizer": optimizer,
         "schedule": schedule,
         "rank": 0,
-        "peak_lr": PEAKS[best],
+        "peak": PEAKS[best],
         "score": score,
         "low": score - half,
         "high": score + half,
-        "seeds": SEEDS,
-        "ties": [],
+        "standing": "behind",
+        "standing_in_optimizer": "behind",
+        "not_separated": [],
+        "diverged": SEEDS if diverges else 0,
         "scores": scores,
         "validation": quality,
         "at_edge": best in (0, len(PEAKS) - 1) or diverges,
@@ -111,24 +113,18 @@ def _pair(
                 "score": score - loss,
                 "low": score - loss - half,
                 "high": score - loss + half,
-                "best": False,
-                "ties": j > 7,
+                "standing": "tie" if j > 7 else "behind",
                 "scores": [s - loss for s in scores],
             }
             for steps, loss in zip(LENGTHS, (0.05, 0.0, -0.01), strict=True)
         ],
-        "sensitivity": {
-            "peaks": peaks,
-            "mean": mean,
-            "low": low,
-            "high": high,
-            "width": 0.4 + 0.1 * j,
-        },
-        "curves": {
-            "step": steps,
-            "loss": _band(loss, 0.08 * loss),
-            "accuracy": _band(accuracy, 0.004 + 0.02 * np.exp(-8 * u)),
-        },
+        "peaks": peaks,
+        "peak_seeds": [3] * len(peaks),
+        "sensitivity": {"mean": mean, "low": low, "high": high},
+        "width": 0.4 + 0.1 * j,
+        "steps": steps,
+        "loss": _band(loss, 0.08 * loss),
+        "accuracy": _band(accuracy, 0.004 + 0.02 * np.exp(-8 * u)),
     }
 
 
@@ -153,27 +149,28 @@ def make_results(optimizers: int = 5, schedules: int = 11) -> dict[str, Any]:
     pairs.sort(key=lambda pair: -pair["score"])
     for rank, pair in enumerate(pairs, start=1):
         pair["rank"] = rank
-        pair["ties"] = [
+        pair["not_separated"] = [
             f"{other['optimizer']}/{other['schedule']}"
             for other in pairs
             if other is not pair and abs(other["score"] - pair["score"]) < 0.0035
         ]
     for pair in pairs[1:]:
         gap = pairs[0]["score"] - pair["score"]
-        pair["behind"] = {"mean": gap, "low": gap - 0.004, "high": gap + 0.004}
+        pair["behind"] = {"mean": gap, "low": gap - 0.004, "high": gap + 0.004, "seeds": None}
+        pair["standing"] = "tie" if gap < 0.0035 else "undecided" if gap < 0.01 else "behind"
+    pairs[0]["standing"] = "best"
     for at in pairs[0]["lengths"]:
-        at.update(best=True, ties=True)
+        at["standing"] = "best"
     if len(pairs) > 4:
-        # Null wherever null may be: a curve that breaks, a width that could not be told.
-        pairs[-1]["sensitivity"]["width"] = None
+        # Null wherever null may be: a curve that breaks, runs that diverged.
         pairs[-1]["test_loss"] = None
-        for row in pairs[-1]["curves"]["loss"].values():
+        for row in pairs[-1]["loss"].values():
             row[20:] = [None] * len(row[20:])
     u = np.linspace(0, 1, 181)
     steps = (u * STEPS).round().astype(int).tolist()
     best = pairs[0]
     return {
-        "format": 1,
+        "format": 2,
         "lehr": "0.1.0",
         "task": {
             "name": "digits",
@@ -183,7 +180,7 @@ def make_results(optimizers: int = 5, schedules: int = 11) -> dict[str, Any]:
             "test": 360,
             "network": "two hidden layers of 64 with ReLU",
             "batch_size": 64,
-            "score": "test accuracy",
+            "score_name": "test accuracy",
         },
         "settings": {
             "steps": STEPS,
@@ -200,9 +197,10 @@ def make_results(optimizers: int = 5, schedules: int = 11) -> dict[str, Any]:
             "complete": True,
             "command": "lehr compare --task digits --out results",
         },
-        "optimizers": {name: {"text": text} for name, text in chosen.items()},
+        "optimizers": chosen,
         "schedules": {
             name: {
+                "name": name,
                 "text": text,
                 "summary": f"The rate follows a {name.replace('_', ' ')} over the run.",
                 "rate": [steps, shape(u).tolist()],
@@ -215,7 +213,7 @@ def make_results(optimizers: int = 5, schedules: int = 11) -> dict[str, Any]:
         "summary": [
             f"{best['optimizer']} with {best['schedule']} did best: "
             f"{100 * best['score']:.1f} % of the test images right.",
-            f"{len(best['ties'])} other pairs tie with it: ten seeds cannot tell them apart.",
+            "Other pairs tie with it.",
             "The choice of the peak rate moved the score more than the choice of the schedule.",
         ],
         "pairs": pairs,
@@ -239,14 +237,7 @@ def single() -> dict[str, Any]:
 
 @pytest.fixture
 def partial(results: dict[str, Any]) -> dict[str, Any]:
-    """The same comparison, stopped early: seven pairs, one of them tuned but not yet scored."""
+    """The same comparison, stopped early: seven pairs."""
     results["settings"]["complete"] = False
     results["pairs"] = results["pairs"][::8]
-    unscored = results["pairs"][-1]
-    unscored.update(peak_lr=None, score=None, low=None, high=None, seeds=0, scores=[], ties=[])
-    unscored["curves"] = {
-        "step": [],
-        "loss": {"mean": [], "low": [], "high": []},
-        "accuracy": {"mean": [], "low": [], "high": []},
-    }
     return results

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lehr.lab.results import Results
 from lehr.view.report import render
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -71,8 +72,8 @@ def seen(
     full: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[dict[str, str], str]:
     folder: Path = tmp_path_factory.mktemp("browser")
-    (folder / "page.html").write_text(render(full), encoding="utf-8")
-    (folder / "long.html").write_text(render(_long(full)), encoding="utf-8")
+    (folder / "page.html").write_text(render(Results.from_json(full)), encoding="utf-8")
+    (folder / "long.html").write_text(render(Results.from_json(_long(full))), encoding="utf-8")
     (folder / "probe.html").write_text(PROBE, encoding="utf-8")
     assert BROWSER is not None
     done = subprocess.run(

@@ -8,13 +8,20 @@ import json
 import re
 from html.parser import HTMLParser
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lehr.lab.results import Results
+from lehr.view import report
 from lehr.view.curves import COLOURS
-from lehr.view.report import render
 from lehr.view.tables import FIRST, SHADES
+
+
+def render(results: dict[str, Any]) -> str:
+    return report.render(Results.from_json(results))
+
 
 VOID = {"br", "hr", "input", "link", "meta", "wbr"}
 TEXT_CONTRAST, SHAPE_CONTRAST = 4.5, 3.0
@@ -137,12 +144,17 @@ def test_the_failed_pair_does_not_flatten_the_scale(page: str, full: dict[str, A
     assert len(shades) >= SHADES - 2
 
 
-def test_ties_are_marked(page: str, full: dict[str, Any]) -> None:
-    best = full["pairs"][0]
-    tied = [p for p in full["pairs"] if f"{best['optimizer']}/{best['schedule']}" in p["ties"]]
-    assert tied
-    assert page.count('<tr class="top">') == 1 + len(tied)
-    assert page.count("the best among them</span>") == len(tied)
+def test_standings_are_marked(page: str, full: dict[str, Any]) -> None:
+    counts = {
+        name: sum(pair["standing"] == name for pair in full["pairs"])
+        for name in ("tie", "undecided", "behind")
+    }
+    assert all(counts.values())
+    assert page.count('<tr class="top">') == 1 + counts["tie"]
+    for name in ("tie", "undecided"):
+        assert page.count(f'<span class="pill">{name}</span>') == counts[name]
+        for pair in full["pairs"]:
+            assert (f">{name}</span>" in _row_of(page, pair)) == (pair["standing"] == name)
 
 
 def test_curves_have_a_panel_for_each_optimizer_and_a_line_for_each_pair(page: str) -> None:
@@ -221,17 +233,15 @@ def test_scores_at_other_lengths(page: str, full: dict[str, Any]) -> None:
         cells = re.findall(r"<td[^>]*>.*?</td>", row)
         for cell, at in zip(cells, pair["lengths"], strict=True):
             assert f">{100 * at['score']:.1f}<" in cell.replace(" <", "<")
-            assert (" best" in cell) == at["best"]
-            assert (" a tie" in cell) == (at["ties"] and not at["best"])
+            assert (" best" in cell) == (at["standing"] == "best")
+            assert (" a tie" in cell) == (at["standing"] == "tie")
     assert "The other 43 pairs are not shown." in table
 
 
-def test_results_of_before_there_were_lengths_and_targets(results: dict[str, Any]) -> None:
-    for key in ("rungs", "lengths", "target"):
-        del results["settings"][key]
+def test_without_lengths_and_target(results: dict[str, Any]) -> None:
+    results["settings"].update(lengths=[900], target=None)
     for pair in results["pairs"]:
-        for key in ("behind", "target", "lengths"):
-            del pair[key]
+        pair.update(target=None, lengths=[])
     page = render(results)
     Page(page)
     assert "Length of the run" not in page
@@ -240,7 +250,12 @@ def test_results_of_before_there_were_lengths_and_targets(results: dict[str, Any
 
 @pytest.mark.parametrize("words", ["image", "accuracy"])
 def test_a_score_is_called_what_the_task_calls_it(results: dict[str, Any], words: str) -> None:
-    results["task"] |= {"score": "exp(-excess loss)", "summary": "", "test": 1, "validation": 1}
+    results["task"] |= {
+        "score_name": "exp(-excess loss)",
+        "summary": "",
+        "test": 1,
+        "validation": 1,
+    }
     results["summary"] = []
     said = Page(render(results)).text()
     assert "Exp(-excess loss) in percent" in said
@@ -276,7 +291,8 @@ def _renamed(value: Any, names: dict[str, str]) -> Any:
 def test_hostile_names_stay_text(results: dict[str, Any]) -> None:
     names = {"adamw": f"a{HOSTILE}", "cosine": f"c{HOSTILE}"}
     hostile = _renamed(results, names)
-    hostile["task"] |= {"name": HOSTILE, "summary": HOSTILE, "network": HOSTILE, "score": HOSTILE}
+    hostile["task"] |= {"name": HOSTILE, "summary": HOSTILE, "network": HOSTILE}
+    hostile["task"]["score_name"] = HOSTILE
     hostile["settings"] |= {"command": HOSTILE, "versions": {HOSTILE: HOSTILE}}
     hostile["summary"] = [HOSTILE, HOSTILE]
     text = render(hostile)
@@ -296,19 +312,11 @@ def test_an_unfinished_comparison(partial: dict[str, Any]) -> None:
     assert "Not finished." in said
     assert "7 of 55 pairs so far" in said
     assert said.count("not run") == 2 * (55 - 7)
-    assert said.count("no score") == 2
-
-
-@pytest.mark.parametrize("key", ["rank", "peak_lr", "score", "low", "high", "validation"])
-def test_any_number_may_be_null(results: dict[str, Any], key: str) -> None:
-    for pair in results["pairs"][::2]:
-        pair[key] = None
-    Page(render(results))
 
 
 def test_whole_rows_may_be_null(results: dict[str, Any]) -> None:
     for pair in results["pairs"]:
-        for part in (pair["curves"]["loss"], pair["curves"]["accuracy"], pair["sensitivity"]):
+        for part in (pair["loss"], pair["accuracy"], pair["sensitivity"]):
             for name in ("mean", "low", "high"):
                 part[name] = [None] * len(part[name])
     text = render(results)
@@ -318,7 +326,7 @@ def test_whole_rows_may_be_null(results: dict[str, Any]) -> None:
 
 def test_nothing_trained_yet(results: dict[str, Any]) -> None:
     results.update(pairs=[], summary=[])
-    results["settings"].update(complete=False, seconds=None, trials=0)
+    results["settings"].update(complete=False, seconds=0.0, trials=0)
     said = Page(render(results)).text()
     assert "no pair has been trained" in said
     assert "How it was run" in said
@@ -333,7 +341,7 @@ def test_one_pair(single: dict[str, Any]) -> None:
 
 def test_one_seed_has_no_interval(single: dict[str, Any]) -> None:
     pair = single["pairs"][0]
-    pair.update(low=None, high=None, seeds=1, scores=pair["scores"][:1])
+    pair.update(low=None, high=None, scores=pair["scores"][:1])
     Page(render(single))
 
 
@@ -348,27 +356,10 @@ def test_rendering_changes_nothing(full: dict[str, Any]) -> None:
     assert full == before
 
 
-def test_another_format_is_refused(results: dict[str, Any]) -> None:
-    results["format"] = 2
-    with pytest.raises(ValueError, match="reads format 1, got 2"):
-        render(results)
-
-
-def test_what_is_no_result_is_refused() -> None:
-    with pytest.raises(ValueError, match="task, settings, optimizers, schedules, pairs missing"):
-        render({"format": 1})
-
-
-def test_a_pair_of_unknown_names_is_refused(results: dict[str, Any]) -> None:
-    results["pairs"][0]["schedule"] = "other"
-    with pytest.raises(ValueError, match="/other"):
-        render(results)
-
-
-def test_rows_that_do_not_fit_are_refused(results: dict[str, Any]) -> None:
-    results["pairs"][0]["curves"]["loss"]["mean"].pop()
-    with pytest.raises(ValueError, match="needs 30 numbers"):
-        render(results)
+def test_a_report_is_written_as_a_whole(full: dict[str, Any], tmp_path: Path) -> None:
+    report.write_report(Results.from_json(full), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == render(full)
 
 
 # --- the palette ---------------------------------------------------------------------------------

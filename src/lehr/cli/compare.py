@@ -1,4 +1,4 @@
-"""`lehr compare`: which optimizer and schedule go together, by training."""
+"""`lehr compare`: compare optimizers and schedules by training."""
 
 from __future__ import annotations
 
@@ -24,17 +24,18 @@ from lehr.cli.names import complete_optimizers, complete_schedules, complete_tas
 from lehr.cli.steps import Steps
 
 if TYPE_CHECKING:
-    from lehr.lab import Plan, Progress
+    from lehr.lab import Plan, Progress, Results
+    from lehr.lab.results import PairResult
 
-__all__ = ["compare"]
+__all__ = ["compare", "ranking", "show"]
 
 _OUT = Path("lehr-compare")
 _TRAINING, _WAITING = "training", "waiting for another run"
-_INTERRUPTED = 130  # what a shell expects of a program that Ctrl-C ended
+_INTERRUPTED = 130  # the exit code of a program that Ctrl-C ended
 
 
-class _How(NamedTuple):
-    """What the user said about where things are kept and who trains."""
+class _Place(NamedTuple):
+    """The options that say where to train and where to keep the trials."""
 
     out: Path
     store: Path | None
@@ -45,12 +46,14 @@ class _How(NamedTuple):
 
     @property
     def file(self) -> Path:
-        """The file that the trials are in."""
-        return self.store or self.out / "trials.db"
+        """The file of the store."""
+        from lehr.lab.comparison import STORE  # Loads NumPy and more.
+
+        return self.store or self.out / STORE
 
 
 class _Terse(click.Command):
-    """A command that says in one line what is wrong with how it was called."""
+    """A command whose usage errors take one line."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         try:
@@ -60,7 +63,7 @@ class _Terse(click.Command):
 
 
 def _between_commas(read: Callable[[str], Any]) -> Callable[..., tuple[Any, ...] | None]:
-    """A callback that reads an option's value as a list."""
+    """Return a callback that reads an option's value as a list."""
 
     def convert(
         ctx: click.Context, param: click.Parameter, value: str | None
@@ -79,7 +82,7 @@ _UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**
 
 
 def _bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
-    """A callback that reads an option's value as a number of bytes."""
+    """Read an option's value as a number of bytes."""
     if value is None:
         return None
     found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kmg]i?b|)", value.lower())
@@ -89,7 +92,7 @@ def _bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int
 
 
 def _split(value: str) -> list[str]:
-    """The parts between commas, but not those between brackets or quotes: 'a, b(1, 2)' is two."""
+    """Split at commas, but not inside brackets or quotes: 'a, b(1, 2)' has two parts."""
     parts, depth, quote = [""], 0, ""
     for letter in value:
         if quote or letter in "\"'":
@@ -105,27 +108,46 @@ def _split(value: str) -> list[str]:
     return parts
 
 
+class _Registered(click.Option):
+    """An option whose help lists the names that can be given, read when the help is shown."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        from lehr.lab.optimizers import OPTIMIZERS  # Loads NumPy and more.
+        from lehr.lab.plan import SCHEDULES  # Loads NumPy and more.
+        from lehr.lab.tasks.registry import OTHERS, TASKS  # Loads NumPy and more.
+
+        record = super().get_help_record(ctx)
+        names = {
+            "tasks": f"{', '.join(TASKS)}, {OTHERS}",
+            "optimizers": ", ".join(OPTIMIZERS),
+            "schedules": ", ".join(SCHEDULES),
+        }
+        return record and (record[0], record[1].format(**names))
+
+
 @click.command(cls=_Terse)
 @click.option(
     "--task",
+    cls=_Registered,
     default="digits",
     shell_complete=complete_tasks,
     show_default=True,
-    help="What is trained: digits, digits-conv, mnist5k, breast_cancer, quadratic, text:FILE, or "
-    "FILE.py:FUNCTION for a task of your own.",
+    help="The task to train: {tasks} for a task of your own.",
 )
 @click.option(
     "--optimizers",
+    cls=_Registered,
     callback=_between_commas(str),
     shell_complete=complete_optimizers,
-    help="Names between commas.  [default: all]",
+    help="Names between commas.  [default: {optimizers}]",
 )
 @click.option(
     "--schedules",
+    cls=_Registered,
     callback=_between_commas(str),
     shell_complete=complete_schedules,
-    help="Names between commas, of those that `lehr list` shows, or texts like 'cosine(to=0.1)'.  "
-    "[default: the usual eleven]",
+    help="Names from `lehr list`, or texts like 'cosine(to=0.1)', between commas.  "
+    "[default: {schedules}]",
 )
 @click.option("--steps", type=Steps(), help="Updates in a training run: 300, or 10kst.")
 @click.option("--seeds", type=int, help="Runs that score a pair at its best peak rate.")
@@ -152,33 +174,33 @@ def _split(value: str) -> list[str]:
     type=click.Path(file_okay=False, path_type=Path),
     default=_OUT,
     show_default=True,
-    help="Folder for results, report and, unless it is named, the store of trials.",
+    help="Folder for the results, the report and, by default, the store of trials.",
 )
 @click.option(
     "--store",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File to keep trials in; runs may share one.  [default: trials.db in the folder]",
+    help="File to keep the trials in; runs may share one.  [default: trials.db in the folder]",
 )
 @click.option(
     "--engine",
     metavar="NAME",
-    help="Who trains: population (this process), processes, dask or ray (a cluster of this "
+    help="Where to train: population (this process), processes, dask or ray (a cluster on this "
     "machine), dask://HOST:PORT or ray://HOST:PORT (a running one).  [default: processes, or "
     "population for one job]",
 )
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
-    help="Populations to train at a time.  [default: one per processor]",
+    help="Batches of trials to train at a time.  [default: one per processor]",
 )
 @click.option(
     "--memory",
     callback=_bytes,
     metavar="SIZE",
-    help="What training may take, such as 2GB; on a running cluster, in each worker.",
+    help="Memory that training may use, such as 2GB; on a running cluster, in each worker.",
 )
 @click.option(
-    "--device", default="cpu", show_default=True, help="Where to train, as torch names it."
+    "--device", default="cpu", show_default=True, help="Device to train on, as torch names it."
 )
 @click.option("--json", "as_json", is_flag=True, help="Write the results as JSON, for programs.")
 def compare(
@@ -195,28 +217,30 @@ def compare(
     """Compare optimizers and schedules by training.
 
     Every optimizer is paired with every schedule. Each pair gets its best peak rate from the same
-    grid and is scored on test data over several seeds; pairs that cannot be told apart tie. What is
-    trained is kept: the same command takes up where it was stopped, and `lehr results` shows it
-    meanwhile.
+    grid and is scored on test data over several seeds. Finished trials are kept: the same command
+    continues a comparison that was stopped, and `lehr results` shows what is finished so far.
     """
     errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     _check_installed()
     plan: Plan | None = None
     seen: list[Progress] = []
-    how = _How(out, store, engine, jobs, memory, device)
+    place = _Place(out, store, engine, jobs, memory, device)
     try:
         plan = _plan(quick, {name: value for name, value in chosen.items() if value is not None})
-        with _bar(errors) as show:
-            found = _run(plan, how, lambda p: (seen.append(p), show(p)), errors.print)
+        with _bar(errors) as advance:
+            found = _run(plan, place, lambda p: (seen.append(p), advance(p)), errors.print)
     except KeyboardInterrupt:
-        errors.print(_stopped(plan, how, seen))
+        errors.print(_stopped(plan, place, seen))
         raise click.exceptions.Exit(_INTERRUPTED) from None
     if seen[0].reused:
-        errors.print(f"{seen[0].reused:,} of {seen[0].total:,} trials were already in {how.file}.")
+        errors.print(
+            f"{seen[0].reused:,} of {seen[0].total:,} trials were already in {place.file}."
+        )
     if as_json:
-        click.echo(json.dumps(found, allow_nan=False))
+        click.echo(json.dumps(found.to_json(), allow_nan=False))
     else:
-        _show(found, out)
+        show(found)
+        console().print(f"\nReport: {out / 'report.html'}", markup=False, soft_wrap=True)
 
 
 def _check_installed() -> None:
@@ -226,8 +250,7 @@ def _check_installed() -> None:
 
 
 def _plan(quick: bool, chosen: Mapping[str, Any]) -> Plan:
-    # Here and not above: no other command should wait for what this imports.
-    from lehr.lab import FULL, QUICK, Plan
+    from lehr.lab import FULL, QUICK, Plan  # Loads NumPy and more.
 
     names = ("task", "optimizers", "schedules", "target")
     size = {name: value for name, value in chosen.items() if name not in names}
@@ -242,32 +265,34 @@ def _plan(quick: bool, chosen: Mapping[str, Any]) -> Plan:
 
 def _run(
     plan: Plan,
-    how: _How,
+    place: _Place,
     watch: Callable[[Progress], object],
-    tell: Callable[[str], object],
-) -> dict[str, Any]:
-    from lehr.lab import WorkerError, compare
+    notify: Callable[[str], object],
+) -> Results:
+    from lehr.lab import WorkerError, compare  # Loads NumPy and more.
+    from lehr.view.report import write_report  # Loads NumPy and more.
 
     try:
         return compare(
             plan,
-            how.out,
-            store=how.store,
-            engine=how.engine,
-            jobs=how.jobs or (1 if how.engine == "population" else _processors()),
-            memory=how.memory,
-            device=how.device,
+            place.out,
+            store=place.store,
+            engine=place.engine,
+            jobs=place.jobs or (1 if place.engine == "population" else _processors()),
+            memory=place.memory,
+            device=place.device,
+            report=write_report,
             watch=watch,
-            tell=tell,
+            notify=notify,
         )
-    except (ValueError, OSError) as error:  # what it was given cannot be
+    except (ValueError, OSError) as error:
         raise Refused(str(error)) from None
     except WorkerError as error:
-        raise click.ClickException(f"{error}; to go on: {_again(plan, how)}") from None
+        raise click.ClickException(f"{error}; to continue: {_again(plan, place)}") from None
 
 
 def _processors() -> int:
-    """How many processors this process may use."""
+    """Return the number of processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -275,7 +300,7 @@ def _processors() -> int:
 
 @contextmanager
 def _bar(errors: Console) -> Generator[Callable[[Progress], object]]:
-    """A line that shows how far it is, while it lasts; none where nobody would see it move."""
+    """Show a progress bar for the length of a block, if the error output is a terminal."""
     bar = Bar(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -290,77 +315,89 @@ def _bar(errors: Console) -> Generator[Callable[[Progress], object]]:
     with bar:
         line = bar.add_task(_TRAINING, total=None)
 
-        def show(progress: Progress) -> None:
+        def advance(progress: Progress) -> None:
             done = progress.reused + progress.trained
             what = _WAITING if progress.waiting else _TRAINING
             bar.update(line, completed=done, total=progress.total, description=what)
 
-        yield show
+        yield advance
 
 
-def _again(plan: Plan, how: _How) -> str:
-    """What to type to go on with a comparison."""
-    said = {
-        "--out": None if how.out == _OUT else how.out,
-        "--store": how.store,
-        "--engine": how.engine,
-        "--memory": how.memory,
-        "--device": None if how.device == "cpu" else how.device,
+def _again(plan: Plan, place: _Place) -> str:
+    """Return the command that continues a comparison."""
+    options = {
+        "--out": None if place.out == _OUT else place.out,
+        "--store": place.store,
+        "--engine": place.engine,
+        "--memory": place.memory,
+        "--device": None if place.device == "cpu" else place.device,
     }
-    words = [word for name, value in said.items() if value for word in (name, str(value))]
+    words = [word for name, value in options.items() if value for word in (name, str(value))]
     return f"{plan.command()} {shlex.join(words)}".rstrip()
 
 
-def _stopped(plan: Plan | None, how: _How, seen: list[Progress]) -> str:
+def _stopped(plan: Plan | None, place: _Place, seen: list[Progress]) -> str:
     if plan is None or not seen:
         return "Stopped before anything was trained."
     last = seen[-1]
     return (
         f"Stopped: {last.reused + last.trained:,} of {last.total:,} trials are kept in "
-        f"{how.file}; to go on: {_again(plan, how)}"
+        f"{place.file}; to continue: {_again(plan, place)}"
     )
 
 
-def _show(found: Mapping[str, Any], out: Path) -> None:
-    """Print the ranking, what it says, and where the rest is."""
+def show(results: Results) -> None:
+    """Print the ranking and what it says."""
+    terminal = console()
+    if results.pairs:
+        terminal.print(ranking(results))
+    for sentence in results.summary:
+        terminal.print(f"\n{sentence}", markup=False)
+
+
+def ranking(results: Results) -> Table:
+    """Return the ranking as a table, best first."""
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column("rank", justify="right", style="dim")
     table.add_column("optimizer", no_wrap=True)
     table.add_column("schedule", style="bold", no_wrap=True)
     table.add_column("peak rate", justify="right")
-    table.add_column(found["task"]["score"], no_wrap=True)
+    table.add_column(results.task.score_name, no_wrap=True)
     table.add_column("", style="green", no_wrap=True)
-    target = found["settings"]["target"]
+    target = results.settings.target
     if target is not None:
         table.add_column(f"updates to {100 * target:.1f}%", no_wrap=True)
-    best = found["pairs"][0]
-    for pair in found["pairs"]:
-        tied = pair is best or f"{best['optimizer']}/{best['schedule']}" in pair["ties"]
+    for pair in results.pairs:
         table.add_row(
-            str(pair["rank"]),
-            pair["optimizer"],
-            pair["schedule"],
-            f"{pair['peak_lr']:g}",
+            str(pair.rank),
+            pair.optimizer,
+            pair.schedule,
+            f"{pair.peak:g}",
             _score(pair),
-            "best" if pair is best else "ties with the best" if tied else "",
+            _STANDINGS[pair.standing],
             *([] if target is None else [_updates(pair)]),
         )
-    terminal = console()
-    terminal.print(table)
-    for sentence in found["summary"]:
-        terminal.print(f"\n{sentence}", markup=False)
-    terminal.print(f"\nReport: {out / 'report.html'}", markup=False, soft_wrap=True)
+    return table
 
 
-def _updates(pair: Mapping[str, Any]) -> str:
-    """The median number of updates to the target, and how many of the seeds got there."""
-    updates, reached = pair["target"]["updates"], pair["target"]["reached"]
-    seeds = f"({reached} of {pair['seeds']})"
-    return f"more {seeds}" if updates is None else f"{updates:g} {seeds}"
+_STANDINGS = {
+    "best": "best",
+    "tie": "ties with the best",
+    "undecided": "undecided",
+    "behind": "",
+}
 
 
-def _score(pair: Mapping[str, Any]) -> str:
-    score = f"{100 * pair['score']:.1f}%"
-    if pair["low"] is None:
+def _updates(pair: PairResult) -> str:
+    """Return the median number of updates to the target, and how many of the seeds reach it."""
+    if pair.target is None:
+        return ""
+    seeds = f"({pair.target.reached} of {pair.seeds})"
+    return f"more {seeds}" if pair.target.updates is None else f"{pair.target.updates:g} {seeds}"
+
+
+def _score(pair: PairResult) -> str:
+    score = f"{100 * pair.score:.1f}%"
+    if pair.low is None or pair.high is None:
         return score
-    return f"{score}  ({100 * pair['low']:.1f} to {100 * pair['high']:.1f})"
+    return f"{score}  ({100 * pair.low:.1f} to {100 * pair.high:.1f})"

@@ -1,10 +1,9 @@
-"""`lehr results`: what a store of trials has, at any time."""
+"""`lehr results`: show the comparisons and trials in a store."""
 
 from __future__ import annotations
 
 import csv
 import json
-import math
 import sys
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
@@ -15,13 +14,12 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from lehr.cli import Refused, console
+from lehr.cli.compare import show
 
 if TYPE_CHECKING:
     from lehr.lab import Record, Store
-    from lehr.lab.trial import Outcome
 
 __all__ = ["results"]
 
@@ -36,21 +34,32 @@ _FILE = Path("lehr-compare")
     "--tensorboard",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Write what TensorBoard shows into a folder.",
+    help="Write all trials for TensorBoard into a folder.",
 )
 @click.option(
     "--mlflow",
     metavar="WHERE",
-    help="Write MLflow runs into a folder, or to a tracking address.",
+    help="Write all trials as MLflow runs into a folder, or to a tracking address.",
+)
+@click.option(
+    "--comparison",
+    type=click.IntRange(min=1),
+    metavar="NUMBER",
+    help="Show this comparison of the store.  [default: the one that was started last]",
 )
 def results(
-    file: Path, as_json: bool, as_csv: bool, tensorboard: Path | None, mlflow: str | None
+    file: Path,
+    as_json: bool,
+    as_csv: bool,
+    tensorboard: Path | None,
+    mlflow: str | None,
+    comparison: int | None,
 ) -> None:
-    """Show the trials in a store.
+    """Show the results of a comparison, from its store.
 
-    FILE is what `lehr compare` keeps its trials in, or the folder with its trials.db (by default
-    lehr-compare). It may be asked while a comparison is running. The folders for TensorBoard and
-    MLflow get what they lack: say it again when more has finished.
+    FILE is the store of `lehr compare`, or the folder with its trials.db (by default
+    lehr-compare). It may be read while a comparison is running. The folders for TensorBoard and
+    MLflow get the trials that they lack: repeat the command when more have finished.
     """
     chosen = [as_json, as_csv, tensorboard is not None, mlflow is not None]
     if sum(chosen) > 1:
@@ -65,31 +74,30 @@ def results(
         elif mlflow is not None:
             _fill_mlflow(store, mlflow)
         else:
-            _show(store)
+            _show(store, comparison)
 
 
 @contextmanager
 def _opened(file: Path) -> Generator[Store]:
     if find_spec("scipy") is None:
         raise Refused("lehr results needs scipy: pip install 'lehr[lab]'")
-    # Here and not above: help should not wait for what this imports.
-    from lehr.lab.comparison import STORE
-    from lehr.lab.store.store import Store, StoreError
+    from lehr.lab import Store, StoreError  # Loads NumPy and more.
+    from lehr.lab.comparison import STORE  # Loads NumPy and more.
 
     path = file / STORE if file.is_dir() else file
     try:
         with Store(path) as store:
             yield store
     except BrokenPipeError:
-        raise  # the reader of a pipe has seen enough, which is no error
+        raise  # the reader of a pipe may stop early
     except (StoreError, OSError) as error:
         raise Refused(str(error)) from None
 
 
 def _write_json(store: Store) -> None:
-    from lehr.lab.store.rows import row
+    from lehr.lab.store.rows import row  # Loads NumPy and more.
 
-    # Trial by trial: a large store need not fit into memory.
+    # Trial by trial: a large store may not fit into memory.
     click.echo('{"trials": [', nl=False)
     for count, record in enumerate(store.records()):
         text = json.dumps(row(record), allow_nan=False)
@@ -98,7 +106,7 @@ def _write_json(store: Store) -> None:
 
 
 def _write_csv(store: Store) -> None:
-    from lehr.lab.store.rows import COLUMNS, row
+    from lehr.lab.store.rows import COLUMNS, row  # Loads NumPy and more.
 
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -108,22 +116,22 @@ def _write_csv(store: Store) -> None:
 
 
 def _fill_tensorboard(store: Store, folder: Path) -> None:
-    from lehr.lab.store.trackers import tensorboard
+    from lehr.lab.store.trackers import tensorboard  # Loads NumPy and more.
 
     _fill(store, lambda records: tensorboard(records, folder), f"tensorboard --logdir {folder}")
 
 
 def _fill_mlflow(store: Store, where: str) -> None:
-    from lehr.lab.store.trackers import mlflow
+    from lehr.lab.store.trackers import mlflow  # Loads NumPy and more.
 
-    # MLflow shows folders, too, only where it is told that this is meant.
-    said = "" if ":" in where else "MLFLOW_ALLOW_FILE_STORE=true "
-    see = f"{said}mlflow ui --backend-store-uri {where}"
+    # MLflow reads folders only with this variable.
+    allowed = "" if ":" in where else "MLFLOW_ALLOW_FILE_STORE=true "
+    see = f"{allowed}mlflow ui --backend-store-uri {where}"
     _fill(store, lambda records: mlflow(records, where), see)
 
 
 def _fill(store: Store, write: Callable[[Iterable[Record]], int], see: str) -> None:
-    from lehr.lab.store.trackers import ExportError
+    from lehr.lab.errors import ExportError  # Loads NumPy and more.
 
     errors = Console(stderr=True)
     records = track(
@@ -141,61 +149,18 @@ def _fill(store: Store, write: Callable[[Iterable[Record]], int], see: str) -> N
     click.echo(f"{count:,} trials written; to see all of them: {see}")
 
 
-def _show(store: Store) -> None:
-    """Print a line for each optimizer and schedule, at the peak rate that validation favours."""
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    table.add_column("task", no_wrap=True)
-    table.add_column("steps", justify="right")
-    table.add_column("optimizer", no_wrap=True)
-    table.add_column("schedule", style="bold")
-    for name in ("trials", "diverged", "peaks", "best peak", "validation", "test"):
-        table.add_column(name, justify="right", no_wrap=True)
-    kinds = _kinds(store)
-    for (task, steps, optimizer, schedule), peaks in sorted(kinds.items(), key=_order):
-        best = max(peaks, key=lambda peak: _mean(peaks[peak], "validation"))
-        trials = [outcome for outcomes in peaks.values() for outcome in outcomes]
-        table.add_row(
-            task,
-            f"{steps:,}",
-            optimizer,
-            schedule,
-            f"{len(trials):,}",
-            f"{sum(outcome.diverged is not None for outcome in trials):,}",
-            str(len(peaks)),
-            f"{best:g}",
-            f"{100 * _mean(peaks[best], 'validation'):.1f}%",
-            f"{100 * _mean(peaks[best], 'test'):.1f}%",
-        )
+def _show(store: Store, number: int | None) -> None:
+    """Print the ranking of a comparison, and the number of trials."""
+    from lehr.lab.comparison import stored_results  # Loads NumPy and more.
+
+    found = stored_results(store)
+    if number is not None and number > len(found):
+        raise Refused(f"--comparison {number}: {store.path} has {len(found)} comparisons")
+    if found:
+        show(found[(number or len(found)) - 1])
     terminal = console()
-    terminal.print(table)
-    terminal.print(
-        f"\n{len(store):,} trials in {store.path}. Scores are means over the trials at the best "
-        "peak rate; `lehr compare` ranks them and says which tie.",
-        markup=False,
-        soft_wrap=True,
-    )
-
-
-_Kind = tuple[str, int, str, str]
-_Peaks = dict[float, list["Outcome"]]
-
-
-def _kinds(store: Store) -> dict[_Kind, _Peaks]:
-    """The outcomes by what was trained: task, steps, optimizer and schedule; then by peak rate."""
-    from lehr.lab.store.rows import short
-
-    found: dict[_Kind, _Peaks] = {}
-    for record in store.records():
-        of = record.identity
-        kind = (of["task"], of["steps"], of["optimizer"], short(of["schedule"]))
-        found.setdefault(kind, {}).setdefault(of["peak"], []).append(record.kept.outcome)
-    return found
-
-
-def _order(entry: tuple[_Kind, _Peaks]) -> tuple[str, int, float]:
-    (task, steps, _, _), peaks = entry
-    return task, steps, -max(_mean(outcomes, "validation") for outcomes in peaks.values())
-
-
-def _mean(outcomes: list[Outcome], score: str) -> float:
-    return math.fsum(getattr(outcome, score) for outcome in outcomes) / len(outcomes)
+    terminal.print(f"\n{len(store):,} trials in {store.path}.", markup=False, soft_wrap=True)
+    if len(found) > 1:
+        terminal.print("Comparisons, for --comparison NUMBER:", markup=False)
+        for i, each in enumerate(found, start=1):
+            terminal.print(f"{i:3}  {each.settings.command}", markup=False, soft_wrap=True)

@@ -1,23 +1,27 @@
-"""Comparing by training: which schedule, which peak rate and which optimizer go together.
+"""Comparison by training: which schedule, peak rate and optimizer belong together.
 
-A `Plan` says what to train; `compare` trains it and gives the results.
+A `Plan` says what to train; `compare` trains it and returns the `Results`.
 """
 
-from lehr.lab.comparison import Progress, compare
-from lehr.lab.engines.base import EngineError, WorkerError
+from lehr.lab.comparison import compare, stored_results
+from lehr.lab.errors import EngineError, StoreError, TaskError, WorkerError
 from lehr.lab.plan import FULL, QUICK, Pair, Plan, Size
-from lehr.lab.store.store import Record, Store, StoreError
-from lehr.lab.tasks.base import Data, Split, Task, TaskError
+from lehr.lab.results import Results
+from lehr.lab.store.rows import frame
+from lehr.lab.store.store import Record, Store
+from lehr.lab.study import Progress
+from lehr.lab.tasks.base import Data, Split, Task
 
 __all__ = [
     "FULL",
-    "Data",
     "QUICK",
+    "Data",
     "EngineError",
     "Pair",
     "Plan",
     "Progress",
     "Record",
+    "Results",
     "Size",
     "Split",
     "Store",
@@ -26,4 +30,6 @@ __all__ = [
     "TaskError",
     "WorkerError",
     "compare",
+    "frame",
+    "stored_results",
 ]

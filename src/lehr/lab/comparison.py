@@ -1,54 +1,131 @@
-"""A comparison from its plan to its results, kept as it goes and resumed where it stopped."""
+"""A comparison: a search over pairs of optimizer and schedule, from its plan to its results."""
 
 from __future__ import annotations
 
 import json
-import os
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from lehr.lab.engines.base import Crew, Means, ask, crew, run
-from lehr.lab.plan import Flight, Pair, Plan
-from lehr.lab.results import results
-from lehr.lab.search import named, next_flight
-from lehr.lab.store import journal
+from lehr.lab import records
+from lehr.lab.engines.base import open_workers
+from lehr.lab.evaluation import FinishedPair, evaluate
+from lehr.lab.peak_grid import PeakGrid
+from lehr.lab.plan import Pair, Plan
+from lehr.lab.resources import Resources
+from lehr.lab.results import Results, TaskFacts
 from lehr.lab.store.store import Store
+from lehr.lab.study import Progress, recall, train
+from lehr.lab.tasks.registry import find_task
+from lehr.lab.trial import FinishedTrial, Outcome, Trial
 
-__all__ = ["STORE", "Progress", "compare"]
+__all__ = ["STORE", "Comparison", "compare", "stored_results"]
 
 STORE = "trials.db"
 """The name of the store in a comparison's folder, unless another is named."""
 
-# Where trials were kept before there was a store.
-_JOURNAL = "trials.jsonl"
-
-_FEWEST = 8  # trials in a population; with fewer, calls cost more than arithmetic
-
-# Trials in a worker's hands at most: with more it is not faster, and they are lost with it.
-_WIDE, _WIDE_ELSEWHERE = 256, 4096
-
-_POLL = 1.0  # seconds between two looks at what another run has finished
+_KIND = "comparison"  # of the study in the store
 
 
-class Progress(NamedTuple):
-    """How far a comparison is, in trials.
+class Comparison:
+    """The search of a comparison: it tunes the peak of each pair, then scores the pair there.
 
-    Attributes:
-        reused: Trials that this run need not train: they were finished before it began, or
-            another run finished them meanwhile.
-        trained: Trials that this run finished.
-        total: All trials of the comparison.
-        waiting: Whether all that is left is being trained by another run.
+    Pairs of one optimizer whose schedules are equal share their trials.
     """
 
-    reused: int
-    trained: int
-    total: int
-    waiting: bool = False
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._searches: dict[Any, _PairSearch] = {}
+        self._pairs: list[tuple[Pair, _PairSearch]] = []
+        for pair in plan.pairs:
+            key = _key(plan.scoring(pair, 1.0)[0])
+            search = self._searches.setdefault(key, _PairSearch(plan, pair))
+            self._pairs.append((pair, search))
+        self._finished: list[Trial] = []
+        self._seconds: list[float] = []
+
+    @property
+    def total(self) -> int:
+        """The number of different trials of the comparison."""
+        return sum(search.total for search in self._searches.values())
+
+    def next(self) -> Iterator[Trial]:
+        """Yield the trials whose outcomes are needed now, pair by pair."""
+        for search in self._searches.values():
+            yield from search.next()
+
+    def tell(self, trial: Trial, finished: FinishedTrial) -> None:
+        """Add the outcome of a trial."""
+        self._searches[_key(trial)].tell(trial, finished)
+        self._finished.append(trial)
+        self._seconds.append(finished.seconds)
+
+    def results(self, task: TaskFacts, command: str, store: Store) -> Results:
+        """Return the results of the pairs that are finished.
+
+        Arguments:
+            task: The facts about the task.
+            command: The command that makes this comparison.
+            store: The store with the trials, for the versions that trained them.
+        """
+        finished = [search.finished(pair) for pair, search in self._pairs]
+        return evaluate(
+            self._plan,
+            [pair for pair in finished if pair is not None],
+            task=task,
+            command=command,
+            versions=store.versions(self._finished),
+            seconds=self._seconds,
+        )
+
+
+def _key(trial: Trial) -> tuple[str, str, str]:
+    return trial.optimizer, repr(trial.schedule), repr(trial.momentum)
+
+
+class _PairSearch:
+    """The search of one pair."""
+
+    def __init__(self, plan: Plan, pair: Pair) -> None:
+        self._plan, self._pair = plan, pair
+        self._grid = PeakGrid(
+            plan.size.peaks, plan.size.rungs, lambda peak: plan.tuning(pair, peak)
+        )
+        self._scoring: dict[int, list[Trial]] = {}
+        self._needed: dict[bytes, Trial] = {}
+        self._outcomes: dict[bytes, Outcome] = {}
+        self.total = self._grid.total + plan.size.seeds * len(plan.lengths)
+
+    def next(self) -> Iterator[Trial]:
+        yield from self._needed.values() if self._scoring else self._grid.next()
+
+    def tell(self, trial: Trial, finished: FinishedTrial) -> None:
+        if self._scoring:
+            del self._needed[trial.digest]
+            self._outcomes[trial.digest] = finished.outcome
+            return
+        self._grid.tell(trial, finished)
+        if self._grid.peak is not None:
+            self._start_scoring(self._grid.peak)
+
+    def _start_scoring(self, peak: float) -> None:
+        usual = self._plan.size.steps
+        lengths = [usual, *(steps for steps in self._plan.lengths if steps != usual)]
+        self._scoring = {steps: self._plan.scoring(self._pair, peak, steps) for steps in lengths}
+        self._needed = {
+            trial.digest: trial for trials in self._scoring.values() for trial in trials
+        }
+
+    def finished(self, pair: Pair) -> FinishedPair | None:
+        """Return the outcomes for `pair`, or None if some are missing."""
+        if self._needed or self._grid.peak is None:
+            return None
+        scored = {
+            steps: [self._outcomes[trial.digest] for trial in trials]
+            for steps, trials in self._scoring.items()
+        }
+        return FinishedPair(pair, self._grid.peak, self._grid.tried(), scored)
 
 
 def compare(
@@ -60,177 +137,99 @@ def compare(
     jobs: int = 1,
     memory: int | None = None,
     device: str = "cpu",
+    report: Callable[[Results, Path], object] | None = None,
     watch: Callable[[Progress], object] = lambda _: None,
-    tell: Callable[[str], object] = lambda _: None,
-) -> dict[str, Any]:
-    """Train every pair of the plan, each at its best peak rate, and say which go together.
+    notify: Callable[[str], object] = lambda _: None,
+) -> Results:
+    """Train every pair of a plan, each at its best peak rate, and rank the pairs.
 
-    Whatever stops it, finished trials stay in the store and are not trained again by a later run
-    with the same one. Runs may share a store, also at the same time: then each trains what no
-    other has begun. `results.json` and `report.html` are written into the folder at the end, and
-    on Ctrl-C with the pairs that are finished by then.
+    Finished trials stay in the store, whatever ends the comparison, and a later one with the same
+    store does not train them again. Several comparisons may share a store, also at the same time:
+    each trains the trials that no other has claimed. `results.json` is written into the folder at
+    the end, and on Ctrl-C with the pairs that are finished by then.
 
     Arguments:
         plan: What to train.
-        out: The folder for results and report; made if it is missing.
-        store: The file to keep the trials in; `trials.db` in `out` unless it is named. Trials
-            that an earlier lehr kept in `out/trials.jsonl` are taken over into it.
-        engine: Who trains: "population" (this process), "processes", "dask" or "ray" (a cluster of
-            this machine), "dask://host:port" or "ray://host:port" (a running one), or an executor
-            of one's own, whose workers can import lehr. Unless it is named: this process for one
-            job, and processes for more.
-        jobs: How many populations are trained at a time, at least 1; a running cluster decides
-            that itself. With processes, or a cluster of this machine, a script must keep what it
-            does under `if __name__ == "__main__":`.
-        memory: Bytes that training may take on this machine, or, on a running cluster, in each of
+        out: The folder for the results; created if it is missing.
+        store: The file for the trials; by default `trials.db` in `out`.
+        engine: Where to train: "population" (this process), "processes", "dask" or "ray" (a
+            cluster on this machine), "dask://host:port" or "ray://host:port" (a running one), or
+            your own executor, whose workers can import lehr. By default this process for one job,
+            and processes for more.
+        jobs: How many batches are trained at a time, at least 1; a running cluster has its own
+            number. With processes, or a cluster on this machine, a script must keep its own work
+            under `if __name__ == "__main__":`.
+        memory: Bytes that training may use on this machine or, on a running cluster, in each of
             its workers; None leaves it unbounded.
-        device: Where to train, as torch names it.
-        watch: Told how far it is, whenever that changes.
-        tell: Told what one should know about how it is trained, in a line each.
+        device: The device to train on, as torch names it.
+        report: Called with the results and the folder after `results.json` is written, such as
+            `lehr.view.report.write_report`.
+        watch: Called with the progress whenever it changes.
+        notify: Called with one-line notices about how trials are trained.
 
     Returns:
-        The content of `results.json`.
+        The results, which `results.json` has as JSON.
 
     Raises:
-        EngineError: If `jobs` is below 1, or more than the engine can do, or there is no such
-            engine.
-        StoreError: If the store, or `out/trials.jsonl`, is something else, damaged, or newer than
-            this lehr.
-        WorkerError: If workers cannot be had, or die over one trial again and again; what was
-            finished is kept.
-        KeyboardInterrupt: On Ctrl-C, when everything is written.
+        EngineError: If the engine is unknown, or `jobs` is below 1 or too large for it.
+        StoreError: If the store is not a store, is damaged, or is newer than this lehr.
+        WorkerError: If workers cannot be started, or die over one trial again and again; finished
+            trials are in the store.
+        KeyboardInterrupt: On Ctrl-C, after everything is written.
     """
-    workers = crew(engine, jobs, Means(memory, device))  # refused before anything is begun
-    # Read first: nothing is begun beside a file that is not what it should be.
-    before = journal.read(out / _JOURNAL) if (out / _JOURNAL).exists() else []
+    workers = open_workers(
+        engine, jobs, Resources(memory, device)
+    )  # Raises before any file exists.
     out.mkdir(parents=True, exist_ok=True)
-    with Store(store or out / STORE, write=True, device=device) as kept:
-        kept.take_over(before)
+    search, task, command = Comparison(plan), _facts(plan), plan.command()
+    with Store(store or out / STORE, write=True, device=device) as trials:
+        trials.add_study(_KIND, _content(plan, task, command))
         try:
-            _train(plan, kept, workers, device, watch, tell)
+            train(search, trials, workers, device=device, watch=watch, notify=notify)
         except KeyboardInterrupt:
-            _write(results(plan, kept), out)
+            _write(search.results(task, command, trials), out, report)
             raise
-        found = results(plan, kept)
-    _write(found, out)
+        results = search.results(task, command, trials)
+    _write(results, out, report)
+    return results
+
+
+def stored_results(store: Store) -> list[Results]:
+    """Return the results of every comparison in a store, the one that was started last at the end.
+
+    They are those that `compare` returned, or would return if it ended now.
+    """
+    found: list[Results] = []
+    for content in store.studies(_KIND):
+        search = Comparison(records.from_json(Plan, content["plan"], "plan"))
+        recall(search, store)
+        task = records.from_json(TaskFacts, content["task"], "task")
+        found.append(search.results(task, content["command"], store))
     return found
 
 
-class _Left:
-    """What is left to train, and no other run is training."""
-
-    def __init__(self, plan: Plan, store: Store, width: Callable[[], int], wide: int) -> None:
-        self._plan, self._store, self._width, self._wide = plan, store, width, wide
-        self.pairs = plan.pairs
-        self.alone: set[str] = set()
-        """The optimizers whose trials cannot be trained side by side."""
-        # Pairs of which all that can be named is in the air: there is no more until it has landed.
-        self._flying: set[Pair] = set()
-
-    def take(self) -> list[Flight]:
-        """What a worker shall train next: pairs of one optimizer, as many as make it worth while.
-        Those in front come first, so that they are finished one after the other and not all at the
-        end."""
-        taken: list[Flight] = []
-        room = 0
-        for pair in self.pairs.copy():
-            if pair in self._flying or (taken and pair.optimizer != taken[0].pair.optimizer):
-                continue
-            flight = next_flight(self._plan, pair, self._store)
-            if flight is None:
-                self.pairs.remove(pair)
-                continue
-            if taken and flight.steps != taken[0].steps:
-                continue
-            room = room if taken else self._most(flight)
-            if mine := self._store.claim(flight.trials, room):
-                if len(mine) == len(flight.trials):
-                    self._flying.add(pair)
-                taken.append(Flight(pair, mine))
-                room -= len(mine)
-            if taken and not room:
-                break
-        return taken
-
-    def _most(self, flight: Flight) -> int:
-        """How many trials to give to one worker: so many that none of the others is idle."""
-        if flight.pair.optimizer in self.alone:
-            return 1
-        ready = len(flight.trials) * len(self.pairs)
-        return min(self._wide, max(_FEWEST, -(-ready // self._width())))
-
-    def landed(self, flight: Flight) -> None:
-        """Note that a flight has ended."""
-        self._flying.discard(flight.pair)
+def _content(plan: Plan, task: TaskFacts, command: str) -> dict[str, Any]:
+    """Return what `stored_results` needs, with the task pinned, because its file may change."""
+    fixed = records.to_json(plan) | {"task": plan.pinned}
+    return {"plan": fixed, "task": records.to_json(task), "command": command}
 
 
-def _train(
-    plan: Plan,
-    store: Store,
-    workers: AbstractContextManager[Crew],
-    device: str,
-    watch: Callable[[Progress], object],
-    tell: Callable[[str], object],
-) -> None:
-    reused, trained = _finished(plan, store), 0
-    watch(Progress(reused, trained, plan.total))
-    if reused == plan.total:
-        return  # nobody is engaged for nothing
-    with workers as engaged:
-        left = _Left(plan, store, engaged.width, _WIDE if device == "cpu" else _WIDE_ELSEWHERE)
-        for optimizer, reason in _obstacles(plan, engaged, device).items():
-            left.alone.add(optimizer)
-            tell(f"{optimizer} is trained one run after another: {reason}")
-        try:
-            while True:
-                for flight, kept in run(left.take, engaged):
-                    store.add(zip(flight.trials, kept, strict=True))
-                    left.landed(flight)
-                    trained += len(kept)
-                    watch(Progress(reused, trained, plan.total))
-                done = _finished(plan, store)
-                if left.pairs or done != reused + trained:
-                    reused = done - trained
-                    watch(Progress(reused, trained, plan.total, waiting=bool(left.pairs)))
-                if not left.pairs:
-                    return
-                time.sleep(_POLL)
-        except KeyboardInterrupt:
-            # It may have come between what was kept and what was told.
-            watch(Progress(reused, _finished(plan, store) - reused, plan.total))
-            raise
+def _facts(plan: Plan) -> TaskFacts:
+    task = find_task(plan.pinned)
+    return TaskFacts(
+        name=task.name,
+        summary=task.summary,
+        network=task.network,
+        train=task.train,
+        validation=task.validation,
+        test=task.test,
+        batch_size=task.batch_size,
+        score_name=task.score_name,
+    )
 
 
-def _obstacles(plan: Plan, engaged: Crew, device: str) -> dict[str, str]:
-    """Why trials with an optimizer cannot be trained side by side, where they cannot."""
-    things = [(plan.pinned, optimizer, device) for optimizer in plan.optimizers]
-    reasons = ask(_obstacle, things, engaged)
-    return {o: why for o, why in zip(plan.optimizers, reasons, strict=True) if why is not None}
-
-
-def _obstacle(task: str, optimizer: str, device: str) -> str | None:
-    # Here, because a process that only hands out work has no use for torch.
-    from lehr.lab.device import check_device
-    from lehr.lab.training.suitable import obstacle
-
-    check_device(device)
-    return obstacle(task, optimizer)
-
-
-def _finished(plan: Plan, store: Store) -> int:
-    known = [named(plan, pair, store) for pair in plan.pairs]
-    return sum(len(trials) - len(store.missing(trials)) for trials in known)
-
-
-def _write(found: dict[str, Any], out: Path) -> None:
-    from lehr.view.report import render
-
-    _replace(out / "results.json", json.dumps(found, allow_nan=False, indent=1) + "\n")
-    _replace(out / "report.html", render(found))
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file so that at no moment half of it is there."""
-    draft = path.with_name(path.name + ".part")
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, path)
+def _write(results: Results, out: Path, report: Callable[[Results, Path], object] | None) -> None:
+    text = json.dumps(results.to_json(), allow_nan=False, indent=1) + "\n"
+    records.replace_text(out / "results.json", text)
+    if report is not None:
+        report(results, out)

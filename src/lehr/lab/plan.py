@@ -1,4 +1,4 @@
-"""What a comparison will train: which pairs, at which peaks, with which seeds."""
+"""The plan of a comparison: which pairs, at which peaks, with which seeds."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from lehr.lab.optimizers import OPTIMIZERS, find_optimizer
 from lehr.lab.schedules import check_contender, find_contender
-from lehr.lab.tasks.base import find_task, pinned
+from lehr.lab.tasks.registry import TASKS, find_task, identity, pinned
 from lehr.lab.trial import Trial
 
-__all__ = ["FULL", "QUICK", "SCHEDULES", "Flight", "Pair", "Plan", "Size"]
+__all__ = ["FULL", "QUICK", "SCHEDULES", "Pair", "Plan", "Size"]
 
 SCHEDULES = (
     "constant",
@@ -30,9 +30,9 @@ SCHEDULES = (
     "one_cycle",
     "wsd",
 )
-"""The schedules compared unless others are named: the catalogue's, by family."""
+"""The schedules that are compared by default, by family."""
 
-# Seeds that tune and seeds that score must never meet, however many there are of each.
+# The first tuning seed: far above the scoring seeds, so that the two never overlap.
 _TUNING = 1_000_000
 
 
@@ -46,31 +46,19 @@ class Pair(NamedTuple):
         return f"{self.optimizer}/{self.schedule}"
 
 
-class Flight(NamedTuple):
-    """Trials of one pair that are trained together: they differ in peak and seed only."""
-
-    pair: Pair
-    trials: list[Trial]
-
-    @property
-    def steps(self) -> int:
-        """The updates of each."""
-        return self.trials[0].steps
-
-
 @dataclass(frozen=True)
 class Size:
-    """How much is trained for each pair.
+    """How many runs each pair gets, and how long they are.
 
     Attributes:
         steps: Updates in a run, at least 2.
-        seeds: Runs that score a pair, at its chosen peak; at least 1.
-        tuning_seeds: Runs at every peak that choose it; at least 1.
+        seeds: Runs that score a pair at its chosen peak, at least 1.
+        tuning_seeds: Runs at each peak that choose the peak, at least 1.
         peaks: The peak rates tried, above 0, in ascending order.
-        halving: Whether the worse half of a pair's peaks is dropped, again and again, before all
-            tuning seeds are spent on them; see `rungs`.
-        lengths: Other numbers of updates at which a pair is scored too, each at least 2, in
-            ascending order: its schedule is placed over them anew, its peak stays.
+        halving: Whether the worse half of a pair's peaks is dropped repeatedly, before all tuning
+            seeds are spent on them; see `rungs`.
+        lengths: Other numbers of updates at which a pair is scored as well, each at least 2, in
+            ascending order. The schedule is placed over each; the peak is the same.
     """
 
     steps: int
@@ -99,13 +87,13 @@ class Size:
 
     @property
     def rungs(self) -> list[tuple[int, int]]:
-        """How many peaks are tried with how many tuning seeds, rung after rung.
+        """How many peaks are tried with how many tuning seeds, for each rung.
 
         Without halving there is one rung: all peaks, all tuning seeds. With halving, the better
-        half of a rung's peaks, by mean validation score, goes on to the next, with about twice the
-        seeds; the last rung has two peaks and all the seeds. What is spent depends on the size
-        alone, so every pair gets the same. Rungs differ in seeds and never in updates: a schedule
-        cut short is another schedule, and one that decays late would look worse than it is.
+        half of a rung's peaks, by mean validation score, goes on to the next rung, with about
+        twice the seeds; the last rung has two peaks and all seeds. The budget depends on the size
+        alone, so every pair gets the same. Rungs differ in seeds, never in updates: a schedule cut
+        short is another schedule, and one that decays late would look worse than it is.
 
         Source: successive halving (Jamieson and Talwalkar 2015, arXiv:1502.07943).
 
@@ -124,19 +112,8 @@ class Size:
             for rung in range(count)
         ]
 
-    @property
-    def runs(self) -> int:
-        """How many training runs a pair takes."""
-        before = [0, *(seeds for _, seeds in self.rungs)]
-        tuning = sum(
-            count * (seeds - spent)
-            for (count, seeds), spent in zip(self.rungs, before, strict=False)
-        )
-        others = [length for length in self.lengths if length != self.steps]
-        return tuning + self.seeds * (1 + len(others))
-
     def differences(self, other: Size) -> list[str]:
-        """The options that make this size of another."""
+        """Return the options that turn another size into this one."""
         words: list[str] = []
         for field in fields(self):
             value, option = getattr(self, field.name), "--" + field.name.replace("_", "-")
@@ -162,7 +139,7 @@ FULL = Size(
     peaks=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0),
 )
 """Two minutes for all pairs on a small machine. The runs are short enough for schedules to differ,
-and the tuning seeds many enough that a pair seldom loses by the luck of its peak."""
+and there are enough tuning seeds that a pair seldom loses by an unlucky choice of its peak."""
 
 QUICK = Size(steps=100, seeds=16, tuning_seeds=3, peaks=(0.01, 0.03, 0.1, 0.3, 1.0, 3.0))
 """A first look: shorter runs, coarser peaks, wider intervals."""
@@ -177,7 +154,8 @@ class Plan:
         optimizers: Names of optimizers, each once.
         schedules: Names in the catalogue, or texts that `lehr.parse` reads, each once.
         size: How much is trained for each pair.
-        target: A validation score, in (0, 1], for which it is told how many updates a pair needs.
+        target: A validation score, in (0, 1]; the results say how many updates each pair needs
+            to reach it.
     """
 
     task: str = "digits"
@@ -200,21 +178,18 @@ class Plan:
                 check_contender(name, steps)
         if self.target is not None and not 0 < self.target <= 1:
             raise ValueError(f"target={self.target!r} must be a score above 0, up to 1: write 0.97")
-        find_task(self.pinned)
+        if self.pinned != self.task or self.task in TASKS:
+            find_task(self.pinned)  # A pinned name was found before, and its file may be gone.
 
     @cached_property
     def pinned(self) -> str:
-        """The task as workers find it; where it has a file, with the content that it had first."""
+        """The task as workers find it, with a hash of its file if it has one."""
         return pinned(self.task)
 
     @property
     def pairs(self) -> list[Pair]:
+        """Every optimizer with every schedule."""
         return [Pair(o, s) for o in self.optimizers for s in self.schedules]
-
-    @property
-    def total(self) -> int:
-        """How many trials the comparison takes."""
-        return self.size.runs * len(self.pairs)
 
     @property
     def lengths(self) -> list[int]:
@@ -222,19 +197,18 @@ class Plan:
         return sorted({self.size.steps, *self.size.lengths})
 
     def tuning(self, pair: Pair, peak: float) -> list[Trial]:
-        """The trials that say how good a peak is for a pair."""
+        """Return the trials that tune a pair at a peak."""
         seeds = range(_TUNING, _TUNING + self.size.tuning_seeds)
         return self._trials(pair, peak, self.size.steps, seeds)
 
     def scoring(self, pair: Pair, peak: float, steps: int | None = None) -> list[Trial]:
-        """The trials that score a pair at its chosen peak, over the usual number of updates or
-        another."""
+        """Return the trials that score a pair at its peak, over `steps` or the usual updates."""
         steps = self.size.steps if steps is None else steps
         return self._trials(pair, peak, steps, range(self.size.seeds))
 
     def _trials(self, pair: Pair, peak: float, steps: int, seeds: Iterable[int]) -> list[Trial]:
         schedule, momentum, _ = find_contender(pair.schedule)
-        if not find_optimizer(pair.optimizer).cycles:
+        if not find_optimizer(pair.optimizer).has_momentum:
             momentum = None
         return [
             Trial(
@@ -245,12 +219,13 @@ class Plan:
                 steps=steps,
                 peak=peak,
                 seed=seed,
+                task_identity="" if self.task in TASKS else identity(self.pinned),
             )
             for seed in seeds
         ]
 
     def command(self) -> str:
-        """What to type for this comparison, without where to keep it."""
+        """Return the command of this comparison, without options on where to train and store."""
         words = ["lehr", "compare", "--task", self.task]
         if self.optimizers != tuple(OPTIMIZERS):
             words += ["--optimizers", ",".join(self.optimizers)]

@@ -1,238 +1,324 @@
-"""Results: from finished trials to what the report and the reader get."""
+"""The results of a comparison: typed values that report, terminal and JSON share."""
 
 from __future__ import annotations
 
-import math
-import platform
-from collections.abc import Mapping, Sequence
-from importlib.metadata import version
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
+from lehr.lab import records
 
-from lehr import Schedule, __version__
-from lehr.lab.optimizers import find_optimizer
-from lehr.lab.plan import Pair, Plan
-from lehr.lab.schedules import find_contender
-from lehr.lab.search import choose_peak, named, next_flight, outcomes, tuned, validation
-from lehr.lab.statistics import CONFIDENCE, interval, intervals, ties
-from lehr.lab.store.store import Store
-from lehr.lab.summary import summarize
-from lehr.lab.tasks.base import find_task
-from lehr.lab.trial import Outcome, looks
+__all__ = [
+    "Band",
+    "ComparedSchedule",
+    "Gap",
+    "LengthScore",
+    "PairResult",
+    "Results",
+    "Row",
+    "Settings",
+    "Standing",
+    "TargetUpdates",
+    "TaskFacts",
+    "present",
+]
 
-__all__ = ["FORMAT", "results"]
+FORMAT = 2
+"""The version of the JSON form."""
 
-FORMAT = 1
-"""The version of the results' shape."""
+Row = tuple[float | None, ...]
+"""Numbers at successive points; None where there is none."""
 
-_POINT = 0.01
-_DRAWN = 400  # points of a schedule's curve, at most
+Standing = Literal["best", "tie", "undecided", "behind"]
+"""How a pair compares with the best one.
+
+A pair is ``behind`` if the test separates it from the best. If not, it is a ``tie`` if the interval
+of the difference stays within one point, and no pair that is nearer to the best is behind; else it
+is ``undecided``.
+"""
 
 
-def results(plan: Plan, store: Store) -> dict[str, Any]:
-    """Say what the finished pairs show, in JSON's types: a number that does not exist is None.
+def present(row: Row) -> list[float]:
+    """Return the numbers of a row without the missing ones."""
+    return [value for value in row if value is not None]
 
-    Arguments:
-        plan: What was to be trained. Pairs of which trials are missing are left out.
-        store: The finished trials.
+
+@dataclass(frozen=True)
+class Band:
+    """A curve with an interval at each point.
+
+    Attributes:
+        mean: The means; None at a point that a run did not reach.
+        low: The lower ends of the intervals; None if there is one run only.
+        high: The upper ends.
     """
-    finished = [pair for pair in plan.pairs if not next_flight(plan, pair, store)]
-    found: dict[str, Any] = {
-        "format": FORMAT,
-        "lehr": __version__,
-        "task": _task(plan),
-        "settings": _settings(plan, store, complete=len(finished) == len(plan.pairs)),
-        "optimizers": {name: {"text": find_optimizer(name).text} for name in plan.optimizers},
-        "schedules": {name: _schedule(name, plan.size.steps) for name in plan.schedules},
-        "pairs": _compared(_ranked([_pair(plan, pair, store) for pair in finished])),
-    }
-    return found | {"summary": summarize(found)}
+
+    mean: Row
+    low: Row
+    high: Row
+
+    def times(self, gain: float) -> Band:
+        """Return the band in another unit: shares times 100 are percent."""
+        rows = (self.mean, self.low, self.high)
+        return Band(*(tuple(None if v is None else gain * v for v in row) for row in rows))
 
 
-def _task(plan: Plan) -> dict[str, Any]:
-    task = find_task(plan.pinned)
-    return {
-        "name": task.name,
-        "summary": task.summary,
-        "train": task.train,
-        "validation": task.validation,
-        "test": task.test,
-        "network": task.network,
-        "batch_size": task.batch_size,
-        "score": task.score_name,
-    }
+@dataclass(frozen=True)
+class Gap:
+    """A mean difference from the best pair, seed by seed, with its interval.
 
-
-def _settings(plan: Plan, store: Store, *, complete: bool) -> dict[str, Any]:
-    kept = store.kept(trial for pair in plan.pairs for trial in named(plan, pair, store))
-    packages = ("torch", "numpy", "scipy", "scikit-learn")
-    return {
-        "steps": plan.size.steps,
-        "seeds": plan.size.seeds,
-        "tuning_seeds": plan.size.tuning_seeds,
-        "peaks": list(plan.size.peaks),
-        "rungs": [list(rung) for rung in plan.size.rungs],
-        "lengths": plan.lengths,
-        "target": plan.target,
-        "confidence": CONFIDENCE,
-        "versions": {"python": platform.python_version()} | {p: version(p) for p in packages},
-        "seconds": round(math.fsum(k.seconds for k in kept), 1),
-        "trials": len(kept),
-        "complete": complete,
-        "command": plan.command(),
-    }
-
-
-def _schedule(name: str, steps: int) -> dict[str, Any]:
-    schedule, momentum, summary = find_contender(name)
-    return {
-        "text": repr(schedule),
-        "summary": summary,
-        "rate": _drawn(schedule, steps),
-        "momentum": None if momentum is None else _drawn(momentum, steps),
-    }
-
-
-def _drawn(schedule: Schedule, steps: int) -> list[list[float]]:
-    at = np.unique(np.linspace(0, steps - 1, min(steps, _DRAWN)).round().astype(np.int64))
-    return [at.tolist(), [_short(value) for value in schedule.over(steps)(at)]]
-
-
-def _pair(plan: Plan, pair: Pair, store: Store) -> dict[str, Any]:
-    peaks, tried = plan.size.peaks, tuned(plan, pair, store)
-    peak = choose_peak(tried)
-    scored = outcomes(store, plan.scoring(pair, peak))
-    score, low, high = interval([o.test for o in scored])
-    return {
-        "optimizer": pair.optimizer,
-        "schedule": pair.schedule,
-        "peak_lr": peak,
-        "score": score,
-        "low": low,
-        "high": high,
-        "seeds": len(scored),
-        "scores": [o.test for o in scored],
-        "diverged": sum(o.diverged is not None for o in scored),
-        "validation": validation(tried[peak]),
-        "at_edge": peak in (peaks[0], peaks[-1]),
-        "test_loss": _band([[o.test_loss] for o in scored])["mean"][0],
-        "sensitivity": _sensitivity(tried),
-        "target": None if plan.target is None else _reached(plan.target, plan.size.steps, scored),
-        "lengths": _at_lengths(plan, pair, peak, store),
-        "curves": {
-            "step": looks(plan.size.steps),
-            "loss": _band([o.loss for o in scored]),
-            "accuracy": _band([o.accuracy for o in scored]),
-        },
-    }
-
-
-def _reached(target: float, steps: int, scored: Sequence[Outcome]) -> dict[str, Any]:
-    """After how many updates runs have a validation score: the median, as far as it is known.
-
-    A run is looked at a few times only, so it is said to need as many updates as it had at the
-    first look that shows the score. A run that never shows it would need more than it has. Where
-    that leaves the median open, there is none.
+    Attributes:
+        mean: The mean, 0 or more.
+        low: The lower end of the interval; None if there is one seed only.
+        high: The upper end.
+        seeds: About how many seeds would decide an undecided difference; None if that is unknown
+            or the difference is decided.
     """
-    never = math.inf
-    needed = [
-        next((at for at, a in zip(looks(steps), o.accuracy, strict=True) if a >= target), never)
-        for o in scored
-    ]
-    middle = median(needed)
-    return {
-        "updates": None if middle == never else middle,
-        "reached": sum(at < never for at in needed),
-    }
+
+    mean: float
+    low: float | None
+    high: float | None
+    seeds: int | None = None
 
 
-def _at_lengths(plan: Plan, pair: Pair, peak: float, store: Store) -> list[dict[str, Any]]:
-    """The scores of a pair over each number of updates, if there are several, at its peak."""
-    rows: list[dict[str, Any]] = []
-    for steps in plan.lengths if len(plan.lengths) > 1 else ():
-        scores = [o.test for o in outcomes(store, plan.scoring(pair, peak, steps))]
-        mean, low, high = interval(scores)
-        rows.append({"steps": steps, "score": mean, "low": low, "high": high, "scores": scores})
-    return rows
+@dataclass(frozen=True)
+class LengthScore:
+    """A pair's score over another number of updates, and its standing there."""
+
+    steps: int
+    score: float
+    low: float | None
+    high: float | None
+    scores: tuple[float, ...]
+    standing: Standing
 
 
-def _sensitivity(tried: Mapping[float, Sequence[Outcome]]) -> dict[str, Any]:
-    """The validation score by peak. A peak at which every run diverged has none."""
-    band: dict[str, list[float | None]] = {"mean": [], "low": [], "high": []}
-    for found in tried.values():
-        lost = all(o.diverged for o in found)
-        at = _band([[None if lost else o.validation] for o in found])
-        for name, row in band.items():
-            row += at[name]
-    seeds = [len(found) for found in tried.values()]
-    return {
-        "peaks": list(tried),
-        "seeds": seeds,
-        **band,
-        "width": _width(list(tried), band["mean"]),
-    }
+@dataclass(frozen=True)
+class TargetUpdates:
+    """The updates until a target score.
+
+    Attributes:
+        updates: The median over the seeds; None if it is more than the run has.
+        reached: How many seeds reach the target.
+    """
+
+    updates: float | None
+    reached: int
 
 
-def _width(peaks: Sequence[float], means: Sequence[float | None]) -> float:
-    """How many decades of peak rate around the best stay within a point of it."""
-    known = [-math.inf if mean is None else mean for mean in means]
-    first = last = known.index(max(known))
-    enough = max(known) - _POINT
-    while first > 0 and known[first - 1] >= enough > -math.inf:
-        first -= 1
-    while last < len(peaks) - 1 and known[last + 1] >= enough > -math.inf:
-        last += 1
-    return math.log10(peaks[last] / peaks[first])
+@dataclass(frozen=True)
+class PairResult:
+    """The result of one optimizer with one schedule. Scores are shares between 0 and 1.
+
+    Attributes:
+        optimizer: The name of the optimizer.
+        schedule: The name of the schedule.
+        rank: From 1, by score.
+        standing: Its standing against the best pair.
+        standing_in_optimizer: Its standing against the best pair of its optimizer.
+        not_separated: The names of the other pairs from which the test does not separate it.
+        peak: The chosen peak rate.
+        at_edge: Whether that is the lowest or the highest one tried.
+        score: The mean test score at that peak.
+        low: The lower end of its interval; None if there is one seed only.
+        high: The upper end.
+        scores: The test score of each seed.
+        behind: The difference from the best pair; None for the best pair.
+        diverged: How many of the scoring runs diverged.
+        validation: The mean validation score of the tuning runs at that peak.
+        test_loss: The mean test loss; None if a run diverged.
+        peaks: The peak rates tried, in ascending order.
+        peak_seeds: The number of tuning seeds of each peak rate.
+        sensitivity: The validation score at each peak rate; None where every run diverged.
+        width: The range of peak rates within a point of the best, in decades.
+        target: The updates until the target score, if the comparison has one.
+        lengths: The scores over other numbers of updates, if the comparison has some.
+        steps: The updates at which the curves have a point.
+        loss: The training loss at the chosen peak.
+        accuracy: The validation score at the chosen peak.
+    """
+
+    optimizer: str
+    schedule: str
+    rank: int
+    standing: Standing
+    standing_in_optimizer: Standing
+    not_separated: tuple[str, ...]
+    peak: float
+    at_edge: bool
+    score: float
+    low: float | None
+    high: float | None
+    scores: tuple[float, ...]
+    behind: Gap | None
+    diverged: int
+    validation: float
+    test_loss: float | None
+    peaks: tuple[float, ...]
+    peak_seeds: tuple[int, ...]
+    sensitivity: Band
+    width: float
+    target: TargetUpdates | None
+    lengths: tuple[LengthScore, ...]
+    steps: tuple[int, ...]
+    loss: Band
+    accuracy: Band
+
+    @property
+    def name(self) -> str:
+        """The optimizer and the schedule in one word."""
+        return f"{self.optimizer}/{self.schedule}"
+
+    @property
+    def seeds(self) -> int:
+        """The number of scoring runs."""
+        return len(self.scores)
 
 
-def _band(runs: Sequence[Sequence[float | None]]) -> dict[str, list[float | None]]:
-    """The interval at each point of some curves, one row per run; none where a run has no value."""
-    columns = list(zip(*runs, strict=True))
-    whole = [i for i, column in enumerate(columns) if None not in column]
-    values = np.array([[row[i] for i in whole] for row in runs], dtype=np.float64)
-    found = dict(zip(whole, intervals(values), strict=True))
-    band: dict[str, list[float | None]] = {"mean": [], "low": [], "high": []}
-    for i in range(len(columns)):
-        at = found.get(i, (None, None, None))
-        for row, value in zip(band.values(), at, strict=True):
-            row.append(None if value is None else _short(value))
-    return band
+@dataclass(frozen=True)
+class ComparedSchedule:
+    """A schedule of the comparison, with its curves as steps and values."""
+
+    name: str
+    text: str
+    summary: str
+    rate: tuple[Row, Row]
+    momentum: tuple[Row, Row] | None
 
 
-def _short(value: float) -> float:
-    """Enough digits to draw with, and no more to keep."""
-    return float(f"{value:.6g}")
+@dataclass(frozen=True)
+class TaskFacts:
+    """The facts about a task that a reader needs; see `Task` for the parts."""
+
+    name: str
+    summary: str
+    network: str
+    train: int
+    validation: int
+    test: int
+    batch_size: int
+    score_name: str
 
 
-def _ranked(pairs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The pairs, best first, each with its rank and the names of those that it ties with."""
-    pairs = sorted(pairs, key=lambda pair: -pair["score"])
-    names = [str(Pair(pair["optimizer"], pair["schedule"])) for pair in pairs]
-    tied = ties([pair["scores"] for pair in pairs])
-    return [
-        pair
-        | {
-            "rank": i + 1,
-            "ties": [name for j, name in enumerate(names) if tied[i, j] and j != i],
-        }
-        for i, pair in enumerate(pairs)
-    ]
+@dataclass(frozen=True)
+class Settings:
+    """How the comparison was made; see `Size` and `Plan` for the first parts.
+
+    Attributes:
+        confidence: The confidence of all intervals.
+        versions: The versions that trained the trials.
+        seconds: The cost of all trials, in seconds of one core.
+        trials: The number of finished trials.
+        complete: Whether all trials are finished.
+        command: The command that makes this comparison.
+    """
+
+    steps: int
+    seeds: int
+    tuning_seeds: int
+    peaks: tuple[float, ...]
+    rungs: tuple[tuple[int, int], ...]
+    lengths: tuple[int, ...]
+    target: float | None
+    confidence: float
+    versions: Mapping[str, str]
+    seconds: float
+    trials: int
+    complete: bool
+    command: str
 
 
-def _compared(ranked: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The pairs with how far each is behind the best, seed by seed, and its standing at each
-    length of the run."""
-    if not ranked:
-        return ranked
-    for pair in ranked[1:]:
-        gaps = [a - b for a, b in zip(ranked[0]["scores"], pair["scores"], strict=True)]
-        pair["behind"] = dict(zip(("mean", "low", "high"), interval(gaps), strict=True))
-    ranked[0]["behind"] = None
-    for rows in zip(*(pair["lengths"] for pair in ranked), strict=True):
-        best = max(range(len(rows)), key=lambda i: rows[i]["score"])
-        tied = ties([row["scores"] for row in rows])[best]
-        for i, row in enumerate(rows):
-            row |= {"best": i == best, "ties": bool(tied[i])}
-    return ranked
+@dataclass(frozen=True)
+class Results:
+    """The results of a comparison, finished or not.
+
+    Attributes:
+        format: The version of the JSON form.
+        lehr: The version of lehr that made them.
+        task: The task.
+        settings: How the comparison was made.
+        optimizers: The text of each optimizer, by name.
+        schedules: The schedules, by name.
+        pairs: The finished pairs, best first.
+        summary: The results in plain sentences, the most important first.
+    """
+
+    format: int
+    lehr: str
+    task: TaskFacts
+    settings: Settings
+    optimizers: Mapping[str, str]
+    schedules: Mapping[str, ComparedSchedule]
+    pairs: tuple[PairResult, ...]
+    summary: tuple[str, ...] = ()
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """The numbers of updates at which pairs are scored, if there are several."""
+        return self.settings.lengths if len(self.settings.lengths) > 1 else ()
+
+    @property
+    def score_title(self) -> str:
+        """The name of the score, with a capital letter."""
+        name = self.task.score_name
+        return name[:1].upper() + name[1:]
+
+    def find(self, optimizer: str, schedule: str) -> PairResult | None:
+        """Return a pair, or None if it is not finished."""
+        found = (p for p in self.pairs if p.optimizer == optimizer and p.schedule == schedule)
+        return next(found, None)
+
+    @cached_property
+    def order(self) -> tuple[list[str], list[str]]:
+        """Optimizers and schedules, best first by their median score.
+
+        While pairs are missing, they are in the order in which they were given: medians over
+        different partners say little.
+        """
+        optimizers, schedules = list(self.optimizers), list(self.schedules)
+        scores = {(p.optimizer, p.schedule): p.score for p in self.pairs}
+        if len(scores) < len(optimizers) * len(schedules):
+            return optimizers, schedules
+        return (
+            sorted(optimizers, key=lambda o: -median(scores[o, s] for s in schedules)),
+            sorted(schedules, key=lambda s: -median(scores[o, s] for o in optimizers)),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the results in JSON's types."""
+        return records.to_json(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Results:
+        """Return the results that `to_json` made this value from.
+
+        Arguments:
+            value: The content of a `results.json`, as `json.load` returns it.
+
+        Raises:
+            ValueError: If it has another format, or is not the JSON form of results.
+        """
+        if value.get("format") != FORMAT:
+            raise ValueError(
+                f"results.format is {value.get('format')!r}, and this version of lehr reads "
+                f"{FORMAT}: run `lehr results` on the store to make them again"
+            )
+        found = records.from_json(cls, value, "results")
+        for i, pair in enumerate(found.pairs):
+            if pair.optimizer not in found.optimizers or pair.schedule not in found.schedules:
+                raise ValueError(
+                    f"results.pairs[{i}] is {pair.name!r}, which is not among results.optimizers "
+                    "and results.schedules"
+                )
+            _check_lengths(pair, f"results.pairs[{i}]")
+        return found
+
+
+def _check_lengths(pair: PairResult, where: str) -> None:
+    bands = {"loss": len(pair.steps), "accuracy": len(pair.steps), "sensitivity": len(pair.peaks)}
+    for name, length in bands.items():
+        band: Band = getattr(pair, name)
+        if any(len(row) != length for row in (band.mean, band.low, band.high)):
+            raise ValueError(f"{where}.{name} needs {length} values in each row")

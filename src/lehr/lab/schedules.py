@@ -1,4 +1,4 @@
-"""The schedules that can be compared: by their name in the catalogue, or as a text."""
+"""The schedules that can be compared: a name in the catalogue, or a text."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Contender(NamedTuple):
 
     Attributes:
         schedule: The factor on the peak rate over the run.
-        momentum: The momentum (or beta1) over the run, where it moves with the rate.
-        summary: One plain line about it.
+        momentum: The momentum (or beta1) over the run, if it changes with the rate.
+        summary: One plain line about the schedule.
     """
 
     schedule: Schedule
@@ -30,12 +30,12 @@ def find_contender(name: str) -> Contender:
     """Return the schedule of this name.
 
     Arguments:
-        name: A name in the catalogue, which stands for the entry's example; or a schedule's text,
-            as `lehr.parse` reads it.
+        name: A name in the catalogue, which means the entry's example; or a schedule's text, as
+            `lehr.parse` reads it.
 
     Raises:
         UnknownSchedule: If it is a word that the catalogue does not have.
-        ScheduleError: If it is no schedule's text.
+        ScheduleError: If it is not the text of a schedule.
 
     Example:
         >>> find_contender("cosine(to=0.1)").schedule.over(100)(100)
@@ -48,10 +48,10 @@ def find_contender(name: str) -> Contender:
 
 
 def check_contender(name: str, steps: int) -> None:
-    """Check that a schedule can be placed over a run of so many updates.
+    """Check that a schedule can be placed over a run of `steps` updates.
 
     Raises:
-        ScheduleError: If it cannot; the message names it.
+        ScheduleError: If it cannot; the message names the schedule.
     """
     schedule = find_contender(name).schedule
     try:

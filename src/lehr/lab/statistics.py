@@ -1,15 +1,15 @@
-"""Intervals and ties: what a handful of runs can say, and what it cannot.
+"""Intervals and tests for a few runs.
 
 Runs of two contenders with the same seed start from the same network and see the same batches, so
 they are compared seed by seed. With one seed nothing can be told apart.
 
-From `FEW` seeds on, the seeds themselves say how far a mean could have come out otherwise: they
-are drawn again (intervals), or the signs of their differences are (ties). Fewer than that have too
-few ways to be drawn: of 5 seeds, the interval from the lowest to the highest of all those means
-holds the true one in 15 cases of 16 at most. Student's formulas speak then, which lean on noise
-that is normal.
+From `FEW` seeds on, the variation of a mean is estimated by resampling: of the seeds (intervals) or
+of the signs of their differences (ties). Fewer seeds have too few resamples: with 5, the interval
+from the lowest to the highest of all their means holds the true mean in 15 of 16 cases at most. For
+fewer, Student's formulas are used, which assume normal noise.
 """
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -18,18 +18,28 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, stdtr, stdtrit  # pyright: ignore[reportMissingTypeStubs]
+from scipy.special import ndtr, ndtri, stdtr, stdtrit  # pyright: ignore[reportMissingTypeStubs]
 
-__all__ = ["CONFIDENCE", "FEW", "Interval", "interval", "intervals", "p_value", "ties"]
+__all__ = [
+    "CONFIDENCE",
+    "FEW",
+    "Interval",
+    "interval",
+    "intervals",
+    "p_value",
+    "seeds_to_decide",
+    "ties",
+]
 
 CONFIDENCE = 0.95
 
 FEW = 8
-"""So many seeds are enough to be drawn again; fewer are left to Student."""
+"""The fewest seeds that are resampled; for fewer, Student's formulas are used."""
 
 _RESAMPLES = 5_000
+_MANY_SEEDS = 10_000
 _SIGNS = 10_000  # of 2^29, where there are 30 seeds
-_AT_ONCE = 500  # rows of signs: a thousand comparisons of them take a few megabytes
+_AT_ONCE = 500  # rows of signs; for a thousand comparisons they take a few megabytes
 
 # Scores are ratios of small counts: a spread below this share of them is rounding.
 _ROUNDING = 1e-12
@@ -44,9 +54,9 @@ class Interval(NamedTuple):
 
 
 def interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
-    """The interval of the mean of independent values: `intervals` of one column.
+    """Return the interval of the mean of independent values: `intervals` of one column.
 
-    Args:
+    Arguments:
         values: one finite number per run, at least one.
         confidence: the share of such intervals that hold the true mean, in (0, 1).
 
@@ -54,29 +64,28 @@ def interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interva
         The mean and both ends; the ends are None when there is one value.
 
     Raises:
-        ValueError: for no values, or a confidence outside (0, 1).
+        ValueError: For no values, or a confidence outside (0, 1).
     """
     return intervals(np.asarray(values, dtype=np.float64).reshape(-1, 1), confidence)[0]
 
 
 def intervals(values: NDArray[np.float64], confidence: float = CONFIDENCE) -> list[Interval]:
-    """The interval of each column's mean; rows are independent runs.
+    """Return the interval of each column's mean; rows are independent runs.
 
-    From `FEW` runs on it is the expanded percentile bootstrap: the runs are drawn again 5,000
-    times, each time as many as there are and some more than once, and the interval is what the
-    means of all but the share `q` at either end leave,
+    From `FEW` runs on it is the expanded percentile bootstrap: the runs are resampled 5,000 times
+    with replacement, and the interval leaves out the share `q` of the means at either end,
 
         q = Phi(-t * sqrt(n / (n - 1)))
 
     with `n` the runs, `t` Student's quantile with `n - 1` degrees of freedom for the confidence,
-    and `Phi` the normal distribution: the plain percentiles `(1 - confidence) / 2` hold the true
-    mean too seldom, because drawn runs spread by `sqrt((n - 1) / n)` less than new ones would and
-    a spread that is estimated has longer tails. The interval never leaves the range of the runs.
-    The draws are the same every time, and the same for every column. With fewer runs it is
+    and `Phi` the normal distribution. The plain percentiles `(1 - confidence) / 2` hold the true
+    mean too seldom, because resampled runs spread by `sqrt((n - 1) / n)` less than new ones and an
+    estimated spread has longer tails. The interval never leaves the range of the runs. The samples
+    are the same at each call, and the same for every column. With fewer runs it is
     Student's interval. See "What Teachers Should Know about the Bootstrap" (Hesterberg 2014,
     arXiv:1411.5279).
 
-    Args:
+    Arguments:
         values: finite numbers, (runs, columns), at least one run.
         confidence: the share of such intervals that hold the true mean, in (0, 1).
 
@@ -84,7 +93,7 @@ def intervals(values: NDArray[np.float64], confidence: float = CONFIDENCE) -> li
         One for each column; without ends when there is one run.
 
     Raises:
-        ValueError: for no runs, or a confidence outside (0, 1).
+        ValueError: For no runs, or a confidence outside (0, 1).
     """
     if not 0 < confidence < 1:
         raise ValueError(f"confidence={confidence!r} is not between 0 and 1: write 0.95")
@@ -107,25 +116,24 @@ def intervals(values: NDArray[np.float64], confidence: float = CONFIDENCE) -> li
 
 @lru_cache
 def _draws(runs: int) -> NDArray[np.float64]:
-    """How often each run is taken in each draw, (draws, runs)."""
+    """Return how often each run is drawn in each sample, (samples, runs)."""
     rng = np.random.default_rng(0)
     return rng.multinomial(runs, np.full(runs, 1 / runs), _RESAMPLES).astype(np.float64)
 
 
 def p_value(first: Sequence[float], second: Sequence[float]) -> float:
-    """How likely a difference this large is by chance: a paired t-test, two-sided.
+    """Return the probability of so large a difference by chance: a paired t-test, two-sided.
 
-    Args:
+    Arguments:
         first: one score per seed.
         second: the other contender's scores, for the same seeds in the same order.
 
     Returns:
-        A probability in [0, 1]. Where every seed shows the same difference there is no spread to
-        measure it against: 1.0 if that difference is nothing, else 0.0. With one seed it is 1.0,
-        whatever the difference.
+        A probability in [0, 1]. If every seed has the same difference, it is 1.0 for a difference
+        of zero, and otherwise 0.0. With one seed it is always 1.0.
 
     Raises:
-        ValueError: if the two do not have the same number of scores, or none.
+        ValueError: If the two do not have the same number of scores, or none.
     """
     if len(first) != len(second) or not first:
         raise ValueError(
@@ -145,29 +153,29 @@ def p_value(first: Sequence[float], second: Sequence[float]) -> float:
 
 
 def ties(scores: Sequence[Sequence[float]], confidence: float = CONFIDENCE) -> NDArray[np.bool_]:
-    """Which contenders cannot be told apart.
+    """Return which contenders the test does not separate.
 
-    All are compared with all, and the best with the rest after it has been seen which is the best.
-    So the level covers all comparisons together: the chance that any two equals are told apart,
-    anywhere, is at most `1 - confidence`.
+    All are compared with all, and the best one is known only afterwards. So the level covers all
+    comparisons together: the probability that any two equal contenders are separated is at most
+    `1 - confidence`.
 
-    From `FEW` seeds on: were two contenders equals, each seed's difference could as well have had
-    the other sign. A comparison's statistic is `|sum(d)| / sqrt(sum(d^2))`, with `d` its
-    differences, seed by seed. It is set against the largest such statistic among all comparisons,
-    under every way to choose the seeds' signs (or 10,000 ways, where there are more), the same
-    signs for all comparisons at once: contenders that are much alike cost little. With fewer seeds
-    than that it is the paired t-test, its level shared among all comparisons (Bonferroni). See
+    From `FEW` seeds on it is a sign test: between equal contenders, each seed's difference is as
+    likely to have the other sign. The statistic of a comparison is `|sum(d)| / sqrt(sum(d^2))`,
+    with `d` its differences, seed by seed. It is compared with the largest such statistic among
+    all comparisons, for every choice of the seeds' signs (or 10,000 choices, if there are more),
+    with the same signs for all comparisons: similar contenders then cost little power. With fewer
+    seeds it is the paired t-test, with its level divided among all comparisons (Bonferroni). See
     "Resampling-Based Multiple Testing" (Westfall and Young 1993), the single-step max-T.
 
-    Args:
+    Arguments:
         scores: one row per contender, one score per seed; every row has the same seeds.
         confidence: in (0, 1).
 
     Returns:
-        A symmetric matrix, contenders by contenders: True where two tie. Each ties with itself.
+        A symmetric matrix, contenders by contenders: True where two are not separated.
 
     Raises:
-        ValueError: if the contenders do not have the same number of scores, or none.
+        ValueError: If the contenders do not have the same number of scores, or none.
     """
     count = len(scores)
     tied = np.ones((count, count), dtype=np.bool_)
@@ -189,12 +197,12 @@ def ties(scores: Sequence[Sequence[float]], confidence: float = CONFIDENCE) -> N
 
 
 def _by_signs(table: NDArray[np.float64], compared: Sequence[tuple[int, int]]) -> list[float]:
-    """How likely each difference is by chance among so many comparisons, by the seeds' signs."""
+    """Return the probability of each difference by chance, from random signs of the seeds."""
     first, second = (table[[pair[side] for pair in compared]] for side in (0, 1))
     differences = first - second
     size = np.sqrt((differences**2).sum(1))
     rounding = _ROUNDING * np.maximum(np.abs(first), np.abs(second)).max(1)
-    # Of equal scores nothing is left but rounding, which no sign makes larger.
+    # Equal scores differ by rounding only, which counts as no difference.
     units = differences / np.where(size > rounding, size, np.inf)[:, None]
     seen = np.abs(units.sum(1))
     largest = sorted(
@@ -202,13 +210,13 @@ def _by_signs(table: NDArray[np.float64], compared: Sequence[tuple[int, int]]) -
         for signs in _signs(table.shape[1])
         for largest in np.abs(signs @ units.T).max(1).tolist()
     )
-    # The signs as they were seen are among these; added up in another order, they are as large.
+    # The observed signs are among these; summed in another order, they may be a rounding smaller.
     return [1 - bisect_left(largest, one * (1 - 1e-9)) / len(largest) for one in seen.tolist()]
 
 
 def _signs(seeds: int) -> Iterator[NDArray[np.float64]]:
-    """Rows of signs, (some, seeds), some at a time: all ways, or many. The first is all plus."""
-    # All signs turned round give the same: the first seed keeps its own.
+    """Yield rows of signs, (some, seeds): all choices, or many. The first row is all plus."""
+    # Flipping all signs changes nothing, so the first seed keeps its own.
     ways = 2 ** (seeds - 1)
     if ways <= _SIGNS:
         bits = np.arange(ways, dtype=np.int64)[:, None] >> np.arange(seeds)[::-1] & 1
@@ -217,3 +225,39 @@ def _signs(seeds: int) -> Iterator[NDArray[np.float64]]:
         bits[0] = 0
     for start in range(0, len(bits), _AT_ONCE):
         yield 1.0 - 2.0 * bits[start : start + _AT_ONCE].astype(np.float64)
+
+
+def seeds_to_decide(
+    differences: Sequence[float], comparisons: int, margin: float, confidence: float = CONFIDENCE
+) -> int | None:
+    """Return about how many seeds would separate two contenders, or show that they tie.
+
+    It assumes that mean and spread of the differences stay as they are. The statistic of `ties`
+    is `sqrt(n) * |mean(d)| / rms(d)` for `n` seeds, and about normal for equal contenders: they
+    are separated once it exceeds the normal quantile, with the level divided among all
+    comparisons. They tie once the interval of the mean, of a standard error of
+    `spread / sqrt(n)`, stays within the margin.
+
+    Arguments:
+        differences: the differences, seed by seed.
+        comparisons: the number of comparisons that share the level.
+        margin: the largest difference of a tie, above 0.
+        confidence: in (0, 1).
+
+    Returns:
+        The smaller of the two numbers, at least one more than there are; None with one seed, or
+        where it is above 10,000.
+    """
+    count = len(differences)
+    if count < 2:
+        return None
+    values = np.asarray(differences, dtype=np.float64)
+    mean, spread = abs(float(values.mean())), float(values.std(ddof=1))
+    needed = math.inf
+    if mean > 0:
+        z = -float(ndtri((1 - confidence) / 2 / comparisons))
+        needed = float((z / mean) ** 2 * (values**2).mean())
+    if mean < margin:
+        z = -float(ndtri((1 - confidence) / 2))
+        needed = min(needed, (z * spread / (margin - mean)) ** 2)
+    return None if needed > _MANY_SEEDS else max(count + 1, math.ceil(needed))

@@ -1,30 +1,30 @@
-"""One training run: what defines it, and what came of it."""
+"""A training run: what defines it, and its outcome."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
-from lehr.lab.tasks.base import identity as task_identity
 from lehr.schedule.base import Schedule
 
-# Part of every trial's identity. Raise it whenever the same trial would come out differently: a
-# changed network, split, optimizer setting or evaluation; then no old outcome is taken for a new.
+__all__ = ["FinishedTrial", "Outcome", "Trial", "digest", "evaluation_steps"]
+
+# Part of every trial's identity. Raise it whenever the same trial would have another outcome: a
+# changed network, split, optimizer setting or evaluation. Old outcomes are then not reused.
 FORMAT = 1
 
-_LOOKS = 20
+_EVALUATIONS = 20
 
-# Bytes of a hash that stands for an identity: two of a billion trials would share one with a chance
-# of about 1e-21.
+# Bytes of an identity's hash: two of a billion trials collide with a probability of about 1e-21.
 _DIGEST = 16
 
 
 def digest(identity: Mapping[str, Any]) -> bytes:
-    """The hash of a trial's identity, the same in every process and on every machine."""
+    """Return the hash of a trial's identity, the same in every process and on every machine."""
     text = json.dumps(identity, sort_keys=True)
     return hashlib.sha256(text.encode()).digest()[:_DIGEST]
 
@@ -34,13 +34,15 @@ class Trial:
     """A training run before it happens. Equal trials have equal outcomes.
 
     Attributes:
-        task: name of the task, as `find_task` reads it; one with a file is pinned to its content.
-        optimizer: name of the optimizer.
-        schedule: factor of the peak rate over the run.
-        momentum: the momentum (or beta1) over the run, where a schedule moves it.
-        steps: updates, at least 1.
-        peak: the rate where the schedule is 1, above 0.
-        seed: of the starting weights and of the order of the batches, from 0.
+        task: The task's name as `find_task` reads it, pinned if the task is in a file.
+        optimizer: The name of the optimizer.
+        schedule: The factor on the peak rate over the run.
+        momentum: The momentum (or beta1) over the run, if a schedule changes it.
+        steps: The number of updates, at least 1.
+        peak: The rate where the schedule is 1, above 0.
+        seed: The seed of the starting weights and of the order of the batches, from 0.
+        task_identity: What defines a task in a file, wherever the file is; empty for a built-in
+            task, which its name defines.
     """
 
     task: str
@@ -50,42 +52,50 @@ class Trial:
     steps: int
     peak: float
     seed: int
+    task_identity: str = ""
 
     def identity(self) -> dict[str, Any]:
-        """Everything that defines the run, in JSON's types."""
+        """Return everything that defines the run, in JSON's types."""
         return {
             "format": FORMAT,
-            "task": task_identity(self.task),
+            "task": self.task_identity or self.task,
             "optimizer": self.optimizer,
             "schedule": repr(self.schedule),
             "momentum": None if self.momentum is None else repr(self.momentum),
             "steps": self.steps,
-            "peak": float(self.peak),  # 1 and 1.0 are one peak
+            "peak": float(self.peak),  # 1 and 1.0 are the same peak
             "seed": self.seed,
         }
 
     @cached_property
-    def key(self) -> str:
-        """The identity as one line of text."""
-        return json.dumps(self.identity(), sort_keys=True)
-
-    @cached_property
     def digest(self) -> bytes:
-        """The identity's hash, under which a store keeps the trial."""
+        """The hash of the identity, which is the trial's key in a store."""
         return digest(self.identity())
+
+    @property
+    def kind(self) -> Hashable:
+        """The part that trials must share to be trained in one batch."""
+        return self.task, self.optimizer, self.steps
+
+    def __str__(self) -> str:
+        return (
+            f"{self.optimizer} with {self.schedule!r} at a peak rate of {self.peak:g} "
+            f"with seed {self.seed}"
+        )
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a trial. A run that diverged scores what guessing would.
+    """The outcome of a trial. A run that diverged scores what guessing would.
 
     Attributes:
-        diverged: the update (from 1) whose loss was not finite, or None.
-        loss: mean training loss between two looks, one per look; None once diverged.
-        accuracy: score on the validation data at each look.
-        validation: score on the validation data after the last update.
-        test: score on the test data after the last update.
-        test_loss: loss on the test data after the last update; None if diverged.
+        diverged: The update (from 1) whose loss was not finite, or None.
+        loss: The mean training loss between two evaluations, one per evaluation; None once
+            diverged.
+        accuracy: The score on the validation data at each evaluation.
+        validation: The score on the validation data after the last update.
+        test: The score on the test data after the last update.
+        test_loss: The loss on the test data after the last update; None if diverged.
     """
 
     diverged: int | None
@@ -95,35 +105,15 @@ class Outcome:
     test: float
     test_loss: float | None
 
-    def record(self) -> dict[str, Any]:
-        """The outcome in JSON's types."""
-        return asdict(self)
 
-    @classmethod
-    def read(cls, record: Mapping[str, Any]) -> Self:
-        """The outcome that `record()` gave.
-
-        Raises:
-            KeyError: If a part is missing.
-        """
-        return cls(
-            diverged=record["diverged"],
-            loss=tuple(record["loss"]),
-            accuracy=tuple(record["accuracy"]),
-            validation=record["validation"],
-            test=record["test"],
-            test_loss=record["test_loss"],
-        )
-
-
-class Kept(NamedTuple):
-    """An outcome and what it cost, in seconds of one core."""
+class FinishedTrial(NamedTuple):
+    """The outcome of a trial and its cost, in seconds of one core."""
 
     outcome: Outcome
     seconds: float
 
 
-def looks(steps: int) -> list[int]:
-    """After how many updates a run is looked at: 20 times, evenly, the last at its end."""
-    count = min(_LOOKS, steps)
+def evaluation_steps(steps: int) -> list[int]:
+    """Return after which updates a run is evaluated: 20 times, evenly, the last at its end."""
+    count = min(_EVALUATIONS, steps)
     return [round(steps * i / count) for i in range(1, count + 1)]

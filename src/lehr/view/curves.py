@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from lehr.lab.results import Band, PairResult, Results, Row, present
 from lehr.view.markup import Markup, shortened, tag
 from lehr.view.numbers import plain
-from lehr.view.results import Band, Pair, Results, Row, present
 from lehr.view.svg import (
     Frame,
     Scale,
@@ -38,7 +38,7 @@ class _Metric:
     key: str
     title: str
     note: str
-    curve: Callable[[Pair], Band]
+    curve: Callable[[PairResult], Band]
     scale: Scale
     ticks: Sequence[float]
 
@@ -48,7 +48,7 @@ def _look(index: int) -> str:
     return f"k{index} c{index % COLOURS} d{index // COLOURS % DASHES}"
 
 
-def _loss(pairs: Sequence[Pair]) -> _Metric | None:
+def _loss(pairs: Sequence[PairResult]) -> _Metric | None:
     numbers = [v for p in pairs for v in present(p.loss.mean) if v > 0]
     if not numbers:
         return None
@@ -61,11 +61,11 @@ def _loss(pairs: Sequence[Pair]) -> _Metric | None:
     return _Metric("loss", "Training loss", note, lambda pair: pair.loss, scale, ticks)
 
 
-def _percent(pair: Pair) -> Band:
+def _percent(pair: PairResult) -> Band:
     return pair.accuracy.times(100)
 
 
-def _accuracy(pairs: Sequence[Pair]) -> _Metric | None:
+def _accuracy(pairs: Sequence[PairResult]) -> _Metric | None:
     # The first eighth of training would stretch the axis and hide what tells curves apart.
     numbers = [v for p in pairs for v in present(_percent(p).mean[len(p.steps) // 8 :])]
     if not numbers:
@@ -93,9 +93,9 @@ def _ends(ends: Sequence[tuple[int, str, float, float]]) -> list[Markup]:
 
 
 def _panel(
-    optimizer: str, number: int, pairs: Sequence[Pair], names: Sequence[str], metric: _Metric
+    optimizer: str, number: int, pairs: Sequence[PairResult], names: Sequence[str], metric: _Metric
 ) -> Markup:
-    last = max([1.0, *(step for p in pairs for step in present(p.steps))])
+    last = max([1.0, *(float(step) for p in pairs for step in p.steps)])
     x, y = Scale(0.0, last, _LEFT, _RIGHT), metric.scale
     frame = Frame(x, y, nice_ticks(0.0, last, 4), metric.ticks, lambda v: f"{v:,.0f}", plain)
     bands: list[Markup] = []
@@ -108,7 +108,7 @@ def _panel(
         bands.append(band(pair.steps, curve.low, curve.high, x, y, class_=look))
         lines.append(line(pair.steps, curve.mean, x, y, class_=f"series {_look(index)}"))
         points = list(zip(pair.steps, curve.mean, strict=True))
-        known = [(step, v) for step, v in points if step is not None and v is not None]
+        known = [(step, v) for step, v in points if v is not None]
         ends += [(index, pair.schedule, x(step), y.clamp(v)) for step, v in known[-1:]]
     name = f"{metric.key}-{number}"
     clip = tag(

@@ -1,8 +1,8 @@
 """The report's table of scores at other lengths of the run."""
 
+from lehr.lab.results import LengthScore, PairResult, Results
 from lehr.view.markup import Markup, breakable, tag
 from lehr.view.numbers import percent
-from lehr.view.results import AtLength, Pair, Results
 
 __all__ = ["lengths"]
 
@@ -10,20 +10,23 @@ FIRST = 12
 """Pairs shown from the top of the ranking; of the others, only those that are best at a length."""
 
 
-def _cell(at: AtLength) -> Markup:
+def _cell(at: LengthScore) -> Markup:
     score = percent(at.score, unit=False)
     ends = [percent(end, unit=False) for end in (at.low, at.high) if end is not None]
     interval = tag("small", "–".join(ends)) if ends else ""
-    if at.best:
+    if at.standing == "best":
         star = [tag("span", " ★", aria_hidden="true"), tag("span", " best", class_="unseen")]
         return tag("td", tag("strong", score, *star), interval)
-    if at.ties:
+    if at.standing == "tie":
         sign = [tag("span", " =", aria_hidden="true"), tag("span", " a tie", class_="unseen")]
+        return tag("td", score, *sign, interval)
+    if at.standing == "undecided":
+        sign = [tag("span", " ?", aria_hidden="true"), tag("span", " undecided", class_="unseen")]
         return tag("td", score, *sign, interval)
     return tag("td", score, interval, class_="soft")
 
 
-def _row(pair: Pair) -> Markup:
+def _row(pair: PairResult) -> Markup:
     return tag(
         "tr",
         tag("th", pair.optimizer, " ", tag("b", breakable(pair.schedule)), scope="row"),
@@ -36,7 +39,7 @@ def lengths(results: Results) -> Markup:
     shown = [
         pair
         for place, pair in enumerate(results.pairs)
-        if pair.lengths and (place < FIRST or any(at.best for at in pair.lengths))
+        if pair.lengths and (place < FIRST or any(at.standing == "best" for at in pair.lengths))
     ]
     head = tag(
         "tr",
@@ -47,7 +50,7 @@ def lengths(results: Results) -> Markup:
     caption = tag(
         "caption",
         f"{results.score_title} in percent, with its interval. "
-        "★ is the best of its column, = ties with it; grey is behind it."
+        "★ is the best of its column, = ties with it, ? is undecided; grey is behind."
         + (f" The other {left:,} pairs are not shown." if left else ""),
     )
     table = tag(

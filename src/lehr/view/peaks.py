@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from lehr.lab.results import PairResult, Results, present
 from lehr.view.markup import Markup, breakable, tag
 from lehr.view.numbers import NARROW, percent, rate
-from lehr.view.results import Pair, Results, present
 from lehr.view.svg import Scale, band, chart, line, nice_ticks
 
 __all__ = ["sensitivity"]
@@ -13,7 +13,7 @@ _WIDTH, _HEIGHT = 96.0, 76.0
 _TOP, _BOTTOM = 8.0, 68.0
 
 DEPTH = 20.0
-"""How many points below the best the axis reaches at most: there, a peak is plainly wrong."""
+"""The depth of the axis below the best, in points: a peak below that is plainly wrong."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class _Axes:
         ]
 
     def labels(self) -> Markup:
-        """The vertical axis' numbers, as the cell in front of a row of panels."""
+        """Return the numbers of the vertical axis, as the cell in front of a row of panels."""
         texts = [
             tag("text", f"{t:g}", x=30.0, y=self.y(t) + 4, text_anchor="end", class_="tick")
             for t in self.ticks
@@ -40,9 +40,9 @@ class _Axes:
 
 
 def _axes(results: Results) -> _Axes | None:
-    peaks = [p for pair in results.pairs for p in present(pair.peaks) if p > 0]
+    peaks = results.settings.peaks
     means = [v for pair in results.pairs for v in present(pair.sensitivity.times(100).mean)]
-    if not peaks or not means:
+    if not means:
         return None
     top = max(means)
     low, high = max(min(means), top - DEPTH) - 1, min(top + 1, 100.0)
@@ -53,11 +53,9 @@ def _axes(results: Results) -> _Axes | None:
     )
 
 
-def _panel(pair: Pair, name: str, axes: _Axes) -> Markup:
+def _panel(pair: PairResult, name: str, axes: _Axes) -> Markup:
     x, y, values = axes.x, axes.y, pair.sensitivity.times(100)
-    points = [
-        (p, v) for p, v in zip(pair.peaks, values.mean, strict=True) if p is not None and p > 0
-    ]
+    points = list(zip(pair.peaks, values.mean, strict=True))
     failed = [
         tag("text", "×", x=x(p), y=_BOTTOM - 1, text_anchor="middle", class_="failed")
         for p, v in points
@@ -92,14 +90,14 @@ def _panel(pair: Pair, name: str, axes: _Axes) -> Markup:
     )
 
 
-def _cell(pair: Pair | None, name: str, axes: _Axes) -> Markup:
-    if pair is None or not pair.peaks:
+def _cell(pair: PairResult | None, name: str, axes: _Axes) -> Markup:
+    if pair is None:
         return tag("td", tag("span", "not run", class_="soft"))
     return tag("td", _panel(pair, name, axes))
 
 
 def sensitivity(results: Results) -> Markup:
-    """Validation score against the peak rate: optimizers by schedules, as in the map."""
+    """Draw the validation score against the peak rate: optimizers by schedules, as in the map."""
     axes = _axes(results)
     if axes is None:
         return tag("p", "No peak rate has been tried yet.", class_="soft")
@@ -116,8 +114,8 @@ def sensitivity(results: Results) -> Markup:
         )
         for i, optimizer in enumerate(optimizers)
     ]
-    peaks = [p for pair in results.pairs for p in present(pair.peaks) if p > 0]
-    ends = [tag("span", rate(min(peaks))), tag("span", rate(max(peaks)))]
+    peaks = results.settings.peaks
+    ends = [tag("span", rate(peaks[0])), tag("span", rate(peaks[-1]))]
     head = tag(
         "tr", tag("td"), tag("td"), *(tag("th", breakable(name), scope="col") for name in names)
     )

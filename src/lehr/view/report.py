@@ -1,42 +1,46 @@
-"""A comparison as one page of HTML that needs nothing else: no request leaves it."""
+"""The results of a comparison as one page of HTML, without any request to a network."""
 
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
 from importlib.resources import files
-from typing import Any
+from pathlib import Path
 
+from lehr.lab.records import replace_text
+from lehr.lab.results import Results
 from lehr.view.curves import curves, readout
 from lehr.view.lengths import lengths
-from lehr.view.markup import Markup, join, tag
+from lehr.view.markup import Markup, tag
 from lehr.view.numbers import count, duration, percent, rate
 from lehr.view.peaks import sensitivity
-from lehr.view.results import Results, part, read
 from lehr.view.shapes import schedules
 from lehr.view.tables import heat_map, ranking
 
-__all__ = ["render"]
+__all__ = ["render", "write_report"]
 
 
-def render(results: Mapping[str, Any]) -> str:
-    """Draw the page.
+def write_report(results: Results, folder: Path) -> None:
+    """Write the page of these results, `report.html`, into a folder.
+
+    Example:
+        ``lehr.lab.compare(plan, folder, report=write_report)`` writes it when the comparison ends.
+    """
+    replace_text(folder / "report.html", render(results))
+
+
+def render(results: Results) -> str:
+    """Return the page of these results.
 
     Arguments:
-        results: what `json.load` gives for a `results.json`. Unfinished comparisons are drawn too:
-            pairs may be missing and numbers may be null.
+        results: The results of a comparison, finished or not.
 
     Returns:
-        A whole HTML document. Its style and script are in it and are the only ones that its
-        content security policy lets run; names and texts from `results` are escaped.
-
-    Raises:
-        ValueError: `results` is not of the format that this version reads.
+        A whole HTML document. It holds its own style and script, the only ones that its content
+        security policy allows; names and texts from `results` are escaped.
     """
-    found = read(results)
-    style = Markup(_asset("page.css") + _choices(found))
+    style = Markup(_asset("page.css") + _choices(results))
     script = Markup(_asset("page.js"))
-    page = tag("html", _head(found, style, script), _body(found, script), lang="en")
+    page = tag("html", _head(results, style, script), _body(results, script), lang="en")
     return f"<!doctype html>\n{page}\n"
 
 
@@ -49,7 +53,7 @@ def _digest(text: str) -> str:
 
 
 def _choices(results: Results) -> str:
-    """The rules that let the page's radio buttons and boxes work without the script."""
+    """Return the rules with which the radio buttons and boxes work without the script."""
     optimizers, names = results.order
     rules = [
         f".learning:has(#o{i}:checked) .panel:not(.o{i}){{display:none}}"
@@ -73,8 +77,8 @@ def _head(results: Results, style: Markup, script: Markup) -> Markup:
         tag("meta", http_equiv="Content-Security-Policy", content=policy),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
-        tag("meta", name="generator", content=f"lehr {results.version}"),
-        tag("title", f"Schedules and optimizers on {results.task.get('name')} · lehr"),
+        tag("meta", name="generator", content=f"lehr {results.lehr}"),
+        tag("title", f"Schedules and optimizers on {results.task.name} · lehr"),
         tag("style", style),
     )
 
@@ -93,7 +97,7 @@ SECTIONS = (
 def _body(results: Results, script: Markup) -> Markup:
     sections = [s for s in SECTIONS if results.lengths or s[0] != "lengths"]
     links = [tag("a", words, href=f"#{name}") for name, words in sections]
-    # In a data block, "</script>" would end it: no "<" may stand there.
+    # "</script>" would end a data block, so it has no "<".
     data = Markup(json.dumps(readout(results), allow_nan=False).replace("<", "\\u003c"))
     return tag(
         "body",
@@ -101,7 +105,7 @@ def _body(results: Results, script: Markup) -> Markup:
         _opening(results),
         tag("nav", *links, aria_label="Sections") if results.pairs else "",
         tag("main", *(_sections(results) if results.pairs else [_nothing(), _method(results)])),
-        tag("footer", f"Made by lehr {results.version}. This page asks nothing of the network."),
+        tag("footer", f"Made by lehr {results.lehr}. This page makes no requests."),
         tag("script", data, type="application/json", id="numbers"),
         tag("script", script),
     )
@@ -119,7 +123,7 @@ def _opening(results: Results) -> Markup:
     return tag(
         "header",
         tag("p", mark, "lehr", tag("span", "a comparison by training"), class_="brand"),
-        tag("h1", f"Schedules and optimizers on {results.task.get('name')}"),
+        tag("h1", f"Schedules and optimizers on {results.task.name}"),
         tag("p", first, class_="lede"),
         tag("ul", *(tag("li", sentence) for sentence in rest), class_="summary") if rest else "",
         _progress(results),
@@ -128,14 +132,14 @@ def _opening(results: Results) -> Markup:
 
 
 def _progress(results: Results) -> Markup | str:
-    if results.complete:
+    if results.settings.complete:
         return ""
     every = len(results.optimizers) * len(results.schedules)
     return tag(
         "p",
         tag("strong", "Not finished. "),
-        f"{len(results.pairs)} of {count(every, 'pair')} so far; ranks and intervals will move. "
-        "Run the same command again to go on from here.",
+        f"{len(results.pairs)} of {count(every, 'pair')} so far; ranks and intervals will change. "
+        "Run the same command again to continue.",
         class_="notice",
         role="note",
     )
@@ -144,16 +148,15 @@ def _progress(results: Results) -> Markup | str:
 def _facts(results: Results) -> Markup:
     settings = results.settings
     facts: list[tuple[str, str]] = []
-    if results.pairs and results.pairs[0].score is not None:
-        best = results.pairs[0]
-        facts.append((percent(best.score), f"best {results.score_name}"))
-        ties = len(best.ties)
+    if results.pairs:
+        facts.append((percent(results.pairs[0].score), f"best {results.task.score_name}"))
+        ties = sum(pair.standing == "tie" for pair in results.pairs)
         facts.append((str(ties), "pair ties with it" if ties == 1 else "pairs tie with it"))
+        if undecided := sum(pair.standing == "undecided" for pair in results.pairs):
+            facts.append((str(undecided), "undecided"))
     facts.append((f"{len(results.pairs):,}", "pair" if len(results.pairs) == 1 else "pairs"))
-    if settings.get("trials"):
-        facts.append((f"{settings['trials']:,}", "training runs"))
-    if settings.get("seconds") is not None:
-        facts.append((duration(settings["seconds"]), "of computing"))
+    facts.append((f"{settings.trials:,}", "training runs"))
+    facts.append((duration(settings.seconds), "of computing"))
     items = [tag("div", tag("dt", words), tag("dd", value)) for value, words in facts]
     return tag("dl", *items, class_="facts")
 
@@ -178,8 +181,7 @@ def _sections(results: Results) -> list[Markup]:
         _section(
             "ranking",
             "Ranking",
-            "Best first. Pairs that tie with the best have a bar at their left: the seeds do not "
-            "suffice to put one before the other.",
+            "Best first. Pairs that tie with the best have a bar at their left.",
             ranking(results),
         ),
         _section("map", "Map", "Which schedule suits which optimizer.", heat_map(results)),
@@ -199,8 +201,8 @@ def _sections(results: Results) -> list[Markup]:
         _section(
             "peaks",
             "How much the peak rate matters",
-            "Validation score against the peak rate. A flat top forgives a peak that is off; a "
-            "narrow one does not.",
+            "Validation score against the peak rate. With a flat top, a wrong peak rate costs "
+            "little; with a narrow one, it costs much.",
             sensitivity(results),
         ),
         *([_lengths(results)] if results.lengths else []),
@@ -213,37 +215,37 @@ def _lengths(results: Results) -> Markup:
         "lengths",
         "Length of the run",
         f"The same pairs at the peak rates that were chosen for "
-        f"{count(int(results.settings.get('steps') or 0), 'update')}, with the schedule placed "
-        "over fewer or more. A pair that stays in front does not depend on that choice.",
+        f"{count(results.settings.steps, 'update')}, with the schedule placed "
+        "over fewer or more. A pair that stays best does not depend on that choice.",
         lengths(results),
     )
 
 
 def _statistics(results: Results) -> str:
-    settings, test = results.settings, int(results.task.get("test") or 0)
-    confidence = 100 * float(settings.get("confidence") or 0.95)
+    settings, test = results.settings, results.task.test
+    confidence = 100 * settings.confidence
     text = (
         f"Each pair's peak rate is the one with the best mean validation score over "
-        f"{count(int(settings.get('tuning_seeds') or 0), 'tuning seed')}; its score is then the "
-        f"mean over {count(int(settings.get('seeds') or 0), 'other seed')} at that peak, and the "
-        f"{confidence:g} % interval says how far this mean could move with other seeds, that is "
-        "with other initial weights and another order of the batches. Pairs are compared seed by "
-        "seed. Two tie unless their difference is larger than chance would show anywhere among "
-        f"all comparisons in {100 - confidence:g} % of cases. "
+        f"{count(settings.tuning_seeds, 'tuning seed')}; its score is then the "
+        f"mean over {count(settings.seeds, 'other seed')} at that peak, and the "
+        f"{confidence:g} % interval says how far this mean could change with other seeds, that "
+        "is with other initial weights and another order of the batches. Pairs are compared seed "
+        "by seed. A pair is behind another if their difference is larger than chance makes any of "
+        f"the differences in {100 - confidence:g} % of cases. "
     )
     if test < 2:
         return text
     return (
         f"{text}None of this covers the choice of the {test:,} test samples, which are the same "
-        "for every pair: other samples could move all scores together, and a gap of a few samples "
-        "may not carry over."
+        "for every pair: other samples could change all scores together, and a difference of a few "
+        "samples may not carry over."
     )
 
 
 def _tried(results: Results) -> str:
-    """The peak rates, and how the number that was tried fell where it did."""
-    peaks = ", ".join(rate(float(p)) for p in results.settings.get("peaks") or ())
-    rungs = [(int(tried), int(seeds)) for tried, seeds in results.settings.get("rungs") or ()]
+    """Return the peak rates, and how many of them were tried with how many seeds."""
+    peaks = ", ".join(rate(peak) for peak in results.settings.peaks)
+    rungs = results.settings.rungs
     if len(rungs) < 2:
         return peaks
     first, *rest = [f"{tried} with {count(seeds, 'tuning seed')}" for tried, seeds in rungs]
@@ -252,19 +254,18 @@ def _tried(results: Results) -> str:
 
 def _method(results: Results) -> Markup:
     settings, task = results.settings, results.task
-    versions = ", ".join(f"{k} {v}" for k, v in part(settings, "versions").items())
+    versions = ", ".join(f"{k} {v}" for k, v in settings.versions.items())
     rows = [
-        ("Task", f"{task.get('name')}: {task.get('summary') or ''}"),
+        ("Task", f"{task.name}: {task.summary}"),
         (
             "Samples",
-            f"{int(task.get('train') or 0):,} to train, {int(task.get('validation') or 0):,} to "
-            f"choose the peak rate, {int(task.get('test') or 0):,} to score",
+            f"{task.train:,} to train, {task.validation:,} to choose the peak rate, "
+            f"{task.test:,} to score",
         ),
-        ("Network", str(task.get("network") or "")),
+        ("Network", task.network),
         (
             "Training",
-            f"{count(int(settings.get('steps') or 0), 'update')} with batches of "
-            f"{task.get('batch_size')}",
+            f"{count(settings.steps, 'update')} with batches of {task.batch_size}",
         ),
         ("Peak rates tried", _tried(results)),
         ("Versions", versions),
@@ -274,7 +275,6 @@ def _method(results: Results) -> Markup:
         tag("div", tag("dt", name), tag("dd", tag("code", text)))
         for name, text in results.optimizers.items()
     ]
-    command = settings.get("command")
     return _section(
         "method",
         "How it was run",
@@ -282,7 +282,6 @@ def _method(results: Results) -> Markup:
         tag("dl", *items, class_="method"),
         tag("h3", "Optimizers"),
         tag("dl", *named, class_="method"),
-        join([tag("h3", "Command"), tag("pre", tag("code", str(command)), tabindex="0")])
-        if command
-        else "",
+        tag("h3", "Command"),
+        tag("pre", tag("code", settings.command), tabindex="0"),
     )

@@ -1,8 +1,8 @@
 """The report's drawings of the schedules, a small chart for each."""
 
+from lehr.lab.results import ComparedSchedule, Results, Row, present
 from lehr.view.markup import Markup, breakable, tag
 from lehr.view.numbers import plain
-from lehr.view.results import Contender, Results, Row, present
 from lehr.view.svg import Frame, Scale, band, chart, line, nice_ticks
 
 __all__ = ["schedules"]
@@ -37,7 +37,7 @@ def _shape(name: str, what: str, values: tuple[Row, Row], least: tuple[float, ..
     )
 
 
-def _card(contender: Contender, index: int) -> list[Markup]:
+def _card(contender: ComparedSchedule, index: int) -> list[Markup]:
     caption = tag(
         "figcaption",
         tag("h3", breakable(contender.name)),

@@ -2,43 +2,41 @@
 
 from collections.abc import Sequence
 
+from lehr.lab.results import ComparedSchedule, PairResult, Results, TargetUpdates, present
 from lehr.view.markup import Markup, breakable, join, tag
 from lehr.view.numbers import NARROW, factor, percent, rate
-from lehr.view.results import Contender, Pair, Results, present
 from lehr.view.svg import Scale, line, nice_ticks, robust_low
 
 __all__ = ["heat_map", "ranking"]
 
 FIRST = 12
-"""How many pairs the ranking shows before the reader asks for all of them."""
+"""The number of pairs that the ranking shows at first."""
 
 SHADES = 9
-"""How many steps the colours of the map have; the style sheet gives each one."""
+"""The number of colours of the map in the style sheet."""
 
 _WHISKER, _ROW = 200.0, 34.0
 
 
 def thumbnails(results: Results) -> Markup:
-    """The schedules' curves, as small as a word: defined once, used in every row."""
+    """Return the curves of the schedules at the size of a word, for use in the rows."""
     drawn = [_thumbnail(schedule, i) for i, schedule in enumerate(results.schedules.values())]
     return tag("svg", *drawn, class_="unseen", aria_hidden="true")
 
 
-def _thumbnail(contender: Contender, index: int) -> Markup:
-    xs, ys = contender.rate
-    steps, numbers = present(xs) or [0.0], present(ys) or [0.0]
+def _thumbnail(schedule: ComparedSchedule, index: int) -> Markup:
+    xs, ys = schedule.rate
+    steps, numbers = present(xs), present(ys)
     x = Scale(steps[0], max(steps[-1], steps[0] + 1), 1.5, 46.5)
     y = Scale(min([0.0, *numbers]), max([*numbers, 1e-12]), 16.5, 1.5)
     return tag("symbol", line(xs, ys, x, y), id=f"thumb-{index}", viewBox="0 0 48 18")
 
 
-def _score_scale(pairs: Sequence[Pair]) -> Scale | None:
-    scores = [p.score for p in pairs if p.score is not None]
-    if not scores:
-        return None
-    # The better half must be seen whole. The others' intervals may run off the axis: one pair with
-    # a wide interval would otherwise squeeze all those that are told apart by theirs.
-    better = [p for p in pairs if p.score is not None][: (len(scores) + 1) // 2]
+def _score_scale(pairs: Sequence[PairResult]) -> Scale:
+    scores = [pair.score for pair in pairs]
+    # The axis shows the better half in full. The others' intervals may run off it: one pair with a
+    # wide interval would otherwise squeeze the intervals that separate the best ones.
+    better = pairs[: (len(scores) + 1) // 2]
     low = min([robust_low(scores), *(p.low for p in better if p.low is not None)])
     high = max([*scores, *(p.high for p in better if p.high is not None)])
     pad = max(0.04 * (high - low), 0.002)
@@ -46,7 +44,7 @@ def _score_scale(pairs: Sequence[Pair]) -> Scale | None:
 
 
 def _interval(*drawn: str, height: float) -> Markup:
-    """A strip of the score's axis, which the page may narrow: only positions follow its width."""
+    """Return a strip of the score axis; when the page narrows it, only positions change."""
     return tag(
         "svg",
         *drawn,
@@ -59,19 +57,17 @@ def _interval(*drawn: str, height: float) -> Markup:
 
 
 def _dot(x: float, look: str) -> Markup:
-    # A line of no length with round caps: unlike a circle, it stays round in a narrowed strip.
+    # A line of length zero with round caps: unlike a circle, it stays round in a narrowed strip.
     return tag("path", d=f"M{x:.1f} {_ROW / 2:g}h0", class_=look)
 
 
-def _whisker(pair: Pair, scale: Scale, ticks: Sequence[float]) -> Markup:
-    """The score as a dot on its interval, each seed's score as a faint dot behind them."""
+def _whisker(pair: PairResult, scale: Scale, ticks: Sequence[float]) -> Markup:
+    """Draw the score as a dot on its interval, and each seed's score as a faint dot behind."""
     middle = _ROW / 2
     marks = [tag("line", x1=scale(t), x2=scale(t), y1=0.0, y2=_ROW, class_="grid") for t in ticks]
-    scores = [100 * s for s in pair.scores if s is not None]
+    scores = [100 * s for s in pair.scores]
     marks += [_dot(scale(s), "seed") for s in scores if scale.low <= s <= scale.high]
-    if pair.score is None:
-        marks.append(tag("text", "no score", x=8.0, y=middle + 4, class_="tick"))
-    elif 100 * pair.score < scale.low:
+    if 100 * pair.score < scale.low:
         marks.append(tag("text", "◂ below this axis", x=4.0, y=middle + 4, class_="tick"))
     else:
         low = pair.score if pair.low is None else pair.low
@@ -90,18 +86,15 @@ def _axis(scale: Scale, ticks: Sequence[float]) -> Markup:
     return _interval(*texts, height=16.0)
 
 
-def _ties(pair: Pair, best: Pair) -> Markup:
-    if not pair.ties:
+def _not_separated(pair: PairResult) -> Markup:
+    if not pair.not_separated:
         return tag("span", "none", class_="soft")
-    names = join(tag("li", name.replace("/", " + ", 1)) for name in pair.ties)
-    text = f"{len(pair.ties)} {'pair' if len(pair.ties) == 1 else 'pairs'}"
-    details = tag("details", tag("summary", text), tag("ul", names))
-    with_best = tag("span", ", the best among them", class_="unseen")
-    return join([details, with_best]) if best.name in pair.ties else details
+    names = join(tag("li", name.replace("/", " + ", 1)) for name in pair.not_separated)
+    text = f"{len(pair.not_separated)} {'pair' if len(pair.not_separated) == 1 else 'pairs'}"
+    return tag("details", tag("summary", text), tag("ul", names))
 
 
-def _row(pair: Pair, best: Pair, results: Results, drawn: Markup) -> Markup:
-    top = pair is best or best.name in pair.ties
+def _row(pair: PairResult, results: Results, drawn: Markup) -> Markup:
     interval = (
         f"{percent(pair.low, unit=False)}–{percent(pair.high, unit=False)}"
         if pair.low is not None and pair.high is not None
@@ -135,56 +128,69 @@ def _row(pair: Pair, best: Pair, results: Results, drawn: Markup) -> Markup:
         tag("td", _behind(pair), class_="number"),
         tag("td", rate(pair.peak), edge, class_="number"),
         tag("td", factor(pair.width), class_="number"),
-        "" if results.target is None else tag("td", *_updates(pair, results), class_="number"),
-        tag("td", _ties(pair, best), class_="ties"),
-        class_="top" if top else None,
+        "" if pair.target is None else _updates(pair.target, pair, results),
+        tag("td", _not_separated(pair), class_="ties"),
+        class_="top" if pair.standing in ("best", "tie") else None,
     )
 
 
-def _behind(pair: Pair) -> Markup | str:
-    # Adding nothing makes a negative zero a zero.
-    mean, low, high = (None if v is None else f"{round(100 * v, 1) + 0:.1f}" for v in pair.behind)
-    if mean is None:
+def _behind(pair: PairResult) -> Markup | str:
+    gap = pair.behind
+    if gap is None:
         return ""
-    return mean if low is None else join([mean, tag("span", f" ({low} to {high})", class_="soft")])
+    parts: list[Markup | str] = [_points(gap.mean)]
+    if gap.low is not None and gap.high is not None:
+        reach = f" ({_points(gap.low)} to {_points(gap.high)})"
+        parts.append(tag("span", reach, class_="soft"))
+    if pair.standing != "behind":
+        parts.append(tag("span", pair.standing, class_="pill"))
+    return join(parts)
 
 
-def _updates(pair: Pair, results: Results) -> list[str]:
-    """The median number of updates to the target; of how many seeds, where not all got there."""
-    last = results.settings.get("steps")
-    text = f"over {last}" if pair.updates is None else f"{pair.updates:,g}"
-    if pair.reached is None or pair.reached == pair.seeds:
-        return [text]
-    return [text, tag("span", f" ({pair.reached} of {pair.seeds})", class_="soft")]
+def _points(share: float) -> str:
+    # Adding zero turns a negative zero into a positive one.
+    return f"{round(100 * share, 1) + 0:.1f}"
 
 
-def _told(results: Results) -> str:
-    """What the columns of the ranking are."""
+def _updates(target: TargetUpdates, pair: PairResult, results: Results) -> Markup:
+    """Return the updates to the target, and how many seeds reach it if not all do."""
+    last = results.settings.steps
+    text = f"over {last}" if target.updates is None else f"{target.updates:,g}"
+    if target.reached == pair.seeds:
+        return tag("td", text, class_="number")
+    some = tag("span", f" ({target.reached} of {pair.seeds})", class_="soft")
+    return tag("td", text, some, class_="number")
+
+
+def _columns(results: Results) -> str:
+    """Explain the columns of the ranking."""
     text = (
-        f"Score: {results.score_name}. The dot is the mean over the seeds, the bar its interval, "
-        "the faint dots are the seeds one by one. Behind: by how many points, compared with the "
-        "best seed by seed. Room: how wide the range of peak rates is, as a factor, that stays "
-        "within one point of the best. Edge: the best peak was the lowest or the highest one "
-        "tried, so a better one may lie beyond."
+        f"Score: {results.task.score_name}. The dot is the mean over the seeds, the bar its "
+        "interval, the faint dots are the seeds one by one. Behind: by how many points, compared "
+        "with the best seed by seed. Tie: the test does not separate it from the best, and "
+        "the interval stays within one point. Undecided: the interval is wider, or a pair nearer "
+        "to the best is behind. Room: the range of peak rates within one point of the best, "
+        "as a factor. Edge: the best peak is the lowest or the highest one tried, and a better one "
+        "may lie beyond. Not separated from: the pairs from which the test does not separate it."
     )
-    if results.target is None:
+    target = results.settings.target
+    if target is None:
         return text
     return (
-        f"{text} Updates to {percent(results.target)}: the median over the seeds of the first "
-        "look, of some twenty in a run, at which the validation score is there; a seed that never "
-        "gets there counts as more than the run has. Where not all do, it says how many did."
+        f"{text} Updates to {percent(target)}: the median over the seeds of the first evaluation, "
+        "of some twenty in a run, with that validation score; a seed that never reaches it counts "
+        "as more than the run has. If not all reach it, the number of those that do follows."
     )
 
 
 def ranking(results: Results) -> Markup:
-    """Every pair, best first, with its interval drawn; all but the first few can be folded."""
+    """Draw every pair, best first, with its interval; all but the first few can be folded."""
     pairs = results.pairs
     scale = _score_scale(pairs)
-    ticks = nice_ticks(scale.low, scale.high, 4) if scale else []
-    rows = [
-        _row(p, pairs[0], results, _whisker(p, scale, ticks) if scale else Markup()) for p in pairs
-    ]
-    confidence = f"{100 * float(results.settings.get('confidence') or 0.95):g}{NARROW}%"
+    ticks = nice_ticks(scale.low, scale.high, 4)
+    rows = [_row(pair, results, _whisker(pair, scale, ticks)) for pair in pairs]
+    confidence = f"{100 * results.settings.confidence:g}{NARROW}%"
+    target = results.settings.target
     head = tag(
         "tr",
         tag("th", "#", scope="col", class_="number"),
@@ -194,7 +200,7 @@ def ranking(results: Results) -> Markup:
         tag(
             "th",
             tag("span", "Score, drawn", class_="unseen"),
-            _axis(scale, ticks) if scale else "",
+            _axis(scale, ticks),
             scope="col",
         ),
         tag("th", f"{confidence} interval", scope="col", class_="number"),
@@ -202,11 +208,11 @@ def ranking(results: Results) -> Markup:
         tag("th", "Peak rate", scope="col", class_="number"),
         tag("th", "Room", scope="col", class_="number"),
         ""
-        if results.target is None
-        else tag("th", f"Updates to {percent(results.target)}", scope="col", class_="number"),
-        tag("th", "Ties with", scope="col"),
+        if target is None
+        else tag("th", f"Updates to {percent(target)}", scope="col", class_="number"),
+        tag("th", "Not separated from", scope="col"),
     )
-    caption = tag("caption", _told(results))
+    caption = tag("caption", _columns(results))
     table = tag(
         "table",
         caption,
@@ -228,16 +234,14 @@ def ranking(results: Results) -> Markup:
 
 
 def _shade(score: float, low: float, high: float) -> int:
-    """Which of the shades a score gets; equal scores all get the strongest."""
+    """Return the shade of a score; equal scores all get the strongest."""
     share = (score - low) / (high - low) if high > low else 1.0
     return min(SHADES - 1, max(0, int(share * SHADES)))
 
 
-def _cell(pair: Pair | None, low: float, high: float, best: bool) -> Markup:
+def _cell(pair: PairResult | None, low: float, high: float, best: bool) -> Markup:
     if pair is None:
         return tag("td", tag("span", "not run", class_="soft"), class_="empty")
-    if pair.score is None:
-        return tag("td", tag("span", "no score", class_="soft"), class_="empty")
     value = percent(pair.score, unit=False)
     if best:
         star = [tag("span", "★", aria_hidden="true"), tag("span", " best", class_="unseen")]
@@ -260,23 +264,19 @@ def _legend(low: float, high: float) -> Markup:
 
 
 def heat_map(results: Results) -> Markup:
-    """Optimizer by schedule: the score in each cell, as text and as a shade."""
+    """Draw the scores, optimizers by schedules, as text and as a shade."""
     optimizers, schedules = results.order
-    scores = [p.score for p in results.pairs if p.score is not None]
-    low, high = (robust_low(scores), max(scores)) if scores else (0.0, 1.0)
+    scores = [pair.score for pair in results.pairs]
+    low, high = robust_low(scores), max(scores)
     rows: list[Markup] = []
     for optimizer in optimizers:
         cells = [results.find(optimizer, schedule) for schedule in schedules]
-        scored = [c.score for c in cells if c is not None and c.score is not None]
-        top = max(scored, default=None)
+        top = max((c.score for c in cells if c is not None), default=None)
         rows.append(
             tag(
                 "tr",
                 tag("th", breakable(optimizer), scope="row"),
-                *(
-                    _cell(c, low, high, c is not None and c.score is not None and c.score == top)
-                    for c in cells
-                ),
+                *(_cell(c, low, high, c is not None and c.score == top) for c in cells),
             )
         )
     head = tag(

@@ -1,1 +1,1 @@
-"""Where trials are trained: here, in processes, on Dask or on Ray."""
+"""Engines: pools of workers in this process, in others, on Dask or on Ray."""

@@ -1,7 +1,7 @@
-"""Where trials are run: in this process, in processes of their own, or on a cluster.
+"""Pools of workers that train batches of trials: in this process, in others, or on a cluster.
 
-All of them are `concurrent.futures.Executor`s, and the unit of work is a population: flights, each
-of one pair's trials, that one worker trains side by side.
+Each is a `concurrent.futures.Executor`. The unit of work is a batch: trials of one kind, which one
+worker trains side by side.
 """
 
 from __future__ import annotations
@@ -20,114 +20,73 @@ from concurrent.futures import (
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from typing import Any, NamedTuple, TypeVar, cast
 
-from lehr import __version__
-from lehr.lab.memory import own_bytes
-from lehr.lab.plan import Flight
-from lehr.lab.trial import Kept, Trial
+from lehr.lab.errors import EngineError, WorkerError
+from lehr.lab.resources import Resources
+from lehr.lab.trial import FinishedTrial, Trial
+from lehr.lab.versions import LEHR
 
 __all__ = [
     "ENGINES",
-    "Crew",
-    "EngineError",
-    "Means",
-    "WorkerError",
-    "ask",
-    "crew",
-    "fly",
-    "run",
-    "same_lehr",
-    "twice",
+    "Workers",
+    "call_each",
+    "check_version",
+    "open_workers",
+    "train_batch",
+    "train_batches",
+    "with_spare",
 ]
 
 _Answer = TypeVar("_Answer")
 
 _TRIES = 3
-_FRESH = 2.0  # seconds for which a count of the workers holds
+_FRESH = 2.0  # seconds until the workers of a cluster are counted again
 
 ENGINES = ("population", "processes", "dask", "dask://HOST:PORT", "ray", "ray://HOST:PORT")
-"""What can be written for an engine."""
+"""The names of the engines."""
 
-
-class EngineError(ValueError):
-    """An engine that there is not, or that cannot do what it is asked."""
-
-
-class WorkerError(RuntimeError):
-    """A worker could not do its work."""
-
-
-class Means(NamedTuple):
-    """What a worker trains with.
-
-    Attributes:
-        memory: Bytes that it may take; None leaves it unbounded.
-        device: Where its tensors are, as torch names it.
-    """
-
-    memory: int | None = None
-    device: str = "cpu"
-
-    def shared(self, jobs: int) -> Means:
-        """What each of so many workers of one machine has, beside this process.
-
-        Raises:
-            EngineError: If this process alone takes all of the memory.
-        """
-        if self.memory is None:
-            return self
-        left = self.memory - (own_bytes() if self.device == "cpu" else 0)
-        if left <= 0:
-            raise EngineError(
-                f"memory={self.memory:,} bytes are too little: this process alone takes "
-                f"{own_bytes():,}"
-            )
-        return self._replace(memory=left // jobs)
-
-
-UNBOUNDED = Means()
+UNBOUNDED = Resources()
 
 
 @dataclass(frozen=True)
-class Crew:
-    """Those who train.
+class Workers:
+    """A pool of workers.
 
     Attributes:
-        executor: Takes a flight's trials with `fly` and gives what came of them.
-        width: How many flights to hand out at a time, at least 1.
-        fly: Trains trials where the executor runs it.
-        lost: What a flight ends with whose worker died.
+        executor: Runs `train` on a batch.
+        capacity: How many batches to submit at a time, at least 1.
+        train: Trains a batch where the executor runs it.
+        lost: The errors of a batch whose worker died.
     """
 
     executor: Executor
-    width: Callable[[], int]
-    fly: Callable[[list[Trial]], list[Kept]]
+    capacity: Callable[[], int]
+    train: Callable[[list[Trial]], list[FinishedTrial]]
     lost: tuple[type[Exception], ...] = (BrokenExecutor,)
 
 
-def crew(
-    engine: str | Executor | None, jobs: int, means: Means = UNBOUNDED
-) -> AbstractContextManager[Crew]:
-    """Engage those who train, for as long as the context lasts. What is under way then is stopped.
+def open_workers(
+    engine: str | Executor | None, jobs: int, resources: Resources = UNBOUNDED
+) -> AbstractContextManager[Workers]:
+    """Start workers for the length of a block, and stop what they are doing at its end.
 
     Arguments:
-        engine: One of `ENGINES`, or an executor of one's own, whose workers can import lehr. None
-            is this process for one job, and processes for more.
-        jobs: How many flights are trained at a time, at least 1. A running cluster decides that
-            itself.
-        means: What they train with. Workers of this machine share its memory; each of a cluster's
-            has so much.
+        engine: One of `ENGINES`, or your own executor, whose workers can import lehr. None is this
+            process for one job, and processes for more.
+        jobs: How many batches are trained at a time, at least 1. A running cluster has its own
+            number.
+        resources: What training may use. Workers on this machine share the memory; on a running
+            cluster each of them may use that much.
 
     Raises:
-        EngineError: If there is no such engine, or this process is to do several jobs at a time.
+        EngineError: If the engine is unknown, or this process would have to do several jobs.
         WorkerError: If the engine cannot be started.
     """
     if jobs < 1:
         raise EngineError(f"jobs={jobs} must be at least 1")
     if isinstance(engine, Executor):
-        return _given(engine, jobs, means.shared(jobs))
+        return _workers_of(engine, jobs, resources.shared(jobs))
     name = engine
     if name is None:
         name = "population" if jobs == 1 else "processes"
@@ -137,26 +96,30 @@ def crew(
                 f"jobs={jobs} cannot be done in one process, which engine='population' is: write "
                 "engine='processes', or jobs=1"
             )
-        return _given(_Here(), 1, means)
+        return _workers_of(_ThisProcess(), 1, resources)
     if name == "processes":
-        from lehr.lab.engines.processes import processes
+        from lehr.lab.engines.processes import processes  # Loads multiprocessing.
 
-        return processes(jobs, means.shared(jobs))
+        return processes(jobs, resources.shared(jobs))
     if name == "dask" or name.startswith("dask://"):
-        from lehr.lab.engines.dask import cluster
+        from lehr.lab.engines.dask_cluster import (
+            dask_cluster,
+        )  # Loads multiprocessing, and Dask if used.
 
         address = name.removeprefix("dask").removeprefix("://")
-        return cluster(address, jobs, means if address else means.shared(jobs))
+        return dask_cluster(address, jobs, resources if address else resources.shared(jobs))
     if name == "ray" or name.startswith("ray://"):
-        from lehr.lab.engines.ray import ray_cluster
+        from lehr.lab.engines.ray_cluster import (
+            ray_cluster,
+        )  # Loads multiprocessing, and Ray if used.
 
         address = name.removeprefix("ray").removeprefix("://")
-        return ray_cluster(address, jobs, means if address else means.shared(jobs))
+        return ray_cluster(address, jobs, resources if address else resources.shared(jobs))
     raise EngineError(f"engine={engine!r} is not known: write {', '.join(ENGINES)}")
 
 
-class _Here(Executor):
-    """Runs a call when it is submitted, in this thread."""
+class _ThisProcess(Executor):
+    """Runs each call at once, in the calling thread."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
@@ -165,154 +128,139 @@ class _Here(Executor):
 
 
 @contextmanager
-def _given(executor: Executor, jobs: int, means: Means) -> Generator[Crew]:
-    yield Crew(executor, lambda: jobs, partial(fly, means))
+def _workers_of(executor: Executor, jobs: int, resources: Resources) -> Generator[Workers]:
+    yield Workers(executor, lambda: jobs, partial(train_batch, resources))
 
 
-def fly(
-    means: Means, trials: Sequence[Trial], stopped: Callable[[], bool] = lambda: False
-) -> list[Kept]:
-    """Train a population in this process; `stopped` says that nobody wants it any more."""
-    # Here, because a process that only hands out work has no use for torch.
-    from lehr.lab.training import population
+def train_batch(
+    resources: Resources, trials: Sequence[Trial], stopped: Callable[[], bool] = lambda: False
+) -> list[FinishedTrial]:
+    """Train a batch in this process, until its end or until `stopped` returns True."""
+    from lehr.lab.training.population import train_population  # Loads torch.
 
     begun = time.process_time()
-    outcomes = population.run(trials, stopped, **means._asdict())
+    outcomes = train_population(trials, stopped, **resources._asdict())
     seconds = (time.process_time() - begun) / len(outcomes)
-    return [Kept(outcome, seconds) for outcome in outcomes]
+    return [FinishedTrial(outcome, seconds) for outcome in outcomes]
 
 
-def same_lehr(wanted: str) -> None:
-    """Check on a worker that its lehr is the one that asks: outcomes might not compare."""
-    if wanted != __version__:
-        raise WorkerError(f"a worker has lehr {__version__}, and this is {wanted}: install one")
+def check_version(wanted: str) -> None:
+    """Raise WorkerError unless this worker has that version of lehr: outcomes might differ."""
+    if wanted != LEHR:
+        raise WorkerError(f"a worker has lehr {LEHR}, and this is {wanted}: install one")
 
 
-def twice(count: Callable[[], float]) -> Callable[[], int]:
-    """Twice as many flights as can be trained at a time, so that none waits for the next."""
-    asked, width = -_FRESH, 1
+def with_spare(count: Callable[[], float]) -> Callable[[], int]:
+    """Return twice the number of workers as a capacity, so that none waits for its next batch."""
+    counted, capacity = -_FRESH, 1
 
-    def wide() -> int:
-        nonlocal asked, width
-        if time.monotonic() - asked >= _FRESH:
-            counted = int(count())
-            asked, width = time.monotonic(), max(1, 2 * counted)
-        return width
+    def twice() -> int:
+        nonlocal counted, capacity
+        if time.monotonic() - counted >= _FRESH:
+            workers = int(count())
+            counted, capacity = time.monotonic(), max(1, 2 * workers)
+        return capacity
 
-    return wide
+    return twice
 
 
-def ask(
-    question: Callable[..., _Answer], things: Sequence[tuple[Any, ...]], by: Crew
+def call_each(
+    function: Callable[..., _Answer], arguments: Sequence[tuple[Any, ...]], workers: Workers
 ) -> list[_Answer]:
-    """Ask the workers something about each of these things.
+    """Call a function on the workers, once for each tuple of arguments, and return the results.
 
     Raises:
-        WorkerError: If a worker dies over one of them again and again, or workers cannot work.
+        WorkerError: If several workers die over one of them, or workers cannot work at all.
     """
-    futures = [by.executor.submit(question, *thing) for thing in things]
+    futures = [workers.executor.submit(function, *each) for each in arguments]
     answers: list[_Answer] = []
-    for thing, future in zip(things, futures, strict=True):
+    for each, future in zip(arguments, futures, strict=True):
         for _ in range(_TRIES):
-            landed, answer = _landed(future, by)
-            if landed:
+            ended, answer = _result(future, workers)
+            if ended:
                 answers.append(answer)
                 break
-            future = by.executor.submit(question, *thing)
+            future = workers.executor.submit(function, *each)
         else:
             raise WorkerError(f"{_TRIES} workers died before they trained anything")
     return answers
 
 
-class _Work(NamedTuple):
-    """Flights that one worker trains together, and how many workers died over them."""
+class _Job(NamedTuple):
+    """A batch, and how many workers died over it."""
 
-    flights: list[Flight]
+    batch: list[Trial]
     deaths: int = 0
 
-    @property
-    def trials(self) -> list[Trial]:
-        """All of them, in order."""
-        return [trial for flight in self.flights for trial in flight.trials]
+    def retries(self) -> list[_Job]:
+        """Return the jobs to submit after a worker died over this one.
 
-    def parted(self, kept: list[Kept]) -> Generator[tuple[Flight, list[Kept]]]:
-        """Yield each flight with what came of it."""
-        left = iter(kept)
-        for flight in self.flights:
-            yield flight, list(islice(left, len(flight.trials)))
-
-    def again(self) -> list[_Work]:
-        """What to fly when the worker died.
-
-        The first time it may have been any reason. After that it is taken for the work itself,
-        most likely its memory, and cut in halves until the trial is alone that does it.
+        The first death may have any reason. After that the batch itself is suspected, most likely
+        its memory, and it is cut in halves until the trial that causes it is alone.
 
         Raises:
-            WorkerError: If it is alone.
+            WorkerError: If a single trial is left.
         """
         deaths = self.deaths + 1
         if not self.deaths:
-            return [_Work(self.flights, deaths)]
-        if len(self.flights) > 1:
-            half = len(self.flights) // 2
-            return [_Work(part, deaths) for part in (self.flights[:half], self.flights[half:])]
-        ((pair, trials),) = self.flights
-        if len(trials) == 1:
-            (trial,) = trials
+            return [_Job(self.batch, deaths)]
+        if len(self.batch) == 1:
             raise WorkerError(
-                f"{deaths} workers died while they trained {pair} at a peak rate of "
-                f"{trial.peak:g} with seed {trial.seed}: were they out of memory?"
+                f"{deaths} workers died while they trained {self.batch[0]}: were they out of "
+                "memory?"
             )
-        half = len(trials) // 2
-        return [_Work([Flight(pair, part)], deaths) for part in (trials[:half], trials[half:])]
+        half = len(self.batch) // 2
+        return [_Job(part, deaths) for part in (self.batch[:half], self.batch[half:])]
 
 
-def run(take: Callable[[], list[Flight]], by: Crew) -> Generator[tuple[Flight, list[Kept]]]:
-    """Train what there is to train.
+def train_batches(
+    take: Callable[[], list[Trial]], workers: Workers
+) -> Generator[tuple[list[Trial], list[FinishedTrial]]]:
+    """Train batches until there are none left.
 
-    A worker that dies costs time only: its work is done again, and then in parts.
+    A worker that dies costs time only: its batch is trained again, and then in parts.
 
     Arguments:
-        take: Gives what a worker shall train next: flights that can be trained side by side; none
-            where there is nothing now. It is asked again when some have ended.
-        by: Who trains.
+        take: Returns the next batch for a worker, or an empty one if there is none now; it is
+            called again when another batch has ended.
+        workers: The pool to train on.
 
     Yields:
-        Each flight as it ends, or a part of it, with what came of its trials, in their order.
+        Each batch as it ends, or a part of it, with the outcomes of its trials in their order.
 
     Raises:
-        WorkerError: If a trial's workers die again and again, or workers cannot work at all.
+        WorkerError: If workers die over one trial again and again, or cannot work at all.
     """
-    flying: dict[Future[list[Kept]], _Work] = {}
-    dropped: deque[_Work] = deque()
+    submitted: dict[Future[list[FinishedTrial]], _Job] = {}
+    retries: deque[_Job] = deque()
     while True:
-        while len(flying) < by.width():
-            work = dropped.popleft() if dropped else _Work(take())
-            if not work.flights:
+        while len(submitted) < workers.capacity():
+            job = retries.popleft() if retries else _Job(take())
+            if not job.batch:
                 break
-            flying[by.executor.submit(by.fly, work.trials)] = work
-        if not flying:
+            submitted[workers.executor.submit(workers.train, job.batch)] = job
+        if not submitted:
             return
-        done, _ = wait(flying, return_when=FIRST_COMPLETED)
+        done, _ = wait(submitted, return_when=FIRST_COMPLETED)
         for future in done:
-            work = flying.pop(future)
-            landed, kept = _landed(future, by)
-            if landed:
-                yield from work.parted(kept)
+            job = submitted.pop(future)
+            ended, finished = _result(future, workers)
+            if ended:
+                yield job.batch, finished
             else:
-                # In front, so that what goes wrong is known early.
-                dropped.extendleft(reversed(work.again()))
+                # In front, so that a trial that kills workers is found early.
+                retries.extendleft(reversed(job.retries()))
 
 
-def _landed(future: Future[_Answer], by: Crew) -> tuple[bool, _Answer]:
-    """Whether a call came to its end, and with what; it did not if its worker died."""
+def _result(future: Future[_Answer], workers: Workers) -> tuple[bool, _Answer]:
+    """Return whether a call ended, and its result; it did not end if its worker died."""
     try:
         return True, future.result()
-    except by.lost:
+    except workers.lost:
         return False, cast(_Answer, None)
     except CancelledError as error:
         raise WorkerError(
-            "the work was given back undone: is the scheduler still there?"
+            "the scheduler returned the work unfinished: is it still running?"
         ) from error
     except ImportError as error:
         raise WorkerError(

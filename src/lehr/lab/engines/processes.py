@@ -1,4 +1,4 @@
-"""Processes of this machine that train flights."""
+"""Processes of this machine as workers."""
 
 from __future__ import annotations
 
@@ -12,66 +12,70 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
+from multiprocessing import resource_tracker
 from typing import Any
 
-from lehr.lab.engines.base import Crew, Means, fly
-from lehr.lab.trial import Kept, Trial
+from lehr.lab.engines.base import Workers, train_batch
+from lehr.lab.resources import Resources
+from lehr.lab.trial import FinishedTrial, Trial
 
 __all__ = ["Processes", "interrupts_held", "processes"]
 
 
 @contextmanager
-def processes(jobs: int, means: Means) -> Generator[Crew]:
-    """Start processes as they are needed, at most this many; stop them when the context ends.
+def processes(jobs: int, resources: Resources) -> Generator[Workers]:
+    """Start up to `jobs` processes as they are needed, and stop them at the end of the block.
 
-    Each imports the main module afresh, so a script must keep what it does under
+    Each imports the main module again, so a script must keep its own work under
     `if __name__ == "__main__":`.
     """
     executor = Processes(jobs)
     try:
-        yield Crew(executor, lambda: jobs, partial(_fly, means))
+        yield Workers(executor, lambda: jobs, partial(_train, resources))
     finally:
         executor.shutdown(cancel_futures=True)
 
 
 class Processes(Executor):
-    """A pool whose processes die alone: each is a pool of its own.
+    """Processes that die alone: each is a pool of its own.
 
-    In one pool a process that dies takes the work of all the others with it, and nobody can say
-    whose work it was.
+    In a single pool, a process that dies breaks the calls of all the others, and does not show
+    whose call it was.
     """
 
     def __init__(self, count: int) -> None:
         # A forked process would inherit torch's threads in an unknown state.
         self._context = multiprocessing.get_context("spawn")
-        # A bare byte: a process that is killed while it holds the lock of an event, which all of
-        # them ask before every update, would leave the others waiting for ever.
+        # A bare byte, read before every update. An event has a lock: a process killed while it
+        # holds the lock would block all the others.
         self._stop = self._context.RawValue(ctypes.c_bool, False)
         self._pools: list[ProcessPoolExecutor | None] = [None] * count
-        self._given: list[list[Future[Any]]] = [[] for _ in range(count)]
+        self._submitted: list[list[Future[Any]]] = [[] for _ in range(count)]
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Give the call to the process that has the least to do; a dead one is replaced."""
-        for futures in self._given:
+        """Submit the call to the process with the fewest calls; replace a dead process."""
+        for futures in self._submitted:
             futures[:] = [future for future in futures if not future.done()]
-        place = min(range(len(self._pools)), key=lambda i: len(self._given[i]))
+        place = min(range(len(self._pools)), key=lambda i: len(self._submitted[i]))
         with interrupts_held():
-            pool = self._pools[place] or self._begin(place)
+            pool = self._pools[place] or self._start(place)
             try:
                 future = pool.submit(fn, *args, **kwargs)
             except BrokenProcessPool:
                 pool.shutdown()
-                future = self._begin(place).submit(fn, *args, **kwargs)
-        self._given[place].append(future)
+                future = self._start(place).submit(fn, *args, **kwargs)
+        self._submitted[place].append(future)
         return future
 
-    def _begin(self, place: int) -> ProcessPoolExecutor:
-        pool = ProcessPoolExecutor(1, self._context, initializer=_begin, initargs=(self._stop,))
+    def _start(self, place: int) -> ProcessPoolExecutor:
+        pool = ProcessPoolExecutor(
+            1, self._context, initializer=_start_worker, initargs=(self._stop,)
+        )
         self._pools[place] = pool
         return pool
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Let the processes end: now, if the futures are cancelled, else after their work."""
+        """End the processes: at their next update if the futures are cancelled, else when idle."""
         if cancel_futures:
             self._stop.value = True
         for pool in self._pools:
@@ -81,17 +85,15 @@ class Processes(Executor):
 
 @contextmanager
 def interrupts_held() -> Generator[None]:
-    """Hold Ctrl-C back meanwhile, and for ever in a process that is started meanwhile.
+    """Block Ctrl-C for the length of a block, and permanently in processes started inside it.
 
-    The terminal sends Ctrl-C to the workers too, but it is this process that stops them. A worker
-    cannot ignore it by itself before it has started.
+    The terminal sends Ctrl-C to the workers too, but this process stops them. A worker cannot
+    ignore the signal by itself before it has started.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    # A first process brings up a tracker, and that would let interrupts through again.
-    from multiprocessing import resource_tracker  # there is none where there are no such signals
-
+    # The first process starts a tracker, which would unblock interrupts: start it before.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
@@ -100,11 +102,11 @@ def interrupts_held() -> Generator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-# Set in a worker when it begins.
+# Set in a worker at its start.
 _stop: Any = None
 
 
-def _begin(stop: Any) -> None:
+def _start_worker(stop: Any) -> None:
     global _stop
     _stop = stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -112,12 +114,12 @@ def _begin(stop: Any) -> None:
 
 
 def _end_with_parent() -> None:
-    """A worker would wait for work for ever if its parent were killed."""
+    """End this worker when its parent dies: it would wait for work indefinitely."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
         os._exit(1)
 
 
-def _fly(means: Means, trials: Sequence[Trial]) -> list[Kept]:
-    return fly(means, trials, lambda: _stop.value)
+def _train(resources: Resources, trials: Sequence[Trial]) -> list[FinishedTrial]:
+    return train_batch(resources, trials, lambda: _stop.value)

@@ -1,1 +1,1 @@
-"""Where finished trials are kept."""
+"""The store of finished trials."""

@@ -1,7 +1,7 @@
-"""The file that finished trials are in: an SQLite database with a name and a version of its own.
+"""The file of a store: an SQLite database with lehr's application id and a version.
 
-What is no store of lehr's is told by the file's head, before anything is written: a stranger's file
-stays as it is, to the last byte.
+The head of the file is checked before anything is written, so that a file that is not a store stays
+unchanged, to the last byte.
 """
 
 from __future__ import annotations
@@ -13,21 +13,23 @@ from collections.abc import Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-__all__ = ["PATIENCE", "StoreError", "connect", "told", "transaction"]
+from lehr.lab.errors import StoreError
+
+__all__ = ["PATIENCE", "connect", "transaction", "translate_errors"]
 
 PATIENCE = 30.0
-"""Seconds to wait for another program that is writing at the moment."""
+"""Seconds to wait while another program is writing."""
 
 # Both this and the version are in the head of an SQLite file:
 # https://www.sqlite.org/fileformat2.html
 _APPLICATION = int.from_bytes(b"lehr")
 
-# What each version adds to the one before it; a file of version n needs the scripts from n on. An
-# entry is never edited once it was released: a change is a new entry.
+# The changes of each version to the one before it; a file of version n needs the scripts from n on.
+# A released entry is never edited: a change is a new entry.
 MIGRATIONS: list[tuple[str, ...]] = [
     (
         f"PRAGMA application_id = {_APPLICATION}",
-        # Who trained: a process, and with what. `seen` is when it last said that it lives.
+        # The processes that train. `seen` is the time of the last heartbeat.
         """CREATE TABLE runs (
             id INTEGER PRIMARY KEY,
             host TEXT NOT NULL,
@@ -36,7 +38,7 @@ MIGRATIONS: list[tuple[str, ...]] = [
             seen REAL NOT NULL,
             versions TEXT NOT NULL
         )""",
-        # What trials have in common, written once: their identity without peak and seed.
+        # The identities of trials without peak and seed, which many trials share.
         "CREATE TABLE kinds (id INTEGER PRIMARY KEY, identity TEXT NOT NULL UNIQUE)",
         """CREATE TABLE trials (
             id INTEGER PRIMARY KEY,
@@ -50,20 +52,23 @@ MIGRATIONS: list[tuple[str, ...]] = [
             test_loss REAL,
             curves BLOB NOT NULL,
             seconds REAL NOT NULL,
-            finished REAL,
-            run INTEGER REFERENCES runs
+            finished REAL NOT NULL,
+            run INTEGER NOT NULL REFERENCES runs
         )""",
-        # Trials that a run is training. They are nobody else's while it lives.
+        # Trials in training. A claim is valid while its run is alive.
         """CREATE TABLE claims (
             key BLOB PRIMARY KEY,
             run INTEGER NOT NULL REFERENCES runs
         ) WITHOUT ROWID""",
+        # The studies that trained into this file, as JSON, in the order of their last start.
+        """CREATE TABLE studies (
+            id INTEGER PRIMARY KEY,
+            kind TEXT NOT NULL,
+            content TEXT NOT NULL,
+            UNIQUE (kind, content)
+        )""",
     ),
 ]
-
-
-class StoreError(ValueError):
-    """A file of trials that cannot be used."""
 
 
 def connect(path: Path, *, write: bool) -> sqlite3.Connection:
@@ -71,12 +76,12 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
 
     Arguments:
         path: The file.
-        write: Whether to write to it too: then it is begun if it is missing, as is its folder, and
-            brought up to date if an older lehr wrote it.
+        write: Whether to open it for writing. A missing file, or folder, is then created, and a
+            file of an older lehr is updated.
 
     Raises:
-        StoreError: If it is not a store, is damaged, was written by a newer lehr, or, to be read,
-            is missing or was written by an older one.
+        StoreError: If it is not a store, is damaged, or was written by a newer lehr; for reading,
+            also if it is missing or was written by an older one.
         OSError: If the file cannot be reached.
     """
     if write:
@@ -84,7 +89,7 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
     _check_head(path, write=write)
     link = None
     try:
-        with told(path):
+        with translate_errors(path):
             link = _open(path, write=write)
             _check_version(path, link, write=write)
             if write:
@@ -97,8 +102,8 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
 
 
 @contextmanager
-def told(path: Path) -> Generator[None]:
-    """Say what SQLite finds wrong with the file as a `StoreError`."""
+def translate_errors(path: Path) -> Generator[None]:
+    """Re-raise SQLite errors as `StoreError`, with advice."""
     try:
         yield
     except sqlite3.OperationalError as error:
@@ -122,8 +127,8 @@ def _advice(path: Path, error: sqlite3.Error) -> str:
 
 @contextmanager
 def transaction(link: sqlite3.Connection) -> Generator[None]:
-    """Write all of what is done meanwhile, or, if that fails, nothing of it."""
-    # Immediate: to read first and write later would fail where another program came between.
+    """Run the block atomically."""
+    # Immediate: a deferred transaction fails if another program writes after its first read.
     link.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -137,12 +142,12 @@ def _check_head(path: Path, *, write: bool) -> None:
     if not path.exists():
         if write:
             return
-        raise StoreError(f"{path} does not exist: name the file that `lehr compare` keeps")
+        raise StoreError(f"{path} does not exist: name the file that `lehr compare` wrote")
     if not path.stat().st_size:
         if write:
             return
-        raise StoreError(f"{path} is empty: no trial was kept in it yet")
-    with told(path):
+        raise StoreError(f"{path} is empty: it has no trials yet")
+    with translate_errors(path):
         application, version = _head(path)
     if application != _APPLICATION:
         raise StoreError(f"{path} is not a store of trials: name another file")
@@ -150,10 +155,10 @@ def _check_head(path: Path, *, write: bool) -> None:
 
 
 def _head(path: Path) -> tuple[int, int]:
-    """The application and the version that the file's head names; zeros if it has no such head."""
-    # Read by SQLite, and as a file that never changes, so that it leaves no trace. To open and
-    # close it in any other way would drop the locks that this process may have on it, and others
-    # would then take its log for finished, and away.
+    """Return the application id and the version in the file's head; zeros if there are none."""
+    # Read by SQLite as an immutable file, which leaves no trace. Opening and closing it in any
+    # other way would drop the locks that this process may hold on it, and others would then take
+    # its log for finished and remove it.
     with closing(sqlite3.connect(_address(path, "immutable=1"), uri=True)) as link:
         try:
             (application,) = link.execute("PRAGMA application_id").fetchone()
@@ -177,14 +182,14 @@ def _refuse_newer(path: Path, version: int) -> None:
 
 
 def _open(path: Path, *, write: bool) -> sqlite3.Connection:
-    # A reader opens it for writing, too, or SQLite would leave its log behind; so where the folder
-    # lets nobody write, and no log says that somebody does all the same, it is told to use none.
+    # A reader opens it for writing too, or SQLite would leave its log behind. In a folder without
+    # write access, and without a log, which a writer would have, the file is opened without one.
     mode = "mode=rwc" if write else "mode=rw"
     if not write and not _log(path).exists() and not os.access(path.parent, os.W_OK):
         mode = "immutable=1"
     link = sqlite3.connect(_address(path, mode), uri=True, timeout=PATIENCE, isolation_level=None)
     if write:
-        # A commit is on the disk when it returns, whatever happens to the machine.
+        # A commit is on the disk when it returns, even if the machine fails then.
         link.execute("PRAGMA synchronous = FULL")
     else:
         link.execute("PRAGMA query_only = ON")
@@ -212,12 +217,12 @@ def _check_version(path: Path, link: sqlite3.Connection, *, write: bool) -> None
 def _prepare(path: Path, link: sqlite3.Connection) -> None:
     if _version(link) < len(MIGRATIONS):
         with transaction(link):
-            # Asked again: another run may have done it while this one waited.
+            # Read again: another process may have updated the file in the meantime.
             for script in MIGRATIONS[_version(link) :]:
                 for statement in script:
                     link.execute(statement)
             link.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-    # After the file has its name: the head that is checked is then never only in the log.
+    # After the application id is written, so that the head is never only in the log.
     if _write_ahead(link) != "wal":
         raise StoreError(
             f"{path} is in a folder where programs cannot share memory, which a store needs: name "
@@ -226,13 +231,13 @@ def _prepare(path: Path, link: sqlite3.Connection) -> None:
 
 
 def _write_ahead(link: sqlite3.Connection) -> str:
-    """Let readers read while a run writes; says the journal's mode."""
+    """Switch on the write-ahead log, so that readers can read during writes; return the mode."""
     end = time.monotonic() + PATIENCE
     while True:
         try:
             return link.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         except sqlite3.OperationalError:
-            # To change the mode takes the file alone, and SQLite does not wait for that.
+            # Changing the mode needs exclusive access, and SQLite does not wait for that.
             if time.monotonic() > end:
                 raise
             time.sleep(0.05)

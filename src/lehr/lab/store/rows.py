@@ -1,19 +1,21 @@
-"""Finished trials for other programs: as rows."""
+"""Finished trials for other programs: as rows, and as a data frame."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from lehr.catalogue import ENTRIES
-from lehr.lab.trial import digest, looks
+from lehr.lab.store.store import Record, Store
+from lehr.lab.trial import digest, evaluation_steps
 
 if TYPE_CHECKING:
-    from lehr.lab.store.store import Record
+    from pandas import DataFrame
 
-__all__ = ["COLUMNS", "row", "short"]
+__all__ = ["COLUMNS", "frame", "row", "short"]
 
 COLUMNS = (
     "key",
@@ -36,27 +38,45 @@ COLUMNS = (
 
 
 def row(record: Record) -> dict[str, Any]:
-    """A trial as one flat row in JSON's types, with its curves.
+    """Return a trial as one flat row in JSON's types, with its curves.
 
     The curves are `step` (updates made), `loss` (mean training loss since the step before; None
     once it diverged) and `accuracy` (score on the validation data).
     """
-    identity, (outcome, seconds) = record.identity, record.kept
-    found = {"key": digest(identity).hex()} | identity
-    found |= outcome.record() | {"seconds": seconds, "finished": _time(record.finished)}
-    curves = {"loss": list(outcome.loss), "accuracy": list(outcome.accuracy)}
+    identity, outcome = record.identity, asdict(record.outcome)
+    finished = datetime.fromtimestamp(record.finished, UTC).isoformat()
+    found = {"key": digest(identity).hex()} | identity | outcome
+    found |= {"seconds": record.seconds, "finished": finished}
     return {
         **{name: found[name] for name in COLUMNS},
-        # What a trial of another kind has besides.
+        # Further parts of the identity of another kind of trial.
         **{name: value for name, value in identity.items() if name not in COLUMNS},
-        "step": looks(identity["steps"]),
-        **curves,
+        "step": evaluation_steps(identity["steps"]),
+        "loss": list(outcome["loss"]),
+        "accuracy": list(outcome["accuracy"]),
         "versions": record.versions,
     }
 
 
-def _time(seconds: float | None) -> str | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
+def frame(store: Store) -> DataFrame:
+    """Return all finished trials as a pandas data frame, a row for each.
+
+    Its columns are those of `lehr results --csv`, and the curves, a list in a cell: `step`
+    (updates made), `loss` (mean training loss since the step before) and `accuracy` (score on the
+    validation data).
+
+    Raises:
+        ImportError: If pandas is not installed.
+    """
+    try:
+        from pandas import DataFrame
+    except ImportError as error:
+        raise ImportError("frame() needs pandas: pip install 'lehr[pandas]'") from error
+    columns = (*COLUMNS, "step", "loss", "accuracy")
+    return DataFrame(
+        [{name: found[name] for name in columns} for found in map(row, store.records())],
+        columns=list(columns),
+    )
 
 
 @cache
@@ -65,12 +85,13 @@ def _names() -> Mapping[str, str]:
 
 
 def short(schedule: str) -> str:
-    """The name under which the catalogue has this schedule, or, if it has not, its text.
+    """Return the catalogue's name of a schedule's text, or the text if it has none.
 
-    >>> import lehr
-    >>> short(repr(lehr.find("cosine").example))
-    'cosine'
-    >>> short("cosine(to=0.123)")
-    'cosine(to=0.123)'
+    Example:
+        >>> from lehr.catalogue import find
+        >>> short(repr(find("cosine").example))
+        'cosine'
+        >>> short("cosine(to=0.123)")
+        'cosine(to=0.123)'
     """
     return _names().get(schedule, schedule)

@@ -1,4 +1,4 @@
-"""Finished trials, kept in a database as they finish. Several runs may share one."""
+"""Finished trials in a database. Several processes may share one."""
 
 from __future__ import annotations
 
@@ -9,215 +9,195 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from lehr.lab.store.claims import Run
-from lehr.lab.store.database import StoreError, connect, told, transaction
-from lehr.lab.store.rows import COLUMNS, row
-from lehr.lab.trial import Kept, Outcome, Trial, digest
+from lehr.lab.store.claims import Claims
+from lehr.lab.store.database import connect, transaction, translate_errors
+from lehr.lab.trial import FinishedTrial, Outcome, Trial
 
-if TYPE_CHECKING:
-    from pandas import DataFrame
+__all__ = ["Record", "Store"]
 
-__all__ = ["Kept", "Record", "Store", "StoreError"]
-
-# A trial's own; what is left of its identity is the same for a whole row of them.
+# These parts of an identity are columns of a trial; many trials share the rest.
 _OWN = ("peak", "seed")
 
 _OUTCOME = "diverged, validation, test, test_loss, curves, seconds"
 
-_ASKED = 500  # values in one question; old builds of SQLite take 999
+_KEYS = 500  # keys in one query; old builds of SQLite take 999
 
 
 class Record(NamedTuple):
-    """A finished trial as it is in the store.
+    """A finished trial in a store.
 
     Attributes:
         identity: Everything that defines it, in JSON's types; see `Trial.identity`.
-        kept: What came of it.
-        finished: When, in seconds since 1970; None if it comes from a `trials.jsonl`.
-        versions: Of lehr, Python, torch and NumPy, with the kind of machine and the device; empty
-            if it comes from a `trials.jsonl`.
+        outcome: Its outcome.
+        seconds: Its cost, in seconds of one core.
+        finished: When it finished, in seconds since 1970.
+        versions: The versions of lehr, Python and packages, the kind of machine, and the device.
     """
 
     identity: dict[str, Any]
-    kept: Kept
-    finished: float | None
+    outcome: Outcome
+    seconds: float
+    finished: float
     versions: dict[str, str]
 
 
 class Store:
-    """The finished trials in a file; a context manager, because it holds the file open.
+    """The finished trials in a file; a context manager, because it keeps the file open.
 
-    What was added is on the disk, curves and all, and comes back bit for bit. Whenever a process
-    is killed, the file has all that was added and nothing by halves.
+    An added trial is on the disk, and is read back bit for bit. If a process is killed, the file
+    has everything that was added before, and no partial trials.
 
-    >>> import tempfile, lehr
-    >>> from lehr.lab.trial import Outcome, Trial
-    >>> trial = Trial("digits", "adam", lehr.cosine(), None, steps=2, peak=0.1, seed=0)
-    >>> outcome = Outcome(None, (1.5, 1.25), (0.25, 0.5), 0.5, 0.5, 1.0)
-    >>> folder = tempfile.TemporaryDirectory()
-    >>> with Store(f"{folder.name}/trials.db", write=True) as store:
-    ...     store.add([(trial, Kept(outcome, seconds=0.5))])
-    ...     store.missing([trial])
-    ...     store[trial].outcome == outcome
-    []
-    True
-    >>> folder.cleanup()
+    Example:
+        >>> import tempfile, lehr
+        >>> from lehr.lab.trial import Outcome, Trial
+        >>> trial = Trial("digits", "adam", lehr.cosine(), None, steps=2, peak=0.1, seed=0)
+        >>> outcome = Outcome(None, (1.5, 1.25), (0.25, 0.5), 0.5, 0.5, 1.0)
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> with Store(f"{folder.name}/trials.db", write=True) as store:
+        ...     store.add([(trial, FinishedTrial(outcome, seconds=0.5))])
+        ...     store.finished([trial])[trial.digest].outcome == outcome
+        True
+        >>> folder.cleanup()
     """
 
     def __init__(
         self, path: str | PathLike[str], *, write: bool = False, device: str = "cpu"
     ) -> None:
-        """Open the file, or, where it is to be written, begin it.
+        """Open the file.
 
         Arguments:
-            path: The file. Where it is to be written and is missing, it is made, as is its folder.
-            write: Whether trials are to be added. A store that is only read may be written by
-                others meanwhile.
-            device: Where what is added was trained, for its record.
+            path: The file. For writing, a missing file, or folder, is created.
+            write: Whether to add trials. Others may write to a store while it is read.
+            device: The device that trains, for the record of the added trials.
 
         Raises:
-            StoreError: If the file is not a store, is damaged, or is of a version that this lehr
-                does not know; if it is to be read, also if it is missing or older.
+            StoreError: If the file is not a store, is damaged, or has a version that this lehr
+                does not know; for reading, also if it is missing or older.
             OSError: If the file cannot be reached.
         """
         self.path = Path(path)
         self._link = connect(self.path, write=write)
         self._device = device
-        self._run: Run | None = None
+        self._claims: Claims | None = None
 
-    def add(self, trials: Iterable[tuple[Trial, Kept]]) -> None:
-        """Keep these; they are on the disk when this returns, all or, after an error, none.
+    def add(self, trials: Iterable[tuple[Trial, FinishedTrial]]) -> None:
+        """Write finished trials to the disk; after an error, none of them is written.
 
-        A trial that is there already stays as it is.
+        A trial that is in the store already is not changed.
 
         Raises:
-            StoreError: If the file is busy for too long, or the disk is full.
+            StoreError: If the file is locked for too long, or the disk is full.
         """
-        run, now = self._enter().id, time.time()
-        with told(self.path), transaction(self._link):
-            for trial, kept in trials:
-                self._insert(trial.identity(), kept, now, run)
+        run, now = self._own_claims().run, time.time()
+        with translate_errors(self.path), transaction(self._link):
+            for trial, finished in trials:
+                self._insert(trial, finished, now, run)
                 self._link.execute("DELETE FROM claims WHERE key = ?", (trial.digest,))
 
-    def take_over(self, trials: Iterable[tuple[Mapping[str, Any], Kept]]) -> None:
-        """Keep trials of before there was a store, each by its identity.
-
-        Raises:
-            StoreError: If the file is busy for too long, or the disk is full.
-        """
-        with told(self.path), transaction(self._link):
-            for identity, kept in trials:
-                self._insert(identity, kept, None, None)
-
     def claim(self, trials: Sequence[Trial], most: int | None = None) -> list[Trial]:
-        """Claim trials for this run, so many at most, and return those that it is to train.
+        """Claim at most `most` of these trials for this process, and return those to train.
 
-        Left out are the finished, and those that another run, or this one, is training already. A
+        Trials that are finished, or claimed already (here or by another process), are skipped. A
         claim ends when the trial is added, when the store is closed, or when the process dies.
 
         Raises:
-            StoreError: If the file is busy for too long, or the disk is full.
+            StoreError: If the file is locked for too long, or the disk is full.
         """
-        run = self._enter()
-        with told(self.path):
-            mine = run.claim(
+        claims = self._own_claims()
+        with translate_errors(self.path):
+            mine = claims.claim(
                 [trial.digest for trial in trials], len(trials) if most is None else most
             )
         return [trial for trial in trials if trial.digest in mine]
 
-    def missing(self, trials: Iterable[Trial]) -> list[Trial]:
-        """The trials among these that are not finished."""
-        trials = list(trials)
-        found = self._finished([trial.digest for trial in trials])
-        return [trial for trial in trials if trial.digest not in found]
+    def finished(self, trials: Iterable[Trial]) -> dict[bytes, FinishedTrial]:
+        """Return those of these trials that are finished, by their digest."""
+        question = f"SELECT key, {_OUTCOME} FROM trials WHERE key IN"
+        found = self._rows(question, [trial.digest for trial in trials])
+        return {key: _finished_trial(*rest) for key, *rest in found}
 
-    def kept(self, trials: Iterable[Trial]) -> list[Kept]:
-        """What came of those among these that are finished, in their order."""
-        trials = list(trials)
-        found = self._finished([trial.digest for trial in trials])
-        return [self[trial] for trial in trials if trial.digest in found]
-
-    def __getitem__(self, trial: Trial) -> Kept:
-        with told(self.path):
-            row = self._link.execute(
-                f"SELECT {_OUTCOME} FROM trials WHERE key = ?", (trial.digest,)
-            ).fetchone()
-        if row is None:
-            raise KeyError(trial)
-        return _kept(row)
+    def versions(self, trials: Iterable[Trial]) -> dict[str, str]:
+        """Return the versions that trained these trials; several of one kind are joined by "or"."""
+        question = (
+            "SELECT DISTINCT versions FROM trials JOIN runs ON runs.id = trials.run WHERE key IN"
+        )
+        keys = [trial.digest for trial in trials]
+        found: dict[str, set[str]] = {}
+        for (text,) in self._rows(question, keys):
+            for name, version in json.loads(text).items():
+                found.setdefault(name, set()).add(version)
+        return {name: " or ".join(sorted(several)) for name, several in found.items()}
 
     def __len__(self) -> int:
-        with told(self.path):
+        with translate_errors(self.path):
             return self._link.execute("SELECT count(*) FROM trials").fetchone()[0]
 
     def records(self) -> Iterator[Record]:
-        """All finished trials, as they finished."""
-        with told(self.path):
+        """Yield all finished trials, in the order in which they finished."""
+        with translate_errors(self.path):
             rows = self._link.execute(
                 f"SELECT identity, peak, seed, finished, versions, {_OUTCOME} FROM trials "
-                "JOIN kinds ON kinds.id = trials.kind LEFT JOIN runs ON runs.id = trials.run "
+                "JOIN kinds ON kinds.id = trials.kind JOIN runs ON runs.id = trials.run "
                 "ORDER BY trials.id"
             )
-            for identity, peak, seed, finished, versions, *outcome in rows:
+            for identity, peak, seed, finished, versions, *rest in rows:
+                outcome, seconds = _finished_trial(*rest)
                 yield Record(
                     json.loads(identity) | {"peak": peak, "seed": seed},
-                    _kept(outcome),
+                    outcome,
+                    seconds,
                     finished,
-                    json.loads(versions) if versions else {},
+                    json.loads(versions),
                 )
 
-    def frame(self) -> DataFrame:
-        """All finished trials as a pandas data frame, a row each.
-
-        Its columns are those that `lehr results --csv` writes, and the curves, a list in a cell:
-        `step` (updates made), `loss` (mean training loss since the step before) and `accuracy`
-        (score on the validation data).
+    def add_study(self, kind: str, content: Mapping[str, Any]) -> None:
+        """Write what a study is about; the one that was added last comes last in `studies`.
 
         Raises:
-            ImportError: If pandas is not installed.
+            StoreError: If the file is locked for too long, or the disk is full.
         """
-        try:
-            from pandas import DataFrame
-        except ImportError as error:
-            raise ImportError("frame() needs pandas: pip install 'lehr[pandas]'") from error
-        columns = (*COLUMNS, "step", "loss", "accuracy")
-        return DataFrame(
-            [{name: found[name] for name in columns} for found in map(row, self.records())],
-            columns=list(columns),
-        )
+        row = (kind, json.dumps(content, sort_keys=True))
+        with translate_errors(self.path), transaction(self._link):
+            self._link.execute("DELETE FROM studies WHERE kind = ? AND content = ?", row)
+            self._link.execute("INSERT INTO studies (kind, content) VALUES (?, ?)", row)
 
-    def _enter(self) -> Run:
-        if self._run is None:
-            with told(self.path):
-                self._run = Run(self.path, self._link, self._device)
-        return self._run
+    def studies(self, kind: str) -> list[dict[str, Any]]:
+        """Return the studies of a kind, in the order in which they were last started."""
+        with translate_errors(self.path):
+            rows = self._link.execute(
+                "SELECT content FROM studies WHERE kind = ? ORDER BY id", (kind,)
+            ).fetchall()
+        return [json.loads(content) for (content,) in rows]
 
-    def _finished(self, keys: Sequence[bytes]) -> set[bytes]:
-        found: set[bytes] = set()
-        with told(self.path):
-            for start in range(0, len(keys), _ASKED):
-                asked = keys[start : start + _ASKED]
-                marks = ", ".join("?" * len(asked))
-                rows = self._link.execute(f"SELECT key FROM trials WHERE key IN ({marks})", asked)
-                found.update(key for (key,) in rows)
-        return found
+    def _own_claims(self) -> Claims:
+        if self._claims is None:
+            with translate_errors(self.path):
+                self._claims = Claims(self.path, self._link, self._device)
+        return self._claims
 
-    def _insert(
-        self, identity: Mapping[str, Any], kept: Kept, finished: float | None, run: int | None
-    ) -> None:
+    def _rows(self, question: str, keys: Sequence[bytes]) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a query that ends in `IN`, for any number of keys."""
+        with translate_errors(self.path):
+            for start in range(0, len(keys), _KEYS):
+                some = keys[start : start + _KEYS]
+                marks = ", ".join("?" * len(some))
+                yield from self._link.execute(f"{question} ({marks})", some).fetchall()
+
+    def _insert(self, trial: Trial, finished: FinishedTrial, now: float, run: int | None) -> None:
+        identity = trial.identity()
         kind = {name: value for name, value in identity.items() if name not in _OWN}
         text = json.dumps(kind, sort_keys=True)
         self._link.execute("INSERT OR IGNORE INTO kinds (identity) VALUES (?)", (text,))
-        outcome = kept.outcome
+        outcome = finished.outcome
         self._link.execute(
             f"INSERT OR IGNORE INTO trials (key, kind, peak, seed, {_OUTCOME}, finished, run) "
             "VALUES (?, (SELECT id FROM kinds WHERE identity = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                digest(identity),
+                trial.digest,
                 text,
                 *(identity[name] for name in _OWN),
                 outcome.diverged,
@@ -225,18 +205,18 @@ class Store:
                 outcome.test,
                 outcome.test_loss,
                 _packed(outcome),
-                kept.seconds,
-                finished,
+                finished.seconds,
+                now,
                 run,
             ),
         )
 
     def close(self) -> None:
-        """Give up what was claimed and let go of the file."""
+        """Release the claims and close the file."""
         try:
-            if self._run is not None:
-                with told(self.path):
-                    self._run.close()
+            if self._claims is not None:
+                with translate_errors(self.path):
+                    self._claims.close()
         finally:
             self._link.close()
 
@@ -253,13 +233,19 @@ class Store:
 
 
 def _packed(outcome: Outcome) -> bytes:
-    """The curves in little-endian float64, the losses first: NaN where there is none."""
+    """Return the curves in little-endian float64, the losses first; NaN for a missing loss."""
     curves = np.array([outcome.loss, outcome.accuracy], dtype="<f8")
     return zlib.compress(curves.tobytes(), level=9)
 
 
-def _kept(row: Sequence[Any]) -> Kept:
-    diverged, validation, test, test_loss, curves, seconds = row
+def _finished_trial(
+    diverged: int | None,
+    validation: float,
+    test: float,
+    test_loss: float | None,
+    curves: bytes,
+    seconds: float,
+) -> FinishedTrial:
     loss, accuracy = np.frombuffer(zlib.decompress(curves), dtype="<f8").reshape(2, -1).tolist()
     outcome = Outcome(
         diverged=diverged,
@@ -269,4 +255,4 @@ def _kept(row: Sequence[Any]) -> Kept:
         test=test,
         test_loss=test_loss,
     )
-    return Kept(outcome, seconds)
+    return FinishedTrial(outcome, seconds)

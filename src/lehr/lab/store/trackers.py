@@ -1,4 +1,4 @@
-"""Finished trials in the folders that TensorBoard and MLflow show."""
+"""Finished trials as folders for TensorBoard and runs for MLflow."""
 
 from __future__ import annotations
 
@@ -11,21 +11,18 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from lehr.lab.errors import ExportError
 from lehr.lab.store.rows import row, short
 from lehr.lab.store.store import Record
-from lehr.lab.trial import digest, looks
+from lehr.lab.trial import digest, evaluation_steps
 
-__all__ = ["ExportError", "mlflow", "tensorboard"]
+__all__ = ["mlflow", "tensorboard"]
 
 _EXPERIMENT = "lehr"
-"""What MLflow calls all of it."""
+"""The name of the experiment in MLflow."""
 
-# What defines a trial, as both programs have a place for it.
+# The parts that define a trial, which both programs record.
 _DEFINING = ("task", "optimizer", "schedule", "momentum", "steps", "peak", "seed")
-
-
-class ExportError(RuntimeError):
-    """A package that an export needs is missing, or refuses."""
 
 
 def _need(package: str, extra: str) -> None:
@@ -36,17 +33,17 @@ def _need(package: str, extra: str) -> None:
 def tensorboard(
     records: Iterable[Record], folder: Path, watch: Callable[[int], object] = lambda _: None
 ) -> int:
-    """Write trials as TensorBoard shows them: a folder each, with curves and hyperparameters.
+    """Write trials for TensorBoard: a folder each, with curves and hyperparameters.
 
-    Trials whose folder is there already are left out, so it can be repeated while more finish.
+    Trials whose folder exists are skipped, so it can be repeated while more finish.
 
     Arguments:
         records: The trials.
-        folder: What TensorBoard is told to watch; made if it is missing.
-        watch: Told how many have been looked at, after each.
+        folder: The log directory of TensorBoard; created if it is missing.
+        watch: Called after each trial with the number of trials so far.
 
     Returns:
-        How many were written.
+        How many trials were written.
 
     Raises:
         ExportError: If tensorboardX is not installed.
@@ -57,7 +54,7 @@ def tensorboard(
     for count, record in enumerate(records, start=1):
         place = folder / _place(record.identity)
         if not place.exists():
-            # Under another name until it is whole, so that no half of a trial counts as there.
+            # Written under another name, so that a partial folder is never taken for a trial.
             draft = place.with_name(f".{place.name}.{os.getpid()}")
             _write_events(record, draft)
             os.replace(draft, place)
@@ -67,7 +64,7 @@ def tensorboard(
 
 
 def _place(identity: Mapping[str, Any]) -> Path:
-    """A folder name that says what it is, and differs for trials that differ in anything."""
+    """Return a folder name that is readable, and different for different trials."""
     parts = (identity["task"], identity["optimizer"], short(identity["schedule"]))
     words = [re.sub(r"[^A-Za-z0-9_.=-]+", "_", str(part))[:60].strip("_") for part in parts]
     own = f"peak={identity['peak']:g},seed={identity['seed']},{digest(identity).hex()[:8]}"
@@ -83,15 +80,15 @@ def _write_events(record: Record, folder: Path) -> None:
     with SummaryWriter(str(folder)) as writer:
         for name, step, value in _points(record):
             writer.add_scalar(name, value, step, walltime=when)
-        assert writer.file_writer is not None  # the curves went through it
-        # Not by the writer's own method: it writes them into a second file of the same name.
+        assert writer.file_writer is not None  # the curves are written by it
+        # The writer's own method would write them into a second file of the same name.
         for summary in hparams(known, {"validation_score": 0.0, "test_score": 0.0}):
             writer.file_writer.add_summary(summary, walltime=when)
 
 
 def _points(record: Record) -> Iterator[tuple[str, int, float]]:
-    """All of a trial's curves: name, updates made, value."""
-    outcome, at = record.kept.outcome, looks(record.identity["steps"])
+    """Yield the points of a trial's curves: name, updates made, value."""
+    outcome, at = record.outcome, evaluation_steps(record.identity["steps"])
     curves = {"train_loss": outcome.loss, "validation_score": outcome.accuracy}
     curves |= {"test_score": [outcome.test], "test_loss": [outcome.test_loss]}
     for name, values in curves.items():
@@ -106,22 +103,22 @@ def mlflow(
 ) -> int:
     """Write trials as MLflow runs, with curves, parameters and versions.
 
-    Trials that are there already are left out, so it can be repeated while more finish.
+    Trials that MLflow has already are skipped, so it can be repeated while more finish.
 
     Arguments:
         records: The trials.
-        where: A folder, or a tracking address as MLflow knows them.
-        watch: Told how many have been looked at, after each.
+        where: A folder, or a tracking address of MLflow.
+        watch: Called after each trial with the number of trials so far.
 
     Returns:
-        How many were written.
+        How many trials were written.
 
     Raises:
-        ExportError: If MLflow is not installed, or refuses.
+        ExportError: If MLflow is not installed, or raises an error.
         OSError: If the folder cannot be written.
     """
     _need("mlflow", "mlflow")
-    refused = import_module("mlflow.exceptions").MlflowException
+    failure = import_module("mlflow.exceptions").MlflowException
     written = 0
     address = where if ":" in where else Path(where).absolute().as_uri()
     with _files_allowed():
@@ -135,14 +132,14 @@ def mlflow(
                     _write_run(client, home, record)
                     written += 1
                 watch(count)
-        except refused as error:
-            raise ExportError(f"MLflow refuses {where}: {error}") from error
+        except failure as error:
+            raise ExportError(f"MLflow cannot write to {where}: {error}") from error
     return written
 
 
 @contextmanager
 def _files_allowed() -> Generator[None]:
-    """MLflow writes folders only where it is told that this is meant."""
+    """Allow MLflow to write folders, for which it requires this variable."""
     name = "MLFLOW_ALLOW_FILE_STORE"
     before = os.environ.get(name)
     os.environ[name] = "true"
@@ -156,7 +153,7 @@ def _files_allowed() -> Generator[None]:
 
 
 def _keys(client: Any, home: str) -> set[str]:
-    """The keys of the trials that are whole already; what is not is taken out."""
+    """Return the keys of the complete runs, and delete incomplete ones."""
     keys: set[str] = set()
     token = None
     while True:
@@ -174,7 +171,7 @@ def _keys(client: Any, home: str) -> set[str]:
 def _write_run(client: Any, home: str, record: Record) -> None:
     entities = import_module("mlflow.entities")
     flat = row(record)
-    moment = round(1000 * (record.finished or 0))
+    moment = round(1000 * record.finished)
     pair = f"{flat['optimizer']}/{short(flat['schedule'])}"
     name = f"{pair} peak={flat['peak']:g} seed={flat['seed']}"
     tags = {"lehr.key": flat["key"]} | {f"lehr.{k}": v for k, v in record.versions.items()}

@@ -1,1 +1,1 @@
-"""What is trained: a task gives data, a network and a loss."""
+"""Tasks: data, a network, a loss and a score."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from lehr.lab.tasks.base import Data, Task
-from lehr.lab.tasks.from_tensors import accuracy, cross_entropy, of_classes
+from lehr.lab.tasks.base import Data, Split, Task
+from lehr.lab.tasks.classification import accuracy, cross_entropy, split_by_class
 
 if TYPE_CHECKING:
     import torch
@@ -20,13 +20,11 @@ _HELD_OUT = 142
 
 @cache
 def _load() -> Data:
-    """The measurements, each less its mean and by its spread over the training cases."""
+    """Standardise the measurements by their mean and spread over the training cases."""
     from sklearn.datasets import load_breast_cancer
 
-    from lehr.lab.tasks.base import Split
-
     table, kinds = load_breast_cancer(return_X_y=True)
-    raw = of_classes(table, kinds, _HELD_OUT)
+    raw = split_by_class(table, kinds, _HELD_OUT)
     mean, spread = raw.train.inputs.mean(0), raw.train.inputs.std(0)
     return Data(*(Split((part.inputs - mean) / spread, part.targets) for part in raw))
 
@@ -34,7 +32,7 @@ def _load() -> Data:
 def _model(generator: torch.Generator) -> nn.Module:
     from torch import nn
 
-    from lehr.lab.training.loop import seeded
+    from lehr.lab.tasks.seeding import seeded  # Loads torch.
 
     with seeded(generator.initial_seed()):
         return nn.Sequential(nn.Linear(_MEASURED, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, 2))

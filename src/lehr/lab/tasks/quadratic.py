@@ -1,12 +1,12 @@
-"""A noisy quadratic, whose answer is known: what SGD's expected loss comes to can be written down.
+"""A noisy quadratic, on which the expected loss of SGD has a closed form.
 
 The loss of one sample is ``1/2 sum_i h_i (w_i - x_i)^2``: the weights ``w`` look for the mean of
 the samples ``x``, which are normal around 0, in directions of very different curvature ``h``. The
 noise of a batch does not fade, so a rate that stays high ends high, and one that falls too early
-never arrives: the trade-off that schedules are about, without a network's luck. See "An Empirical
-Model of Large-Batch Training" (McCandlish et al. 2018, arXiv:1812.06162) and "Which Algorithmic
-Choices Matter at Which Batch Sizes? Insights From a Noisy Quadratic Model" (Zhang et al. 2019,
-arXiv:1907.04164).
+never arrives: the trade-off that schedules are about, without the luck of a network. See "An
+Empirical Model of Large-Batch Training" (McCandlish et al. 2018, arXiv:1812.06162) and "Which
+Algorithmic Choices Matter at Which Batch Sizes? Insights From a Noisy Quadratic Model" (Zhang et
+al. 2019, arXiv:1907.04164).
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from lehr.lab.tasks.base import Data, Split, Task
-from lehr.lab.tasks.from_tensors import exp_of_loss
+from lehr.lab.tasks.base import Data, Split, Task, exp_of_loss
 
 if TYPE_CHECKING:
     import torch
@@ -45,8 +44,7 @@ def _load() -> Data:
 
     generator = torch.Generator().manual_seed(_DATA_SEED)
     drawn = NOISE * torch.randn(SAMPLES, DIMENSIONS, generator=generator)
-    # At the true mean itself the loss is what the weights lose against the best there is: there is
-    # nothing to be estimated.
+    # At the true mean the loss is the excess over the best possible, without sampling noise.
     truth = Split(torch.zeros(1, DIMENSIONS), torch.zeros(1))
     return Data(Split(drawn, torch.zeros(SAMPLES)), truth, truth)
 
@@ -56,7 +54,7 @@ def _model(generator: torch.Generator) -> nn.Module:
     from torch import nn
 
     class Point(nn.Module):
-        """The weights alone, as far from a sample as they are."""
+        """The weights; the output is their distance from each sample."""
 
         def __init__(self) -> None:
             super().__init__()

@@ -1,4 +1,4 @@
-"""Any text, character by character, and a small transformer that guesses the next one."""
+"""A small transformer that predicts the next character of any text."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lehr.lab.tasks.base import Data, Split, Task, TaskError
-from lehr.lab.tasks.from_tensors import accuracy, cross_entropy
+from lehr.lab.errors import TaskError
+from lehr.lab.tasks.base import Data, Split, Task
+from lehr.lab.tasks.classification import accuracy, cross_entropy
 
 if TYPE_CHECKING:
     import torch
@@ -16,28 +17,28 @@ if TYPE_CHECKING:
 
 __all__ = ["text_task"]
 
-_CONTEXT = 32  # characters that a guess may look back at
+_CONTEXT = 32  # characters that a prediction sees
 _WIDTH, _HEADS = 32, 2
 _BATCH = 16
 
-# Of the text's end; what lies before it trains.
+# The share at the end of the text; the rest trains.
 _HELD_OUT = 0.1
-_VALIDATION, _TEST = 64, 256  # windows that are measured, at most
+_VALIDATION, _TEST = 64, 256  # windows evaluated, at most
 _SHORTEST = 20 * _BATCH * (_CONTEXT + 1)
 
 
 def text_task(path: str, content: bytes) -> Task:
-    """Make the task of learning a text.
+    """Make the task of predicting a text.
 
-    Its last tenth is held out: one half of that validates, the other tests, each in windows that
-    lie evenly. A window of 32 characters gives 32 guesses, each of what comes next.
+    The last tenth of the text is held out: one half of it validates, the other tests, each in
+    evenly spaced windows. A window of 32 characters gives 32 predictions of the next character.
 
     Arguments:
-        path: What the text is called.
+        path: The path of the text, for messages.
         content: The text, in UTF-8.
 
     Raises:
-        TaskError: If it is not UTF-8, or too short.
+        TaskError: If the text is not UTF-8, or too short.
     """
     name = Path(path).name
     try:
@@ -66,7 +67,7 @@ def text_task(path: str, content: bytes) -> Task:
         import torch
 
         points = np.frombuffer(text.encode("utf-32-le"), np.uint32)
-        # `known` is in the order of its code points.
+        # `known` is sorted by code point.
         codes = torch.from_numpy(np.searchsorted([*map(ord, known)], points))
         windows = [
             codes[torch.tensor(part).unsqueeze(1) + torch.arange(_CONTEXT + 1)] for part in starts
@@ -74,7 +75,7 @@ def text_task(path: str, content: bytes) -> Task:
         return Data(*(Split(w[:, :-1].contiguous(), w[:, 1:].contiguous()) for w in windows))
 
     def model(generator: torch.Generator) -> nn.Module:
-        from lehr.lab.training.loop import seeded
+        from lehr.lab.tasks.seeding import seeded  # Loads torch.
 
         with seeded(generator.initial_seed()):
             return _transformer(len(known))
@@ -99,7 +100,7 @@ def text_task(path: str, content: bytes) -> Task:
 
 
 def _evenly(first: int, end: int, most: int) -> list[int]:
-    """Where windows begin that lie evenly between two places and do not meet."""
+    """Return the starts of evenly spaced windows between two places, which do not overlap."""
     room = end - first - _CONTEXT - 1
     count = min(most, room // _CONTEXT + 1)
     return [first + room * i // max(count - 1, 1) for i in range(count)]
@@ -110,7 +111,7 @@ def _transformer(kinds: int) -> nn.Module:
     from torch import nn
 
     class Transformer(nn.Module):
-        """One block with the norms before its parts, and attention that looks back only."""
+        """One pre-norm block with causal attention."""
 
         def __init__(self) -> None:
             super().__init__()

@@ -1,8 +1,8 @@
 """Convolutions of stacked networks on a GPU, as products of matrices.
 
-`torch.vmap` makes one convolution in groups of those of all networks, a group a network. The
-library behind it (cuDNN) then starts a kernel for each group; batched products of matrices take a
-fifth of the time and less.
+`torch.vmap` turns the convolutions of all networks into one grouped convolution, a group for each
+network. cuDNN then starts a kernel for each group; batched matrix products take a fifth of the time
+or less.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ __all__ = ["Products"]
 
 
 class Products(TorchFunctionMode):
-    """While it is entered, convolutions over a line or a plane are products of matrices.
+    """Computes 1-d and 2-d convolutions inside its block as products of matrices.
 
-    Those in groups of their own, and with padding told in words, are left to torch.
+    Grouped convolutions, and those with a padding in words, are left to torch.
     """
 
     def __torch_function__(
@@ -39,7 +39,7 @@ class Products(TorchFunctionMode):
 _DIMS = {torch.conv1d: 1, torch.conv2d: 2}
 
 
-# The arguments have the names of torch's, by which they may be given.
+# The arguments are named as torch's are, because they may be given by name.
 def _product(
     dims: int,
     input: Tensor,
@@ -52,7 +52,7 @@ def _product(
 ) -> Tensor | None:
     if groups != 1 or isinstance(padding, str) or input.dim() != dims + 2:
         return None
-    # A line is a plane of one row.
+    # A 1-d convolution is a 2-d one over a single row.
     rows = [1] * (2 - dims)
     samples, channels, *size = input.shape
     outputs, _, *window = weight.shape
@@ -65,12 +65,12 @@ def _product(
     windows = padded.unfold(2, lower * (height - 1) + 1, down)
     windows = windows.unfold(3, wider * (width - 1) + 1, along)[..., ::lower, ::wider]
     places = windows.shape[2:4]
-    # What each place reads, a column a place.
+    # A column for each output position, with the inputs that it reads.
     read = windows.permute(1, 4, 5, 0, 2, 3).reshape(-1, samples * places.numel())
     made = weight.reshape(outputs, -1) @ read
     if bias is not None:
         made = made + bias.unsqueeze(1)
-    # In the order that a convolution's result has: what comes next may look at it as a view.
+    # Contiguous, as a convolution's result is: the next layer may take a view of it.
     ordered = made.reshape(outputs, samples, *places[len(rows) :]).transpose(0, 1)
     return ordered.contiguous()
 

@@ -1,4 +1,4 @@
-"""How many networks are trained at a time: as many as is fast, and as the memory allows."""
+"""The memory that a stack of networks uses, and how many networks fit."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
 from lehr.catalogue.decay.elementary import constant
-from lehr.lab.engines.base import EngineError
-from lehr.lab.memory import own_bytes
+from lehr.lab.errors import EngineError
+from lehr.lab.resources import own_bytes
 from lehr.lab.tasks.base import Task
 from lehr.lab.training.stacked import MEASURED, Stack
 from lehr.lab.trial import Trial
@@ -21,21 +21,21 @@ from lehr.lab.trial import Trial
 __all__ = ["MOST", "Footprint", "fitting", "footprint"]
 
 MOST = 256
-"""Networks in a stack at most: more are not faster, because they leave the processor's cache."""
+"""The largest stack: more networks are not faster, because they exceed the processor's cache."""
 
-_MOST_ELSEWHERE = 4096  # devices that do thousands of things at once
+_MOST_ELSEWHERE = 4096  # on devices with thousands of cores
 
 _USUAL = 2**30
 
-_UPDATES = 2  # after the first, an optimizer has all that it remembers
+_UPDATES = 2  # an optimizer has allocated all of its state after the first
 
-# What torch's kernels take for themselves (a convolution copies what it reads into an order of its
-# own), and what the allocator keeps back.
+# For the work space of torch's kernels (a convolution copies its inputs into another layout), and
+# for what the allocator keeps in reserve.
 _MARGIN = 2.0
 
 
 class _Living(TorchDispatchMode):
-    """Counts the bytes of the tensors that are alive, made while it is entered."""
+    """Counts the bytes of living tensors that were made inside its block."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,12 +63,12 @@ class _Living(TorchDispatchMode):
 
 
 class Footprint(NamedTuple):
-    """The bytes that a stack takes at most.
+    """The peak memory of a stack, in bytes.
 
     Attributes:
-        fixed: Whatever its size.
+        fixed: Independent of its size.
         training: For each network.
-        measuring: For each network that is measured at a time.
+        measuring: For each network evaluated at a time.
     """
 
     fixed: int
@@ -76,19 +76,19 @@ class Footprint(NamedTuple):
     measuring: int
 
     def of(self, count: int) -> int:
-        """The bytes of a stack of so many networks."""
+        """Return the bytes of a stack of `count` networks."""
         return self.fixed + self.training * count + self.measuring * min(count, MEASURED)
 
     def most(self, memory: int, limit: int = MOST) -> int:
-        """How many networks fit, from 0 to the limit."""
+        """Return how many networks fit, from 0 to the limit."""
         return next((count for count in range(limit, 0, -1) if self.of(count) <= memory), 0)
 
 
 @cache
 def footprint(trial: Trial, task: Task, device: str) -> Footprint:
-    """Return what a stack of trials like this one takes.
+    """Return the memory of a stack of trials like this one.
 
-    It is measured, on stacks of two and of four, and not computed: what autograd keeps for the
+    It is measured on stacks of two and of four, not computed: what autograd keeps for the
     backward pass depends on the network.
     """
     (two, two_measured), (four, four_measured) = (
@@ -101,7 +101,7 @@ def footprint(trial: Trial, task: Task, device: str) -> Footprint:
 
 
 def _most(trial: Trial, task: Task, device: str, count: int) -> tuple[int, int]:
-    """The bytes after updates, and after a measurement of all data, too."""
+    """Return the peak bytes after updates, and after an evaluation on all data as well."""
     data = task.load()
     with _Living() as living:
         stack = Stack([replace(trial, seed=seed) for seed in range(count)], task, device)
@@ -120,15 +120,14 @@ def fitting(trial: Trial, task: Task, memory: int | None, device: str = "cpu") -
         trial: One of them.
         task: Its task.
         memory: Bytes that the process (on the processor) or the networks (on another device) may
-            take; None where nobody set a bound, and they may take 1 GiB, or half of what is free
-            on a GPU.
-        device: Where they are trained.
+            use. None allows 1 GiB, or half of the free memory of a GPU.
+        device: The device to train on.
 
     Raises:
-        EngineError: If the memory does not suffice for one.
+        EngineError: If the memory does not suffice for one network.
     """
     task.load()
-    # Before it is measured, because measuring takes memory, too.
+    # Taken before the measurement, which uses memory too.
     base = own_bytes() if memory is not None and device == "cpu" else 0
     usual = {"peak": 1.0, "seed": 0, "schedule": constant(), "momentum": None}
     alike = replace(trial, steps=max(trial.steps, _UPDATES), **usual)

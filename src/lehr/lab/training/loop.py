@@ -1,48 +1,29 @@
-"""What a training run is, whatever trains it: its weights, its batches, its looks, its end."""
+"""The training loop: batches, evaluations and the outcome, for one network or many."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
+from lehr.lab.errors import StoppedError
 from lehr.lab.tasks.base import Split, Task
-from lehr.lab.trial import Outcome, Trial, looks
+from lehr.lab.trial import Outcome, Trial, evaluation_steps
 
-__all__ = ["Batches", "Runs", "StoppedError", "batches", "network", "seeded", "stacked", "train"]
-
-
-class StoppedError(Exception):
-    """Training was told to stop before its end."""
-
-
-@contextmanager
-def seeded(seed: int) -> Generator[None]:
-    """Let torch's own randomness begin from a seed; what it was before comes back afterwards."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        yield
-
-
-# Weights draw from even numbers, batches from odd ones: the two never share a stream.
-def network(task: Task, seed: int) -> nn.Module:
-    """Return a network with this seed's starting weights."""
-    with seeded(2 * seed):
-        return task.model(torch.Generator().manual_seed(2 * seed))
+__all__ = ["Batches", "Networks", "batches", "stacked", "train"]
 
 
 def stacked(networks: Sequence[nn.Module]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Stack the parameters and the buffers of networks, by name, along a first axis.
 
-    torch's own `stack_module_state` refuses networks of a class that is made anew for each.
+    torch's own `stack_module_state` raises if each network has a class of its own.
 
     Raises:
-        ValueError: If the networks do not have the same.
+        ValueError: If the networks do not have the same tensors.
     """
     parts: list[dict[str, Tensor]] = []
     for own in (
@@ -63,16 +44,16 @@ def stacked(networks: Sequence[nn.Module]) -> tuple[dict[str, Tensor], dict[str,
 
 
 def _order(task: Task, generator: torch.Generator) -> Tensor:
-    """One epoch: every sample once, in random order, less what fills no whole batch."""
+    """Return one epoch: every sample once in random order, without the last partial batch."""
     whole = task.train // task.batch_size * task.batch_size
     return torch.randperm(task.train, generator=generator)[:whole]
 
 
 def batches(task: Task, seed: int) -> Iterator[Tensor]:
-    """Yield which samples each update sees, for ever: an epoch in random order after another.
+    """Yield the samples of each update, indefinitely: epochs in random order.
 
-    They depend on the seed alone, so runs of one seed see the same batches, whatever trains them.
-    What is left of an epoch after its last whole batch is skipped.
+    They depend on the seed alone, so all runs of one seed see the same batches. The last partial
+    batch of an epoch is skipped.
 
     Yields:
         Indices into the training data, (batch_size,).
@@ -86,9 +67,9 @@ class Batches:
     """The batches of several seeds side by side, made an epoch at a time.
 
     Arguments:
-        task: What they are drawn from.
+        task: The task whose training data they index.
         seeds: Any number of seeds, each once.
-        steps: How many updates will ask: a run shorter than an epoch keeps no more of it.
+        steps: The number of updates; a run shorter than an epoch keeps only that much of it.
     """
 
     def __init__(self, task: Task, seeds: Sequence[int], steps: int) -> None:
@@ -109,65 +90,65 @@ class Batches:
         return next(self._epoch)
 
 
-class Runs(Protocol):
+class Networks(Protocol):
     """Networks in training: one, or many at once."""
 
     def update(self) -> Tensor:
-        """Make one update of each; return the losses that it followed, (runs,)."""
+        """Update each network; return the losses before the update, (networks,)."""
         ...
 
     def measure(self, split: Split) -> tuple[list[float], list[float]]:
-        """Return the score and the loss of each on this part of the data."""
+        """Return the score and the loss of each network on this part of the data."""
         ...
 
     def drop(self, lost: Sequence[int]) -> None:
-        """Train no longer those at these places; the others move up."""
+        """Remove the networks at these places; the others move up."""
         ...
 
 
 def train(
-    trials: Sequence[Trial], task: Task, runs: Runs, stopped: Callable[[], bool]
+    trials: Sequence[Trial], task: Task, networks: Networks, stopped: Callable[[], bool]
 ) -> list[Outcome]:
     """Train networks to the end of their runs.
 
     Arguments:
-        trials: What `runs` trains, in its order; all as long as one another.
-        task: Theirs.
-        runs: Their networks at the start.
-        stopped: Asked before every update.
+        trials: The trials of `networks`, in their order; all with the same number of steps.
+        task: Their task.
+        networks: Their networks at the start.
+        stopped: Called before every update; training stops once it returns True.
 
     Raises:
-        StoppedError: If `stopped` said so.
+        StoppedError: If `stopped` returned True.
     """
     steps = trials[0].steps
     histories = [_History(task.chance) for _ in trials]
     alive = list(histories)
     start = 0
-    for look in looks(steps):
+    for end in evaluation_steps(steps):
         losses: list[Tensor] = []
-        for _ in range(start, look):
+        for _ in range(start, end):
             if stopped():
                 raise StoppedError
-            losses.append(runs.update())
-        scores, _ = runs.measure(task.load().validation)
+            losses.append(networks.update())
+        scores, _ = networks.measure(task.load().validation)
         rows = torch.stack(losses, dim=1).tolist()
         for history, row, score in zip(alive, rows, scores, strict=True):
             history.add(start, row, score)
-        start = look
+        start = end
         if lost := [place for place, history in enumerate(alive) if history.diverged]:
             alive = [history for history in alive if not history.diverged]
             if not alive:
                 break
-            runs.drop(lost)
+            networks.drop(lost)
     if alive:
-        for history, score, loss in zip(alive, *runs.measure(task.load().test), strict=True):
+        for history, score, loss in zip(alive, *networks.measure(task.load().test), strict=True):
             history.test, history.test_loss = score, loss
     return [history.outcome(steps) for history in histories]
 
 
 @dataclass
 class _History:
-    """What has been seen of one trial so far; see `Outcome` for the parts."""
+    """The measurements of one trial so far; see `Outcome` for the parts."""
 
     chance: float
     diverged: int | None = None
@@ -177,7 +158,7 @@ class _History:
     test_loss: float = math.nan
 
     def add(self, start: int, losses: list[float], score: float) -> None:
-        """Note the losses of the updates after number `start`, and the score that they led to."""
+        """Add the losses of the updates after number `start`, and the score after them."""
         lost = [not math.isfinite(loss) for loss in losses]
         if any(lost):
             self.diverged = start + lost.index(True) + 1
@@ -185,11 +166,11 @@ class _History:
         self.accuracy.append(self.chance if self.diverged else score)
 
     def outcome(self, steps: int) -> Outcome:
-        """Close the history of a run of `steps` updates."""
+        """Return the outcome of a run of `steps` updates."""
         if self.diverged is None and not math.isfinite(self.test_loss):
-            # The last update made what no training loss was left to show.
+            # The last update diverged, and no training loss followed it.
             self.diverged, self.loss[-1], self.accuracy[-1] = steps, None, self.chance
-        missing = len(looks(steps)) - len(self.loss)
+        missing = len(evaluation_steps(steps)) - len(self.loss)
         return Outcome(
             diverged=self.diverged,
             loss=(*self.loss, *[None] * missing),

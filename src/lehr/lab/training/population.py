@@ -1,4 +1,4 @@
-"""Trials trained side by side where that can be, and one after another where it cannot."""
+"""A population: trials trained side by side where possible, and otherwise one by one."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from itertools import pairwise
 
 import torch
 
-from lehr.lab.tasks.base import Task, find_task
+from lehr.lab.tasks.base import Task
+from lehr.lab.tasks.registry import find_task
+from lehr.lab.tasks.seeding import seeded
 from lehr.lab.training.footprint import fitting
-from lehr.lab.training.loop import StoppedError, batches, network, seeded, train
-from lehr.lab.training.single import Alone
+from lehr.lab.training.loop import train
+from lehr.lab.training.single import SingleNetwork
 from lehr.lab.training.stacked import Stack, in_order
 from lehr.lab.training.suitable import obstacle
 from lehr.lab.trial import Outcome, Trial
 
-__all__ = ["StoppedError", "batches", "exact", "network", "obstacle", "run"]
+__all__ = ["exact", "train_population"]
 
 
-def run(
+def train_population(
     trials: Sequence[Trial],
     stopped: Callable[[], bool] = lambda: False,
     *,
@@ -28,24 +30,24 @@ def run(
 ) -> list[Outcome]:
     """Train the networks of these trials.
 
-    They are trained side by side, as many at a time as is fast and as fits into the memory. Where
-    `obstacle` knows a reason against it, they are trained one after another.
+    They are trained side by side, as many at a time as is fast and fits into the memory, or one
+    by one if `obstacle` returns a reason.
 
     Arguments:
         trials: At least one, of one task, optimizer and number of steps.
-        stopped: Asked before every update; once it says True, the training is given up.
-        memory: Bytes that this process may take, or its networks where they are on another device;
-            None leaves it to what is fast.
-        device: Where to train, as torch names it.
+        stopped: Called before every update; training stops once it returns True.
+        memory: Bytes that this process may use, or its networks if they are on another device;
+            None sets no bound.
+        device: The device to train on, as torch names it.
 
     Returns:
         One outcome per trial, in their order.
 
     Raises:
-        ValueError: For no trials, trials that differ in anything else, an unknown task or
-            optimizer, or a schedule that gives a rate below 0.
+        ValueError: For no trials, trials of several kinds, an unknown task or optimizer, or a
+            schedule with a rate below 0.
         EngineError: If the memory is too little for one network.
-        StoppedError: If ``stopped`` said so.
+        StoppedError: If ``stopped`` returned True.
     """
     kinds = {(t.task, t.optimizer, t.steps) for t in trials}
     if len(kinds) != 1:
@@ -56,7 +58,7 @@ def run(
     task = find_task(trials[0].task)
     with exact():
         if obstacle(trials[0].task, trials[0].optimizer):
-            return [_alone(trial, task, stopped, device) for trial in trials]
+            return [_train_single(trial, task, stopped, device) for trial in trials]
         order = in_order(trials)
         size = fitting(trials[0], task, memory, device)
         outcomes: dict[int, Outcome] = {}
@@ -67,15 +69,15 @@ def run(
     return [outcomes[place] for place in range(len(trials))]
 
 
-def _alone(trial: Trial, task: Task, stopped: Callable[[], bool], device: str) -> Outcome:
-    # Dropout and its like draw from torch's own stream, which the seed decides here.
+def _train_single(trial: Trial, task: Task, stopped: Callable[[], bool], device: str) -> Outcome:
+    # Dropout draws from torch's own randomness, which depends on the seed alone here.
     with seeded(trial.seed):
-        (outcome,) = train([trial], task, Alone(trial, task, device), stopped)
+        (outcome,) = train([trial], task, SingleNetwork(trial, task, device), stopped)
     return outcome
 
 
 def _evenly(order: Sequence[int], most: int) -> list[Sequence[int]]:
-    """Cut into parts of about the same size, none above the largest that is allowed."""
+    """Cut into parts of about the same size, each of at most `most`."""
     count = -(-len(order) // most)
     ends = [round(len(order) * i / count) for i in range(count + 1)]
     return [order[a:b] for a, b in pairwise(ends)]
@@ -83,12 +85,12 @@ def _evenly(order: Sequence[int], most: int) -> list[Sequence[int]]:
 
 @contextmanager
 def exact() -> Generator[None]:
-    """Let torch compute as a comparison needs it: in steps of its own, and in whole float32.
+    """Make torch compute on one thread, and in whole float32, for the length of a block.
 
-    Its threads wait for one another at every small step, and where the processor is shared that
-    takes longer than the work; several processors are better used by several stacks. And a GPU
-    would round what a convolution reads to ten bits (TF32), and add in any order: a trial would
-    come out otherwise in other company.
+    Threads wait for one another at every small operation, and on a shared processor that takes
+    longer than the work; several stacks use several processors better. And a GPU would round the
+    inputs of convolutions to ten bits (TF32) and add in any order, so that a trial's outcome
+    would depend on the trials beside it.
     """
     cudnn = torch.backends.cudnn
     before = torch.get_num_threads(), cudnn.allow_tf32, cudnn.deterministic

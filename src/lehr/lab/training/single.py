@@ -1,5 +1,7 @@
-"""One network in training by ordinary means: what a population is held against, and what trains
-the networks and optimizers that a population cannot take."""
+"""One network in an ordinary training loop.
+
+It is the reference for a population, and trains the networks and optimizers that cannot be stacked.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +12,16 @@ from torch import Tensor
 
 from lehr.lab.optimizers import find_optimizer
 from lehr.lab.tasks.base import Split, Task
-from lehr.lab.training.loop import batches, network
+from lehr.lab.tasks.seeding import network
+from lehr.lab.training.loop import batches
 from lehr.lab.trial import Trial
 from lehr.torch import Scheduler
 
-__all__ = ["Alone"]
+__all__ = ["SingleNetwork"]
 
 
-class Alone:
-    """A network, torch's optimizer and lehr's scheduler, as anyone would put them together."""
+class SingleNetwork:
+    """A network, torch's optimizer and lehr's scheduler."""
 
     def __init__(self, trial: Trial, task: Task, device: str = "cpu") -> None:
         self._task, self._device = task, device
@@ -33,7 +36,7 @@ class Alone:
         )
 
     def update(self) -> Tensor:
-        """Make one update; return the loss that it followed, (1,)."""
+        """Make one update; return the loss before it, (1,)."""
         chosen = next(self._batches).to(self._device)
         inputs, targets = self._data.inputs[chosen], self._data.targets[chosen]
 
@@ -43,7 +46,7 @@ class Alone:
             found.backward()
             return found
 
-        # A closure suits all of torch's optimizers, and some need it.
+        # All of torch's optimizers accept a closure, and some need one.
         found = self._optimizer.step(loss)  # pyright: ignore[reportCallIssue, reportArgumentType]
         self._scheduler.step()
         return torch.as_tensor(found).detach().view(1)
@@ -59,5 +62,5 @@ class Alone:
         return [float(score)], [float(loss)]
 
     def drop(self, lost: Sequence[int]) -> None:
-        """A single run has no others that would go on."""
+        """Never called: a single run ends when it diverges."""
         raise AssertionError(f"the only run is not among {list(lost)}")

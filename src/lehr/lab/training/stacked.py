@@ -2,8 +2,8 @@
 
 A small network spends its time in the overhead of calls, not in arithmetic, so training dozens at
 once costs little more than training one. The weights of all are stacked along a first axis,
-`torch.vmap` makes one forward and one backward of them, and one optimizer of torch's moves them,
-each by its own rate. A trial's outcome does not depend on its company, to the last bit.
+`torch.vmap` runs one forward and one backward pass, and one of torch's optimizers updates them,
+each with its own rate. A trial's outcome does not depend on the trials beside it, to the last bit.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from lehr.catalogue.decay.elementary import constant
 from lehr.errors import ScheduleError
 from lehr.lab.optimizers import find_optimizer
 from lehr.lab.tasks.base import Split, Task
+from lehr.lab.tasks.seeding import network
 from lehr.lab.training.convolution import Products
-from lehr.lab.training.loop import Batches, network, stacked
+from lehr.lab.training.loop import Batches, stacked
 from lehr.lab.training.unit_step import UnitStep
 from lehr.lab.trial import Trial
 from lehr.schedule.base import Schedule
@@ -34,13 +35,13 @@ __all__ = ["MEASURED", "Stack", "in_order"]
 
 Tensors = dict[str, Tensor]
 
-_BLOCK = 1024  # values of schedules that are computed at a time
+_BLOCK = 1024  # values of schedules computed at a time
 MEASURED = 16
-"""Networks that are measured at a time: of more, less would stay in the processor's cache."""
+"""Networks evaluated at a time: more would not fit into the processor's cache."""
 
 
 def in_order(trials: Sequence[Trial]) -> list[int]:
-    """The places of these trials in a stack's order: those of one momentum are neighbours."""
+    """Return the order of these trials in a stack: equal momenta are neighbours."""
     return sorted(range(len(trials)), key=lambda place: _momentum(trials[place]))
 
 
@@ -57,7 +58,7 @@ class _Curves:
         self._block: NDArray[np.float64] = np.empty((0, 0))
 
     def at(self, step: int) -> NDArray[np.float64]:
-        """The value of each schedule at this update."""
+        """Return the value of each schedule at this update."""
         row = step - self._first
         if row >= len(self._block):
             self._first, row = step, 0
@@ -82,8 +83,8 @@ class Stack:
 
     Arguments:
         trials: In the order of `in_order`; of one task, optimizer and number of steps.
-        task: Theirs.
-        device: Where the tensors are, as torch names it.
+        task: Their task.
+        device: The device of the tensors, as torch names it.
 
     Attributes:
         weights: Every trained tensor by its name, (trials, ...).
@@ -116,7 +117,7 @@ class Stack:
         self._build(network(task, trials[0].seed).to(device))
 
     def _arrange(self, trials: list[Trial]) -> None:
-        """Look up what belongs to each trial, and to each group of one momentum."""
+        """Index the trials' seeds, schedules and peaks, and group them by momentum."""
         self._trials = trials
         self._seeds = torch.tensor([self._drawn.index(t.seed) for t in trials])
         self._kinds = np.array([self._schedules.index(t.schedule) for t in trials])
@@ -142,17 +143,17 @@ class Stack:
         self._measures = torch.vmap(measures, in_dims=(0, 0, None, None), chunk_size=MEASURED)
 
     def update(self) -> Tensor:
-        """Make one update of every network; return the losses that it followed, (trials,)."""
+        """Update every network; return the losses before the update, (trials,)."""
         chosen = self._batches.next()[self._seeds].to(self._device)
         inputs, targets = self._data.inputs[chosen], self._data.targets[chosen]
         with self._convolving():
             losses = self._losses(self.weights, self._others, inputs, targets)
-        # The trials share no weights: the gradient of the sum is each one's own.
+        # The trials share no weights: the gradient of the sum holds each one's own.
         gradients = torch.autograd.grad(
             losses.sum(), list(self.weights.values()), allow_unused=True
         )
         values = self._curves.at(self._made)
-        rates = torch.tensor(self._peaks * values[self._kinds], dtype=torch.float32)
+        rates = torch.tensor(self._peaks * values[self._kinds], dtype=losses.dtype)
         momenta = [None if self._schedules[i] is None else float(values[i]) for i in self._momenta]
         self._optimizer.step(gradients, rates.to(self._device), momenta)
         self._made += 1
@@ -169,7 +170,7 @@ class Stack:
 
     @torch.no_grad()
     def drop(self, lost: Sequence[int]) -> None:
-        """Train no longer the networks at these places; the others move up."""
+        """Remove the networks at these places; the others move up."""
         kept = [place for place in range(len(self._trials)) if place not in set(lost)]
         rows = torch.tensor(kept, device=self._device)
         self.weights = {name: w[rows].requires_grad_() for name, w in self.weights.items()}

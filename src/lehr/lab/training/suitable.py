@@ -1,7 +1,7 @@
-"""Whether networks of a task can be trained side by side with an optimizer: tried, not guessed.
+"""A trial run that shows whether a task's networks can be trained side by side.
 
-Two small networks make an update on a tiny batch, side by side and by themselves. What does not
-come out alike, or not at all, is trained one after another.
+Two small networks make an update on a tiny batch, side by side and one by one. If the results
+differ, or the first fails, the networks are trained one by one.
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from lehr.lab.optimizers import Entry, find_optimizer
-from lehr.lab.tasks.base import Split, Task, find_task
-from lehr.lab.training.loop import network, seeded, stacked
+from lehr.lab.optimizers import OptimizerEntry, find_optimizer
+from lehr.lab.tasks.base import Split, Task
+from lehr.lab.tasks.registry import find_task
+from lehr.lab.tasks.seeding import network, seeded
+from lehr.lab.training.loop import stacked
 from lehr.lab.training.unit_step import UnitStep
 
 __all__ = ["obstacle"]
 
 _SAMPLES = 4
 _UPDATES = 3
-# Sums are taken in another order side by side; a wrong result is off by much more.
+# Side by side, sums are taken in another order; a wrong result is off by much more.
 _RELATIVE, _ABSOLUTE = 1e-3, 1e-5
 
 Gradients = dict[str, Tensor]
@@ -29,13 +31,13 @@ Gradients = dict[str, Tensor]
 
 @cache
 def obstacle(task: str, optimizer: str) -> str | None:
-    """Return why networks of this task cannot be trained side by side; None where they can.
+    """Return why networks of this task cannot be trained side by side, or None if they can.
 
     Returns:
-        Words that go on from "is trained one run after another: ".
+        Words to follow "is trained one run at a time: ".
 
     Raises:
-        ValueError: If there is no such task or optimizer.
+        ValueError: If the task or the optimizer is unknown.
     """
     found, entry = find_task(task), find_optimizer(optimizer)
     with seeded(0):
@@ -58,7 +60,7 @@ def _of_network(task: Task) -> str | None:
             return "its network draws random numbers, as dropout does"
     try:
         together = _side_by_side(task, networks, few)
-    # Whatever a user's network raises under vmap is the answer that is looked for.
+    # Whatever error a user's network raises under vmap is the reason.
     except Exception as error:
         reason = str(error).strip().partition("\n")[0].partition(". ")[0]
         return f"torch.vmap cannot take its network ({type(error).__name__}: {reason})"
@@ -111,9 +113,9 @@ def _close(one: Tensor, other: Tensor) -> bool:
     )
 
 
-def _of_optimizer(entry: Entry) -> str | None:
+def _of_optimizer(entry: OptimizerEntry) -> str | None:
     """Try an optimizer on three stacks of random weights, against itself on each alone."""
-    # Rates that change, as schedules make them: some optimizers look at the first alone.
+    # The rates change, as under a schedule: some optimizers use the first one only.
     rates = torch.tensor([0.5, 0.01, 0.1]) * torch.tensor([1.0, 0.3, 2.0]).view(_UPDATES, 1)
     shapes = [(3, 4, 5), (3, 4)]
     start = [torch.randn(shape) for shape in shapes]
@@ -122,9 +124,9 @@ def _of_optimizer(entry: Entry) -> str | None:
     try:
         stacked = UnitStep(entry, together, [3])
         for step, now in zip(gradients, rates, strict=True):
-            # Copies, because some optimizers write into the gradients that they are given.
+            # Copies, because some optimizers modify the gradients.
             stacked.step([gradient.clone() for gradient in step], now, [None])
-    # Muon, LBFGS and their like raise each in their own way.
+    # Muon, LBFGS and others each raise an error of their own.
     except Exception as error:
         reason = str(error).strip().partition("\n")[0].partition(". ")[0]
         return f"{entry.kind} cannot move stacked networks ({type(error).__name__}: {reason})"

@@ -1,9 +1,10 @@
 """torch's own optimizers on stacked networks, each of which has a rate of its own.
 
-An optimizer takes one rate for a whole tensor. But the update of most is linear in the rate: it is
-``-rate * direction``, and the direction knows no rate. So torch's optimizer takes a step of rate 1
-on tensors of zeros, which are the directions then, and every network goes its own way along its
-own. Weight decay looks at the weights, not at zeros, and is linear too: it is added by hand.
+An optimizer has one rate for a whole tensor. But the update of most is linear in the rate: it is
+``-rate * direction``, and the direction does not depend on the rate. So torch's optimizer takes a
+step of rate 1 on tensors of zeros, which then hold the directions, and every network moves along
+its own direction by its own rate. Weight decay depends on the weights, not on zeros, and is linear
+too: it is added by hand.
 """
 
 from __future__ import annotations
@@ -14,31 +15,33 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from lehr.lab.optimizers import Entry
+from lehr.lab.optimizers import OptimizerEntry
 
 __all__ = ["UnitStep"]
 
 
 class UnitStep:
-    """One of torch's optimizers, whose step each network of a stack scales by its own rate.
+    """One of torch's optimizers, with a rate of its own for each network of a stack.
 
     Arguments:
         entry: The optimizer.
         weights: The stacked weights, each (networks, ...).
-        counts: How many networks share a momentum, in the order of the stack: they get a
+        counts: How many networks share a momentum, in the order of the stack; they form a
             parameter group.
     """
 
-    def __init__(self, entry: Entry, weights: Sequence[Tensor], counts: Sequence[int]) -> None:
+    def __init__(
+        self, entry: OptimizerEntry, weights: Sequence[Tensor], counts: Sequence[int]
+    ) -> None:
         self._entry, self._weights, self._counts = entry, list(weights), list(counts)
         self._directions = [torch.zeros_like(w, requires_grad=False) for w in weights]
         parts = zip(*(direction.split(self._counts) for direction in self._directions), strict=True)
         self._groups = [list(part) for part in parts]
-        # The fused form is faster still, but rounds by a number's place among its neighbours.
+        # The fused form is faster still, but a number's rounding depends on its place there.
         self._optimizer = entry.make([{"params": part} for part in self._groups], 1.0, foreach=True)
         first = self._optimizer.param_groups[0]
         self._decay = float(first.get("weight_decay", 0))
-        # AdamW's decay shrinks the weights by themselves; the others' joins the gradient.
+        # AdamW's decay shrinks the weights directly; that of the others is added to the gradient.
         self._apart = bool(first.get("decoupled_weight_decay", False))
         for group in self._optimizer.param_groups:
             if self._decay:
@@ -51,9 +54,9 @@ class UnitStep:
         """Make one update of the weights.
 
         Arguments:
-            gradients: One for each of the weights; None leaves them as they are.
+            gradients: One for each of the weights; None leaves that one unchanged.
             rates: (networks,).
-            momenta: One a group; None leaves what the optimizer was made with.
+            momenta: One for each group; None keeps the momentum that the optimizer was made with.
         """
         for group, momentum in zip(self._optimizer.param_groups, momenta, strict=True):
             if momentum is not None and "betas" in group:
@@ -83,8 +86,8 @@ class UnitStep:
         """Return the same optimizer, with its state, for some of the networks.
 
         Arguments:
-            weights: Theirs.
-            kept: Their places in the present stack, in order.
+            weights: Their stacked weights.
+            kept: Their places in the current stack, in order.
         """
         owners = [owner for owner, count in enumerate(self._counts) for _ in range(count)]
         counts = [sum(owners[place] == o for place in kept) for o in range(len(self._counts))]
@@ -101,7 +104,7 @@ class UnitStep:
 
 
 def _rows(state: dict[str, Any], shape: torch.Size, rows: Tensor) -> dict[str, Any]:
-    """What an optimizer remembers of some of the networks; what all share stays as it is."""
+    """Return the optimizer's state of some of the networks; shared state is kept as it is."""
     return {
         name: value[rows.to(value.device)]
         if isinstance(value, Tensor) and value.shape == shape

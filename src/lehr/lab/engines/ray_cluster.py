@@ -1,4 +1,4 @@
-"""Workers that Ray runs, on this machine or in a running cluster."""
+"""Workers of Ray, on this machine or in a running cluster."""
 
 from __future__ import annotations
 
@@ -17,66 +17,74 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
-from lehr import __version__
-from lehr.lab.engines.base import Crew, Means, WorkerError, fly, same_lehr, twice
+from lehr.lab.engines.base import Workers, check_version, train_batch, with_spare
 from lehr.lab.engines.processes import interrupts_held
-from lehr.lab.trial import Kept, Trial
+from lehr.lab.errors import WorkerError
+from lehr.lab.resources import Resources
+from lehr.lab.trial import FinishedTrial, Trial
+from lehr.lab.versions import LEHR
 
 __all__ = ["ray_cluster"]
 
 _QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
 
-# A Ray of this machine is for nobody but this process: on the loopback only, for which Ray has a
-# setting, meant for other systems than Linux, and for who has the token.
+# A Ray on this machine is for this process only: it listens on the loopback (by a setting that Ray
+# has for other systems than Linux), and requires a token.
 _EMBEDDED = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "RAY_AUTH_MODE": "token",
-    "RAY_AUTH_TOKEN": secrets.token_hex(32),  # always the same: Ray reads it once in a process
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # or it hides the GPU, which all of them share
+    "RAY_AUTH_TOKEN": secrets.token_hex(32),  # constant: Ray reads it once in a process
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else it hides the GPU, which all workers share
     "RAY_USAGE_STATS_ENABLED": "0",
 }
 
 
 @contextmanager
-def ray_cluster(address: str, jobs: int, means: Means) -> Generator[Crew]:
-    """Engage the workers of Ray.
+def ray_cluster(address: str, jobs: int, resources: Resources) -> Generator[Workers]:
+    """Connect to the workers of Ray for the length of a block.
 
     Arguments:
-        address: `host:port` of a running cluster's client server; empty to start a Ray of this
-            machine, which ends with the context.
-        jobs: How many workers such a Ray gets.
-        means: What each of them trains with.
+        address: `host:port` of a running cluster's client server; empty to start Ray on this
+            machine, which ends with the block.
+        jobs: How many workers such a Ray has.
+        resources: What each of them may use.
 
     Raises:
-        WorkerError: If Ray is not installed, does not start or answer, or has nothing to train on.
+        WorkerError: If Ray is not installed, does not start or answer, or lacks the device.
     """
     if find_spec("ray") is None:
         raise WorkerError("engine='ray' needs Ray: pip install 'lehr[ray]'")
-    kind = "CPU" if means.device == "cpu" else "GPU"
-    with _joined(address) if address else _own(jobs):
+    kind = "CPU" if resources.device == "cpu" else "GPU"
+    with _running(address) if address else _started(jobs):
         import ray
-        from ray import exceptions as told
+        from ray import exceptions
 
-        width = twice(lambda: ray.cluster_resources().get(kind, 0)) if address else lambda: jobs
+        capacity = (
+            with_spare(lambda: ray.cluster_resources().get(kind, 0)) if address else lambda: jobs
+        )
         if address and kind not in ray.cluster_resources():
             raise WorkerError(f"the Ray cluster at {address} has no {kind}: add it by `ray start`")
-        # In a function without a name, which is sent as it is, and with bytes in and out: so a
-        # worker that lacks lehr can say so, and the head of a cluster may lack it.
-        # Not tried again by Ray: a death is told at once, since the flight is cut then.
+        # A lambda is sent by value, and takes and returns bytes: so a worker without lehr can
+        # report that, and the head of a cluster does not need lehr.
+        # Ray does not retry: a death is reported at once, because the batch is cut then.
         gpus = int(bool(address) and kind == "GPU")
         task = ray.remote(lambda packed: pickle.dumps(pickle.loads(packed)()))
         executor = _Ray(task.options(name="lehr", max_retries=0, num_gpus=gpus))
-        lost = (told.WorkerCrashedError, told.OutOfMemoryError, told.NodeDiedError)
-        lost += (told.LocalRayletDiedError, told.ObjectLostError)
-        yield Crew(executor, width, partial(_fly, __version__, means), lost)
+        lost = (
+            exceptions.WorkerCrashedError,
+            exceptions.OutOfMemoryError,
+            exceptions.NodeDiedError,
+        )
+        lost += (exceptions.LocalRayletDiedError, exceptions.ObjectLostError)
+        yield Workers(executor, capacity, partial(_train, LEHR, resources), lost)
 
 
 @contextmanager
-def _own(jobs: int) -> Generator[None]:
-    # Ray's sockets have long names, and macOS's own folder for such things leaves too little.
+def _started(jobs: int) -> Generator[None]:
+    # The names of Ray's sockets are long, and macOS's own temporary folder makes them too long.
     place = "/tmp" if sys.platform == "darwin" else None
     with TemporaryDirectory(prefix="lehr-ray-", dir=place, ignore_cleanup_errors=True) as folder:
-        # What the user has set stays as it is.
+        # The user's own settings win.
         with patch.dict(os.environ, {**_EMBEDDED, **os.environ}), interrupts_held():
             import ray
 
@@ -89,22 +97,22 @@ def _own(jobs: int) -> Generator[None]:
                 local = ray.init("local", **own, **_QUIET)
             except (OSError, RuntimeError) as error:
                 raise WorkerError(f"Ray does not start: {error}") from error
-        # Of a worker that died Ray tells on stdout, between what is for programs.
+        # Ray reports dead workers on stdout, which is reserved for results.
         with local, patch.object(ray._private.worker, "_worker_logs_enabled", False, create=True):
             yield
 
 
 @contextmanager
-def _joined(address: str, tries: int = 5) -> Generator[None]:
+def _running(address: str, tries: int = 5) -> Generator[None]:
     import ray
 
     try:
         with warnings.catch_warnings(action="ignore"):
             client = ray.init(f"ray://{address}", **_QUIET)
     except (ImportError, OSError, RuntimeError, ValueError) as error:
-        # The head starts a process for each client, and now and then that one dies at once.
+        # The head starts a process for each client, which now and then dies at once.
         if tries > 1 and isinstance(error, ConnectionAbortedError):
-            client = _joined(address, tries - 1)
+            client = _running(address, tries - 1)
         else:
             raise WorkerError(
                 f"no Ray answers at {address!r} ({' '.join(str(error).split())}): start one with "
@@ -115,7 +123,7 @@ def _joined(address: str, tries: int = 5) -> Generator[None]:
 
 
 class _Ray(Executor):
-    """Calls as tasks of Ray."""
+    """Runs calls as tasks of Ray."""
 
     def __init__(self, task: Any) -> None:
         self._task = task
@@ -123,15 +131,15 @@ class _Ray(Executor):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
         packed = pickle.dumps(partial(fn, *args, **kwargs))
-        self._task.remote(packed).future().add_done_callback(partial(_land, future))
+        self._task.remote(packed).future().add_done_callback(partial(_complete, future))
         return future
 
 
-def _land(future: Future[Any], came: Future[bytes]) -> None:
+def _complete(future: Future[Any], packed: Future[bytes]) -> None:
     try:
-        future.set_result(pickle.loads(came.result()))
+        future.set_result(pickle.loads(packed.result()))
     except Exception as error:
-        raised = getattr(error, "cause", None)  # on the worker; the error tells where
+        raised = getattr(error, "cause", None)  # on the worker; `error` says where
         if raised is not None:
             raised.__cause__ = error
         elif isinstance(error, ConnectionError):
@@ -139,7 +147,7 @@ def _land(future: Future[Any], came: Future[bytes]) -> None:
         future.set_exception(raised or error)
 
 
-def _fly(wanted: str, means: Means, trials: Sequence[Trial]) -> list[Kept]:
-    """Train a flight on a worker."""
-    same_lehr(wanted)
-    return fly(means, trials)
+def _train(wanted: str, resources: Resources, trials: Sequence[Trial]) -> list[FinishedTrial]:
+    """Train a batch on a worker."""
+    check_version(wanted)
+    return train_batch(resources, trials)

@@ -1,4 +1,4 @@
-"""Workers of a Dask cluster that train flights, on this machine or on many."""
+"""Workers of a Dask cluster, on this machine or on many."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ from importlib.util import find_spec
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, cast
 
-from lehr import __version__
-from lehr.lab.engines.base import Crew, Means, WorkerError, fly, same_lehr, twice
+from lehr.lab.engines.base import Workers, check_version, train_batch, with_spare
 from lehr.lab.engines.processes import interrupts_held
-from lehr.lab.trial import Kept, Trial
+from lehr.lab.errors import WorkerError
+from lehr.lab.resources import Resources
+from lehr.lab.trial import FinishedTrial, Trial
+from lehr.lab.versions import LEHR
 
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["cluster"]
+__all__ = ["dask_cluster"]
 
 _PATIENCE = 30  # seconds for a scheduler to answer and for a worker to join
 
-# The cluster is for nobody but this process: on the loopback only, and its web servers, which
-# Dask cannot do without, have no page. A death is told at once, since the flight is cut then.
+# The cluster is for this process only: it listens on the loopback, and its web servers, which Dask
+# always starts, have no pages. A death is reported at once, because the batch is cut then.
 _EMBEDDED = {
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.http.routes": [],
@@ -32,14 +34,14 @@ _EMBEDDED = {
 
 
 @contextmanager
-def cluster(address: str, jobs: int, means: Means) -> Generator[Crew]:
-    """Engage the workers of a cluster.
+def dask_cluster(address: str, jobs: int, resources: Resources) -> Generator[Workers]:
+    """Connect to the workers of a cluster for the length of a block.
 
     Arguments:
-        address: `host:port` of a running scheduler; empty to start a cluster of this machine,
-            which ends with the context.
-        jobs: How many workers such a cluster gets.
-        means: What each of them trains with.
+        address: `host:port` of a running scheduler; empty to start a cluster on this machine,
+            which ends with the block.
+        jobs: How many workers such a cluster has.
+        resources: What each of them may use.
 
     Raises:
         WorkerError: If Dask is not installed, the scheduler does not answer, or it has no workers.
@@ -48,23 +50,23 @@ def cluster(address: str, jobs: int, means: Means) -> Generator[Crew]:
         raise WorkerError("engine='dask' needs Dask: pip install 'lehr[dask]'")
     from distributed import KilledWorker
 
-    with _client(address) if address else _own(jobs) as client:
-        width = twice(lambda: _threads(client)) if address else lambda: jobs
-        # Not pure: to Dask equal calls would be one, and a flight may be flown again.
+    with _running(address) if address else _started(jobs) as client:
+        capacity = with_spare(lambda: _threads(client)) if address else lambda: jobs
+        # Not pure: Dask would merge equal calls, and a batch may be submitted again.
         executor = client.get_executor(pure=False)
         try:
-            yield Crew(executor, width, partial(_fly, __version__, means), (KilledWorker,))
+            yield Workers(executor, capacity, partial(_train, LEHR, resources), (KilledWorker,))
         finally:
             executor.shutdown(wait=False)
 
 
 @contextmanager
-def _own(jobs: int) -> Generator[Client]:
+def _started(jobs: int) -> Generator[Client]:
     import dask.config
     from distributed import Client, LocalCluster
 
     with TemporaryDirectory(prefix="lehr-dask-") as folder, dask.config.set(_EMBEDDED):
-        # Held back in all threads that this starts, and so in the workers, new ones too.
+        # Blocked in all threads started here, and so in all workers, later ones too.
         with interrupts_held():
             own = LocalCluster(
                 n_workers=jobs,
@@ -81,7 +83,7 @@ def _own(jobs: int) -> Generator[Client]:
 
 
 @contextmanager
-def _client(address: str) -> Generator[Client]:
+def _running(address: str) -> Generator[Client]:
     import dask.config
     from distributed import Client
 
@@ -108,24 +110,24 @@ def _threads(client: Client) -> int:
     return sum(cast("dict[str, int]", client.nthreads()).values())
 
 
-def _fly(wanted: str, means: Means, trials: Sequence[Trial]) -> list[Kept]:
-    """Train a flight on a worker."""
-    same_lehr(wanted)
-    return fly(means, trials, _forgotten())
+def _train(wanted: str, resources: Resources, trials: Sequence[Trial]) -> list[FinishedTrial]:
+    """Train a batch on a worker."""
+    check_version(wanted)
+    return train_batch(resources, trials, _cancelled())
 
 
-def _forgotten() -> Callable[[], bool]:
-    """Whether the scheduler has taken back the call that this thread is in.
+def _cancelled() -> Callable[[], bool]:
+    """Return a function that says whether the scheduler has cancelled this thread's call.
 
-    Dask does not interrupt a call that is under way. The worker is told, so it costs no message.
+    Dask does not interrupt a running call. The worker knows its state, so asking costs no message.
     """
     from distributed import get_worker
 
     worker = get_worker()
     tasks, key = worker.state.tasks, worker.get_current_task()
 
-    def forgotten() -> bool:
+    def cancelled() -> bool:
         task = tasks.get(key)
         return task is None or task.state in ("cancelled", "resumed")
 
-    return forgotten
+    return cancelled

@@ -1,0 +1,98 @@
+"""The search for the best peak rate of one optimizer with one schedule."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+from lehr.lab.trial import FinishedTrial, Outcome, Trial
+
+__all__ = ["PeakGrid", "mean_validation"]
+
+
+class PeakGrid:
+    """A search for the best peak on a grid, by successive halving.
+
+    The best peaks of a rung, by mean validation score, go on to the next one; of equal peaks, the
+    lower ones do.
+
+    Arguments:
+        peaks: The peak rates, in ascending order.
+        rungs: How many peaks are tried with how many seeds; see `Size.rungs`.
+        trials: Returns the trials at a peak, one for each seed.
+
+    Attributes:
+        peak: The best peak, or None until the search is finished.
+    """
+
+    def __init__(
+        self,
+        peaks: Sequence[float],
+        rungs: Sequence[tuple[int, int]],
+        trials: Callable[[float], list[Trial]],
+    ) -> None:
+        self.peak: float | None = None
+        self._rungs, self._at = list(rungs), 0
+        self._trials = trials
+        self._rung: dict[float, list[Trial]] = {}
+        self._tried: dict[float, list[Trial]] = {}
+        self._outcomes: dict[bytes, Outcome] = {}
+        self._needed: dict[bytes, Trial] = {}
+        self._start(peaks)
+
+    @property
+    def total(self) -> int:
+        """The number of trials of the whole search."""
+        before = [0, *(seeds for _, seeds in self._rungs)]
+        return sum(
+            count * (seeds - spent)
+            for (count, seeds), spent in zip(self._rungs, before, strict=False)
+        )
+
+    def next(self) -> Iterator[Trial]:
+        """Yield the trials whose outcomes are needed now."""
+        yield from self._needed.values()
+
+    def tell(self, trial: Trial, finished: FinishedTrial) -> None:
+        """Add the outcome of a trial."""
+        del self._needed[trial.digest]
+        self._outcomes[trial.digest] = finished.outcome
+        if not self._needed:
+            self._advance()
+
+    def tried(self) -> dict[float, list[Outcome]]:
+        """Return the outcomes at each peak, in ascending order, with all seeds spent on it."""
+        return {
+            peak: [self._outcomes[trial.digest] for trial in trials]
+            for peak, trials in self._tried.items()
+        }
+
+    def _start(self, peaks: Sequence[float]) -> None:
+        """Start the next rung with these peaks, in ascending order."""
+        _, seeds = self._rungs[self._at]
+        self._rung = {peak: self._trials(peak)[:seeds] for peak in peaks}
+        self._tried |= self._rung
+        self._needed = {
+            trial.digest: trial
+            for trials in self._rung.values()
+            for trial in trials
+            if trial.digest not in self._outcomes
+        }
+
+    def _advance(self) -> None:
+        """Finish the rung, and start the next one, or finish the search."""
+        tried = self.tried()
+        best = sorted(self._rung, key=lambda peak: (-mean_validation(tried[peak]), peak))
+        self._at += 1
+        if self._at == len(self._rungs):
+            self.peak = best[0]
+            return
+        count, _ = self._rungs[self._at]
+        self._start(sorted(best[:count]))
+        if not self._needed:
+            self._advance()
+
+
+def mean_validation(outcomes: Sequence[Outcome]) -> float:
+    """Return the mean validation score."""
+    return math.fsum(outcome.validation for outcome in outcomes) / len(outcomes)

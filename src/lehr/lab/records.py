@@ -1,0 +1,121 @@
+"""Frozen dataclasses as JSON, and back; and files that are replaced as a whole."""
+
+from __future__ import annotations
+
+import math
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+__all__ = ["from_json", "replace_text", "to_json"]
+
+_Record = TypeVar("_Record")
+
+
+def to_json(value: Any) -> Any:
+    """Return a dataclass, or a part of one, in JSON's types."""
+    if is_dataclass(value):
+        return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {name: to_json(part) for name, part in cast("Mapping[str, Any]", value).items()}
+    if isinstance(value, tuple | list):
+        return [to_json(part) for part in cast("list[Any]", value)]
+    return value
+
+
+def from_json(kind: type[_Record], value: Any, where: str) -> _Record:
+    """Return the dataclass that `to_json` made this value from.
+
+    Arguments:
+        kind: The dataclass. Its parts are numbers, texts, tuples, mappings or dataclasses.
+        value: The value, as `json.load` returns it.
+        where: The name of the value in messages.
+
+    Raises:
+        ValueError: If a part is missing, unknown or of another type; the message names it.
+    """
+    if not isinstance(value, Mapping):
+        raise _mismatch(where, value, "an object")
+    parts = cast("Mapping[str, Any]", value)
+    types = _types(kind)
+    for name in types.keys() - parts.keys():
+        raise ValueError(f"{where} has no part {name!r}")
+    for name in parts.keys() - types.keys():
+        raise ValueError(f"{where} has an unknown part {name!r}")
+    return kind(**{name: _part(of, parts[name], f"{where}.{name}") for name, of in types.items()})
+
+
+@cache
+def _types(kind: type[Any]) -> dict[str, Any]:
+    hints = get_type_hints(kind)
+    return {field.name: hints[field.name] for field in fields(kind)}
+
+
+def _part(kind: Any, value: Any, where: str) -> Any:
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        if value is None and NoneType in arguments:
+            return None
+        (kind,) = (each for each in arguments if each is not NoneType)
+        return _part(kind, value, where)
+    if origin is Literal:
+        if value not in arguments:
+            raise _mismatch(where, value, f"one of {', '.join(map(repr, arguments))}")
+        return value
+    if origin is tuple:
+        return _tuple(arguments, value, where)
+    if origin is not None:
+        if not isinstance(value, Mapping):
+            raise _mismatch(where, value, "an object")
+        found = cast("Mapping[str, Any]", value)
+        return {
+            name: _part(arguments[1], part, f"{where}[{name!r}]") for name, part in found.items()
+        }
+    if is_dataclass(kind):
+        return from_json(cast("type[Any]", kind), value, where)
+    return _plain(kind, value, where)
+
+
+def _tuple(kinds: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        raise _mismatch(where, value, "a list")
+    found = cast("list[Any]", value)
+    if kinds[-1] is Ellipsis:
+        kinds = (kinds[0],) * len(found)
+    if len(kinds) != len(found):
+        raise ValueError(f"{where} has {len(found)} values, not {len(kinds)}")
+    return tuple(
+        _part(kind, part, f"{where}[{i}]")
+        for i, (kind, part) in enumerate(zip(kinds, found, strict=True))
+    )
+
+
+def _plain(kind: type[Any], value: Any, where: str) -> Any:
+    fits = (int, float) if kind is float else kind
+    if not isinstance(value, fits) or (isinstance(value, bool) and kind is not bool):
+        raise _mismatch(
+            where, value, {float: "a number", int: "a whole number"}.get(kind, "a text")
+        )
+    if kind is float and not math.isfinite(value):
+        raise _mismatch(where, value, "a finite number")
+    return value
+
+
+def _mismatch(where: str, value: Any, wanted: str) -> ValueError:
+    return ValueError(f"{where} is {value!r:.60}, not {wanted}")
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a file so that no reader ever sees a part of it."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with draft.open("x", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)

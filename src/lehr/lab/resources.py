@@ -1,0 +1,71 @@
+"""The resources of a worker: its memory and its device."""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from typing import NamedTuple
+
+from lehr.lab.errors import EngineError
+
+if sys.platform != "win32":
+    import resource
+
+__all__ = ["Resources", "check_device", "own_bytes"]
+
+
+class Resources(NamedTuple):
+    """What a worker may use.
+
+    Attributes:
+        memory: Bytes that training may take; None leaves it unbounded.
+        device: The device of its tensors, as torch names it.
+    """
+
+    memory: int | None = None
+    device: str = "cpu"
+
+    def shared(self, jobs: int) -> Resources:
+        """Return the share of each of `jobs` workers on this machine, beside this process.
+
+        Raises:
+            EngineError: If this process alone takes all of the memory.
+        """
+        if self.memory is None:
+            return self
+        left = self.memory - (own_bytes() if self.device == "cpu" else 0)
+        if left <= 0:
+            raise EngineError(
+                f"memory={self.memory:,} bytes are too little: this process alone takes "
+                f"{own_bytes():,}"
+            )
+        return self._replace(memory=left // jobs)
+
+
+@cache
+def own_bytes() -> int:
+    """Return the peak memory of this process in bytes, measured once.
+
+    Raises:
+        ValueError: On systems that do not report it.
+    """
+    if sys.platform == "win32":
+        raise ValueError("memory cannot be bounded on Windows, which does not report what is used")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
+
+
+def check_device(name: str) -> None:
+    """Try to put a tensor on a device.
+
+    Raises:
+        EngineError: If torch cannot use that device here.
+    """
+    import torch
+
+    try:
+        torch.zeros(1, device=name)
+    # Builds of torch that lack a device raise an AssertionError.
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).partition("\n")[0]
+        raise EngineError(f"device={name!r} cannot be used ({reason}): write 'cpu'") from error

@@ -1,0 +1,221 @@
+"""A study: train the trials that a search asks for, on a pool of workers, into a store."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Iterator, Set
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol
+
+from lehr.lab.engines.base import Workers, call_each, train_batches
+from lehr.lab.resources import check_device
+from lehr.lab.store.store import Store
+from lehr.lab.trial import FinishedTrial, Trial
+
+__all__ = ["Progress", "Search", "recall", "train"]
+
+_FEWEST = 8  # trials in a batch; in smaller ones, calls cost more than arithmetic
+
+# The largest batch. Larger ones are not faster, and are lost as a whole if their worker dies.
+_LARGEST, _LARGEST_ELSEWHERE = 256, 4096
+
+_POLL = 1.0  # seconds between two looks at the store for the outcomes of other processes
+
+
+class Search(Protocol):
+    """Decides which trials to train, from the outcomes of those before."""
+
+    @property
+    def total(self) -> int:
+        """The number of different trials of the whole search."""
+        ...
+
+    def next(self) -> Iterator[Trial]:
+        """Yield the trials whose outcomes are needed now, the most urgent first.
+
+        A trial is yielded at each call until its outcome is passed to `tell`. Nothing is yielded
+        once the search is finished.
+        """
+        ...
+
+    def tell(self, trial: Trial, finished: FinishedTrial) -> None:
+        """Add the outcome of a trial that `next` yielded."""
+        ...
+
+
+class Progress(NamedTuple):
+    """The progress of a study, in trials.
+
+    Attributes:
+        reused: Trials that other processes finished, before or during this study.
+        trained: Trials that this process finished.
+        total: All trials of the study.
+        waiting: Whether all trials that are left are being trained by other processes.
+    """
+
+    reused: int
+    trained: int
+    total: int
+    waiting: bool = False
+
+
+def recall(search: Search, store: Store, skip: Set[bytes] = frozenset()) -> int:
+    """Pass all outcomes that a search needs and the store has to the search.
+
+    Arguments:
+        search: The search.
+        store: The store.
+        skip: The digests of trials to leave out.
+
+    Returns:
+        How many outcomes there were.
+    """
+    count = 0
+    while True:
+        needed = {t.digest: t for t in search.next() if t.digest not in skip}
+        found = store.finished(needed.values())
+        if not found:
+            return count
+        for key, finished in found.items():
+            search.tell(needed[key], finished)
+        count += len(found)
+
+
+def train(
+    search: Search,
+    store: Store,
+    workers: AbstractContextManager[Workers],
+    *,
+    device: str = "cpu",
+    watch: Callable[[Progress], object] = lambda _: None,
+    notify: Callable[[str], object] = lambda _: None,
+) -> None:
+    """Train what a search asks for, until it asks for nothing more.
+
+    Outcomes that are in the store are reused. Several processes may train into one store at the
+    same time: each trains the trials that no other has claimed.
+
+    Arguments:
+        search: Decides which trials to train.
+        store: The store for finished trials, open for writing.
+        workers: The pool, not yet open; it stays closed if all outcomes are in the store.
+        device: The device to train on, as torch names it.
+        watch: Called with the progress whenever it changes.
+        notify: Called with one-line notices about how trials are trained.
+
+    Raises:
+        EngineError: If the device cannot be used, or the memory is too small.
+        WorkerError: If workers cannot be started, or die over one trial again and again.
+        KeyboardInterrupt: On Ctrl-C; the search then has every outcome that is in the store.
+    """
+    reused = recall(search, store)
+    watch(last := Progress(reused, 0, search.total))
+    if reused == search.total:
+        return
+    with workers as pool:
+        queue = _Queue(search, store, pool, reused, device, notify)
+        try:
+            while True:
+                for batch, finished in train_batches(queue.take, pool):
+                    store.add(zip(batch, finished, strict=True))
+                    queue.tell(batch, finished)
+                    watch(last := queue.progress())
+                queue.recall()
+                now = queue.progress(waiting=any(True for _ in search.next()))
+                if now != last:
+                    watch(last := now)
+                if not now.waiting:
+                    return
+                time.sleep(_POLL)
+        except KeyboardInterrupt:
+            # It may have come after a batch was added and before the search had its outcomes.
+            queue.trained += recall(search, store)
+            watch(queue.progress())
+            raise
+
+
+class _Queue:
+    """Cuts the trials that a search needs into batches.
+
+    Attributes:
+        reused: How many outcomes of other processes the search has.
+        trained: How many outcomes of this process it has.
+    """
+
+    def __init__(
+        self,
+        search: Search,
+        store: Store,
+        workers: Workers,
+        reused: int,
+        device: str,
+        notify: Callable[[str], object],
+    ) -> None:
+        self._search, self._store, self._capacity = search, store, workers.capacity
+        self._largest = _LARGEST if device == "cpu" else _LARGEST_ELSEWHERE
+        self._training: set[bytes] = set()
+        self._single = _single(search, workers, device, notify)
+        self.reused, self.trained = reused, 0
+
+    def take(self) -> list[Trial]:
+        """Return the next batch: trials of one kind, claimed for this process.
+
+        The most urgent trials come first, so that pairs are finished one after another and not
+        all at the end. The batch is empty if there is nothing to train now.
+        """
+        while True:
+            ready: dict[Hashable, dict[bytes, Trial]] = {}
+            needed = 0
+            for trial in self._search.next():
+                needed += 1
+                if trial.digest not in self._training:
+                    ready.setdefault(trial.kind, {})[trial.digest] = trial
+            # As many as leave something for each of the other workers.
+            most = min(self._largest, max(_FEWEST, -(-needed // self._capacity())))
+            for trials in map(list, (same.values() for same in ready.values())):
+                single = (trials[0].task, trials[0].optimizer) in self._single
+                if batch := self._store.claim(trials, 1 if single else most):
+                    self._training.update(trial.digest for trial in batch)
+                    return batch
+            # Other processes have claimed or finished all of them: their outcomes may lead on.
+            if not ready or not self.recall():
+                return []
+
+    def recall(self) -> int:
+        """Pass the outcomes of other processes to the search; return how many there were."""
+        # A trial in training here may be in the store too, if its claim has expired.
+        count = recall(self._search, self._store, self._training)
+        self.reused += count
+        return count
+
+    def progress(self, *, waiting: bool = False) -> Progress:
+        """Return the progress of the study."""
+        return Progress(self.reused, self.trained, self._search.total, waiting)
+
+    def tell(self, batch: list[Trial], finished: list[FinishedTrial]) -> None:
+        """Pass the outcomes of a batch to the search."""
+        for trial, each in zip(batch, finished, strict=True):
+            self._training.discard(trial.digest)
+            self._search.tell(trial, each)
+        self.trained += len(batch)
+
+
+def _single(
+    search: Search, workers: Workers, device: str, notify: Callable[[str], object]
+) -> set[tuple[str, str]]:
+    """Return the tasks and optimizers whose networks cannot be trained side by side."""
+    pairs = list(dict.fromkeys((trial.task, trial.optimizer) for trial in search.next()))
+    reasons = call_each(_obstacle, [(*pair, device) for pair in pairs], workers)
+    found: set[tuple[str, str]] = set()
+    for (task, optimizer), reason in zip(pairs, reasons, strict=True):
+        if reason is not None:
+            found.add((task, optimizer))
+            notify(f"{optimizer} is trained one run at a time: {reason}")
+    return found
+
+
+def _obstacle(task: str, optimizer: str, device: str) -> str | None:
+    from lehr.lab.training.suitable import obstacle  # Loads torch.
+
+    check_device(device)
+    return obstacle(task, optimizer)

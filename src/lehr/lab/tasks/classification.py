@@ -1,0 +1,52 @@
+"""Classification: the loss, the score and the split of the tasks with classes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lehr.lab.tasks.base import SPLIT_SEED, Data, Split
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["accuracy", "cross_entropy", "split_by_class"]
+
+
+def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return the mean of -log of the probability of each right class, in nats.
+
+    torch's own loss, written out: under `torch.vmap` this costs half as much.
+
+    Arguments:
+        outputs: (..., classes), log-probabilities up to a constant.
+        targets: (...), the right classes.
+    """
+    right = outputs.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
+    return (outputs.logsumexp(-1) - right).mean()
+
+
+def accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return the share of samples whose right class has the largest output."""
+    return (outputs.argmax(-1) == targets).double().mean()
+
+
+def split_by_class(inputs: Any, labels: Any, held_out: int) -> Data:
+    """Split arrays into training, validation and test data, stratified by class.
+
+    Arguments:
+        inputs: (samples, ...) float.
+        labels: (samples,) int.
+        held_out: Samples for validation, and as many for the test.
+    """
+    import torch
+    from sklearn.model_selection import train_test_split
+
+    values = torch.tensor(inputs, dtype=torch.float32)
+    targets = torch.tensor(labels, dtype=torch.int64)
+    train, rest = train_test_split(
+        range(len(labels)), test_size=2 * held_out, stratify=labels, random_state=SPLIT_SEED
+    )
+    validation, test = train_test_split(
+        rest, test_size=held_out, stratify=labels[rest], random_state=SPLIT_SEED
+    )
+    return Data(*(Split(values[part], targets[part]) for part in (train, validation, test)))

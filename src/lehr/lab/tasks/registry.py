@@ -1,0 +1,126 @@
+"""Tasks by name, and tasks in files."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+from lehr.lab.errors import TaskError
+from lehr.lab.tasks.base import Task
+from lehr.lab.tasks.text_file import text_task
+
+__all__ = ["OTHERS", "TASKS", "find_task", "identity", "pinned"]
+
+# Each name with the module and the attribute of its `Task`. A new task is a file and a line here.
+_KNOWN = {
+    "digits": ("lehr.lab.tasks.digits", "TASK"),
+    "digits-conv": ("lehr.lab.tasks.digits", "CONVOLUTIONAL"),
+    "mnist5k": ("lehr.lab.tasks.mnist", "TASK"),
+    "breast_cancer": ("lehr.lab.tasks.breast_cancer", "TASK"),
+    "quadratic": ("lehr.lab.tasks.quadratic", "TASK"),
+}
+
+TASKS = tuple(_KNOWN)
+"""The names of the built-in tasks."""
+
+OTHERS = "text:FILE, FILE.py:FUNCTION"
+"""The forms of a task in a file."""
+
+
+def find_task(name: str) -> Task:
+    """Return the task of this name.
+
+    Arguments:
+        name: One of `TASKS`; ``text:FILE`` for a text to predict; ``FILE.py:FUNCTION`` for a task
+            that this function of a Python file makes (the file is run); or a name from `pinned`.
+
+    Raises:
+        TaskError: If the name is unknown (the message lists the known ones), or its file cannot
+            be used.
+    """
+    if name in _KNOWN:
+        module, attribute = _KNOWN[name]
+        return getattr(import_module(module), attribute)
+    return _of_file(pinned(name))
+
+
+def pinned(name: str) -> str:
+    """Return the name with an absolute path and a hash of the file, for other processes.
+
+    `find_task` refuses a pinned file whose content has changed.
+
+    Raises:
+        TaskError: If the name is unknown, or the file cannot be read.
+
+    Example:
+        >>> pinned("digits")
+        'digits'
+    """
+    if name in _KNOWN or _PIN.search(name):
+        return name
+    kind, file = _parts(name)
+    path = Path(file).expanduser().absolute()
+    known = f"{kind}:{path}" if kind == _TEXT else f"{path}:{kind}"
+    return f"{known}@{_hash(_content(path))}"
+
+
+def identity(name: str) -> str:
+    """Return the part of a name that defines the task, without the path of its file.
+
+    Raises:
+        TaskError: If the name is unknown, or the file cannot be read.
+
+    Example:
+        >>> identity("text:/poems/sonnets.txt@0123456789abcdef")
+        'text@0123456789abcdef'
+    """
+    if name in _KNOWN:
+        return name
+    known, _, pin = pinned(name).rpartition("@")
+    return f"{_parts(known)[0]}@{pin}"
+
+
+_TEXT = "text"
+_PIN = re.compile("@[0-9a-f]{16}$")
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """Split a name into its kind (``text``, or the name of a function) and the path of its file."""
+    kind, _, file = name.partition(":")
+    if kind == _TEXT and file:
+        return kind, file
+    file, _, function = name.rpartition(":")
+    if file.endswith(".py") and function.isidentifier():
+        return function, file
+    known = ", ".join(TASKS)
+    raise TaskError(f"unknown task {name!r}: choose from {known}; or write {OTHERS}")
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise TaskError(f"task file {str(path)!r} cannot be read: {error.strerror}") from error
+
+
+@cache
+def _of_file(name: str) -> Task:
+    known, _, pin = name.rpartition("@")
+    kind, file = _parts(known)
+    content = _content(Path(file))
+    if _hash(content) != pin:
+        raise TaskError(
+            f"task file {file!r} has changed since the comparison began: start the comparison again"
+        )
+    if kind == _TEXT:
+        return text_task(file, content)
+    from lehr.lab.tasks.python_file import task_of_file  # Loads torch.
+
+    return task_of_file(Path(file), content, kind)

@@ -1,0 +1,22 @@
+"""The versions of everything that may change an outcome."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+__all__ = ["LEHR", "installed_versions"]
+
+LEHR = version("lehr")
+"""The version of lehr in this process."""
+
+
+def installed_versions() -> dict[str, str]:
+    """Return the versions of lehr, Python and the packages that train, and the kind of machine."""
+    found = {"lehr": LEHR, "python": platform.python_version()}
+    for name in ("torch", "numpy", "scikit-learn"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found | {"machine": platform.machine()}
