@@ -96,7 +96,7 @@ def complete_tasks(
     """Complete the name of a task."""
     try:
         # Loads SciPy, which no other command's completion should wait for.
-        from lehr.lab.tasks.base import TASKS
+        from lehr.lab.tasks.registry import TASKS
     except ModuleNotFoundError:
         return []  # without the extra there is nothing to compare
     return _items(TASKS, incomplete)
