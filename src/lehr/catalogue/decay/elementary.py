@@ -249,7 +249,7 @@ def exponential(gamma: float, *, every: DurationLike = 1, start: float | None = 
     "decay",
     formula=r"\eta_t = \eta_0 \, (1 + t / \tau)^{-p}",
     paper=Paper("Robbins and Monro", 1951, "A Stochastic Approximation Method"),
-    aliases=("InverseTimeDecay", "inverse_time_decay"),
+    aliases=("InverseTimeDecay", "inverse_time_decay", "inv"),
     example=With("10%"),
 )
 def inverse(tau: DurationLike, *, power: float = 1.0, start: float | None = None) -> Schedule:

@@ -63,7 +63,13 @@ def noam(warmup: DurationLike, *, peak: float = 1.0) -> Schedule:
     formula=r"\eta_t = \begin{cases} \eta \, t / W & t < W \\ "
     r"\eta \, (1 + (t - W) / \tau)^{-1/2} & t \ge W \end{cases}",
     paper=Paper("Zhai et al.", 2021, "Scaling Vision Transformers", "2106.04560"),
-    aliases=("get_inverse_sqrt_schedule", "rsqrt", "stable_fn='rsqrt'"),
+    aliases=(
+        "get_inverse_sqrt_schedule",
+        "rsqrt",
+        "stable_fn='rsqrt'",
+        "inv_sqrt",
+        "inv_sqrt_decay",
+    ),
     example=With("5%", timescale="10%"),
 )
 def inverse_sqrt(warmup: DurationLike, *, timescale: DurationLike, peak: float = 1.0) -> Schedule:

@@ -21,13 +21,18 @@ _MAKES_VALUES: Final = ("get_lr", "_get_closed_form_lr", "step", "_update_lr", "
 @reads("torch")
 def read(scheduler: Any, *, faithful: bool) -> Translation:
     """Translate a live scheduler: its whole curve, and the step that it is at."""
-    if hasattr(scheduler, "_tracks"):
+    if _is_of_lehr(scheduler):
         return _of_lehr(scheduler)
     name, arguments = _described(scheduler)
     if name == "ReduceLROnPlateau":
         return translate("torch", name, **arguments)
     known = translate("torch", name, faithful=faithful, **arguments)
     return replace(known, notes=(*known.notes, *_strayed(scheduler, known)))
+
+
+def _is_of_lehr(scheduler: Any) -> bool:
+    """Return whether lehr.torch drives: by name, since that room loads torch and is above."""
+    return any(kind.__module__ == "lehr.torch.driver" for kind in type(scheduler).__mro__)
 
 
 def _described(scheduler: Any) -> tuple[str, dict[str, Any]]:
@@ -134,16 +139,18 @@ def _strayed(scheduler: Any, known: Translation) -> list[str]:
 
 def _of_lehr(driver: Any) -> Translation:
     """Return the schedules by which a scheduler of lehr's own drives the rate."""
-    track = next((track for track in driver._tracks if track.slot.name == "lr"), None)
-    if track is None:
+    driven = next((each for each in driver.plan.driven if each.slot.name == "lr"), None)
+    if driven is None:
         raise ScheduleError(f"{driver!r} drives no learning rate")
+    lines = [driven.line(index) for index in driven.groups]
+    schedule = driven.levels.schedule
     groups: list[Schedule] = []
-    for binding in track.bindings:
-        rate = scaled(track.schedule, binding.gain)
-        groups.append(rate + binding.offset if binding.offset else rate)
-    as_factor = all(b.offset == 0 and b.gain != 1 for b in track.bindings)
+    for offset, gain in lines:
+        rate = scaled(schedule, gain)
+        groups.append(rate + offset if offset else rate)
+    as_factor = all(offset == 0 and gain != 1 for offset, gain in lines)
     return Translation(
-        track.schedule if as_factor else groups[0],
+        schedule if as_factor else groups[0],
         absolute=not as_factor,
         groups=tuple(groups),
         position=driver.last_epoch,
