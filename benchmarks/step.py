@@ -119,7 +119,7 @@ def contenders(groups: int) -> dict[str, Step]:
     """Return one step of each, to be called again and again."""
 
     def scheduler(schedule: lehr.Schedule, **kind: bool) -> Step:
-        # No optimizer moves here, which the guard of repeated steps would speak of.
+        # No optimizer moves here, so the guard of repeated steps would warn.
         optimizer = make_optimizer(groups, **kind)
         driver = ours.Scheduler(optimizer, schedule, over=TOTAL, guards={"repeated": "off"})
         driver.optimizer.step()

@@ -1,7 +1,7 @@
 """Accelerate, with gradient accumulation, on one process or several.
 
 Trains a small network on handwritten digits and prints the rate and the loss of every update.
-Stopped in the middle, it goes on as if it never was:
+Interrupted and resumed, it continues as if nothing had happened:
 
     torchrun --standalone --nproc-per-node 2 examples/trainers/train_accelerate.py --out run \\
         --stop-after 20

@@ -1,7 +1,7 @@
 """DistributedDataParallel on two processes, with a checkpoint by torch.distributed.checkpoint.
 
 Trains a small network on handwritten digits and prints the rate and the loss of every update of
-every process. Stopped in the middle, it goes on as if it never was:
+every process. Interrupted and resumed, it continues as if nothing had happened:
 
     python examples/trainers/train_ddp.py --out run --stop-after 20
     python examples/trainers/train_ddp.py --out run

@@ -1,7 +1,7 @@
 """DeepSpeed: its engine builds the scheduler, steps it, saves it and loads it.
 
 Trains a small network on handwritten digits and prints the rate and the loss of every update.
-Stopped in the middle, it goes on as if it never was:
+Interrupted and resumed, it continues as if nothing had happened:
 
     deepspeed --num_gpus 1 examples/trainers/train_deepspeed.py --out run --stop-after 20
     deepspeed --num_gpus 1 examples/trainers/train_deepspeed.py --out run

@@ -1,7 +1,7 @@
 """FSDP2 (fully_shard) on two processes, with a sharded checkpoint.
 
 Trains a small network on handwritten digits and prints the rate and the loss of every update of
-every process. Stopped in the middle, it goes on as if it never was:
+every process. Interrupted and resumed, it continues as if nothing had happened:
 
     python examples/trainers/train_fsdp2.py --out run --stop-after 20
     python examples/trainers/train_fsdp2.py --out run

@@ -1,7 +1,7 @@
 """Keras 3: the schedule is saved with the model.
 
 Trains a small network on handwritten digits and prints the rate and the loss of every update.
-Stopped in the middle, it goes on as if it never was (KERAS_BACKEND is jax or torch):
+Interrupted and resumed, it continues as if nothing had happened (KERAS_BACKEND is jax or torch):
 
     KERAS_BACKEND=jax python examples/trainers/train_keras.py --out run --stop-after 20
     KERAS_BACKEND=jax python examples/trainers/train_keras.py --out run

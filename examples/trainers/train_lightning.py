@@ -1,7 +1,7 @@
 """Lightning: `configure_optimizers` in one line, with the right interval.
 
 Trains a small network on handwritten digits and prints the rate and the loss of every update.
-Stopped in the middle, it goes on as if it never was:
+Interrupted and resumed, it continues as if nothing had happened:
 
     python examples/trainers/train_lightning.py --out run --stop-after 20
     python examples/trainers/train_lightning.py --out run

@@ -1,7 +1,7 @@
 """optax: a lehr schedule is an optax schedule, and is compiled with the update.
 
 Trains a small network on handwritten digits and prints the rate and the loss of every update.
-Stopped in the middle, it goes on as if it never was:
+Interrupted and resumed, it continues as if nothing had happened:
 
     python examples/trainers/train_optax.py --out run --stop-after 20
     python examples/trainers/train_optax.py --out run

@@ -1,4 +1,4 @@
-"""Plain torch, with gradient accumulation: stopped in the middle, it goes on as if it never was.
+"""Plain torch, with gradient accumulation: interrupted and resumed, it continues as if nothing had happened.
 
 Trains a small network on handwritten digits and prints the rate and the loss of every update:
 

@@ -1,7 +1,7 @@
 """The transformers Trainer, driven by lehr.
 
 Trains a small language model on the text of a module of Python's own library, and prints the rate
-and the loss of every update. Stopped in the middle, it goes on as if it never was:
+and the loss of every update. Interrupted and resumed, it continues as if nothing had happened:
 
     python examples/trainers/train_transformers.py --out run --stop-after 20
     python examples/trainers/train_transformers.py --out run

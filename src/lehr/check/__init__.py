@@ -40,7 +40,7 @@ def check(
     *,
     scheduler: Any = None,
 ) -> list[Finding]:
-    """Return what is probably a mistake in a schedule, most important first.
+    """List probable mistakes in a schedule, the most important first.
 
     Found are: a warmup longer than the run, or of no steps in it (``warmup``); pieces longer than
     the run (``cut``); a rate that rises at once by more than tenfold to above anything before

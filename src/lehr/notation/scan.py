@@ -112,14 +112,14 @@ class _Scanner:
 
     def _take_string(self, token: str, at: int) -> None:
         if self._previous == "string" or (self._previous == "name" and self._touches):
-            raise self._refuse("a text cannot stand here", at)
+            raise self._refuse("a text is not allowed here", at)
         for index, character in enumerate(token):
             if not " " <= character <= "~":
                 raise self._refuse(f"{show(character)} is in no duration or name", at + index)
 
     def _take_number(self, token: str, at: int) -> None:
         if self._previous in ("number", "name") and self._touches:
-            raise self._refuse(f"{token} cannot stand here", at)
+            raise self._refuse(f"{token} is not allowed here", at)
 
     def _take_name(self, token: str, at: int) -> None:
         if self._previous == "number" and self._touches:

@@ -166,7 +166,7 @@ class Sequence(Schedule):
         return (spans[::-1] if run.backwards else spans), bounded(total, self)
 
     def _left(self, part: Schedule, room: Fraction | None, taken: Fraction) -> Fraction | None:
-        """Return what is left for the open part: nothing where the others are longer than a run."""
+        """Return the length of the open part: zero where the others are longer than the run."""
         if room is not None:
             return max(room - taken, Fraction(0))
         if part is self.parts[-1] and part._reach is Reach.ENDLESS:
@@ -178,7 +178,7 @@ class Sequence(Schedule):
 
 
 def fixed_length(schedule: Schedule, run: Run) -> Fraction:
-    """Return what a schedule takes of a run at least: the lengths of its parts of fixed length.
+    """Return the least length of a schedule in a run: that of its parts of fixed length.
 
     A part that takes what is left takes nothing where this is more than the run, which then ends
     before the schedule does.

@@ -376,7 +376,7 @@ def infinite(
 
 
 def _rest(length: Duration, taken: Duration, name: str) -> Duration:
-    """Return what is left of a stretch."""
+    """Return the rest of a stretch."""
     left = length - taken
     if left.amount < 0:
         raise ScheduleError(f"{name}={length} is shorter than the {taken} of its parts")
