@@ -1,4 +1,4 @@
-"""Plain torch, with gradient accumulation: interrupted and resumed, it continues as if nothing had happened.
+"""Plain torch, with gradient accumulation: a resumed run continues as if nothing had happened.
 
 Trains a small network on handwritten digits and prints the rate and the loss of every update:
 

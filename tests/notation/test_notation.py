@@ -13,11 +13,12 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
+import strategies
 from hypothesis import given
 from hypothesis import strategies as st
+from strategies import built
 
 import lehr
-import strategies
 from lehr import (
     Horizon,
     ParseError,
@@ -40,7 +41,6 @@ from lehr import (
     trapezoid,
     warmup,
 )
-from strategies import built
 
 
 @register("test-halving")
