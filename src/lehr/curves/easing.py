@@ -53,7 +53,8 @@ __all__ = ["Ease", "EaseLike", "names"]
 
 HALF_PI: Final = math.pi / 2
 
-_LEAST: Final = 1e-38
+# Less than any share of a run, and a number in 32 bits too (XLA takes those below 1.2e-38 for 0).
+_LEAST: Final = 1e-30
 """Smaller shares are 0: they are less than a step of any run."""
 
 # u and w are Python floats or arrays, and m is their arithmetic, so each formula is written once.
