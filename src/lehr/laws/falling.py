@@ -60,7 +60,7 @@ class Coarse:
         progress = warm + float(sums.sum())
         behind = np.cumsum(sums[::-1])[::-1]
         jumping = units**form.jump
-        masses = np.append(1.0, jumping[:-1]) - jumping
+        masses = np.append(self._first() ** form.jump, jumping[:-1]) - jumping
         gain, by = form.kernel.gain(behind, units, np.exp(values[4:-1]))
         rise, rise_by = form.kernel.gain(np.array([progress]), np.ones(1), np.exp(values[4:-1]))
         lift = scale - 1 if form.relative else 0.0
@@ -110,6 +110,13 @@ class Coarse:
             return result * self.peak
 
         return units, back
+
+    def _first(self) -> float:
+        """Return the relative rate at the end of the warmup."""
+        if not self.law.form.effective:
+            return 1.0
+        balance = 2 * self.law.weight_decay * self.peak
+        return self.peak / float(np.sqrt(self._warm() * balance))
 
     def _warm(self) -> float:
         """Return the weights' squared norm after the warmup."""

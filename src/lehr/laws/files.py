@@ -20,6 +20,10 @@ __all__ = ["VERSION", "from_dict", "load", "save", "to_dict"]
 VERSION = 1
 
 _LARGEST = 10**6
+"""No law file has more bytes."""
+
+_HIGHEST = 1e9
+"""No number in a law is larger, except where a range says otherwise."""
 
 
 def to_dict(law: Law) -> dict[str, Any]:
@@ -86,15 +90,16 @@ def load(path: str | Path) -> Law:
     """
     path = Path(path)
     try:
-        if path.stat().st_size > _LARGEST:
-            raise LawError(f"{path}: too large for a law file")
-        value: object = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_bytes()[: _LARGEST + 1]
+        value: object = None if len(text) > _LARGEST else json.loads(text)
     except FileNotFoundError:
         raise LawError(f"{path}: there is no such file") from None
     except OSError as error:
         raise LawError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError):
         raise LawError(f"{path}: is not JSON, or was cut off") from None
+    if len(text) > _LARGEST:
+        raise LawError(f"{path}: too large for a law file")
     try:
         return from_dict(value)
     except LawError as error:
@@ -144,7 +149,8 @@ def _values(form: Form, data: _Reader) -> Floats:
     result: list[float] = []
     for name in names(form):
         inside = name in {parameter.name for parameter in form.parameters}
-        number = data.number(name, above=0.0 if inside else -math.inf, high=1e12)
+        low = -_HIGHEST if name == "peak" else 0.0
+        number = data.number(name, low=low, above=0.0 if inside else -math.inf)
         result.append(math.log(number) if inside else number)
     return np.array(result)
 
@@ -153,9 +159,9 @@ def _covariance(form: Form, value: object) -> Floats:
     size = len(names(form))
     try:
         found = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         found = np.empty(0)
-    if found.shape != (size, size) or not np.isfinite(found).all():
+    if found.shape != (size, size) or not (np.abs(found) < _HIGHEST).all():
         raise LawError(f"covariance: must be {size} rows of {size} finite numbers")
     if not np.allclose(found, found.T, rtol=1e-6, atol=1e-12) or np.linalg.eigvalsh(found)[0] <= 0:
         raise LawError("covariance: must be symmetric and positive")
@@ -193,14 +199,20 @@ class _Reader:
         return self._value[key]
 
     def number(
-        self, key: str, *, low: float = -math.inf, above: float = -math.inf, high: float = math.inf
+        self,
+        key: str,
+        *,
+        low: float = -math.inf,
+        above: float = -math.inf,
+        high: float | None = None,
     ) -> float:
         value = self.get(key)
-        good = isinstance(value, int | float) and not isinstance(value, bool)
-        if not good or not math.isfinite(cast(float, value)):
-            raise LawError(f"{self._within}{key}: {str(value)[:40]!r} is not a finite number")
-        number = float(cast(float, value))
-        if not low <= number <= high or not number > above:
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise LawError(f"{self._within}{key}: {str(value)[:40]!r} is not a number")
+        if not abs(value) <= (_HIGHEST if high is None else high):
+            raise LawError(f"{self._within}{key}: is not finite, or out of its range")
+        number = float(value)
+        if number < low or not number > above:
             raise LawError(f"{self._within}{key}: {number:g} is out of its range")
         return number
 

@@ -129,11 +129,12 @@ class Prediction:
         value = self.final - other.final
         slopes = self._slopes - other._slopes
         known = float(slopes @ self._law.covariance @ slopes)
-        own = 2 * (RUN**2 + SHAPE**2) * self.final**2 if value or slopes.any() else 0.0
+        middle = (self.final + other.final) / 2
+        own = 2 * (RUN**2 + SHAPE**2) * middle**2 if value or slopes.any() else 0.0
         gain = (GAIN * (self._gain - other._gain)) ** 2
         half = quantile(self.level) * np.sqrt(CAUTION**2 * known + own + gain)
         low, high = float(value - half), float(value + half)
-        return Difference(value, low, high, low <= 0 <= high or abs(value) < TIE * self.final)
+        return Difference(value, low, high, low <= 0 <= high or abs(value) < TIE * middle)
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,6 +33,10 @@ class LawError(ValueError):
     """Runs that no law can be fitted to, or a law that cannot be read or used."""
 
 
+class _Diverged(LawError):
+    """A run that can be left out, if enough others are there."""
+
+
 @dataclass(frozen=True, eq=False)
 class LoggedRun:
     """A run of training as it was logged.
@@ -99,9 +103,9 @@ def dense(name: str, steps: Ints, rates: Floats, warmup: int | None) -> tuple[Fl
     every = np.arange(int(steps[-1]) + 1)
     result = np.interp(every, steps, rates)
     slopes = np.abs(np.diff(rates)) / np.maximum(np.diff(steps), 1)
+    # A warmup that is over by the second line is not a jump; nor does one at the end matter.
     for i in np.flatnonzero(np.abs(np.diff(rates)) > _JUMP * peak):
-        around = max([slopes[j] for j in (i - 1, i + 1) if 0 <= j < len(slopes)], default=0.0)
-        if slopes[i] > 4 * around:
+        if 0 < i < len(slopes) - 1 and slopes[i] > 4 * max(slopes[i - 1], slopes[i + 1]):
             result[steps[i] + 1 : steps[i + 1]] = rates[i]
     if warmup is None:
         # The rise at the start, where the log shows it.
@@ -190,17 +194,17 @@ def checked(run: LoggedRun) -> LoggedRun:
         raise LawError(f"{name}: {len(finite)} losses are too few; log at least {_FEWEST}")
     if np.ptp(finite) < 1e-6 * abs(float(finite.mean())):
         raise LawError(f"{name}: the loss is {finite[0]:g} throughout; is it the right column?")
+    first, last = (float(np.median(part)) for part in (finite[:5], finite[-5:]))
+    if np.isfinite(run.losses).all() and first < last <= 1:
+        raise LawError(f"{name}: rises from {first:.3g} to {last:.3g}: an accuracy, not a loss?")
     if how := _diverged(run):
-        first, last = (float(np.median(part)) for part in (finite[:5], finite[-5:]))
-        if np.isfinite(run.losses).all() and first < last <= 1:
-            how = f"it rises from {first:.3g} to {last:.3g}: an accuracy?"
-        raise LawError(f"{name}: the run diverged, or this is not a loss: {how}")
+        raise _Diverged(f"{name}: the run diverged: {how}")
     keep = np.isfinite(run.losses)
     steps, losses, notes = run.steps[keep], run.losses[keep], list(run.notes)
     odd = _outliers(losses)
     if odd.any() and odd.mean() < 0.03:
         at = ", ".join(f"{step:,}" for step in steps[odd][:3])
-        notes.append(f"left out {int(odd.sum())} outlier{'s'[: odd.sum() > 1]}: step {at}")
+        notes.append(f"left out {int(odd.sum())} outlier{'s' if odd.sum() > 1 else ''}: step {at}")
         steps, losses = steps[~odd], losses[~odd]
     late = steps >= run.warmup + DROPPED * (run.length - run.warmup)
     if late.sum() < _FEWEST:
@@ -216,14 +220,17 @@ def _continued(run: LoggedRun, others: Sequence[LoggedRun]) -> LoggedRun:
     first = int(run.steps[0])
     if first < run.warmup + 0.2 * run.length:
         return run
+    level = float(run.rates[:first].max())
+    top = int(np.argmax(run.rates[:first] == level))
     for other in others:
-        same = other.length > first and np.isclose(
-            other.rates[first - 1], run.rates[first], rtol=0.05
-        )
+        same = other.length > first and np.isclose(other.rates[first - 1], level, rtol=0.05)
         if other is run or not same or other.steps[0] >= first:
             continue
         early = other.steps < first
-        rates = np.concatenate([other.rates[:first], run.rates[first:]])
+        # Its own rates begin where they leave what the log had first, at the latest with the log.
+        moves = np.flatnonzero(run.rates[top:first] != level)
+        own = top + int(moves[0]) if len(moves) else first
+        rates = np.concatenate([other.rates[:own], run.rates[own:]])
         return replace(
             run,
             rates=rates,
@@ -269,8 +276,8 @@ def usable(runs: Sequence[LoggedRun]) -> tuple[list[LoggedRun], list[str]]:
     for run in whole:
         try:
             kept.append(_new(checked(run), kept))
-        except LawError as error:
-            if len(runs) < 3 or "diverged" not in str(error):
+        except _Diverged as error:
+            if len(runs) < 3:
                 raise
             warnings.append(f"left out: {error}")
     if len(kept) < 2:
