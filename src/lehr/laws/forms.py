@@ -15,7 +15,7 @@ gain has come).
 * **multi-power**: Luo et al., arXiv 2503.12811: S sums the rate, and a drop at rate r counts from
   ``x = r^-gamma S``.
 * **annealing**: Tissue et al., arXiv 2408.11029: ``G = 1 - 0.999^n``, n updates after the drop.
-* **functional**: arXiv 2509.19189: the noise of each update, rate^2, is forgotten with
+* **functional**: Li et al., arXiv 2509.19189: the noise of each update, rate^2, is forgotten with
   ``(1 + x)^-p``.
 
 The kernel of the first three is ``G(x) = 1 - (1 + C x)^-beta``.
@@ -204,7 +204,7 @@ FORMS = {
         Form(
             "functional",
             "functional scaling",
-            "arXiv 2509.19189",
+            "Li et al. 2025, arXiv 2509.19189",
             ForgettingKernel(),
             mass="squares",
             behind="rate",

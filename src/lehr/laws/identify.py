@@ -18,7 +18,7 @@ from lehr.laws.law import CAUTION, Law
 from lehr.laws.model import Model, prior
 from lehr.laws.runs import Floats, LawError, rates_of, risen
 from lehr.laws.series import Setting, series
-from lehr.laws.solve import INDEPENDENT
+from lehr.laws.solve import POINTS, independent
 
 __all__ = ["KINDS", "Blur", "Proposal", "blurred", "plan_runs", "settling_run"]
 
@@ -125,7 +125,7 @@ class _Knowledge:
         at = np.unique(np.linspace(first, steps, _POINTS).astype(np.int64))
         seen = series(self.setting, rates, at, blocks=128)
         loss, slopes = self.model.slopes(self.values, seen)
-        rows = slopes / loss[:, None] * np.sqrt(INDEPENDENT / len(at)) / self.noise
+        rows = slopes / loss[:, None] * np.sqrt(independent(POINTS, self.noise) / len(at)) / self.noise
         return rows.T @ rows
 
     def halves(self, ends: dict[str, Floats], precision: Floats) -> dict[str, float]:

@@ -18,13 +18,21 @@ from lehr.laws.model import Model, prior
 from lehr.laws.runs import Floats, Ints, LoggedRun
 from lehr.laws.series import BLOCKS, Series, Setting, series
 
-__all__ = ["Fitted", "Problem", "solve"]
+__all__ = ["Fitted", "Problem", "independent", "solve"]
 
 POINTS = 160
 """How many losses of a run are fitted at most; of more, neighbours are averaged."""
 
 INDEPENDENT = 8.0
-"""As many independent measurements a run counts: its residuals follow each other for long."""
+"""As many independent measurements a run counts whose residuals are the law's own errors: those
+follow each other for long."""
+
+MOST = 32.0
+"""As many it counts at most, however noisy: runs that see the same data in the same order share
+much of their noise."""
+
+OWN = 1e-3
+"""The size of those errors, as a part of the loss; what is larger is noise of each loss alone."""
 
 HUBER = 1e-3
 """From where on a residual of log loss counts in proportion, as in arXiv 2503.12811."""
@@ -87,6 +95,17 @@ class Fitted:
     cost: float
 
 
+def independent(points: int, noise: float) -> float:
+    """Return how many independent measurements a run counts.
+
+    The spread of one of a few is that of the law's own error and of the noise that is left when as
+    many losses as fall to it are averaged.
+    """
+    own = min(noise, OWN) ** 2
+    most = min(float(points), MOST)
+    return min(most, INDEPENDENT * noise**2 / (own + INDEPENDENT * noise**2 / points))
+
+
 def _averaged(run: LoggedRun, points: int) -> tuple[Ints, Floats]:
     """Return at most so many steps and losses, each the mean of neighbours."""
     count = -(-len(run.steps) // points)
@@ -131,7 +150,7 @@ def _refine(
     delta = max(HUBER, 1.5 * noise)
     weights = np.concatenate(
         [
-            np.full(len(one), np.sqrt(min(1.0, INDEPENDENT / len(one))) / noise)
+            np.full(len(one), np.sqrt(independent(len(one), noise) / len(one)) / noise)
             for one in problem.logs
         ]
     )
