@@ -93,7 +93,8 @@ class Runs:
         at, losses = np.append(before[missing], at), np.append(early[missing], losses)
         t = np.arange(steps + 1)
         if kind.startswith("cos"):
-            rates = np.interp(t, *averaged(history["train"], "train_lr"))
+            at_rates, logged = averaged(history["train"], "train_lr")
+            rates = np.asarray(np.interp(t, at_rates, logged), np.float64)
         else:
             share = {"constant": 0.0, "sqrt": 0.2}.get(kind)
             share = float(kind) if share is None else share

@@ -48,7 +48,8 @@ def fit(
             logged in.
         law: The name of a form; by default the one that predicts runs best that are left out.
         optimizer: Its name, such as ``"adamw"``.
-        weight_decay: Its weight decay, as AdamW has it; needed for the effective rate.
+        weight_decay: Its weight decay, as AdamW has it; needed for the effective rate. Without an
+            optimizer's name it is taken to be AdamW's.
         warmup: How many updates the rate rose at the start, where the logs begin later.
         columns: The names of the columns in the files, where they are unusual.
 
@@ -79,7 +80,7 @@ def fit(
         choice=choice,
         blurred=tuple(blur.words for blur in blurs),
         advice=advice.words if advice else "",
-        warnings=(*warnings, *_warnings(kept, found, optimizer)),
+        warnings=(*warnings, *_warnings(kept, found, optimizer, weight_decay)),
     )
 
 
@@ -191,7 +192,9 @@ def _law(problem: Problem, found: Fitted, runs: Sequence[LoggedRun], weight_deca
     )
 
 
-def _warnings(runs: Sequence[LoggedRun], found: Fitted, optimizer: str | None) -> list[str]:
+def _warnings(
+    runs: Sequence[LoggedRun], found: Fitted, optimizer: str | None, weight_decay: float
+) -> list[str]:
     warnings: list[str] = []
     if len(runs) == 2:
         warnings.append("two runs fit almost any law: add a third, short one before you rely on it")
@@ -202,14 +205,15 @@ def _warnings(runs: Sequence[LoggedRun], found: Fitted, optimizer: str | None) -
         )
     if found.values[2] < 1e-6:
         warnings.append("no gain from lowering the rate was found in these runs")
-    if optimizer is None:
+    if optimizer is None and not weight_decay:
         warnings.append(
             "the optimizer was not given: the plain rate is used; give it if it is AdamW"
         )
     peaks = sorted(run.peak for run in runs)
     if peaks[-1] > 1.02 * peaks[0]:
         warnings.append(
-            f"the peaks differ ({peaks[0]:g} to {peaks[-1]:g}): one law for all of them"
+            f"the peaks differ ({peaks[0]:g} to {peaks[-1]:g}): one law for all of them is less "
+            "exact; fit the runs of one peak where there are enough"
         )
     if not any(run.warmup for run in runs):
         warnings.append("no run has a warmup; if there was one, give its length")

@@ -125,7 +125,9 @@ class _Knowledge:
         at = np.unique(np.linspace(first, steps, _POINTS).astype(np.int64))
         seen = series(self.setting, rates, at, blocks=128)
         loss, slopes = self.model.slopes(self.values, seen)
-        rows = slopes / loss[:, None] * np.sqrt(independent(POINTS, self.noise) / len(at)) / self.noise
+        rows = (
+            slopes / loss[:, None] * np.sqrt(independent(POINTS, self.noise) / len(at)) / self.noise
+        )
         return rows.T @ rows
 
     def halves(self, ends: dict[str, Floats], precision: Floats) -> dict[str, float]:

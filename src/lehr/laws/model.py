@@ -12,7 +12,7 @@ from lehr.laws.series import Series
 
 __all__ = ["Model", "names", "prior"]
 
-PEAK_SPREAD = 0.05
+PEAK_SPREAD = 0.02
 """How much the loss may shift per e-fold of the peak rate, in nats, before any run is seen."""
 
 
