@@ -134,6 +134,12 @@ def test_what_is_not_a_curve_of_losses_is_refused(words: str) -> None:
         fit([logged("constant", 3000), logged("cosine", 3000), run], **ADAMW)
 
 
+def test_perplexities_are_named() -> None:
+    runs = [replace(run, losses=np.exp(run.losses)) for run in three(1e-3)]
+    found = fit(runs, law="effective-rate", **ADAMW)
+    assert any("perplexities" in warning for warning in found.warnings)
+
+
 def test_two_runs_are_fitted_with_a_warning() -> None:
     found = fit([logged("constant", 3000), logged("linear", 3000)], **ADAMW)
     assert any("two runs" in warning for warning in found.warnings)

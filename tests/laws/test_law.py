@@ -1,5 +1,7 @@
 """What a law predicts, and how sure it is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -35,6 +37,17 @@ def test_losses_are_predicted_where_they_are_asked_for(law: Law) -> None:
     assert found.steps.tolist() == [500, 1000, 3000]
     whole = law.predict(TEXT, steps=3000)
     assert found.loss[1] == pytest.approx(np.interp(1000, whole.steps, whole.loss), abs=2e-3)
+
+
+def test_no_law_is_about_the_warmup(law: Law) -> None:
+    found = law.predict(TEXT, steps=3000, at=[1, 25, 50])
+    assert found.loss == pytest.approx(found.loss[-1], rel=1e-9)
+    run = logged("linear", 3000)
+    whole = replace(
+        run, steps=np.append([1, 30], run.steps), losses=np.append([11.0, 9.0], run.losses)
+    )
+    mae = agreement(law.predict(run), run).mae
+    assert agreement(law.predict(whole), whole).mae == pytest.approx(mae, rel=1e-9)
 
 
 @pytest.mark.parametrize("level", [0.5, 0.9, 0.99])

@@ -160,6 +160,8 @@ BAD = {
     "no column is known as the learning rate": "step,a,loss\n0,1,2\n",
     "no column is known as the loss": "step,lr,a\n0,1,2\n",
     "may all be the loss": "step,lr,r1 - loss,r2 - loss\n0,1,2,3\n",
+    "3e+09 updates: are these tokens?": "step,lr,loss\n3e9,1,2\n",
+    "the step 'inf' is not a whole number": "step,lr,loss\ninf,1,2\n",
     "has no losses": "step,lr,loss\n0,1,\n",
     "has no learning rates": "step,lr,loss\n0,,2\n",
     "the learning rate at step 1 is -1": "step,lr,loss\n0,1,2\n1,-1,2\n",

@@ -112,7 +112,7 @@ def _tails(sums: Floats, masses: Floats) -> Floats:
     summed one by one.
     """
     count = len(sums)
-    tree = _Tree(sums, masses)
+    tree = _Blocks(sums, masses)
     result = np.empty(count)
     for low in range(0, count, _LEAF):
         high = min(count, low + _LEAF)
@@ -130,7 +130,7 @@ def _tails(sums: Floats, masses: Floats) -> Floats:
     return result
 
 
-class _Tree:
+class _Blocks:
     """Blocks of updates, each with nodes that stand for them."""
 
     def __init__(self, sums: Floats, masses: Floats) -> None:

@@ -112,7 +112,7 @@ def from_dict(value: object) -> Law:
     Raises:
         LawError: If a key is missing or its value is wrong; the message names it.
     """
-    data = _Reader(value, "")
+    data = _Checked(value, "")
     if data.text("lehr", "") != "loss law":
         raise LawError("is not a law file: its key 'lehr' is not 'loss law'")
     version = data.number("version", low=1)
@@ -145,7 +145,7 @@ def from_dict(value: object) -> Law:
     )
 
 
-def _values(form: Form, data: _Reader) -> Floats:
+def _values(form: Form, data: _Checked) -> Floats:
     result: list[float] = []
     for name in names(form):
         inside = name in {parameter.name for parameter in form.parameters}
@@ -169,7 +169,7 @@ def _covariance(form: Form, value: object) -> Floats:
 
 
 def _run(value: object, number: int) -> FittedRun:
-    data = _Reader(value, f"fitted[{number}].")
+    data = _Checked(value, f"fitted[{number}].")
     return FittedRun(
         data.text("name"),
         data.whole("steps", low=1),
@@ -180,7 +180,7 @@ def _run(value: object, number: int) -> FittedRun:
     )
 
 
-class _Reader:
+class _Checked:
     """An object of JSON whose values are checked as they are read."""
 
     def __init__(self, value: object, within: str) -> None:
@@ -240,5 +240,5 @@ class _Reader:
             raise LawError(f"{self._within}{key}: is not a list of texts")
         return tuple(cast("list[str]", found))
 
-    def inner(self, key: str) -> _Reader:
-        return _Reader(self.get(key), f"{self._within}{key}.")
+    def inner(self, key: str) -> _Checked:
+        return _Checked(self.get(key), f"{self._within}{key}.")

@@ -28,6 +28,9 @@ models, laws that won by a factor of two lost on longer runs."""
 FOLDS = 5
 """How often runs are left out at most."""
 
+_PERPLEXITY = 13.0
+"""Guessing among 400,000 tokens loses this much."""
+
 _POOR = 0.01
 """Residuals wider than this part of the loss mean that the law does not describe the runs."""
 
@@ -202,6 +205,10 @@ def _warnings(
         warnings.append(
             f"the residuals are wide ({100 * found.noise:.1f}% of the loss): the losses are noisy, "
             "or the law does not describe these runs"
+        )
+    if min(float(np.median(run.losses)) for run in runs) > _PERPLEXITY:
+        warnings.append(
+            "the losses are high for nats: if they are perplexities, take their logarithm"
         )
     if found.values[2] < 1e-6:
         warnings.append("no gain from lowering the rate was found in these runs")

@@ -64,7 +64,8 @@ VALIDATION = [
 ]
 TRAINING = ["train_loss", "training_loss", "train/loss", "training/loss", "loss/train", "loss"]
 
-_LONGEST = 10**9
+_LONGEST = 2 * 10**7
+"""No run has more updates: its rates would not fit into memory."""
 _SHOWN = 12
 
 
@@ -339,8 +340,12 @@ def _table(rows: Sequence[_Row], found: _Found) -> _Table:
                 continue
             raise LawError(f"{place}: the step is missing")
         number = _number(place, found.step, raw)
-        if not 0 <= number <= _LONGEST or number != int(number):
+        if not 0 <= number < float("inf") or number != int(number):
             raise LawError(f"{place}: the step {raw!r} is not a whole number of updates")
+        if number > _LONGEST:
+            raise LawError(
+                f"{place}: {number:.3g} updates: are these tokens? Name the step's column"
+            )
         step = int(number)
         back += step < last
         last = step

@@ -40,11 +40,16 @@ class Agreement:
 
 
 def agreement(prediction: Prediction, measured: LoggedRun | Floats) -> Agreement:
-    """Return how far a prediction is from the losses that were measured at its steps."""
+    """Return how far a prediction is from the losses that were measured at its steps.
+
+    A run's losses during its warmup do not count: no law is about them.
+    """
     losses = measured.losses if isinstance(measured, LoggedRun) else np.asarray(measured)
     if losses.shape != prediction.loss.shape:
         raise LawError(f"{losses.size} losses are measured, {prediction.loss.size} are predicted")
     keep = np.isfinite(losses) & (losses > 0)
+    if isinstance(measured, LoggedRun):
+        keep &= prediction.steps > max(0, measured.warmup - 1)
     if keep.sum() < 2:
         raise LawError("fewer than two losses were measured")
     y, p = losses[keep], prediction.loss[keep]

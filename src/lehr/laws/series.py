@@ -126,6 +126,7 @@ def series(
         clock = np.arange(len(rates) + 1, dtype=np.float64)
     else:
         clock = np.concatenate([[0.0], np.cumsum(rates)])
+    rise = warmup
     if form.mass == "drops":
         masses = np.zeros(len(rates))
         masses[warmup + 1 :] = -np.diff(jumping[warmup:])
@@ -147,8 +148,10 @@ def series(
     behind = clock[at][:, None] - places[keep]
     # Before a drop it has gained nothing; before an update its noise is as good as forgotten.
     behind = np.where(behind > 0, behind, 0.0 if form.mass == "drops" else _FAR)
+    # No law is about the warmup: its losses are taken to be that at its end.
+    least = max(float(progress[max(1, rise)]), 1e-9 * float(progress[-1]))
     return Series(
-        np.maximum(progress[at], 1e-9 * progress[-1]),
+        np.maximum(progress[at], least),
         behind,
         mass[keep] * factor,
         jumping[np.minimum(edges[1:], len(rates)) - 1][keep],
