@@ -205,10 +205,21 @@ def test_a_run_that_was_branched_off_gets_its_beginning() -> None:
     assert found.values == pytest.approx(expected.values, rel=1e-3, abs=1e-3)
 
 
-def test_two_peaks_give_the_shift_by_the_peak() -> None:
-    runs = [*three(), *(logged(kind, 3000, peak=2e-3) for kind in ("constant", "wsd20"))]
-    found = fit(runs, law="effective-rate", **ADAMW)
-    assert found.values[-1] != 0
-    run = logged("linear", 3000, peak=1.5e-3)
-    assert found.predict(run).final == pytest.approx(run.losses[-1], abs=0.02)
+@pytest.mark.parametrize("form", ["effective-rate", "power-time"])
+def test_another_peak_is_predicted_from_one_and_from_two(form: str) -> None:
+    options = ADAMW if form == "effective-rate" else {"optimizer": "sgd"}
+    higher = [logged(kind, 3000, form, peak=2e-3) for kind in ("constant", "wsd20")]
+    for runs in (three(law=form), [*three(law=form), *higher]):
+        found = fit(runs, law=form, **options)  # type: ignore[arg-type]
+        for peak in (7e-4, 1.5e-3):
+            run = logged("linear", 3000, form, peak=peak)
+            assert found.predict(run).final == pytest.approx(run.losses[-1], abs=0.01)
     assert any("peaks differ" in warning for warning in found.warnings)
+
+
+def test_runs_at_two_peaks_give_a_shift_that_no_law_explains() -> None:
+    higher = [logged(kind, 3000, peak=2e-3) for kind in ("constant", "cosine", "wsd20")]
+    moved = [replace(run, losses=run.losses + 0.01) for run in higher]
+    found = fit([*three(), *moved], law="effective-rate", **ADAMW)
+    assert found.values[-1] == pytest.approx(0.01 / np.log(2), abs=0.006)
+    assert fit(three(), law="effective-rate", **ADAMW).values[-1] == 0.0

@@ -98,16 +98,23 @@ def curve(law: str, eta: Floats, at: NDArray[np.int64], unit: float) -> Floats:
     """Return many losses at once, by the same sums with NumPy's help."""
     p = TRUTH
     assert law in ("effective-rate", "power-time")
+    ratio = eta.max() / PEAK
     e = eta / eta.max()
+    power, clock = 1.0, e**0.75
+    pace = ratio**0.75
     if law == "effective-rate":
         e = effective_rates(eta) / math.sqrt(2 * DECAY * eta.max())
-    clock = e if law == "effective-rate" else e**0.75
+        power, clock, pace = 0.5, e, ratio**0.5
+    noise = ratio ** (0.85 * power)
     sums = np.concatenate([[0.0], np.cumsum(clock)])
     drops = -np.diff(e**0.85)
     drops[:WARMUP] = 0.0
     k = np.arange(1, len(e))
     losses = []
     for t in at:
+        progress = pace * sums[t]
         gain = power_gain(np.maximum(sums[t] - sums[k], 0.0), p["C"], p["beta"])
-        losses.append(p["L0"] + p["A"] * (sums[t] / unit) ** -p["alpha"] - p["B"] * drops @ gain)
+        more = 1.6 * (noise - 1) * power_gain(progress, p["C"], p["beta"])
+        above = p["A"] * (progress / unit) ** -p["alpha"]
+        losses.append(p["L0"] + above - p["B"] * (noise * drops @ gain - more))
     return np.array(losses)

@@ -98,7 +98,7 @@ def design(law: Law, *, steps: int, peak: float | None = None, warmup: int | Non
     best = parse(texts[ranked[0]])
     prediction = law.predict(best, steps=steps, peak=peak)
     notes = list(prediction.notes)
-    if isinstance(law.form.kernel, PowerKernel):
+    if isinstance(law.form.kernel, PowerKernel) and law.form.relative:
         best, prediction = _freely(law, best, prediction, steps, peak, warmup)
     else:
         notes.append(f"the law {law.name!r} is not optimised freely: families only")

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from lehr.laws.runs import Floats
-from lehr.laws.series import START
+from lehr.laws.series import START, scales
 
 if TYPE_CHECKING:
     from lehr.laws.law import Law
@@ -52,18 +52,14 @@ class Coarse:
         length = (self.steps - self.warmup) / len(factors)
         units, back = self._units(factors, length)
         ratio = self.peak / self.law.peak
-        jump = form.jump / 2 if form.effective else form.jump
-        scale = ratio**jump if form.relative else ratio
-        pace = 1.0 if form.relative else ratio
-        sums = pace * units**form.clock * length
-        warm = pace * self.warmup / 2
-        progress = warm + float(sums.sum())
+        pace, scale, lift = scales(form, ratio)
+        sums = units**form.clock * length
+        progress = pace * (self.warmup / 2 + float(sums.sum()))
         behind = np.cumsum(sums[::-1])[::-1]
         jumping = units**form.jump
         masses = np.append(self._first() ** form.jump, jumping[:-1]) - jumping
         gain, by = form.kernel.gain(behind, units, np.exp(values[4:-1]))
         rise, rise_by = form.kernel.gain(np.array([progress]), np.ones(1), np.exp(values[4:-1]))
-        lift = scale - 1 if form.relative else 0.0
         alpha = float(np.exp(values[3]))
         above = values[1] * (progress / self.law.unit) ** -alpha
         loss = (
@@ -71,11 +67,11 @@ class Coarse:
         )
         loss += values[-1] * np.log(ratio)
         # By progress, which every cell adds to; then by the distances and the drops of each cell.
-        by_sums = np.full(len(factors), -alpha * above / progress)
-        by_sums += values[2] * lift * float(rise_by[0][0]) / progress
+        by_sums = np.full(len(factors), -alpha * above / progress * pace)
+        by_sums += values[2] * lift * float(rise_by[0][0]) / progress * pace
         by_sums -= values[2] * scale * np.cumsum(masses * by[0] / behind)
         by_jumping = values[2] * scale * (gain - np.append(gain[1:], 0.0))
-        by_units = by_sums * pace * length * form.clock * units ** (form.clock - 1)
+        by_units = by_sums * length * form.clock * units ** (form.clock - 1)
         by_units += by_jumping * form.jump * units ** (form.jump - 1)
         return float(loss), back(by_units)
 

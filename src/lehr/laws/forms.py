@@ -143,7 +143,8 @@ class Form:
         effective: Whether the rate is taken relative to the balance of the weights' norm.
         clock: The power of the rate that progress sums.
         jump: The power of the rate whose drops count.
-        relative: Whether progress counts steps at the run's own peak, rather than the rate itself.
+        relative: Whether a drop's gain comes by steps at the run's own peak, and a higher peak
+            makes more noise; the published laws know neither.
         mass: ``"drops"`` of the rate, or its ``"squares"``.
         behind: The kernel's clock: ``"progress"``, ``"steps"``, or the ``"rate"``'s plain sum.
     """

@@ -12,7 +12,7 @@ from lehr.laws.series import Series
 
 __all__ = ["Model", "names", "prior"]
 
-PEAK_SPREAD = 0.02
+PEAK_SPREAD = 0.01
 """How much the loss may shift per e-fold of the peak rate, in nats, before any run is seen."""
 
 
@@ -80,7 +80,7 @@ class Model:
         each, by = kernel.gain(at.behind, at.rate, values)
         total, slopes = each @ at.mass, [one @ at.mass for one in by]
         if at.lift:
-            # A higher peak is a rise from the fitted one at the start, and makes noise.
+            # A higher peak is a rise from the fitted one at the start: the opposite of a drop.
             rise, more = kernel.gain(at.progress, np.ones(1), values)
             total = total - at.lift * rise
             slopes = [slope - at.lift * one for slope, one in zip(slopes, more, strict=True)]

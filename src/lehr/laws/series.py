@@ -9,10 +9,14 @@ import numpy as np
 from lehr.laws.forms import Form
 from lehr.laws.runs import Floats, Ints, risen
 
-__all__ = ["START", "Setting", "Series", "effective", "series"]
+__all__ = ["START", "Series", "Setting", "effective", "scales", "series"]
 
 START = 0.2
 """The weights' squared norm at the start, as a part of that in balance at the peak rate."""
+
+LIFT = 1.6
+"""How much more noise a higher peak makes than a rise from the fitted one would: within a run, the
+gain of a drop has not come to its end (from 124M parameters at two peaks)."""
 
 BLOCKS = 256
 """How many blocks of nearly equal rate a run is cut into, besides its jumps."""
@@ -45,7 +49,7 @@ class Series:
         behind: The distance of each step behind each drop, shape (n, k); 0 before it.
         mass: The drops, as a part of the peak that the law was fitted at, shape (k,).
         rate: The rate after each drop, as a part of the peak, shape (k,).
-        lift: How much further the rate rose in the warmup than that peak.
+        lift: The noise of a peak above that of the law, in units of a drop from it to 0.
         peak: The logarithm of the peak over that of the law.
     """
 
@@ -78,19 +82,22 @@ def effective(rates: Floats, weight_decay: float, start: float) -> Floats:
     return result
 
 
-def _clocks(setting: Setting, rates: Floats) -> tuple[Floats, Floats, float]:
-    """Return the rate that progress sums, the rate whose drops count, and the peak's factor."""
+def scales(form: Form, ratio: float) -> tuple[float, float, float]:
+    """Return what a peak so many times that of the law does to progress, to drops, and to noise."""
+    power = 0.5 if form.effective else 1.0
+    drops = ratio ** (power * form.jump * (2 if form.mass == "squares" else 1))
+    return ratio ** (power * form.clock), drops, LIFT * (drops - 1) if form.relative else 0.0
+
+
+def _clocks(setting: Setting, rates: Floats) -> tuple[Floats, Floats]:
+    """Return the rate that progress sums and the rate whose drops count, as parts of the peak."""
     form, peak = setting.form, float(rates.max())
-    ratio = peak / setting.peak
+    unit = rates / peak
     if form.effective:
         balance = np.sqrt(2 * setting.weight_decay * peak)
         start = START * peak / (2 * setting.weight_decay)
         unit = effective(rates, setting.weight_decay, start) / balance
-        return unit, unit**form.jump, ratio ** (form.jump / 2)
-    unit = rates / peak
-    if form.relative:
-        return unit**form.clock, unit**form.jump, ratio**form.jump
-    return unit * ratio, unit, ratio**2 if form.mass == "squares" else ratio
+    return unit**form.clock, unit**form.jump
 
 
 def _edges(masses: Floats, warmup: int, count: int) -> Ints:
@@ -118,10 +125,12 @@ def series(
     """
     form = setting.form
     warmup = risen(rates) if warmup is None else min(warmup, len(rates) - 1)
-    unit, jumping, factor = _clocks(setting, rates)
-    progress = np.concatenate([[0.0], np.cumsum(unit)])
+    unit, jumping = _clocks(setting, rates)
+    pace, factor, lift = scales(form, float(rates.max()) / setting.peak)
+    sums = np.concatenate([[0.0], np.cumsum(unit)])
+    progress = pace * sums
     if form.behind == "progress":
-        clock = progress
+        clock = sums if form.relative else progress
     elif form.behind == "steps":
         clock = np.arange(len(rates) + 1, dtype=np.float64)
     else:
@@ -155,6 +164,6 @@ def series(
         behind,
         mass[keep] * factor,
         jumping[np.minimum(edges[1:], len(rates)) - 1][keep],
-        factor - 1 if form.relative else 0.0,
+        lift,
         float(np.log(rates.max() / setting.peak)),
     )

@@ -222,6 +222,7 @@ def solve(problem: Problem, starts: int = 3, rounds: int = 60) -> Fitted:
             break
     if not free:
         # Nothing was seen of another peak: what was assumed of it stays.
+        values[-1] = 0.0
         jacobian[:, -1] = 0.0
         jacobian[-1, -1] = 1 / spreads[-1]
     return Fitted(values, jacobian.T @ jacobian, noise, cost)
