@@ -8,6 +8,7 @@
 """
 
 from lehr.laws.bound import Bound, bound
+from lehr.laws.compared import compared_runs
 from lehr.laws.design import Candidate, Design
 from lehr.laws.files import load, save
 from lehr.laws.fit import fit
@@ -22,6 +23,7 @@ __all__ = [
     "fit",
     "plan_runs",
     "read_run",
+    "compared_runs",
     "load",
     "save",
     "bound",
