@@ -167,9 +167,11 @@ def test_predict_needs_a_schedule_or_a_run(folder: Path) -> None:
         assert call("predict", law, *words).exit_code == 2
 
 
-def test_a_file_that_cannot_be_written_is_exit_code_1(folder: Path) -> None:
+def test_a_file_that_cannot_be_written_is_exit_code_2(folder: Path) -> None:
     result = call("fit", *files(folder), *ADAMW, "--out", str(folder / "none" / "law.json"))
-    assert result.exit_code == 1
+    assert result.exit_code == 2
+    assert "cannot be written" in result.stderr
+    assert not list(folder.glob(".*part"))
 
 
 def test_help_loads_neither_scipy_nor_torch() -> None:

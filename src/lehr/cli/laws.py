@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,8 @@ import click
 from lehr.cli import Refused
 from lehr.cli.steps import Steps
 from lehr.errors import ScheduleError
+from lehr.extras import MissingExtra
+from lehr.view.printable import printable
 
 if TYPE_CHECKING:
     from lehr.laws import Columns, Design, Difference, Law, LoggedRun, Prediction
@@ -58,18 +59,24 @@ _picture = click.option(
 )
 
 
+def _say(text: str) -> None:
+    """Print a line, without the control characters that a file may have."""
+    click.echo(printable(text))
+
+
 @contextmanager
 def _refusing() -> Generator[None]:
     """Turn what is wrong with the input into a line on the error output."""
-    if find_spec("scipy") is None:
-        raise Refused("this needs scipy: pip install 'lehr[laws]'")
-    # Here and not above: help should not wait for NumPy and SciPy.
-    from lehr.laws import LawError
+    try:
+        # Loads NumPy and SciPy, which help should not wait for.
+        from lehr.laws import LawError
+    except MissingExtra as error:
+        raise Refused(str(error)) from None
 
     try:
         yield
     except (LawError, ScheduleError) as error:
-        raise Refused(str(error)) from None
+        raise Refused(printable(str(error))) from None
 
 
 def _read(
@@ -152,7 +159,7 @@ def fit(
         runs = _read(files, Columns(step, lr, loss), warmup, schedules, peak, steps)
         found = fit_law(runs, law=law, optimizer=optimizer, weight_decay=weight_decay)
         if out is not None:
-            _written(lambda: save(found, out))
+            _written(out, lambda: save(found, out))
         if picture is not None:
             _draw([(run.name, found.predict(run), run) for run in runs], picture)
     if as_json:
@@ -185,36 +192,36 @@ def _plan(
         click.echo(json.dumps({"runs": rows}, indent=2))
         return
     total = sum(proposal.steps for proposal in found)
-    click.echo(f"Train these {len(found)}, {total:,} steps in all, and log their losses:")
+    _say(f"Train these {len(found)}, {total:,} steps in all, and log their losses:")
     for proposal in found:
-        click.echo(f"  {proposal.schedule}    {proposal.steps:,} steps, peak {proposal.peak:g}")
+        _say(f"  {proposal.schedule}    {proposal.steps:,} steps, peak {proposal.peak:g}")
 
 
 def _show_law(law: Law, out: Path | None) -> None:
     from lehr.laws.files import to_dict  # Loads NumPy and SciPy.
 
-    click.echo(f"{law.form.title} law ({law.form.paper}), {law.kind or 'loss'}")
+    _say(f"{law.form.title} law ({law.form.paper}), {law.kind or 'loss'}")
     numbers = to_dict(law)["parameters"]
-    click.echo("  " + "  ".join(f"{name} {value:.4g}" for name, value in numbers.items()))
+    _say("  " + "  ".join(f"{name} {value:.4g}" for name, value in numbers.items()))
     for run in law.fitted:
-        click.echo(
+        _say(
             f"  {run.name}: {run.steps:,} steps, peak {run.peak:g}, {run.points} losses, "
             f"mean error {run.error:.4f}"
         )
         for note in run.notes:
-            click.echo(f"    {note}")
+            _say(f"    {note}")
     if law.choice:
         listed = ", ".join(f"{name} {error:.4f}" for name, error in law.choice)
-        click.echo(f"Chosen by the error on runs left out in turn (nats): {listed}")
+        _say(f"Chosen by the error on runs left out in turn (nats): {listed}")
     for warning in law.warnings:
-        click.echo(f"warning: {warning}")
+        _say(f"warning: {warning}")
     if law.blurred:
-        click.echo("These runs do not tell apart:")
+        _say("These runs do not tell apart:")
         for words in law.blurred:
-            click.echo(f"  {words}")
-        click.echo(f"The run to add: {law.advice}")
+            _say(f"  {words}")
+        _say(f"The run to add: {law.advice}")
     if out is not None:
-        click.echo(f"Wrote {out}")
+        _say(f"Wrote {out}")
 
 
 @click.command()
@@ -276,17 +283,15 @@ def predict(
         return
     if agrees:
         for name, value in agrees.as_dict().items():
-            click.echo(f"{name:<8} {value:.5g}")
+            _say(f"{name:<8} {value:.5g}")
     _show_final(found)
 
 
 def _show_final(found: Prediction) -> None:
     low, high = found.final_interval
-    click.echo(
-        f"final loss {found.final:.4f}, {100 * found.level:g}% interval {low:.4f} to {high:.4f}"
-    )
+    _say(f"final loss {found.final:.4f}, {100 * found.level:g}% interval {low:.4f} to {high:.4f}")
     for note in found.notes:
-        click.echo(f"note: {note}")
+        _say(f"note: {note}")
 
 
 @click.command()
@@ -314,16 +319,16 @@ def design(
     if as_json:
         click.echo(json.dumps(_design_json(found), indent=2))
         return
-    click.echo(f"{found.schedule!r}")
-    click.echo(f"{found.steps:,} steps at a peak of {found.peak:g}")
+    _say(f"{found.schedule!r}")
+    _say(f"{found.steps:,} steps at a peak of {found.peak:g}")
     _show_final(found.prediction)
     for rival in found.rivals:
-        click.echo(f"against {rival.name}: {_gain(rival.gain)}")
+        _say(f"against {rival.name}: {_gain(rival.gain)}")
     for tie in found.ties:
-        click.echo(f"as good as far as is known: {tie.schedule!r}")
+        _say(f"as good as far as is known: {tie.schedule!r}")
     for note in found.notes:
         if note not in found.prediction.notes:
-            click.echo(f"note: {note}")
+            _say(f"note: {note}")
 
 
 def _gain(gain: Difference) -> str:
@@ -379,15 +384,17 @@ def bound(schedule: str, steps: int, against: str, as_json: bool) -> None:
         value = {"relative_peak": ratio, "bound": mine.best, "against": theirs.best}
         click.echo(json.dumps({**value, "curve": curve}))
         return
-    click.echo(f"best peak: {ratio:.3g} times that of {against}")
-    click.echo(f"bound there: {mine.best:.4g}, against {theirs.best:.4g} (D = G = 1)")
+    _say(f"best peak: {ratio:.3g} times that of {against}")
+    _say(f"bound there: {mine.best:.4g}, against {theirs.best:.4g} (D = G = 1)")
 
 
-def _written(write: Callable[[], object]) -> None:
+def _written(path: Path, write: Callable[[], object]) -> None:
     try:
         write()
-    except (OSError, ModuleNotFoundError) as error:
-        raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise Refused(printable(f"{path} cannot be written: {error.strerror}")) from None
+    except MissingExtra as error:
+        raise Refused(str(error)) from None
 
 
 def _draw(curves: Sequence[tuple[str, Prediction, LoggedRun | None]], path: Path) -> None:
@@ -395,6 +402,6 @@ def _draw(curves: Sequence[tuple[str, Prediction, LoggedRun | None]], path: Path
 
     drawn: list[Drawn] = [pictures.Drawn(name, found, run) for name, found, run in curves]
     try:
-        _written(lambda: pictures.draw_predictions(drawn, path))
+        _written(path, lambda: pictures.draw_predictions(drawn, path))
     except ValueError as error:
         raise Refused(str(error)) from None

@@ -7,6 +7,13 @@
 2.94
 """
 
+from lehr.extras import needs
+
+with needs("lehr.laws", "laws", "scipy"):
+    import scipy as _scipy
+
+    del _scipy
+
 from lehr.laws.bound import Bound, bound
 from lehr.laws.compared import compared_runs
 from lehr.laws.design import Candidate, Design

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -78,8 +79,22 @@ def _units(form: Form) -> dict[str, str]:
 
 
 def save(law: Law, path: str | Path) -> None:
-    """Write a law into a file."""
-    Path(path).write_text(json.dumps(to_dict(law), indent=2, allow_nan=False) + "\n")
+    """Write a law into a file.
+
+    Raises:
+        OSError: If it cannot be written; a file that existed is unchanged then.
+    """
+    path = Path(path).resolve()
+    text = json.dumps(to_dict(law), indent=2, allow_nan=False) + "\n"
+    if path.exists() and not path.is_file():
+        path.write_text(text)  # a device or a pipe
+        return
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def load(path: str | Path) -> Law:

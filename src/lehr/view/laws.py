@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lehr.extras import needs
 from lehr.laws import LoggedRun, Prediction
+from lehr.view.files import write_whole
 from lehr.view.plot import COLOURS, FORMATS, INK, LINE, SOFT
+from lehr.view.printable import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +53,8 @@ def draw_predictions(curves: Sequence[Drawn], path: str | Path | None = None) ->
 
     Raises:
         ValueError: If there is no curve, or the path ends in something else.
-        ModuleNotFoundError: If matplotlib is not installed.
+        MissingExtra: If matplotlib is not installed.
+        OSError: If the file cannot be written; one that existed is unchanged then.
     """
     if not curves:
         raise ValueError("curves=[] is empty: give at least one curve to draw")
@@ -74,16 +79,22 @@ def draw_predictions(curves: Sequence[Drawn], path: str | Path | None = None) ->
         _dress(axes)
     panels[-1].set_xlabel("step", color=SOFT)
     if path is not None:
-        # Without the date, the same curves give the same file.
-        dated = Path(path).suffix.lower() == ".svg"
-        figure.savefig(path, dpi=200, metadata={"Date": None} if dated else None)
+        from matplotlib import rc_context
+
+        kind = Path(path).suffix.lower().removeprefix(".")
+        drawn = io.BytesIO()
+        # Without the date and with the same seed for ids, the same curves give the same file.
+        undated = {"Date": None} if kind == "svg" else None
+        with rc_context({"svg.hashsalt": "lehr"}):
+            figure.savefig(drawn, format=kind, dpi=200, metadata=undated)
+        write_whole(Path(path), drawn.getvalue())
     return figure
 
 
 def _draw(panels: Sequence[Axes], curve: Drawn, colour: str) -> None:
     seen, run = curve.prediction, curve.measured
     panels[0].fill_between(seen.steps, seen.low, seen.high, color=colour, alpha=0.15, linewidth=0)
-    panels[0].plot(seen.steps, seen.loss, color=colour, linewidth=2, label=curve.name)
+    panels[0].plot(seen.steps, seen.loss, color=colour, linewidth=2, label=printable(curve.name))
     if run is None:
         return
     panels[0].plot(run.steps, run.losses, ".", color=colour, markersize=3, alpha=0.6)
@@ -92,15 +103,8 @@ def _draw(panels: Sequence[Axes], curve: Drawn, colour: str) -> None:
 
 
 def _figure(height: float) -> Figure:
-    try:
-        # Heavy, and only pictures need it.
+    with needs("drawing", "plot", "matplotlib"):
         from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        if error.name != "matplotlib":
-            raise
-        raise ModuleNotFoundError(
-            "drawing needs matplotlib: pip install 'lehr[plot]'", name="matplotlib"
-        ) from None
     return Figure(figsize=(7.2, height), layout="constrained", facecolor="white")
 
 
