@@ -16,8 +16,8 @@ import json
 import numpy as np
 
 import lehr
-from lehr.lab.training.population import run
-from lehr.lab.trial import Trial, looks
+from lehr.lab.training.population import train_population
+from lehr.lab.trial import Trial, evaluation_steps
 from lehr.laws import LoggedRun, agreement, fit
 
 SCHEDULES = {
@@ -44,9 +44,9 @@ def trained(task: str, optimizer: str, peak: float, steps: int, seeds: int) -> d
         Trial(task, optimizer, lehr.parse(text), None, steps, peak, i % seeds)
         for i, text in enumerate(texts)
     ]
-    outcomes = run(trials)
-    # A loss is the mean between two looks.
-    ends = np.array(looks(steps))
+    outcomes = train_population(trials)
+    # A loss is the mean since the evaluation before.
+    ends = np.array(evaluation_steps(steps))
     middles = ((ends + np.append(0, ends[:-1])) // 2).astype(np.int64)
     found: dict[str, LoggedRun] = {}
     for i, (name, text) in enumerate(SCHEDULES.items()):

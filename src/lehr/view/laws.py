@@ -1,7 +1,7 @@
 """Predicted loss curves drawn with matplotlib: curves, intervals, residuals."""
 
 # matplotlib leaves the types of its keyword arguments open.
-# pyright: reportUnknownMemberType=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 
 from __future__ import annotations
 
