@@ -31,11 +31,8 @@ RUN = 4e-4
 CAUTION = 2.0
 """By how much the parameters' own spread is widened: it takes the law to be true."""
 
-SHAPE = 5e-4
-"""The spread of a law's error from schedule to schedule, as a part of the loss."""
-
-COMMON = 7e-4
-"""The spread of a law's error that all schedules share, as a part of the loss."""
+COMMON = 1.4
+"""How much larger the part of a law's error is that all schedules share."""
 
 GAIN = 0.04
 """The spread of a law's error about what a cooldown gains, as a part of how far that gain is from
@@ -130,7 +127,7 @@ class Prediction:
         slopes = self._slopes - other._slopes
         known = float(slopes @ self._law.covariance @ slopes)
         middle = (self.final + other.final) / 2
-        own = 2 * (RUN**2 + SHAPE**2) * middle**2 if value or slopes.any() else 0.0
+        own = 2 * (RUN**2 + self._law.form.error**2) * middle**2 if value or slopes.any() else 0.0
         gain = (GAIN * (self._gain - other._gain)) ** 2
         half = quantile(self.level) * np.sqrt(CAUTION**2 * known + own + gain)
         low, high = float(value - half), float(value + half)
@@ -267,7 +264,8 @@ class Law:
         known = np.einsum("np,pq,nq->n", slopes, self.covariance, slopes)
         above = self.values[1] * slopes[:, 1]
         longer = np.maximum(0.0, np.log(np.maximum(steps, 1) / self.horizon))
-        own = (RUN**2 + SHAPE**2 + COMMON**2 + self.noise**2) * loss**2
+        error = (1 + COMMON**2) * self.form.error**2
+        own = (RUN**2 + error + self.noise**2) * loss**2
         return np.sqrt(
             CAUTION**2 * known
             + own
