@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from transcribed_laws import DECAY, WARMUP, logged
 
 import lehr as library
-from laws.transcribed import DECAY, WARMUP, logged
 from lehr.cli import lehr
 from lehr.laws import load
 

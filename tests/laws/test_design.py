@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+import transcribed_laws as true
+from transcribed_laws import logged
 
 import lehr
-from laws import transcribed as true
-from laws.transcribed import logged
 from lehr.laws import Law, LawError, fit
 from lehr.laws.falling import Coarse, falling
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import transcribed_laws as true
+from transcribed_laws import logged
 
-from laws import transcribed as true
-from laws.transcribed import logged
 from lehr.laws import FORMS, Law, LawError, fit, load, save
 from lehr.laws.files import from_dict, to_dict
 

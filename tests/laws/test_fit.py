@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import transcribed_laws as true
+from transcribed_laws import logged
 
-from laws import transcribed as true
-from laws.transcribed import logged
 from lehr.laws import Law, LawError, LoggedRun, fit
 from lehr.laws.forms import FORMS
 from lehr.laws.solve import Problem, solve

@@ -1,10 +1,10 @@
 """What runs cannot tell apart, and which run would."""
 
 import pytest
+import transcribed_laws as true
+from transcribed_laws import logged
 
 import lehr
-from laws import transcribed as true
-from laws.transcribed import logged
 from lehr.laws import Law, LawError, fit, plan_runs
 from lehr.laws.identify import KINDS, blurred, settling_run
 

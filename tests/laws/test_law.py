@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import transcribed_laws as true
+from transcribed_laws import logged
 
 import lehr
-from laws import transcribed as true
-from laws.transcribed import logged
 from lehr.laws import Law, LawError, agreement, fit
 
 TEXT = "warmup(50) >> cosine(to=0.1)"

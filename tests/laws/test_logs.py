@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import transcribed_laws as true
+from transcribed_laws import logged
 
-from laws import transcribed as true
-from laws.transcribed import logged
 from lehr.laws import Columns, LawError, fit, read_run
 
 STEPS = [0, 10, 20, 30, 40]
