@@ -29,6 +29,7 @@ ROOMS = [
     "torch",
     "interop",
     "lab",
+    "laws",
     "view",
     "cli",
     "__main__",

@@ -1,0 +1,185 @@
+"""The convex bound on the loss of a schedule, and the peak rates that it favours.
+
+Schaipp et al. 2025, arXiv 2501.18965, in a form whose terms are all positive:
+
+    Omega(T) = D^2 / (2 S_T) + q_T / (2 eta_T) + 1/2 sum_{k<T} q_k / (S_T - S_k)
+
+bounds how far the last iterate of (sub)gradient descent on a convex function is above its minimum
+after T updates, with eta_k the rate of update k, S_T the sum of the rates up to update T, ``q_k =
+eta_k^2 G^2``, G the norm of the gradients and D the distance to the minimum. With
+``eta = gamma h`` it is ``t1 / gamma + gamma t2``, so that the best peak is ``sqrt(t1 / t2)``, and
+``2 sqrt(t1 t2)`` is the bound at it. It ranks schedules and compares their best peaks; it does not
+predict a loss.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lehr.laws.runs import Floats, Ints, LawError, rates_of
+from lehr.schedule.base import Schedule
+
+__all__ = ["Bound", "bound"]
+
+_LEAF = 192
+"""How many updates are summed one by one."""
+
+_NODES = 12
+"""How many nodes stand for the updates of a block that is far enough away."""
+
+_FAR = 0.5
+"""How far that is, as a part of the block's extent."""
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """The convex bound of a schedule.
+
+    Arguments:
+        steps: The numbers of updates at which it was evaluated: those whose rate is above 0.
+        distance: t1 after each, at peak 1.
+        noise: t2 after each, at peak 1.
+    """
+
+    steps: Ints
+    distance: Floats
+    noise: Floats
+
+    @property
+    def best_peak(self) -> float:
+        """The peak rate that is best at the end, for D = G = 1."""
+        return float(np.sqrt(self.distance[-1] / self.noise[-1]))
+
+    @property
+    def best(self) -> float:
+        """The bound at the end with that peak."""
+        return float(2 * np.sqrt(self.distance[-1] * self.noise[-1]))
+
+    def curve(self, peak: float | None = None) -> Floats:
+        """Return the bound after each step, for a peak rate or the best one."""
+        peak = self.best_peak if peak is None else peak
+        return self.distance / peak + peak * self.noise
+
+    def relative_peak(self, other: Bound) -> float:
+        """Return the best peak as a part of another schedule's."""
+        return self.best_peak / other.best_peak
+
+
+def bound(
+    schedule: str | Schedule | Floats, steps: int | None = None, *, whole: bool = True
+) -> Bound:
+    """Return the convex bound of a schedule.
+
+    Arguments:
+        schedule: A schedule or its text; or the rate of every update.
+        steps: The number of updates.
+        whole: Whether after every update, or only after the last: the curve takes T log T
+            operations, the last T.
+
+    Raises:
+        LawError: If the schedule gives no rates.
+
+    Example:
+        >>> import lehr.laws
+        >>> linear = lehr.laws.bound("linear()", 1000, whole=False)
+        >>> cosine = lehr.laws.bound("cosine()", 1000, whole=False)
+        >>> round(cosine.relative_peak(linear), 2)
+        0.97
+    """
+    rates = rates_of(schedule, steps, 1.0)
+    peak = float(rates.max())
+    updates = np.flatnonzero(rates > 1e-12 * peak)
+    if not len(updates):
+        raise LawError("the schedule has no rate above 0")
+    h = rates[updates] / peak
+    sums = np.cumsum(h)
+    masses = h**2
+    if whole:
+        tails = _tails(sums, masses)
+    else:
+        updates, tails = updates[-1:], np.array([np.sum(masses[:-1] / (sums[-1] - sums[:-1]))])
+        sums, h = sums[-1:], h[-1:]
+    return Bound(updates + 1, 1 / (2 * sums), h / 2 + tails / 2)
+
+
+def _tails(sums: Floats, masses: Floats) -> Floats:
+    """Return sum_{k<T} masses[k] / (sums[T] - sums[k]) for every T.
+
+    Blocks of updates that lie far behind T, compared with their extent, are replaced by a few nodes
+    (barycentric weights at Chebyshev's points, as in a fast multipole method); the near ones are
+    summed one by one.
+    """
+    count = len(sums)
+    tree = _Blocks(sums, masses)
+    result = np.empty(count)
+    for low in range(0, count, _LEAF):
+        high = min(count, low + _LEAF)
+        nodes, weights, first = tree.before(low)
+        targets = sums[low:high]
+        total = np.zeros(high - low)
+        if len(nodes):
+            total += (1 / (targets[:, None] - nodes)) @ weights
+        if first < low:
+            total += (1 / (targets[:, None] - sums[first:low])) @ masses[first:low]
+        gaps = targets[:, None] - targets
+        near = np.tril(np.ones_like(gaps, dtype=bool), -1)
+        total += np.divide(1.0, gaps, out=np.zeros_like(gaps), where=near) @ masses[low:high]
+        result[low:high] = total
+    return result
+
+
+class _Blocks:
+    """Blocks of updates, each with nodes that stand for them."""
+
+    def __init__(self, sums: Floats, masses: Floats) -> None:
+        self._sums = sums
+        self._masses = masses
+        angles = np.pi * (2 * np.arange(_NODES) + 1) / (2 * _NODES)
+        self._points = np.cos(angles)
+        self._signs = (-1.0) ** np.arange(_NODES) * np.sin(angles)
+        self._known: dict[tuple[int, int], tuple[Floats, Floats]] = {}
+
+    def before(self, target: int) -> tuple[Floats, Floats, int]:
+        """Return nodes and weights for the updates before one, up to the first that is near."""
+        nodes: list[Floats] = []
+        weights: list[Floats] = []
+        at = self._sums[target]
+        first = 0
+        while first < target:
+            size = self._largest(first, target, at)
+            if size == 0:
+                break
+            node, weight = self._block(first, first + size)
+            nodes.append(node)
+            weights.append(weight)
+            first += size
+        if not nodes:
+            return np.empty(0), np.empty(0), first
+        return np.concatenate(nodes), np.concatenate(weights), first
+
+    def _largest(self, first: int, target: int, at: float) -> int:
+        """Return the size of the largest block that begins at an update and is far; 0 for none."""
+        size = _LEAF // 8
+        best = 0
+        while first % size == 0 and first + size <= target:
+            begin, end = self._sums[first], self._sums[first + size - 1]
+            if at - end < _FAR * (end - begin):
+                break
+            best = size
+            size *= 2
+        return best
+
+    def _block(self, first: int, last: int) -> tuple[Floats, Floats]:
+        """Return the nodes of a block, and what each weighs."""
+        if (first, last) not in self._known:
+            sums, masses = self._sums[first:last], self._masses[first:last]
+            middle, half = (sums[0] + sums[-1]) / 2, max((sums[-1] - sums[0]) / 2, 1e-300)
+            gaps = (sums - middle)[:, None] / half - self._points
+            hit = np.abs(gaps) < 1e-14
+            gaps = np.where(hit, 1e-14, gaps)
+            shares = self._signs / gaps
+            shares /= shares.sum(axis=1, keepdims=True)
+            self._known[first, last] = (middle + half * self._points, masses @ shares)
+        return self._known[first, last]

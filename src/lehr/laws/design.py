@@ -1,0 +1,150 @@
+"""The best schedule for a budget, by a law: over families, and over smooth paths that only fall."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lehr.laws.falling import falling
+from lehr.laws.forms import PowerKernel
+from lehr.laws.runs import LawError, rates_of
+from lehr.notation import parse
+from lehr.schedule.base import Schedule
+
+if TYPE_CHECKING:
+    from lehr.laws.law import Difference, Law, Prediction
+
+__all__ = ["Candidate", "Design", "design"]
+
+_SHARES = (5, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 90, 100)
+_SHAPES = {
+    "linear": "linear({}to=0.0)",
+    "cosine": "cosine({}to=0.0)",
+    "1-sqrt": "ramp({}to=0.0, ease='1-sqrt')",
+    "1-square": "ramp({}to=0.0, ease='1-square')",
+}
+_RIVALS = {
+    "cosine": "cosine()",
+    "cosine to a tenth": "cosine(to=0.1)",
+    "WSD, linear cooldown over 20%": "hold() >> linear('20%')",
+}
+_MOST = 6
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A schedule beside the proposed one.
+
+    Arguments:
+        name: A phrase for it.
+        schedule: As factors on the peak rate.
+        final: Its predicted final loss, in nats.
+        gain: How much lower the proposed one's final is: above 0 the proposed one is better.
+    """
+
+    name: str
+    schedule: Schedule
+    final: float
+    gain: Difference
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """A proposed schedule.
+
+    Arguments:
+        schedule: As factors on the peak rate; drive it like any other.
+        steps: The length of the run.
+        peak: The peak rate.
+        prediction: Its predicted loss curve.
+        rivals: What it gains over a cosine, and over WSD.
+        ties: Other schedules whose finals are as good as far as is known, the best first.
+        notes: What limits the proposal.
+    """
+
+    schedule: Schedule
+    steps: int
+    peak: float
+    prediction: Prediction
+    rivals: tuple[Candidate, ...]
+    ties: tuple[Candidate, ...]
+    notes: tuple[str, ...]
+
+
+def design(law: Law, *, steps: int, peak: float | None = None, warmup: int | None = None) -> Design:
+    """Propose the schedule with the lowest predicted final loss.
+
+    Cooldowns of several shapes over 5% to 100% of the run are compared; then a path that only falls
+    is optimised freely. It is proposed only where it beats them by more than a tie: real optima
+    are flat, and a simple schedule is easier to trust. A law whose optimum is a staircase
+    (multi-power) is never optimised freely.
+
+    Arguments:
+        law: The law to predict with.
+        steps: The length of the run, in updates.
+        peak: The peak rate; the fitted one where it is None.
+        warmup: The warmup, in updates; the fitted runs' where it is None.
+
+    Raises:
+        LawError: If the run is too short for its warmup.
+    """
+    peak = law.peak if peak is None else peak
+    warmup = law.warmup if warmup is None else warmup
+    if steps < 20 or not 0 <= warmup <= 0.8 * steps:
+        raise LawError(f"steps={steps!r} is too short for a warmup of {warmup!r}")
+    texts = _texts(steps, warmup)
+    finals = law.finals([rates_of(text, steps, peak) for text in texts.values()])
+    ranked = [name for _, name in sorted(zip(finals.tolist(), texts, strict=True))]
+    best = parse(texts[ranked[0]])
+    prediction = law.predict(best, steps=steps, peak=peak)
+    notes = list(prediction.notes)
+    if isinstance(law.form.kernel, PowerKernel) and law.form.relative:
+        best, prediction = _freely(law, best, prediction, steps, peak, warmup)
+    else:
+        notes.append(f"the law {law.name!r} is not optimised freely: families only")
+    if law.blurred:
+        notes.append(
+            "the fitted runs do not tell all kinds of schedule apart: the gains are less sure"
+        )
+
+    def candidate(name: str, text: str) -> Candidate:
+        other = law.predict(parse(text), steps=steps, peak=peak)
+        return Candidate(name, parse(text), other.final, other.minus(prediction))
+
+    rivals = [candidate(name, _after(warmup, text)) for name, text in _RIVALS.items()]
+    close = [candidate(name, texts[name]) for name in ranked[:_MOST] if parse(texts[name]) != best]
+    ties = [one for one in close if one.gain.tie]
+    return Design(best, steps, peak, prediction, tuple(rivals), tuple(ties), tuple(notes))
+
+
+def _after(warmup: int, text: str) -> str:
+    return f"warmup({warmup}) >> {text}" if warmup else text
+
+
+def _texts(steps: int, warmup: int) -> dict[str, str]:
+    """Return the families by a phrase for each member."""
+    found: dict[str, str] = {}
+    for shape, pattern in _SHAPES.items():
+        for share in _SHARES:
+            length = round((steps - warmup) * share / 100)
+            if share == 100:
+                name, text = f"{shape} decay", pattern.format("")
+            elif length < 2:
+                continue
+            else:
+                name = f"{shape} cooldown over {share}%"
+                text = "hold() >> " + pattern.format(f"{length}, ")
+            found[name] = _after(warmup, text)
+    return found
+
+
+def _freely(
+    law: Law, best: Schedule, prediction: Prediction, steps: int, peak: float, warmup: int
+) -> tuple[Schedule, Prediction]:
+    """Return a free path and its prediction where it beats the best family by more than a tie."""
+    path = parse(falling(law, steps, peak, warmup))
+    found = law.predict(path, steps=steps, peak=peak)
+    difference = found.minus(prediction)
+    if difference.value < 0 and not difference.tie:
+        return path, found
+    return best, prediction

@@ -1,0 +1,227 @@
+"""Fit a law to logged runs, and choose which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from lehr.laws.forms import FORMS, Form, find_form
+from lehr.laws.identify import blurred, settling_run
+from lehr.laws.law import FittedRun, Law
+from lehr.laws.logs import Columns, read_run
+from lehr.laws.runs import LawError, LoggedRun, usable
+from lehr.laws.solve import Fitted, Problem, solve
+
+__all__ = ["DECOUPLED", "fit", "weight_decay_of"]
+
+DECOUPLED = ("adamw", "nadamw", "lion", "muon")
+"""Optimizers that take weight decay off the weights themselves."""
+
+BETTER = 1 / 3
+"""Another law is taken in place of the usual one only if its error on runs that were left out is
+below this part of the other's. Less may be luck with two or three runs; and on runs of language
+models, laws that won by a factor of two lost on longer runs."""
+
+FOLDS = 5
+"""How often runs are left out at most."""
+
+_PERPLEXITY = 13.0
+"""Guessing among 400,000 tokens loses this much."""
+
+_POOR = 0.01
+"""Residuals wider than this part of the loss mean that the law does not describe the runs."""
+
+
+def fit(
+    runs: Sequence[LoggedRun | str | Path],
+    *,
+    law: str | None = None,
+    optimizer: str | None = None,
+    weight_decay: float | None = None,
+    warmup: int | None = None,
+    columns: Columns | None = None,
+) -> Law:
+    """Fit a law to logged runs.
+
+    Arguments:
+        runs: At least two, better three, of which one lowers its rate; or the files that they were
+            logged in.
+        law: The name of a form; by default the one that predicts runs best that are left out.
+        optimizer: Its name, such as ``"adamw"``.
+        weight_decay: Its weight decay, as AdamW has it; needed for the effective rate. Without an
+            optimizer's name it is taken to be AdamW's.
+        warmup: How many updates the rate rose at the start, where the logs begin later.
+        columns: The names of the columns in the files, where they are unusual.
+
+    Raises:
+        LawError: If the runs do not suffice, or one cannot be read; the message names it.
+
+    Example:
+        >>> import lehr.laws
+        >>> law = lehr.laws.fit(["a.csv", "b.csv", "c.csv"], optimizer="adamw",
+        ...                     weight_decay=0.1)  # doctest: +SKIP
+    """
+    weight_decay = weight_decay_of(optimizer, weight_decay, law)
+    read = [
+        run if isinstance(run, LoggedRun) else read_run(run, columns=columns, warmup=warmup)
+        for run in runs
+    ]
+    kept, warnings = usable(read)
+    peak = max(run.peak for run in kept)
+    choice = _choice(kept, weight_decay, peak) if law is None else ()
+    form = find_form(law) if law is not None else _chosen(choice, weight_decay)
+    problem = Problem.of(form, weight_decay, peak, kept)
+    found = solve(problem)
+    fitted = _law(problem, found, kept, weight_decay)
+    blurs = blurred(fitted)
+    advice = settling_run(fitted, blurs) if blurs else None
+    return replace(
+        fitted,
+        choice=choice,
+        blurred=tuple(blur.words for blur in blurs),
+        advice=advice.words if advice else "",
+        warnings=(*warnings, *_warnings(kept, found, optimizer, weight_decay)),
+    )
+
+
+def weight_decay_of(optimizer: str | None, weight_decay: float | None, law: str | None) -> float:
+    """Return the weight decay that counts: 0 for an optimizer that adds it to the gradient.
+
+    Raises:
+        LawError: If it is negative, or not given where it is needed.
+    """
+    if weight_decay is not None and not 0 <= weight_decay < 10:
+        raise LawError(f"weight_decay={weight_decay!r} must be at least 0 and below 10")
+    decoupled = optimizer is not None and optimizer.lower() in DECOUPLED
+    if decoupled and weight_decay is None:
+        raise LawError(f"optimizer={optimizer!r} needs weight_decay=..., such as 0.1; 0 for none")
+    result = weight_decay or 0.0
+    if optimizer is not None and not decoupled:
+        result = 0.0
+    if law is not None and find_form(law).effective and not result:
+        raise LawError(f"law={law!r} needs an optimizer such as 'adamw', and weight_decay above 0")
+    return result
+
+
+def _usual(weight_decay: float) -> Form:
+    return FORMS["effective-rate" if weight_decay else "power-time"]
+
+
+def _choice(
+    runs: Sequence[LoggedRun], weight_decay: float, peak: float
+) -> tuple[tuple[str, float], ...]:
+    """Return the mean error of each form on each run that is left out in turn, in nats.
+
+    Of many runs, several are left out at a time.
+    """
+    errors: list[tuple[str, float]] = []
+    folds = min(len(runs), FOLDS)
+    for form in FORMS.values():
+        if form.effective and not weight_decay:
+            continue
+        each = [
+            _error_without(
+                form,
+                weight_decay,
+                peak,
+                [run for i, run in enumerate(runs) if i % folds != fold],
+                runs[fold::folds],
+            )
+            for fold in range(folds)
+        ]
+        errors.append((form.name, float(np.mean(each))))
+    return tuple(sorted(errors, key=lambda one: one[1]))
+
+
+def _error_without(
+    form: Form,
+    weight_decay: float,
+    peak: float,
+    rest: Sequence[LoggedRun],
+    out: Sequence[LoggedRun],
+) -> float:
+    few = Problem.of(form, weight_decay, peak, rest, points=48, blocks=96)
+    found = solve(few, starts=1, rounds=20)
+    other = Problem.of(form, weight_decay, peak, out, points=48, blocks=96)
+    errors = [
+        np.mean(np.abs(few.model.loss(found.values, at) - np.exp(log)))
+        for at, log in zip(other.at, other.logs, strict=True)
+    ]
+    return float(np.mean(errors))
+
+
+def _chosen(choice: Sequence[tuple[str, float]], weight_decay: float) -> Form:
+    errors = dict(choice)
+    usual = _usual(weight_decay)
+    best, error = choice[0]
+    return FORMS[best] if error < BETTER * errors[usual.name] else usual
+
+
+def _law(problem: Problem, found: Fitted, runs: Sequence[LoggedRun], weight_decay: float) -> Law:
+    losses = [problem.model.loss(found.values, at) for at in problem.at]
+    rows = [
+        FittedRun(
+            run.name,
+            run.length,
+            len(run.steps),
+            run.peak,
+            float(np.mean(np.abs(loss - np.exp(log)))),
+            run.notes,
+        )
+        for run, loss, log in zip(runs, losses, problem.logs, strict=True)
+    ]
+    gains = [
+        float(problem.model.gains(found.values, at)[-1])
+        for run, at in zip(runs, problem.at, strict=True)
+        if run.decays
+    ]
+    kinds = {run.kind for run in runs} - {""}
+    return Law(
+        problem.model.form,
+        found.values,
+        np.asarray(np.linalg.inv(found.precision), np.float64),
+        found.noise,
+        problem.model.unit,
+        problem.setting.peak,
+        weight_decay,
+        max(run.warmup for run in runs),
+        max(run.length for run in runs),
+        float(np.mean(gains)),
+        kinds.pop() if kinds else "",
+        tuple(rows),
+    )
+
+
+def _warnings(
+    runs: Sequence[LoggedRun], found: Fitted, optimizer: str | None, weight_decay: float
+) -> list[str]:
+    warnings: list[str] = []
+    if len(runs) == 2:
+        warnings.append("two runs fit almost any law: add a third, short one before you rely on it")
+    if found.noise > _POOR:
+        warnings.append(
+            f"the residuals are wide ({100 * found.noise:.1f}% of the loss): the losses are noisy, "
+            "or the law does not describe these runs"
+        )
+    if min(float(np.median(run.losses)) for run in runs) > _PERPLEXITY:
+        warnings.append(
+            "the losses are high for nats: if they are perplexities, take their logarithm"
+        )
+    if found.values[2] < 1e-6:
+        warnings.append("no gain from lowering the rate was found in these runs")
+    if optimizer is None and not weight_decay:
+        warnings.append(
+            "the optimizer was not given: the plain rate is used; give it if it is AdamW"
+        )
+    peaks = sorted(run.peak for run in runs)
+    if peaks[-1] > 1.02 * peaks[0]:
+        warnings.append(
+            f"the peaks differ ({peaks[0]:g} to {peaks[-1]:g}): one law for all of them is less "
+            "exact; fit the runs of one peak where there are enough"
+        )
+    if not any(run.warmup for run in runs):
+        warnings.append("no run has a warmup; if there was one, give its length")
+    return warnings

@@ -1,0 +1,169 @@
+"""From the rates of a run to the few numbers that a law needs: progress, drops and distances."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lehr.laws.forms import Form
+from lehr.laws.runs import Floats, Ints, risen
+
+__all__ = ["START", "Series", "Setting", "effective", "scales", "series"]
+
+START = 0.2
+"""The weights' squared norm at the start, as a part of that in balance at the peak rate."""
+
+LIFT = 1.6
+"""How much more noise a higher peak makes than a rise from the fitted one would: within a run, the
+gain of a drop has not come to its end (from 124M parameters at two peaks)."""
+
+BLOCKS = 256
+"""How many blocks of nearly equal rate a run is cut into, besides its jumps."""
+
+
+_FAR = 1e100
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all runs of a law share.
+
+    Arguments:
+        form: The form of the law.
+        weight_decay: As AdamW has it; 0 for none.
+        peak: The peak rate, in the unit of the learning rate, that drops are measured by.
+    """
+
+    form: Form
+    weight_decay: float
+    peak: float
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """A run as a law sees it, at ``n`` steps and with ``k`` drops.
+
+    Arguments:
+        progress: S at each step, shape (n,).
+        behind: The distance of each step behind each drop, shape (n, k); 0 before it.
+        mass: The drops, as a part of the peak that the law was fitted at, shape (k,).
+        rate: The rate after each drop, as a part of the peak, shape (k,).
+        lift: The noise of a peak above that of the law, in units of a drop from it to 0.
+        peak: The logarithm of the peak over that of the law.
+    """
+
+    progress: Floats
+    behind: Floats
+    mass: Floats
+    rate: Floats
+    lift: float
+    peak: float
+
+
+def effective(rates: Floats, weight_decay: float, start: float) -> Floats:
+    """Return the rate of every update over the norm that the weights have then.
+
+    ``v' = (1 - rate wd)^2 v + rate^2``, from ``v = start``; ``e = rate / sqrt(v)``. In balance,
+    ``v = rate / (2 wd)`` and ``e = sqrt(2 rate wd)``, a turn of the weights in radians.
+    """
+    shrinks = 2 * np.log1p(-np.minimum(rates * weight_decay, 0.5))
+    result = np.empty_like(rates)
+    low, v = 0, start
+    while low < len(rates):
+        # In pieces, so that the products stay far from the smallest number that there is.
+        sums = np.cumsum(shrinks[low:])
+        high = low + max(1, int(np.searchsorted(-sums, 200.0)))
+        sums = np.concatenate([[0.0], sums[: high - low]])
+        added = np.concatenate([[0.0], np.cumsum(rates[low:high] ** 2 * np.exp(-sums[1:]))])
+        norms = np.exp(sums) * (v + added)
+        result[low:high] = rates[low:high] / np.sqrt(norms[:-1])
+        low, v = high, float(norms[-1])
+    return result
+
+
+def scales(form: Form, ratio: float) -> tuple[float, float, float]:
+    """Return what a peak so many times that of the law does to progress, to drops, and to noise."""
+    power = 0.5 if form.effective else 1.0
+    drops = ratio ** (power * form.jump * (2 if form.mass == "squares" else 1))
+    return ratio ** (power * form.clock), drops, LIFT * (drops - 1) if form.relative else 0.0
+
+
+def _clocks(setting: Setting, rates: Floats) -> tuple[Floats, Floats]:
+    """Return the rate that progress sums and the rate whose drops count, as parts of the peak."""
+    form, peak = setting.form, float(rates.max())
+    unit = rates / peak
+    if form.effective:
+        balance = np.sqrt(2 * setting.weight_decay * peak)
+        start = START * peak / (2 * setting.weight_decay)
+        unit = effective(rates, setting.weight_decay, start) / balance
+    return unit**form.clock, unit**form.jump
+
+
+def _edges(masses: Floats, warmup: int, count: int) -> Ints:
+    """Return where blocks begin and end: an even grid, and each jump on its own."""
+    length = len(masses)
+    even = warmup + np.round((length - warmup) * np.linspace(0, 1, count + 1)).astype(np.int64)
+    jumps = np.flatnonzero(np.abs(masses) > 2e-3 * max(1e-300, float(np.abs(masses).sum())))
+    if len(jumps) > 2 * count:
+        jumps = jumps[:: -(-len(jumps) // (2 * count))]
+    edges = np.unique(np.concatenate([even, jumps, jumps + 1]))
+    return edges[edges <= length]
+
+
+def series(
+    setting: Setting, rates: Floats, steps: Ints, warmup: int | None = None, blocks: int = BLOCKS
+) -> Series:
+    """Return a run as a law sees it.
+
+    Arguments:
+        setting: What all runs of the law share.
+        rates: The learning rate of every update.
+        steps: The numbers of updates after which the loss is asked for.
+        warmup: The number of updates in which the rate rises; found where it is None.
+        blocks: About how many blocks to cut the run into.
+    """
+    form = setting.form
+    warmup = risen(rates) if warmup is None else min(warmup, len(rates) - 1)
+    unit, jumping = _clocks(setting, rates)
+    pace, factor, lift = scales(form, float(rates.max()) / setting.peak)
+    sums = np.concatenate([[0.0], np.cumsum(unit)])
+    progress = pace * sums
+    if form.behind == "progress":
+        clock = sums if form.relative else progress
+    elif form.behind == "steps":
+        clock = np.arange(len(rates) + 1, dtype=np.float64)
+    else:
+        clock = np.concatenate([[0.0], np.cumsum(rates)])
+    rise = warmup
+    if form.mass == "drops":
+        masses = np.zeros(len(rates))
+        masses[warmup + 1 :] = -np.diff(jumping[warmup:])
+    else:
+        masses = jumping**2
+        warmup = 0
+    edges = _edges(masses, warmup, blocks)
+    if form.mass == "squares":
+        # The latest noise weighs most: no block may hold some from before and after a step.
+        edges = np.unique(np.concatenate([edges, np.minimum(steps, len(rates))]))
+    weights = np.abs(masses) + 1e-30
+    sums = [
+        np.concatenate([[0.0], np.cumsum(of)]) for of in (masses, weights, weights * clock[:-1])
+    ]
+    mass, weight, moment = (total[edges[1:]] - total[edges[:-1]] for total in sums)
+    places = np.clip(moment / np.maximum(weight, 1e-300), clock[edges[:-1]], clock[edges[1:]])
+    keep = np.abs(mass) > 1e-9 * max(1e-300, float(np.abs(mass).sum()))
+    at = np.minimum(steps, len(rates))
+    behind = clock[at][:, None] - places[keep]
+    # Before a drop it has gained nothing; before an update its noise is as good as forgotten.
+    behind = np.where(behind > 0, behind, 0.0 if form.mass == "drops" else _FAR)
+    # No law is about the warmup: its losses are taken to be that at its end.
+    least = max(float(progress[max(1, rise)]), 1e-9 * float(progress[-1]))
+    return Series(
+        np.maximum(progress[at], least),
+        behind,
+        mass[keep] * factor,
+        jumping[np.minimum(edges[1:], len(rates)) - 1][keep],
+        lift,
+        float(np.log(rates.max() / setting.peak)),
+    )

@@ -1,0 +1,228 @@
+"""The fit itself: parameters by damped least squares with an analytic Jacobian."""
+
+# SciPy leaves its types open.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownLambdaType=false
+# pyright: reportArgumentType=false
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import least_squares, nnls
+
+from lehr.laws.forms import Form
+from lehr.laws.model import Model, prior
+from lehr.laws.runs import Floats, Ints, LoggedRun
+from lehr.laws.series import BLOCKS, Series, Setting, series
+
+__all__ = ["Fitted", "Problem", "independent", "solve"]
+
+POINTS = 160
+"""How many losses of a run are fitted at most; of more, neighbours are averaged."""
+
+INDEPENDENT = 8.0
+"""As many independent measurements a run counts whose residuals are the law's own errors: those
+follow each other for long."""
+
+MOST = 32.0
+"""As many it counts at most, however noisy: runs that see the same data in the same order share
+much of their noise."""
+
+OWN = 1e-3
+"""The size of those errors, as a part of the loss; what is larger is noise of each loss alone."""
+
+HUBER = 1e-3
+"""From where on a residual of log loss counts in proportion, as in arXiv 2503.12811."""
+
+_NOISE = 5e-4
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Runs as a law is fitted to them.
+
+    Arguments:
+        model: The formula.
+        setting: What all runs share.
+        at: The runs as the law sees them.
+        logs: The logarithms of their losses.
+    """
+
+    model: Model
+    setting: Setting
+    at: tuple[Series, ...]
+    logs: tuple[Floats, ...]
+
+    @classmethod
+    def of(
+        cls,
+        form: Form,
+        weight_decay: float,
+        peak: float,
+        runs: Sequence[LoggedRun],
+        points: int = POINTS,
+        blocks: int = BLOCKS,
+    ) -> Problem:
+        """Return the problem of fitting a form to runs."""
+        setting = Setting(form, weight_decay, peak)
+        at: list[Series] = []
+        logs: list[Floats] = []
+        for run in runs:
+            steps, losses = _averaged(run, points)
+            at.append(series(setting, run.rates, steps, run.warmup, blocks))
+            logs.append(np.log(losses))
+        unit = float(np.median(np.concatenate([one.progress for one in at])))
+        return cls(Model(form, unit), setting, tuple(at), tuple(logs))
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """The outcome of a fit.
+
+    Arguments:
+        values: The parameters, those inside as logarithms.
+        precision: The inverse of their covariance.
+        noise: The spread of the residuals of log loss.
+        cost: Half the sum of squares that was minimised.
+    """
+
+    values: Floats
+    precision: Floats
+    noise: float
+    cost: float
+
+
+def independent(points: int, noise: float) -> float:
+    """Return how many independent measurements a run counts.
+
+    The spread of one of a few is that of the law's own error and of the noise that is left when as
+    many losses as fall to it are averaged.
+    """
+    own = min(noise, OWN) ** 2
+    most = min(float(points), MOST)
+    return min(most, INDEPENDENT * noise**2 / (own + INDEPENDENT * noise**2 / points))
+
+
+def _averaged(run: LoggedRun, points: int) -> tuple[Ints, Floats]:
+    """Return at most so many steps and losses, each the mean of neighbours."""
+    count = -(-len(run.steps) // points)
+    if count == 1:
+        return run.steps, run.losses
+    cuts = np.arange(0, len(run.steps), count)
+    sizes = np.diff(np.append(cuts, len(run.steps)))
+    steps = np.round(np.add.reduceat(run.steps, cuts) / sizes).astype(np.int64)
+    return steps, np.add.reduceat(run.losses, cuts) / sizes
+
+
+def _huber(r: Floats, delta: float) -> tuple[Floats, Floats]:
+    """Return numbers whose squares are Huber's loss of ``r``, and their derivatives by it."""
+    size = np.abs(r)
+    bent = np.sqrt(np.maximum(2 * delta * size - delta**2, delta**2))
+    inner = size <= delta
+    value = np.where(inner, r, np.sign(r) * bent)
+    return value, np.where(inner, 1.0, delta / bent)
+
+
+def _whole(at: Sequence[Series], model: Model, values: Floats) -> tuple[Floats, Floats]:
+    parts = [model.slopes(values, one) for one in at]
+    return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+
+
+def _linear(problem: Problem, inside: Floats) -> Floats:
+    """Return L0, A and B for given parameters inside: least squares, none below 0."""
+    columns = np.concatenate([problem.model.columns(inside, one) for one in problem.at])
+    losses = np.exp(np.concatenate(problem.logs))
+    rows = columns / losses[:, None]
+    scale = np.abs(rows).max(axis=0) + 1e-300
+    found, _ = nnls(rows / scale, np.ones(len(losses)))
+    return found / scale
+
+
+def _refine(
+    problem: Problem, start: Floats, noise: float, rounds: int, free: bool
+) -> tuple[Floats, float, Floats, Floats]:
+    """Minimise from a start; return the parameters, the cost, the residuals and the Jacobian."""
+    means, spreads = prior(problem.model.form)
+    target = np.concatenate(problem.logs)
+    delta = max(HUBER, 1.5 * noise)
+    weights = np.concatenate(
+        [
+            np.full(len(one), np.sqrt(independent(len(one), noise) / len(one)) / noise)
+            for one in problem.logs
+        ]
+    )
+    # Each parameter in units of how far it may go.
+    unit = spreads.copy()
+    unit[:3] = np.maximum(np.abs(start[:3]), 0.03)
+    unit[-1] = spreads[-1] if free else 1e-9
+    low, high = (means - 5 * spreads) / unit, (means + 5 * spreads) / unit
+    low[:3] = 0.0
+
+    def look(z: Floats) -> tuple[Floats, Floats]:
+        values = z * unit
+        loss, slopes = _whole(problem.at, problem.model, values)
+        loss = np.maximum(loss, 1e-3)
+        bent, by = _huber(np.log(loss) - target, delta)
+        rows = slopes * (by * weights / loss)[:, None]
+        pull = (values - means) / spreads
+        return (
+            np.concatenate([bent * weights, pull]),
+            np.concatenate([rows, np.diag(1 / spreads)]) * unit,
+        )
+
+    last: dict[bytes, tuple[Floats, Floats]] = {}
+
+    def seen(z: Floats) -> tuple[Floats, Floats]:
+        key = z.tobytes()
+        if key not in last:
+            last.clear()
+            last[key] = look(z)
+        return last[key]
+
+    z = np.clip(start / unit, low + 1e-9, high - 1e-9)
+    found = least_squares(
+        lambda z: seen(z)[0],
+        z,
+        lambda z: seen(z)[1],
+        bounds=(low, high),
+        max_nfev=rounds,
+        x_scale="jac",
+        ftol=1e-7,
+        xtol=1e-7,
+        gtol=1e-9,
+    )
+    values = found.x * unit
+    return values, float(found.cost), found.fun[: len(target)] / weights, found.jac / unit
+
+
+def solve(problem: Problem, starts: int = 3, rounds: int = 60) -> Fitted:
+    """Fit a form to runs: from a few starts, always the same, and the best of them to the end."""
+    means, spreads = prior(problem.model.form)
+    free = max(abs(one.peak) for one in problem.at) > 0.02
+    noise = 2e-3
+    tried: list[tuple[float, Floats]] = []
+    for at in (0.0, 1.0, -1.0)[:starts]:
+        start = means.copy()
+        start[4 : 4 + len(problem.model.form.kernel.parameters)] += (
+            at * spreads[4:-1] * np.array([1.0, -1.0, 0.0, 0.0])[: len(spreads) - 5]
+        )
+        start[:3] = _linear(problem, start[3:-1])
+        values, cost, *_ = _refine(problem, start, noise, rounds if starts == 1 else 12, free)
+        tried.append((cost, values))
+    values = min(tried, key=lambda one: one[0])[1]
+    for last in (False, True):
+        loss, _ = _whole(problem.at, problem.model, values)
+        residuals = np.abs(np.log(np.maximum(loss, 1e-3)) - np.concatenate(problem.logs))
+        noise = max(_NOISE, 1.4826 * float(np.median(residuals)))
+        values, cost, _, jacobian = _refine(problem, values, noise, rounds, free)
+        if last or starts == 1:
+            break
+    if not free:
+        # Nothing was seen of another peak: what was assumed of it stays.
+        values[-1] = 0.0
+        jacobian[:, -1] = 0.0
+        jacobian[-1, -1] = 1 / spreads[-1]
+    return Fitted(values, jacobian.T @ jacobian, noise, cost)
