@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Final
 
+import numpy as np
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -20,8 +24,11 @@ __all__ = [
     "Group",
     "SlotKey",
     "Slot",
+    "Together",
     "check_optimizer",
+    "inner_of",
     "plain",
+    "python_number",
     "warn",
 ]
 
@@ -32,9 +39,49 @@ Group = dict[str, Any]
 SlotKey = tuple[str, int | None]
 
 
+_INNER: Final = (
+    *("optimizer", "optim", "base_optimizer", "inner_optimizer"),
+    *("_optimizer", "_optim", "_base_optimizer", "_inner_optimizer"),
+)
+"""The attributes in which wrappers keep the optimizer that they wrap."""
+
+
 def plain(value: Any) -> float:
     """Return a number, or a tensor of one number, as a Python float."""
     return float(value.item()) if isinstance(value, Tensor) else float(value)
+
+
+def python_number(value: Any) -> Any:
+    """Return a copy of a number: a tensor's clone, or a plain Python number for NumPy's.
+
+    A NumPy number in a group would keep the optimizer's state from loading with
+    ``weights_only=True``.
+    """
+    if isinstance(value, Tensor):
+        return value.clone()
+    return value.item() if isinstance(value, np.generic | np.ndarray) else value
+
+
+def _fault(value: Any) -> str | None:
+    """Return why a value cannot be driven, in words that follow it; None if it can be."""
+    if isinstance(value, str | bytes):
+        return "is a text, not a number: write the number without quotation marks"
+    if isinstance(value, bool | np.bool_):
+        return "is a bool, not a number"
+    if isinstance(value, Tensor | np.ndarray):
+        if value.shape not in ((), (1,)):
+            return f"has the shape {tuple(value.shape)}: write a single number"
+        if isinstance(value, Tensor) and not value.is_floating_point():
+            kind = str(value.dtype).removeprefix("torch.")
+            return f"is a tensor of {kind}, which holds no fractions: write torch.tensor(1.0)"
+    elif not isinstance(value, Real):
+        return f"is not a number but a {type(value).__name__}"
+    try:
+        # Reading a tensor of an accelerator would wait for it.
+        finite = isinstance(value, Tensor) or math.isfinite(float(value))
+    except (TypeError, ValueError, OverflowError):
+        return "is not a real number"
+    return None if finite else "is not finite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +116,37 @@ class Slot:
             ScheduleError: If the group has no such number.
         """
         slot = cls.find(name, group)
-        if slot.exists_in(group):
-            return slot
-        known = [key for key in group if cls(key, key).exists_in(group)]
+        slot.check(index, group)
+        return slot
+
+    def check(self, index: int, group: Group) -> None:
+        """Raise ScheduleError unless a group has a number in this place.
+
+        Arguments:
+            index: The group's index, for the message.
+            group: The group.
+        """
+        value = self._value(group)
+        fault = None if value is None else _fault(value)
+        if value is not None and fault is None:
+            return
+        if fault is not None:
+            raise ScheduleError(f"{self.name}={value!r} of group {index} {fault}")
+        known = [key for key in group if Slot(key, key).exists_in(group)]
         betas = ["beta1", "beta2"] if "betas" in group else []
-        known += [f"{key}[0]" for key in group if cls(key, key, 0).exists_in(group)]
+        known += [f"{key}[0]" for key in group if Slot(key, key, 0).exists_in(group)]
         raise ScheduleError(
-            f"group {index} has no number {name!r} to drive; it has {', '.join([*known, *betas])}"
+            f"group {index} has no number {self.name!r} to drive; it has "
+            f"{', '.join([*known, *betas])}"
         )
+
+    def _value(self, group: Group) -> Any:
+        """Return the value in this place, of whatever kind; None if there is none."""
+        value = None if self.key == "params" else group.get(self.key)
+        if self.index is None:
+            return value
+        has_it = isinstance(value, tuple | list) and len(value) > self.index
+        return value[self.index] if has_it else None
 
     @property
     def place(self) -> SlotKey:
@@ -85,12 +155,8 @@ class Slot:
 
     def exists_in(self, group: Group) -> bool:
         """Return whether a group has a number in this place."""
-        value = None if self.key == "params" else group.get(self.key)
-        if self.index is not None:
-            if not isinstance(value, tuple | list) or len(value) <= self.index:
-                return False
-            value = value[self.index]
-        return isinstance(value, int | float | Tensor) and not isinstance(value, bool)
+        value = self._value(group)
+        return value is not None and _fault(value) is None
 
     def read(self, group: Group) -> Any:
         """Return the current value: a number or a tensor."""
@@ -138,8 +204,55 @@ class Binding:
 
 def check_optimizer(optimizer: Any) -> None:
     """Raise TypeError unless ``optimizer`` is a torch Optimizer."""
-    if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
+    if isinstance(optimizer, Optimizer):
+        return
+    kind = type(optimizer).__name__
+    for name in _INNER:
+        if isinstance(getattr(optimizer, name, None), Optimizer):
+            raise TypeError(
+                f"{kind} is not an Optimizer: pass the inner optimizer, its attribute `.{name}`"
+            )
+    if isinstance(getattr(optimizer, "param_groups", None), list):
+        raise TypeError(
+            f"{kind} is not an Optimizer, although it has param_groups: to drive these all the "
+            "same, write Scheduler(..., any_optimizer=True)"
+        )
+    raise TypeError(f"{kind} is not an Optimizer")
+
+
+def inner_of(optimizer: Any) -> Any:
+    """Return the innermost optimizer that a wrapper hands its work to, or the optimizer itself.
+
+    A wrapper's own groups may be those from before the last load. An optimizer that trains other
+    parameters than the wrapper is not meant.
+    """
+    for name in _INNER:
+        inner = getattr(optimizer, name, None)
+        if isinstance(inner, Optimizer) and inner is not optimizer and _alike(optimizer, inner):
+            return inner_of(inner)
+    return optimizer
+
+
+def _alike(outer: Any, inner: Any) -> bool:
+    """Return whether two optimizers have the same parameters."""
+    if outer.param_groups is inner.param_groups:
+        return True
+    mine, others = (
+        [id(p) for group in each.param_groups for p in group["params"]] for each in (outer, inner)
+    )
+    return mine == others
+
+
+class Together:
+    """The groups of several optimizers, one after the other."""
+
+    def __init__(self, optimizers: Sequence[Any]) -> None:
+        self._optimizers = optimizers
+
+    @property
+    def param_groups(self) -> list[Group]:
+        """The groups at present."""
+        return [group for optimizer in self._optimizers for group in optimizer.param_groups]
 
 
 def warn(message: str) -> None:

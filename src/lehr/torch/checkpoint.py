@@ -13,7 +13,7 @@ from lehr.errors import ScheduleError, number
 from lehr.torch.assignment import Assignment
 from lehr.torch.binding import Group
 
-__all__ = ["Saved", "loading", "restored_on_error", "short"]
+__all__ = ["Saved", "groups_restored_on_error", "loading", "restored_on_error", "short"]
 
 _FORMAT: Final = 1
 
@@ -39,17 +39,14 @@ class Restorable(Protocol):
 
 
 @contextmanager
-def restored_on_error(scheduler: Restorable) -> Generator[None]:
-    """Restore a scheduler and all numbers of its groups if the block fails.
+def groups_restored_on_error(groups: Sequence[Group]) -> Generator[None]:
+    """Restore each group's entries, with the content of tensors, if the block fails.
 
-    Everything is covered that loading a state or changing the plan touches: the scheduler's
-    attributes, its plan and its position, and each group's entries, also those that were absent,
-    with the content of tensors.
+    Entries that were absent are removed again.
     """
-    groups = list(scheduler.groups)
+    groups = list(groups)
     entries = [dict(group) for group in groups]
     tensors = [(t, t.detach().clone()) for group in groups for t in _tensors(group)]
-    before = scheduler.snapshot()
     try:
         yield
     except BaseException:
@@ -59,8 +56,23 @@ def restored_on_error(scheduler: Restorable) -> Generator[None]:
         for tensor, content in tensors:
             if not bool((tensor == content).all()):
                 tensor.detach().copy_(content)
-        scheduler.restore(before)
         raise
+
+
+@contextmanager
+def restored_on_error(scheduler: Restorable) -> Generator[None]:
+    """Restore a scheduler and all numbers of its groups if the block fails.
+
+    Everything is covered that loading a state or changing the plan touches: the scheduler's
+    attributes, its plan and its position, and each group's entries.
+    """
+    before = scheduler.snapshot()
+    with groups_restored_on_error(scheduler.groups):
+        try:
+            yield
+        except BaseException:
+            scheduler.restore(before)
+            raise
 
 
 @contextmanager

@@ -26,13 +26,23 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import EPOCH_DEPRECATION_WARNING, LRScheduler
 
 from lehr.errors import PastEnd, ScheduleError
-from lehr.torch.binding import LR, Group, Slot, check_optimizer, plain, warn
-from lehr.torch.checkpoint import restored_on_error
+from lehr.torch.binding import (
+    LR,
+    Group,
+    Slot,
+    Together,
+    check_optimizer,
+    inner_of,
+    plain,
+    python_number,
+    warn,
+)
+from lehr.torch.checkpoint import groups_restored_on_error, restored_on_error
 from lehr.torch.groups import origins
 from lehr.torch.guards import Observer
 from lehr.torch.lookahead import LONG, NOTHING, SHORT, Lookahead, compute
 from lehr.torch.plan import Contribution, DrivePlan
-from lehr.torch.shared import Change, Membership, Shared, Updates, shared_of
+from lehr.torch.shared import Change, JointUpdates, Membership, Shared, Updates, shared_of
 
 __all__ = ["Driver"]
 
@@ -57,8 +67,9 @@ class Driver(LRScheduler):
     # These are no attributes that people see in ``vars(scheduler)``, or compare there.
     __slots__ = (
         *(
+            "_given",
             "_optimizers",
-            "_several",
+            "_source",
             "_known",
             "_position",
             "_uncounted",
@@ -72,18 +83,58 @@ class Driver(LRScheduler):
 
     # torch's constructor is not called: it would wrap the optimizer's step, which slows it and
     # fails on a compiled one.
-    def __init__(self, optimizer: Optimizer | Sequence[Optimizer], last_epoch: int = -1) -> None:
-        several = list(optimizer) if isinstance(optimizer, list | tuple) else [optimizer]
-        for each in several:
-            check_optimizer(each)
-        self._optimizers: list[Any] = several
-        self._several = len(several) > 1
-        self.optimizer: Any = several[0]
+    def __init__(
+        self,
+        optimizer: Optimizer | Sequence[Optimizer],
+        last_epoch: int = -1,
+        *,
+        any_optimizer: bool = False,
+    ) -> None:
+        given = list(optimizer) if isinstance(optimizer, list | tuple) else [optimizer]
+        self._use(given, any_optimizer)
         self._start_at(last_epoch)
-        shared_of(several).find_bases()
-        self._known = list(self.groups)
-        self.base_lrs: list[Any] = self._find_base_lrs(last_epoch)
-        self._initial_step()
+        self._check_numbers()
+        with groups_restored_on_error(self.groups):
+            shared_of(self._optimizers).find_bases()
+            self._known = list(self.groups)
+            self.base_lrs: list[Any] = self._find_base_lrs(last_epoch)
+            self._initial_step()
+
+    def _use(self, given: list[Any], any_optimizer: bool) -> None:
+        """Drive some optimizers: those that they wrap, if they are wrappers.
+
+        Raises:
+            ScheduleError: If there are none, or one of them is given twice.
+            TypeError: If one of them is not an optimizer.
+        """
+        if not given:
+            raise ScheduleError("optimizer=[]: no optimizer is given")
+        for each in given:
+            if not any_optimizer:
+                check_optimizer(each)
+            elif not isinstance(getattr(each, "param_groups", None), list):
+                raise TypeError(f"{type(each).__name__} is not an optimizer: it has no param_groups")
+        self._given = given
+        self._optimizers: list[Any] = [inner_of(each) for each in given]
+        if len({id(each) for each in self._optimizers}) < len(given):
+            raise ScheduleError("optimizer: one of the optimizers is given twice")
+        self._source: Any = self._optimizers[0] if len(given) == 1 else Together(self._optimizers)
+
+    @property
+    def optimizer(self) -> Any:
+        """The optimizer that it was built with; of several, the first."""
+        return self._given[0]
+
+    @optimizer.setter
+    def optimizer(self, optimizer: Any) -> None:
+        # Trainers put their wrapper of the optimizer here.
+        self._use([optimizer, *self._given[1:]], any_optimizer=True)
+
+    def _check_numbers(self) -> None:
+        """Raise ScheduleError if a group's rate is not a number that can be driven."""
+        for index, group in enumerate(self.groups):
+            if "lr" in group:
+                LR.check(index, group)
 
     def _start_at(self, last_epoch: int) -> None:
         """Set everything but the parameters as in a scheduler that has not moved."""
@@ -98,7 +149,7 @@ class Driver(LRScheduler):
             self._observer = Observer()
         self._shared: Shared | None = None
         self._owner: weakref.ref[Driver] | None = None
-        self._updates: Updates | None = None
+        self._updates: Updates | JointUpdates | None = None
         self._stepped: Any = None
         self._replaces = last_epoch >= 0
 
@@ -115,15 +166,14 @@ class Driver(LRScheduler):
                     f"scheduler with last_epoch >= 0 (here {last_epoch}): load the optimizer's "
                     "state first, or write group.setdefault('initial_lr', group['lr'])"
                 )
-            found.append(_copied(group.setdefault("initial_lr", _copied(group["lr"]))))
+            group["initial_lr"] = python_number(group.get("initial_lr", group["lr"]))
+            found.append(python_number(group["initial_lr"]))
         return found
 
     @property
     def groups(self) -> list[Group]:
         """The groups that it drives: those of its optimizer, or of all its optimizers in turn."""
-        if not self._several:
-            return self.optimizer.param_groups
-        return [group for optimizer in self._optimizers for group in optimizer.param_groups]
+        return self._source.param_groups
 
     def _attach(self) -> Shared:
         """Return what it shares with other schedulers of the optimizer, as a member of it."""
@@ -258,10 +308,7 @@ class Driver(LRScheduler):
             epoch is None
             and position < ahead.end
             and (updates is None or updates.count == position + self._lag)
-            and ahead.writer.put(
-                self.groups if self._several else self.optimizer.param_groups,
-                ahead.entries[position - ahead.start],
-            )
+            and ahead.writer.put(self._source.param_groups, ahead.entries[position - ahead.start])
         ):
             self._position = position
         else:
@@ -289,9 +336,22 @@ class Driver(LRScheduler):
         self._update_lr(position)
 
     def _update_lr(self, epoch: float | None = None) -> None:
-        position = self.last_epoch + 1 if epoch is None else plain(epoch)
+        position = self.last_epoch + 1 if epoch is None else self._read_position(epoch)
         self._check_position(position)
         self._move(position)
+
+    def _read_position(self, given: Any) -> float:
+        """Return a position as a Python number.
+
+        Raises:
+            ScheduleError: If it is not a real number.
+        """
+        try:
+            if not isinstance(given, str | bytes | bool):
+                return plain(given)
+        except (TypeError, ValueError, ArithmeticError, RuntimeError):
+            pass  # refused below, as a text is
+        raise ScheduleError(f"position {given!r} must be a finite number of at least 0")
 
     def _move(self, position: float) -> None:
         """Go to a position and have its values written; the step count stays as it is."""
@@ -459,7 +519,7 @@ class Driver(LRScheduler):
 
     def get_last_lr(self) -> list[float | Tensor]:
         """Return the current rate of each group."""
-        return [_copied(group.get("lr", math.nan)) for group in self.groups]
+        return [python_number(group.get("lr", math.nan)) for group in self.groups]
 
     def logged(self) -> dict[str, float]:
         """Return the driven numbers, by name, for a logger.
@@ -522,10 +582,6 @@ class Driver(LRScheduler):
         for name, value in {**state, "_ahead": NOTHING}.items():
             setattr(self, name, value)
         self._attach()
-
-
-def _copied(value: Any) -> Any:
-    return value.clone() if isinstance(value, Tensor) else value
 
 
 def _kept(value: Any) -> Any:

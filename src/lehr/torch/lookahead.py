@@ -213,9 +213,11 @@ def _kind(driving: Sequence[Driven], groups: Sequence[Group]) -> type[SlotWriter
     slot, bindings = driving[0].slot, driving[0].bindings
     if len(driving) > 1 or slot.index is not None or None in bindings:
         return Mixed
-    tensors = sum(isinstance(group[slot.key], Tensor) for group in groups)
+    tensors = [value for group in groups if isinstance(value := group[slot.key], Tensor)]
     if tensors:
-        return TensorFill if tensors == len(groups) else Mixed
+        # Tensors of inference mode have no versions, by which filled ones are recognized.
+        plain = len(tensors) == len(groups) and not any(each.is_inference() for each in tensors)
+        return TensorFill if plain else Mixed
     return SharedFloat if len(set(bindings)) == 1 else PerGroupFloat
 
 

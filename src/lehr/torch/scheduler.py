@@ -71,6 +71,9 @@ class Scheduler(Driver):
             that passes (:class:`lehr.WallClock`), and cannot be sought or changed. Where processes
             train together, all go by the clock of rank 0.
         last_epoch: The position before the first; -1 for a new run. (torch's own name.)
+        any_optimizer: Whether to drive objects that are not torch optimizers as well: anything with
+            a list ``param_groups`` of dicts, as libraries' wrappers have. Updates of such an object
+            are not counted, so the guards that compare steps with updates are silent.
         **others: Schedules for other keys of the parameter groups, such as ``weight_decay``,
             ``eps``, ``beta2`` or a key of your own, also one number of a tuple:
             ``**{"nus[1]": schedule}``. ``"lr"`` means: in proportion to the rate.
@@ -106,6 +109,7 @@ class Scheduler(Driver):
         scaler: Any = None,
         clock: Callable[[], float] = time.monotonic,
         last_epoch: int = -1,
+        any_optimizer: bool = False,
         **others: Given | str,
     ) -> None:
         if feedback is not None and lr is None:
@@ -136,7 +140,8 @@ class Scheduler(Driver):
         self._clocks: dict[Schedule, WallClock] = {}
         self._restoring = False
         self._observer: Guards = Guards(guards, scaler)
-        super().__init__(optimizer, whole("last_epoch", last_epoch, at_least=-1))
+        first = whole("last_epoch", last_epoch, at_least=-1)
+        super().__init__(optimizer, first, any_optimizer=any_optimizer)
         if not self._clocks:
             self._observer.check_lengths(
                 revised.now

@@ -30,9 +30,18 @@ from lehr.torch.groups import origins
 from lehr.torch.plan import Contribution, combine
 from lehr.torch.writers import Mixed, SlotWriter
 
-__all__ = ["Change", "SharingScheduler", "Membership", "Shared", "Updates", "shared_of"]
+__all__ = [
+    "Change",
+    "JointUpdates",
+    "Membership",
+    "Shared",
+    "SharingScheduler",
+    "Updates",
+    "shared_of",
+]
 
-_SHARED: weakref.WeakKeyDictionary[Optimizer, Shared] = weakref.WeakKeyDictionary()
+# By identity, with a weak reference: an optimizer that defines __eq__ cannot be hashed.
+_SHARED: dict[int, tuple[weakref.ref[Any], Shared]] = {}
 
 Change = tuple[Slot, Group, float]
 """A slot, a group, and the value that somebody else has written there."""
@@ -144,62 +153,131 @@ class Updates:
         return not self.skipped
 
 
+class JointUpdates:
+    """Counts the updates of several optimizers: a round in which any of them made one is one.
+
+    Each reading of ``count`` that finds new updates ends a round, however many were made in it: a
+    discriminator may be updated five times for each update of its generator.
+
+    Arguments:
+        parts: Those of the optimizers.
+    """
+
+    def __init__(self, parts: Sequence[Updates]) -> None:
+        self.parts = list(parts)
+        self._seen, self._count = 0, 0
+
+    @property
+    def count(self) -> int:
+        """The rounds with an update that was made for certain."""
+        made = sum(part.count for part in self.parts)
+        if made != self._seen:
+            self._seen = made
+            self._count += 1
+        return self._count
+
+    @property
+    def skipped(self) -> bool:
+        """Whether one of the optimizers skipped its last update, as far as that was read."""
+        return any(part.skipped for part in self.parts)
+
+    @property
+    def captured(self) -> bool:
+        """Whether a CUDA graph has captured an update of any of them."""
+        return any(part.captured for part in self.parts)
+
+    def read(self) -> bool:
+        """Read whether the last updates were skipped; return whether any turns out to be made."""
+        return any([part.read() for part in self.parts])
+
+
 def shared_of(optimizers: Sequence[Any]) -> Shared:
-    """Return the shared object of some optimizers, or of those that they wrap.
+    """Return the shared object of some optimizers.
 
     Optimizers that one scheduler drives together have one shared object.
     """
-    inner = [_unwrapped(optimizer) for optimizer in optimizers]
-    known = [_SHARED[optimizer] for optimizer in inner if optimizer in _SHARED]
+    known = [shared for optimizer in optimizers if (shared := _find(optimizer)) is not None]
     shared = known[0] if known else Shared()
     for other in known[1:]:
         if other is not shared:
             shared.absorb(other)
-    for optimizer in inner:
+    for optimizer in optimizers:
         shared.include(optimizer)
-        _SHARED[optimizer] = shared
+        _register(optimizer, shared)
     return shared
 
 
-def _unwrapped(optimizer: Any) -> Optimizer:
-    while isinstance(inner := getattr(optimizer, "optimizer", None), Optimizer):
-        optimizer = inner
-    return optimizer
+def _find(optimizer: Any) -> Shared | None:
+    found = _SHARED.get(id(optimizer))
+    return None if found is None or found[0]() is not optimizer else found[1]
+
+
+def _register(optimizer: Any, shared: Shared) -> None:
+    found = _SHARED.get(id(optimizer))
+    if found is not None and found[0]() is optimizer:
+        _SHARED[id(optimizer)] = found[0], shared
+        return
+    key = id(optimizer)
+
+    def drop(dead: weakref.ref[Any]) -> None:
+        if key in _SHARED and _SHARED[key][0] is dead:
+            del _SHARED[key]
+
+    _SHARED[key] = weakref.ref(optimizer, drop), shared
+
+
+def _parts(updates: Updates | JointUpdates | None) -> list[Updates]:
+    if isinstance(updates, JointUpdates):
+        return updates.parts
+    return [] if updates is None else [updates]
 
 
 class Shared:
     """The schedulers of an optimizer, the writers that they write with, and the groups' bases."""
 
     def __init__(self) -> None:
-        self._optimizers: list[weakref.ref[Optimizer]] = []
+        self._optimizers: list[weakref.ref[Any]] = []
         self._members: list[weakref.ref[Any]] = []
         self.writers: dict[SlotKey, SlotWriter] = {}
         self._known: list[Group] = []
         self._bases: dict[SlotKey, dict[int, float]] = {}
         self._forming: Family | None = None
         self._moves = 0
-        self.updates: Updates | None = None
+        self.updates: Updates | JointUpdates | None = None
 
-    def include(self, optimizer: Optimizer) -> None:
+    def include(self, optimizer: Any) -> None:
         """Add an optimizer, unless it is there."""
         if any(ref() is optimizer for ref in self._optimizers):
             return
         self._optimizers.append(weakref.ref(optimizer))
         # Wrappers of optimizers may lack what torch's own constructor makes.
         if hasattr(optimizer, "_optimizer_step_post_hooks"):
-            if self.updates is None:
-                self.updates = Updates()
-                optimizer.register_step_post_hook(self.updates)
+            updates = Updates()
+            optimizer.register_step_post_hook(updates)
+            self._count([updates])
             optimizer.register_load_state_dict_post_hook(_after_load)
             optimizer.register_state_dict_pre_hook(_before_save)
 
+    def _count(self, more: Sequence[Updates]) -> None:
+        """Count other optimizers' updates as well."""
+        parts = [*_parts(self.updates), *more]
+        self.updates = parts[0] if len(parts) == 1 else JointUpdates(parts)
+
     def absorb(self, other: Shared) -> None:
         """Take over the optimizers and schedulers of another shared object."""
+        self._recognize()
+        known = len(self._known)
+        self._known += other._recognize()
+        for place, bases in other._bases.items():
+            mine = self._bases.setdefault(place, {})
+            mine.update({known + index: base for index, base in bases.items()})
+        if other.updates is not None:
+            self._count(_parts(other.updates))
         for ref in other._optimizers:
             optimizer = ref()
             if optimizer is not None:
                 self._optimizers.append(ref)
-                _SHARED[optimizer] = self
+                _register(optimizer, self)
         self._members += other._members
         for member in self.members:
             member.settle()
@@ -418,12 +496,12 @@ class Shared:
 
 # The optimizer's hooks are functions of the module: they keep nothing alive.
 def _after_load(optimizer: Optimizer) -> None:
-    shared = _SHARED.get(optimizer)
+    shared = _find(optimizer)
     if shared is not None:
         shared.loaded()
 
 
 def _before_save(optimizer: Optimizer) -> None:
-    shared = _SHARED.get(optimizer)
+    shared = _find(optimizer)
     if shared is not None and shared.notice():
         shared.write()

@@ -50,12 +50,17 @@ class Step(ABC):
 
 def _mark(value: Any) -> Any:
     """Return what tells later whether a value is still the same, without waiting for a device."""
-    return (value, value._version) if isinstance(value, Tensor) else value
+    return (value, _version(value)) if isinstance(value, Tensor) else value
+
+
+def _version(tensor: Tensor) -> Any:
+    """Return what changes when a tensor is written; a tensor of inference mode has no version."""
+    return tensor.tolist() if tensor.is_inference() else tensor._version
 
 
 def _same(value: Any, mark: Any) -> bool:
     if isinstance(value, Tensor):
-        return isinstance(mark, tuple) and mark[0] is value and mark[1] == value._version
+        return isinstance(mark, tuple) and mark[0] is value and mark[1] == _version(value)
     return value is mark
 
 
