@@ -29,7 +29,7 @@ def test_a_formula_without_bounds_is_driven():
 def test_its_values_are_checked_as_they_come(bad: Any):
     """The step is named, and the rate is the one before."""
     optimizer = make_optimizer("sgd", [0.5])
-    curve = lehr.formula(lambda t: bad if t >= 4 else 1.0)
+    curve = lehr.formula(lambda t: bad if t == 4 else 1.0)
     run = Run(optimizer, ours.Scheduler(optimizer, lr=curve, over=10))
     run.steps(3)
     with pytest.raises((lehr.ScheduleError, TypeError), match="4"):

@@ -240,7 +240,13 @@ class Call(Curve):
         return m.map(self._checked, t)
 
     def _checked(self, t: Any) -> float:
-        value = float(self.function(t))
+        given = self.function(t)
+        try:
+            value = float(given)
+        except (TypeError, ValueError):
+            raise ScheduleError(
+                f"the formula {self.function!r} gave {given!r} at step {t!r}, not a number"
+            ) from None
         if not self.low <= value <= self.high or math.isnan(value):
             raise ScheduleError(
                 f"the formula {self.function!r} gave {value!r} at step {t!r}; it must stay between "

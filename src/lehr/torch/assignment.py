@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from lehr.errors import ScheduleError
 from lehr.schedule.base import Schedule
+from lehr.schedule.horizon import Horizon
 from lehr.schedule.times import Over
 from lehr.schedule.tree import from_dict
 from lehr.torch.binding import Binding, Group, Slot
@@ -82,6 +83,15 @@ class Assignment:
         ]
         return max(ends, default=math.inf)
 
+    @property
+    def horizon(self) -> Horizon | None:
+        """The run that the schedules were placed over, or None."""
+        for schedules in self.schedules.values():
+            for interpreted in schedules:
+                if interpreted is not None and isinstance(interpreted.schedule, Over):
+                    return interpreted.schedule.horizon
+        return None
+
     # ----- groups -------------------------------------------------------------------------------
 
     def for_groups(self, origins: Sequence[int | None]) -> Assignment:
@@ -123,7 +133,7 @@ class Assignment:
                 value could leave its range.
         """
         driven = [each for name in self.names for each in self._driven(name, groups, clocks, scale)]
-        if not driven:
+        if not driven and groups:
             raise ScheduleError("nothing is driven: no group is given a schedule")
         names: dict[tuple[Any, int], str] = {}
         for each in driven:
@@ -156,7 +166,7 @@ class Assignment:
             levels = (
                 ClockLevels(clocks[schedule])
                 if schedule in clocks
-                else StepLevels(revised[schedule].schedule)
+                else _levels(name, revised[schedule].schedule, bindings, high)
             )
             follows_rate = name == "lr" or name in self.coupled
             entry = Driven(slot, levels, tuple(bindings), absolute, scale if follows_rate else 1.0)
@@ -240,3 +250,25 @@ class Assignment:
             each = [None if i is None else revised[i.schedule] for i in schedules]
             texts.append(f"{name}={each[0] if len(set(each)) == 1 and each[0] else each}")
         return ", ".join([*texts, *(f"{name}='lr'" for name in self.coupled)])
+
+
+def _levels(
+    name: str, schedule: Schedule, bindings: Sequence[Binding | None], high: float
+) -> StepLevels:
+    """Return a schedule's levels; those of a function of unknown bounds are checked as they come.
+
+    Arguments:
+        name: The number that is driven.
+        schedule: The schedule.
+        bindings: How a level becomes the number of each group.
+        high: The highest value that the number may have.
+    """
+    low_bound, high_bound = schedule.bounds
+    if not schedule._has_callbacks or (low_bound > -math.inf and high_bound < math.inf):
+        return StepLevels(schedule)
+    gains = [(b.offset, b.gain) for b in bindings if b is not None and b.gain > 0]
+    allowed = (
+        max((-offset / gain for offset, gain in gains), default=-math.inf),
+        min(((high - offset) / gain for offset, gain in gains), default=math.inf),
+    )
+    return StepLevels(schedule, name, (max(low_bound, allowed[0]), min(high_bound, allowed[1])))

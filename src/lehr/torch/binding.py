@@ -131,7 +131,9 @@ class Slot:
         if value is not None and fault is None:
             return
         if fault is not None:
-            raise ScheduleError(f"{self.name}={value!r} of group {index} {fault}")
+            raise ScheduleError(
+                f"group {index} has no number {self.name!r} to drive: {self.name}={value!r} {fault}"
+            )
         known = [key for key in group if Slot(key, key).exists_in(group)]
         betas = ["beta1", "beta2"] if "betas" in group else []
         known += [f"{key}[0]" for key in group if Slot(key, key, 0).exists_in(group)]

@@ -9,13 +9,16 @@ from typing import Any, Final, Protocol
 
 from torch import Tensor
 
-from lehr.errors import ScheduleError, number
+from lehr.errors import ScheduleError, number, several, whole
 from lehr.torch.assignment import Assignment
 from lehr.torch.binding import Group
+from lehr.torch.progress import check_reading
 
 __all__ = ["Saved", "groups_restored_on_error", "loading", "restored_on_error", "short"]
 
 _FORMAT: Final = 1
+_KEYS: Final = ("format", "last_epoch", "_step_count", "plan", "bases", "changes", "highest")
+_MOST: Final = 2**53
 
 
 # ----- restoring after an error -------------------------------------------------------------------
@@ -113,6 +116,7 @@ class Saved:
 
     Attributes:
         position: Updates made; between two steps if not whole.
+        clock: How far the run is in its own clock, as :func:`lehr.torch.progress.reading` gives it.
         steps: torch's ``_step_count``.
         plan: What drives each number, as :meth:`Assignment.to_dict` writes it.
         bases: What each group was given, for each number; None where that does not matter.
@@ -124,6 +128,7 @@ class Saved:
     """
 
     position: float
+    clock: dict[str, int | float]
     steps: int
     plan: dict[str, Any]
     bases: dict[str, list[float | None]]
@@ -147,6 +152,8 @@ class Saved:
         }
         if self.position != whole:
             state["fraction"] = self.position - whole
+        if self.clock:
+            state["clock"] = self.clock
         if self.clocks:
             state["clocks"] = self.clocks
         if self.rule is not None:
@@ -160,24 +167,34 @@ class Saved:
         Raises:
             ScheduleError: If it is not the state of a scheduler.
         """
-        try:
-            version = state["format"]
-            saved = cls(
-                position=int(state["last_epoch"]) + float(state.get("fraction", 0.0)),
-                steps=int(state["_step_count"]),
-                plan=dict(state["plan"]),
-                bases={name: _bases(name, bases) for name, bases in state["bases"].items()},
-                changes=[_change(change) for change in state["changes"]],
-                highest=float(state["highest"]),
-                clocks=list(state.get("clocks", [])),
-                rule=state.get("rule"),
-                feedback=dict(state.get("feedback", {})),
+        if not isinstance(state, dict):
+            raise ScheduleError(f"not a state of a lehr Scheduler: {short(state)} is not a dict")
+        missing = [name for name in _KEYS if name not in state]
+        if missing:
+            raise ScheduleError(f"not a state of a lehr Scheduler: {', '.join(missing)} missing")
+        if state["format"] != _FORMAT or isinstance(state["format"], bool):
+            raise ScheduleError(
+                f"format={short(state['format'])}: this lehr reads states of format {_FORMAT}"
             )
-        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-            raise ScheduleError(f"not a state of a lehr Scheduler: {error!r}") from None
-        if version != _FORMAT:
-            raise ScheduleError(f"state of format {version!r}; this lehr reads format {_FORMAT}")
-        return saved
+        fraction = number("fraction", state.get("fraction", 0.0), at_least=0)
+        if fraction >= 1:
+            raise ScheduleError(f"fraction={fraction!r} must be below 1")
+        rule = state.get("rule")
+        if not isinstance(rule, str | None):
+            raise ScheduleError(f"rule={short(rule)} must be a text")
+        bases = _dict("bases", state["bases"])
+        return cls(
+            position=_count("last_epoch", state["last_epoch"]) + fraction,
+            clock=check_reading(state.get("clock", {})),
+            steps=_count("_step_count", state["_step_count"]),
+            plan=_dict("plan", state["plan"]),
+            bases={name: _bases(name, each) for name, each in bases.items()},
+            changes=[_change(each) for each in several("changes", state["changes"])],
+            highest=number("highest", state["highest"]),
+            clocks=several("clocks", state.get("clocks", [])),
+            rule=rule,
+            feedback=_dict("feedback", state.get("feedback", {})),
+        )
 
     def check_groups(self, groups: int) -> None:
         """Raise ScheduleError unless the state has this number of groups."""
@@ -223,14 +240,41 @@ class Saved:
             raise ScheduleError(f"not a state of a lehr Scheduler: plan: {error!r}") from None
 
 
+def _dict(name: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ScheduleError(f"{name}={short(value)} must be a dict")
+    return dict(value)
+
+
+def _count(name: str, value: Any) -> int:
+    """Return a count of steps; a float is one if it is whole."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < _MOST:
+        value = int(value)
+    count = whole(name, value, at_least=-1)
+    if count >= _MOST:
+        raise ScheduleError(f"{name}={short(value)} must be below 2**53")
+    return count
+
+
 def _bases(name: str, bases: Any) -> list[float | None]:
-    return [None if base is None else number(name, base, at_least=0) for base in bases]
+    name = f"bases[{name!r}]"
+    return [
+        None if base is None else number(f"{name}[{index}]", base, at_least=0)
+        for index, base in enumerate(several(name, bases))
+    ]
 
 
 def _change(change: Any) -> dict[str, Any]:
-    if not isinstance(change, dict) or not isinstance(change["at"], int):
-        raise TypeError(f"change {change!r}")
-    return {"of": change["of"], "change": change["change"], **change}
+    """Return a change of plan, with a new dict around it."""
+    if not isinstance(change, dict):
+        raise ScheduleError(f"changes: {short(change)} must be a dict")
+    missing = [name for name in ("at", "change", "of") if name not in change]
+    if missing:
+        raise ScheduleError(f"changes: {', '.join(missing)} missing in {short(change)}")
+    at = whole("at", change["at"], at_least=0)
+    if at >= _MOST:
+        raise ScheduleError(f"changes: at={short(at)} must be below 2**53")
+    return {**change, "at": at}
 
 
 def _shown(saved: Any) -> str:

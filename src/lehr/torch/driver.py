@@ -333,7 +333,7 @@ class Driver(LRScheduler):
         Raises:
             ScheduleError: If it is negative or not finite. Nothing is changed then.
         """
-        self._update_lr(position)
+        self._update_lr(self._read_position(position))
 
     def _update_lr(self, epoch: float | None = None) -> None:
         position = self.last_epoch + 1 if epoch is None else self._read_position(epoch)

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
 from lehr.schedule.tree import from_dict
 from lehr.torch.binding import Group
 
-__all__ = ["REST", "Chooser", "Given", "Interpreted", "absolute", "factor", "origins"]
+__all__ = [
+    "REST",
+    "Chooser",
+    "EachChooser",
+    "Given",
+    "Interpreted",
+    "Place",
+    "absolute",
+    "chooser_of",
+    "factor",
+    "origins",
+]
 
 REST: Final = "*"
 """The key of a mapping that stands for all groups that no other key names."""
@@ -121,7 +132,7 @@ class Interpreted:
 Given = (
     Schedule
     | Interpreted
-    | Sequence[Schedule | Interpreted | None]
+    | Sequence[Any]
     | Mapping[int | str, Schedule | Interpreted | None]
     | Callable[[Group], Schedule | Interpreted | None]
 )
@@ -171,6 +182,69 @@ def factor(schedule: Schedule, *, floor: float | Sequence[float] | None = None) 
     return Interpreted(schedule, is_factor=True, floor=number("floor", floor, at_least=0))
 
 
+class Place(NamedTuple):
+    """Where a new group was found.
+
+    Attributes:
+        index: How many groups were found before it, in all optimizers.
+        optimizer: The index of its optimizer.
+        within: How many groups of that optimizer were found before it.
+    """
+
+    index: int
+    optimizer: int
+    within: int
+
+
+def chooser_of(name: str, given: Given, is_factor: bool, optimizers: int) -> Chooser | EachChooser:
+    """Return what chooses the schedules of a number.
+
+    For several optimizers, a list has one entry for each of them.
+
+    Raises:
+        ScheduleError: If ``given`` is not what a chooser takes, or a list has another length.
+    """
+    if optimizers == 1 or not isinstance(given, Sequence) or isinstance(given, str):
+        return Chooser(name, given, is_factor)
+    if len(given) != optimizers:
+        raise ScheduleError(
+            f"{name} is a list of {len(given)} for {optimizers} optimizers; write one schedule for "
+            "all, or one for each optimizer (each of them a schedule, or a list or a mapping for "
+            "the groups of that optimizer, or None)"
+        )
+    return EachChooser(
+        [
+            Chooser(f"{name}[{i}]", {REST: None} if each is None else each, is_factor)
+            for i, each in enumerate(given)
+        ]
+    )
+
+
+class EachChooser:
+    """A chooser for each of several optimizers.
+
+    Arguments:
+        choosers: In the order of the optimizers.
+    """
+
+    def __init__(self, choosers: Sequence[Chooser]) -> None:
+        self._choosers = choosers
+
+    def index(self, place: Place) -> int:
+        """Return the index of a group among those that a list is for."""
+        return place.within
+
+    def of(self, place: Place, group: Group) -> Interpreted | None:
+        """Return a group's schedule, or None if it is left alone."""
+        inside = Place(place.within, 0, place.within)
+        return self._choosers[place.optimizer].of(inside, group)
+
+    def check_used(self, groups: Sequence[Sequence[Group]]) -> None:
+        """Raise ScheduleError if one of the choosers names groups that do not exist."""
+        for chooser, each in zip(self._choosers, groups, strict=True):
+            chooser.check_used([each])
+
+
 class Chooser:
     """Which group gets which schedule.
 
@@ -199,13 +273,17 @@ class Chooser:
         elif not callable(given):
             raise ScheduleError(f"{name}={given!r} is not a schedule; write constant({given!r})")
 
-    def of(self, index: int, group: Group) -> Interpreted | None:
+    def index(self, place: Place) -> int:
+        """Return the index of a group among those that a list is for."""
+        return place.index
+
+    def of(self, place: Place, group: Group) -> Interpreted | None:
         """Return a group's schedule, or None if it is left alone.
 
         Raises:
             ScheduleError: If a list or a mapping has no entry for the group.
         """
-        given = self._given
+        given, index = self._given, place.index
         if isinstance(given, Schedule | Interpreted):
             return self._interpret(given)
         if isinstance(given, Mapping):
@@ -219,9 +297,13 @@ class Chooser:
             return self._interpret(given[index])
         return self._interpret(given(group))
 
-    def check_used(self, groups: Sequence[Group]) -> None:
-        """Raise ScheduleError if a list or mapping names groups that do not exist."""
-        given = self._given
+    def check_used(self, optimizers: Sequence[Sequence[Group]]) -> None:
+        """Raise ScheduleError if a list or mapping names groups that do not exist.
+
+        Arguments:
+            optimizers: The groups of each optimizer.
+        """
+        given, groups = self._given, [group for each in optimizers for group in each]
         if isinstance(given, Mapping):
             known = {REST, *range(len(groups)), *(g["name"] for g in groups if "name" in g)}
             unknown = [key for key in given if key not in known]

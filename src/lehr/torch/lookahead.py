@@ -113,7 +113,7 @@ def compute(
             writer.set_lines([entries[0].line(index) for index in range(len(groups))])
         writers.append(writer)
         columns.append(_column(entries, by_driven, writer, len(groups)))
-    writer, column = _joined(writers, columns)
+    writer, column = _joined(writers, columns, len(steps))
     if level_of is not None and left:
         asked = [
             _asking(entries, each, level_of) for entries, each in zip(by_slot, writers, strict=True)
@@ -122,8 +122,12 @@ def compute(
     return Lookahead(position, position + len(column), column, writer)
 
 
-def _joined(writers: list[SlotWriter], columns: list[list[Any]]) -> tuple[Step, Sequence[Any]]:
+def _joined(
+    writers: list[SlotWriter], columns: list[list[Any]], steps: int
+) -> tuple[Step, Sequence[Any]]:
     """Return one writer of one column."""
+    if not writers:
+        return NOTHING.writer, [()] * steps
     if len(writers) == 1:
         return writers[0], columns[0]
     rows = list(zip(*columns, strict=True))

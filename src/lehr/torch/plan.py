@@ -53,14 +53,23 @@ class Levels(Protocol):
 
 @dataclass(frozen=True)
 class StepLevels:
-    """Levels that are a function of the position."""
+    """Levels that are a function of the position.
+
+    Attributes:
+        schedule: The schedule.
+        name: The number that is driven, for messages.
+        allowed: The range that levels are checked against as they come; None where the bounds of
+            the schedule are known.
+    """
 
     schedule: Schedule
+    name: str = ""
+    allowed: tuple[float, float] | None = None
 
     @property
     def bounds(self) -> tuple[float, float]:
         """Two numbers that all levels lie between."""
-        return self.schedule.bounds
+        return self.schedule.bounds if self.allowed is None else self.allowed
 
     @property
     def limit(self) -> float:
@@ -81,13 +90,29 @@ class StepLevels:
         """Return the level at a position.
 
         Raises:
-            ScheduleError: If it is not finite.
+            ScheduleError: If it is not finite, or outside the range that is allowed.
         """
-        return float(self.schedule(int(position) if position == int(position) else position))
+        whole = int(position)
+        level = float(self.schedule(whole if whole == position else position))
+        self._check(level, position)
+        return level
 
     def over(self, steps: NDArray[Any]) -> NDArray[np.float64]:
         """Return the levels at some steps."""
-        return np.asarray(self.schedule(steps), dtype=np.float64)
+        levels = np.asarray(self.schedule(steps), dtype=np.float64)
+        if self.allowed is not None:
+            for level, step in zip(levels.tolist(), steps.tolist(), strict=True):
+                self._check(level, step)
+        return levels
+
+    def _check(self, level: float, position: float) -> None:
+        if self.allowed is None or self.allowed[0] <= level <= self.allowed[1]:
+            return
+        low, high = self.allowed
+        raise ScheduleError(
+            f"{self.name}={self.schedule} gave {level!r} at step {position:g}; it must stay "
+            f"between {low:g} and {high:g}"
+        )
 
 
 @dataclass(frozen=True)
@@ -174,7 +199,10 @@ class Driven:
         for binding in self.bindings:
             if binding is None:
                 continue
-            ends = [binding.offset + binding.gain * bound for bound in self.levels.bounds]
+            if binding.gain == 0:
+                ends = [binding.offset]
+            else:
+                ends = [binding.offset + binding.gain * bound for bound in self.levels.bounds]
             if not (low <= min(ends) and max(ends) <= high):
                 raise ScheduleError(
                     f"{self.slot.name}={self.levels.schedule} could give values from "

@@ -22,12 +22,13 @@ from lehr.schedule.horizon import Horizon, HorizonLike
 from lehr.schedule.run import Run
 from lehr.time.duration import Duration, DurationLike
 from lehr.torch.assignment import Assignment, is_factor
-from lehr.torch.binding import LR, Slot
+from lehr.torch.binding import LR, Group, Slot
 from lehr.torch.checkpoint import Saved, loading, restored_on_error
 from lehr.torch.driver import Driver
-from lehr.torch.groups import Chooser, Given, Interpreted
+from lehr.torch.groups import Given, Interpreted, Place, chooser_of, origins
 from lehr.torch.guards import GuardMode, Guards
 from lehr.torch.plan import DrivePlan
+from lehr.torch.progress import position_at, position_of_reading, reading
 from lehr.torch.shared import shared_of
 from lehr.walltime.wallclock import WallClock
 
@@ -124,8 +125,9 @@ class Scheduler(Driver):
         self._rule = feedback
         self._feedback: State = {} if feedback is None else feedback.init()
         self._horizon = None if over is None else Horizon.of(over)
+        several = len(optimizer) if isinstance(optimizer, list | tuple) else 1
         self._choosers = {
-            name: Chooser(name, value, is_factor(name))
+            name: chooser_of(name, value, is_factor(name), max(several, 1))
             for name, value in given.items()
             if name not in coupled
         }
@@ -134,7 +136,7 @@ class Scheduler(Driver):
             coupled,
             dict.fromkeys((*self._choosers, *coupled), ()),
         )
-        self._groups_seen = 0
+        self._groups_seen = [0] * several
         self._seen = 0
         self._clock = clock
         self._clocks: dict[Schedule, WallClock] = {}
@@ -152,9 +154,9 @@ class Scheduler(Driver):
     # ----- the plan -----------------------------------------------------------------------------
 
     def _initial_step(self) -> None:
-        if not self._groups_seen:
+        if not any(self._groups_seen):
             for chooser in self._choosers.values():
-                chooser.check_used(self._known)
+                chooser.check_used([each.param_groups for each in self._optimizers])
             self._assign([None] * len(self._known))
         super()._initial_step()
 
@@ -167,18 +169,19 @@ class Scheduler(Driver):
         assignment = self._assignment.for_groups(old)
         # Groups mostly share a schedule, which is placed once.
         placed: dict[tuple[str, Interpreted], Interpreted] = {}
-        for index, group in enumerate(self.groups):
+        for index, (optimizer, group) in enumerate(self._numbered_groups()):
             if old[index] is not None:
                 continue
+            place = Place(sum(self._groups_seen), optimizer, self._groups_seen[optimizer])
             for name, chooser in self._choosers.items():
-                chosen = chooser.of(self._groups_seen, group)
+                chosen = chooser.of(place, group)
                 if chosen is None:
                     continue
                 if (name, chosen) not in placed:
                     placed[name, chosen] = self._placed(name, chosen)
-                of_group = placed[name, chosen].for_group(self._groups_seen)
+                of_group = placed[name, chosen].for_group(chooser.index(place))
                 assignment = assignment.with_schedule(name, index, of_group)
-            self._groups_seen += 1
+            self._groups_seen[optimizer] += 1
         shared = shared_of(self._optimizers)
         for name in assignment.names:
             for index, (group, interpreted) in enumerate(
@@ -189,6 +192,27 @@ class Scheduler(Driver):
                     base = shared.base(slot, group)
                     assignment = assignment.with_base(name, index, base)
         self._assignment = assignment
+
+    def _numbered_groups(self) -> list[tuple[int, Group]]:
+        """Return all groups, each with the index of its optimizer."""
+        return [
+            (number, group)
+            for number, optimizer in enumerate(self._optimizers)
+            for group in optimizer.param_groups
+        ]
+
+    @property
+    def param_groups(self) -> list[Group]:
+        """The groups whose rate it drives, as :func:`lehr.check` reads them."""
+        rates = self._assignment.schedules.get("lr", ())
+        return [
+            group
+            for group, origin in zip(self.groups, origins(self._known, self.groups), strict=True)
+            if origin is not None and origin < len(rates) and rates[origin] is not None
+        ]
+
+    def _check_numbers(self) -> None:
+        """Leave the check to each number that is driven, in the groups where it is."""
 
     def _placed(self, name: str, chosen: Interpreted) -> Interpreted:
         """Place a schedule over the run; one that follows the time gets a clock."""
@@ -221,6 +245,11 @@ class Scheduler(Driver):
                 self._assignment = self._assignment.with_base(name, index, base)
 
     # ----- moving -------------------------------------------------------------------------------
+
+    def _read_position(self, given: Any) -> float:
+        if isinstance(given, str):
+            return position_at(self._assignment.horizon, given)
+        return super()._read_position(given)
 
     def _step_slowly(self, epoch: float | None) -> None:
         if epoch is not None:
@@ -465,8 +494,10 @@ class Scheduler(Driver):
         if shared.notice():
             shared.write()
         assignment = self._assignment
+        timed = bool(self._clocks)
         return Saved(
             position=self._position,
+            clock={} if timed else reading(assignment.horizon, self._position),
             steps=self._step_count,
             plan=assignment.to_dict(),
             bases={name: list(bases) for name, bases in assignment.bases.items()},
@@ -511,13 +542,18 @@ class Scheduler(Driver):
             self._load_clocks(saved)
             self._assignment = replace(self._assignment, changes=tuple(saved.changes))
         if self._rule is not None and saved.rule == rule:
-            self._feedback = dict(saved.feedback)
+            self._feedback = self._rule.check_state(saved.feedback)
         self._replan()
-        self._check_position(saved.position)
+        position, steps = saved.position, saved.steps
+        if adopt == "here":
+            there = position_of_reading(self._assignment.horizon, saved.clock)
+            if there is not None:
+                position, steps = there, steps + math.floor(there) - math.floor(position)
+        self._check_position(position)
         self._observer.highest = saved.highest
         self._restoring = True
         try:
-            self._resume(saved.position, saved.steps)
+            self._resume(position, steps)
         finally:
             self._restoring = False
 
