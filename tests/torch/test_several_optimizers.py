@@ -140,6 +140,16 @@ def said(found: Any) -> str:
 def test_check_tells_of_a_group_that_is_never_scheduled():
     optimizer = make_optimizer("sgd", (0.1, 0.2))
     scheduler = ours.Scheduler(optimizer, lr=[lehr.linear(10), None])
-    text = said(lehr.check(scheduler))  # pyright: ignore[reportArgumentType]
-    assert re.search(r"group 1.*(never|not) scheduled", text)
-    assert not re.search(r"group 0.*(never|not) scheduled", text)
+    text = said(lehr.check(lehr.linear(10), optimizer=optimizer, scheduler=scheduler))
+    assert re.search(r"unscheduled: group 1 of SGD .*no scheduler", text)
+    assert "group 0" not in text
+
+
+def test_check_tells_of_an_optimizer_that_is_never_scheduled():
+    both = pair()
+    scheduler = ours.Scheduler(both[0], lr=lehr.linear(10))
+    text = said(lehr.check(lehr.linear(10), optimizer=list(both), scheduler=scheduler))
+    assert re.search(r"unscheduled: AdamW \(1\) .*no scheduler", text)
+    together = ours.Scheduler(list(both), lr=lehr.linear(10))
+    again = said(lehr.check(lehr.linear(10), optimizer=list(both), scheduler=together))
+    assert "unscheduled" not in again

@@ -263,7 +263,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"lr": lambda t: 1.0}, "is not a schedule"),
     ({"lr": lehr.linear(10, to=-0.5)}, "lr=.*-0.5.*clip"),
     ({"lr": absolute(lehr.linear(10, to=-0.5))}, "-0.5"),
-    ({"lr": lehr.formula(lambda t: 1.0)}, "inf"),
+    ({"lr": lehr.formula(lambda t: -1.0)}, "lr=.*-1.0 at step 0"),
     ({"momentum": lehr.constant(1.0)}, "momentum=.*1"),
     ({"momentum": lehr.constant(1.5)}, "momentum=.*1.5"),
     ({"momentum": lehr.linear(10, start=0.9, to=-0.1)}, "momentum=.*-0.1"),

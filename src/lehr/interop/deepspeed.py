@@ -1,8 +1,7 @@
 """DeepSpeed: a function with which its engine builds the scheduler.
 
 If a scheduler's ``step`` raises a TypeError, the engine calls it again with the batch size as its
-argument, which torch's schedulers take for a position. The schedulers built here accept no
-argument.
+argument, which torch's schedulers take for a position. lehr's accepts no argument.
 """
 
 from __future__ import annotations
@@ -23,26 +22,6 @@ with needs("lehr.interop.deepspeed", "torch", "torch"):
 from lehr.torch import Scheduler
 
 __all__ = ["factory", "refuse_scheduler"]
-
-
-class _Stepped(Scheduler):
-    """A scheduler that an engine steps, one update at a time."""
-
-    def step(self, *junk: Any, **more: Any) -> None:
-        """Move to the next position.
-
-        Raises:
-            ScheduleError: If there is any argument. The position does not change then.
-        """
-        if junk or more:
-            given = ", ".join(
-                [*map(repr, junk), *(f"{name}={value!r}" for name, value in more.items())]
-            )
-            raise ScheduleError(
-                f"step({given}): the schedule counts updates, one at each step(); leave out the "
-                "engine's lr_kwargs"
-            )
-        super().step()
 
 
 def factory(
@@ -72,7 +51,7 @@ def factory(
         [0.5]
     """
     refuse_scheduler(config)
-    return partial(_Stepped, lr=lr, over=over, **others)
+    return partial(Scheduler, lr=lr, over=over, **others)
 
 
 def refuse_scheduler(config: Mapping[str, Any] | str | Path | None) -> None:

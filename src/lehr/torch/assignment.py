@@ -73,6 +73,20 @@ class Assignment:
             found[interpreted.schedule] = revised
         return found
 
+    def with_changes(self, changes: Sequence[Mapping[str, Any]]) -> Assignment:
+        """Return it with the changes of plan of a saved state.
+
+        Raises:
+            ScheduleError: If one of them cannot be made.
+        """
+        found = replace(self, changes=tuple(changes))
+        try:
+            for name in self.schedules:
+                found.revised(name)
+        except ScheduleError as error:
+            raise ScheduleError(f"changes: {error}") from None
+        return found
+
     @property
     def run(self) -> float:
         """The steps of the run that the rate was given, or infinity."""

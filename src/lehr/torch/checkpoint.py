@@ -200,8 +200,8 @@ class Saved:
         """Raise ScheduleError unless the state has this number of groups."""
         if set(self.bases) != set(self.plan):
             raise ScheduleError(
-                f"not a state of a lehr Scheduler: its bases are of {', '.join(self.bases)}, "
-                f"its schedules of {', '.join(self.plan)}"
+                f"not a state of a lehr Scheduler: plan has {', '.join(self.plan) or 'nothing'}, "
+                f"bases has {', '.join(self.bases) or 'nothing'}"
             )
         for name, bases in self.bases.items():
             if len(bases) != groups:
@@ -211,8 +211,8 @@ class Saved:
 
     def check_same(self, plan: Mapping[str, Any], rule: str | None) -> None:
         """Raise ScheduleError, with both plans, unless the state belongs to a plan."""
-        mine: dict[str, Any] = {**plan, "feedback": rule}
-        theirs: dict[str, Any] = {**self.plan, "feedback": self.rule}
+        mine: dict[str, Any] = {**plan, "rule": rule}
+        theirs: dict[str, Any] = {**self.plan, "rule": self.rule}
         if mine == theirs:
             return
         raise ScheduleError(
@@ -250,7 +250,7 @@ def _count(name: str, value: Any) -> int:
     """Return a count of steps; a float is one if it is whole."""
     if isinstance(value, float) and value.is_integer() and abs(value) < _MOST:
         value = int(value)
-    count = whole(name, value, at_least=-1)
+    count = whole(name, value, at_least=0)
     if count >= _MOST:
         raise ScheduleError(f"{name}={short(value)} must be below 2**53")
     return count
@@ -271,7 +271,10 @@ def _change(change: Any) -> dict[str, Any]:
     missing = [name for name in ("at", "change", "of") if name not in change]
     if missing:
         raise ScheduleError(f"changes: {', '.join(missing)} missing in {short(change)}")
-    at = whole("at", change["at"], at_least=0)
+    for name in ("change", "of"):
+        if not isinstance(change[name], str):
+            raise ScheduleError(f"changes: {name}={short(change[name])} must be a text")
+    at = whole("changes: at", change["at"], at_least=0)
     if at >= _MOST:
         raise ScheduleError(f"changes: at={short(at)} must be below 2**53")
     return {**change, "at": at}

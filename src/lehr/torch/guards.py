@@ -12,13 +12,14 @@ from typing import Any, Final, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.optim import Optimizer
 
 from lehr.check import JUMP, jump, lengths
 from lehr.errors import GuardError, ScheduleError
 from lehr.schedule.base import Schedule
 from lehr.torch.binding import LR, Group, warn
 from lehr.torch.plan import Driven, DrivePlan
-from lehr.torch.shared import Change, Updates
+from lehr.torch.shared import Change, JointUpdates, Updates
 
 __all__ = ["GUARDS", "Guards", "GuardMode", "Observer"]
 
@@ -33,11 +34,16 @@ GUARDS: Final = {
     "warmup": "the warmup is longer than the run",
     "jump": "the rate rises at once by more than tenfold, to above anything before",
     "conflict": "somebody else drives the same number",
+    "unscheduled": "an optimizer inside the one that is driven follows no schedule",
+    "schedule_free": "a schedule-free optimizer follows a schedule that decays",
 }
 """What each guard looks for."""
 
 _QUIET: Final = ("skipped",)
 """Guards that are off unless asked for: what they report is ordinary, and taken care of."""
+
+_DECAYED: Final = 0.9
+"""A level below this share of the highest is a decay."""
 
 # This many changes of the rate in a row are not made by hand.
 _FIGHT: Final = 3
@@ -150,9 +156,47 @@ class Guards(Observer):
                     "moved last wins, the other has no effect",
                 )
 
+    def check_optimizers(self, optimizers: Iterable[Any], groups: Sequence[Group]) -> None:
+        """Report optimizers, inside of those that are driven, whose groups are not driven.
+
+        Some optimizers combine two, such as Muon and AdamW, and show the groups of one of them.
+
+        Arguments:
+            optimizers: Those that are driven.
+            groups: Their groups.
+        """
+        driven = {id(group) for group in groups}
+        parameters = {id(p) for group in groups for p in group["params"]}
+        for optimizer in optimizers:
+            for name, inner in _optimizers_in(optimizer):
+                if any(
+                    id(group) not in driven and parameters.isdisjoint(map(id, group["params"]))
+                    for group in inner.param_groups
+                ):
+                    kind, inside = type(optimizer).__name__, type(inner).__name__
+                    self.report(
+                        "unscheduled",
+                        f"the {inside} in `.{name}` of {kind} has groups that follow no schedule: "
+                        f"pass it too, as in Scheduler([optimizer, optimizer.{name}], ...)",
+                    )
+
+    def check_schedule_free(self, optimizers: Iterable[Any], schedules: Iterable[Schedule]) -> None:
+        """Report schedule-free optimizers whose rate decays."""
+        free = [each for each in optimizers if _is_schedule_free(each)]
+        for schedule in schedules if free else ():
+            end = None if schedule.length is None or schedule._has_callbacks else schedule.end
+            # The level that it decays from: its last but for a share of the run.
+            if end is not None and end < _DECAYED * schedule.bounds[1]:
+                self.report(
+                    "schedule_free",
+                    f"{type(free[0]).__name__} is a schedule-free optimizer, which averages "
+                    f"weights in place of a decay, and its rate falls to {end:.4g} of its base: "
+                    "write lr=lehr.warmup('5%') >> lehr.hold()",
+                )
+
     # ----- updates ------------------------------------------------------------------------------
 
-    def is_held(self, updates: Updates, made: int, first: bool, groups: Sequence[Group]) -> bool:
+    def is_held(self, updates: Updates | JointUpdates, made: int, first: bool, groups: Sequence[Group]) -> bool:
         """Return whether the schedule must not move, since the last update was skipped.
 
         Arguments:
@@ -168,7 +212,7 @@ class Guards(Observer):
                     "per_epoch",
                     f"{made} updates were made between two steps of the scheduler, whose run of "
                     f"{self.run:g} steps seems to count updates: call scheduler.step() after each "
-                    "`optimizer.step()`",
+                    "`optimizer.step()`, or give the run in calls of scheduler.step()",
                 )
         elif made == 1:
             self._many = 0
@@ -201,13 +245,13 @@ class Guards(Observer):
         ]
         return any(not bool(torch.isfinite(gradient).all()) for gradient in gradients)
 
-    def _is_captured(self, updates: Updates, groups: Sequence[Group]) -> bool:
+    def _is_captured(self, updates: Updates | JointUpdates, groups: Sequence[Group]) -> bool:
         """Return whether a CUDA graph is replayed, whose updates are not counted."""
         # It may have been captured before updates were counted.
         likely = any(group.get("capturable") for group in groups)
         return updates.captured or (likely and self._scaler is None)
 
-    def check_order(self, updates: Updates | None, optimizer: Any) -> None:
+    def check_order(self, updates: Updates | JointUpdates | None, optimizer: Any) -> None:
         """Report a first step before the optimizer's."""
         if updates is None or updates.count or getattr(optimizer, "_opt_called", False):
             return
@@ -297,3 +341,19 @@ class Guards(Observer):
             "jump",
             f"the rate rises from {low:.4g} to {high:.4g} of its base at once, at step {step}",
         )
+
+
+def _optimizers_in(optimizer: Any) -> list[tuple[str, Any]]:
+    """Return the optimizers among an optimizer's attributes, with the attributes' names."""
+    found: list[tuple[str, Any]] = []
+    for name, value in vars(optimizer).items():
+        items = value if isinstance(value, list | tuple) else [value]
+        found += [(name, item) for item in items if isinstance(item, Optimizer)]
+    return found
+
+
+def _is_schedule_free(optimizer: Any) -> bool:
+    """Return whether an optimizer averages weights in place of a schedule's decay."""
+    kinds = [kind.__name__.casefold() for kind in type(optimizer).__mro__]
+    marked = any("scheduled_lr" in group and "weight_sum" in group for group in optimizer.param_groups)
+    return marked or any("schedulefree" in kind for kind in kinds)

@@ -145,10 +145,11 @@ class Scheduler(Driver):
         first = whole("last_epoch", last_epoch, at_least=-1)
         super().__init__(optimizer, first, any_optimizer=any_optimizer)
         if not self._clocks:
-            self._observer.check_lengths(
-                revised.now
-                for revised in (self._assignment.revised("lr").values() if lr is not None else ())
-            )
+            rates = self._assignment.revised("lr").values() if lr is not None else ()
+            schedules = [revised.now for revised in rates]
+            self._observer.check_lengths(schedules)
+            self._observer.check_schedule_free(self._given, schedules)
+        self._observer.check_optimizers(self._optimizers, self.groups)
         self._observer.check_beside(self, self._attach().members)
 
     # ----- the plan -----------------------------------------------------------------------------
@@ -253,9 +254,11 @@ class Scheduler(Driver):
 
     def _step_slowly(self, epoch: float | None) -> None:
         if epoch is not None:
-            # Trainers that pass what they have, such as a batch size, must not move it there.
-            raise TypeError(
-                f"step({epoch!r}): step takes no argument; write seek({epoch!r}) to go there"
+            # Trainers pass what they have: DeepSpeed's engine calls step again with the batch size
+            # where a call with its lr_kwargs was a TypeError.
+            raise ScheduleError(
+                f"step({epoch!r}): the schedule counts updates, one at each step(); leave out the "
+                f"engine's lr_kwargs, or write seek({epoch!r}) to go there"
             )
         updates = self._attach().updates
         if updates is not None:
@@ -540,9 +543,12 @@ class Scheduler(Driver):
         if adopt != "here":
             self._load_bases(saved)
             self._load_clocks(saved)
-            self._assignment = replace(self._assignment, changes=tuple(saved.changes))
+            self._assignment = self._assignment.with_changes(saved.changes)
         if self._rule is not None and saved.rule == rule:
-            self._feedback = self._rule.check_state(saved.feedback)
+            try:
+                self._feedback = self._rule.check_state(saved.feedback)
+            except ScheduleError as error:
+                raise ScheduleError(f"feedback: {error}") from None
         self._replan()
         position, steps = saved.position, saved.steps
         if adopt == "here":
