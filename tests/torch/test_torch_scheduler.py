@@ -198,7 +198,7 @@ def test_a_position_between_two_steps():
     assert scheduler.last_epoch == 2
     scheduler.seek(3)
     assert rates(optimizer) == pytest.approx([0.07, 0.21])
-    with pytest.raises(TypeError, match=r"write seek\(64\)"):
+    with pytest.raises(ScheduleError, match=r"write seek\(64\)"):
         scheduler.step(64)
     assert scheduler.last_epoch == 3
 

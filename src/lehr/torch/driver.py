@@ -38,11 +38,14 @@ from lehr.torch.binding import (
     warn,
 )
 from lehr.torch.checkpoint import groups_restored_on_error, restored_on_error
+from lehr.torch.copies import attributes_of, kept, set_attributes
 from lehr.torch.groups import origins
 from lehr.torch.guards import Observer
+from lehr.torch.logged import logged
 from lehr.torch.lookahead import LONG, NOTHING, SHORT, Lookahead, compute
 from lehr.torch.plan import Contribution, DrivePlan
-from lehr.torch.shared import Change, JointUpdates, Membership, Shared, Updates, shared_of
+from lehr.torch.shared import Change, Membership, Shared, shared_of
+from lehr.torch.updates import JointUpdates, Updates
 
 __all__ = ["Driver"]
 
@@ -113,7 +116,9 @@ class Driver(LRScheduler):
             if not any_optimizer:
                 check_optimizer(each)
             elif not isinstance(getattr(each, "param_groups", None), list):
-                raise TypeError(f"{type(each).__name__} is not an optimizer: it has no param_groups")
+                raise TypeError(
+                    f"{type(each).__name__} is not an optimizer: it has no param_groups"
+                )
         self._given = given
         self._optimizers: list[Any] = [inner_of(each) for each in given]
         if len({id(each) for each in self._optimizers}) < len(given):
@@ -521,42 +526,15 @@ class Driver(LRScheduler):
         """Return the current rate of each group."""
         return [python_number(group.get("lr", math.nan)) for group in self.groups]
 
-    def logged(self) -> dict[str, float]:
-        """Return the driven numbers, by name, for a logger.
-
-        The names are those of the driven numbers, such as ``"lr"`` and ``"momentum"``; with several
-        groups, ``"lr/0"`` or, where a group has a ``"name"``, ``"lr/head"``.
-
-        Example:
-            >>> import lehr, torch
-            >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.1, momentum=0.9)
-            >>> from lehr.torch import Scheduler
-            >>> Scheduler(optimizer, lehr.linear(10), momentum=lehr.constant(0.5)).logged()
-            {'lr': 0.1, 'momentum': 0.5}
-        """
-        groups = self.groups
-        found: dict[str, float] = {}
-        for driven in self.plan.driven:
-            for index in driven.groups:
-                name = groups[index].get("name", index)
-                label = driven.slot.name if len(groups) == 1 else f"{driven.slot.name}/{name}"
-                found[label] = plain(driven.slot.read(groups[index]))
-        return found
+    logged = logged
 
     # ----- copies -------------------------------------------------------------------------------
-
-    def _attributes(self) -> dict[str, Any]:
-        slots = [name for kind in type(self).__mro__ for name in vars(kind).get("__slots__", ())]
-        return {
-            **vars(self),
-            **{name: getattr(self, name) for name in slots if hasattr(self, name)},
-        }
 
     def snapshot(self) -> dict[str, Any]:
         """Return all attributes, with copies of those that change in place, for :meth:`restore`."""
         return {
-            **self._attributes(),
-            **{name: _kept(value) for name, value in vars(self).items()},
+            **attributes_of(self),
+            **{name: kept(value) for name, value in vars(self).items()},
             "_known": list(self._known),
             "_ahead": NOTHING,
             "_observer": copy(self._observer),
@@ -568,26 +546,13 @@ class Driver(LRScheduler):
         """Put all attributes back."""
         attributes = dict(snapshot)
         shared = attributes.pop("")
-        vars(self).clear()
-        for name, value in attributes.items():
-            setattr(self, name, value)
+        set_attributes(self, attributes)
         shared_of(self._optimizers).restore(shared)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: all but the values, which are computed again."""
-        return {**self._attributes(), **dict.fromkeys(_LINKED), "_ahead": None}
+        return {**attributes_of(self), **dict.fromkeys(_LINKED), "_ahead": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).clear()
-        for name, value in {**state, "_ahead": NOTHING}.items():
-            setattr(self, name, value)
+        set_attributes(self, {**state, "_ahead": NOTHING})
         self._attach()
-
-
-def _kept(value: Any) -> Any:
-    """Return a value with copies of the lists and dicts in it."""
-    if type(value) is list:
-        return [_kept(item) for item in value]
-    if type(value) is dict:
-        return {key: _kept(item) for key, item in value.items()}
-    return value

@@ -1,31 +1,18 @@
-"""Parameter groups: which one is which, which gets which schedule, and how it is to be read."""
+"""Parameter groups: which one is which, and how a schedule is read for them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, NamedTuple
+from typing import Any
 
 from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
 from lehr.schedule.tree import from_dict
 from lehr.torch.binding import Group
 
-__all__ = [
-    "REST",
-    "Chooser",
-    "EachChooser",
-    "Given",
-    "Interpreted",
-    "Place",
-    "absolute",
-    "chooser_of",
-    "factor",
-    "origins",
-]
+__all__ = ["Interpreted", "absolute", "factor", "origins"]
 
-REST: Final = "*"
-"""The key of a mapping that stands for all groups that no other key names."""
 
 Floors = float | tuple[float, ...] | None
 
@@ -129,15 +116,6 @@ class Interpreted:
         return cls(from_dict(saved), is_factor, floor)
 
 
-Given = (
-    Schedule
-    | Interpreted
-    | Sequence[Any]
-    | Mapping[int | str, Schedule | Interpreted | None]
-    | Callable[[Group], Schedule | Interpreted | None]
-)
-
-
 def absolute(schedule: Schedule) -> Interpreted:
     """Use a schedule's values as they are, independent of what the groups were given.
 
@@ -180,157 +158,3 @@ def factor(schedule: Schedule, *, floor: float | Sequence[float] | None = None) 
         floors = tuple(number(f"floor[{i}]", value, at_least=0) for i, value in enumerate(floor))
         return Interpreted(schedule, is_factor=True, floor=floors)
     return Interpreted(schedule, is_factor=True, floor=number("floor", floor, at_least=0))
-
-
-class Place(NamedTuple):
-    """Where a new group was found.
-
-    Attributes:
-        index: How many groups were found before it, in all optimizers.
-        optimizer: The index of its optimizer.
-        within: How many groups of that optimizer were found before it.
-    """
-
-    index: int
-    optimizer: int
-    within: int
-
-
-def chooser_of(name: str, given: Given, is_factor: bool, optimizers: int) -> Chooser | EachChooser:
-    """Return what chooses the schedules of a number.
-
-    For several optimizers, a list has one entry for each of them.
-
-    Raises:
-        ScheduleError: If ``given`` is not what a chooser takes, or a list has another length.
-    """
-    if optimizers == 1 or not isinstance(given, Sequence) or isinstance(given, str):
-        return Chooser(name, given, is_factor)
-    if len(given) != optimizers:
-        raise ScheduleError(
-            f"{name} is a list of {len(given)} for {optimizers} optimizers; write one schedule for "
-            "all, or one for each optimizer (each of them a schedule, or a list or a mapping for "
-            "the groups of that optimizer, or None)"
-        )
-    return EachChooser(
-        [
-            Chooser(f"{name}[{i}]", {REST: None} if each is None else each, is_factor)
-            for i, each in enumerate(given)
-        ]
-    )
-
-
-class EachChooser:
-    """A chooser for each of several optimizers.
-
-    Arguments:
-        choosers: In the order of the optimizers.
-    """
-
-    def __init__(self, choosers: Sequence[Chooser]) -> None:
-        self._choosers = choosers
-
-    def index(self, place: Place) -> int:
-        """Return the index of a group among those that a list is for."""
-        return place.within
-
-    def of(self, place: Place, group: Group) -> Interpreted | None:
-        """Return a group's schedule, or None if it is left alone."""
-        inside = Place(place.within, 0, place.within)
-        return self._choosers[place.optimizer].of(inside, group)
-
-    def check_used(self, groups: Sequence[Sequence[Group]]) -> None:
-        """Raise ScheduleError if one of the choosers names groups that do not exist."""
-        for chooser, each in zip(self._choosers, groups, strict=True):
-            chooser.check_used([each])
-
-
-class Chooser:
-    """Which group gets which schedule.
-
-    Arguments:
-        name: What is driven, for messages.
-        given: A schedule for all groups; a list with one for each; a mapping from indices and
-            names of groups, and ``"*"`` for the rest; or a function of the group. None leaves a
-            group alone.
-        is_factor: Whether bare schedules are factors.
-
-    Raises:
-        ScheduleError: If ``given`` is none of these.
-    """
-
-    def __init__(self, name: str, given: Given, is_factor: bool) -> None:
-        self._name, self._is_factor = name, is_factor
-        self._given = given
-        if isinstance(given, Schedule | Interpreted):
-            self._interpret(given)
-        elif isinstance(given, Mapping):
-            for value in given.values():
-                self._interpret(value)
-        elif isinstance(given, Sequence) and not isinstance(given, str):
-            for value in given:
-                self._interpret(value)
-        elif not callable(given):
-            raise ScheduleError(f"{name}={given!r} is not a schedule; write constant({given!r})")
-
-    def index(self, place: Place) -> int:
-        """Return the index of a group among those that a list is for."""
-        return place.index
-
-    def of(self, place: Place, group: Group) -> Interpreted | None:
-        """Return a group's schedule, or None if it is left alone.
-
-        Raises:
-            ScheduleError: If a list or a mapping has no entry for the group.
-        """
-        given, index = self._given, place.index
-        if isinstance(given, Schedule | Interpreted):
-            return self._interpret(given)
-        if isinstance(given, Mapping):
-            return self._interpret(self._named(given, index, group))
-        if isinstance(given, Sequence):
-            if index >= len(given):
-                raise ScheduleError(
-                    f"{self._name} is a list of {len(given)} schedules, which has none for group "
-                    f"{index}; write one for each group, or a mapping with '*' for the rest"
-                )
-            return self._interpret(given[index])
-        return self._interpret(given(group))
-
-    def check_used(self, optimizers: Sequence[Sequence[Group]]) -> None:
-        """Raise ScheduleError if a list or mapping names groups that do not exist.
-
-        Arguments:
-            optimizers: The groups of each optimizer.
-        """
-        given, groups = self._given, [group for each in optimizers for group in each]
-        if isinstance(given, Mapping):
-            known = {REST, *range(len(groups)), *(g["name"] for g in groups if "name" in g)}
-            unknown = [key for key in given if key not in known]
-            if unknown:
-                raise ScheduleError(
-                    f"{self._name}: there is no group {unknown[0]!r}; the groups are "
-                    f"{', '.join(repr(g.get('name', i)) for i, g in enumerate(groups))}"
-                )
-        elif isinstance(given, Sequence) and len(given) > len(groups):
-            raise ScheduleError(
-                f"{self._name} is a list of {len(given)} schedules; the optimizer has "
-                f"{len(groups)} groups"
-            )
-
-    def _named(self, given: Mapping[Any, Any], index: int, group: Group) -> Any:
-        for key in (index, group.get("name"), REST):
-            if key is not None and key in given:
-                return given[key]
-        raise ScheduleError(
-            f"{self._name} has no entry for group {index}"
-            + (f" ({group['name']!r})" if "name" in group else "")
-            + "; add '*': a schedule for the rest, or '*': None to leave the rest alone"
-        )
-
-    def _interpret(self, value: Any) -> Interpreted | None:
-        if value is None or isinstance(value, Interpreted):
-            return value
-        if isinstance(value, Schedule):
-            return Interpreted(value, self._is_factor)
-        raise ScheduleError(f"{self._name}={value!r} is not a schedule; write constant({value!r})")

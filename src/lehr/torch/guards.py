@@ -19,7 +19,8 @@ from lehr.errors import GuardError, ScheduleError
 from lehr.schedule.base import Schedule
 from lehr.torch.binding import LR, Group, warn
 from lehr.torch.plan import Driven, DrivePlan
-from lehr.torch.shared import Change, JointUpdates, Updates
+from lehr.torch.shared import Change
+from lehr.torch.updates import JointUpdates, Updates
 
 __all__ = ["GUARDS", "Guards", "GuardMode", "Observer"]
 
@@ -185,7 +186,6 @@ class Guards(Observer):
         free = [each for each in optimizers if _is_schedule_free(each)]
         for schedule in schedules if free else ():
             end = None if schedule.length is None or schedule._has_callbacks else schedule.end
-            # The level that it decays from: its last but for a share of the run.
             if end is not None and end < _DECAYED * schedule.bounds[1]:
                 self.report(
                     "schedule_free",
@@ -196,7 +196,9 @@ class Guards(Observer):
 
     # ----- updates ------------------------------------------------------------------------------
 
-    def is_held(self, updates: Updates | JointUpdates, made: int, first: bool, groups: Sequence[Group]) -> bool:
+    def is_held(
+        self, updates: Updates | JointUpdates, made: int, first: bool, groups: Sequence[Group]
+    ) -> bool:
         """Return whether the schedule must not move, since the last update was skipped.
 
         Arguments:
@@ -355,5 +357,7 @@ def _optimizers_in(optimizer: Any) -> list[tuple[str, Any]]:
 def _is_schedule_free(optimizer: Any) -> bool:
     """Return whether an optimizer averages weights in place of a schedule's decay."""
     kinds = [kind.__name__.casefold() for kind in type(optimizer).__mro__]
-    marked = any("scheduled_lr" in group and "weight_sum" in group for group in optimizer.param_groups)
+    marked = any(
+        "scheduled_lr" in group and "weight_sum" in group for group in optimizer.param_groups
+    )
     return marked or any("schedulefree" in kind for kind in kinds)

@@ -15,17 +15,18 @@ from torch.optim import Optimizer
 
 from lehr.catalogue.decay.elementary import constant
 from lehr.catalogue.registry import Rule, State
-from lehr.curves.easing import Ease
 from lehr.errors import NeedsClock, NeedsHorizon, ScheduleError, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.horizon import Horizon, HorizonLike
 from lehr.schedule.run import Run
 from lehr.time.duration import Duration, DurationLike
-from lehr.torch.assignment import Assignment, is_factor
+from lehr.torch import plan_changes
+from lehr.torch.assignment import Assignment
 from lehr.torch.binding import LR, Group, Slot
 from lehr.torch.checkpoint import Saved, loading, restored_on_error
+from lehr.torch.choosing import Choosers, Given
 from lehr.torch.driver import Driver
-from lehr.torch.groups import Given, Interpreted, Place, chooser_of, origins
+from lehr.torch.groups import Interpreted, origins
 from lehr.torch.guards import GuardMode, Guards
 from lehr.torch.plan import DrivePlan
 from lehr.torch.progress import position_at, position_of_reading, reading
@@ -125,18 +126,14 @@ class Scheduler(Driver):
         self._rule = feedback
         self._feedback: State = {} if feedback is None else feedback.init()
         self._horizon = None if over is None else Horizon.of(over)
-        several = len(optimizer) if isinstance(optimizer, list | tuple) else 1
-        self._choosers = {
-            name: chooser_of(name, value, is_factor(name), max(several, 1))
-            for name, value in given.items()
-            if name not in coupled
-        }
-        self._assignment = Assignment(
-            dict.fromkeys(self._choosers, ()),
-            coupled,
-            dict.fromkeys((*self._choosers, *coupled), ()),
+        optimizers = len(optimizer) if isinstance(optimizer, list | tuple) else 1
+        self._choosers = Choosers.of(
+            {name: value for name, value in given.items() if name not in coupled}, optimizers
         )
-        self._groups_seen = [0] * several
+        names = tuple(self._choosers.by_name)
+        self._assignment = Assignment(
+            dict.fromkeys(names, ()), coupled, dict.fromkeys((*names, *coupled), ())
+        )
         self._seen = 0
         self._clock = clock
         self._clocks: dict[Schedule, WallClock] = {}
@@ -155,9 +152,8 @@ class Scheduler(Driver):
     # ----- the plan -----------------------------------------------------------------------------
 
     def _initial_step(self) -> None:
-        if not any(self._groups_seen):
-            for chooser in self._choosers.values():
-                chooser.check_used([each.param_groups for each in self._optimizers])
+        if not any(self._choosers.found):
+            self._choosers.check_used([each.param_groups for each in self._optimizers])
             self._assign([None] * len(self._known))
         super()._initial_step()
 
@@ -167,22 +163,10 @@ class Scheduler(Driver):
         Arguments:
             old: For each group its index among those assigned so far, or None for a new one.
         """
-        assignment = self._assignment.for_groups(old)
-        # Groups mostly share a schedule, which is placed once.
-        placed: dict[tuple[str, Interpreted], Interpreted] = {}
-        for index, (optimizer, group) in enumerate(self._numbered_groups()):
-            if old[index] is not None:
-                continue
-            place = Place(sum(self._groups_seen), optimizer, self._groups_seen[optimizer])
-            for name, chooser in self._choosers.items():
-                chosen = chooser.of(place, group)
-                if chosen is None:
-                    continue
-                if (name, chosen) not in placed:
-                    placed[name, chosen] = self._placed(name, chosen)
-                of_group = placed[name, chosen].for_group(chooser.index(place))
-                assignment = assignment.with_schedule(name, index, of_group)
-            self._groups_seen[optimizer] += 1
+        optimizers = [each.param_groups for each in self._optimizers]
+        assignment, self._choosers = self._choosers.assign(
+            self._assignment, optimizers, old, self._placed
+        )
         shared = shared_of(self._optimizers)
         for name in assignment.names:
             for index, (group, interpreted) in enumerate(
@@ -193,14 +177,6 @@ class Scheduler(Driver):
                     base = shared.base(slot, group)
                     assignment = assignment.with_base(name, index, base)
         self._assignment = assignment
-
-    def _numbered_groups(self) -> list[tuple[int, Group]]:
-        """Return all groups, each with the index of its optimizer."""
-        return [
-            (number, group)
-            for number, optimizer in enumerate(self._optimizers)
-            for group in optimizer.param_groups
-        ]
 
     @property
     def param_groups(self) -> list[Group]:
@@ -329,128 +305,11 @@ class Scheduler(Driver):
         """The changes of plan so far, in plain types: step, kind and arguments."""
         return [dict(change) for change in self._assignment.changes]
 
-    def extend(self, steps: DurationLike, *, of: str = "lr") -> None:
-        """Make the run longer from now on, by stretching what is left of the schedule.
-
-        Arguments:
-            steps: How many steps longer, at least 1; or a duration such as ``"10%"`` of the run.
-            of: Which driven number's schedule.
-
-        Raises:
-            ScheduleError: If the schedule is at its end, or has none. Nothing is changed then.
-
-        Example:
-            >>> import lehr, torch
-            >>> from lehr.torch import Scheduler
-            >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
-            >>> scheduler = Scheduler(optimizer, lehr.linear(), over=100)
-            >>> scheduler.seek(50)
-            >>> scheduler.extend(100)
-            >>> scheduler.seek(125)
-            >>> scheduler.get_last_lr()
-            [0.25]
-        """
-        self._change("extend", of, steps=self._whole("steps", steps))
-
-    def cooldown(
-        self, steps: DurationLike, *, to: float = 0.0, ease: str = "linear", of: str = "lr"
-    ) -> None:
-        """End the run from here: go down to a level, from whatever the level is now.
-
-        Arguments:
-            steps: In how many steps, at least 1.
-            to: The level at the end, at least 0.
-            ease: How it goes: a name from :class:`lehr.Ease`, such as ``"cosine"``, ``"1-sqrt"``.
-            of: Which driven number's schedule.
-
-        Raises:
-            ScheduleError: If the schedule is at that level already. Nothing is changed then.
-
-        Source: Hägele et al. (2024), Scaling Laws and Compute-Optimal Training Beyond Fixed
-        Training Durations, arXiv:2405.18392.
-        """
-        if not isinstance(ease, str):
-            raise ScheduleError(
-                f"ease={ease!r} has no name to be saved by; write lehr.register('mine')(function) "
-                "and ease='mine'"
-            )
-        Ease.of(ease)
-        self._change("cooldown", of, steps=self._whole("steps", steps), to=float(to), ease=ease)
-
-    def rewarm(
-        self,
-        steps: DurationLike,
-        *,
-        to: float = 1.0,
-        then: Schedule | None = None,
-        over: DurationLike | None = None,
-        of: str = "lr",
-    ) -> None:
-        """Rise again from here, as for more data or a longer run.
-
-        Arguments:
-            steps: In how many steps, at least 1.
-            to: The level that it rises to, greater than 0.
-            then: What follows; it stays there without it. A part without length takes what is left.
-            over: How long all of it lasts from now on; what is left of the run without it.
-            of: Which driven number's schedule.
-
-        Raises:
-            ScheduleError: If it does not fit. Nothing is changed then.
-
-        Source: Ibrahim et al. (2024), Simple and Scalable Strategies to Continually Pre-train Large
-        Language Models, arXiv:2403.08763.
-        """
-        self._change(
-            "rewarm",
-            of,
-            steps=self._whole("steps", steps),
-            to=float(to),
-            then=None if then is None else _saved_schedule("then", then),
-            over=None if over is None else self._whole("over", over),
-        )
-
-    def replace(
-        self,
-        schedule: Schedule,
-        *,
-        over: DurationLike | None = None,
-        jump: bool = False,
-        of: str = "lr",
-    ) -> None:
-        """Go on from here with another schedule.
-
-        Arguments:
-            schedule: What follows; where it says no start it goes on from the present level. Its
-                shares are shares of what is left.
-            over: How long it lasts; what is left of the run without it.
-            jump: Whether it may begin at another level than the present one.
-            of: Which driven number's schedule.
-
-        Raises:
-            ScheduleError: If it would jump and ``jump`` is False, or it does not fit. Nothing is
-                changed then.
-        """
-        self._change(
-            "replace",
-            of,
-            schedule=_saved_schedule("schedule", schedule),
-            over=None if over is None else self._whole("over", over),
-            jump=bool(jump),
-        )
-
-    def scale(self, factor: float, *, steps: DurationLike = 0, of: str = "lr") -> None:
-        """Multiply what is left of the schedule by a factor.
-
-        Arguments:
-            factor: Greater than 0.
-            steps: Over how many steps the factor is reached in a straight line; 0 is at once.
-            of: Which driven number's schedule.
-
-        Raises:
-            ScheduleError: If the factor is not positive. Nothing is changed then.
-        """
-        self._change("scale", of, factor=float(factor), steps=self._whole("steps", steps))
+    extend = plan_changes.extend
+    cooldown = plan_changes.cooldown
+    rewarm = plan_changes.rewarm
+    replace = plan_changes.replace
+    scale = plan_changes.scale
 
     def _whole(self, name: str, value: DurationLike) -> int:
         """Return a duration in whole steps of this run."""
@@ -469,10 +328,9 @@ class Scheduler(Driver):
             )
 
     def _change(self, kind: str, of: str, **arguments: Any) -> None:
-        if of not in self._choosers:
-            raise ScheduleError(
-                f"of={of!r} is not driven here; driven: {', '.join(self._choosers)}"
-            )
+        if of not in self._assignment.schedules:
+            driven = ", ".join(self._assignment.schedules)
+            raise ScheduleError(f"of={of!r} is not driven here; driven: {driven}")
         self._refuse_timed(kind)
         if self._fraction:
             raise ScheduleError(f"{kind}: the position lies between two steps; seek a whole one")
@@ -600,13 +458,6 @@ class Scheduler(Driver):
     def __repr__(self) -> str:
         kind = type(self.optimizer).__name__
         return f"Scheduler({kind}, {self._assignment}, at {self.last_epoch})"
-
-
-def _saved_schedule(name: str, schedule: Schedule) -> dict[str, Any]:
-    """Return a schedule's dict form: one that cannot be saved is refused at once."""
-    if not isinstance(schedule, Schedule):
-        raise ScheduleError(f"{name}={schedule!r} is not a schedule")
-    return schedule.to_dict()
 
 
 def _of_rank_zero(seconds: float) -> float:

@@ -1,0 +1,248 @@
+"""Choosing: which group gets which schedule, for each number that is driven."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple
+
+from lehr.errors import ScheduleError
+from lehr.schedule.base import Schedule
+from lehr.torch.assignment import Assignment, is_factor
+from lehr.torch.binding import Group
+from lehr.torch.groups import Interpreted
+
+__all__ = ["REST", "Choosers", "Given"]
+
+REST: Final = "*"
+"""The key of a mapping that stands for all groups that no other key names."""
+
+Given = (
+    Schedule
+    | Interpreted
+    | Sequence[Any]
+    | Mapping[int | str, Schedule | Interpreted | None]
+    | Callable[[Group], Schedule | Interpreted | None]
+)
+
+
+class Place(NamedTuple):
+    """Where a new group was found.
+
+    Attributes:
+        index: How many groups were found before it, in all optimizers.
+        optimizer: The index of its optimizer.
+        within: How many groups of that optimizer were found before it.
+    """
+
+    index: int
+    optimizer: int
+    within: int
+
+
+def chooser_of(name: str, given: Given, is_factor: bool, optimizers: int) -> Chooser | EachChooser:
+    """Return what chooses the schedules of a number.
+
+    For several optimizers, a list has one entry for each of them.
+
+    Raises:
+        ScheduleError: If ``given`` is not what a chooser takes, or a list has another length.
+    """
+    if optimizers == 1 or not isinstance(given, Sequence) or isinstance(given, str):
+        return Chooser(name, given, is_factor)
+    if len(given) != optimizers:
+        raise ScheduleError(
+            f"{name} is a list of {len(given)} for {optimizers} optimizers; write one schedule for "
+            "all, or one for each optimizer (each of them a schedule, or a list or a mapping for "
+            "the groups of that optimizer, or None)"
+        )
+    return EachChooser(
+        [
+            Chooser(f"{name}[{i}]", {REST: None} if each is None else each, is_factor)
+            for i, each in enumerate(given)
+        ]
+    )
+
+
+class EachChooser:
+    """A chooser for each of several optimizers.
+
+    Arguments:
+        choosers: In the order of the optimizers.
+    """
+
+    def __init__(self, choosers: Sequence[Chooser]) -> None:
+        self._choosers = choosers
+
+    def index(self, place: Place) -> int:
+        """Return the index of a group among those that a list is for."""
+        return place.within
+
+    def of(self, place: Place, group: Group) -> Interpreted | None:
+        """Return a group's schedule, or None if it is left alone."""
+        inside = Place(place.within, 0, place.within)
+        return self._choosers[place.optimizer].of(inside, group)
+
+    def check_used(self, groups: Sequence[Sequence[Group]]) -> None:
+        """Raise ScheduleError if one of the choosers names groups that do not exist."""
+        for chooser, each in zip(self._choosers, groups, strict=True):
+            chooser.check_used([each])
+
+
+class Chooser:
+    """Which group gets which schedule.
+
+    Arguments:
+        name: What is driven, for messages.
+        given: A schedule for all groups; a list with one for each; a mapping from indices and
+            names of groups, and ``"*"`` for the rest; or a function of the group. None leaves a
+            group alone.
+        is_factor: Whether bare schedules are factors.
+
+    Raises:
+        ScheduleError: If ``given`` is none of these.
+    """
+
+    def __init__(self, name: str, given: Given, is_factor: bool) -> None:
+        self._name, self._is_factor = name, is_factor
+        self._given = given
+        if isinstance(given, Schedule | Interpreted):
+            self._interpret(given)
+        elif isinstance(given, Mapping):
+            for value in given.values():
+                self._interpret(value)
+        elif isinstance(given, Sequence) and not isinstance(given, str):
+            for value in given:
+                self._interpret(value)
+        elif not callable(given):
+            raise ScheduleError(f"{name}={given!r} is not a schedule; write constant({given!r})")
+
+    def index(self, place: Place) -> int:
+        """Return the index of a group among those that a list is for."""
+        return place.index
+
+    def of(self, place: Place, group: Group) -> Interpreted | None:
+        """Return a group's schedule, or None if it is left alone.
+
+        Raises:
+            ScheduleError: If a list or a mapping has no entry for the group.
+        """
+        given, index = self._given, place.index
+        if isinstance(given, Schedule | Interpreted):
+            return self._interpret(given)
+        if isinstance(given, Mapping):
+            return self._interpret(self._named(given, index, group))
+        if isinstance(given, Sequence):
+            if index >= len(given):
+                raise ScheduleError(
+                    f"{self._name} is a list of {len(given)} schedules, which has none for group "
+                    f"{index}; write one for each group, or a mapping with '*' for the rest"
+                )
+            return self._interpret(given[index])
+        return self._interpret(given(group))
+
+    def check_used(self, optimizers: Sequence[Sequence[Group]]) -> None:
+        """Raise ScheduleError if a list or mapping names groups that do not exist.
+
+        Arguments:
+            optimizers: The groups of each optimizer.
+        """
+        given, groups = self._given, [group for each in optimizers for group in each]
+        if isinstance(given, Mapping):
+            known = {REST, *range(len(groups)), *(g["name"] for g in groups if "name" in g)}
+            unknown = [key for key in given if key not in known]
+            if unknown:
+                raise ScheduleError(
+                    f"{self._name}: there is no group {unknown[0]!r}; the groups are "
+                    f"{', '.join(repr(g.get('name', i)) for i, g in enumerate(groups))}"
+                )
+        elif isinstance(given, Sequence) and len(given) > len(groups):
+            raise ScheduleError(
+                f"{self._name} is a list of {len(given)} schedules; the optimizer has "
+                f"{len(groups)} groups"
+            )
+
+    def _named(self, given: Mapping[Any, Any], index: int, group: Group) -> Any:
+        for key in (index, group.get("name"), REST):
+            if key is not None and key in given:
+                return given[key]
+        raise ScheduleError(
+            f"{self._name} has no entry for group {index}"
+            + (f" ({group['name']!r})" if "name" in group else "")
+            + "; add '*': a schedule for the rest, or '*': None to leave the rest alone"
+        )
+
+    def _interpret(self, value: Any) -> Interpreted | None:
+        if value is None or isinstance(value, Interpreted):
+            return value
+        if isinstance(value, Schedule):
+            return Interpreted(value, self._is_factor)
+        raise ScheduleError(f"{self._name}={value!r} is not a schedule; write constant({value!r})")
+
+
+@dataclass(frozen=True)
+class Choosers:
+    """The choosers of all numbers, and how many groups they have been called with.
+
+    Attributes:
+        by_name: For each number, what chooses the schedules of its groups.
+        found: How many groups were found so far, for each optimizer.
+    """
+
+    by_name: Mapping[str, Chooser | EachChooser]
+    found: tuple[int, ...]
+
+    @classmethod
+    def of(cls, given: Mapping[str, Given], optimizers: int) -> Choosers:
+        """Return the choosers of what was given for each number.
+
+        Raises:
+            ScheduleError: If that is not what a chooser takes.
+        """
+        by_name = {
+            name: chooser_of(name, value, is_factor(name), max(optimizers, 1))
+            for name, value in given.items()
+        }
+        return cls(by_name, (0,) * optimizers)
+
+    def check_used(self, optimizers: Sequence[Sequence[Group]]) -> None:
+        """Raise ScheduleError if a list or a mapping names groups that do not exist."""
+        for chooser in self.by_name.values():
+            chooser.check_used(optimizers)
+
+    def assign(
+        self,
+        assignment: Assignment,
+        optimizers: Sequence[Sequence[Group]],
+        old: Sequence[int | None],
+        place: Callable[[str, Interpreted], Interpreted],
+    ) -> tuple[Assignment, Choosers]:
+        """Choose the schedules of new groups.
+
+        Arguments:
+            assignment: The schedules of the groups so far.
+            optimizers: The groups of each optimizer.
+            old: For each group its index among those assigned so far, or None for a new one.
+            place: Places a number's schedule over the run.
+
+        Returns:
+            The schedules of all groups, and the choosers for the groups that are added later.
+        """
+        assignment, found = assignment.for_groups(old), list(self.found)
+        # Groups mostly share a schedule, which is placed once.
+        placed: dict[tuple[str, Interpreted], Interpreted] = {}
+        numbered = [(number, group) for number, each in enumerate(optimizers) for group in each]
+        for index, (optimizer, group) in enumerate(numbered):
+            if old[index] is not None:
+                continue
+            here = Place(sum(found), optimizer, found[optimizer])
+            for name, chooser in self.by_name.items():
+                chosen = chooser.of(here, group)
+                if chosen is None:
+                    continue
+                if (name, chosen) not in placed:
+                    placed[name, chosen] = place(name, chosen)
+                of_group = placed[name, chosen].for_group(chooser.index(here))
+                assignment = assignment.with_schedule(name, index, of_group)
+            found[optimizer] += 1
+        return assignment, replace(self, found=tuple(found))
