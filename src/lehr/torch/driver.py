@@ -308,11 +308,11 @@ class Driver(LRScheduler):
         Arguments:
             epoch: A position to go to instead, as torch's schedulers take it.
         """
-        ahead, updates, position = self._ahead, self._updates, self._position + 1
+        ahead, position = self._ahead, self._position + 1
         if (
             epoch is None
             and position < ahead.end
-            and (updates is None or updates.count == position + self._lag)
+            and ((updates := self._updates) is None or updates.count == position + self._lag)
             and ahead.writer.put(self._source.param_groups, ahead.entries[position - ahead.start])
         ):
             self._position = position

@@ -197,12 +197,14 @@ class FloatPair(Step):
 
     def __init__(self, first: SharedFloat, second: SharedFloat) -> None:
         self.first, self.second = first, second
+        self._keys = first.key, second.key, len(first.held)
 
     def put(self, groups: Sequence[Group], entry: tuple[float, float]) -> bool:
         first, second = self.first, self.second
-        key, other, last, latest = first.key, second.key, first.last, second.last
-        if len(groups) != len(first.held):
+        key, other, size = self._keys
+        if len(groups) != size:
             return False
+        last, latest = first.last, second.last
         value, more = first.pending, second.pending = entry
         for group in groups:
             if group[key] is not last or group[other] is not latest:
@@ -215,6 +217,7 @@ class FloatPair(Step):
     def write(self, groups: Sequence[Group], entry: tuple[float, float]) -> None:
         self.first.write(groups, entry[0])
         self.second.write(groups, entry[1])
+        self._keys = self.first.key, self.second.key, len(groups)
 
 
 class PerGroupFloat(SlotWriter):
