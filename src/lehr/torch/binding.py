@@ -147,8 +147,9 @@ class Slot:
         value = None if self.key == "params" else group.get(self.key)
         if self.index is None:
             return value
-        has_it = isinstance(value, tuple | list) and len(value) > self.index
-        return value[self.index] if has_it else None
+        if isinstance(value, tuple | list) and len(value) > self.index:
+            return value[self.index]
+        return None
 
     @property
     def place(self) -> SlotKey:
