@@ -47,7 +47,7 @@ def test_a_bare_schedule_is_refused_where_a_scheduler_is_meant() -> None:
 def test_the_batch_size_is_no_position() -> None:
     scheduler = factory(lr=lehr.linear(), over=100)(torch.optim.SGD([torch.zeros(1)], lr=0.5))
     with pytest.raises(TypeError, match="increment"):
-        scheduler.step(**{"increment": 64})  # what the engine catches, to call step(64) instead
+        scheduler.step(increment=64)  # type: ignore[call-arg]  # what the engine catches, to call step(64) instead
     with pytest.raises(ScheduleError, match=r"step\(64\).*counts updates"):
         scheduler.step(epoch=64)
     with pytest.raises(ScheduleError, match=r"step\(64\)"):

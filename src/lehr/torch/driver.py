@@ -333,12 +333,13 @@ class Driver(LRScheduler):
         """Go to a position and assign its values, at once and from anywhere.
 
         Arguments:
-            position: How many updates came before, at least 0; between two, where a real number. For
-                a :class:`~lehr.torch.Scheduler` also a text in the units of its run, such as
+            position: How many updates came before, at least 0; between two, where a real number.
+                For a :class:`~lehr.torch.Scheduler` also a text in the units of its run, such as
                 ``"64ksa"`` or ``"50%"``.
 
         Raises:
-            ScheduleError: If it is negative, not finite, or not a position of this run. Nothing is changed then.
+            ScheduleError: If it is negative, not finite, or not a position of this run. Nothing is
+                changed then.
         """
         self._update_lr(self._read_position(position))
 

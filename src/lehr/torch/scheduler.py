@@ -56,7 +56,8 @@ class Scheduler(Driver):
     Arguments:
         optimizer: A torch optimizer. Numbers and tensors of one number are driven alike; a tensor
             is filled, never replaced. Or a list of optimizers: their groups, one optimizer after
-            the other, are driven as those of a single one, with one position and one state.
+            the other, are driven as those of a single one, with one position and one state. A list
+            of schedules then has one entry for each optimizer.
         lr: The schedule of the learning rate. For schedules that differ by group: a list with one
             for each, a mapping from indices and ``"name"`` of groups (``"*"`` is the rest), or a
             function of the group; None leaves a group alone.
