@@ -226,8 +226,8 @@ def check_optimizer(optimizer: Any) -> None:
 def inner_of(optimizer: Any) -> Any:
     """Return the innermost optimizer that a wrapper hands its work to, or the optimizer itself.
 
-    A wrapper's own groups may be those from before the last load. An optimizer that trains other
-    parameters than the wrapper is not meant.
+    A wrapper's own groups may be those from before the last load. An optimizer with other
+    parameters than the wrapper does not count.
     """
     for name in _INNER:
         inner = getattr(optimizer, name, None)

@@ -15,7 +15,7 @@ from lehr.torch.groups import Interpreted
 __all__ = ["REST", "Choosers", "Given"]
 
 REST: Final = "*"
-"""The key of a mapping that stands for all groups that no other key names."""
+"""The key of a mapping for all groups that no other key names."""
 
 Given = (
     Schedule
@@ -41,12 +41,13 @@ class Place(NamedTuple):
 
 
 def chooser_of(name: str, given: Given, is_factor: bool, optimizers: int) -> Chooser | EachChooser:
-    """Return what chooses the schedules of a number.
+    """Return the chooser of a number, from the schedules that were given for it.
 
     For several optimizers, a list has one entry for each of them.
 
     Raises:
-        ScheduleError: If ``given`` is not what a chooser takes, or a list has another length.
+        ScheduleError: If ``given`` is not a schedule, a list, a mapping or a function, or if a list
+            has another length.
     """
     if optimizers == 1 or not isinstance(given, Sequence) or isinstance(given, str):
         return Chooser(name, given, is_factor)
@@ -194,10 +195,10 @@ class Choosers:
 
     @classmethod
     def of(cls, given: Mapping[str, Given], optimizers: int) -> Choosers:
-        """Return the choosers of what was given for each number.
+        """Return the choosers of all numbers, from the schedules that were given for each.
 
         Raises:
-            ScheduleError: If that is not what a chooser takes.
+            ScheduleError: If one of them is not a schedule, a list, a mapping or a function.
         """
         by_name = {
             name: chooser_of(name, value, is_factor(name), max(optimizers, 1))

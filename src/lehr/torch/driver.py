@@ -181,7 +181,7 @@ class Driver(LRScheduler):
         return self._source.param_groups
 
     def _attach(self) -> Shared:
-        """Return what it shares with other schedulers of the optimizer, as a member of it."""
+        """Join the schedulers of the optimizer, and return the object that they share."""
         shared = shared_of(self._optimizers)
         if self._shared is not shared:
             self._shared = shared
@@ -553,7 +553,7 @@ class Driver(LRScheduler):
         shared_of(self._optimizers).restore(shared)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what is pickled: all but the values, which are computed again."""
+        """Return all attributes but those that are computed or found again, for pickling."""
         return {**attributes_of(self), **dict.fromkeys(_LINKED), "_ahead": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

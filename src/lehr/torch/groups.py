@@ -99,7 +99,7 @@ class Interpreted:
 
     @classmethod
     def from_dict(cls, saved: Any, is_factor: bool) -> Interpreted:
-        """Return what :meth:`to_dict` wrote.
+        """Return the inverse of :meth:`to_dict`.
 
         Raises:
             ScheduleError: If it is not the dict form of a schedule.

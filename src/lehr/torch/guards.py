@@ -34,11 +34,11 @@ GUARDS: Final = {
     "past_end": "training went on past the end of the run",
     "warmup": "the warmup is longer than the run",
     "jump": "the rate rises at once by more than tenfold, to above anything before",
-    "conflict": "somebody else drives the same number",
+    "conflict": "something else drives the same number",
     "unscheduled": "an optimizer inside the one that is driven follows no schedule",
     "schedule_free": "a schedule-free optimizer follows a schedule that decays",
 }
-"""What each guard looks for."""
+"""The guards, and the mistake that each of them reports."""
 
 _QUIET: Final = ("skipped",)
 """Guards that are off unless asked for: what they report is ordinary, and taken care of."""

@@ -42,7 +42,7 @@ def _plain(amount: Fraction) -> int | float:
 
 
 def check_reading(saved: Any) -> dict[str, int | float]:
-    """Return what :func:`reading` gave, from a state.
+    """Check a reading from a state, and return a copy.
 
     Raises:
         ScheduleError: If it is not that.

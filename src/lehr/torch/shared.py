@@ -41,7 +41,7 @@ __all__ = [
 _SHARED: dict[int, tuple[weakref.ref[Any], Shared]] = {}
 
 Change = tuple[Slot, Group, float]
-"""A slot, a group, and the value that somebody else has written there."""
+"""A slot, a group, and the value that user code has written there."""
 
 
 class Family:
@@ -386,7 +386,7 @@ class Shared:
             member.settle()
 
     def snapshot(self) -> dict[str, Any]:
-        """Return what a write changes, for :meth:`restore`."""
+        """Return copies of all that a write changes, for :meth:`restore`."""
         return {
             "_members": list(self._members),
             "writers": {place: writer.copy() for place, writer in self.writers.items()},

@@ -1,7 +1,7 @@
 """Writers: how one driven number reaches all groups, and how a change by hand is noticed.
 
 A writer remembers the value that it wrote into each group. Before it writes the next one it looks
-at every group; where it finds another value, somebody else has changed it, and nothing is written.
+at every group; where it finds another value, user code has changed it, and nothing is written.
 
 A step may be interrupted between any two groups. The values that are about to be written are noted
 first, so that afterwards the old ones and the new ones are both known for the writer's own.
@@ -37,11 +37,11 @@ Line = tuple[float, float]
 
 
 class Step(ABC):
-    """Writes what one step brings, with one or several writers."""
+    """Writes the values of a step, with one or several writers."""
 
     @abstractmethod
     def put(self, groups: Sequence[Group], entry: Any) -> bool:
-        """Write an entry and return True; or return False if a current value is another's."""
+        """Write an entry and return True; or return False if user code has changed a value."""
 
     @abstractmethod
     def write(self, groups: Sequence[Group], entry: Any) -> None:
@@ -49,12 +49,12 @@ class Step(ABC):
 
 
 def _mark(value: Any) -> Any:
-    """Return what tells later whether a value is still the same, without waiting for a device."""
+    """Return a mark by which a value is recognized later, without waiting for a device."""
     return (value, _version(value)) if isinstance(value, Tensor) else value
 
 
 def _version(tensor: Tensor) -> Any:
-    """Return what changes when a tensor is written; a tensor of inference mode has no version."""
+    """Return a tensor's version, which each write raises; in inference mode, its content."""
     return tensor.tolist() if tensor.is_inference() else tensor._version
 
 
