@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 from driving import make_optimizer, rates
-from torch.distributed.checkpoint.state_dict_loader import load
-from torch.distributed.checkpoint.state_dict_saver import save
+from torch.distributed.checkpoint.state_dict_loader import load  # pyright: ignore[reportUnknownVariableType]
+from torch.distributed.checkpoint.state_dict_saver import save  # pyright: ignore[reportUnknownVariableType]
 
 import lehr
 from lehr.torch import Scheduler
