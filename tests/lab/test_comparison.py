@@ -214,7 +214,7 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Results, St
 
 def scored(store: Store, row: PairResult, steps: int) -> list[Outcome]:
     trials = WIDE.scoring(Pair(row.optimizer, row.schedule), row.peak, steps)
-    finished = store.finished(trials)
+    finished = store.ended(trials)
     return [finished[trial.digest].outcome for trial in trials]
 
 

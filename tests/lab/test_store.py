@@ -42,12 +42,12 @@ def path(tmp_path: Path) -> Path:
 
 def missing(store: Store, trials: list[Trial]) -> list[Trial]:
     """Return those of these trials that are not in a store."""
-    finished = store.finished(trials)
+    finished = store.ended(trials)
     return [trial for trial in trials if trial.digest not in finished]
 
 
 def found(store: Store, trial: Trial) -> FinishedTrial:
-    return store.finished([trial])[trial.digest]
+    return store.ended([trial])[trial.digest]
 
 
 def ask(path: Path, question: str) -> list[tuple[object, ...]]:
@@ -66,7 +66,7 @@ def test_what_is_added_is_there_at_once_and_later(path: Path) -> None:
             assert len(reader) == 3
         assert found(store, TRIALS[0]) == kept(0.1)
         assert missing(store, TRIALS) == [TRIALS[3]]
-        assert store.finished(reversed(TRIALS)) == {
+        assert store.ended(reversed(TRIALS)) == {
             TRIALS[0].digest: kept(0.1),
             TRIALS[1].digest: DIVERGED,
             TRIALS[2].digest: kept(0.25),
@@ -130,7 +130,7 @@ def test_more_trials_than_fit_one_question(tmp_path: Path) -> None:
     with Store(tmp_path / "many.db", write=True) as store:
         store.add([(trial, kept(0.5)) for trial in many[:-1]])
         assert missing(store, many) == many[-1:]
-        assert len(store.finished(many)) == 1200
+        assert len(store.ended(many)) == 1200
 
 
 # What is no store, and what is not this one's.
