@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lehr.cli import lehr
+from lehr.extras import install
 from lehr.lab import Store, StoreError
 from lehr.lab.optimizers import OPTIMIZERS
 from lehr.lab.plan import SCHEDULES
@@ -123,7 +124,10 @@ def test_the_command_it_tells_is_this_one(out: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--optimizers", "adan"], "unknown optimizer 'adan': choose from sgd, momentum, nest"),
+        (
+            ["--optimizers", "adan"],
+            "unknown optimizer 'adan': did you mean 'adam' or 'adamw'? The known ones are sgd",
+        ),
         (["--schedules", "cosine,cosin"], "unknown schedule 'cosin'"),
         (["--task", "mnist"], "unknown task 'mnist': choose from digits"),
         (["--optimizers", "adam,adam"], "optimizers names 'adam' twice"),
@@ -239,7 +243,7 @@ def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setattr("lehr.cli.compare.find_spec", there)
     result = call(tmp_path / "out", *TINY)
     assert result.exit_code == 2
-    assert result.stderr == "Error: lehr compare needs torch: pip install 'lehr[lab]'\n"
+    assert result.stderr == f"Error: lehr compare needs torch: {install('lab')}\n"
 
 
 def test_importing_the_command_costs_little() -> None:

@@ -115,7 +115,10 @@ def test_csv_has_a_line_a_trial(path: Path) -> None:
 
 def test_a_store_without_trials_is_no_error(tmp_path: Path) -> None:
     Store(tmp_path / "new.db", write=True).close()
-    assert json.loads(call(str(tmp_path / "new.db"), "--json").stdout) == {"trials": []}
+    assert json.loads(call(str(tmp_path / "new.db"), "--json").stdout) == {
+        "trials": [],
+        "failed": [],
+    }
     assert "0 trials in" in call(str(tmp_path / "new.db")).stdout
 
 

@@ -12,7 +12,7 @@ from lehr.lab import Plan, Size, Store
 from lehr.lab.comparison import Comparison
 from lehr.lab.peak_grid import PeakGrid
 from lehr.lab.study import Search, recall
-from lehr.lab.trial import FinishedTrial, Outcome, Trial
+from lehr.lab.trial import FinishedTrial, Outcome, Trial, evaluation_steps
 
 SIZE = Size(
     steps=4,
@@ -27,7 +27,8 @@ PAIR = PLAN.pairs[0]
 
 
 def finished(score: float) -> FinishedTrial:
-    return FinishedTrial(Outcome(None, (1.0,), (score,), score, score, 1.0), 0.5)
+    points = len(evaluation_steps(SIZE.steps))
+    return FinishedTrial(Outcome(None, (1.0,) * points, (score,) * points, score, score, 1.0), 0.5)
 
 
 def finish(search: Search, score: Callable[[Trial], float]) -> list[list[Trial]]:

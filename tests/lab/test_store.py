@@ -89,7 +89,7 @@ def test_the_file_is_what_the_page_on_it_says(path: Path) -> None:
     ((mode,),) = ask(path, "PRAGMA journal_mode")
     ((name,),) = ask(path, "PRAGMA application_id")
     ((version,),) = ask(path, "PRAGMA user_version")
-    assert (mode, name, version) == ("wal", 0x6C656872, 1)
+    assert (mode, name, version) == ("wal", 0x6C656872, 2)
     ((curves,),) = ask(path, "SELECT curves FROM trials WHERE seed = 1")
     assert isinstance(curves, bytes)
     np.testing.assert_array_equal(np.frombuffer(zlib.decompress(curves)), [1.5, np.nan, 0.25, 0.1])
@@ -164,7 +164,7 @@ def test_somebody_elses_database_is_refused_and_untouched(write: bool, tmp_path:
 def test_a_newer_store_is_refused_and_untouched(path: Path, write: bool) -> None:
     ask(path, "PRAGMA user_version = 99")
     before = path.read_bytes()
-    with pytest.raises(StoreError, match=r"newer lehr \(its version 99; this one knows 1\): updat"):
+    with pytest.raises(StoreError, match=r"newer lehr \(its version 99; this one knows 2\): updat"):
         Store(path, write=write)
     assert path.read_bytes() == before
 
@@ -177,7 +177,7 @@ def test_an_older_store_is_brought_up_to_date(path: Path, monkeypatch: pytest.Mo
     with Store(path, write=True) as store:
         assert missing(store, TRIALS) == TRIALS[2:]
     assert ask(path, "SELECT note FROM trials") == [(None,), (None,)]
-    assert ask(path, "PRAGMA user_version") == [(2,)]
+    assert ask(path, "PRAGMA user_version") == [(3,)]
     with Store(path) as store:
         assert len(store) == 2
 
@@ -420,8 +420,8 @@ def test_studies_are_listed_in_the_order_of_their_last_start(path: Path) -> None
             store.add_study("comparison", content)
         store.add_study("another kind", {})
     with Store(path) as store:
-        assert store.studies("comparison") == [two, one]
-        assert store.studies("nothing") == []
+        assert store.studies("comparison", dict) == [two, one]
+        assert store.studies("nothing", dict) == []
 
 
 def test_versions_are_those_that_trained_these_trials(path: Path) -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from lehr.lab import Plan, Progress, Results
     from lehr.lab.results import PairResult
 
-__all__ = ["compare", "ranking", "show"]
+__all__ = ["compare", "echo", "ranking", "show"]
 
 _OUT = Path("lehr-compare")
 _TRAINING, _WAITING = "training", "waiting for another run"
@@ -225,7 +225,7 @@ def compare(
         click.echo(json.dumps(found.to_json(), allow_nan=False))
     else:
         show(found)
-        _print(f"\nReport: {out / 'report.html'}")
+        echo(f"\nReport: {out / 'report.html'}")
     if found.failed:
         raise click.ClickException(
             f"{count(len(found.failed), 'trial')} failed; {place.file} has the tracebacks "
@@ -373,7 +373,7 @@ def show(results: Results) -> None:
         terminal.print(f"\n{printable(sentence)}", markup=False)
 
 
-def _print(text: str) -> None:
+def echo(text: str) -> None:
     """Print a line that may be longer than the terminal is wide."""
     console().print(printable(text, lines=True), markup=False, soft_wrap=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -114,8 +114,9 @@ class _PairSearch:
 
     @property
     def failed(self) -> list[tuple[Trial, FailedTrial]]:
-        """The failed trials, with their reasons."""
-        return self._grid.failed + self._failed
+        """The failed trials, with their reasons, in an order that does not depend on timing."""
+        failed = self._grid.failed + self._failed
+        return sorted(failed, key=lambda each: (each[0].steps, each[0].peak, each[0].seed))
 
     @property
     def is_lost(self) -> bool:
@@ -262,12 +263,19 @@ def stored_results(store: Store) -> list[Results]:
     They are those that `compare` returned, or would return if it ended now.
     """
     found: list[Results] = []
-    for content in store.studies(_KIND):
-        search = Comparison(records.from_json(Plan, content["plan"], "plan"))
+    for plan, task, command in store.studies(_KIND, _read_content):
+        search = Comparison(plan)
         recall(search, store)
-        task = records.from_json(TaskFacts, content["task"], "task")
-        found.append(search.results(task, content["command"], store))
+        found.append(search.results(task, command, store))
     return found
+
+
+def _read_content(content: Mapping[str, Any]) -> tuple[Plan, TaskFacts, str]:
+    """Return what `_content` made this value from, or raise ValueError."""
+    if not isinstance(command := content.get("command"), str):
+        raise ValueError("a study without a command")
+    plan = records.from_json(Plan, content.get("plan"), "plan")
+    return plan, records.from_json(TaskFacts, content.get("task"), "task"), command
 
 
 def _content(plan: Plan, task: TaskFacts, command: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ def summarize(results: Results) -> list[str]:
     """Return what the results say, the most important first."""
     pairs = results.pairs
     if not pairs:
-        if results.settings.complete:
+        if results.failed and results.settings.complete:
             return ["No pair has a result.", *_failures(results)]
         return ["Not finished: no pair has all its runs yet.", *_failures(results)]
     sentences = [_best(pairs), *_undecided(pairs, results.settings.seeds)]
@@ -214,8 +214,8 @@ def _failures(results: Results) -> list[str]:
         verb = "is" if len(poorer) == 1 else "are"
         parts.append(f"{_few(poorer)} {verb} tuned without the peak rates that failed")
     return [
-        f"{trials} failed, for errors in the code of the task: {_join(parts)}. The first is "
-        f"{first.trial}: {first.reason}."
+        f"{trials} failed, for errors in the code of task {results.task.name}: {_join(parts)}. "
+        f"The first is {first.trial}: {first.reason}."
     ]
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self, cast
+from typing import Any, NamedTuple, Self, TypeVar, cast
 
 from lehr.lab.errors import StoreError
 from lehr.lab.store.claims import Claims
@@ -18,6 +18,8 @@ from lehr.lab.store.encoding import OUTCOME, packed_curves, read_identity, read_
 from lehr.lab.trial import Ended, FailedTrial, FinishedTrial, Outcome, Trial
 
 __all__ = ["FailureRecord", "Record", "Store"]
+
+_Study = TypeVar("_Study")
 
 # These parts of an identity are columns of a trial; many trials share the rest.
 _OWN = ("peak", "seed")
@@ -290,16 +292,24 @@ class Store:
             self._link.execute("DELETE FROM studies WHERE kind = ? AND content = ?", row)
             self._link.execute("INSERT INTO studies (kind, content) VALUES (?, ?)", row)
 
-    def studies(self, kind: str) -> list[dict[str, Any]]:
-        """Return the studies of a kind, in the order in which they were last started."""
+    def studies(self, kind: str, read: Callable[[dict[str, Any]], _Study]) -> list[_Study]:
+        """Return the studies of a kind, in the order in which they were last started.
+
+        Arguments:
+            kind: Their kind.
+            read: Called with the content of each; raises ValueError if it is damaged.
+
+        Raises:
+            StoreError: If one is damaged, and the store has no `notify`.
+        """
         with translate_errors(self.path):
             rows = self._link.execute(
                 "SELECT id, content FROM studies WHERE kind = ? ORDER BY id", (kind,)
             ).fetchall()
-        found: list[dict[str, Any]] = []
+        found: list[_Study] = []
         for place, text in rows:
             with self._read("studies", place):
-                found.append(_read_object(text))
+                found.append(read(_read_object(text)))
         return found
 
     def _own_claims(self) -> Claims:
