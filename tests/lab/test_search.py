@@ -26,8 +26,8 @@ PLAN = Plan(optimizers=("sgd",), schedules=("step",), size=SIZE)
 PAIR = PLAN.pairs[0]
 
 
-def finished(score: float) -> FinishedTrial:
-    points = len(evaluation_steps(SIZE.steps))
+def finished(score: float, steps: int = SIZE.steps) -> FinishedTrial:
+    points = len(evaluation_steps(steps))
     return FinishedTrial(Outcome(None, (1.0,) * points, (score,) * points, score, score, 1.0), 0.5)
 
 
@@ -36,7 +36,7 @@ def finish(search: Search, score: Callable[[Trial], float]) -> list[list[Trial]]
     rounds: list[list[Trial]] = []
     while needed := list(search.next()):
         for trial in needed:
-            search.tell(trial, finished(score(trial)))
+            search.tell(trial, finished(score(trial), trial.steps))
         rounds.append(needed)
     return rounds
 
@@ -127,7 +127,7 @@ def test_halving_trains_nothing_that_a_full_tuning_would_not(tmp_path: Path) -> 
     halved = Comparison(PLAN)
     with Store(tmp_path / "trials.db", write=True) as store:
         for trials in finish(full, near(0.1)):
-            store.add((trial, finished(near(0.1)(trial))) for trial in trials)
+            store.add((trial, finished(near(0.1)(trial), trial.steps)) for trial in trials)
         assert recall(halved, store) == halved.total
     assert list(halved.next()) == []
 
