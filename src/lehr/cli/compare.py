@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from lehr.lab import Plan, Progress, Results
     from lehr.lab.results import PairResult
 
-__all__ = ["compare", "echo", "ranking", "show"]
+__all__ = ["Terse", "compare", "echo", "ranking", "show"]
 
 _OUT = Path("lehr-compare")
 _TRAINING, _WAITING = "training", "waiting for another run"
@@ -59,14 +59,16 @@ class _Place(NamedTuple):
         return self.store or self.out / STORE
 
 
-class _Terse(click.Command):
+class Terse(click.Command):
     """A command whose usage errors take one line."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         try:
             return super().make_context(*args, **kwargs)
         except click.UsageError as error:
-            raise Refused(error.format_message()) from error
+            raise Refused(printable(error.format_message())) from error
+        except ValueError as error:  # a path with a NUL character
+            raise Refused(printable(str(error))) from error
 
 
 def _between_commas(read: Callable[[str], Any]) -> Callable[..., tuple[Any, ...] | None]:
@@ -98,7 +100,7 @@ def _bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int
     return int(float(found[1]) * _UNITS[found[2]])
 
 
-class _Registered(click.Option):
+class _NamesOption(click.Option):
     """An option whose help lists the names that can be given, read when the help is shown."""
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
@@ -115,10 +117,10 @@ class _Registered(click.Option):
         return record and (record[0], record[1].format(**names))
 
 
-@click.command(cls=_Terse)
+@click.command(cls=Terse)
 @click.option(
     "--task",
-    cls=_Registered,
+    cls=_NamesOption,
     default="digits",
     shell_complete=complete_tasks,
     show_default=True,
@@ -126,14 +128,14 @@ class _Registered(click.Option):
 )
 @click.option(
     "--optimizers",
-    cls=_Registered,
+    cls=_NamesOption,
     callback=_between_commas(str),
     shell_complete=complete_optimizers,
     help="Names between commas.  [default: {optimizers}]",
 )
 @click.option(
     "--schedules",
-    cls=_Registered,
+    cls=_NamesOption,
     callback=_between_commas(str),
     shell_complete=complete_schedules,
     help="Names from `lehr list`, or texts like 'cosine(to=0.1)', between commas.  "

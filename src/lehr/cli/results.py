@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import track
 
 from lehr.cli import Refused
-from lehr.cli.compare import echo, show
+from lehr.cli.compare import Terse, echo, show
 from lehr.extras import install
 from lehr.view.printable import printable
 
@@ -28,7 +28,7 @@ __all__ = ["results"]
 _FILE = Path("lehr-compare")
 
 
-@click.command()
+@click.command(cls=Terse)
 @click.argument("file", type=click.Path(path_type=Path), default=_FILE)
 @click.option("--json", "as_json", is_flag=True, help="Write all trials as JSON, with curves.")
 @click.option("--csv", "as_csv", is_flag=True, help="Write all trials as CSV, without curves.")

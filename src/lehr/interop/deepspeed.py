@@ -25,7 +25,7 @@ from lehr.torch import Scheduler
 __all__ = ["factory", "refuse_scheduler"]
 
 
-class _Stepped(Scheduler):
+class _EngineScheduler(Scheduler):
     """A scheduler that an engine steps, one update at a time."""
 
     def step(self, *junk: Any, **more: Any) -> None:
@@ -72,7 +72,7 @@ def factory(
         [0.5]
     """
     refuse_scheduler(config)
-    return partial(_Stepped, lr=lr, over=over, **others)
+    return partial(_EngineScheduler, lr=lr, over=over, **others)
 
 
 def refuse_scheduler(config: Mapping[str, Any] | str | Path | None) -> None:
