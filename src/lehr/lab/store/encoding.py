@@ -94,7 +94,7 @@ def read_identity(text: object, peak: object, seed: object) -> dict[str, Any]:
         raise ValueError("its identity is not JSON") from error
     if not isinstance(found, dict):
         raise ValueError("its identity is not an object")
-    identity = cast("dict[str, Any]", found) | {"peak": peak, "seed": seed}
+    identity: dict[str, Any] = {**cast("dict[str, Any]", found), "peak": peak, "seed": seed}
     for name, kind in _PARTS.items():
         if name not in identity or not isinstance(identity[name], kind):
             raise ValueError(f"the {name} of its identity is {identity.get(name)!r:.40}")
