@@ -67,7 +67,7 @@ def test_it_prints_the_ranking_and_says_what_it_means(out: Path) -> None:
     assert "20 of 20 trials were already in" in result.stderr
 
 
-def test_schedules_may_be_texts_and_all_that_can_be_asked_for_is_told(tmp_path: Path) -> None:
+def test_schedules_may_be_texts_and_all_options_are_used(tmp_path: Path) -> None:
     options = [
         *("--optimizers", "sgd", "--schedules", "linear, warmup(2) >> cosine('50%', to=0.1)"),
         *("--steps", "6", "--seeds", "2", "--tuning-seeds", "2", "--peaks", "0.01,0.1,0.5"),
@@ -100,9 +100,7 @@ def test_schedules_may_be_texts_and_all_that_can_be_asked_for_is_told(tmp_path: 
         (["--schedules", "cosine(to=0.1"], "'(' is never closed"),
     ],
 )
-def test_what_cannot_be_asked_for_is_refused(
-    tmp_path: Path, options: list[str], words: str
-) -> None:
+def test_impossible_requests_are_refused(tmp_path: Path, options: list[str], words: str) -> None:
     result = call(tmp_path / "out", *options)
     assert result.exit_code == 2
     assert words in result.stderr
@@ -157,7 +155,7 @@ def test_what_is_wrong_is_said_in_one_line(options: list[str], words: str, tmp_p
     assert not (tmp_path / "out").exists()
 
 
-def test_a_device_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_an_unknown_device_is_refused_and_leaves_nothing_behind(tmp_path: Path) -> None:
     result = call(tmp_path / "out", *TINY, "--device", "typewriter")
     assert result.exit_code == 2
     assert "device='typewriter' cannot be used (Expected one of cpu" in result.stderr
@@ -171,7 +169,7 @@ def test_a_device_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert trials(tmp_path / "old") == before == 20
 
 
-def test_too_little_memory_is_told(tmp_path: Path) -> None:
+def test_too_little_memory_is_refused(tmp_path: Path) -> None:
     result = call(tmp_path / "out", *TINY, "--memory", "1MB")
     assert result.exit_code == 2
     assert "memory=1,000,000 bytes are too little: one network of task" in result.stderr
@@ -205,12 +203,12 @@ def test_why_networks_are_trained_alone_is_said_once(jobs: str, tmp_path: Path) 
     task = f"{path}:make_task"
     result = call(tmp_path / "out", *TINY, "--task", task, "--jobs", jobs, "--memory", "8GiB")
     assert result.exit_code == 0
-    told = [
+    notices = [
         f"{optimizer} is trained one run at a time: its network keeps running "
         "numbers (1.running_mean, 1.running_var, 1.num_batches_tracked)"
         for optimizer in ("momentum", "adam")
     ]
-    assert sorted(result.stderr.splitlines()) == sorted(told)
+    assert sorted(result.stderr.splitlines()) == sorted(notices)
     found = json.loads((tmp_path / "out" / "results.json").read_text())
     assert found["task"]["name"] == "own.py:make_task"
     assert found["task"]["score_name"] == "exp(-test loss)"

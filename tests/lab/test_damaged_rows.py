@@ -144,3 +144,21 @@ def test_a_store_that_is_deleted_while_it_is_open_is_not_created_anew(path: Path
         with pytest.raises(StoreError, match="deleted, moved"):
             store.add([(TRIALS[0], FINISHED)])
     assert not path.exists()
+
+
+def test_a_full_disk_comes_with_advice(path: Path) -> None:
+    with Store(path, write=True) as store:
+        store.claim(TRIALS)
+        # SQLite's own limit on the size of a file raises the error of a full disk.
+        (pages,) = store._link.execute("PRAGMA page_count").fetchone()
+        store._link.execute(f"PRAGMA max_page_count = {pages}")
+        many = [
+            Trial("digits", "adam", lehr.cosine(), None, steps=2, peak=0.1, seed=seed)
+            for seed in range(10, 2000)
+        ]
+        with pytest.raises(
+            StoreError,
+            match=r"full\): the disk of .* has [\d.]+ MB left\. Make room .* kept before are safe",
+        ):
+            store.add([(trial, FINISHED) for trial in many])
+        assert len(store) == 3

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lehr.lab import Plan, Results, Size, Store, TaskError, compare
+from lehr.lab import Plan, Results, Size, Store, TaskError, WorkerError, compare
 from lehr.lab.peak_grid import PeakGrid
 from lehr.lab.study import Progress
 from lehr.lab.trial import FailedTrial, FinishedTrial, Outcome
@@ -160,3 +160,15 @@ def test_a_folder_that_is_deleted_in_mid_run_is_noticed(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"trials\.db was deleted, moved or replaced while it was"):
         run(task, out)
     assert not out.exists()
+
+
+@pytest.mark.slow
+def test_a_task_that_ends_its_process_is_named(tmp_path: Path) -> None:
+    plan = Plan(
+        task=write(tmp_path / "own.py", loss="__import__('os')._exit(0)"),
+        optimizers=("sgd",),
+        schedules=("cosine",),
+        size=Size(steps=40, seeds=2, tuning_seeds=1, peaks=(0.1,)),
+    )
+    with pytest.raises(WorkerError, match=r"workers died .*own\.py:make"):
+        compare(plan, tmp_path / "out", engine="processes", jobs=2)

@@ -115,7 +115,7 @@ def test_what_is_wrong_with_it_is_named(arguments: str, words: str, tmp_path: Pa
         ("def make(): raise KeyboardInterrupt", None),
     ],
 )
-def test_a_file_that_makes_no_task_is_told(source: str, words: str | None, tmp_path: Path) -> None:
+def test_an_error_in_the_file_is_named(source: str, words: str | None, tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text(source)
     if words is None:

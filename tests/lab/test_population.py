@@ -31,7 +31,7 @@ def trial(optimizer: str = "adam", schedule: str = "cosine", **parts: object) ->
 
 
 def plain(t: Trial) -> Outcome:
-    """What comes of a trial by a loop written by hand."""
+    """Return the outcome of a trial in a loop written by hand."""
     data, losses, accuracy = TASK.load(), [], []
     for model, loss in loop(t, TASK):
         losses.append(loss)
@@ -203,7 +203,7 @@ def test_a_schedule_of_impossible_values_is_refused(part: str, schedule: lehr.Sc
         train_population([trial(), bad])
 
 
-def test_it_stops_when_told() -> None:
+def test_it_stops_on_request() -> None:
     asked = iter([False, False, True])
     with pytest.raises(StoppedError):
         train_population([trial()], stopped=lambda: next(asked))

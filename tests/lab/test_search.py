@@ -72,7 +72,7 @@ def test_rungs_halve_the_peaks_and_double_the_seeds() -> None:
     assert list(counts) == sorted(counts)
 
 
-def test_a_search_asks_again_for_what_it_was_not_told() -> None:
+def test_a_search_yields_a_trial_until_its_outcome_is_there() -> None:
     search = grid()
     first, *others = list(search.next())
     search.tell(first, finished(0.5))

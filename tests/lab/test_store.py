@@ -51,7 +51,7 @@ def found(store: Store, trial: Trial) -> FinishedTrial:
 
 
 def ask(path: Path, question: str) -> list[tuple[object, ...]]:
-    """What SQLite itself finds in the file."""
+    """Return the answer of SQLite itself to a query."""
     with sqlite3.connect(path) as link:
         found = link.execute(question).fetchall()
     link.close()
@@ -133,7 +133,7 @@ def test_more_trials_than_fit_one_question(tmp_path: Path) -> None:
         assert len(store.ended(many)) == 1200
 
 
-# What is no store, and what is not this one's.
+# Files that are not stores, or are those of another version.
 
 
 @pytest.mark.parametrize("write", [False, True])
@@ -195,7 +195,7 @@ def test_a_migration_that_fails_leaves_the_old_file(
 
 
 @pytest.mark.parametrize(("write", "cut"), [(False, 5000), (True, 5000), (True, 20000)])
-def test_a_torn_file_is_told(path: Path, write: bool, cut: int) -> None:
+def test_a_torn_file_is_refused(path: Path, write: bool, cut: int) -> None:
     path.write_bytes(path.read_bytes()[:-cut])
     with (
         pytest.raises(StoreError, match=r"trials.db is damaged \(.*malformed\): keep it, and wri"),

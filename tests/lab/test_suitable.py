@@ -1,4 +1,4 @@
-"""What cannot be trained side by side is found before the training, and trained nevertheless."""
+"""Networks that cannot be trained side by side are found before, and trained one by one."""
 
 import dataclasses
 from collections.abc import Callable
@@ -69,7 +69,7 @@ def use(monkeypatch: pytest.MonkeyPatch, model: Callable[[], nn.Module]) -> None
 
 
 @pytest.fixture(autouse=True)
-def asked_afresh() -> None:
+def no_cached_obstacle() -> None:
     obstacle.cache_clear()
 
 
@@ -87,7 +87,7 @@ def test_all_that_lehr_has_goes_side_by_side(name: str, optimizer: str) -> None:
 
 
 @pytest.mark.parametrize("kind", UNSUITABLE)
-def test_a_network_that_cannot_is_told_and_trained(
+def test_an_unsuitable_network_is_named_and_trained(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, words = UNSUITABLE[kind]
@@ -160,7 +160,7 @@ def test_torchs_optimizers_go_and_are_exact(kind: str, monkeypatch: pytest.Monke
         ("Adafactor", "the update of Adafactor looks at more"),
     ],
 )
-def test_an_optimizer_that_cannot_is_told(
+def test_an_unsuitable_optimizer_is_named(
     kind: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(OPTIMIZERS, "other", OptimizerEntry(kind, {}, has_momentum=False))

@@ -208,9 +208,8 @@ def compare(
             trials are in the store.
         KeyboardInterrupt: On Ctrl-C, after everything is written.
     """
-    workers = open_workers(
-        engine, jobs, Resources(memory, device), notify
-    )  # Raises before any file exists.
+    # Raises before any file exists.
+    workers = open_workers(engine, jobs, Resources(memory, device), notify)
     path = store or out / STORE
     with _nothing_left_behind(out, path):
         out.mkdir(parents=True, exist_ok=True)
@@ -271,7 +270,11 @@ def stored_results(store: Store) -> list[Results]:
 
 
 def _read_content(content: Mapping[str, Any]) -> tuple[Plan, TaskFacts, str]:
-    """Return what `_content` made this value from, or raise ValueError."""
+    """Return the plan, the facts and the command in the content of a study.
+
+    Raises:
+        ValueError: If it is damaged.
+    """
     if not isinstance(command := content.get("command"), str):
         raise ValueError("a study without a command")
     plan = records.from_json(Plan, content.get("plan"), "plan")
@@ -279,7 +282,7 @@ def _read_content(content: Mapping[str, Any]) -> tuple[Plan, TaskFacts, str]:
 
 
 def _content(plan: Plan, task: TaskFacts, command: str) -> dict[str, Any]:
-    """Return what `stored_results` needs, with the task pinned, because its file may change."""
+    """Return the content of a study, with the task pinned, because its file may change."""
     fixed = records.to_json(plan) | {"task": plan.pinned}
     return {"plan": fixed, "task": records.to_json(task), "command": command}
 

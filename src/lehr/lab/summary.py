@@ -13,7 +13,7 @@ _NAMED = 3  # a longer list is summarised by its ends or its length
 
 
 def summarize(results: Results) -> list[str]:
-    """Return what the results say, the most important first."""
+    """Return the results in sentences, the most important first."""
     pairs = results.pairs
     if not pairs:
         if results.failed and results.settings.complete:

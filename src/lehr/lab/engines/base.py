@@ -120,16 +120,14 @@ def open_workers(
 
         return processes(jobs, resources.shared(jobs), notify)
     if name == "dask" or name.startswith("dask://"):
-        from lehr.lab.engines.dask_cluster import (
-            dask_cluster,
-        )  # Loads multiprocessing, and Dask if used.
+        # Loads multiprocessing, and Dask if used.
+        from lehr.lab.engines.dask_cluster import dask_cluster
 
         address = name.removeprefix("dask").removeprefix("://")
         return dask_cluster(address, jobs, resources if address else resources.shared(jobs))
     if name == "ray" or name.startswith("ray://"):
-        from lehr.lab.engines.ray_cluster import (
-            ray_cluster,
-        )  # Loads multiprocessing, and Ray if used.
+        # Loads multiprocessing, and Ray if used.
+        from lehr.lab.engines.ray_cluster import ray_cluster
 
         address = name.removeprefix("ray").removeprefix("://")
         return ray_cluster(address, jobs, resources if address else resources.shared(jobs))

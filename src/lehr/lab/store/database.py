@@ -179,7 +179,8 @@ def transaction(link: sqlite3.Connection) -> Generator[None]:
     try:
         yield
     except BaseException:
-        link.execute("ROLLBACK")
+        if link.in_transaction:  # on a full disk, SQLite has rolled it back already
+            link.execute("ROLLBACK")
         raise
     link.execute("COMMIT")
 
