@@ -115,11 +115,14 @@ def test_csv_has_a_line_a_trial(path: Path) -> None:
 
 def test_a_store_without_trials_is_no_error(tmp_path: Path) -> None:
     Store(tmp_path / "new.db", write=True).close()
-    assert json.loads(call(str(tmp_path / "new.db"), "--json").stdout) == {"trials": []}
+    assert json.loads(call(str(tmp_path / "new.db"), "--json").stdout) == {
+        "trials": [],
+        "failed": [],
+    }
     assert "0 trials in" in call(str(tmp_path / "new.db")).stdout
 
 
-def test_it_may_be_asked_while_a_run_is_going_on(path: Path) -> None:
+def test_it_works_during_a_run(path: Path) -> None:
     with Store(path, write=True) as store:
         more = trial("adam", "linear", 0.1, 0)
         store.claim([more])
@@ -128,30 +131,30 @@ def test_it_may_be_asked_while_a_run_is_going_on(path: Path) -> None:
         assert len(json.loads(call(str(path), "--json").stdout)["trials"]) == 6
 
 
-def test_folders_are_filled_and_told_how_to_be_seen(path: Path, tmp_path: Path) -> None:
+def test_folders_are_filled_and_the_program_for_them_is_named(path: Path, tmp_path: Path) -> None:
     pytest.importorskip("tensorboardX", reason="needs lehr[tensorboard]")
     out = tmp_path / "board"
-    told = call(str(path), "--tensorboard", str(out)).stdout
-    assert told == f"5 trials written; to see all of them: tensorboard --logdir {out}\n"
+    stdout = call(str(path), "--tensorboard", str(out)).stdout
+    assert stdout == f"5 trials written; to see all of them: tensorboard --logdir {out}\n"
     assert call(str(path), "--tensorboard", str(out)).stdout.startswith("0 trials written;")
     assert len(list(out.rglob("events*"))) == 5
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["no.db"], "no.db does not exist: name the file that `lehr compare` wrote"),
         (["list"], "list is not a store of trials: name another file"),
         (["trials.db", "--json", "--csv"], "say where to write: give one"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(path: Path, words: list[str], told: str) -> None:
+def test_what_is_wrong_is_said_in_one_line(path: Path, words: list[str], message: str) -> None:
     (path.parent / "list").write_text("milk")
     result = call(str(path.parent / words[0]), *words[1:])
     assert result.exit_code == 2
     assert result.stdout == ""
     assert result.stderr.startswith("Error: ")
-    assert told in result.stderr
+    assert message in result.stderr
     assert result.stderr.count("\n") == 1
 
 

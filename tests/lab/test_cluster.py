@@ -94,7 +94,7 @@ def test_a_cluster_of_this_machine_is_for_nobody_else_and_ends() -> None:
         os.kill(worker, 0)
 
 
-def test_no_scheduler_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_scheduler_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(cluster, "_PATIENCE", 0.5)
     address = f"127.0.0.1:{free_port()}"
     with pytest.raises(
@@ -103,7 +103,7 @@ def test_no_scheduler_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
         compare(PLAN, tmp_path, engine=f"dask://{address}")
 
 
-def test_no_workers_are_told(
+def test_missing_workers_are_named(
     scheduler: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     time.sleep(1)  # for the last one to have left
@@ -122,7 +122,7 @@ def test_another_lehr_is_not_trusted() -> None:
 def test_without_dask_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "find_spec", lambda _: None)
     with (
-        pytest.raises(WorkerError, match=r"engine='dask' needs Dask: pip install 'lehr\[dask\]'"),
+        pytest.raises(WorkerError, match=r"engine='dask' needs Dask: .*dask"),
         open_workers("dask", 1),
     ):
         pass

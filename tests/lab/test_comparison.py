@@ -43,7 +43,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def found(out: Path) -> Results:
-    """What the finished comparison wrote."""
+    """The results file of the finished comparison."""
     return read(out)
 
 
@@ -77,7 +77,7 @@ def outcomes(out: Path, optimizer: str, schedule: str) -> dict[tuple[float, int]
 
 
 def rows(out: Path) -> list[tuple[Any, ...]]:
-    """What SQLite itself finds in the store."""
+    """Return the answer of SQLite itself to a query."""
     with closing(sqlite3.connect(out / "trials.db")) as link:
         return link.execute(
             "SELECT identity, peak, seed, curves, diverged, validation, test, test_loss, seconds "
@@ -214,7 +214,7 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Results, St
 
 def scored(store: Store, row: PairResult, steps: int) -> list[Outcome]:
     trials = WIDE.scoring(Pair(row.optimizer, row.schedule), row.peak, steps)
-    finished = store.finished(trials)
+    finished = store.ended(trials)
     return [finished[trial.digest].outcome for trial in trials]
 
 
@@ -397,11 +397,11 @@ def test_two_runs_at_once_share_the_work(tmp_path: Path, found: Results) -> None
     for run in runs:
         assert run.stdin is not None
         os.write(run.stdin.fileno(), b"\n")
-    told = [json.loads(run.communicate()[0]) for run in runs]
+    answers = [json.loads(run.communicate()[0]) for run in runs]
     # Each trial was trained by one of them, and both know all of them.
-    assert sum(progress[1] for progress, _ in told) == 4 * EACH
-    assert [sum(progress[:2]) for progress, _ in told] == [4 * EACH] * 2
-    assert [pairs for _, pairs in told] == [found.to_json()["pairs"]] * 2
+    assert sum(progress[1] for progress, _ in answers) == 4 * EACH
+    assert [sum(progress[:2]) for progress, _ in answers] == [4 * EACH] * 2
+    assert [pairs for _, pairs in answers] == [found.to_json()["pairs"]] * 2
     assert len(rows(tmp_path)) == 4 * EACH
 
 

@@ -158,7 +158,7 @@ def fail(_: list[Trial]) -> list[FinishedTrial]:
     raise ModuleNotFoundError("No module named 'sklearn'")
 
 
-def test_a_worker_that_lacks_something_is_told() -> None:
+def test_a_package_that_a_worker_lacks_is_named() -> None:
     with (
         ThreadPoolExecutor(1) as executor,
         pytest.raises(WorkerError, match=r"cannot import .*sklearn.*: install it where the worker"),

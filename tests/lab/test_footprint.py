@@ -73,7 +73,7 @@ def test_a_bound_makes_smaller_stacks_and_the_same_outcomes(
     assert max(made) - min(made) <= 1
 
 
-def test_too_little_memory_is_refused_and_told_what_would_do() -> None:
+def test_too_little_memory_is_refused_with_the_memory_that_would_do() -> None:
     with pytest.raises(EngineError, match=r"memory=1,048,576 bytes are too little") as caught:
         train_population([TRIAL], memory=MEBI)
     (least,) = (int(word[:-3]) for word in str(caught.value).split() if word.endswith("MiB"))

@@ -1,4 +1,4 @@
-"""What workers share of the memory."""
+"""The share of the memory that each worker gets."""
 
 import pytest
 

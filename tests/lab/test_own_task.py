@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from plain import assert_rounding, loop
+from plain import ROUNDING, assert_rounding, float64, in_float64, loop
 from torch.nn import Linear, functional
 
 from lehr.lab import Plan, Task, TaskError
@@ -33,11 +33,13 @@ def test_the_example_trains_as_a_plain_loop_does() -> None:
     assert task.name == "own_task.py:make_task"
     assert task.network == "Sequential, 275 weights"
     assert (task.train, task.validation, task.test) == (90, 44, 44)
-    stack = Stack(trials, task)
-    together = torch.stack([stack.update() for _ in range(50)])
-    for i, trial in enumerate(trials):
-        alone = torch.tensor([loss for _, loss in loop(trial, task)])
-        assert_rounding(together[:, i], alone, 1e-6)
+    with float64():
+        exact = in_float64(task)
+        stack = Stack(trials, exact)
+        together = torch.stack([stack.update() for _ in range(50)])
+        for i, trial in enumerate(trials):
+            alone = torch.tensor([loss for _, loss in loop(trial, exact)])
+            assert_rounding(together[:, i], alone, ROUNDING)
     assert min(outcome.test for outcome in train_population(trials)) > 0.85
 
 
@@ -113,7 +115,7 @@ def test_what_is_wrong_with_it_is_named(arguments: str, words: str, tmp_path: Pa
         ("def make(): raise KeyboardInterrupt", None),
     ],
 )
-def test_a_file_that_makes_no_task_is_told(source: str, words: str | None, tmp_path: Path) -> None:
+def test_an_error_in_the_file_is_named(source: str, words: str | None, tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text(source)
     if words is None:

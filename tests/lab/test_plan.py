@@ -1,4 +1,4 @@
-"""What a comparison will train."""
+"""Plans of comparisons."""
 
 import dataclasses
 import shlex

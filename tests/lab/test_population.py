@@ -1,12 +1,11 @@
 """Training side by side, against plain training one by one."""
 
 import dataclasses
-from collections.abc import Iterator
 from itertools import islice
 
 import pytest
 import torch
-from plain import assert_rounding, loop
+from plain import ROUNDING, assert_rounding, float64, in_float64, loop
 from torch import nn
 
 import lehr
@@ -14,7 +13,6 @@ from lehr.catalogue import ENTRIES, find
 from lehr.lab.errors import StoppedError
 from lehr.lab.optimizers import OPTIMIZERS
 from lehr.lab.plan import SCHEDULES, Pair, Plan
-from lehr.lab.tasks.base import Data, Split, Task
 from lehr.lab.tasks.registry import find_task
 from lehr.lab.training.loop import batches
 from lehr.lab.training.population import train_population
@@ -24,7 +22,6 @@ from lehr.lab.trial import Outcome, Trial, evaluation_steps
 TASK = find_task("digits")
 STEPS = 30
 PEAKS = {"sgd": 0.5, "momentum": 0.05, "nesterov": 0.05, "adam": 0.01, "adamw": 0.01}
-ROUNDING = 1e-7
 
 
 def trial(optimizer: str = "adam", schedule: str = "cosine", **parts: object) -> Trial:
@@ -34,7 +31,7 @@ def trial(optimizer: str = "adam", schedule: str = "cosine", **parts: object) ->
 
 
 def plain(t: Trial) -> Outcome:
-    """What comes of a trial by a loop written by hand."""
+    """Return the outcome of a trial in a loop written by hand."""
     data, losses, accuracy = TASK.load(), [], []
     for model, loss in loop(t, TASK):
         losses.append(loss)
@@ -67,44 +64,26 @@ def test_it_is_plain_training(optimizer: str, schedule: str) -> None:
     assert found.diverged is None
 
 
-def in_double(task: Task) -> Task:
-    """The same task with data in float64; its networks follow torch's default type."""
-    data = Data(*(Split(part.inputs.double(), part.targets) for part in task.load()))
-    return dataclasses.replace(task, load=lambda: data)
-
-
-@pytest.fixture
-def double() -> Iterator[None]:
-    """Make torch compute in float64."""
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
-@pytest.mark.usefixtures("double")
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_population_is_many_plain_loops(optimizer: str) -> None:
-    """Trials of every schedule at once, update by update, against a loop by hand for each.
-
-    In float64: training amplifies a rounding error, by as much as 1e4 in 50 updates here, and the
-    error itself depends on the processor. It starts at 1e-16, and a wrong update is off by 1e-3.
-    """
+    """Trials of every schedule at once, update by update, against a loop by hand for each."""
     steps = 50
-    task = in_double(TASK)
+    task = in_float64(TASK)
     trials = [
         trial(optimizer, name, steps=steps, seed=i % 3, peak=PEAKS[optimizer] * (1 + i / 100))
         for i, name in enumerate(ENTRIES)
     ]
     trials = [trials[place] for place in in_order(trials)]
-    stack = Stack(trials, task)
-    together = torch.stack([stack.update() for _ in range(steps)])
-    assert together.dtype == torch.float64
-    for i, one in enumerate(trials):
-        found = list(loop(one, task))
-        assert_rounding(together[:, i], torch.tensor([loss for _, loss in found]), ROUNDING)
-        model, _ = found[-1]
-        for weight, expected in zip(stack.weights.values(), model.parameters(), strict=True):
-            assert_rounding(weight[i].detach(), expected.detach(), ROUNDING)
+    with float64():
+        stack = Stack(trials, task)
+        together = torch.stack([stack.update() for _ in range(steps)])
+        assert together.dtype == torch.float64
+        for i, one in enumerate(trials):
+            found = list(loop(one, task))
+            assert_rounding(together[:, i], torch.tensor([loss for _, loss in found]), ROUNDING)
+            model, _ = found[-1]
+            for weight, expected in zip(stack.weights.values(), model.parameters(), strict=True):
+                assert_rounding(weight[i].detach(), expected.detach(), ROUNDING)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -224,7 +203,7 @@ def test_a_schedule_of_impossible_values_is_refused(part: str, schedule: lehr.Sc
         train_population([trial(), bad])
 
 
-def test_it_stops_when_told() -> None:
+def test_it_stops_on_request() -> None:
     asked = iter([False, False, True])
     with pytest.raises(StoppedError):
         train_population([trial()], stopped=lambda: next(asked))

@@ -150,8 +150,8 @@ def test_mlflow_gets_each_trial_once(path: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("write", "words"),
     [
-        (lambda: tensorboard([], Path("x")), r"tensorboardX is not .* 'lehr\[tensorboard\]'"),
-        (lambda: mlflow([], "x"), r"mlflow is not installed: pip install 'lehr\[mlflow\]'"),
+        (lambda: tensorboard([], Path("x")), r"tensorboardX is not installed: .*tensorboard"),
+        (lambda: mlflow([], "x"), r"mlflow is not installed: .*mlflow"),
     ],
     ids=["tensorboard", "mlflow"],
 )

@@ -12,7 +12,7 @@ from lehr.lab import Plan, Size, Store
 from lehr.lab.comparison import Comparison
 from lehr.lab.peak_grid import PeakGrid
 from lehr.lab.study import Search, recall
-from lehr.lab.trial import FinishedTrial, Outcome, Trial
+from lehr.lab.trial import FinishedTrial, Outcome, Trial, evaluation_steps
 
 SIZE = Size(
     steps=4,
@@ -26,8 +26,9 @@ PLAN = Plan(optimizers=("sgd",), schedules=("step",), size=SIZE)
 PAIR = PLAN.pairs[0]
 
 
-def finished(score: float) -> FinishedTrial:
-    return FinishedTrial(Outcome(None, (1.0,), (score,), score, score, 1.0), 0.5)
+def finished(score: float, steps: int = SIZE.steps) -> FinishedTrial:
+    points = len(evaluation_steps(steps))
+    return FinishedTrial(Outcome(None, (1.0,) * points, (score,) * points, score, score, 1.0), 0.5)
 
 
 def finish(search: Search, score: Callable[[Trial], float]) -> list[list[Trial]]:
@@ -35,7 +36,7 @@ def finish(search: Search, score: Callable[[Trial], float]) -> list[list[Trial]]
     rounds: list[list[Trial]] = []
     while needed := list(search.next()):
         for trial in needed:
-            search.tell(trial, finished(score(trial)))
+            search.tell(trial, finished(score(trial), trial.steps))
         rounds.append(needed)
     return rounds
 
@@ -71,7 +72,7 @@ def test_rungs_halve_the_peaks_and_double_the_seeds() -> None:
     assert list(counts) == sorted(counts)
 
 
-def test_a_search_asks_again_for_what_it_was_not_told() -> None:
+def test_a_search_yields_a_trial_until_its_outcome_is_there() -> None:
     search = grid()
     first, *others = list(search.next())
     search.tell(first, finished(0.5))
@@ -126,7 +127,7 @@ def test_halving_trains_nothing_that_a_full_tuning_would_not(tmp_path: Path) -> 
     halved = Comparison(PLAN)
     with Store(tmp_path / "trials.db", write=True) as store:
         for trials in finish(full, near(0.1)):
-            store.add((trial, finished(near(0.1)(trial))) for trial in trials)
+            store.add((trial, finished(near(0.1)(trial), trial.steps)) for trial in trials)
         assert recall(halved, store) == halved.total
     assert list(halved.next()) == []
 

@@ -42,16 +42,16 @@ def path(tmp_path: Path) -> Path:
 
 def missing(store: Store, trials: list[Trial]) -> list[Trial]:
     """Return those of these trials that are not in a store."""
-    finished = store.finished(trials)
+    finished = store.ended(trials)
     return [trial for trial in trials if trial.digest not in finished]
 
 
 def found(store: Store, trial: Trial) -> FinishedTrial:
-    return store.finished([trial])[trial.digest]
+    return store.ended([trial])[trial.digest]
 
 
 def ask(path: Path, question: str) -> list[tuple[object, ...]]:
-    """What SQLite itself finds in the file."""
+    """Return the answer of SQLite itself to a query."""
     with sqlite3.connect(path) as link:
         found = link.execute(question).fetchall()
     link.close()
@@ -66,7 +66,7 @@ def test_what_is_added_is_there_at_once_and_later(path: Path) -> None:
             assert len(reader) == 3
         assert found(store, TRIALS[0]) == kept(0.1)
         assert missing(store, TRIALS) == [TRIALS[3]]
-        assert store.finished(reversed(TRIALS)) == {
+        assert store.ended(reversed(TRIALS)) == {
             TRIALS[0].digest: kept(0.1),
             TRIALS[1].digest: DIVERGED,
             TRIALS[2].digest: kept(0.25),
@@ -89,7 +89,7 @@ def test_the_file_is_what_the_page_on_it_says(path: Path) -> None:
     ((mode,),) = ask(path, "PRAGMA journal_mode")
     ((name,),) = ask(path, "PRAGMA application_id")
     ((version,),) = ask(path, "PRAGMA user_version")
-    assert (mode, name, version) == ("wal", 0x6C656872, 1)
+    assert (mode, name, version) == ("wal", 0x6C656872, 2)
     ((curves,),) = ask(path, "SELECT curves FROM trials WHERE seed = 1")
     assert isinstance(curves, bytes)
     np.testing.assert_array_equal(np.frombuffer(zlib.decompress(curves)), [1.5, np.nan, 0.25, 0.1])
@@ -130,10 +130,10 @@ def test_more_trials_than_fit_one_question(tmp_path: Path) -> None:
     with Store(tmp_path / "many.db", write=True) as store:
         store.add([(trial, kept(0.5)) for trial in many[:-1]])
         assert missing(store, many) == many[-1:]
-        assert len(store.finished(many)) == 1200
+        assert len(store.ended(many)) == 1200
 
 
-# What is no store, and what is not this one's.
+# Files that are not stores, or are those of another version.
 
 
 @pytest.mark.parametrize("write", [False, True])
@@ -164,7 +164,7 @@ def test_somebody_elses_database_is_refused_and_untouched(write: bool, tmp_path:
 def test_a_newer_store_is_refused_and_untouched(path: Path, write: bool) -> None:
     ask(path, "PRAGMA user_version = 99")
     before = path.read_bytes()
-    with pytest.raises(StoreError, match=r"newer lehr \(its version 99; this one knows 1\): updat"):
+    with pytest.raises(StoreError, match=r"newer lehr \(its version 99; this one knows 2\): updat"):
         Store(path, write=write)
     assert path.read_bytes() == before
 
@@ -177,7 +177,7 @@ def test_an_older_store_is_brought_up_to_date(path: Path, monkeypatch: pytest.Mo
     with Store(path, write=True) as store:
         assert missing(store, TRIALS) == TRIALS[2:]
     assert ask(path, "SELECT note FROM trials") == [(None,), (None,)]
-    assert ask(path, "PRAGMA user_version") == [(2,)]
+    assert ask(path, "PRAGMA user_version") == [(3,)]
     with Store(path) as store:
         assert len(store) == 2
 
@@ -195,7 +195,7 @@ def test_a_migration_that_fails_leaves_the_old_file(
 
 
 @pytest.mark.parametrize(("write", "cut"), [(False, 5000), (True, 5000), (True, 20000)])
-def test_a_torn_file_is_told(path: Path, write: bool, cut: int) -> None:
+def test_a_torn_file_is_refused(path: Path, write: bool, cut: int) -> None:
     path.write_bytes(path.read_bytes()[:-cut])
     with (
         pytest.raises(StoreError, match=r"trials.db is damaged \(.*malformed\): keep it, and wri"),
@@ -420,8 +420,8 @@ def test_studies_are_listed_in_the_order_of_their_last_start(path: Path) -> None
             store.add_study("comparison", content)
         store.add_study("another kind", {})
     with Store(path) as store:
-        assert store.studies("comparison") == [two, one]
-        assert store.studies("nothing") == []
+        assert store.studies("comparison", dict) == [two, one]
+        assert store.studies("nothing", dict) == []
 
 
 def test_versions_are_those_that_trained_these_trials(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the plain sentences say."""
+"""The results in plain sentences."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ NOTHING = Band((), (), ())
 
 
 def pair(name: str, score: float, standing: str = "behind", **parts: Any) -> PairResult:
-    """A pair of hand-made results; it stands in its optimizer as it does among all."""
+    """A pair of made-up results, with the same standing in its optimizer as among all."""
     optimizer, schedule = name.split("/")
     usual: dict[str, Any] = {
         "rank": 0,
@@ -118,7 +118,7 @@ def test_two_behind_and_one_alone_in_front() -> None:
     assert sentences[1] == ("sgd: wsd scores best; step and linear are 2.0 and 3.0 points behind.")
 
 
-def test_many_behind_are_told_by_their_ends() -> None:
+def test_many_behind_are_summarised_by_their_ends() -> None:
     sentences = say(
         pair("sgd/wsd", 0.97, "best"),
         *(pair(f"sgd/{name}", 0.96 - i / 100) for i, name in enumerate(["a", "b", "c", "d"])),
@@ -211,16 +211,16 @@ def test_who_is_best_at_other_lengths() -> None:
         pair("adam/cosine", 0.97, lengths=at_lengths("behind", "best")),
         pair("adam/wsd", 0.96, lengths=at_lengths("best", "tie")),
     )
-    told = (
+    first = (
         "By length of the run, at the same peak rate, the best are adam/wsd at 100 and "
         "adam/cosine at 1,000 updates. "
     )
-    assert told + "adam/wsd is best or ties with the best in all of them." in sentences
+    assert first + "adam/wsd is best or ties with the best in all of them." in sentences
     sentences = say(
         pair("adam/cosine", 0.97, lengths=at_lengths("behind", "best")),
         pair("adam/wsd", 0.96, lengths=at_lengths("best", "undecided")),
     )
-    assert told + "No pair is best or ties with the best in all of them." in sentences
+    assert first + "No pair is best or ties with the best in all of them." in sentences
 
 
 def test_one_is_best_at_every_length() -> None:

@@ -32,8 +32,8 @@ def test_a_task_is_what_it_says(name: str) -> None:
     check_task(task, name)
     assert task.name == name
     network = task.model(torch.Generator().manual_seed(0))
-    (told,) = re.findall(r"([\d,]+) weights", task.network)
-    assert int(told.replace(",", "")) == weights(network)
+    (stated,) = re.findall(r"([\d,]+) weights", task.network)
+    assert int(stated.replace(",", "")) == weights(network)
 
 
 @pytest.mark.parametrize("name", TASKS)

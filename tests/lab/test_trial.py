@@ -1,4 +1,4 @@
-"""What defines a trial, and how its outcome is written."""
+"""The identity of a trial, and its evaluation steps."""
 
 import dataclasses
 import json

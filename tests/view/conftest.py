@@ -170,7 +170,7 @@ def make_results(optimizers: int = 5, schedules: int = 11) -> dict[str, Any]:
     steps = (u * STEPS).round().astype(int).tolist()
     best = pairs[0]
     return {
-        "format": 2,
+        "format": 3,
         "lehr": "0.1.0",
         "task": {
             "name": "digits",
@@ -217,6 +217,7 @@ def make_results(optimizers: int = 5, schedules: int = 11) -> dict[str, Any]:
             "The choice of the peak rate moved the score more than the choice of the schedule.",
         ],
         "pairs": pairs,
+        "failed": [],
     }
 
 

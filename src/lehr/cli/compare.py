@@ -6,32 +6,38 @@ import json
 import os
 import re
 import shlex
+import sys
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
+from rich.text import Text
 
 from lehr.cli import Refused, console
-from lehr.cli.names import complete_optimizers, complete_schedules, complete_tasks
+from lehr.cli.names import complete_optimizers, complete_schedules, complete_tasks, split
 from lehr.cli.steps import Steps
+from lehr.cli.stopping import Stop, stoppable
+from lehr.extras import install
+from lehr.view.numbers import count
+from lehr.view.printable import printable
 
 if TYPE_CHECKING:
     from lehr.lab import Plan, Progress, Results
     from lehr.lab.results import PairResult
 
-__all__ = ["compare", "ranking", "show"]
+__all__ = ["Terse", "compare", "echo", "ranking", "show"]
 
 _OUT = Path("lehr-compare")
 _TRAINING, _WAITING = "training", "waiting for another run"
-_INTERRUPTED = 130  # the exit code of a program that Ctrl-C ended
 
 
 class _Place(NamedTuple):
@@ -43,6 +49,7 @@ class _Place(NamedTuple):
     jobs: int | None
     memory: int | None
     device: str
+    retry_failed: bool
 
     @property
     def file(self) -> Path:
@@ -52,14 +59,16 @@ class _Place(NamedTuple):
         return self.store or self.out / STORE
 
 
-class _Terse(click.Command):
+class Terse(click.Command):
     """A command whose usage errors take one line."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         try:
             return super().make_context(*args, **kwargs)
         except click.UsageError as error:
-            raise Refused(error.format_message()) from error
+            raise Refused(printable(error.format_message())) from error
+        except ValueError as error:  # a path with a NUL character
+            raise Refused(printable(str(error))) from error
 
 
 def _between_commas(read: Callable[[str], Any]) -> Callable[..., tuple[Any, ...] | None]:
@@ -71,7 +80,7 @@ def _between_commas(read: Callable[[str], Any]) -> Callable[..., tuple[Any, ...]
         if value is None:
             return None
         try:
-            return tuple(read(part.strip()) for part in _split(value))
+            return tuple(read(part) for part in split(value))
         except ValueError as error:
             raise click.BadParameter(f"{value!r}: {error}", ctx, param) from None
 
@@ -91,24 +100,7 @@ def _bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int
     return int(float(found[1]) * _UNITS[found[2]])
 
 
-def _split(value: str) -> list[str]:
-    """Split at commas, but not inside brackets or quotes: 'a, b(1, 2)' has two parts."""
-    parts, depth, quote = [""], 0, ""
-    for letter in value:
-        if quote or letter in "\"'":
-            quote = "" if letter == quote else quote or letter
-        elif letter in "([":
-            depth += 1
-        elif letter in ")]":
-            depth -= 1
-        if letter == "," and not (quote or depth > 0):
-            parts.append("")
-        else:
-            parts[-1] += letter
-    return parts
-
-
-class _Registered(click.Option):
+class _NamesOption(click.Option):
     """An option whose help lists the names that can be given, read when the help is shown."""
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
@@ -125,10 +117,10 @@ class _Registered(click.Option):
         return record and (record[0], record[1].format(**names))
 
 
-@click.command(cls=_Terse)
+@click.command(cls=Terse)
 @click.option(
     "--task",
-    cls=_Registered,
+    cls=_NamesOption,
     default="digits",
     shell_complete=complete_tasks,
     show_default=True,
@@ -136,14 +128,14 @@ class _Registered(click.Option):
 )
 @click.option(
     "--optimizers",
-    cls=_Registered,
+    cls=_NamesOption,
     callback=_between_commas(str),
     shell_complete=complete_optimizers,
     help="Names between commas.  [default: {optimizers}]",
 )
 @click.option(
     "--schedules",
-    cls=_Registered,
+    cls=_NamesOption,
     callback=_between_commas(str),
     shell_complete=complete_schedules,
     help="Names from `lehr list`, or texts like 'cosine(to=0.1)', between commas.  "
@@ -202,6 +194,9 @@ class _Registered(click.Option):
 @click.option(
     "--device", default="cpu", show_default=True, help="Device to train on, as torch names it."
 )
+@click.option(
+    "--retry-failed", is_flag=True, help="Train trials again that failed in an earlier run."
+)
 @click.option("--json", "as_json", is_flag=True, help="Write the results as JSON, for programs.")
 def compare(
     quick: bool,
@@ -211,6 +206,7 @@ def compare(
     jobs: int | None,
     memory: int | None,
     device: str,
+    retry_failed: bool,
     as_json: bool,
     **chosen: Any,
 ) -> None:
@@ -222,31 +218,53 @@ def compare(
     """
     errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     _check_installed()
-    plan: Plan | None = None
-    seen: list[Progress] = []
-    place = _Place(out, store, engine, jobs, memory, device)
-    try:
-        plan = _plan(quick, {name: value for name, value in chosen.items() if value is not None})
-        with _bar(errors) as advance:
-            found = _run(plan, place, lambda p: (seen.append(p), advance(p)), errors.print)
-    except KeyboardInterrupt:
-        errors.print(_stopped(plan, place, seen))
-        raise click.exceptions.Exit(_INTERRUPTED) from None
-    if seen[0].reused:
-        errors.print(
-            f"{seen[0].reused:,} of {seen[0].total:,} trials were already in {place.file}."
-        )
+    place = _Place(out, store, engine, jobs, memory, device, retry_failed)
+    given = {name: value for name, value in chosen.items() if value is not None}
+    # What a task prints goes to the error output: this one is for results.
+    with stoppable() as stop, redirect_stdout(sys.stderr):
+        found = _compared(quick, given, place, stop, errors)
     if as_json:
         click.echo(json.dumps(found.to_json(), allow_nan=False))
     else:
         show(found)
-        console().print(f"\nReport: {out / 'report.html'}", markup=False, soft_wrap=True)
+        echo(f"\nReport: {out / 'report.html'}")
+    if found.failed:
+        raise click.ClickException(
+            f"{count(len(found.failed), 'trial')} failed; {place.file} has the tracebacks "
+            "(`lehr results --json`). They are not trained again without --retry-failed"
+        )
+
+
+def _compared(
+    quick: bool, given: Mapping[str, Any], place: _Place, stop: Stop, errors: Console
+) -> Results:
+    """Train, with a progress bar, and say what happened on the error output."""
+    plan: Plan | None = None
+    seen: list[Progress] = []
+
+    def notify(text: str) -> None:
+        errors.print(printable(text))
+
+    try:
+        plan = _plan(quick, given)
+        stop.farewell = (
+            f"Stopped at once: finished trials are kept in {place.file}; to continue: "
+            f"{_again(plan, place)}"
+        )
+        with _bar(errors) as advance:
+            found = _run(plan, place, lambda p: (seen.append(p), advance(p)), notify)
+    except KeyboardInterrupt:
+        notify(_stopped(plan, place, seen))
+        raise click.exceptions.Exit(stop.exit_code) from None
+    if seen[0].reused:
+        notify(f"{seen[0].reused:,} of {seen[0].total:,} trials were already in {place.file}.")
+    return found
 
 
 def _check_installed() -> None:
     missing = [name for name in ("torch", "scipy", "sklearn") if find_spec(name) is None]
     if missing:
-        raise Refused(f"lehr compare needs {' and '.join(missing)}: pip install 'lehr[lab]'")
+        raise Refused(f"lehr compare needs {' and '.join(missing)}: {install('lab')}")
 
 
 def _plan(quick: bool, chosen: Mapping[str, Any]) -> Plan:
@@ -259,8 +277,8 @@ def _plan(quick: bool, chosen: Mapping[str, Any]) -> Plan:
             **{name: chosen[name] for name in names if name in chosen},
             size=replace(QUICK if quick else FULL, **size),
         )
-    except ValueError as error:
-        raise Refused(str(error)) from None
+    except (ValueError, OSError) as error:
+        raise Refused(printable(str(error))) from None
 
 
 def _run(
@@ -281,14 +299,16 @@ def _run(
             jobs=place.jobs or (1 if place.engine == "population" else _processors()),
             memory=place.memory,
             device=place.device,
+            retry_failed=place.retry_failed,
             report=write_report,
             watch=watch,
             notify=notify,
         )
     except (ValueError, OSError) as error:
-        raise Refused(str(error)) from None
+        raise Refused(printable(str(error))) from None
     except WorkerError as error:
-        raise click.ClickException(f"{error}; to continue: {_again(plan, place)}") from None
+        text = f"{error}; to continue: {_again(plan, place)}"
+        raise click.ClickException(printable(text)) from None
 
 
 def _processors() -> int:
@@ -350,34 +370,99 @@ def show(results: Results) -> None:
     """Print the ranking and what it says."""
     terminal = console()
     if results.pairs:
-        terminal.print(ranking(results))
+        terminal.print(ranking(results, terminal.width))
     for sentence in results.summary:
-        terminal.print(f"\n{sentence}", markup=False)
+        terminal.print(f"\n{printable(sentence)}", markup=False)
 
 
-def ranking(results: Results) -> Table:
-    """Return the ranking as a table, best first."""
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    table.add_column("rank", justify="right", style="dim")
-    table.add_column("optimizer", no_wrap=True)
-    table.add_column("schedule", style="bold", no_wrap=True)
-    table.add_column("peak rate", justify="right")
-    table.add_column(results.task.score_name, no_wrap=True)
-    table.add_column("", style="green", no_wrap=True)
-    target = results.settings.target
-    if target is not None:
-        table.add_column(f"updates to {100 * target:.1f}%", no_wrap=True)
-    for pair in results.pairs:
-        table.add_row(
-            str(pair.rank),
-            pair.optimizer,
-            pair.schedule,
-            f"{pair.peak:g}",
-            _score(pair),
-            _STANDINGS[pair.standing],
-            *([] if target is None else [_updates(pair)]),
+def echo(text: str) -> None:
+    """Print a line that may be longer than the terminal is wide."""
+    console().print(printable(text, lines=True), markup=False, soft_wrap=True)
+
+
+class _Cells(NamedTuple):
+    """A column of the ranking.
+
+    Attributes:
+        title: Its header.
+        cells: Its cells.
+        need: The columns of a narrow terminal are those with the lowest number.
+        options: Further arguments of `Table.add_column`.
+    """
+
+    title: str
+    cells: list[str]
+    need: int
+    options: Mapping[str, Any]
+
+    @property
+    def width(self) -> int:
+        """The width of the longest cell, or of the header."""
+        return max(self.narrow, cell_len(self.title))
+
+    @property
+    def narrow(self) -> int:
+        """The width where the header is wrapped."""
+        return max(map(cell_len, [*self.title.split(), *self.cells, ""]))
+
+
+def ranking(results: Results, width: int = 10_000) -> Table:
+    """Return the ranking as a table, best first.
+
+    Arguments:
+        results: The results.
+        width: The width of the terminal. In a narrow one there are fewer columns: optimizer,
+            schedule and score are always there, folded if they must be.
+    """
+    columns = _columns(results)
+    chosen: set[int] = set()
+    left = width + _GAP - sum(column.narrow + _GAP for column in columns if not column.need)
+    for place in sorted(range(len(columns)), key=lambda i: columns[i].need):
+        column = columns[place]
+        extra = column.width - column.narrow if column.need == 0 else column.width + _GAP
+        if column.need == 0 or extra <= left:
+            chosen.add(place)
+            left -= extra
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, _GAP, 0, 0))
+    shown = [column for i, column in enumerate(columns) if i in chosen]
+    widths: list[int | None] = [None] * len(shown)
+    if left < 0:  # three columns, of which the names are folded
+        room = max(2, width - 2 * _GAP - shown[2].narrow)
+        first = max(1, min(shown[0].narrow, room // 3))
+        widths = [first, max(1, room - first), shown[2].narrow]
+    for column, fixed in zip(shown, widths, strict=True):
+        table.add_column(
+            column.title,
+            width=fixed,
+            min_width=None if fixed else column.narrow,
+            no_wrap=not fixed and column.width == column.narrow,
+            overflow="fold",
+            **column.options,
         )
+    for row in zip(*(column.cells for column in shown), strict=True):
+        table.add_row(*(Text(cell) for cell in row))
     return table
+
+
+def _columns(results: Results) -> list[_Cells]:
+    pairs, target = results.pairs, results.settings.target
+    scores = [f"{100 * pair.score:.1f}%" for pair in pairs]
+    found = [
+        _Cells("rank", [str(pair.rank) for pair in pairs], 1, {"justify": "right", "style": "dim"}),
+        _Cells("optimizer", [printable(pair.optimizer) for pair in pairs], 0, {}),
+        _Cells("schedule", [printable(pair.schedule) for pair in pairs], 0, {"style": "bold"}),
+        _Cells("peak rate", [f"{pair.peak:g}" for pair in pairs], 1, {"justify": "right"}),
+        _Cells(printable(results.task.score_name), scores, 0, {}),
+        _Cells("", list(map(_interval, pairs)), 4, {}),
+        _Cells("", [_STANDINGS[pair.standing] for pair in pairs], 2, {"style": "green"}),
+    ]
+    if target is not None:
+        title = f"updates to {100 * target:.1f}%"
+        found.append(_Cells(title, list(map(_updates, pairs)), 3, {}))
+    return found
+
+
+_GAP = 2  # spaces between two columns
 
 
 _STANDINGS = {
@@ -396,8 +481,7 @@ def _updates(pair: PairResult) -> str:
     return f"more {seeds}" if pair.target.updates is None else f"{pair.target.updates:g} {seeds}"
 
 
-def _score(pair: PairResult) -> str:
-    score = f"{100 * pair.score:.1f}%"
+def _interval(pair: PairResult) -> str:
     if pair.low is None or pair.high is None:
-        return score
-    return f"{score}  ({100 * pair.low:.1f} to {100 * pair.high:.1f})"
+        return ""
+    return f"({100 * pair.low:.1f} to {100 * pair.high:.1f})"

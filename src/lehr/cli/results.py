@@ -9,14 +9,16 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 from rich.progress import track
 
-from lehr.cli import Refused, console
-from lehr.cli.compare import show
+from lehr.cli import Refused
+from lehr.cli.compare import Terse, echo, show
+from lehr.extras import install
+from lehr.view.printable import printable
 
 if TYPE_CHECKING:
     from lehr.lab import Record, Store
@@ -26,7 +28,7 @@ __all__ = ["results"]
 _FILE = Path("lehr-compare")
 
 
-@click.command()
+@click.command(cls=Terse)
 @click.argument("file", type=click.Path(path_type=Path), default=_FILE)
 @click.option("--json", "as_json", is_flag=True, help="Write all trials as JSON, with curves.")
 @click.option("--csv", "as_csv", is_flag=True, help="Write all trials as CSV, without curves.")
@@ -80,18 +82,21 @@ def results(
 @contextmanager
 def _opened(file: Path) -> Generator[Store]:
     if find_spec("scipy") is None:
-        raise Refused("lehr results needs scipy: pip install 'lehr[lab]'")
+        raise Refused(f"lehr results needs scipy: {install('lab')}")
     from lehr.lab import Store, StoreError  # Loads NumPy and more.
     from lehr.lab.comparison import STORE  # Loads NumPy and more.
 
-    path = file / STORE if file.is_dir() else file
+    def warn(text: str) -> None:
+        click.echo(f"Warning: {printable(text)}", err=True)
+
     try:
-        with Store(path) as store:
+        path = file / STORE if file.is_dir() else file
+        with Store(path, notify=warn) as store:
             yield store
     except BrokenPipeError:
         raise  # the reader of a pipe may stop early
     except (StoreError, OSError) as error:
-        raise Refused(str(error)) from None
+        raise Refused(printable(str(error))) from None
 
 
 def _write_json(store: Store) -> None:
@@ -102,7 +107,11 @@ def _write_json(store: Store) -> None:
     for count, record in enumerate(store.records()):
         text = json.dumps(row(record), allow_nan=False)
         click.echo(f"{',' if count else ''}\n{text}", nl=False)
-    click.echo("\n]}")
+    failed = [
+        record.identity | {"reason": record.failure.reason, "traceback": record.failure.trace}
+        for record in store.failures()
+    ]
+    click.echo(f'\n],\n"failed": {json.dumps(failed)}}}')
 
 
 def _write_csv(store: Store) -> None:
@@ -112,7 +121,15 @@ def _write_csv(store: Store) -> None:
     writer.writerow(COLUMNS)
     for record in store.records():
         found = row(record)
-        writer.writerow([found[name] for name in COLUMNS])
+        writer.writerow([_cell(found[name]) for name in COLUMNS])
+
+
+def _cell(value: Any) -> Any:
+    """Return a value for a spreadsheet, which would run a text that looks like a formula."""
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def _fill_tensorboard(store: Store, folder: Path) -> None:
@@ -145,7 +162,7 @@ def _fill(store: Store, write: Callable[[Iterable[Record]], int], see: str) -> N
     try:
         count = write(records)
     except ExportError as error:
-        raise Refused(str(error)) from None
+        raise Refused(printable(str(error))) from None
     click.echo(f"{count:,} trials written; to see all of them: {see}")
 
 
@@ -158,9 +175,10 @@ def _show(store: Store, number: int | None) -> None:
         raise Refused(f"--comparison {number}: {store.path} has {len(found)} comparisons")
     if found:
         show(found[(number or len(found)) - 1])
-    terminal = console()
-    terminal.print(f"\n{len(store):,} trials in {store.path}.", markup=False, soft_wrap=True)
+    failures = sum(1 for _ in store.failures())
+    failed = f", and {failures:,} failed ones" if failures else ""
+    echo(f"\n{len(store):,} trials in {store.path}{failed}.")
     if len(found) > 1:
-        terminal.print("Comparisons, for --comparison NUMBER:", markup=False)
+        echo("Comparisons, for --comparison NUMBER:")
         for i, each in enumerate(found, start=1):
-            terminal.print(f"{i:3}  {each.settings.command}", markup=False, soft_wrap=True)
+            echo(f"{i:3}  {each.settings.command}")

@@ -116,7 +116,7 @@ class Within(NamedTuple):
     whole: bool = False
 
 
-class _Family(NamedTuple):
+class _FunctionFamily(NamedTuple):
     made_by: Callable[..., Member]
     parameters: dict[str, Within]
 
@@ -141,7 +141,7 @@ class _Family(NamedTuple):
 
 _MemberClass = TypeVar("_MemberClass", bound=type[Member])
 
-_FAMILIES: dict[str, _Family] = {}
+_FAMILIES: dict[str, _FunctionFamily] = {}
 _MEMBERS: dict[str, Member] = {}
 _MEMBER = re.compile(r"([a-z-]{1,40})\(([0-9eE+., -]{1,80})\)")
 
@@ -150,7 +150,7 @@ def family(name: str, **parameters: Within) -> Callable[[_MemberClass], _MemberC
     """Give a class of functions its name, and its parameters their ranges; see :class:`Member`."""
 
     def name_class(members: _MemberClass) -> _MemberClass:
-        _FAMILIES[name] = _Family(members, parameters)
+        _FAMILIES[name] = _FunctionFamily(members, parameters)
         return members
 
     return name_class

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Executor
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from lehr.lab import records
-from lehr.lab.engines.base import open_workers
+from lehr.lab.engines.base import Workers, open_workers
+from lehr.lab.errors import EngineError, TaskError, WorkerError
 from lehr.lab.evaluation import FinishedPair, evaluate
 from lehr.lab.peak_grid import PeakGrid
 from lehr.lab.plan import Pair, Plan
 from lehr.lab.resources import Resources
-from lehr.lab.results import Results, TaskFacts
+from lehr.lab.results import FailedRun, Results, TaskFacts
+from lehr.lab.store.database import delete_unused
 from lehr.lab.store.store import Store
 from lehr.lab.study import Progress, recall, train
-from lehr.lab.tasks.registry import find_task
-from lehr.lab.trial import FinishedTrial, Outcome, Trial
+from lehr.lab.tasks.registry import find_task, identity
+from lehr.lab.trial import Ended, FailedTrial, Outcome, Trial
 
 __all__ = ["STORE", "Comparison", "compare", "stored_results"]
 
@@ -55,11 +59,12 @@ class Comparison:
         for search in self._searches.values():
             yield from search.next()
 
-    def tell(self, trial: Trial, finished: FinishedTrial) -> None:
-        """Add the outcome of a trial."""
-        self._searches[_key(trial)].tell(trial, finished)
-        self._finished.append(trial)
-        self._seconds.append(finished.seconds)
+    def tell(self, trial: Trial, ended: Ended) -> None:
+        """Add the outcome or the failure of a trial."""
+        self._searches[_key(trial)].tell(trial, ended)
+        if not isinstance(ended, FailedTrial):
+            self._finished.append(trial)
+            self._seconds.append(ended.seconds)
 
     def results(self, task: TaskFacts, command: str, store: Store) -> Results:
         """Return the results of the pairs that are finished.
@@ -77,6 +82,11 @@ class Comparison:
             command=command,
             versions=store.versions(self._finished),
             seconds=self._seconds,
+            failed=[
+                FailedRun(str(pair), str(trial), failure.reason, search.is_lost)
+                for pair, search in self._pairs
+                for trial, failure in search.failed
+            ],
         )
 
 
@@ -95,17 +105,33 @@ class _PairSearch:
         self._scoring: dict[int, list[Trial]] = {}
         self._needed: dict[bytes, Trial] = {}
         self._outcomes: dict[bytes, Outcome] = {}
+        self._failed: list[tuple[Trial, FailedTrial]] = []
         self.total = self._grid.total + plan.size.seeds * len(plan.lengths)
 
     def next(self) -> Iterator[Trial]:
-        yield from self._needed.values() if self._scoring else self._grid.next()
+        if not self._failed:  # the score would be missing however the other trials end
+            yield from self._needed.values() if self._scoring else self._grid.next()
 
-    def tell(self, trial: Trial, finished: FinishedTrial) -> None:
+    @property
+    def failed(self) -> list[tuple[Trial, FailedTrial]]:
+        """The failed trials, with their reasons, in an order that does not depend on timing."""
+        failed = self._grid.failed + self._failed
+        return sorted(failed, key=lambda each: (each[0].steps, each[0].peak, each[0].seed))
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the pair has no result because trials failed."""
+        return bool(self._failed) or (self._grid.peak is None and not any(self._grid.next()))
+
+    def tell(self, trial: Trial, ended: Ended) -> None:
         if self._scoring:
-            del self._needed[trial.digest]
-            self._outcomes[trial.digest] = finished.outcome
+            self._needed.pop(trial.digest)
+            if isinstance(ended, FailedTrial):
+                self._failed.append((trial, ended))
+            else:
+                self._outcomes[trial.digest] = ended.outcome
             return
-        self._grid.tell(trial, finished)
+        self._grid.tell(trial, ended)
         if self._grid.peak is not None:
             self._start_scoring(self._grid.peak)
 
@@ -119,7 +145,7 @@ class _PairSearch:
 
     def finished(self, pair: Pair) -> FinishedPair | None:
         """Return the outcomes for `pair`, or None if some are missing."""
-        if self._needed or self._grid.peak is None:
+        if self._needed or self._failed or self._grid.peak is None:
             return None
         scored = {
             steps: [self._outcomes[trial.digest] for trial in trials]
@@ -137,6 +163,7 @@ def compare(
     jobs: int = 1,
     memory: int | None = None,
     device: str = "cpu",
+    retry_failed: bool = False,
     report: Callable[[Results, Path], object] | None = None,
     watch: Callable[[Progress], object] = lambda _: None,
     notify: Callable[[str], object] = lambda _: None,
@@ -162,6 +189,7 @@ def compare(
         memory: Bytes that training may use on this machine or, on a running cluster, in each of
             its workers; None leaves it unbounded.
         device: The device to train on, as torch names it.
+        retry_failed: Whether trials that failed earlier are trained again.
         report: Called with the results and the folder after `results.json` is written, such as
             `lehr.view.report.write_report`.
         watch: Called with the progress whenever it changes.
@@ -172,26 +200,60 @@ def compare(
 
     Raises:
         EngineError: If the engine is unknown, or `jobs` is below 1 or too large for it.
-        StoreError: If the store is not a store, is damaged, or is newer than this lehr.
+        StoreError: If the store is not a store, is damaged, is newer than this lehr, cannot be
+            written, or was deleted in the meantime.
+        TaskError: If the code of the task fails in the first checks, or in all of the first
+            trials. A single trial that fails is in the results instead.
         WorkerError: If workers cannot be started, or die over one trial again and again; finished
             trials are in the store.
         KeyboardInterrupt: On Ctrl-C, after everything is written.
     """
-    workers = open_workers(
-        engine, jobs, Resources(memory, device)
-    )  # Raises before any file exists.
-    out.mkdir(parents=True, exist_ok=True)
+    # Raises before any file exists.
+    workers = open_workers(engine, jobs, Resources(memory, device), notify)
+    path = store or out / STORE
+    with _nothing_left_behind(out, path):
+        out.mkdir(parents=True, exist_ok=True)
+        results = _train(plan, out, path, workers, device, retry_failed, report, watch, notify)
+    _write(results, out, report)
+    return results
+
+
+@contextmanager
+def _nothing_left_behind(out: Path, path: Path) -> Generator[None]:
+    """Delete a new store, and a new folder, if an error in the block comes before any trial."""
+    is_new, is_new_folder = not os.path.lexists(path), not os.path.lexists(out)
+    try:
+        yield
+    except (EngineError, TaskError, WorkerError):
+        if is_new and path.exists():
+            delete_unused(path)
+            if is_new_folder and not any(out.iterdir()):
+                out.rmdir()
+        raise
+
+
+def _train(
+    plan: Plan,
+    out: Path,
+    path: Path,
+    workers: AbstractContextManager[Workers],
+    device: str,
+    retry_failed: bool,
+    report: Callable[[Results, Path], object] | None,
+    watch: Callable[[Progress], object],
+    notify: Callable[[str], object],
+) -> Results:
     search, task, command = Comparison(plan), _facts(plan), plan.command()
-    with Store(store or out / STORE, write=True, device=device) as trials:
+    with Store(path, write=True, device=device) as trials:
         trials.add_study(_KIND, _content(plan, task, command))
+        if retry_failed:
+            trials.forget_failures(identity(plan.pinned))
         try:
             train(search, trials, workers, device=device, watch=watch, notify=notify)
         except KeyboardInterrupt:
             _write(search.results(task, command, trials), out, report)
             raise
-        results = search.results(task, command, trials)
-    _write(results, out, report)
-    return results
+        return search.results(task, command, trials)
 
 
 def stored_results(store: Store) -> list[Results]:
@@ -200,16 +262,27 @@ def stored_results(store: Store) -> list[Results]:
     They are those that `compare` returned, or would return if it ended now.
     """
     found: list[Results] = []
-    for content in store.studies(_KIND):
-        search = Comparison(records.from_json(Plan, content["plan"], "plan"))
+    for plan, task, command in store.studies(_KIND, _read_content):
+        search = Comparison(plan)
         recall(search, store)
-        task = records.from_json(TaskFacts, content["task"], "task")
-        found.append(search.results(task, content["command"], store))
+        found.append(search.results(task, command, store))
     return found
 
 
+def _read_content(content: Mapping[str, Any]) -> tuple[Plan, TaskFacts, str]:
+    """Return the plan, the facts and the command in the content of a study.
+
+    Raises:
+        ValueError: If it is damaged.
+    """
+    if not isinstance(command := content.get("command"), str):
+        raise ValueError("a study without a command")
+    plan = records.from_json(Plan, content.get("plan"), "plan")
+    return plan, records.from_json(TaskFacts, content.get("task"), "task"), command
+
+
 def _content(plan: Plan, task: TaskFacts, command: str) -> dict[str, Any]:
-    """Return what `stored_results` needs, with the task pinned, because its file may change."""
+    """Return the content of a study, with the task pinned, because its file may change."""
     fixed = records.to_json(plan) | {"task": plan.pinned}
     return {"plan": fixed, "task": records.to_json(task), "command": command}
 

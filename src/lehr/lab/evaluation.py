@@ -16,6 +16,7 @@ from lehr.lab.results import (
     FORMAT,
     Band,
     ComparedSchedule,
+    FailedRun,
     Gap,
     LengthScore,
     PairResult,
@@ -64,6 +65,7 @@ def evaluate(
     command: str,
     versions: Mapping[str, str],
     seconds: Sequence[float],
+    failed: Sequence[FailedRun] = (),
 ) -> Results:
     """Rank finished pairs, and say which of them can be told apart.
 
@@ -74,6 +76,7 @@ def evaluate(
         command: The command that makes this comparison.
         versions: The versions that trained the trials.
         seconds: The cost of each finished trial.
+        failed: The failed trials.
     """
     size = plan.size
     settings = Settings(
@@ -88,7 +91,8 @@ def evaluate(
         versions=versions,
         seconds=round(math.fsum(seconds), 1),
         trials=len(seconds),
-        complete=len(finished) == len(plan.pairs),
+        complete=len(finished) + len({run.pair for run in failed if run.is_lost})
+        == len(plan.pairs),
         command=command,
     )
     results = Results(
@@ -99,6 +103,7 @@ def evaluate(
         optimizers={name: find_optimizer(name).text for name in plan.optimizers},
         schedules={name: _schedule(name, size.steps) for name in plan.schedules},
         pairs=_ranked(plan, finished),
+        failed=tuple(failed),
     )
     return replace(results, summary=tuple(summarize(results)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -62,8 +63,14 @@ def find_optimizer(name: str) -> OptimizerEntry:
     """Return the optimizer of this name.
 
     Raises:
-        ValueError: If the name is unknown; the message lists the known ones.
+        ValueError: If the name is unknown; the message has the nearest known ones.
     """
     if name not in OPTIMIZERS:
-        raise ValueError(f"unknown optimizer {name!r}: choose from {', '.join(OPTIMIZERS)}")
+        near = difflib.get_close_matches(name.lower()[:80], OPTIMIZERS, n=3)
+        which = (
+            f"did you mean {' or '.join(map(repr, near))}? The known ones are"
+            if near
+            else ("choose from")
+        )
+        raise ValueError(f"unknown optimizer {name!r:.80}: {which} {', '.join(OPTIMIZERS)}")
     return OPTIMIZERS[name]

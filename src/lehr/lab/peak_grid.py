@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 
-from lehr.lab.trial import FinishedTrial, Outcome, Trial
+from lehr.lab.trial import Ended, FailedTrial, Outcome, Trial
 
 __all__ = ["PeakGrid", "mean_validation"]
 
@@ -14,7 +14,7 @@ class PeakGrid:
     """A search for the best peak on a grid, by successive halving.
 
     The best peaks of a rung, by mean validation score, go on to the next one; of equal peaks, the
-    lower ones do.
+    lower ones do. A peak with a failed trial comes last.
 
     Arguments:
         peaks: The peak rates, in ascending order.
@@ -22,7 +22,9 @@ class PeakGrid:
         trials: Returns the trials at a peak, one for each seed.
 
     Attributes:
-        peak: The best peak, or None until the search is finished.
+        peak: The best peak, or None until the search is finished, or if a trial failed at every
+            peak.
+        failed: The failed trials, with their reasons.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class PeakGrid:
         trials: Callable[[float], list[Trial]],
     ) -> None:
         self.peak: float | None = None
+        self.failed: list[tuple[Trial, FailedTrial]] = []
         self._rungs, self._at = list(rungs), 0
         self._trials = trials
         self._rung: dict[float, list[Trial]] = {}
@@ -53,18 +56,26 @@ class PeakGrid:
         """Yield the trials whose outcomes are needed now."""
         yield from self._needed.values()
 
-    def tell(self, trial: Trial, finished: FinishedTrial) -> None:
-        """Add the outcome of a trial."""
+    def tell(self, trial: Trial, ended: Ended) -> None:
+        """Add the outcome or the failure of a trial."""
         del self._needed[trial.digest]
-        self._outcomes[trial.digest] = finished.outcome
+        if isinstance(ended, FailedTrial):
+            self.failed.append((trial, ended))
+        else:
+            self._outcomes[trial.digest] = ended.outcome
         if not self._needed:
             self._advance()
 
     def tried(self) -> dict[float, list[Outcome]]:
-        """Return the outcomes at each peak, in ascending order, with all seeds spent on it."""
+        """Return the outcomes at each peak, in ascending order, with all seeds spent on it.
+
+        Peaks with a failed trial are left out.
+        """
+        failed = {trial.peak for trial, _ in self.failed}
         return {
             peak: [self._outcomes[trial.digest] for trial in trials]
             for peak, trials in self._tried.items()
+            if peak not in failed
         }
 
     def _start(self, peaks: Sequence[float]) -> None:
@@ -82,10 +93,11 @@ class PeakGrid:
     def _advance(self) -> None:
         """Finish the rung, and start the next one, or finish the search."""
         tried = self.tried()
-        best = sorted(self._rung, key=lambda peak: (-mean_validation(tried[peak]), peak))
+        sound = [peak for peak in self._rung if peak in tried]
+        best = sorted(sound, key=lambda peak: (-mean_validation(tried[peak]), peak))
         self._at += 1
-        if self._at == len(self._rungs):
-            self.peak = best[0]
+        if self._at == len(self._rungs) or not best:
+            self.peak = best[0] if best else None
             return
         count, _ = self._rungs[self._at]
         self._start(sorted(best[:count]))

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get
 
 __all__ = ["from_json", "replace_text", "to_json"]
 
-_Record = TypeVar("_Record")
+_Dataclass = TypeVar("_Dataclass")
 
 
 def to_json(value: Any) -> Any:
@@ -28,7 +28,7 @@ def to_json(value: Any) -> Any:
     return value
 
 
-def from_json(kind: type[_Record], value: Any, where: str) -> _Record:
+def from_json(kind: type[_Dataclass], value: Any, where: str) -> _Dataclass:
     """Return the dataclass that `to_json` made this value from.
 
     Arguments:

@@ -15,7 +15,7 @@ __all__ = ["Resources", "check_device", "own_bytes"]
 
 
 class Resources(NamedTuple):
-    """What a worker may use.
+    """The resources that a worker may use.
 
     Attributes:
         memory: Bytes that training may take; None leaves it unbounded.

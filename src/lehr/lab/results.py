@@ -13,6 +13,7 @@ from lehr.lab import records
 __all__ = [
     "Band",
     "ComparedSchedule",
+    "FailedRun",
     "Gap",
     "LengthScore",
     "PairResult",
@@ -25,7 +26,7 @@ __all__ = [
     "present",
 ]
 
-FORMAT = 2
+FORMAT = 3
 """The version of the JSON form."""
 
 Row = tuple[float | None, ...]
@@ -203,6 +204,24 @@ class TaskFacts:
 
 
 @dataclass(frozen=True)
+class FailedRun:
+    """A trial that has no outcome, because the code of its task failed.
+
+    Attributes:
+        pair: The name of its pair.
+        trial: What was trained.
+        reason: The error, in one line; the store has the traceback too.
+        is_lost: Whether the pair has no result for want of such trials. It has one if only
+            some of its peak rates failed; the best of the others is taken then.
+    """
+
+    pair: str
+    trial: str
+    reason: str
+    is_lost: bool
+
+
+@dataclass(frozen=True)
 class Settings:
     """How the comparison was made; see `Size` and `Plan` for the first parts.
 
@@ -211,7 +230,7 @@ class Settings:
         versions: The versions that trained the trials.
         seconds: The cost of all trials, in seconds of one core.
         trials: The number of finished trials.
-        complete: Whether all trials are finished.
+        complete: Whether all pairs are finished, or have failed.
         command: The command that makes this comparison.
     """
 
@@ -243,6 +262,7 @@ class Results:
         schedules: The schedules, by name.
         pairs: The finished pairs, best first.
         summary: The results in plain sentences, the most important first.
+        failed: The failed trials.
     """
 
     format: int
@@ -253,6 +273,7 @@ class Results:
     schedules: Mapping[str, ComparedSchedule]
     pairs: tuple[PairResult, ...]
     summary: tuple[str, ...] = ()
+    failed: tuple[FailedRun, ...] = ()
 
     @property
     def lengths(self) -> tuple[int, ...]:

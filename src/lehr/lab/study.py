@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterator, Set
+from collections.abc import Callable, Hashable, Iterator, Sequence, Set
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from lehr.lab.engines.base import Workers, call_each, train_batches
+from lehr.lab.errors import TaskError, describe
 from lehr.lab.resources import check_device
 from lehr.lab.store.store import Store
-from lehr.lab.trial import FinishedTrial, Trial
+from lehr.lab.trial import Ended, FailedTrial, Trial
 
 __all__ = ["Progress", "Search", "recall", "train"]
 
@@ -18,6 +19,8 @@ _FEWEST = 8  # trials in a batch; in smaller ones, calls cost more than arithmet
 
 # The largest batch. Larger ones are not faster, and are lost as a whole if their worker dies.
 _LARGEST, _LARGEST_ELSEWHERE = 256, 4096
+
+_HOPELESS = 8  # failed trials after which a study ends, if no trial has succeeded
 
 _POLL = 1.0  # seconds between two looks at the store for the outcomes of other processes
 
@@ -38,13 +41,13 @@ class Search(Protocol):
         """
         ...
 
-    def tell(self, trial: Trial, finished: FinishedTrial) -> None:
-        """Add the outcome of a trial that `next` yielded."""
+    def tell(self, trial: Trial, ended: Ended) -> None:
+        """Add the outcome or the failure of a trial that `next` yielded."""
         ...
 
 
 class Progress(NamedTuple):
-    """The progress of a study, in trials.
+    """The progress of a study, in trials. Failed trials count as finished.
 
     Attributes:
         reused: Trials that other processes finished, before or during this study.
@@ -60,7 +63,7 @@ class Progress(NamedTuple):
 
 
 def recall(search: Search, store: Store, skip: Set[bytes] = frozenset()) -> int:
-    """Pass all outcomes that a search needs and the store has to the search.
+    """Pass all outcomes and failures that a search needs and the store has to the search.
 
     Arguments:
         search: The search.
@@ -73,11 +76,12 @@ def recall(search: Search, store: Store, skip: Set[bytes] = frozenset()) -> int:
     count = 0
     while True:
         needed = {t.digest: t for t in search.next() if t.digest not in skip}
-        found = store.finished(needed.values())
+        found = store.ended(needed.values())
         if not found:
             return count
-        for key, finished in found.items():
-            search.tell(needed[key], finished)
+        for key, ended in found.items():
+            # A failure may have made others of them superfluous.
+            search.tell(needed[key], ended)
         count += len(found)
 
 
@@ -105,20 +109,22 @@ def train(
 
     Raises:
         EngineError: If the device cannot be used, or the memory is too small.
+        TaskError: If the code of a task fails in the first checks, or in all of the first trials.
+        StoreError: If the file of the store was deleted or moved, or cannot be written.
         WorkerError: If workers cannot be started, or die over one trial again and again.
         KeyboardInterrupt: On Ctrl-C; the search then has every outcome that is in the store.
     """
     reused = recall(search, store)
     watch(last := Progress(reused, 0, search.total))
-    if reused == search.total:
+    if not any(True for _ in search.next()):
         return
     with workers as pool:
         queue = _Queue(search, store, pool, reused, device, notify)
         try:
             while True:
-                for batch, finished in train_batches(queue.take, pool):
-                    store.add(zip(batch, finished, strict=True))
-                    queue.tell(batch, finished)
+                for batch, ended in train_batches(queue.take, pool, store.check):
+                    store.add(zip(batch, ended, strict=True))
+                    queue.tell(batch, ended)
                     watch(last := queue.progress())
                 queue.recall()
                 now = queue.progress(waiting=any(True for _ in search.next()))
@@ -155,7 +161,7 @@ class _Queue:
         self._largest = _LARGEST if device == "cpu" else _LARGEST_ELSEWHERE
         self._training: set[bytes] = set()
         self._single = _single(search, workers, device, notify)
-        self.reused, self.trained = reused, 0
+        self.reused, self.trained, self._failed = reused, 0, 0
 
     def take(self) -> list[Trial]:
         """Return the next batch: trials of one kind, claimed for this process.
@@ -192,12 +198,23 @@ class _Queue:
         """Return the progress of the study."""
         return Progress(self.reused, self.trained, self._search.total, waiting)
 
-    def tell(self, batch: list[Trial], finished: list[FinishedTrial]) -> None:
-        """Pass the outcomes of a batch to the search."""
-        for trial, each in zip(batch, finished, strict=True):
+    def tell(self, batch: list[Trial], ended: Sequence[Ended]) -> None:
+        """Pass the outcomes and failures of a batch to the search.
+
+        Raises:
+            TaskError: If many trials of this process have failed, and no other one is finished.
+        """
+        for trial, each in zip(batch, ended, strict=True):
             self._training.discard(trial.digest)
             self._search.tell(trial, each)
+            self._failed += isinstance(each, FailedTrial)
         self.trained += len(batch)
+        last, end = batch[-1], ended[-1]
+        if isinstance(end, FailedTrial) and self._failed == self.trained >= _HOPELESS:
+            raise TaskError(
+                f"all of the first {self.trained} trials failed; the last was {last} on "
+                f"{last.task}: {end.reason}"
+            )
 
 
 def _single(
@@ -218,4 +235,12 @@ def _obstacle(task: str, optimizer: str, device: str) -> str | None:
     from lehr.lab.training.suitable import obstacle  # Loads torch.
 
     check_device(device)
-    return obstacle(task, optimizer)
+    try:
+        return obstacle(task, optimizer)
+    except (TaskError, ImportError):
+        raise
+    # The network and the loss are a user's: whatever they raise, SystemExit too.
+    except (Exception, SystemExit) as error:
+        raise TaskError(
+            f"task {task} fails in an update of its network on a few samples: {describe(error)}"
+        ) from error

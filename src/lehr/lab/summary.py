@@ -13,10 +13,12 @@ _NAMED = 3  # a longer list is summarised by its ends or its length
 
 
 def summarize(results: Results) -> list[str]:
-    """Return what the results say, the most important first."""
+    """Return the results in sentences, the most important first."""
     pairs = results.pairs
     if not pairs:
-        return ["Not finished: no pair has all its runs yet."]
+        if results.failed and results.settings.complete:
+            return ["No pair has a result.", *_failures(results)]
+        return ["Not finished: no pair has all its runs yet.", *_failures(results)]
     sentences = [_best(pairs), *_undecided(pairs, results.settings.seeds)]
     for optimizer in results.optimizers:
         own = [pair for pair in pairs if pair.optimizer == optimizer]
@@ -181,7 +183,7 @@ def _lasting(results: Results) -> list[str]:
 
 def _cautions(results: Results) -> list[str]:
     pairs, settings = results.pairs, results.settings
-    notes: list[str] = []
+    notes = _failures(results)
     if not settings.complete:
         total = len(results.optimizers) * len(results.schedules)
         notes.append(f"Not finished: {len(pairs)} of {total} pairs; ranks and ties will change.")
@@ -195,6 +197,30 @@ def _cautions(results: Results) -> list[str]:
     if cycling and plain:
         notes.append(f"{_join(plain)} has no momentum: {_join(cycling)} changes its rate only.")
     return notes
+
+
+def _failures(results: Results) -> list[str]:
+    """Say which pairs have no result, or fewer peak rates, because trials of theirs failed."""
+    if not results.failed:
+        return []
+    lost = list(dict.fromkeys(run.pair for run in results.failed if run.is_lost))
+    poorer = list(dict.fromkeys(run.pair for run in results.failed if not run.is_lost))
+    count, first = len(results.failed), results.failed[0]
+    trials = "1 trial" if count == 1 else f"{count} trials"
+    parts: list[str] = []
+    if lost:
+        parts.append(f"{_few(lost)} {'has' if len(lost) == 1 else 'have'} no result")
+    if poorer:
+        verb = "is" if len(poorer) == 1 else "are"
+        parts.append(f"{_few(poorer)} {verb} tuned without the peak rates that failed")
+    return [
+        f"{trials} failed, for errors in the code of task {results.task.name}: {_join(parts)}. "
+        f"The first is {first.trial}: {first.reason}."
+    ]
+
+
+def _few(names: Sequence[str]) -> str:
+    return _join(names) if len(names) <= _NAMED else f"{len(names)} pairs"
 
 
 def _at_edge(pairs: Sequence[PairResult], settings: Settings) -> list[str]:

@@ -11,7 +11,15 @@ from typing import Any, NamedTuple
 
 from lehr.schedule.base import Schedule
 
-__all__ = ["FinishedTrial", "Outcome", "Trial", "digest", "evaluation_steps"]
+__all__ = [
+    "Ended",
+    "FailedTrial",
+    "FinishedTrial",
+    "Outcome",
+    "Trial",
+    "digest",
+    "evaluation_steps",
+]
 
 # Part of every trial's identity. Raise it whenever the same trial would have another outcome: a
 # changed network, split, optimizer setting or evaluation. Old outcomes are then not reused.
@@ -111,6 +119,22 @@ class FinishedTrial(NamedTuple):
 
     outcome: Outcome
     seconds: float
+
+
+class FailedTrial(NamedTuple):
+    """A trial that has no outcome, because the code of its task failed.
+
+    Attributes:
+        reason: One line: the class and the message of the error.
+        trace: The traceback, of several lines.
+    """
+
+    reason: str
+    trace: str
+
+
+Ended = FinishedTrial | FailedTrial
+"""The two ways in which a trial ends."""
 
 
 def evaluation_steps(steps: int) -> list[int]:

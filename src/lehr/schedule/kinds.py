@@ -45,10 +45,10 @@ def to_plain(schedule: Node) -> dict[str, Any]:
     Raises:
         ScheduleError: If it holds a function without a name, or too many values.
     """
-    return {"lehr": VERSION, **_Writer().node(schedule)}
+    return {"lehr": VERSION, **_TreeWriter().node(schedule)}
 
 
-class _Writer:
+class _TreeWriter:
     def __init__(self) -> None:
         self._left = MOST_VALUES
 

@@ -7,6 +7,7 @@ worker trains side by side.
 from __future__ import annotations
 
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import (
@@ -22,9 +23,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, TypeVar, cast
 
-from lehr.lab.errors import EngineError, WorkerError
+from lehr.errors import ScheduleError
+from lehr.lab.errors import (
+    EngineError,
+    StoppedError,
+    TaskError,
+    TrialError,
+    WorkerError,
+    describe,
+)
 from lehr.lab.resources import Resources
-from lehr.lab.trial import FinishedTrial, Trial
+from lehr.lab.trial import Ended, FailedTrial, FinishedTrial, Trial
 from lehr.lab.versions import LEHR
 
 __all__ = [
@@ -48,6 +57,11 @@ ENGINES = ("population", "processes", "dask", "dask://HOST:PORT", "ray", "ray://
 
 UNBOUNDED = Resources()
 
+# These are about the request, or about this machine: no trial is the cause.
+_OWN_ERRORS = (EngineError, ScheduleError, StoppedError, TaskError, WorkerError)
+
+_LOOK = 2.0  # seconds between two calls of `watch` while batches are in training
+
 
 @dataclass(frozen=True)
 class Workers:
@@ -67,7 +81,10 @@ class Workers:
 
 
 def open_workers(
-    engine: str | Executor | None, jobs: int, resources: Resources = UNBOUNDED
+    engine: str | Executor | None,
+    jobs: int,
+    resources: Resources = UNBOUNDED,
+    notify: Callable[[str], object] = lambda _: None,
 ) -> AbstractContextManager[Workers]:
     """Start workers for the length of a block, and stop what they are doing at its end.
 
@@ -78,6 +95,7 @@ def open_workers(
             number.
         resources: What training may use. Workers on this machine share the memory; on a running
             cluster each of them may use that much.
+        notify: Called with one line if workers of this machine had to be killed at the end.
 
     Raises:
         EngineError: If the engine is unknown, or this process would have to do several jobs.
@@ -100,18 +118,16 @@ def open_workers(
     if name == "processes":
         from lehr.lab.engines.processes import processes  # Loads multiprocessing.
 
-        return processes(jobs, resources.shared(jobs))
+        return processes(jobs, resources.shared(jobs), notify)
     if name == "dask" or name.startswith("dask://"):
-        from lehr.lab.engines.dask_cluster import (
-            dask_cluster,
-        )  # Loads multiprocessing, and Dask if used.
+        # Loads multiprocessing, and Dask if used.
+        from lehr.lab.engines.dask_cluster import dask_cluster
 
         address = name.removeprefix("dask").removeprefix("://")
         return dask_cluster(address, jobs, resources if address else resources.shared(jobs))
     if name == "ray" or name.startswith("ray://"):
-        from lehr.lab.engines.ray_cluster import (
-            ray_cluster,
-        )  # Loads multiprocessing, and Ray if used.
+        # Loads multiprocessing, and Ray if used.
+        from lehr.lab.engines.ray_cluster import ray_cluster
 
         address = name.removeprefix("ray").removeprefix("://")
         return ray_cluster(address, jobs, resources if address else resources.shared(jobs))
@@ -123,7 +139,10 @@ class _ThisProcess(Executor):
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
-        future.set_result(fn(*args, **kwargs))
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
         return future
 
 
@@ -135,11 +154,21 @@ def _workers_of(executor: Executor, jobs: int, resources: Resources) -> Generato
 def train_batch(
     resources: Resources, trials: Sequence[Trial], stopped: Callable[[], bool] = lambda: False
 ) -> list[FinishedTrial]:
-    """Train a batch in this process, until its end or until `stopped` returns True."""
+    """Train a batch in this process, until its end or until `stopped` returns True.
+
+    Raises:
+        TrialError: If the code of the task fails, whatever it raises; one trial may be the cause.
+    """
     from lehr.lab.training.population import train_population  # Loads torch.
 
     begun = time.process_time()
-    outcomes = train_population(trials, stopped, **resources._asdict())
+    try:
+        outcomes = train_population(trials, stopped, **resources._asdict())
+    except (KeyboardInterrupt, ImportError, *_OWN_ERRORS):
+        raise
+    # The code of a task may raise anything, SystemExit too.
+    except BaseException as error:
+        raise TrialError(describe(error), "".join(traceback.format_exception(error))) from None
     seconds = (time.process_time() - begun) / len(outcomes)
     return [FinishedTrial(outcome, seconds) for outcome in outcomes]
 
@@ -182,7 +211,8 @@ def call_each(
                 break
             future = workers.executor.submit(function, *each)
         else:
-            raise WorkerError(f"{_TRIES} workers died before they trained anything")
+            what = ", ".join(str(part) for part in each)
+            raise WorkerError(f"{_TRIES} workers died before they trained anything ({what})")
     return answers
 
 
@@ -191,6 +221,11 @@ class _Job(NamedTuple):
 
     batch: list[Trial]
     deaths: int = 0
+
+    def halves(self) -> list[_Job]:
+        """Return the two halves of the batch, as jobs."""
+        half = len(self.batch) // 2
+        return [_Job(part, self.deaths) for part in (self.batch[:half], self.batch[half:])]
 
     def retries(self) -> list[_Job]:
         """Return the jobs to submit after a worker died over this one.
@@ -206,27 +241,30 @@ class _Job(NamedTuple):
             return [_Job(self.batch, deaths)]
         if len(self.batch) == 1:
             raise WorkerError(
-                f"{deaths} workers died while they trained {self.batch[0]}: were they out of "
-                "memory?"
+                f"{deaths} workers died while they trained {self.batch[0]} on "
+                f"{self.batch[0].task}: were they out of memory, or does the task end its process?"
             )
-        half = len(self.batch) // 2
-        return [_Job(part, deaths) for part in (self.batch[:half], self.batch[half:])]
+        return self._replace(deaths=deaths).halves()
 
 
 def train_batches(
-    take: Callable[[], list[Trial]], workers: Workers
-) -> Generator[tuple[list[Trial], list[FinishedTrial]]]:
+    take: Callable[[], list[Trial]],
+    workers: Workers,
+    watch: Callable[[], object] = lambda: None,
+) -> Generator[tuple[list[Trial], Sequence[Ended]]]:
     """Train batches until there are none left.
 
-    A worker that dies costs time only: its batch is trained again, and then in parts.
+    A worker that dies costs time only: its batch is trained again, and then in parts. A batch in
+    which the code of the task fails is cut in halves, until the trials that cause it are alone.
 
     Arguments:
         take: Returns the next batch for a worker, or an empty one if there is none now; it is
             called again when another batch has ended.
         workers: The pool to train on.
+        watch: Called every few seconds while batches are in training; its errors end it.
 
     Yields:
-        Each batch as it ends, or a part of it, with the outcomes of its trials in their order.
+        Each batch as it ends, or a part of it, with the ends of its trials in their order.
 
     Raises:
         WorkerError: If workers die over one trial again and again, or cannot work at all.
@@ -241,10 +279,18 @@ def train_batches(
             submitted[workers.executor.submit(workers.train, job.batch)] = job
         if not submitted:
             return
-        done, _ = wait(submitted, return_when=FIRST_COMPLETED)
+        done, _ = wait(submitted, _LOOK, return_when=FIRST_COMPLETED)
+        watch()
         for future in done:
             job = submitted.pop(future)
-            ended, finished = _result(future, workers)
+            try:
+                ended, finished = _result(future, workers)
+            except TrialError as error:
+                if len(job.batch) == 1:
+                    yield job.batch, [FailedTrial(error.reason, error.trace)]
+                else:
+                    retries.extendleft(reversed(job.halves()))
+                continue
             if ended:
                 yield job.batch, finished
             else:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from importlib.util import find_spec
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, cast
 
+from lehr.extras import install
 from lehr.lab.engines.base import Workers, check_version, train_batch, with_spare
 from lehr.lab.engines.processes import interrupts_held
 from lehr.lab.errors import WorkerError
@@ -47,7 +49,7 @@ def dask_cluster(address: str, jobs: int, resources: Resources) -> Generator[Wor
         WorkerError: If Dask is not installed, the scheduler does not answer, or it has no workers.
     """
     if find_spec("distributed") is None:
-        raise WorkerError("engine='dask' needs Dask: pip install 'lehr[dask]'")
+        raise WorkerError(f"engine='dask' needs Dask: {install('dask')}")
     from distributed import KilledWorker
 
     with _running(address) if address else _started(jobs) as client:
@@ -113,7 +115,9 @@ def _threads(client: Client) -> int:
 def _train(wanted: str, resources: Resources, trials: Sequence[Trial]) -> list[FinishedTrial]:
     """Train a batch on a worker."""
     check_version(wanted)
-    return train_batch(resources, trials, _cancelled())
+    # The output of the parent, which a worker of this machine has too, is for results.
+    with redirect_stdout(sys.stderr):
+        return train_batch(resources, trials, _cancelled())
 
 
 def _cancelled() -> Callable[[], bool]:

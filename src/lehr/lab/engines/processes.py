@@ -6,14 +6,18 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 import threading
+import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing import resource_tracker
-from typing import Any
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+from typing import Any, cast
 
 from lehr.lab.engines.base import Workers, train_batch
 from lehr.lab.resources import Resources
@@ -23,8 +27,12 @@ __all__ = ["Processes", "interrupts_held", "processes"]
 
 
 @contextmanager
-def processes(jobs: int, resources: Resources) -> Generator[Workers]:
+def processes(
+    jobs: int, resources: Resources, notify: Callable[[str], object] = lambda _: None
+) -> Generator[Workers]:
     """Start up to `jobs` processes as they are needed, and stop them at the end of the block.
+
+    One that does not stop within a second is killed, and `notify` is called with a line on it.
 
     Each imports the main module again, so a script must keep its own work under
     `if __name__ == "__main__":`.
@@ -34,6 +42,9 @@ def processes(jobs: int, resources: Resources) -> Generator[Workers]:
         yield Workers(executor, lambda: jobs, partial(_train, resources))
     finally:
         executor.shutdown(cancel_futures=True)
+        if executor.killed:
+            workers = "1 worker" if executor.killed == 1 else f"{executor.killed} workers"
+            notify(f"{workers} did not stop within {_GRACE:.0f} second, and had to be killed.")
 
 
 class Processes(Executor):
@@ -41,6 +52,9 @@ class Processes(Executor):
 
     In a single pool, a process that dies breaks the calls of all the others, and does not show
     whose call it was.
+
+    Attributes:
+        killed: How many of them did not end by themselves when they were stopped.
     """
 
     def __init__(self, count: int) -> None:
@@ -51,12 +65,15 @@ class Processes(Executor):
         self._stop = self._context.RawValue(ctypes.c_bool, False)
         self._pools: list[ProcessPoolExecutor | None] = [None] * count
         self._submitted: list[list[Future[Any]]] = [[] for _ in range(count)]
+        self._started: list[BaseProcess] = []
+        self.killed = 0
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Submit the call to the process with the fewest calls; replace a dead process."""
         for futures in self._submitted:
             futures[:] = [future for future in futures if not future.done()]
         place = min(range(len(self._pools)), key=lambda i: len(self._submitted[i]))
+        before = set(multiprocessing.active_children())
         with interrupts_held():
             pool = self._pools[place] or self._start(place)
             try:
@@ -64,6 +81,8 @@ class Processes(Executor):
             except BrokenProcessPool:
                 pool.shutdown()
                 future = self._start(place).submit(fn, *args, **kwargs)
+        # A pool starts its process when it gets its first call.
+        self._started += set(multiprocessing.active_children()) - before
         self._submitted[place].append(future)
         return future
 
@@ -75,12 +94,37 @@ class Processes(Executor):
         return pool
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End the processes: at their next update if the futures are cancelled, else when idle."""
-        if cancel_futures:
-            self._stop.value = True
-        for pool in self._pools:
-            if pool is not None:
-                pool.shutdown(wait, cancel_futures=cancel_futures)
+        """End the processes: when they are idle, or at their next update if futures are cancelled.
+
+        Then, a process whose update takes longer than a second is killed.
+        """
+        if not cancel_futures:
+            for pool in self._pools:
+                if pool is not None:
+                    pool.shutdown(wait)
+            return
+        self._stop.value = True
+        # Each waits for its process, and a process that hangs is killed in the meantime.
+        ends = [
+            threading.Thread(target=pool.shutdown, kwargs={"cancel_futures": True}, daemon=True)
+            for pool in self._pools
+            if pool is not None
+        ]
+        for end in ends:
+            end.start()
+        self._kill_late()
+        for end in ends:
+            end.join()
+
+    def _kill_late(self) -> None:
+        left = {process.sentinel: process for process in self._started}
+        deadline = time.monotonic() + _GRACE
+        while left and (seconds := deadline - time.monotonic()) > 0:
+            for ended in wait(list(left), seconds):
+                del left[cast("int", ended)]
+        self.killed = len(left)
+        for process in left.values():
+            process.kill()
 
 
 @contextmanager
@@ -102,6 +146,8 @@ def interrupts_held() -> Generator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+_GRACE = 1.0  # seconds for a process to end by itself
+
 # Set in a worker at its start.
 _stop: Any = None
 
@@ -110,6 +156,8 @@ def _start_worker(stop: Any) -> None:
     global _stop
     _stop = stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The output of the parent is for results: what a task prints goes to the error output.
+    sys.stdout = sys.stderr
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
+from lehr.extras import install
 from lehr.lab.engines.base import Workers, check_version, train_batch, with_spare
 from lehr.lab.engines.processes import interrupts_held
 from lehr.lab.errors import WorkerError
@@ -53,7 +54,7 @@ def ray_cluster(address: str, jobs: int, resources: Resources) -> Generator[Work
         WorkerError: If Ray is not installed, does not start or answer, or lacks the device.
     """
     if find_spec("ray") is None:
-        raise WorkerError("engine='ray' needs Ray: pip install 'lehr[ray]'")
+        raise WorkerError(f"engine='ray' needs Ray: {install('ray')}")
     kind = "CPU" if resources.device == "cpu" else "GPU"
     with _running(address) if address else _started(jobs):
         import ray

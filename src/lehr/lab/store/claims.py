@@ -26,6 +26,8 @@ __all__ = ["Claims"]
 SILENCE = 60.0
 """Seconds without a heartbeat after which a process counts as dead."""
 
+_ENDED = "SELECT 1 FROM trials WHERE key = ? UNION ALL SELECT 1 FROM failures WHERE key = ? LIMIT 1"
+
 _HEARTBEAT = SILENCE / 6  # a machine under load may miss a few
 
 
@@ -56,6 +58,9 @@ class Claims:
     def _beat(self) -> None:
         while not self._closed.wait(_HEARTBEAT):
             try:
+                # A deleted file would be created anew.
+                if not self._path.exists():
+                    continue
                 # A connection belongs to one thread.
                 with closing(connect(self._path, write=True)) as link, translate_errors(self._path):
                     link.execute("UPDATE runs SET seen = ? WHERE id = ?", (time.time(), self.run))
@@ -67,7 +72,8 @@ class Claims:
     def claim(self, keys: Sequence[bytes], most: int) -> set[bytes]:
         """Claim at most `most` of these trials, and return the keys that are newly claimed.
 
-        Trials that are finished, or claimed already (here or by another process), are skipped.
+        Trials that are finished, have failed, or are claimed already (here or by another
+        process), are skipped.
         """
         mine: set[bytes] = set()
         with transaction(self._link):
@@ -75,7 +81,7 @@ class Claims:
             for key in keys:
                 if len(mine) == most:
                     break
-                if self._link.execute("SELECT 1 FROM trials WHERE key = ?", (key,)).fetchone():
+                if self._link.execute(_ENDED, (key, key)).fetchone():
                     continue
                 made = self._link.execute(
                     "INSERT OR IGNORE INTO claims (key, run) VALUES (?, ?)", (key, self.run)
@@ -94,11 +100,12 @@ class Claims:
             if not _is_alive(host, pid, seen):
                 self._link.execute("DELETE FROM claims WHERE run = ?", (run,))
 
-    def close(self) -> None:
-        """Release the claims on trials that were not trained."""
+    def close(self, *, release: bool = True) -> None:
+        """Stop the heartbeat, and release the claims on trials that were not trained."""
         self._closed.set()
         self._heart.join()
-        self._link.execute("DELETE FROM claims WHERE run = ?", (self.run,))
+        if release:
+            self._link.execute("DELETE FROM claims WHERE run = ?", (self.run,))
 
 
 def _is_alive(host: str, pid: int, seen: float) -> bool:

@@ -7,15 +7,19 @@ unchanged, to the last byte.
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Generator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 from lehr.lab.errors import StoreError
 
-__all__ = ["PATIENCE", "connect", "transaction", "translate_errors"]
+__all__ = ["PATIENCE", "connect", "delete_unused", "transaction", "translate_errors"]
+
+_LITTLE = 20e6  # bytes on a disk that is as good as full
 
 PATIENCE = 30.0
 """Seconds to wait while another program is writing."""
@@ -68,6 +72,20 @@ MIGRATIONS: list[tuple[str, ...]] = [
             UNIQUE (kind, content)
         )""",
     ),
+    (
+        # Trials without an outcome, because the code of their task failed.
+        """CREATE TABLE failures (
+            id INTEGER PRIMARY KEY,
+            key BLOB NOT NULL UNIQUE,
+            kind INTEGER NOT NULL REFERENCES kinds,
+            peak REAL NOT NULL,
+            seed INTEGER NOT NULL,
+            reason TEXT NOT NULL,
+            trace TEXT NOT NULL,
+            finished REAL NOT NULL,
+            run INTEGER NOT NULL REFERENCES runs
+        )""",
+    ),
 ]
 
 
@@ -84,9 +102,14 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
             also if it is missing or was written by an older one.
         OSError: If the file cannot be reached.
     """
-    if write:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    _check_head(path, write=write)
+    try:
+        if write:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        _check_head(path, write=write)
+    except ValueError as error:
+        if isinstance(error, StoreError):
+            raise
+        raise StoreError(f"{str(path)!r} is not the name of a file ({error})") from error
     link = None
     try:
         with translate_errors(path):
@@ -99,6 +122,21 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
             link.close()
         raise
     return link
+
+
+def delete_unused(path: Path) -> None:
+    """Delete a store without any trial that no other process uses or has used."""
+    with translate_errors(path), closing(_open(path, write=True)) as link, transaction(link):
+        counts = [
+            link.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+            for table in ("trials", "failures", "claims")
+        ]
+        (runs,) = link.execute("SELECT count(*) FROM runs").fetchone()
+        if any(counts) or runs > 1:
+            return
+        # Inside the transaction: no other process can claim a trial in between.
+        for file in (path, _log(path), path.with_name(path.name + "-shm")):
+            file.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -118,8 +156,16 @@ def translate_errors(path: Path) -> Generator[None]:
 def _advice(path: Path, error: sqlite3.Error) -> str:
     if "locked" in str(error):
         return f": another program has kept it for {PATIENCE:.0f} seconds; stop that one first"
-    if "full" in str(error):
-        return ": make room; what was kept so far is safe"
+    if not path.exists():
+        return ": it was deleted or moved"
+    # A disk that fills up between two writes shows as an I/O error.
+    free = shutil.disk_usage(path.parent).free
+    if "full" in str(error) or ("I/O" in str(error) and free < _LITTLE):
+        return (
+            f": the disk of {path.parent.absolute()} has {free / 1e6:.1f} MB left. Make room (a "
+            "trial takes about 400 bytes, and some MB are used while writing) and run the same "
+            "command again; the trials that were kept before are safe"
+        )
     if not os.access(path.parent, os.W_OK):
         return f": its folder {path.parent} must be writable, even to read it"
     return ""
@@ -133,7 +179,8 @@ def transaction(link: sqlite3.Connection) -> Generator[None]:
     try:
         yield
     except BaseException:
-        link.execute("ROLLBACK")
+        if link.in_transaction:  # on a full disk, SQLite has rolled it back already
+            link.execute("ROLLBACK")
         raise
     link.execute("COMMIT")
 
@@ -188,6 +235,8 @@ def _open(path: Path, *, write: bool) -> sqlite3.Connection:
     if not write and not _log(path).exists() and not os.access(path.parent, os.W_OK):
         mode = "immutable=1"
     link = sqlite3.connect(_address(path, mode), uri=True, timeout=PATIENCE, isolation_level=None)
+    # Damaged text is read with question marks: an error would hide the rows beside it.
+    link.text_factory = partial(str, encoding="utf-8", errors="replace")
     if write:
         # A commit is on the disk when it returns, even if the machine fails then.
         link.execute("PRAGMA synchronous = FULL")

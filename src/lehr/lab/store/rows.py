@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from lehr.catalogue import ENTRIES
+from lehr.extras import needs
 from lehr.lab.store.store import Record, Store
 from lehr.lab.trial import digest, evaluation_steps
 
@@ -66,12 +67,10 @@ def frame(store: Store) -> DataFrame:
     validation data).
 
     Raises:
-        ImportError: If pandas is not installed.
+        MissingExtra: If pandas is not installed.
     """
-    try:
+    with needs("frame()", "pandas", "pandas"):
         from pandas import DataFrame
-    except ImportError as error:
-        raise ImportError("frame() needs pandas: pip install 'lehr[pandas]'") from error
     columns = (*COLUMNS, "step", "loss", "accuracy")
     return DataFrame(
         [{name: found[name] for name in columns} for found in map(row, store.records())],

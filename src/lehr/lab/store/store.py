@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import json
 import time
-import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar, cast
 
-import numpy as np
-
+from lehr.lab.errors import StoreError
 from lehr.lab.store.claims import Claims
 from lehr.lab.store.database import connect, transaction, translate_errors
-from lehr.lab.trial import FinishedTrial, Outcome, Trial
+from lehr.lab.store.encoding import OUTCOME, packed_curves, read_identity, read_outcome
+from lehr.lab.trial import Ended, FailedTrial, FinishedTrial, Outcome, Trial
 
-__all__ = ["Record", "Store"]
+__all__ = ["FailureRecord", "Record", "Store"]
+
+_Study = TypeVar("_Study")
 
 # These parts of an identity are columns of a trial; many trials share the rest.
 _OWN = ("peak", "seed")
-
-_OUTCOME = "diverged, validation, test, test_loss, curves, seconds"
 
 _KEYS = 500  # keys in one query; old builds of SQLite take 999
 
@@ -45,6 +45,20 @@ class Record(NamedTuple):
     versions: dict[str, str]
 
 
+class FailureRecord(NamedTuple):
+    """A failed trial in a store.
+
+    Attributes:
+        identity: Everything that defines it, in JSON's types; see `Trial.identity`.
+        failure: The error.
+        finished: When it failed, in seconds since 1970.
+    """
+
+    identity: dict[str, Any]
+    failure: FailedTrial
+    finished: float
+
+
 class Store:
     """The finished trials in a file; a context manager, because it keeps the file open.
 
@@ -59,13 +73,18 @@ class Store:
         >>> folder = tempfile.TemporaryDirectory()
         >>> with Store(f"{folder.name}/trials.db", write=True) as store:
         ...     store.add([(trial, FinishedTrial(outcome, seconds=0.5))])
-        ...     store.finished([trial])[trial.digest].outcome == outcome
+        ...     store.ended([trial])[trial.digest].outcome == outcome
         True
         >>> folder.cleanup()
     """
 
     def __init__(
-        self, path: str | PathLike[str], *, write: bool = False, device: str = "cpu"
+        self,
+        path: str | PathLike[str],
+        *,
+        write: bool = False,
+        device: str = "cpu",
+        notify: Callable[[str], object] | None = None,
     ) -> None:
         """Open the file.
 
@@ -73,6 +92,8 @@ class Store:
             path: The file. For writing, a missing file, or folder, is created.
             write: Whether to add trials. Others may write to a store while it is read.
             device: The device that trains, for the record of the added trials.
+            notify: Called with one line about each damaged row, which is then left out. Without
+                it a damaged row is an error.
 
         Raises:
             StoreError: If the file is not a store, is damaged, or has a version that this lehr
@@ -80,33 +101,60 @@ class Store:
             OSError: If the file cannot be reached.
         """
         self.path = Path(path)
+        self._notify, self._noticed = notify, set[str]()
         self._link = connect(self.path, write=write)
+        self._file = self._inode()
         self._device = device
         self._claims: Claims | None = None
 
-    def add(self, trials: Iterable[tuple[Trial, FinishedTrial]]) -> None:
-        """Write finished trials to the disk; after an error, none of them is written.
+    def _inode(self) -> tuple[int, int] | None:
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def check(self) -> None:
+        """Check that the file has not been deleted, moved or replaced since it was opened.
+
+        Raises:
+            StoreError: If it has: what is added would be lost with it.
+        """
+        if self._inode() != self._file:
+            raise StoreError(
+                f"{self.path} was deleted, moved or replaced while it was in use, so further "
+                "trials could not be kept: put it back if you can, and run the same command again"
+            )
+
+    def add(self, trials: Iterable[tuple[Trial, Ended]]) -> None:
+        """Write finished and failed trials to the disk; after an error, none of them is written.
 
         A trial that is in the store already is not changed.
 
         Raises:
-            StoreError: If the file is locked for too long, or the disk is full.
+            StoreError: If the file is locked for too long or was deleted, or the disk is full.
         """
+        self.check()
         run, now = self._own_claims().run, time.time()
         with translate_errors(self.path), transaction(self._link):
-            for trial, finished in trials:
-                self._insert(trial, finished, now, run)
+            for trial, ended in trials:
+                if isinstance(ended, FailedTrial):
+                    self._insert_failure(trial, ended, now, run)
+                else:
+                    self._insert(trial, ended, now, run)
                 self._link.execute("DELETE FROM claims WHERE key = ?", (trial.digest,))
 
     def claim(self, trials: Sequence[Trial], most: int | None = None) -> list[Trial]:
         """Claim at most `most` of these trials for this process, and return those to train.
 
-        Trials that are finished, or claimed already (here or by another process), are skipped. A
-        claim ends when the trial is added, when the store is closed, or when the process dies.
+        Trials that are finished, have failed, or are claimed already (here or by another
+        process), are skipped. A claim ends when the trial is added, when the store is closed, or
+        when the process dies.
 
         Raises:
-            StoreError: If the file is locked for too long, or the disk is full.
+            StoreError: If the file is locked for too long or was deleted, or the disk is full.
         """
+        self.check()
         claims = self._own_claims()
         with translate_errors(self.path):
             mine = claims.claim(
@@ -114,22 +162,56 @@ class Store:
             )
         return [trial for trial in trials if trial.digest in mine]
 
-    def finished(self, trials: Iterable[Trial]) -> dict[bytes, FinishedTrial]:
-        """Return those of these trials that are finished, by their digest."""
-        question = f"SELECT key, {_OUTCOME} FROM trials WHERE key IN"
-        found = self._rows(question, [trial.digest for trial in trials])
-        return {key: _finished_trial(*rest) for key, *rest in found}
+    def ended(self, trials: Iterable[Trial]) -> dict[bytes, Ended]:
+        """Return those of these trials that are finished or have failed, by their digest.
+
+        Raises:
+            StoreError: If a row is damaged, and the store has no `notify`.
+        """
+        steps = {trial.digest: trial.steps for trial in trials}
+        keys = list(steps)
+        found: dict[bytes, Ended] = {}
+        for key, reason, trace in self._rows(
+            "SELECT key, reason, trace FROM failures WHERE key IN", keys
+        ):
+            found[key] = FailedTrial(str(reason), str(trace))
+        for place, key, *row in self._rows(
+            f"SELECT id, key, {OUTCOME} FROM trials WHERE key IN", keys
+        ):
+            with self._read("trials", place):
+                found[key] = read_outcome(tuple(row), steps[key])
+        return found
+
+    @contextmanager
+    def _read(self, table: str, place: int) -> Generator[None]:
+        """Read a row in the block; if it is damaged, raise a `StoreError` or pass it over."""
+        try:
+            yield
+        except (ValueError, TypeError) as error:
+            if isinstance(error, StoreError):
+                raise
+            text = f"{self.path} is damaged in row {place} of {table} ({error})"
+            if self._notify is None:
+                raise StoreError(
+                    f"{text}: without that row the others can be used; `sqlite3 {self.path} "
+                    f"'DELETE FROM {table} WHERE id = {place}'` deletes it"
+                ) from error
+            if text not in self._noticed:
+                self._noticed.add(text)
+                self._notify(f"{text}: left out")
 
     def versions(self, trials: Iterable[Trial]) -> dict[str, str]:
         """Return the versions that trained these trials; several of one kind are joined by "or"."""
         question = (
-            "SELECT DISTINCT versions FROM trials JOIN runs ON runs.id = trials.run WHERE key IN"
+            "SELECT DISTINCT runs.id, versions FROM trials JOIN runs ON runs.id = trials.run "
+            "WHERE key IN"
         )
         keys = [trial.digest for trial in trials]
         found: dict[str, set[str]] = {}
-        for (text,) in self._rows(question, keys):
-            for name, version in json.loads(text).items():
-                found.setdefault(name, set()).add(version)
+        for place, text in self._rows(question, keys):
+            with self._read("runs", place):
+                for name, version in _read_object(text).items():
+                    found.setdefault(name, set()).add(str(version))
         return {name: " or ".join(sorted(several)) for name, several in found.items()}
 
     def __len__(self) -> int:
@@ -137,22 +219,67 @@ class Store:
             return self._link.execute("SELECT count(*) FROM trials").fetchone()[0]
 
     def records(self) -> Iterator[Record]:
-        """Yield all finished trials, in the order in which they finished."""
+        """Yield all finished trials, in the order in which they finished.
+
+        Raises:
+            StoreError: If a row is damaged, and the store has no `notify`.
+        """
         with translate_errors(self.path):
             rows = self._link.execute(
-                f"SELECT identity, peak, seed, finished, versions, {_OUTCOME} FROM trials "
-                "JOIN kinds ON kinds.id = trials.kind JOIN runs ON runs.id = trials.run "
-                "ORDER BY trials.id"
+                "SELECT trials.id, identity, peak, seed, finished, versions, "
+                f"{OUTCOME} FROM trials LEFT JOIN kinds ON kinds.id = trials.kind "
+                "LEFT JOIN runs ON runs.id = trials.run ORDER BY trials.id"
             )
-            for identity, peak, seed, finished, versions, *rest in rows:
-                outcome, seconds = _finished_trial(*rest)
-                yield Record(
-                    json.loads(identity) | {"peak": peak, "seed": seed},
-                    outcome,
-                    seconds,
-                    finished,
-                    json.loads(versions),
-                )
+            for place, text, peak, seed, finished, versions, *row in rows:
+                record = None
+                with self._read("trials", place):
+                    identity = read_identity(text, peak, seed)
+                    outcome, seconds = read_outcome(tuple(row), identity["steps"])
+                    record = Record(
+                        identity, outcome, seconds, float(finished), _read_object(versions)
+                    )
+                # Outside, because an error of the caller is not one of the row.
+                if record is not None:
+                    yield record
+
+    def failures(self) -> Iterator[FailureRecord]:
+        """Yield all failed trials, in the order in which they failed.
+
+        Raises:
+            StoreError: If a row is damaged, and the store has no `notify`.
+        """
+        with translate_errors(self.path):
+            rows = self._link.execute(
+                "SELECT failures.id, identity, peak, seed, reason, trace, finished FROM failures "
+                "LEFT JOIN kinds ON kinds.id = failures.kind ORDER BY failures.id"
+            ).fetchall()
+        for place, text, peak, seed, reason, trace, finished in rows:
+            record = None
+            with self._read("failures", place):
+                identity = read_identity(text, peak, seed)
+                failure = FailedTrial(str(reason), str(trace))
+                record = FailureRecord(identity, failure, float(finished))
+            if record is not None:
+                yield record
+
+    def forget_failures(self, task: str) -> int:
+        """Delete the failed trials of a task, so that they are trained again.
+
+        Arguments:
+            task: The task's part of their identity.
+
+        Returns:
+            How many there were.
+        """
+        question = "SELECT DISTINCT kinds.id, identity FROM failures JOIN kinds ON kinds.id = kind"
+        with translate_errors(self.path), transaction(self._link):
+            kinds: list[tuple[int]] = []
+            for place, text in self._link.execute(question).fetchall():
+                with self._read("kinds", place):
+                    if _read_object(text).get("task") == task:
+                        kinds.append((place,))
+            made = self._link.executemany("DELETE FROM failures WHERE kind = ?", kinds)
+        return max(0, made.rowcount)
 
     def add_study(self, kind: str, content: Mapping[str, Any]) -> None:
         """Write what a study is about; the one that was added last comes last in `studies`.
@@ -165,13 +292,25 @@ class Store:
             self._link.execute("DELETE FROM studies WHERE kind = ? AND content = ?", row)
             self._link.execute("INSERT INTO studies (kind, content) VALUES (?, ?)", row)
 
-    def studies(self, kind: str) -> list[dict[str, Any]]:
-        """Return the studies of a kind, in the order in which they were last started."""
+    def studies(self, kind: str, read: Callable[[dict[str, Any]], _Study]) -> list[_Study]:
+        """Return the studies of a kind, in the order in which they were last started.
+
+        Arguments:
+            kind: Their kind.
+            read: Called with the content of each; raises ValueError if it is damaged.
+
+        Raises:
+            StoreError: If one is damaged, and the store has no `notify`.
+        """
         with translate_errors(self.path):
             rows = self._link.execute(
-                "SELECT content FROM studies WHERE kind = ? ORDER BY id", (kind,)
+                "SELECT id, content FROM studies WHERE kind = ? ORDER BY id", (kind,)
             ).fetchall()
-        return [json.loads(content) for (content,) in rows]
+        found: list[_Study] = []
+        for place, text in rows:
+            with self._read("studies", place):
+                found.append(read(_read_object(text)))
+        return found
 
     def _own_claims(self) -> Claims:
         if self._claims is None:
@@ -188,35 +327,50 @@ class Store:
                 yield from self._link.execute(f"{question} ({marks})", some).fetchall()
 
     def _insert(self, trial: Trial, finished: FinishedTrial, now: float, run: int | None) -> None:
+        outcome = finished.outcome
+        row = (
+            outcome.diverged,
+            outcome.validation,
+            outcome.test,
+            outcome.test_loss,
+            packed_curves(outcome),
+            finished.seconds,
+        )
+        read_outcome(row)  # What could not be read again is not written.
+        self._link.execute(
+            f"INSERT INTO trials (key, kind, peak, seed, {OUTCOME}, finished, run) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
+            (*self._keys(trial), *row, now, run),
+        )
+        self._link.execute("DELETE FROM failures WHERE key = ?", (trial.digest,))
+
+    def _insert_failure(
+        self, trial: Trial, failed: FailedTrial, now: float, run: int | None
+    ) -> None:
+        # A message may have surrogates, which no database can hold.
+        texts = (text.encode("utf-8", "backslashreplace").decode() for text in failed)
+        self._link.execute(
+            "INSERT INTO failures (key, kind, peak, seed, reason, trace, finished, run) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
+            (*self._keys(trial), *texts, now, run),
+        )
+
+    def _keys(self, trial: Trial) -> tuple[bytes, int, float, int]:
+        """Return the columns that define a trial, and write what it shares with others."""
         identity = trial.identity()
         kind = {name: value for name, value in identity.items() if name not in _OWN}
         text = json.dumps(kind, sort_keys=True)
         self._link.execute("INSERT OR IGNORE INTO kinds (identity) VALUES (?)", (text,))
-        outcome = finished.outcome
-        self._link.execute(
-            f"INSERT OR IGNORE INTO trials (key, kind, peak, seed, {_OUTCOME}, finished, run) "
-            "VALUES (?, (SELECT id FROM kinds WHERE identity = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                trial.digest,
-                text,
-                *(identity[name] for name in _OWN),
-                outcome.diverged,
-                outcome.validation,
-                outcome.test,
-                outcome.test_loss,
-                _packed(outcome),
-                finished.seconds,
-                now,
-                run,
-            ),
-        )
+        (place,) = self._link.execute("SELECT id FROM kinds WHERE identity = ?", (text,)).fetchone()
+        return trial.digest, place, identity["peak"], identity["seed"]
 
     def close(self) -> None:
         """Release the claims and close the file."""
         try:
             if self._claims is not None:
                 with translate_errors(self.path):
-                    self._claims.close()
+                    # SQLite refuses to write to a deleted file.
+                    self._claims.close(release=self._inode() == self._file)
         finally:
             self._link.close()
 
@@ -232,27 +386,9 @@ class Store:
         self.close()
 
 
-def _packed(outcome: Outcome) -> bytes:
-    """Return the curves in little-endian float64, the losses first; NaN for a missing loss."""
-    curves = np.array([outcome.loss, outcome.accuracy], dtype="<f8")
-    return zlib.compress(curves.tobytes(), level=9)
-
-
-def _finished_trial(
-    diverged: int | None,
-    validation: float,
-    test: float,
-    test_loss: float | None,
-    curves: bytes,
-    seconds: float,
-) -> FinishedTrial:
-    loss, accuracy = np.frombuffer(zlib.decompress(curves), dtype="<f8").reshape(2, -1).tolist()
-    outcome = Outcome(
-        diverged=diverged,
-        loss=tuple(None if value != value else value for value in loss),
-        accuracy=tuple(accuracy),
-        validation=validation,
-        test=test,
-        test_loss=test_loss,
-    )
-    return FinishedTrial(outcome, seconds)
+def _read_object(text: object) -> dict[str, Any]:
+    """Return the object that a text in JSON holds, or raise ValueError."""
+    found = json.loads(cast("str", text))
+    if not isinstance(found, dict):
+        raise ValueError("not an object in JSON")
+    return cast("dict[str, Any]", found)

@@ -9,8 +9,11 @@ from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any
 
+from lehr.extras import install
 from lehr.lab.errors import ExportError
 from lehr.lab.store.rows import row, short
 from lehr.lab.store.store import Record
@@ -27,7 +30,7 @@ _DEFINING = ("task", "optimizer", "schedule", "momentum", "steps", "peak", "seed
 
 def _need(package: str, extra: str) -> None:
     if find_spec(package) is None:
-        raise ExportError(f"{package} is not installed: pip install 'lehr[{extra}]'")
+        raise ExportError(f"{package} is not installed: {install(extra)}")
 
 
 def tensorboard(
@@ -54,13 +57,22 @@ def tensorboard(
     for count, record in enumerate(records, start=1):
         place = folder / _place(record.identity)
         if not place.exists():
-            # Written under another name, so that a partial folder is never taken for a trial.
-            draft = place.with_name(f".{place.name}.{os.getpid()}")
-            _write_events(record, draft)
-            os.replace(draft, place)
+            _write_whole(record, place)
             written += 1
         watch(count)
     return written
+
+
+def _write_whole(record: Record, place: Path) -> None:
+    """Write a folder under a name that nobody can guess, and rename it at the end."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(mkdtemp(prefix=".", suffix=".part", dir=place.parent))
+    try:
+        _write_events(record, draft)
+        draft.chmod(place.parent.stat().st_mode & 0o777)  # `mkdtemp` lets nobody else in
+        os.replace(draft, place)
+    finally:
+        rmtree(draft, ignore_errors=True)
 
 
 def _place(identity: Mapping[str, Any]) -> Path:

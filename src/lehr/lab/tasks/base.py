@@ -1,4 +1,4 @@
-"""What is trained: a task is data, a network, a loss and a score."""
+"""Tasks: data, a network, a loss and a score."""
 
 from __future__ import annotations
 

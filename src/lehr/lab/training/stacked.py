@@ -33,7 +33,7 @@ from lehr.schedule.base import Schedule
 
 __all__ = ["MEASURED", "Stack", "in_order"]
 
-Tensors = dict[str, Tensor]
+TensorsByName = dict[str, Tensor]
 
 _BLOCK = 1024  # values of schedules computed at a time
 MEASURED = 16
@@ -130,11 +130,13 @@ class Stack:
         task = self._task
         self._frame = frame
 
-        def loss(weights: Tensors, others: Tensors, inputs: Tensor, targets: Tensor) -> Tensor:
+        def loss(
+            weights: TensorsByName, others: TensorsByName, inputs: Tensor, targets: Tensor
+        ) -> Tensor:
             return task.loss(functional_call(frame, {**weights, **others}, (inputs,)), targets)
 
         def measures(
-            weights: Tensors, others: Tensors, inputs: Tensor, targets: Tensor
+            weights: TensorsByName, others: TensorsByName, inputs: Tensor, targets: Tensor
         ) -> tuple[Tensor, Tensor]:
             outputs = functional_call(frame, {**weights, **others}, (inputs,))
             return task.score(outputs, targets), task.loss(outputs, targets)

@@ -1,0 +1,105 @@
+"""Outcomes and identities as columns of a database, and back, with every part checked."""
+
+from __future__ import annotations
+
+import json
+import math
+import zlib
+from typing import Any, cast
+
+import numpy as np
+
+from lehr.lab.trial import FinishedTrial, Outcome, evaluation_steps
+
+__all__ = ["OUTCOME", "packed_curves", "read_identity", "read_outcome"]
+
+OUTCOME = "diverged, validation, test, test_loss, curves, seconds"
+"""The columns of a finished trial."""
+
+_MOST = 1 << 20  # bytes of unpacked curves; those of a trial take at most 320
+
+_PARTS: dict[str, type | tuple[type, ...]] = {
+    "task": str,
+    "optimizer": str,
+    "schedule": str,
+    "momentum": (str, type(None)),
+    "steps": int,
+    "format": int,
+}
+
+
+def packed_curves(outcome: Outcome) -> bytes:
+    """Return the curves in little-endian float64, the losses first; NaN for a missing loss."""
+    curves = np.array([outcome.loss, outcome.accuracy], dtype="<f8")
+    return zlib.compress(curves.tobytes(), level=9)
+
+
+def read_outcome(row: tuple[Any, ...], steps: int | None = None) -> FinishedTrial:
+    """Return the finished trial of a row of the columns `OUTCOME`.
+
+    Arguments:
+        row: The values of the columns.
+        steps: The number of updates, if the curves must fit it.
+
+    Raises:
+        ValueError: If a value is not of its kind; the message says which one.
+    """
+    diverged, validation, test, test_loss, curves, seconds = row
+    if not (diverged is None or isinstance(diverged, int)):
+        raise ValueError(f"diverged is {diverged!r:.40}")
+    for name, value in (("validation", validation), ("test", test), ("seconds", seconds)):
+        if not isinstance(value, float) or not math.isfinite(value):
+            raise ValueError(f"{name} is {value!r:.40}")
+    if not (test_loss is None or (isinstance(test_loss, float) and math.isfinite(test_loss))):
+        raise ValueError(f"test_loss is {test_loss!r:.40}")
+    loss, accuracy = _read_curves(curves)
+    if steps is not None and len(loss) != len(evaluation_steps(steps)):
+        raise ValueError(f"its curves have {len(loss)} points")
+    outcome = Outcome(
+        diverged=diverged,
+        loss=tuple(None if math.isnan(value) else value for value in loss),
+        accuracy=tuple(accuracy),
+        validation=validation,
+        test=test,
+        test_loss=test_loss,
+    )
+    return FinishedTrial(outcome, seconds)
+
+
+def _read_curves(curves: object) -> tuple[list[float], list[float]]:
+    if not isinstance(curves, bytes):
+        raise ValueError("its curves are not bytes")
+    unpacker = zlib.decompressobj()
+    try:
+        unpacked = unpacker.decompress(curves, _MOST)
+    except zlib.error as error:
+        raise ValueError(f"its curves cannot be unpacked: {error}") from error
+    if not unpacker.eof or len(unpacked) % 16:
+        raise ValueError("its curves are cut off")
+    loss, accuracy = np.frombuffer(unpacked, dtype="<f8").reshape(2, -1).tolist()
+    if not all(map(math.isfinite, accuracy)) or any(map(math.isinf, loss)):
+        raise ValueError("its curves have numbers that are not finite")
+    return loss, accuracy
+
+
+def read_identity(text: object, peak: object, seed: object) -> dict[str, Any]:
+    """Return the identity of a trial from its columns.
+
+    Raises:
+        ValueError: If it does not have the parts of `Trial.identity`.
+    """
+    try:
+        found = json.loads(cast("str", text))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ValueError("its identity is not JSON") from error
+    if not isinstance(found, dict):
+        raise ValueError("its identity is not an object")
+    identity: dict[str, Any] = {**cast("dict[str, Any]", found), "peak": peak, "seed": seed}
+    for name, kind in _PARTS.items():
+        if name not in identity or not isinstance(identity[name], kind):
+            raise ValueError(f"the {name} of its identity is {identity.get(name)!r:.40}")
+    if identity["steps"] < 1 or isinstance(identity["steps"], bool):
+        raise ValueError(f"the steps of its identity are {identity['steps']!r}")
+    if not isinstance(peak, float) or not math.isfinite(peak) or not isinstance(seed, int):
+        raise ValueError(f"its peak is {peak!r:.40} and its seed {seed!r:.40}")
+    return identity
