@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import types
 from collections.abc import Callable
 from fractions import Fraction
@@ -14,14 +15,16 @@ from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
 from lehr.torch.binding import LR, Binding, Slot, check_optimizer, plain, warn
 from lehr.torch.checkpoint import loading
-from lehr.torch.driver import Driver
+from lehr.torch.dropins.carrying import Carried, Carrying
 from lehr.torch.plan import Driven, DrivePlan, StepLevels
 
 __all__ = [
     "DropIn",
+    "counted",
     "momentum_slot",
     "per_group",
     "plain_copy",
+    "rates_of",
     "real_steps",
     "restore_function",
     "saved_function",
@@ -56,6 +59,29 @@ def per_group(name: str, value: Any, optimizer: Optimizer) -> list[float]:
     return [number(name, plain(item)) for item in values]
 
 
+def counted(name: str, value: Any, *, at_least: int) -> int:
+    """Return a saved count of steps as an int.
+
+    Raises:
+        ScheduleError: If it is not a whole number from ``at_least`` to 2**53.
+    """
+    found = number(name, value, at_least=at_least, at_most=2**53 - 1)
+    if found != math.floor(found):
+        raise ScheduleError(f"{name}={value!r} must be a whole number")
+    return int(found)
+
+
+def rates_of(name: str, values: Any) -> list[float]:
+    """Return saved numbers, one a group, none of which is below zero.
+
+    Raises:
+        ScheduleError: If it is not a list of such numbers.
+    """
+    if not isinstance(values, list | tuple):
+        raise ScheduleError(f"{name}={values!r} must be a list with one number for each group")
+    return [number(name, value, at_least=0) for value in values]
+
+
 def plain_copy(value: Any) -> Any:
     """Return a value in plain types, sharing nothing with what is still in use."""
     if isinstance(value, dict):
@@ -65,7 +91,7 @@ def plain_copy(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
-class DropIn(Driver):
+class DropIn(Carrying):
     """A scheduler with torch's interface: its state has its parameters, which replace its own."""
 
     _deprecates_epoch = True
@@ -173,6 +199,7 @@ class DropIn(Driver):
             **({"fraction": self._fraction} if self._fraction else {}),
             "base_lrs": [plain(lr) for lr in self.base_lrs],
             **{name: self._to_state(name) for name in self._saved},
+            **({} if self._carried is None else {"rates": list(self._carried.rates)}),
         }
 
     def _to_state(self, name: str) -> Any:
@@ -198,8 +225,10 @@ class DropIn(Driver):
             raise ScheduleError(
                 f"not a state of a {type(self).__name__}: {', '.join(missing)} missing"
             )
-        position = plain(state["last_epoch"]) + plain(state.get("fraction", 0.0))
-        self.base_lrs = [number("base_lrs", plain(lr)) for lr in state["base_lrs"]]
+        whole_steps = counted("last_epoch", state["last_epoch"], at_least=-1)
+        position = whole_steps + number("fraction", state.get("fraction", 0.0), at_least=0, at_most=1)
+        count = counted("_step_count", state.get("_step_count", whole_steps + 1), at_least=0)
+        self.base_lrs = rates_of("base_lrs", state["base_lrs"])
         for name in self._saved:
             self._from_state(name, plain_copy(state[name]))
         self._check_groups()
@@ -209,7 +238,25 @@ class DropIn(Driver):
         if not self._own_base:
             for group, base in zip(self.groups, self.base_lrs, strict=True):
                 group["initial_lr"] = base
-        self._resume(position, int(state.get("_step_count", position + 1)))
+        self._resume_from(state.get("rates"), position, count)
+
+    def _resume_from(self, rates: Any, position: float, count: int) -> None:
+        """Restore a position, and the rates to go on from where the state has them."""
+        self._carried = None
+        if rates is None and not self._has_rule:
+            self._resume(position, count)
+            return
+        found = self._rates_in_groups() if rates is None else rates_of("rates", rates)
+        if len(found) != len(self._known):
+            raise ScheduleError(
+                f"the state has rates={rates!r}; the optimizer has {len(self._known)} groups"
+            )
+        self._carried = Carried(tuple(found))
+        self._attach().forget()
+        self._place(position)
+        self.membership.silent = position < 0
+        self._step_count = count
+        self._attach().write()
 
     def _check_groups(self) -> None:
         groups = len(self._known)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
 
-from torch.optim import Optimizer
+from torch.optim import Optimizer, lr_scheduler
 
 from lehr.catalogue.decay.elementary import exponential, linear
 from lehr.catalogue.warmup import warmup
@@ -57,6 +57,9 @@ class CyclicLR(DropIn):
     Source: Smith (2015), arXiv:1506.01186.
     """
 
+    _torch = lr_scheduler.CyclicLR
+    _recursive = False
+    _carries_changes = False
     _saved = (
         *("max_lrs", "step_size_up", "step_size_down", "mode", "gamma", "scale_mode"),
         *("cycle_momentum", "base_momentums", "max_momentums"),

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from torch.optim import Optimizer
+from torch.optim import Optimizer, lr_scheduler
 
 from lehr.catalogue.cyclic import warm_restarts
 from lehr.catalogue.decay.elementary import cosine, exponential, linear, multistep, polynomial, step
@@ -48,6 +48,7 @@ class StepLR(DropIn):
         ScheduleError: If ``step_size`` or ``gamma`` is out of range (torch fails later, at a step).
     """
 
+    _torch = lr_scheduler.StepLR
     _saved = ("step_size", "gamma")
 
     def __init__(
@@ -75,6 +76,7 @@ class MultiStepLR(DropIn):
         ScheduleError: If a milestone is negative or not whole, or ``gamma`` is not positive.
     """
 
+    _torch = lr_scheduler.MultiStepLR
     _saved = ("milestones", "gamma")
 
     def __init__(
@@ -116,6 +118,7 @@ class ExponentialLR(DropIn):
         ScheduleError: If ``gamma`` is not positive.
     """
 
+    _torch = lr_scheduler.ExponentialLR
     _saved = ("gamma",)
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
@@ -146,6 +149,7 @@ class LinearLR(DropIn):
         ValueError: If a factor is out of its range.
     """
 
+    _torch = lr_scheduler.LinearLR
     _saved = ("start_factor", "end_factor", "total_iters")
 
     def __init__(
@@ -190,6 +194,7 @@ class ConstantLR(DropIn):
         ValueError: If an argument is out of its range.
     """
 
+    _torch = lr_scheduler.ConstantLR
     _saved = ("factor", "total_iters")
 
     def __init__(
@@ -222,6 +227,7 @@ class PolynomialLR(DropIn):
         ScheduleError: If an argument is out of its range.
     """
 
+    _torch = lr_scheduler.PolynomialLR
     _saved = ("total_iters", "power")
 
     def __init__(
@@ -256,6 +262,7 @@ class CosineAnnealingLR(DropIn):
         ScheduleError: If ``T_max`` is not positive (torch divides by zero) or ``eta_min`` negative.
     """
 
+    _torch = lr_scheduler.CosineAnnealingLR
     _saved = ("T_max", "eta_min")
 
     def __init__(
@@ -293,6 +300,8 @@ class CosineAnnealingWarmRestarts(DropIn):
         ValueError: If an argument is out of its range.
     """
 
+    _torch = lr_scheduler.CosineAnnealingWarmRestarts
+    _recursive = False
     # Its step takes an epoch as a matter of course, a real one too: epoch + batch / batches.
     _deprecates_epoch = False
     _saved = ("T_0", "T_mult", "eta_min")

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from torch import Tensor
-from torch.optim import Optimizer
+from torch.optim import Optimizer, lr_scheduler
 
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.leaves import formula
@@ -35,6 +35,8 @@ class _FromFunctions(DropIn):
     """A drop-in that takes one function for all groups, or a list."""
 
     __slots__ = ("_used",)
+
+    _watched = ("base_lrs", "lr_lambdas")
 
     def __init__(
         self,
@@ -151,6 +153,10 @@ class LambdaLR(_FromFunctions):
         [0.25]
     """
 
+    _torch = lr_scheduler.LambdaLR
+    _recursive = False
+    _carries_changes = False
+
     def _factors(self) -> list[Function]:
         return self.lr_lambdas
 
@@ -186,6 +192,8 @@ class MultiplicativeLR(_FromFunctions):
         >>> scheduler.get_last_lr()
         [0.125]
     """
+
+    _torch = lr_scheduler.MultiplicativeLR
 
     def __init__(
         self,

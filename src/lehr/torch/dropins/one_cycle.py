@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import reduce
 from typing import Any, Literal
 
-from torch.optim import Optimizer
+from torch.optim import Optimizer, lr_scheduler
 
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
@@ -58,6 +58,9 @@ class OneCycleLR(DropIn):
     Source: Smith and Topin (2017), arXiv:1708.07120.
     """
 
+    _torch = lr_scheduler.OneCycleLR
+    _recursive = False
+    _carries_changes = False
     _saved = (
         *("total_steps", "pct_start", "anneal_strategy", "three_phase"),
         *("max_lrs", "div_factor", "final_div_factor"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from torch.optim import Optimizer
+from torch.optim import Optimizer, swa_utils
 
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
@@ -52,6 +52,7 @@ class SWALR(DropIn):
     Source: Izmailov et al. (2018), arXiv:1803.05407.
     """
 
+    _torch = swa_utils.SWALR
     _saved = ("anneal_epochs", "_anneal_strategy", "swa_lrs", "starts")
     _per_group = ("swa_lrs", "starts")
 

@@ -76,6 +76,11 @@ class TrapezoidalLR(DropIn):
         *("max_lrs", "step_size", "anneal_start_epoch", "scale_mode", "steps_per_epoch"),
         *("history", "trn_iterations"),
     )
+    _watched = (
+        *("base_lrs", "max_lrs", "step_size", "anneal_start_epoch", "scale_mode"),
+        *("steps_per_epoch", "scale_fn"),
+    )
+    _recursive = _carries_changes = False
 
     def __init__(
         self,
