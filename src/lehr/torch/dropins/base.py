@@ -285,7 +285,7 @@ class DropIn(Carrying):
         super().restore(attributes)
 
     def _from_state(self, name: str, value: Any) -> None:
-        setattr(self, name, value)
+        vars(self)[name] = value
 
     def _get_closed_form_lr(self) -> list[float]:
         return self.plan.driven[0].values(self._position)

@@ -10,7 +10,6 @@ and writes what comes back. A jump (``seek``, ``step(n)``, a loaded position) en
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from lehr.torch.plan import Contribution
 from lehr.torch.shared import Membership, Shared
 from lehr.torch.writers import Mixed
 
-__all__ = ["Carried", "Carrying", "View"]
+__all__ = ["Carried", "Carrying", "Fixed", "View", "copied"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +56,32 @@ class View:
         return getattr(self._optimizer, name)
 
 
+class Fixed:
+    """A parameter that is given once: setting it again is refused."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, scheduler: Any, owner: type | None = None) -> Any:
+        return self if scheduler is None else vars(scheduler)[self._name]
+
+    def __set__(self, scheduler: Any, value: Any) -> None:
+        if self._name in vars(scheduler):
+            kind = type(scheduler).__name__
+            raise ScheduleError(
+                f"{self._name}={value!r} cannot be set on a {kind} that is built: build another "
+                f"one with {self._name}={value!r} and last_epoch=scheduler.last_epoch"
+            )
+        vars(scheduler)[self._name] = value
+
+
+def copied(value: Any) -> Any:
+    """Return parameters with copies of the lists and dicts that people change in place."""
+    if isinstance(value, tuple):
+        return tuple(copied(item) for item in value)
+    return copy(value) if isinstance(value, list | dict) else value
+
+
 class Carrying(Driver):
     """A driver that can go on from its present rates by torch's rule."""
 
@@ -76,7 +101,7 @@ class Carrying(Driver):
     """Gives the values of these attributes."""
 
     __slots__ = (
-        *("_apart", "_carried", "_due", "_seen"),
+        *("_apart", "_carried", "_from", "_seen"),
         *("_get_lr_called_within_step", "_is_initial"),
     )
 
@@ -90,7 +115,9 @@ class Carrying(Driver):
     def _start_at(self, last_epoch: int) -> None:
         super()._start_at(last_epoch)
         self._carried: Carried | None = None
-        self._due = self._apart = False
+        self._apart = False
+        # The position before a move that is being made.
+        self._from: float | None = None
         self._seen: Any = None
         # What torch's methods look at.
         self._is_initial, self._get_lr_called_within_step = False, True
@@ -127,10 +154,7 @@ class Carrying(Driver):
 
     def _note_parameters(self) -> None:
         """Remember the parameters of the present plan."""
-        self._seen = tuple(
-            copy(value) if isinstance(value, list | dict | Counter) else value
-            for value in self._present(self)
-        )
+        self._seen = copied(self._present(self))
 
     def _on_parameters(self) -> None:
         """Follow parameters that were changed since the plan was resolved."""
@@ -198,16 +222,16 @@ class Carrying(Driver):
             self._carried = None
             self._replan()
         before = self._position, self._uncounted, self._lag
-        self._due = True
+        self._from = self._position
         try:
             super()._move(position)
         except BaseException:
-            if self._carried is not None and self._due:
+            if self._carried is not None and self._from is not None:
                 # Its rates are still those of the step before.
                 self._position, self._uncounted, self._lag = before
             raise
         finally:
-            self._due = False
+            self._from = None
 
     def write_alone(self) -> bool:
         """Write its values, and compute those of the next steps where they are known."""
@@ -242,7 +266,7 @@ class Carrying(Driver):
     def _advanced(self) -> Carried:
         """Return the present numbers, having made the step that is due."""
         carried = self._carry()
-        if not self._due:
+        if self._from is None or self._from == self._position:
             return carried
         view = [
             {**group, "lr": rate} for group, rate in zip(self._known, carried.rates, strict=True)
@@ -256,7 +280,7 @@ class Carrying(Driver):
                 if slot.place != LR.place
             ),
         )
-        self._due = False
+        self._from = None
         return self._carried
 
     def _next_rates(self, view: list[Group]) -> list[float]:
@@ -277,6 +301,18 @@ class Carrying(Driver):
                 f"{len(view)} groups; it returned {len(values)}"
             )
         return [number("get_lr()", plain(value)) for value in values]
+
+    def _begin(self, view: list[Group]) -> list[float]:
+        """Return the rates at its position 0, as the child of a container whose turn has come."""
+        self._carried = None
+        self._replan()
+        if self._has_rule and not hasattr(self._torch, "_get_closed_form_lr"):
+            return self._next_rates(view)
+        shares = {(slot.place, i): (slot, v) for slot, i, v in self.plan.contributions(0)}
+        for (place, index), (slot, share) in shares.items():
+            if place != LR.place:
+                slot.write(view[index], share.value)
+        return [shares[LR.place, index][1].value for index in range(len(view))]
 
     def get_lr(self) -> list[Any]:
         """Return the rate of each group at the present position.

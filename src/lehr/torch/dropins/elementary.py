@@ -18,8 +18,9 @@ from lehr.catalogue.decay.elementary import cosine, exponential, linear, multist
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.torch.binding import Binding, Slot, plain
+from lehr.torch.binding import Binding, Group, Slot, plain
 from lehr.torch.dropins.base import DropIn, plain_copy, real_steps
+from lehr.torch.dropins.carrying import Carried
 
 __all__ = [
     "ConstantLR",
@@ -306,6 +307,8 @@ class CosineAnnealingWarmRestarts(DropIn):
     _deprecates_epoch = False
     _saved = ("T_0", "T_mult", "eta_min")
 
+    __slots__ = ("_counted", "_cycles")
+
     def __init__(
         self,
         optimizer: Optimizer,
@@ -325,26 +328,79 @@ class CosineAnnealingWarmRestarts(DropIn):
     def _bind(self, slot: Slot, index: int) -> Binding:
         return Binding(gain=plain(self.base_lrs[index]) - self.eta_min, offset=self.eta_min)
 
-    def _cycle(self) -> tuple[int, int]:
-        """Return where the present cycle began, and its length."""
-        position = self._position
-        begin, length = 0, self.T_0
-        if self.T_mult == 1:
+    def _start_at(self, last_epoch: int) -> None:
+        super()._start_at(last_epoch)
+        # The epochs since the last restart and between two, once they are counted; and the T_0 and
+        # T_mult of the present plan.
+        self._counted: tuple[float, float] | None = None
+        self._cycles = self.T_0, self.T_mult
+
+    def _replan(self) -> None:
+        self._counted = None
+        super()._replan()
+        self._cycles = self.T_0, self.T_mult
+
+    def _place(self, position: float) -> None:
+        if self._from is None and position >= 0 and self._counted is None:
+            # Torch's goes on counting from the last restart when ``last_epoch`` is set.
+            self._carry()
+        super()._place(position)
+
+    def _carry(self) -> Carried:
+        # Torch counts from here on: T_0 is over.
+        self._counted = self._counted or self._cycle()
+        return super()._carry()
+
+    def _cycle(self) -> tuple[float, float]:
+        """Return the epochs since the last restart, and those between the last and the next."""
+        position = self.last_epoch + self._fraction
+        begin, (length, factor) = 0, self._cycles
+        if factor == 1:
             begin = int(position // length) * length
-        while self.T_mult > 1 and position >= begin + length:
-            begin, length = begin + length, length * self.T_mult
-        return begin, length
+        while factor > 1 and position >= begin + length:
+            begin, length = begin + length, length * factor
+        return position - begin, length
+
+    def _next_rates(self, view: list[Group]) -> list[float]:
+        before = self._counted or self._cycle()
+        done, length = before[0] + (self.last_epoch > 0), before[1]
+        self._counted = (done % length, length * self.T_mult) if done >= length else (done, length)
+        try:
+            return super()._next_rates(view)
+        except BaseException:
+            self._counted = before
+            raise
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the position and the parameters, with the cycle that torch's class reads."""
+        return {**super().state_dict(), "T_cur": self.T_cur, "T_i": self.T_i}
+
+    def _load(self, state: dict[str, Any]) -> None:
+        super()._load(state)
+        if self._carried is not None and {"T_cur", "T_i"} <= state.keys():
+            self._counted = (
+                number("T_cur", state["T_cur"], at_least=0),
+                number("T_i", state["T_i"], above=0),
+            )
 
     @property
     def T_cur(self) -> float:
         """Epochs since the last restart; set, it says where the next step begins."""
-        return self._position - self._cycle()[0]
+        return (self._counted or self._cycle())[0]
 
     @T_cur.setter
     def T_cur(self, epochs: float) -> None:
-        self._place(self._cycle()[0] + number("T_cur", epochs, at_least=0))
+        done = number("T_cur", epochs, at_least=0)
+        self._carry()
+        self._counted = done, self.T_i
 
     @property
-    def T_i(self) -> int:
+    def T_i(self) -> float:
         """Epochs between the last restart and the next."""
-        return self._cycle()[1]
+        return (self._counted or self._cycle())[1]
+
+    @T_i.setter
+    def T_i(self, epochs: float) -> None:
+        length = number("T_i", epochs, above=0)
+        self._carry()
+        self._counted = self.T_cur, length

@@ -6,21 +6,25 @@ import math
 import operator
 from fractions import Fraction
 from functools import reduce
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from torch.optim import Optimizer, lr_scheduler
 
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
-from lehr.torch.binding import LR, Binding, Slot
+from lehr.torch.binding import LR, Binding, Group, Slot
 from lehr.torch.dropins.base import (
     DropIn,
     momentum_slot,
     per_group,
 )
+from lehr.torch.dropins.carrying import Fixed
 
 __all__ = ["OneCycleLR"]
+
+_OWN: Final = ("max_lrs", "cycle_momentum", "base_momentums", "max_momentums", "pct_start")
+_KEYS: Final = ("max_lr", "min_lr", "initial_lr", "max_momentum", "base_momentum")
 
 
 class OneCycleLR(DropIn):
@@ -57,6 +61,9 @@ class OneCycleLR(DropIn):
 
     Source: Smith and Topin (2017), arXiv:1708.07120.
     """
+
+    total_steps = Fixed()
+    cycle_momentum = Fixed()
 
     _torch = lr_scheduler.OneCycleLR
     _recursive = False
@@ -104,6 +111,29 @@ class OneCycleLR(DropIn):
         if last_epoch == -1:
             self._mark_groups(optimizer)
         super().__init__(optimizer, last_epoch)
+
+    @staticmethod
+    def _present(scheduler: Any) -> tuple[Any, ...]:
+        own = tuple(getattr(scheduler, name) for name in _OWN)
+        return *own, [tuple(map(group.get, _KEYS)) for group in scheduler.optimizer.param_groups]
+
+    def _on_parameters(self) -> None:
+        # Torch reads these from the groups at each step.
+        if self._seen is not None and self._seen[-1] != self._present(self)[-1]:
+            self._carry()
+        super()._on_parameters()
+
+    def _next_rates(self, view: list[Group]) -> list[float]:
+        for index, group in enumerate(view):
+            start = self.max_lrs[index] / self.div_factor
+            # Torch keeps its start there, which here is the base rate, until somebody sets it.
+            if group.get("initial_lr") == self.base_lrs[index]:
+                group["initial_lr"] = start
+        return super()._next_rates(view)
+
+    def _anneal_func(self, start: float, end: float, pct: float) -> float:
+        way = self._annealing_cos if self.anneal_strategy == "cos" else self._annealing_linear
+        return way(start, end, pct)
 
     def _mark_groups(self, optimizer: Optimizer) -> None:
         """Write the bounds into the groups, where torch keeps them and people read them.
