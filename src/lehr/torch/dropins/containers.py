@@ -68,7 +68,8 @@ class _Tree(DropIn):
 
     @staticmethod
     def _present(scheduler: Any) -> tuple[Any, ...]:
-        return *(child._present(child) for child in scheduler._schedulers), scheduler._own()
+        children = (child for child in scheduler._schedulers if isinstance(child, Carrying))
+        return *(child._present(child) for child in children), scheduler._own()
 
     def _own(self) -> Any:
         """Return its own parameters."""
@@ -85,7 +86,8 @@ class _Tree(DropIn):
     def _on_parameters(self) -> None:
         self._carry()
         for child in self._schedulers:
-            child._replan()
+            if isinstance(child, Carrying) and child._present(child) != child._seen:
+                child._on_parameters()
         super()._on_parameters()
 
     # ----- composing ----------------------------------------------------------------------------

@@ -348,7 +348,8 @@ class CosineAnnealingWarmRestarts(DropIn):
 
     def _carry(self) -> Carried:
         # Torch counts from here on: T_0 is over.
-        self._counted = self._counted or self._cycle()
+        if self._carried is None:
+            self._counted = self._cycle()
         return super()._carry()
 
     def _cycle(self) -> tuple[float, float]:
@@ -362,8 +363,8 @@ class CosineAnnealingWarmRestarts(DropIn):
         return position - begin, length
 
     def _next_rates(self, view: list[Group]) -> list[float]:
-        before = self._counted or self._cycle()
-        done, length = before[0] + (self.last_epoch > 0), before[1]
+        before = self._counted
+        done, length = self._cycle() if before is None else (before[0] + 1, before[1])
         self._counted = (done % length, length * self.T_mult) if done >= length else (done, length)
         try:
             return super()._next_rates(view)

@@ -143,6 +143,10 @@ class OneCycleLR(DropIn):
         """
         for i, group in enumerate(optimizer.param_groups):
             group["max_lr"] = self.max_lrs[i]
+            if self._has_rule:
+                group["initial_lr"] = self.max_lrs[i] / self.div_factor
+                if self.cycle_momentum:
+                    momentum_slot(optimizer).write(group, self.max_momentums[i])
             group["min_lr"] = self.max_lrs[i] / self.div_factor / self.final_div_factor
             if self.cycle_momentum:
                 group["max_momentum"] = self.max_momentums[i]

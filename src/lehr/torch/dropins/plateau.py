@@ -14,8 +14,8 @@ from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.leaves import hold
 from lehr.torch.binding import LR, Binding, Group, Slot, check_optimizer, plain, warn
 from lehr.torch.checkpoint import loading
-from lehr.torch.driver import Driver
 from lehr.torch.dropins.base import per_group, plain_copy
+from lehr.torch.dropins.carrying import Carrying
 from lehr.torch.plan import Contribution, Driven, DrivePlan, StepLevels
 
 __all__ = ["ReduceLROnPlateau"]
@@ -24,7 +24,7 @@ _GIVEN = ("mode", "factor", "patience", "threshold", "threshold_mode", "cooldown
 
 
 # It is an instance of torch's class too: trainers check that before they pass a metric.
-class ReduceLROnPlateau(Driver, Theirs):
+class ReduceLROnPlateau(Carrying, Theirs):
     """Reduce the rate when a metric has stopped improving.
 
     Formula: after more than ``patience`` metrics in a row that are not better than the best one,
@@ -60,6 +60,8 @@ class ReduceLROnPlateau(Driver, Theirs):
         >>> scheduler.get_last_lr(), scheduler.best
         ([0.5], 0.9)
     """
+
+    _recursive = False
 
     def __init__(
         self,
@@ -145,10 +147,19 @@ class ReduceLROnPlateau(Driver, Theirs):
         ]
 
     def base_for(self, slot: Slot, group: Group, value: float) -> float | None:
-        """Return the base from which the reductions would have come to a value."""
+        """Reduce from a rate that was written by hand, as torch's does; it is never a base."""
         index = self._index(group)
-        ratio = 0.0 if index is None else self._ratio(index)
-        return value / ratio if slot.place == LR.place and ratio else None
+        if slot.place == LR.place and index is not None:
+            self._rates[index] = value
+            self._replan()
+        return None
+
+    def __copy__(self) -> Any:
+        """Return a scheduler that writes into the same optimizer beside this one, as torch's does."""
+        twin = super().__copy__()
+        twin._rates = twin._rates_in_groups()
+        twin._replan()
+        return twin
 
     def _set_base(self, slot: Slot, index: int, base: float) -> None:
         if slot.place == LR.place:
@@ -167,6 +178,11 @@ class ReduceLROnPlateau(Driver, Theirs):
             plain(group.get("initial_lr", group["lr"])) if origin is None else self._rates[origin]
             for group, origin in zip(self.groups, old, strict=True)
         ]
+        if None not in old or self.default_min_lr is not None:
+            # Otherwise the list is the user's to append to, as in torch.
+            self.min_lrs = [
+                self.default_min_lr if origin is None else self.min_lrs[origin] for origin in old
+            ]
         super()._regroup(old)
 
     def step(self, metrics: Any, epoch: int | None = None) -> None:
