@@ -20,13 +20,10 @@ import lehr.torch as ours
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
-BAD: list[Any] = [
-    *[float("nan"), float("inf"), float("-inf"), -1.0, -7, 1j, None, "", "x", "0.1", True],
-    *[10**400, -(10**400), 1e308, 2.5, -0.5, 2**53 + 1, 0, [], {}, [0.1] * 7, b"x", object()],
-]
+BAD: list[Any] = [float("nan"), float("-inf"), -1.0, 1j, None, "x", 10**400, 2.5, 2**53 + 1, {}]
 """What takes the place of a value, and of each item of a list or a dict."""
 
-FEW: list[Any] = [float("nan"), float("inf"), -1.0, 1j, None, "x", 10**400, 2.5, 2**53 + 1, {}]
+FEW: list[Any] = [float("nan"), -1.0, None, "x", 10**400]
 """The same for containers, whose children are tampered with alone as well."""
 
 BARE = (OverflowError, KeyError, ZeroDivisionError, RuntimeError, AttributeError, IndexError)

@@ -5,23 +5,26 @@ from __future__ import annotations
 import inspect
 import math
 import types
+import warnings
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from torch.optim import Optimizer
 
 from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
 from lehr.torch.binding import LR, Binding, Slot, check_optimizer, plain, warn
-from lehr.torch.checkpoint import loading
+from lehr.torch.checkpoint import loading, short
 from lehr.torch.dropins.carrying import Carried, Carrying
 from lehr.torch.plan import Driven, DrivePlan, StepLevels
 
 __all__ = [
     "DropIn",
     "counted",
+    "listed",
     "momentum_slot",
+    "number_of",
     "per_group",
     "plain_copy",
     "rates_of",
@@ -37,8 +40,28 @@ def real_steps(name: str, value: float) -> Fraction:
     Raises:
         ScheduleError: If it is not a finite number greater than 0.
     """
-    number(name, value, above=0)
-    return Fraction(str(value))
+    item = value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
+    number(name, item, above=0)
+    return Fraction(str(item))
+
+
+def listed(value: Any) -> list[Any] | None:
+    """Return the members of a list, of another sequence or of an array; None for one value."""
+    if isinstance(value, list | tuple):
+        return list(value)
+    if isinstance(value, str | bytes) or not hasattr(value, "__len__") or getattr(value, "ndim", 1) == 0:
+        return None
+    return list(value) if hasattr(value, "__getitem__") else None
+
+
+def number_of(name: str, value: Any) -> float:
+    """Return a number, a NumPy scalar or a tensor of one number as a finite float.
+
+    Raises:
+        ScheduleError: If it is anything else.
+    """
+    item = value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
+    return number(name, item)
 
 
 def per_group(name: str, value: Any, optimizer: Optimizer) -> list[float]:
@@ -50,24 +73,26 @@ def per_group(name: str, value: Any, optimizer: Optimizer) -> list[float]:
     """
     check_optimizer(optimizer)
     groups = len(optimizer.param_groups)
-    values = list(value) if isinstance(value, list | tuple) else [value] * groups
+    members = listed(value)
+    values = [value] * groups if members is None else members
     if len(values) != groups:
         raise ValueError(
             f"{name} must have one number for each of the optimizer's {groups} param_groups, or "
             f"be one number for all; {name}={value!r} has {len(values)}"
         )
-    return [number(name, plain(item)) for item in values]
+    return [number_of(name, item) for item in values]
 
 
 def counted(name: str, value: Any, *, at_least: int) -> int:
-    """Return a saved count of steps as an int.
+    """Return a count of steps as an int, whatever kind of number it is: 5, 5.0 or a tensor of 5.
 
     Raises:
         ScheduleError: If it is not a whole number from ``at_least`` to 2**53.
     """
-    found = number(name, value, at_least=at_least, at_most=2**53 - 1)
+    item = value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
+    found = number(name, item, at_least=at_least, at_most=2**53 - 1)
     if found != math.floor(found):
-        raise ScheduleError(f"{name}={value!r} must be a whole number")
+        raise ScheduleError(f"{name}={value!r} must be a whole number (an int)")
     return int(found)
 
 
@@ -205,18 +230,40 @@ class DropIn(Carrying):
     def _to_state(self, name: str) -> Any:
         return plain_copy(getattr(self, name))
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(
+        self, state_dict: dict[str, Any], *, adopt: Literal["saved", "here"] = "saved"
+    ) -> None:
         """Restore a saved position with its parameters, and assign its values at once.
 
         A state that torch's scheduler of the same name saved is read as well.
 
+        Arguments:
+            state_dict: What :meth:`state_dict` returned.
+            adopt: ``"saved"`` goes on with the saved parameters, as torch's does; ``"here"`` with
+                those that the scheduler was built with, and restores the position only.
+
         Raises:
-            ScheduleError: If the state lacks a parameter, or has another number of groups. Nothing
-                is changed then.
+            ScheduleError: If the state lacks a parameter, a value in it cannot be, or it has
+                another number of groups. Nothing is changed then.
         """
+        if adopt not in ("saved", "here"):
+            raise ScheduleError(f"adopt={adopt!r} must be 'saved' or 'here'")
+        if not isinstance(state_dict, dict):
+            raise ScheduleError(
+                f"the state of a {type(self).__name__} is a dict, not {short(state_dict)}"
+            )
         with loading(self):
             self._recognize_groups()
-            self._load(dict(state_dict))
+            self._load(dict(state_dict) if adopt == "saved" else self._with_own(state_dict))
+
+    def _with_own(self, state: dict[str, Any]) -> dict[str, Any]:
+        """Return a state with its position and this scheduler's own parameters."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            own = self.state_dict()
+        own.pop("rates", None)
+        position = ("last_epoch", "_step_count", "fraction")
+        return {**own, **{name: state[name] for name in position if name in state}}
 
     def _load(self, state: dict[str, Any]) -> None:
         """Restore a state, of which nothing is kept when this fails."""
@@ -230,7 +277,7 @@ class DropIn(Carrying):
         count = counted("_step_count", state.get("_step_count", whole_steps + 1), at_least=0)
         self.base_lrs = rates_of("base_lrs", state["base_lrs"])
         for name in self._saved:
-            self._from_state(name, plain_copy(state[name]))
+            self._read_parameter(name, state[name])
         self._check_groups()
         self._replan()
         if position != -1:
@@ -257,6 +304,27 @@ class DropIn(Carrying):
         self.membership.silent = position < 0
         self._step_count = count
         self._attach().write()
+
+    def _read_parameter(self, name: str, value: Any) -> None:
+        """Restore one saved parameter, whose kind is that of the present one."""
+        try:
+            self._from_state(name, self._checked(name, plain_copy(value)))
+        except (TypeError, AttributeError, LookupError, ArithmeticError, ValueError) as error:
+            if isinstance(error, ScheduleError) and name in str(error):
+                raise
+            raise ScheduleError(f"the state has {name}={short(value)}: {error}") from None
+
+    def _checked(self, name: str, value: Any) -> Any:
+        """Return a saved parameter, which must be of the kind of the present one."""
+        present = getattr(self, name)
+        if name in self._per_group:
+            return rates_of(name, value)
+        if isinstance(present, bool | str):
+            if type(value) is not type(present):
+                raise ScheduleError(f"{name}={short(value)} must be {type(present).__name__}")
+        elif isinstance(present, int | float):
+            number(name, value)
+        return value
 
     def _check_groups(self) -> None:
         groups = len(self._known)

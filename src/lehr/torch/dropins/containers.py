@@ -175,14 +175,17 @@ class _Tree(DropIn):
         if not isinstance(parts, list | tuple) or len(parts) != len(self._schedulers):
             raise ScheduleError(
                 f"not a state of a {type(self).__name__} of {len(self._schedulers)} "
-                "schedulers: the state has "
+                "_schedulers: the state has "
                 + ("none" if not isinstance(parts, list | tuple) else f"{len(parts)}")
             )
         state.setdefault("base_lrs", [plain(lr) for lr in self.base_lrs])
         self._loading = True
         try:
-            for child, part in zip(self._schedulers, parts, strict=True):
-                child.load_state_dict(part)
+            for index, (child, part) in enumerate(zip(self._schedulers, parts, strict=True)):
+                try:
+                    child.load_state_dict(part)
+                except ScheduleError as error:
+                    raise ScheduleError(f"_schedulers[{index}]: {error}") from None
             super()._load(state)
         finally:
             self._loading = False

@@ -15,11 +15,11 @@ from torch.optim import Optimizer, lr_scheduler
 
 from lehr.catalogue.cyclic import warm_restarts
 from lehr.catalogue.decay.elementary import cosine, exponential, linear, multistep, polynomial, step
-from lehr.errors import ScheduleError, number, whole
+from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
 from lehr.torch.binding import Binding, Group, Slot, plain
-from lehr.torch.dropins.base import DropIn, plain_copy, real_steps
+from lehr.torch.dropins.base import DropIn, counted, number_of, plain_copy, real_steps
 from lehr.torch.dropins.carrying import Carried
 
 __all__ = [
@@ -59,7 +59,7 @@ class StepLR(DropIn):
         super().__init__(optimizer, last_epoch)
 
     def _shape(self) -> Schedule:
-        return step(whole("step_size", self.step_size, at_least=1), self.gamma)
+        return step(counted("step_size", self.step_size, at_least=1), self.gamma)
 
 
 class MultiStepLR(DropIn):
@@ -87,22 +87,36 @@ class MultiStepLR(DropIn):
         gamma: float = 0.1,
         last_epoch: int = -1,
     ) -> None:
-        self.milestones, self.gamma = Counter(milestones), gamma
+        self.milestones = Counter(
+            counted("milestones", milestone, at_least=0) for milestone in milestones
+        )
+        self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
     def _shape(self) -> Schedule:
-        times = [whole("milestones", time, at_least=0) for time in self.milestones.elements()]
+        times = [counted("milestones", time, at_least=0) for time in self.milestones.elements()]
         return multistep(sorted(times), self.gamma)
 
     def _to_state(self, name: str) -> Any:
-        # A Counter is not a plain type, and JSON would make its keys text.
+        # A Counter, as torch's class reads it; it is a dict for JSON and for ``weights_only=True``.
         value = getattr(self, name)
-        return plain_copy(sorted(value.elements()) if isinstance(value, Counter) else value)
+        return Counter(value) if isinstance(value, Counter) else plain_copy(value)
 
     def _from_state(self, name: str, value: Any) -> None:
-        if name == "milestones" and isinstance(value, dict):
-            value = {int(milestone): count for milestone, count in value.items()}
-        setattr(self, name, Counter(value) if name == "milestones" else value)
+        if name == "milestones":
+            # JSON has made texts of the keys; an older state has a list.
+            pairs = value.items() if isinstance(value, dict) else Counter(value).items()
+            value = Counter(
+                {
+                    counted(name, int(at) if isinstance(at, str) else at, at_least=0): counted(
+                        name, times, at_least=0
+                    )
+                    for at, times in pairs
+                }
+            )
+            if value.total() > 1_000_000:
+                raise ScheduleError(f"{name} has {value.total()} entries, which is too many")
+        super()._from_state(name, value)
 
 
 class ExponentialLR(DropIn):
@@ -173,7 +187,7 @@ class LinearLR(DropIn):
             )
         start = number("start_factor", self.start_factor, above=0, at_most=1)
         end = number("end_factor", self.end_factor, at_least=0, at_most=1)
-        steps = whole("total_iters", self.total_iters, at_least=0)
+        steps = counted("total_iters", self.total_iters, at_least=0)
         return hold(at=end) if start == end else linear(steps, to=end, start=start) >> hold()
 
 
@@ -210,7 +224,7 @@ class ConstantLR(DropIn):
 
     def _shape(self) -> Schedule:
         factor = number("factor", self.factor, at_least=0, at_most=1)
-        return hold(whole("total_iters", self.total_iters, at_least=0), at=factor) >> hold(at=1.0)
+        return hold(counted("total_iters", self.total_iters, at_least=0), at=factor) >> hold(at=1.0)
 
 
 class PolynomialLR(DropIn):
@@ -242,7 +256,7 @@ class PolynomialLR(DropIn):
         super().__init__(optimizer, last_epoch)
 
     def _shape(self) -> Schedule:
-        return polynomial(whole("total_iters", self.total_iters, at_least=1), power=self.power)
+        return polynomial(counted("total_iters", self.total_iters, at_least=1), power=self.power)
 
 
 class CosineAnnealingLR(DropIn):
@@ -273,12 +287,13 @@ class CosineAnnealingLR(DropIn):
         super().__init__(optimizer, last_epoch)
 
     def _shape(self) -> Schedule:
-        number("eta_min", self.eta_min, at_least=0)
+        number("eta_min", number_of("eta_min", self.eta_min), at_least=0)
         half = real_steps("T_max", self.T_max)
         return (cosine(half) >> cosine(half, to=1.0)).repeat()
 
     def _bind(self, slot: Slot, index: int) -> Binding:
-        return Binding(gain=plain(self.base_lrs[index]) - self.eta_min, offset=self.eta_min)
+        floor = number_of("eta_min", self.eta_min)
+        return Binding(gain=plain(self.base_lrs[index]) - floor, offset=floor)
 
 
 class CosineAnnealingWarmRestarts(DropIn):
@@ -321,12 +336,13 @@ class CosineAnnealingWarmRestarts(DropIn):
         super().__init__(optimizer, last_epoch)
 
     def _shape(self) -> Schedule:
-        first = whole("T_0", self.T_0, at_least=1)
-        number("eta_min", self.eta_min, at_least=0)
-        return warm_restarts(first, whole("T_mult", self.T_mult, at_least=1))
+        first = counted("T_0", self.T_0, at_least=1)
+        number("eta_min", number_of("eta_min", self.eta_min), at_least=0)
+        return warm_restarts(first, counted("T_mult", self.T_mult, at_least=1))
 
     def _bind(self, slot: Slot, index: int) -> Binding:
-        return Binding(gain=plain(self.base_lrs[index]) - self.eta_min, offset=self.eta_min)
+        floor = number_of("eta_min", self.eta_min)
+        return Binding(gain=plain(self.base_lrs[index]) - floor, offset=floor)
 
     def _start_at(self, last_epoch: int) -> None:
         super()._start_at(last_epoch)

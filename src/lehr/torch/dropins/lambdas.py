@@ -10,11 +10,11 @@ from typing import Any
 from torch import Tensor
 from torch.optim import Optimizer, lr_scheduler
 
-from lehr.errors import ScheduleError, number, whole
+from lehr.errors import ScheduleError, number
 from lehr.schedule.leaves import formula
 from lehr.torch.binding import LR, Binding, check_optimizer, plain
 from lehr.torch.checkpoint import short
-from lehr.torch.dropins.base import DropIn
+from lehr.torch.dropins.base import DropIn, counted, listed, number_of
 from lehr.torch.plan import Driven, DrivePlan, StepLevels
 
 __all__ = ["LambdaLR", "MultiplicativeLR"]
@@ -27,8 +27,10 @@ _STRIDE = 1024
 
 def _factor(function: Function, position: float) -> float:
     """Call a user's function, which must return a finite number."""
-    value = plain(function(position))
-    return value if math.isfinite(value) else number(f"lr_lambda({position})", value)
+    value = function(position)
+    if type(value) is float and math.isfinite(value):
+        return value
+    return number_of(f"lr_lambda({position})", value)
 
 
 class _FromFunctions(DropIn):
@@ -46,8 +48,8 @@ class _FromFunctions(DropIn):
     ) -> None:
         check_optimizer(optimizer)
         groups = len(optimizer.param_groups)
-        several = isinstance(lr_lambda, list | tuple)
-        given: list[Any] = list(lr_lambda) if several else [lr_lambda] * groups
+        members = None if callable(lr_lambda) else listed(lr_lambda)
+        given: list[Any] = [lr_lambda] * groups if members is None else members
         if len(given) != groups:
             raise ValueError(f"Expected {groups} lr_lambdas, but got {len(given)}")
         for function in given:
@@ -232,7 +234,7 @@ class MultiplicativeLR(_FromFunctions):
                     f"the state has products={short(products)}; there are {len(self.lr_lambdas)} "
                     "functions"
                 )
-            begun = max(whole("last_epoch", state.get("last_epoch"), at_least=-1), 0)
+            begun = max(counted("last_epoch", state.get("last_epoch"), at_least=-1), 0)
             self._begun = (begun, [number("products", product) for product in products])
         super()._load(state)
 
