@@ -6,7 +6,8 @@ import inspect
 import math
 import types
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any, ClassVar, Literal
 
@@ -21,9 +22,11 @@ from lehr.torch.plan import Driven, DrivePlan, StepLevels
 
 __all__ = [
     "DropIn",
+    "check_state",
     "counted",
     "listed",
     "momentum_slot",
+    "naming",
     "number_of",
     "per_group",
     "plain_copy",
@@ -94,6 +97,29 @@ def counted(name: str, value: Any, *, at_least: int) -> int:
     if found != math.floor(found):
         raise ScheduleError(f"{name}={value!r} must be a whole number (an int)")
     return int(found)
+
+
+def check_state(scheduler: Any, state: Any) -> None:
+    """Raise ScheduleError unless a state is a dict."""
+    if not isinstance(state, dict):
+        kind = type(scheduler).__name__
+        raise ScheduleError(f"the state of a {kind} is a dict, not {short(state)}")
+
+
+@contextmanager
+def naming(state: dict[str, Any]) -> Generator[None]:
+    """Load a state in the block: an error that names none of its keys is given all of them.
+
+    Raises:
+        ScheduleError: For an error that a value of the state has raised.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
+        if isinstance(error, ScheduleError) and any(str(k).lstrip("_") in str(error) for k in state):
+            raise
+        shown = ", ".join(f"{key}={short(value)}" for key, value in state.items())
+        raise ScheduleError(f"the state does not fit: {error}; it has {shown}") from None
 
 
 def rates_of(name: str, values: Any) -> list[float]:
@@ -248,11 +274,8 @@ class DropIn(Carrying):
         """
         if adopt not in ("saved", "here"):
             raise ScheduleError(f"adopt={adopt!r} must be 'saved' or 'here'")
-        if not isinstance(state_dict, dict):
-            raise ScheduleError(
-                f"the state of a {type(self).__name__} is a dict, not {short(state_dict)}"
-            )
-        with loading(self):
+        check_state(self, state_dict)
+        with loading(self), naming(state_dict):
             self._recognize_groups()
             self._load(dict(state_dict) if adopt == "saved" else self._with_own(state_dict))
 

@@ -20,7 +20,8 @@ from lehr.errors import ScheduleError, whole
 from lehr.schedule.base import Schedule
 from lehr.torch.binding import LR, Binding, Group, Slot, plain
 from lehr.torch.driver import Driver
-from lehr.torch.dropins.base import DropIn
+from lehr.torch.checkpoint import short
+from lehr.torch.dropins.base import DropIn, counted
 from lehr.torch.dropins.carrying import Carried, Carrying, copied
 from lehr.torch.dropins.container_parts import Part, Switch, part_of, still
 from lehr.torch.dropins.swa import SWALR
@@ -264,6 +265,14 @@ class SequentialLR(_Tree):
 
     def _own(self) -> Any:
         return self._milestones
+
+    def _checked(self, name: str, value: Any) -> Any:
+        if not isinstance(value, list) or len(value) != len(self._schedulers) - 1:
+            raise ScheduleError(
+                f"milestones={short(value)} must be a list with one for each scheduler but the "
+                f"first of {len(self._schedulers)}"
+            )
+        return [counted("milestones", milestone, at_least=0) for milestone in value]
 
     def _next_rates(self, view: list[Group]) -> list[float]:
         starts, position = self._starts(), self.last_epoch

@@ -10,11 +10,11 @@ from typing import Any
 from torch import Tensor
 from torch.optim import Optimizer, lr_scheduler
 
-from lehr.errors import ScheduleError, number
+from lehr.errors import ScheduleError
 from lehr.schedule.leaves import formula
 from lehr.torch.binding import LR, Binding, check_optimizer, plain
 from lehr.torch.checkpoint import short
-from lehr.torch.dropins.base import DropIn, counted, listed, number_of
+from lehr.torch.dropins.base import DropIn, counted, listed, number_of, rates_of
 from lehr.torch.plan import Driven, DrivePlan, StepLevels
 
 __all__ = ["LambdaLR", "MultiplicativeLR"]
@@ -235,7 +235,7 @@ class MultiplicativeLR(_FromFunctions):
                     "functions"
                 )
             begun = max(counted("last_epoch", state.get("last_epoch"), at_least=-1), 0)
-            self._begun = (begun, [number("products", product) for product in products])
+            self._begun = (begun, rates_of("products", products))
         super()._load(state)
 
     def _regroup(self, old: list[int | None]) -> None:

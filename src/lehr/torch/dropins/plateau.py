@@ -10,11 +10,11 @@ from torch.optim.lr_scheduler import EPOCH_DEPRECATION_WARNING
 from torch.optim.lr_scheduler import ReduceLROnPlateau as Theirs
 
 from lehr.catalogue.feedback import Mode, ThresholdMode, plateau
-from lehr.errors import ScheduleError, number, whole
+from lehr.errors import ScheduleError, number
 from lehr.schedule.leaves import hold
 from lehr.torch.binding import LR, Binding, Group, Slot, check_optimizer, plain, warn
 from lehr.torch.checkpoint import loading
-from lehr.torch.dropins.base import per_group, plain_copy
+from lehr.torch.dropins.base import check_state, counted, listed, naming, per_group, plain_copy, rates_of
 from lehr.torch.dropins.carrying import Carrying
 from lehr.torch.plan import Contribution, Driven, DrivePlan, StepLevels
 
@@ -81,7 +81,7 @@ class ReduceLROnPlateau(Carrying, Theirs):
         self.threshold_mode: ThresholdMode = threshold_mode
         self.cooldown, self.eps = cooldown, eps
         self.min_lrs = per_group("min_lr", min_lr, optimizer)
-        self.default_min_lr = None if isinstance(min_lr, list | tuple) else plain(min_lr)
+        self.default_min_lr = plain(min_lr) if listed(min_lr) is None else None
         self._check()
         self._rates: list[float] = []
         # Whether the rates are what the optimizer says: so far nothing was reduced here.
@@ -262,15 +262,16 @@ class ReduceLROnPlateau(Carrying, Theirs):
         Raises:
             ScheduleError: If it is not a state of this class. Nothing is changed then.
         """
+        check_state(self, state_dict)
         needed = ("best", "last_epoch", "min_lrs", "num_bad_epochs", "cooldown_counter", *_GIVEN)
         missing = [name for name in needed if name not in state_dict]
         if missing:
             raise ScheduleError(f"not a state of a ReduceLROnPlateau: {', '.join(missing)} missing")
-        with loading(self):
+        with loading(self), naming(state_dict):
             self._recognize_groups()
             self._read(state_dict)
             self._replan()
-            position = whole("last_epoch", state_dict["last_epoch"], at_least=0)
+            position = counted("last_epoch", state_dict["last_epoch"], at_least=0)
             self._check_position(position)
             self._resume(position, 1)
 
@@ -279,20 +280,20 @@ class ReduceLROnPlateau(Carrying, Theirs):
         for name in _GIVEN:
             setattr(self, name, plain_copy(state[name]))
         for name in ("num_bad_epochs", "cooldown_counter"):
-            setattr(self, name, whole(name, state[name], at_least=0))
+            setattr(self, name, counted(name, state[name], at_least=0))
         best, default = state["best"], state.get("default_min_lr")
         finite = best is not None and best not in (math.inf, -math.inf)
         self.best = number("best", best) if finite else self.mode_worse
         self.default_min_lr = None if default is None else number("default_min_lr", default)
-        self.min_lrs = [number("min_lrs", lr) for lr in state["min_lrs"]]
+        self.min_lrs = rates_of("min_lrs", state["min_lrs"])
         self._check()
         self._check_min_lrs()
         self._follows = "rates" not in state
         if self._follows:
             self._take_rates()
             return
-        self._rates = [number("rates", rate) for rate in state["rates"]]
-        self.base_lrs = [number("base_lrs", base) for base in state["base_lrs"]]
+        self._rates = rates_of("rates", state["rates"])
+        self.base_lrs = rates_of("base_lrs", state["base_lrs"])
         if not len(self._rates) == len(self.base_lrs) == len(groups):
             raise ScheduleError(
                 f"the state has rates={self._rates!r}; the optimizer has {len(groups)} groups"

@@ -187,6 +187,8 @@ class TrapezoidalLR(DropIn):
         history = state.get("history")
         if not isinstance(history, dict) or not all(isinstance(v, list) for v in history.values()):
             raise ScheduleError(f"not a state of a TrapezoidalLR: history={short(history)}")
+        if missing := {"iterations", "lr"} - history.keys():
+            raise ScheduleError(f"the state's history lacks {', '.join(sorted(missing))}")
         restore_function(self.scale_fn, state.pop("scale_fn", None))
         super()._load(state)
 
