@@ -52,7 +52,11 @@ def listed(value: Any) -> list[Any] | None:
     """Return the members of a list, of another sequence or of an array; None for one value."""
     if isinstance(value, list | tuple):
         return list(value)
-    if isinstance(value, str | bytes) or not hasattr(value, "__len__") or getattr(value, "ndim", 1) == 0:
+    if (
+        isinstance(value, str | bytes)
+        or not hasattr(value, "__len__")
+        or getattr(value, "ndim", 1) == 0
+    ):
         return None
     return list(value) if hasattr(value, "__getitem__") else None
 
@@ -116,7 +120,9 @@ def naming(state: dict[str, Any]) -> Generator[None]:
     try:
         yield
     except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
-        if isinstance(error, ScheduleError) and any(str(k).lstrip("_") in str(error) for k in state):
+        if isinstance(error, ScheduleError) and any(
+            str(k).lstrip("_") in str(error) for k in state
+        ):
             raise
         shown = ", ".join(f"{key}={short(value)}" for key, value in state.items())
         raise ScheduleError(f"the state does not fit: {error}; it has {shown}") from None
@@ -296,7 +302,9 @@ class DropIn(Carrying):
                 f"not a state of a {type(self).__name__}: {', '.join(missing)} missing"
             )
         whole_steps = counted("last_epoch", state["last_epoch"], at_least=-1)
-        position = whole_steps + number("fraction", state.get("fraction", 0.0), at_least=0, at_most=1)
+        position = whole_steps + number(
+            "fraction", state.get("fraction", 0.0), at_least=0, at_most=1
+        )
         count = counted("_step_count", state.get("_step_count", whole_steps + 1), at_least=0)
         self.base_lrs = rates_of("base_lrs", state["base_lrs"])
         for name in self._saved:

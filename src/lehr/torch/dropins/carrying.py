@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, ClassVar
 
+from torch.optim import Optimizer
+
 from lehr.errors import ScheduleError, number
-from lehr.torch.binding import LR, Group, Slot, plain
+from lehr.torch.binding import LR, Group, Slot, check_optimizer, plain
 from lehr.torch.driver import Driver
 from lehr.torch.groups import origins
 from lehr.torch.lookahead import NOTHING
@@ -111,6 +113,10 @@ class Carrying(Driver):
             cls._watched = tuple(dict.fromkeys((*cls._watched, *cls.__dict__["_saved"])))
         if isinstance(cls._present, attrgetter) and len(cls._watched) > 1:
             cls._present = attrgetter(*cls._watched)
+
+    def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
+        check_optimizer(optimizer)
+        super().__init__(optimizer, last_epoch)
 
     def _start_at(self, last_epoch: int) -> None:
         super()._start_at(last_epoch)

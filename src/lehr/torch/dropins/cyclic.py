@@ -93,7 +93,7 @@ class CyclicLR(DropIn):
         self.step_size_down = step_size_up if step_size_down is None else step_size_down
         self.mode, self.gamma, self.scale_mode = mode, gamma, scale_mode
         self._scale_fn_custom = scale_fn
-        if scale_fn is None:
+        if scale_fn is None and scale_mode in ("cycle", "iterations"):
             # A mode has its own, whatever is given.
             self.scale_mode = "iterations" if mode == "exp_range" else "cycle"
         self.cycle_momentum = cycle_momentum

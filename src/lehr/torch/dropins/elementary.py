@@ -15,7 +15,7 @@ from torch.optim import Optimizer, lr_scheduler
 
 from lehr.catalogue.cyclic import warm_restarts
 from lehr.catalogue.decay.elementary import cosine, exponential, linear, multistep, polynomial, step
-from lehr.errors import ScheduleError, number
+from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
 from lehr.torch.binding import Binding, Group, Slot, plain
@@ -336,9 +336,9 @@ class CosineAnnealingWarmRestarts(DropIn):
         super().__init__(optimizer, last_epoch)
 
     def _shape(self) -> Schedule:
-        first = counted("T_0", self.T_0, at_least=1)
+        first = whole("T_0", self.T_0, at_least=1)
         number("eta_min", number_of("eta_min", self.eta_min), at_least=0)
-        return warm_restarts(first, counted("T_mult", self.T_mult, at_least=1))
+        return warm_restarts(first, whole("T_mult", self.T_mult, at_least=1))
 
     def _bind(self, slot: Slot, index: int) -> Binding:
         floor = number_of("eta_min", self.eta_min)
@@ -370,7 +370,7 @@ class CosineAnnealingWarmRestarts(DropIn):
 
     def _cycle(self) -> tuple[float, float]:
         """Return the epochs since the last restart, and those between the last and the next."""
-        position = self.last_epoch + self._fraction
+        position = max(self.last_epoch + self._fraction, 0)
         begin, (length, factor) = 0, self._cycles
         if factor == 1:
             begin = int(position // length) * length

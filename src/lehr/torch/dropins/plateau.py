@@ -14,7 +14,15 @@ from lehr.errors import ScheduleError, number
 from lehr.schedule.leaves import hold
 from lehr.torch.binding import LR, Binding, Group, Slot, check_optimizer, plain, warn
 from lehr.torch.checkpoint import loading
-from lehr.torch.dropins.base import check_state, counted, listed, naming, per_group, plain_copy, rates_of
+from lehr.torch.dropins.base import (
+    check_state,
+    counted,
+    listed,
+    naming,
+    per_group,
+    plain_copy,
+    rates_of,
+)
 from lehr.torch.dropins.carrying import Carrying
 from lehr.torch.plan import Contribution, Driven, DrivePlan, StepLevels
 
@@ -92,11 +100,13 @@ class ReduceLROnPlateau(Carrying, Theirs):
     def _check(self) -> plateau:
         """Return the rule of the present parameters, which people change in the middle of a run."""
         number("eps", self.eps, at_least=0)
+        # Torch's takes a factor of 0 too: the rate falls to min_lr at once. The rule only counts.
+        number("factor", self.factor, at_least=0)
         for lr in self.min_lrs:
             number("min_lr", lr, at_least=0)
         return plateau(
             mode=self.mode,
-            factor=self.factor,
+            factor=self.factor or 0.5,
             patience=self.patience,
             threshold=self.threshold,
             threshold_mode=self.threshold_mode,
