@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from driving import make_optimizer, read
-from twins import ARGUMENTS, METRICS, PLATEAU, Run, saved
+from twins import ARGUMENTS, METRICS, Run, saved
 
 import lehr
 import lehr.torch as ours

@@ -227,7 +227,7 @@ class Shared:
             each.settle()
 
     def beside(self) -> Shared:
-        """Return an empty one for the same optimizers: what its schedulers write is a change here."""
+        """Return an empty one for the same optimizers, whose writing is a change here."""
         other = Shared()
         other._optimizers, other.updates = list(self._optimizers), self.updates
         return other

@@ -116,7 +116,16 @@ class Carrying(Driver):
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         check_optimizer(optimizer)
-        super().__init__(optimizer, last_epoch)
+        before = [dict(group) for group in optimizer.param_groups]
+        try:
+            super().__init__(optimizer, last_epoch)
+        except BaseException:
+            for group, entries in zip(optimizer.param_groups, before, strict=True):
+                group.clear()
+                group.update(entries)
+            if getattr(self, "_shared", None) is not None:
+                self._shared.leave(self)
+            raise
 
     def _start_at(self, last_epoch: int) -> None:
         super()._start_at(last_epoch)
@@ -217,7 +226,7 @@ class Carrying(Driver):
             super()._recognize_groups()
 
     def read_bases(self) -> None:
-        """Use the bases and, where it goes on from them, the rates that a loaded optimizer brought."""
+        """Use the bases, and the rates to go on from, that a loaded optimizer brought."""
         super().read_bases()
         if self._carried is not None and len(self._attach().members) == 1:
             self._carried = Carried(tuple(self._rates_in_groups()))

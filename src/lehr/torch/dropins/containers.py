@@ -19,8 +19,8 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from lehr.errors import ScheduleError, whole
 from lehr.schedule.base import Schedule
 from lehr.torch.binding import LR, Binding, Group, Slot, plain
-from lehr.torch.driver import Driver
 from lehr.torch.checkpoint import short
+from lehr.torch.driver import Driver
 from lehr.torch.dropins.base import DropIn, counted
 from lehr.torch.dropins.carrying import Carried, Carrying, copied
 from lehr.torch.dropins.container_parts import Part, Switch, part_of, still

@@ -30,6 +30,8 @@ def _factor(function: Function, position: float) -> float:
     value = function(position)
     if type(value) is float and math.isfinite(value):
         return value
+    if type(value).__name__ in ("bool", "bool_"):
+        return float(value)
     return number_of(f"lr_lambda({position})", value)
 
 

@@ -17,6 +17,7 @@ from lehr.torch.binding import LR, Binding, Group, Slot
 from lehr.torch.dropins.base import (
     DropIn,
     momentum_slot,
+    number_of,
     per_group,
 )
 from lehr.torch.dropins.carrying import Fixed
@@ -99,7 +100,8 @@ class OneCycleLR(DropIn):
             anneal_strategy,
             three_phase,
         )
-        self.div_factor, self.final_div_factor = div_factor, final_div_factor
+        self.div_factor = number_of("div_factor", div_factor)
+        self.final_div_factor = number_of("final_div_factor", final_div_factor)
         self.cycle_momentum = cycle_momentum
         self.max_lrs = per_group("max_lr", max_lr, optimizer)
         self.base_momentums = per_group("base_momentum", base_momentum, optimizer)

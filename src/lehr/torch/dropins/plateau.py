@@ -107,10 +107,10 @@ class ReduceLROnPlateau(Carrying, Theirs):
         return plateau(
             mode=self.mode,
             factor=self.factor or 0.5,
-            patience=self.patience,
+            patience=counted("patience", self.patience, at_least=0),
             threshold=self.threshold,
             threshold_mode=self.threshold_mode,
-            cooldown=self.cooldown,
+            cooldown=counted("cooldown", self.cooldown, at_least=0),
         )
 
     def _reset(self) -> None:
@@ -165,7 +165,7 @@ class ReduceLROnPlateau(Carrying, Theirs):
         return None
 
     def __copy__(self) -> Any:
-        """Return a scheduler that writes into the same optimizer beside this one, as torch's does."""
+        """Return a scheduler that writes into the same optimizer beside this one."""
         twin = super().__copy__()
         twin._rates = twin._rates_in_groups()
         twin._replan()
