@@ -139,7 +139,7 @@ CHANGES: dict[str, list[tuple[str, Change]]] = {
 
 GROUP_KEYS: dict[str, list[tuple[str, float]]] = {
     "OneCycleLR": [
-        *[("max_lr", 2.0), ("initial_lr", 0.3), ("min_lr", 0.01)],
+        *[("max_lr", 2.0), ("initial_lr", 0.2), ("min_lr", 0.01)],
         *[("max_momentum", 0.99), ("base_momentum", 0.5)],
     ],
     "SWALR": [("swa_lr", 0.01)],

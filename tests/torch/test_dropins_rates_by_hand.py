@@ -121,13 +121,13 @@ def test_the_reported_rate(side: str):
 @pytest.mark.parametrize("container", ["SequentialLR", "ChainedScheduler"])
 def test_under_a_container(container: str, name: str):
     """The first child alone, before the next one's turn; and alone in a chain."""
+    if name == "SWALR":
+        pytest.skip("torch's counts the step that a container undoes; lehr's chain refuses it")
     pair: list[Run] = []
     for side in ("torch", "lehr"):
         optimizer = make_optimizer("sgd", (0.1, 0.3))
         child = scheduler_class(side, name)(optimizer, **ARGUMENTS[name])
         if container == "SequentialLR":
-            if name == "SWALR":
-                pytest.skip("torch's counts the step that a container undoes")
             other = scheduler_class(side, "ExponentialLR")(optimizer, gamma=0.95)
             tree = scheduler_class(side, container)(optimizer, [child, other], [30])
         else:

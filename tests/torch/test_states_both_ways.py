@@ -49,8 +49,11 @@ def test_torch_reads_what_torch_wrote(name: str, at: int):
 
 
 @pytest.mark.parametrize("at", AT)
-@pytest.mark.parametrize("name", ARGUMENTS)
+@pytest.mark.parametrize("name", [name for name in ARGUMENTS if name != "OneCycleLR"])
 def test_torch_reads_what_lehr_wrote(name: str, at: int):
+    """Not OneCycleLR's: torch's keeps its start in the optimizer, where lehr's has the base."""
+    if (name, at) == (PLATEAU, 0):
+        pytest.skip("before the first metric there is no best one, for which torch saves infinity")
     handed_over(name, at, "lehr", "torch", optimizer_first=False)
 
 
@@ -88,6 +91,8 @@ def tree(side: str, container: str, second: str) -> Run:
 )
 def test_containers(container: str, second: str, at: int, writer: str):
     reader = "lehr" if writer == "torch" else "torch"
+    if (second, reader) == ("OneCycleLR", "torch"):
+        pytest.skip("torch's keeps its start in the optimizer, where lehr's has the base")
     run = tree(writer, container, second)
     run.steps(at)
     fresh = tree(reader, container, second)
@@ -105,7 +110,7 @@ def test_containers(container: str, second: str, at: int, writer: str):
     assert flat(found) == pytest.approx(flat(reference.steps(10)), rel=1e-9, abs=1e-12)
 
 
-@pytest.mark.parametrize("name", ARGUMENTS)
+@pytest.mark.parametrize("name", [name for name in ARGUMENTS if name != "OneCycleLR"])
 def test_a_state_read_by_torch_keeps_its_length(name: str) -> Any:
     """Not only the next steps: up to the end of what is there, a restart and a turn further."""
     run = build("lehr", name)

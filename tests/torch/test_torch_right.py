@@ -249,8 +249,13 @@ def test_what_is_no_optimizer_is_refused_by_name(name: str, arguments: dict[str,
 
 
 GROWING = [
-    ("StepLR", {"step_size": 5}, 0.03),
-    ("CosineAnnealingLR", {"T_max": 30}, 0.3 * (1 + math.cos(math.pi / 5)) / 2),
+    # What multiplies the present rate goes on from the group's own, as in torch.
+    ("StepLR", {"step_size": 5}, 0.3),
+    (
+        "CosineAnnealingLR",
+        {"T_max": 30},
+        0.3 * (1 + math.cos(math.pi / 5)) / (1 + math.cos(math.pi / 6)),
+    ),
     (
         "CosineAnnealingWarmRestarts",
         {"T_0": 30},

@@ -211,6 +211,12 @@ class Shared:
         for each in self.members:
             each.settle()
 
+    def beside(self) -> Shared:
+        """Return an empty one for the same optimizers, whose writing is a change here."""
+        other = Shared()
+        other._optimizers, other.updates = list(self._optimizers), self.updates
+        return other
+
     def leave(self, member: SharingScheduler) -> None:
         """Remove a scheduler: it is part of another one now, or has been replaced."""
         self._members = [ref for ref in self._members if ref() is not member]

@@ -118,11 +118,13 @@ class SlotWriter(Step):
                 return True
         return False
 
-    def _take_back(self, groups: Sequence[Group]) -> bool:
-        """Put the last values into the groups that the pending ones have reached; return False."""
+    def _take_back(self, groups: Sequence[Group], stop: Group) -> bool:
+        """Put the last values back into the groups before one; return False."""
         for index, group in enumerate(groups):
-            if self.slot.read(group) == self._value(self.pending, index):
-                group[self.key] = self._value(self.last, index)
+            if group is stop:
+                break
+            group[self.key] = self._value(self.last, index)
+        self.pending = None
         return False
 
     def copy(self) -> SlotWriter:
@@ -174,7 +176,7 @@ class SharedFloat(SlotWriter):
         self.pending = entry
         for group in groups:
             if group[key] is not last:
-                return self._take_back(groups)
+                return self._take_back(groups, group)
             group[key] = entry
         self.last = entry
         return True
@@ -208,7 +210,7 @@ class FloatPair(Step):
         value, more = first.pending, second.pending = entry
         for group in groups:
             if group[key] is not last or group[other] is not latest:
-                return first._take_back(groups) or second._take_back(groups)
+                return first._take_back(groups, group) or second._take_back(groups, group)
             group[key] = value
             group[other] = more
         first.last, second.last = entry
@@ -242,7 +244,7 @@ class PerGroupFloat(SlotWriter):
         key = self.key
         for group, gain in zip(groups, self._gains):  # noqa: B905  (twice the time)
             if group[key] != gain * last:
-                return self._take_back(groups)
+                return self._take_back(groups, group)
             group[key] = gain * entry
         self.last = entry
         return True
@@ -251,7 +253,7 @@ class PerGroupFloat(SlotWriter):
         key, last = self.key, self.last
         for group, (offset, gain) in zip(groups, self.lines, strict=True):
             if group[key] != offset + gain * last:
-                return self._take_back(groups)
+                return self._take_back(groups, group)
             group[key] = offset + gain * entry
         self.last = entry
         return True

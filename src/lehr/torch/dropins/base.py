@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import inspect
+import math
 import types
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from fractions import Fraction
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from torch.optim import Optimizer
 
 from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
 from lehr.torch.binding import LR, Binding, Slot, check_optimizer, plain, warn
-from lehr.torch.checkpoint import loading
-from lehr.torch.driver import Driver
+from lehr.torch.checkpoint import loading, short
+from lehr.torch.dropins.carrying import Carried, Carrying
 from lehr.torch.plan import Driven, DrivePlan, StepLevels
 
 __all__ = [
     "DropIn",
+    "check_state",
+    "counted",
+    "listed",
     "momentum_slot",
+    "naming",
+    "number_of",
     "per_group",
     "plain_copy",
+    "rates_of",
     "real_steps",
     "restore_function",
     "saved_function",
@@ -34,8 +43,32 @@ def real_steps(name: str, value: float) -> Fraction:
     Raises:
         ScheduleError: If it is not a finite number greater than 0.
     """
-    number(name, value, above=0)
-    return Fraction(str(value))
+    item = value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
+    number(name, item, above=0)
+    return Fraction(str(item))
+
+
+def listed(value: Any) -> list[Any] | None:
+    """Return the members of a list, of another sequence or of an array; None for one value."""
+    if isinstance(value, list | tuple):
+        return list(value)
+    if (
+        isinstance(value, str | bytes)
+        or not hasattr(value, "__len__")
+        or getattr(value, "ndim", 1) == 0
+    ):
+        return None
+    return list(value) if hasattr(value, "__getitem__") else None
+
+
+def number_of(name: str, value: Any) -> float:
+    """Return a number, a NumPy scalar or a tensor of one number as a finite float.
+
+    Raises:
+        ScheduleError: If it is anything else.
+    """
+    item = value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
+    return number(name, item)
 
 
 def per_group(name: str, value: Any, optimizer: Optimizer) -> list[float]:
@@ -47,13 +80,63 @@ def per_group(name: str, value: Any, optimizer: Optimizer) -> list[float]:
     """
     check_optimizer(optimizer)
     groups = len(optimizer.param_groups)
-    values = list(value) if isinstance(value, list | tuple) else [value] * groups
+    members = listed(value)
+    values = [value] * groups if members is None else members
     if len(values) != groups:
         raise ValueError(
             f"{name} must have one number for each of the optimizer's {groups} param_groups, or "
             f"be one number for all; {name}={value!r} has {len(values)}"
         )
-    return [number(name, plain(item)) for item in values]
+    return [number_of(name, item) for item in values]
+
+
+def counted(name: str, value: Any, *, at_least: int) -> int:
+    """Return a count of steps as an int, whatever kind of number it is: 5, 5.0 or a tensor of 5.
+
+    Raises:
+        ScheduleError: If it is not a whole number from ``at_least`` to 2**53.
+    """
+    item = value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
+    found = number(name, item, at_least=at_least, at_most=2**53 - 1)
+    if found != math.floor(found):
+        raise ScheduleError(f"{name}={value!r} must be a whole number (an int)")
+    return int(found)
+
+
+def check_state(scheduler: Any, state: Any) -> None:
+    """Raise ScheduleError unless a state is a dict."""
+    if not isinstance(state, dict):
+        kind = type(scheduler).__name__
+        raise ScheduleError(f"the state of a {kind} is a dict, not {short(state)}")
+
+
+@contextmanager
+def naming(state: dict[str, Any]) -> Generator[None]:
+    """Load a state in the block: an error that names none of its keys is given all of them.
+
+    Raises:
+        ScheduleError: For an error that a value of the state has raised.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
+        if isinstance(error, ScheduleError) and any(
+            str(k).lstrip("_") in str(error) for k in state
+        ):
+            raise
+        shown = ", ".join(f"{key}={short(value)}" for key, value in state.items())
+        raise ScheduleError(f"the state does not fit: {error}; it has {shown}") from None
+
+
+def rates_of(name: str, values: Any) -> list[float]:
+    """Return saved numbers, one a group, none of which is below zero.
+
+    Raises:
+        ScheduleError: If it is not a list of such numbers.
+    """
+    if not isinstance(values, list | tuple):
+        raise ScheduleError(f"{name}={values!r} must be a list with one number for each group")
+    return [number(name, value, at_least=0) for value in values]
 
 
 def plain_copy(value: Any) -> Any:
@@ -65,7 +148,7 @@ def plain_copy(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
-class DropIn(Driver):
+class DropIn(Carrying):
     """A scheduler with torch's interface: its state has its parameters, which replace its own."""
 
     _deprecates_epoch = True
@@ -173,23 +256,43 @@ class DropIn(Driver):
             **({"fraction": self._fraction} if self._fraction else {}),
             "base_lrs": [plain(lr) for lr in self.base_lrs],
             **{name: self._to_state(name) for name in self._saved},
+            **({} if self._carried is None else {"rates": list(self._carried.rates)}),
         }
 
     def _to_state(self, name: str) -> Any:
         return plain_copy(getattr(self, name))
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(
+        self, state_dict: dict[str, Any], *, adopt: Literal["saved", "here"] = "saved"
+    ) -> None:
         """Restore a saved position with its parameters, and assign its values at once.
 
         A state that torch's scheduler of the same name saved is read as well.
 
+        Arguments:
+            state_dict: What :meth:`state_dict` returned.
+            adopt: ``"saved"`` goes on with the saved parameters, as torch's does; ``"here"`` with
+                those that the scheduler was built with, and restores the position only.
+
         Raises:
-            ScheduleError: If the state lacks a parameter, or has another number of groups. Nothing
-                is changed then.
+            ScheduleError: If the state lacks a parameter, a value in it cannot be, or it has
+                another number of groups. Nothing is changed then.
         """
-        with loading(self):
+        if adopt not in ("saved", "here"):
+            raise ScheduleError(f"adopt={adopt!r} must be 'saved' or 'here'")
+        check_state(self, state_dict)
+        with loading(self), naming(state_dict):
             self._recognize_groups()
-            self._load(dict(state_dict))
+            self._load(dict(state_dict) if adopt == "saved" else self._with_own(state_dict))
+
+    def _with_own(self, state: dict[str, Any]) -> dict[str, Any]:
+        """Return a state with its position and this scheduler's own parameters."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            own = self.state_dict()
+        own.pop("rates", None)
+        position = ("last_epoch", "_step_count", "fraction")
+        return {**own, **{name: state[name] for name in position if name in state}}
 
     def _load(self, state: dict[str, Any]) -> None:
         """Restore a state, of which nothing is kept when this fails."""
@@ -198,10 +301,14 @@ class DropIn(Driver):
             raise ScheduleError(
                 f"not a state of a {type(self).__name__}: {', '.join(missing)} missing"
             )
-        position = plain(state["last_epoch"]) + plain(state.get("fraction", 0.0))
-        self.base_lrs = [number("base_lrs", plain(lr)) for lr in state["base_lrs"]]
+        whole_steps = counted("last_epoch", state["last_epoch"], at_least=-1)
+        position = whole_steps + number(
+            "fraction", state.get("fraction", 0.0), at_least=0, at_most=1
+        )
+        count = counted("_step_count", state.get("_step_count", whole_steps + 1), at_least=0)
+        self.base_lrs = rates_of("base_lrs", state["base_lrs"])
         for name in self._saved:
-            self._from_state(name, plain_copy(state[name]))
+            self._read_parameter(name, state[name])
         self._check_groups()
         self._replan()
         if position != -1:
@@ -209,7 +316,46 @@ class DropIn(Driver):
         if not self._own_base:
             for group, base in zip(self.groups, self.base_lrs, strict=True):
                 group["initial_lr"] = base
-        self._resume(position, int(state.get("_step_count", position + 1)))
+        self._resume_from(state.get("rates"), position, count)
+
+    def _resume_from(self, rates: Any, position: float, count: int) -> None:
+        """Restore a position, and the rates to go on from where the state has them."""
+        self._carried = None
+        if rates is None and not self._has_rule:
+            self._resume(position, count)
+            return
+        found = self._rates_in_groups() if rates is None else rates_of("rates", rates)
+        if len(found) != len(self._known):
+            raise ScheduleError(
+                f"the state has rates={rates!r}; the optimizer has {len(self._known)} groups"
+            )
+        self._carried = Carried(tuple(found))
+        self._attach().forget()
+        self._place(position)
+        self.membership.silent = position < 0
+        self._step_count = count
+        self._attach().write()
+
+    def _read_parameter(self, name: str, value: Any) -> None:
+        """Restore one saved parameter, whose kind is that of the present one."""
+        try:
+            self._from_state(name, self._checked(name, plain_copy(value)))
+        except (TypeError, AttributeError, LookupError, ArithmeticError, ValueError) as error:
+            if isinstance(error, ScheduleError) and name in str(error):
+                raise
+            raise ScheduleError(f"the state has {name}={short(value)}: {error}") from None
+
+    def _checked(self, name: str, value: Any) -> Any:
+        """Return a saved parameter, which must be of the kind of the present one."""
+        present = getattr(self, name)
+        if name in self._per_group:
+            return rates_of(name, value)
+        if isinstance(present, bool | str):
+            if type(value) is not type(present):
+                raise ScheduleError(f"{name}={short(value)} must be {type(present).__name__}")
+        elif isinstance(present, int | float):
+            number(name, value)
+        return value
 
     def _check_groups(self) -> None:
         groups = len(self._known)
@@ -238,7 +384,7 @@ class DropIn(Driver):
         super().restore(attributes)
 
     def _from_state(self, name: str, value: Any) -> None:
-        setattr(self, name, value)
+        vars(self)[name] = value
 
     def _get_closed_form_lr(self) -> list[float]:
         return self.plan.driven[0].values(self._position)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import weakref
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,8 +19,10 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from lehr.errors import ScheduleError, whole
 from lehr.schedule.base import Schedule
 from lehr.torch.binding import LR, Binding, Group, Slot, plain
+from lehr.torch.checkpoint import short
 from lehr.torch.driver import Driver
-from lehr.torch.dropins.base import DropIn
+from lehr.torch.dropins.base import DropIn, counted
+from lehr.torch.dropins.carrying import Carried, Carrying, copied
 from lehr.torch.dropins.container_parts import Part, Switch, part_of, still
 from lehr.torch.dropins.swa import SWALR
 from lehr.torch.plan import ClockLevels, Driven, DrivePlan, StepLevels
@@ -61,6 +64,32 @@ class _Tree(DropIn):
         if self._owned_by() is None:
             self._place(-1)
         super()._undo()
+
+    # ----- going on from the present rates ------------------------------------------------------
+
+    @staticmethod
+    def _present(scheduler: Any) -> tuple[Any, ...]:
+        children = (child for child in scheduler._schedulers if isinstance(child, Carrying))
+        return *(child._present(child) for child in children), scheduler._own()
+
+    def _own(self) -> Any:
+        """Return its own parameters."""
+        return None
+
+    @property
+    def _has_rule(self) -> bool:
+        return any(child._has_rule for child in self._schedulers if isinstance(child, Carrying))
+
+    def _note_parameters(self) -> None:
+        # The children's lists change in place.
+        self._seen = copied(self._present(self))
+
+    def _on_parameters(self) -> None:
+        self._carry()
+        for child in self._schedulers:
+            if isinstance(child, Carrying) and child._present(child) != child._seen:
+                child._on_parameters()
+        super()._on_parameters()
 
     # ----- composing ----------------------------------------------------------------------------
 
@@ -147,14 +176,17 @@ class _Tree(DropIn):
         if not isinstance(parts, list | tuple) or len(parts) != len(self._schedulers):
             raise ScheduleError(
                 f"not a state of a {type(self).__name__} of {len(self._schedulers)} "
-                "schedulers: the state has "
+                "_schedulers: the state has "
                 + ("none" if not isinstance(parts, list | tuple) else f"{len(parts)}")
             )
         state.setdefault("base_lrs", [plain(lr) for lr in self.base_lrs])
         self._loading = True
         try:
-            for child, part in zip(self._schedulers, parts, strict=True):
-                child.load_state_dict(part)
+            for index, (child, part) in enumerate(zip(self._schedulers, parts, strict=True)):
+                try:
+                    child.load_state_dict(part)
+                except ScheduleError as error:
+                    raise ScheduleError(f"_schedulers[{index}]: {error}") from None
             super()._load(state)
         finally:
             self._loading = False
@@ -230,6 +262,23 @@ class SequentialLR(_Tree):
         if found != sorted(found):
             raise ScheduleError(f"milestones={self._milestones!r} must be in order")
         return [0, *found]
+
+    def _own(self) -> Any:
+        return self._milestones
+
+    def _checked(self, name: str, value: Any) -> Any:
+        if not isinstance(value, list) or len(value) != len(self._schedulers) - 1:
+            raise ScheduleError(
+                f"milestones={short(value)} must be a list with one for each scheduler but the "
+                f"first of {len(self._schedulers)}"
+            )
+        return [counted("milestones", milestone, at_least=0) for milestone in value]
+
+    def _next_rates(self, view: list[Group]) -> list[float]:
+        starts, position = self._starts(), self.last_epoch
+        index = bisect_right(starts, position) - 1
+        child = self._schedulers[index]
+        return child._begin(view) if position == starts[index] else child._next_rates(view)
 
     def _local(self, child: Driver, position: int) -> int:
         starts = self._starts()
@@ -309,6 +358,41 @@ class ChainedScheduler(_Tree):
                     "which no other may change; write a SequentialLR that ends with it"
                 )
         super().__init__(optimizer, schedulers)
+
+    def _carry(self) -> Carried:
+        for child in self._schedulers:
+            child._carry()
+        return super()._carry()
+
+    def _next_rates(self, view: list[Group]) -> list[float]:
+        """Return the product of the children's rates, each of which goes on from its own."""
+        before = self._product()
+        first = next((child for child in self._schedulers if child._recursive), None)
+        for index, group in enumerate(view) if first is not None else ():
+            # A rate that was written by hand is that of the first that goes on from it.
+            if group["lr"] != before[index]:
+                own = first._carry().rates[index]
+                rate = own * group["lr"] / before[index] if before[index] else group["lr"]
+                first._carried = first._carry().at(index, rate)
+        carried: list[Carried] = []
+        for child in self._schedulers:
+            own = child._carry().rates
+            part = [{**group, "lr": rate} for group, rate in zip(view, own, strict=True)]
+            carried.append(Carried(tuple(child._next_rates(part))))
+            for group, seen in zip(view, part, strict=True):
+                group.update({**seen, "lr": group["lr"]})
+        for child, each in zip(self._schedulers, carried, strict=True):
+            child._carried = each
+        return self._product()
+
+    def _product(self) -> list[float]:
+        """Return the rates that the children's own give together."""
+        found: list[float] = []
+        order = sorted(self._schedulers, key=lambda child: not child.is_absolute)
+        for index, base in enumerate(map(plain, self.base_lrs)):
+            first, *others = (child._carry().rates[index] for child in order)
+            found.append(first * math.prod(rate / base if base else 1.0 for rate in others))
+        return found
 
     def _local(self, child: Driver, position: int) -> int:
         return position

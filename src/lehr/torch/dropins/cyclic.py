@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from functools import partial
 from typing import Any, Literal
 
-from torch.optim import Optimizer
+from torch.optim import Optimizer, lr_scheduler
 
 from lehr.catalogue.decay.elementary import exponential, linear
 from lehr.catalogue.warmup import warmup
-from lehr.errors import ScheduleError
+from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import formula
 from lehr.torch.binding import LR, Binding, Slot, plain
@@ -22,6 +23,7 @@ from lehr.torch.dropins.base import (
     restore_function,
     saved_function,
 )
+from lehr.torch.dropins.carrying import Fixed
 
 __all__ = ["CyclicLR"]
 
@@ -57,6 +59,11 @@ class CyclicLR(DropIn):
     Source: Smith (2015), arXiv:1506.01186.
     """
 
+    cycle_momentum = Fixed()
+
+    _torch = lr_scheduler.CyclicLR
+    _recursive = False
+    _carries_changes = False
     _saved = (
         *("max_lrs", "step_size_up", "step_size_down", "mode", "gamma", "scale_mode"),
         *("cycle_momentum", "base_momentums", "max_momentums"),
@@ -86,6 +93,9 @@ class CyclicLR(DropIn):
         self.step_size_down = step_size_up if step_size_down is None else step_size_down
         self.mode, self.gamma, self.scale_mode = mode, gamma, scale_mode
         self._scale_fn_custom = scale_fn
+        if scale_fn is None and scale_mode in ("cycle", "iterations"):
+            # A mode has its own, whatever is given.
+            self.scale_mode = "iterations" if mode == "exp_range" else "cycle"
         self.cycle_momentum = cycle_momentum
         self.base_momentums = per_group("base_momentum", base_momentum, optimizer)
         self.max_momentums = per_group("max_momentum", max_momentum, optimizer)
@@ -107,8 +117,10 @@ class CyclicLR(DropIn):
 
     def _shape(self) -> Schedule:
         up = real_steps("step_size_up", self.step_size_up)
-        down = real_steps("step_size_down", self.step_size_down)
-        triangle = warmup(up) >> linear(down)
+        triangle, down = warmup(up), Fraction(0)
+        if self.step_size_down != 0:
+            down = real_steps("step_size_down", self.step_size_down)
+            triangle = triangle >> linear(down)
         custom = self._scale_fn_custom
         if custom is None and self.mode not in ("triangular", "triangular2", "exp_range"):
             raise ValueError(
@@ -117,6 +129,11 @@ class CyclicLR(DropIn):
             )
         if self.scale_mode not in ("cycle", "iterations"):
             raise ScheduleError(f"scale_mode={self.scale_mode!r} must be 'cycle' or 'iterations'")
+        if custom is None and self.scale_mode != (
+            "iterations" if self.mode == "exp_range" else "cycle"
+        ):
+            # Somebody has set it since.
+            custom = self._scale_fn_ref
         if custom is not None:
             per = up + down if self.scale_mode == "cycle" else None
             return triangle.repeat() * formula(custom, per=per)
@@ -148,10 +165,22 @@ class CyclicLR(DropIn):
         """Batches in a cycle."""
         return float(self.step_size_up) + float(self.step_size_down)
 
+    @total_size.setter
+    def total_size(self, batches: float) -> None:
+        self._divide(number("total_size", batches, above=0), self.step_ratio)
+
     @property
     def step_ratio(self) -> float:
         """The share of a cycle that goes up."""
         return float(self.step_size_up) / self.total_size
+
+    @step_ratio.setter
+    def step_ratio(self, share: float) -> None:
+        self._divide(self.total_size, number("step_ratio", share, above=0, at_most=1))
+
+    def _divide(self, total: float, share: float) -> None:
+        up = total * share
+        self.step_size_up, self.step_size_down = up, total - up
 
     def scale_fn(self, x: float) -> float:
         """Return the height's factor, at a cycle or a batch as ``scale_mode`` says."""

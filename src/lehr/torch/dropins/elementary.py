@@ -11,15 +11,16 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from torch.optim import Optimizer
+from torch.optim import Optimizer, lr_scheduler
 
 from lehr.catalogue.cyclic import warm_restarts
 from lehr.catalogue.decay.elementary import cosine, exponential, linear, multistep, polynomial, step
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.torch.binding import Binding, Slot, plain
-from lehr.torch.dropins.base import DropIn, plain_copy, real_steps
+from lehr.torch.binding import Binding, Group, Slot, plain
+from lehr.torch.dropins.base import DropIn, counted, number_of, plain_copy, real_steps
+from lehr.torch.dropins.carrying import Carried
 
 __all__ = [
     "ConstantLR",
@@ -48,6 +49,7 @@ class StepLR(DropIn):
         ScheduleError: If ``step_size`` or ``gamma`` is out of range (torch fails later, at a step).
     """
 
+    _torch = lr_scheduler.StepLR
     _saved = ("step_size", "gamma")
 
     def __init__(
@@ -57,7 +59,7 @@ class StepLR(DropIn):
         super().__init__(optimizer, last_epoch)
 
     def _shape(self) -> Schedule:
-        return step(whole("step_size", self.step_size, at_least=1), self.gamma)
+        return step(counted("step_size", self.step_size, at_least=1), self.gamma)
 
 
 class MultiStepLR(DropIn):
@@ -75,6 +77,7 @@ class MultiStepLR(DropIn):
         ScheduleError: If a milestone is negative or not whole, or ``gamma`` is not positive.
     """
 
+    _torch = lr_scheduler.MultiStepLR
     _saved = ("milestones", "gamma")
 
     def __init__(
@@ -84,22 +87,36 @@ class MultiStepLR(DropIn):
         gamma: float = 0.1,
         last_epoch: int = -1,
     ) -> None:
-        self.milestones, self.gamma = Counter(milestones), gamma
+        self.milestones = Counter(
+            counted("milestones", milestone, at_least=0) for milestone in milestones
+        )
+        self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
     def _shape(self) -> Schedule:
-        times = [whole("milestones", time, at_least=0) for time in self.milestones.elements()]
+        times = [counted("milestones", time, at_least=0) for time in self.milestones.elements()]
         return multistep(sorted(times), self.gamma)
 
     def _to_state(self, name: str) -> Any:
-        # A Counter is not a plain type, and JSON would make its keys text.
+        # A Counter, as torch's class reads it; it is a dict for JSON and for ``weights_only=True``.
         value = getattr(self, name)
-        return plain_copy(sorted(value.elements()) if isinstance(value, Counter) else value)
+        return Counter(value) if isinstance(value, Counter) else plain_copy(value)
 
     def _from_state(self, name: str, value: Any) -> None:
-        if name == "milestones" and isinstance(value, dict):
-            value = {int(milestone): count for milestone, count in value.items()}
-        setattr(self, name, Counter(value) if name == "milestones" else value)
+        if name == "milestones":
+            # JSON has made texts of the keys; an older state has a list.
+            pairs = value.items() if isinstance(value, dict) else Counter(value).items()
+            value = Counter(
+                {
+                    counted(name, int(at) if isinstance(at, str) else at, at_least=0): counted(
+                        name, times, at_least=0
+                    )
+                    for at, times in pairs
+                }
+            )
+            if value.total() > 1_000_000:
+                raise ScheduleError(f"{name} has {value.total()} entries, which is too many")
+        super()._from_state(name, value)
 
 
 class ExponentialLR(DropIn):
@@ -116,6 +133,7 @@ class ExponentialLR(DropIn):
         ScheduleError: If ``gamma`` is not positive.
     """
 
+    _torch = lr_scheduler.ExponentialLR
     _saved = ("gamma",)
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
@@ -146,6 +164,7 @@ class LinearLR(DropIn):
         ValueError: If a factor is out of its range.
     """
 
+    _torch = lr_scheduler.LinearLR
     _saved = ("start_factor", "end_factor", "total_iters")
 
     def __init__(
@@ -168,7 +187,7 @@ class LinearLR(DropIn):
             )
         start = number("start_factor", self.start_factor, above=0, at_most=1)
         end = number("end_factor", self.end_factor, at_least=0, at_most=1)
-        steps = whole("total_iters", self.total_iters, at_least=0)
+        steps = counted("total_iters", self.total_iters, at_least=0)
         return hold(at=end) if start == end else linear(steps, to=end, start=start) >> hold()
 
 
@@ -190,6 +209,7 @@ class ConstantLR(DropIn):
         ValueError: If an argument is out of its range.
     """
 
+    _torch = lr_scheduler.ConstantLR
     _saved = ("factor", "total_iters")
 
     def __init__(
@@ -204,7 +224,7 @@ class ConstantLR(DropIn):
 
     def _shape(self) -> Schedule:
         factor = number("factor", self.factor, at_least=0, at_most=1)
-        return hold(whole("total_iters", self.total_iters, at_least=0), at=factor) >> hold(at=1.0)
+        return hold(counted("total_iters", self.total_iters, at_least=0), at=factor) >> hold(at=1.0)
 
 
 class PolynomialLR(DropIn):
@@ -222,6 +242,7 @@ class PolynomialLR(DropIn):
         ScheduleError: If an argument is out of its range.
     """
 
+    _torch = lr_scheduler.PolynomialLR
     _saved = ("total_iters", "power")
 
     def __init__(
@@ -235,7 +256,7 @@ class PolynomialLR(DropIn):
         super().__init__(optimizer, last_epoch)
 
     def _shape(self) -> Schedule:
-        return polynomial(whole("total_iters", self.total_iters, at_least=1), power=self.power)
+        return polynomial(counted("total_iters", self.total_iters, at_least=1), power=self.power)
 
 
 class CosineAnnealingLR(DropIn):
@@ -256,6 +277,7 @@ class CosineAnnealingLR(DropIn):
         ScheduleError: If ``T_max`` is not positive (torch divides by zero) or ``eta_min`` negative.
     """
 
+    _torch = lr_scheduler.CosineAnnealingLR
     _saved = ("T_max", "eta_min")
 
     def __init__(
@@ -265,12 +287,13 @@ class CosineAnnealingLR(DropIn):
         super().__init__(optimizer, last_epoch)
 
     def _shape(self) -> Schedule:
-        number("eta_min", self.eta_min, at_least=0)
+        number("eta_min", number_of("eta_min", self.eta_min), at_least=0)
         half = real_steps("T_max", self.T_max)
         return (cosine(half) >> cosine(half, to=1.0)).repeat()
 
     def _bind(self, slot: Slot, index: int) -> Binding:
-        return Binding(gain=plain(self.base_lrs[index]) - self.eta_min, offset=self.eta_min)
+        floor = number_of("eta_min", self.eta_min)
+        return Binding(gain=plain(self.base_lrs[index]) - floor, offset=floor)
 
 
 class CosineAnnealingWarmRestarts(DropIn):
@@ -293,9 +316,13 @@ class CosineAnnealingWarmRestarts(DropIn):
         ValueError: If an argument is out of its range.
     """
 
+    _torch = lr_scheduler.CosineAnnealingWarmRestarts
+    _recursive = False
     # Its step takes an epoch as a matter of course, a real one too: epoch + batch / batches.
     _deprecates_epoch = False
     _saved = ("T_0", "T_mult", "eta_min")
+
+    __slots__ = ("_counted", "_cycles")
 
     def __init__(
         self,
@@ -310,32 +337,87 @@ class CosineAnnealingWarmRestarts(DropIn):
 
     def _shape(self) -> Schedule:
         first = whole("T_0", self.T_0, at_least=1)
-        number("eta_min", self.eta_min, at_least=0)
+        number("eta_min", number_of("eta_min", self.eta_min), at_least=0)
         return warm_restarts(first, whole("T_mult", self.T_mult, at_least=1))
 
     def _bind(self, slot: Slot, index: int) -> Binding:
-        return Binding(gain=plain(self.base_lrs[index]) - self.eta_min, offset=self.eta_min)
+        floor = number_of("eta_min", self.eta_min)
+        return Binding(gain=plain(self.base_lrs[index]) - floor, offset=floor)
 
-    def _cycle(self) -> tuple[int, int]:
-        """Return where the present cycle began, and its length."""
-        position = self._position
-        begin, length = 0, self.T_0
-        if self.T_mult == 1:
+    def _start_at(self, last_epoch: int) -> None:
+        super()._start_at(last_epoch)
+        # The epochs since the last restart and between two, once they are counted; and the T_0 and
+        # T_mult of the present plan.
+        self._counted: tuple[float, float] | None = None
+        self._cycles = self.T_0, self.T_mult
+
+    def _replan(self) -> None:
+        self._counted = None
+        super()._replan()
+        self._cycles = self.T_0, self.T_mult
+
+    def _place(self, position: float) -> None:
+        if self._from is None and position >= 0 and self._counted is None:
+            # Torch's goes on counting from the last restart when ``last_epoch`` is set.
+            self._carry()
+        super()._place(position)
+
+    def _carry(self) -> Carried:
+        # Torch counts from here on: T_0 is over.
+        if self._carried is None:
+            self._counted = self._cycle()
+        return super()._carry()
+
+    def _cycle(self) -> tuple[float, float]:
+        """Return the epochs since the last restart, and those between the last and the next."""
+        position = max(self.last_epoch + self._fraction, 0)
+        begin, (length, factor) = 0, self._cycles
+        if factor == 1:
             begin = int(position // length) * length
-        while self.T_mult > 1 and position >= begin + length:
-            begin, length = begin + length, length * self.T_mult
-        return begin, length
+        while factor > 1 and position >= begin + length:
+            begin, length = begin + length, length * factor
+        return position - begin, length
+
+    def _next_rates(self, view: list[Group]) -> list[float]:
+        before = self._counted
+        done, length = self._cycle() if before is None else (before[0] + 1, before[1])
+        self._counted = (done % length, length * self.T_mult) if done >= length else (done, length)
+        try:
+            return super()._next_rates(view)
+        except BaseException:
+            self._counted = before
+            raise
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the position and the parameters, with the cycle that torch's class reads."""
+        return {**super().state_dict(), "T_cur": self.T_cur, "T_i": self.T_i}
+
+    def _load(self, state: dict[str, Any]) -> None:
+        super()._load(state)
+        if self._carried is not None and {"T_cur", "T_i"} <= state.keys():
+            self._counted = (
+                number("T_cur", state["T_cur"], at_least=0),
+                number("T_i", state["T_i"], above=0),
+            )
 
     @property
     def T_cur(self) -> float:
         """Epochs since the last restart; set, it says where the next step begins."""
-        return self._position - self._cycle()[0]
+        return (self._counted or self._cycle())[0]
 
     @T_cur.setter
     def T_cur(self, epochs: float) -> None:
-        self._place(self._cycle()[0] + number("T_cur", epochs, at_least=0))
+        done = number("T_cur", epochs, at_least=0)
+        self._carry()
+        self._counted = done, self.T_i
 
     @property
-    def T_i(self) -> int:
+    def T_i(self) -> float:
         """Epochs between the last restart and the next."""
-        return self._cycle()[1]
+        return (self._counted or self._cycle())[1]
+
+    @T_i.setter
+    def T_i(self, epochs: float) -> None:
+        length = number("T_i", epochs, above=0)
+        self._carry()
+        self._counted = self.T_cur, length

@@ -8,13 +8,13 @@ from functools import partial
 from typing import Any
 
 from torch import Tensor
-from torch.optim import Optimizer
+from torch.optim import Optimizer, lr_scheduler
 
-from lehr.errors import ScheduleError, number, whole
+from lehr.errors import ScheduleError
 from lehr.schedule.leaves import formula
 from lehr.torch.binding import LR, Binding, check_optimizer, plain
 from lehr.torch.checkpoint import short
-from lehr.torch.dropins.base import DropIn
+from lehr.torch.dropins.base import DropIn, counted, listed, number_of, rates_of
 from lehr.torch.plan import Driven, DrivePlan, StepLevels
 
 __all__ = ["LambdaLR", "MultiplicativeLR"]
@@ -27,14 +27,20 @@ _STRIDE = 1024
 
 def _factor(function: Function, position: float) -> float:
     """Call a user's function, which must return a finite number."""
-    value = plain(function(position))
-    return value if math.isfinite(value) else number(f"lr_lambda({position})", value)
+    value = function(position)
+    if type(value) is float and math.isfinite(value):
+        return value
+    if type(value).__name__ in ("bool", "bool_"):
+        return float(value)
+    return number_of(f"lr_lambda({position})", value)
 
 
 class _FromFunctions(DropIn):
     """A drop-in that takes one function for all groups, or a list."""
 
     __slots__ = ("_used",)
+
+    _watched = ("base_lrs", "lr_lambdas")
 
     def __init__(
         self,
@@ -44,8 +50,8 @@ class _FromFunctions(DropIn):
     ) -> None:
         check_optimizer(optimizer)
         groups = len(optimizer.param_groups)
-        several = isinstance(lr_lambda, list | tuple)
-        given: list[Any] = list(lr_lambda) if several else [lr_lambda] * groups
+        members = None if callable(lr_lambda) else listed(lr_lambda)
+        given: list[Any] = [lr_lambda] * groups if members is None else members
         if len(given) != groups:
             raise ValueError(f"Expected {groups} lr_lambdas, but got {len(given)}")
         for function in given:
@@ -151,6 +157,10 @@ class LambdaLR(_FromFunctions):
         [0.25]
     """
 
+    _torch = lr_scheduler.LambdaLR
+    _recursive = False
+    _carries_changes = False
+
     def _factors(self) -> list[Function]:
         return self.lr_lambdas
 
@@ -186,6 +196,8 @@ class MultiplicativeLR(_FromFunctions):
         >>> scheduler.get_last_lr()
         [0.125]
     """
+
+    _torch = lr_scheduler.MultiplicativeLR
 
     def __init__(
         self,
@@ -224,8 +236,8 @@ class MultiplicativeLR(_FromFunctions):
                     f"the state has products={short(products)}; there are {len(self.lr_lambdas)} "
                     "functions"
                 )
-            begun = max(whole("last_epoch", state.get("last_epoch"), at_least=-1), 0)
-            self._begun = (begun, [number("products", product) for product in products])
+            begun = max(counted("last_epoch", state.get("last_epoch"), at_least=-1), 0)
+            self._begun = (begun, rates_of("products", products))
         super()._load(state)
 
     def _regroup(self, old: list[int | None]) -> None:

@@ -6,21 +6,26 @@ import math
 import operator
 from fractions import Fraction
 from functools import reduce
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-from torch.optim import Optimizer
+from torch.optim import Optimizer, lr_scheduler
 
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
-from lehr.torch.binding import LR, Binding, Slot
+from lehr.torch.binding import LR, Binding, Group, Slot
 from lehr.torch.dropins.base import (
     DropIn,
     momentum_slot,
+    number_of,
     per_group,
 )
+from lehr.torch.dropins.carrying import Fixed
 
 __all__ = ["OneCycleLR"]
+
+_OWN: Final = ("max_lrs", "cycle_momentum", "base_momentums", "max_momentums", "pct_start")
+_KEYS: Final = ("max_lr", "min_lr", "initial_lr", "max_momentum", "base_momentum")
 
 
 class OneCycleLR(DropIn):
@@ -58,6 +63,12 @@ class OneCycleLR(DropIn):
     Source: Smith and Topin (2017), arXiv:1708.07120.
     """
 
+    total_steps = Fixed()
+    cycle_momentum = Fixed()
+
+    _torch = lr_scheduler.OneCycleLR
+    _recursive = False
+    _carries_changes = False
     _saved = (
         *("total_steps", "pct_start", "anneal_strategy", "three_phase"),
         *("max_lrs", "div_factor", "final_div_factor"),
@@ -89,7 +100,8 @@ class OneCycleLR(DropIn):
             anneal_strategy,
             three_phase,
         )
-        self.div_factor, self.final_div_factor = div_factor, final_div_factor
+        self.div_factor = number_of("div_factor", div_factor)
+        self.final_div_factor = number_of("final_div_factor", final_div_factor)
         self.cycle_momentum = cycle_momentum
         self.max_lrs = per_group("max_lr", max_lr, optimizer)
         self.base_momentums = per_group("base_momentum", base_momentum, optimizer)
@@ -102,6 +114,29 @@ class OneCycleLR(DropIn):
             self._mark_groups(optimizer)
         super().__init__(optimizer, last_epoch)
 
+    @staticmethod
+    def _present(scheduler: Any) -> tuple[Any, ...]:
+        own = tuple(getattr(scheduler, name) for name in _OWN)
+        return *own, [tuple(map(group.get, _KEYS)) for group in scheduler.optimizer.param_groups]
+
+    def _on_parameters(self) -> None:
+        # Torch reads these from the groups at each step.
+        if self._seen is not None and self._seen[-1] != self._present(self)[-1]:
+            self._carry()
+        super()._on_parameters()
+
+    def _next_rates(self, view: list[Group]) -> list[float]:
+        for index, group in enumerate(view):
+            start = self.max_lrs[index] / self.div_factor
+            # Torch keeps its start there, which here is the base rate, until somebody sets it.
+            if group.get("initial_lr") == self.base_lrs[index]:
+                group["initial_lr"] = start
+        return super()._next_rates(view)
+
+    def _anneal_func(self, start: float, end: float, pct: float) -> float:
+        way = self._annealing_cos if self.anneal_strategy == "cos" else self._annealing_linear
+        return way(start, end, pct)
+
     def _mark_groups(self, optimizer: Optimizer) -> None:
         """Write the bounds into the groups, where torch keeps them and people read them.
 
@@ -110,6 +145,10 @@ class OneCycleLR(DropIn):
         """
         for i, group in enumerate(optimizer.param_groups):
             group["max_lr"] = self.max_lrs[i]
+            if self._has_rule:
+                group["initial_lr"] = self.max_lrs[i] / self.div_factor
+                if self.cycle_momentum:
+                    momentum_slot(optimizer).write(group, self.max_momentums[i])
             group["min_lr"] = self.max_lrs[i] / self.div_factor / self.final_div_factor
             if self.cycle_momentum:
                 group["max_momentum"] = self.max_momentums[i]

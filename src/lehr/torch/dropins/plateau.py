@@ -10,12 +10,20 @@ from torch.optim.lr_scheduler import EPOCH_DEPRECATION_WARNING
 from torch.optim.lr_scheduler import ReduceLROnPlateau as Theirs
 
 from lehr.catalogue.feedback import Mode, ThresholdMode, plateau
-from lehr.errors import ScheduleError, number, whole
+from lehr.errors import ScheduleError, number
 from lehr.schedule.leaves import hold
 from lehr.torch.binding import LR, Binding, Group, Slot, check_optimizer, plain, warn
 from lehr.torch.checkpoint import loading
-from lehr.torch.driver import Driver
-from lehr.torch.dropins.base import per_group, plain_copy
+from lehr.torch.dropins.base import (
+    check_state,
+    counted,
+    listed,
+    naming,
+    per_group,
+    plain_copy,
+    rates_of,
+)
+from lehr.torch.dropins.carrying import Carrying
 from lehr.torch.plan import Contribution, Driven, DrivePlan, StepLevels
 
 __all__ = ["ReduceLROnPlateau"]
@@ -24,7 +32,7 @@ _GIVEN = ("mode", "factor", "patience", "threshold", "threshold_mode", "cooldown
 
 
 # It is an instance of torch's class too: trainers check that before they pass a metric.
-class ReduceLROnPlateau(Driver, Theirs):
+class ReduceLROnPlateau(Carrying, Theirs):
     """Reduce the rate when a metric has stopped improving.
 
     Formula: after more than ``patience`` metrics in a row that are not better than the best one,
@@ -61,6 +69,8 @@ class ReduceLROnPlateau(Driver, Theirs):
         ([0.5], 0.9)
     """
 
+    _recursive = False
+
     def __init__(
         self,
         optimizer: Optimizer,
@@ -79,7 +89,7 @@ class ReduceLROnPlateau(Driver, Theirs):
         self.threshold_mode: ThresholdMode = threshold_mode
         self.cooldown, self.eps = cooldown, eps
         self.min_lrs = per_group("min_lr", min_lr, optimizer)
-        self.default_min_lr = None if isinstance(min_lr, list | tuple) else plain(min_lr)
+        self.default_min_lr = plain(min_lr) if listed(min_lr) is None else None
         self._check()
         self._rates: list[float] = []
         # Whether the rates are what the optimizer says: so far nothing was reduced here.
@@ -90,15 +100,17 @@ class ReduceLROnPlateau(Driver, Theirs):
     def _check(self) -> plateau:
         """Return the rule of the present parameters, which people change in the middle of a run."""
         number("eps", self.eps, at_least=0)
+        # Torch's takes a factor of 0 too: the rate falls to min_lr at once. The rule only counts.
+        number("factor", self.factor, at_least=0)
         for lr in self.min_lrs:
             number("min_lr", lr, at_least=0)
         return plateau(
             mode=self.mode,
-            factor=self.factor,
-            patience=self.patience,
+            factor=self.factor or 0.5,
+            patience=counted("patience", self.patience, at_least=0),
             threshold=self.threshold,
             threshold_mode=self.threshold_mode,
-            cooldown=self.cooldown,
+            cooldown=counted("cooldown", self.cooldown, at_least=0),
         )
 
     def _reset(self) -> None:
@@ -145,10 +157,19 @@ class ReduceLROnPlateau(Driver, Theirs):
         ]
 
     def base_for(self, slot: Slot, group: Group, value: float) -> float | None:
-        """Return the base from which the reductions would have come to a value."""
+        """Reduce from a rate that was written by hand, as torch's does; it is never a base."""
         index = self._index(group)
-        ratio = 0.0 if index is None else self._ratio(index)
-        return value / ratio if slot.place == LR.place and ratio else None
+        if slot.place == LR.place and index is not None:
+            self._rates[index] = value
+            self._replan()
+        return None
+
+    def __copy__(self) -> Any:
+        """Return a scheduler that writes into the same optimizer beside this one."""
+        twin = super().__copy__()
+        twin._rates = twin._rates_in_groups()
+        twin._replan()
+        return twin
 
     def _set_base(self, slot: Slot, index: int, base: float) -> None:
         if slot.place == LR.place:
@@ -167,6 +188,11 @@ class ReduceLROnPlateau(Driver, Theirs):
             plain(group.get("initial_lr", group["lr"])) if origin is None else self._rates[origin]
             for group, origin in zip(self.groups, old, strict=True)
         ]
+        if None not in old or self.default_min_lr is not None:
+            # Otherwise the list is the user's to append to, as in torch.
+            self.min_lrs = [
+                self.default_min_lr if origin is None else self.min_lrs[origin] for origin in old
+            ]
         super()._regroup(old)
 
     def step(self, metrics: Any, epoch: int | None = None) -> None:
@@ -246,15 +272,16 @@ class ReduceLROnPlateau(Driver, Theirs):
         Raises:
             ScheduleError: If it is not a state of this class. Nothing is changed then.
         """
+        check_state(self, state_dict)
         needed = ("best", "last_epoch", "min_lrs", "num_bad_epochs", "cooldown_counter", *_GIVEN)
         missing = [name for name in needed if name not in state_dict]
         if missing:
             raise ScheduleError(f"not a state of a ReduceLROnPlateau: {', '.join(missing)} missing")
-        with loading(self):
+        with loading(self), naming(state_dict):
             self._recognize_groups()
             self._read(state_dict)
             self._replan()
-            position = whole("last_epoch", state_dict["last_epoch"], at_least=0)
+            position = counted("last_epoch", state_dict["last_epoch"], at_least=0)
             self._check_position(position)
             self._resume(position, 1)
 
@@ -263,23 +290,24 @@ class ReduceLROnPlateau(Driver, Theirs):
         for name in _GIVEN:
             setattr(self, name, plain_copy(state[name]))
         for name in ("num_bad_epochs", "cooldown_counter"):
-            setattr(self, name, whole(name, state[name], at_least=0))
+            setattr(self, name, counted(name, state[name], at_least=0))
         best, default = state["best"], state.get("default_min_lr")
         finite = best is not None and best not in (math.inf, -math.inf)
         self.best = number("best", best) if finite else self.mode_worse
         self.default_min_lr = None if default is None else number("default_min_lr", default)
-        self.min_lrs = [number("min_lrs", lr) for lr in state["min_lrs"]]
+        self.min_lrs = rates_of("min_lrs", state["min_lrs"])
         self._check()
         self._check_min_lrs()
         self._follows = "rates" not in state
         if self._follows:
             self._take_rates()
             return
-        self._rates = [number("rates", rate) for rate in state["rates"]]
-        self.base_lrs = [number("base_lrs", base) for base in state["base_lrs"]]
+        self._rates = rates_of("rates", state["rates"])
+        self.base_lrs = rates_of("base_lrs", state["base_lrs"])
         if not len(self._rates) == len(self.base_lrs) == len(groups):
             raise ScheduleError(
-                f"the state has rates={self._rates!r}; the optimizer has {len(groups)} groups"
+                f"the state has rates={self._rates!r} and base_lrs={self.base_lrs!r}; the optimizer "
+                f"has {len(groups)} groups"
             )
         for group, base in zip(groups, self.base_lrs, strict=True):
             group["initial_lr"] = base

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Literal
 
-from torch.optim import Optimizer
+from torch.optim import Optimizer, swa_utils
 
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
-from lehr.torch.binding import LR, Binding, Group, Slot, plain
-from lehr.torch.driver import Driver
+from lehr.torch.binding import Binding, Slot, plain
 from lehr.torch.dropins.base import DropIn, per_group
-from lehr.torch.shared import Change
+from lehr.torch.dropins.carrying import Carrying
 
 __all__ = ["SWALR"]
 
@@ -52,6 +50,7 @@ class SWALR(DropIn):
     Source: Izmailov et al. (2018), arXiv:1803.05407.
     """
 
+    _torch = swa_utils.SWALR
     _saved = ("anneal_epochs", "_anneal_strategy", "swa_lrs", "starts")
     _per_group = ("swa_lrs", "starts")
 
@@ -70,6 +69,14 @@ class SWALR(DropIn):
         self._shape()
         self._mark_groups(optimizer)
         super().__init__(optimizer, last_epoch)
+
+    _get_initial_lr = staticmethod(swa_utils.SWALR._get_initial_lr)
+
+    @staticmethod
+    def _present(scheduler: Any) -> tuple[Any, ...]:
+        groups = scheduler.optimizer.param_groups
+        keys = [group.get("swa_lr") for group in groups]
+        return scheduler.anneal_epochs, scheduler._anneal_strategy, keys
 
     def _shape(self) -> Schedule:
         for lr in self.swa_lrs:
@@ -94,13 +101,13 @@ class SWALR(DropIn):
             group["swa_lr"] = lr
 
     def _move(self, position: float) -> None:
-        if not self._under_way:
+        if not self._under_way and not self._has_rule:
             # It starts from the current rates, and until then it contributes nothing.
             self._check_free()
             ratios = self._ratios()
             rates = (plain(group["lr"]) for group in self.groups)
             self.starts = [lr / ratio for lr, ratio in zip(rates, ratios, strict=True)]
-            self.swa_lrs = self._rates_in_groups()
+            self.swa_lrs = self._swa_lrs_in_groups()
             self._recognize_groups()
             self._replan()
             if position == 0 and self.anneal_epochs > 0:
@@ -119,20 +126,7 @@ class SWALR(DropIn):
         known = [d.contribution(i, 0.0).ratio for d in self.plan.driven for i in d.groups]
         return [ratio or 1.0 for ratio in known] + [1.0] * (groups - len(known))
 
-    def base_for(self, slot: Slot, group: Group, value: float) -> float | None:
-        """Return None: a rate that is set by hand changes where it started, not a base."""
-        return None
-
-    def _on_changes(self, changes: Sequence[Change]) -> None:
-        """Go on from a rate that was set by hand under way, as torch's does."""
-        for slot, group, value in changes if self._under_way else ():
-            index = self._index(group)
-            if slot.place == LR.place and index is not None:
-                left = self._shape()(self.last_epoch)
-                self.starts[index] = _start(value, self.swa_lrs[index], left)
-                self._replan()
-
-    def _rates_in_groups(self) -> list[float]:
+    def _swa_lrs_in_groups(self) -> list[float]:
         pairs = zip(self.groups, self.swa_lrs, strict=False)
         return [plain(group.get("swa_lr", lr)) for group, lr in pairs]
 
@@ -140,6 +134,7 @@ class SWALR(DropIn):
         swa_lrs, starts = list(self.swa_lrs), list(self.starts)
         known = len(swa_lrs)
         self.swa_lrs, self.starts = [], []
+        left = self._shape()(max(self.last_epoch, 0))
         for group, origin in zip(self.groups, old, strict=True):
             if origin is None and "swa_lr" not in group and len(set(swa_lrs)) > 1:
                 raise ValueError(
@@ -149,11 +144,11 @@ class SWALR(DropIn):
             if origin is None:
                 swa_lr = plain(group.setdefault("swa_lr", swa_lrs[0]))
                 self.swa_lrs.append(number("swa_lr", swa_lr, at_least=0))
-                self.starts.append(plain(group["lr"]))
+                self.starts.append(_start(plain(group["lr"]), swa_lr, left))
             else:
                 self.swa_lrs.append(swa_lrs[origin])
                 self.starts.append(starts[origin])
-        Driver._regroup(self, old)
+        Carrying._regroup(self, old)
 
     def _resume(self, position: float, step_count: int) -> None:
         self._under_way = position > 0 or self.anneal_epochs == 0
@@ -165,7 +160,7 @@ class SWALR(DropIn):
             # Torch's has counted steps, and has only the rate after the last of them.
             steps = whole("_step_count", state["_step_count"], at_least=1) - 1
             left = _left(state["anneal_epochs"], state["_anneal_strategy"])(steps)
-            state["last_epoch"], state["swa_lrs"] = steps, self._rates_in_groups()
+            state["last_epoch"], state["swa_lrs"] = steps, self._swa_lrs_in_groups()
             pairs = zip(state["_last_lr"], state["swa_lrs"], strict=False)
             state["starts"] = [_start(plain(lr), swa_lr, left) for lr, swa_lr in pairs]
         super()._load(state)

@@ -76,6 +76,11 @@ class TrapezoidalLR(DropIn):
         *("max_lrs", "step_size", "anneal_start_epoch", "scale_mode", "steps_per_epoch"),
         *("history", "trn_iterations"),
     )
+    _watched = (
+        *("base_lrs", "max_lrs", "step_size", "anneal_start_epoch", "scale_mode"),
+        *("steps_per_epoch", "scale_fn"),
+    )
+    _recursive = _carries_changes = False
 
     def __init__(
         self,
@@ -182,6 +187,8 @@ class TrapezoidalLR(DropIn):
         history = state.get("history")
         if not isinstance(history, dict) or not all(isinstance(v, list) for v in history.values()):
             raise ScheduleError(f"not a state of a TrapezoidalLR: history={short(history)}")
+        if missing := {"iterations", "lr"} - history.keys():
+            raise ScheduleError(f"the state's history lacks {', '.join(sorted(missing))}")
         restore_function(self.scale_fn, state.pop("scale_fn", None))
         super()._load(state)
 
