@@ -29,8 +29,8 @@ CLOCKS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"length": "10ep", "samples_per_epoch": 100, "batch": 20},
     ),
     "tokens": (
-        {"length": "1000tok", "batch": 10, "sequence": 1},
-        {"length": "1000tok", "batch": 20, "sequence": 1},
+        {"length": "128000tok", "batch": 10, "sequence": 128},
+        {"length": "128000tok", "batch": 20, "sequence": 128},
     ),
 }
 
@@ -41,6 +41,15 @@ def new(clock: dict[str, Any]) -> Run:
     given = dict(clock)
     run = lehr.Horizon(given.pop("length"), **given)
     return Run(optimizer, ours.Scheduler(optimizer, lr=lehr.linear(), over=run, guards="off"))
+
+
+@pytest.mark.parametrize(("steps", "resumed"), [(37, 19), (38, 19), (39, 20), (41, 21)])
+def test_a_half_step_is_rounded_up_as_everywhere(steps: int, resumed: int):
+    before, after = CLOCKS["samples"]
+    run, fresh = new(before), new(after)
+    run.steps(steps)
+    fresh.scheduler.load_state_dict(run.scheduler.state_dict(), adopt="here")
+    assert fresh.scheduler.last_epoch == resumed
 
 
 @pytest.mark.parametrize("name", CLOCKS)

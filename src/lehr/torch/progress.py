@@ -9,7 +9,7 @@ from typing import Any, Final
 from lehr.errors import ScheduleError, number
 from lehr.schedule.horizon import Horizon
 from lehr.schedule.run import Run
-from lehr.time.duration import EPOCHS, SAMPLES, SECONDS, TOKENS, Duration
+from lehr.time.duration import EPOCHS, SAMPLES, SECONDS, TOKENS, Duration, round_half_up
 
 __all__ = ["check_reading", "position_at", "position_of_reading", "reading"]
 
@@ -63,7 +63,7 @@ def position_of_reading(horizon: Horizon | None, saved: Mapping[str, float]) -> 
     if horizon is None or unit is None or unit not in saved:
         return None
     amount = Fraction(saved[unit]).limit_denominator(_FINEST)
-    return float(round(Run(horizon.units).measure(Duration(amount, unit))))
+    return float(round_half_up(Run(horizon.units).measure(Duration(amount, unit))))
 
 
 def position_at(horizon: Horizon | None, text: str) -> float:
