@@ -306,8 +306,8 @@ class ReduceLROnPlateau(Carrying, Theirs):
         self.base_lrs = rates_of("base_lrs", state["base_lrs"])
         if not len(self._rates) == len(self.base_lrs) == len(groups):
             raise ScheduleError(
-                f"the state has rates={self._rates!r} and base_lrs={self.base_lrs!r}; the optimizer "
-                f"has {len(groups)} groups"
+                f"the state has rates={self._rates!r} and base_lrs={self.base_lrs!r}; the "
+                f"optimizer has {len(groups)} groups"
             )
         for group, base in zip(groups, self.base_lrs, strict=True):
             group["initial_lr"] = base
