@@ -225,9 +225,9 @@ class ReduceLROnPlateau(Carrying, Theirs):
     def _reduce(self) -> None:
         """Reduce the rates from what they are now, whoever else had a part in that."""
         shared = self._attach()
-        self._check_min_lrs()
         self._on_changes(shared.notice())
         self._recognize_groups()
+        self._check_min_lrs()
         for index, group in enumerate(self._known):
             now = plain(group["lr"])
             lower = max(now * self.factor, self.min_lrs[index])
@@ -255,6 +255,7 @@ class ReduceLROnPlateau(Carrying, Theirs):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the counters, the parameters and the rates, in plain types."""
+        self._recognize_groups()
         names = (*_GIVEN, "default_min_lr", "min_lrs", "num_bad_epochs", "cooldown_counter")
         return {
             **{name: plain_copy(getattr(self, name)) for name in names},

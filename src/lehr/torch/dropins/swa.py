@@ -104,6 +104,7 @@ class SWALR(DropIn):
         if not self._under_way and not self._has_rule:
             # It starts from the current rates, and until then it contributes nothing.
             self._check_free()
+            self._recognize_groups()
             ratios = self._ratios()
             rates = (plain(group["lr"]) for group in self.groups)
             self.starts = [lr / ratio for lr, ratio in zip(rates, ratios, strict=True)]
