@@ -88,7 +88,7 @@ class SlotWriter(Step):
         before = [_mark(read(group)) if exists(group) else None for group in groups]
         self.held, self._before, self.pending, self.last = list(groups), before, entry, None
         self._assign(groups, entry)
-        self.last, self._before = entry, []
+        self.last, self.pending, self._before = entry, None, []
 
     def changed(self, groups: Sequence[Group]) -> list[tuple[int, float]]:
         """Return the groups whose value is not its own, with the value."""
@@ -171,14 +171,15 @@ class SharedFloat(SlotWriter):
 
     def put(self, groups: Sequence[Group], entry: float) -> bool:
         key, last = self.key, self.last
-        if len(groups) != len(self.held):
+        # What an interrupt has left half-written is not a change by hand: see changed().
+        if self.pending is not None or len(groups) != len(self.held):
             return False
         self.pending = entry
         for group in groups:
             if group[key] is not last:
                 return self._take_back(groups, group)
             group[key] = entry
-        self.last = entry
+        self.last, self.pending = entry, None
         return True
 
     def _value(self, written: float, index: int) -> float:
@@ -204,6 +205,8 @@ class FloatPair(Step):
     def put(self, groups: Sequence[Group], entry: tuple[float, float]) -> bool:
         first, second = self.first, self.second
         key, other, size = self._keys
+        if first.pending is not None or second.pending is not None:
+            return False
         if len(groups) != size:
             return False
         last, latest = first.last, second.last
@@ -214,6 +217,7 @@ class FloatPair(Step):
             group[key] = value
             group[other] = more
         first.last, second.last = entry
+        first.pending = second.pending = None
         return True
 
     def write(self, groups: Sequence[Group], entry: tuple[float, float]) -> None:
@@ -236,7 +240,7 @@ class PerGroupFloat(SlotWriter):
 
     def put(self, groups: Sequence[Group], entry: float) -> bool:
         last = self.last
-        if last is None or len(groups) != len(self.held):
+        if last is None or self.pending is not None or len(groups) != len(self.held):
             return False
         self.pending = entry
         if self._has_offsets:
@@ -246,7 +250,7 @@ class PerGroupFloat(SlotWriter):
             if group[key] != gain * last:
                 return self._take_back(groups, group)
             group[key] = gain * entry
-        self.last = entry
+        self.last, self.pending = entry, None
         return True
 
     def _put_lines(self, groups: Sequence[Group], entry: float) -> bool:
@@ -255,7 +259,7 @@ class PerGroupFloat(SlotWriter):
             if group[key] != offset + gain * last:
                 return self._take_back(groups, group)
             group[key] = offset + gain * entry
-        self.last = entry
+        self.last, self.pending = entry, None
         return True
 
     def _value(self, written: float, index: int) -> float:

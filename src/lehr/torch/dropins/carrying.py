@@ -20,6 +20,7 @@ from torch.optim import Optimizer
 
 from lehr.errors import ScheduleError, number
 from lehr.torch.binding import LR, Group, Slot, check_optimizer, plain
+from lehr.torch.copies import attributes_of, set_attributes
 from lehr.torch.driver import Driver
 from lehr.torch.groups import origins
 from lehr.torch.lookahead import NOTHING
@@ -347,8 +348,7 @@ class Carrying(Driver):
         This one meets the rates that the copy has written as if they were written by hand.
         """
         twin = type(self).__new__(type(self))
-        for name, value in self._attributes().items():
-            setattr(twin, name, value)
+        set_attributes(twin, attributes_of(self))
         twin._known, twin._observer = list(self._known), copy(self._observer)
         twin._ahead, twin._owner = NOTHING, None
         twin.membership = Membership(silent=False)

@@ -225,9 +225,9 @@ class ReduceLROnPlateau(Carrying, Theirs):
     def _reduce(self) -> None:
         """Reduce the rates from what they are now, whoever else had a part in that."""
         shared = self._attach()
-        self._check_min_lrs()
         self._on_changes(shared.notice())
         self._recognize_groups()
+        self._check_min_lrs()
         for index, group in enumerate(self._known):
             now = plain(group["lr"])
             lower = max(now * self.factor, self.min_lrs[index])
@@ -255,6 +255,7 @@ class ReduceLROnPlateau(Carrying, Theirs):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the counters, the parameters and the rates, in plain types."""
+        self._recognize_groups()
         names = (*_GIVEN, "default_min_lr", "min_lrs", "num_bad_epochs", "cooldown_counter")
         return {
             **{name: plain_copy(getattr(self, name)) for name in names},
@@ -306,8 +307,8 @@ class ReduceLROnPlateau(Carrying, Theirs):
         self.base_lrs = rates_of("base_lrs", state["base_lrs"])
         if not len(self._rates) == len(self.base_lrs) == len(groups):
             raise ScheduleError(
-                f"the state has rates={self._rates!r} and base_lrs={self.base_lrs!r}; the optimizer "
-                f"has {len(groups)} groups"
+                f"the state has rates={self._rates!r} and base_lrs={self.base_lrs!r}; the "
+                f"optimizer has {len(groups)} groups"
             )
         for group, base in zip(groups, self.base_lrs, strict=True):
             group["initial_lr"] = base

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from torch import Tensor
 from torch.optim import Optimizer, swa_utils
 
 from lehr.errors import ScheduleError, number, whole
@@ -88,6 +89,12 @@ class SWALR(DropIn):
 
     def _initial_step(self) -> None:
         self._under_way = self.last_epoch >= 0
+        for group in self.optimizer.param_groups:
+            # It writes nothing yet, but no NumPy scalar stays in what the optimizer saves.
+            if not isinstance(group["lr"], Tensor | float | int):
+                group["lr"] = plain(group["lr"])
+            elif type(group["lr"]).__module__ == "numpy":
+                group["lr"] = float(group["lr"])
         left = self._shape()(self.last_epoch + 1)
         self.starts = [
             _start(plain(group["lr"]), lr, left)
@@ -104,6 +111,7 @@ class SWALR(DropIn):
         if not self._under_way and not self._has_rule:
             # It starts from the current rates, and until then it contributes nothing.
             self._check_free()
+            self._recognize_groups()
             ratios = self._ratios()
             rates = (plain(group["lr"]) for group in self.groups)
             self.starts = [lr / ratio for lr, ratio in zip(rates, ratios, strict=True)]
