@@ -356,9 +356,12 @@ def test_what_a_refused_length_advises_is_valid(run: float):
     """``over(1e5)``: the text that is to be written instead can be written."""
     with pytest.raises(lehr.ScheduleError) as refusal:
         lehr.cosine().over(run)
-    advised = re.findall(r"'([^']+)'", str(refusal.value))
-    assert advised
-    for text in advised:
+    steps = re.findall(r"write ([\d_]+) for steps", str(refusal.value))
+    texts = re.findall(r"'([^']+)'", str(refusal.value))
+    assert steps or texts
+    for number in steps:
+        assert lehr.linear().over(int(number)).length == run
+    for text in texts:
         lehr.linear(text)
 
 

@@ -191,7 +191,14 @@ def scribble(value: Any) -> None:
 def test_numpys_numbers_are_saved_as_plain_ones(name: str, arguments: dict[str, Any]):
     optimizer = make_optimizer()
     state = getattr(ours, name)(optimizer, **arguments).state_dict()
-    assert reload(state) == json.loads(json.dumps(state))
+    through_json = json.loads(json.dumps(state))
+    if name == "MultiStepLR":
+        # A Counter, as torch's class has it: JSON makes texts of its keys, which load all the same.
+        assert {int(at): n for at, n in through_json.pop("milestones").items()} == reload(
+            state
+        ).pop("milestones")
+        state = {key: value for key, value in state.items() if key != "milestones"}
+    assert reload(state) == through_json
 
 
 @pytest.mark.parametrize("kind", ["sgd", "adamw"])

@@ -43,7 +43,8 @@ def real_steps(name: str, value: float) -> Fraction:
     Raises:
         ScheduleError: If it is not a finite number greater than 0.
     """
-    item = value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
+    given: Any = value
+    item = given.item() if hasattr(given, "item") and getattr(given, "ndim", 0) == 0 else given
     number(name, item, above=0)
     return Fraction(str(item))
 
@@ -329,7 +330,7 @@ class DropIn(Carrying):
             raise ScheduleError(
                 f"the state has rates={rates!r}; the optimizer has {len(self._known)} groups"
             )
-        self._carried = Carried(tuple(found))
+        self._carried = Carried(tuple(found), self._others_at(position))
         self._attach().forget()
         self._place(position)
         self.membership.silent = position < 0

@@ -124,8 +124,9 @@ class Carrying(Driver):
             for group, entries in zip(optimizer.param_groups, before, strict=True):
                 group.clear()
                 group.update(entries)
-            if getattr(self, "_shared", None) is not None:
-                self._shared.leave(self)
+            shared: Shared | None = getattr(self, "_shared", None)
+            if shared is not None:
+                shared.leave(self)
             raise
 
     def _start_at(self, last_epoch: int) -> None:
@@ -195,6 +196,19 @@ class Carrying(Driver):
                 if slot.place == LR.place:
                     found[index] = share.value
         return found
+
+    def _others_at(self, position: float) -> tuple[tuple[Slot, tuple[float | None, ...]], ...]:
+        """Return what its plan gives the other numbers at a position."""
+        if position < 0:
+            return ()
+        found: dict[Any, tuple[Slot, list[float | None]]] = {
+            slot.place: (slot, [None] * len(self._known)) for slot in self.plan.slots
+        }
+        for slot, index, share in self.plan.contributions(position):
+            found[slot.place][1][index] = share.value
+        return tuple(
+            (slot, tuple(values)) for slot, values in found.values() if slot.place != LR.place
+        )
 
     def _carry(self) -> Carried:
         """Go on from the present rates, from now on."""
@@ -336,9 +350,11 @@ class Carrying(Driver):
         A subclass may override it: it is called once at each step, as torch calls it, and
         ``super().get_lr()`` in it is torch's rule.
         """
-        if isinstance(self.optimizer, View):
-            return self._torch.get_lr(self)
-        return self.get_last_lr()
+        if not isinstance(self.optimizer, View):
+            return self.get_last_lr()
+        if self._torch is None:
+            return self._own_rates()
+        return self._torch.get_lr(self)
 
     # ----- copies -------------------------------------------------------------------------------
 

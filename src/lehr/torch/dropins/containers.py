@@ -85,6 +85,7 @@ class _Tree(DropIn):
         self._seen = copied(self._present(self))
 
     def _on_parameters(self) -> None:
+        self._recognize_groups()
         self._carry()
         for child in self._schedulers:
             if isinstance(child, Carrying) and child._present(child) != child._seen:
@@ -278,6 +279,8 @@ class SequentialLR(_Tree):
         starts, position = self._starts(), self.last_epoch
         index = bisect_right(starts, position) - 1
         child = self._schedulers[index]
+        if not isinstance(child, Carrying):
+            return _plan_rates(child, child.last_epoch, view)
         return child._begin(view) if position == starts[index] else child._next_rates(view)
 
     def _local(self, child: Driver, position: int) -> int:
@@ -360,37 +363,48 @@ class ChainedScheduler(_Tree):
         super().__init__(optimizer, schedulers)
 
     def _carry(self) -> Carried:
-        for child in self._schedulers:
+        for child in self._carrying():
             child._carry()
         return super()._carry()
 
+    def _carrying(self) -> list[Carrying]:
+        return [child for child in self._schedulers if isinstance(child, Carrying)]
+
     def _next_rates(self, view: list[Group]) -> list[float]:
         """Return the product of the children's rates, each of which goes on from its own."""
-        before = self._product()
-        first = next((child for child in self._schedulers if child._recursive), None)
-        for index, group in enumerate(view) if first is not None else ():
-            # A rate that was written by hand is that of the first that goes on from it.
-            if group["lr"] != before[index]:
-                own = first._carry().rates[index]
-                rate = own * group["lr"] / before[index] if before[index] else group["lr"]
-                first._carried = first._carry().at(index, rate)
+        position = self.last_epoch
+        before = self._product(position - 1, view)
+        first = next((child for child in self._carrying() if child._recursive), None)
+        if first is not None:
+            for index, group in enumerate(view):
+                # A rate that was written by hand is that of the first that goes on from it.
+                if group["lr"] != before[index]:
+                    own = first._carry().rates[index]
+                    rate = own * group["lr"] / before[index] if before[index] else group["lr"]
+                    first._carried = first._carry().at(index, rate)
         carried: list[Carried] = []
-        for child in self._schedulers:
+        for child in self._carrying():
             own = child._carry().rates
             part = [{**group, "lr": rate} for group, rate in zip(view, own, strict=True)]
             carried.append(Carried(tuple(child._next_rates(part))))
             for group, seen in zip(view, part, strict=True):
                 group.update({**seen, "lr": group["lr"]})
-        for child, each in zip(self._schedulers, carried, strict=True):
+        for child, each in zip(self._carrying(), carried, strict=True):
             child._carried = each
-        return self._product()
+        return self._product(position, view)
 
-    def _product(self) -> list[float]:
-        """Return the rates that the children's own give together."""
+    def _product(self, position: int, view: list[Group]) -> list[float]:
+        """Return the rates that the children's own give together at a position."""
         found: list[float] = []
         order = sorted(self._schedulers, key=lambda child: not child.is_absolute)
+        rates = [
+            child._carry().rates
+            if isinstance(child, Carrying)
+            else _plan_rates(child, position, view)
+            for child in order
+        ]
         for index, base in enumerate(map(plain, self.base_lrs)):
-            first, *others = (child._carry().rates[index] for child in order)
+            first, *others = (own[index] for own in rates)
             found.append(first * math.prod(rate / base if base else 1.0 for rate in others))
         return found
 
@@ -462,3 +476,17 @@ def _checked(name: str, optimizer: Any, children: Any) -> list[Driver]:
         if any(child is other for other in found[:index]):
             raise ScheduleError(f"the scheduler at index {index} is there twice: {child!r}")
     return found
+
+
+def _plan_rates(child: Driver, position: int, view: list[Group]) -> list[float]:
+    """Return the rates of a child that always follows its plan, as a ``Scheduler`` does.
+
+    Its other numbers are written into the view.
+    """
+    rates: list[float] = [plain(group["lr"]) for group in view]
+    for slot, index, share in child.plan.contributions(position):
+        if slot.place == LR.place:
+            rates[index] = share.value
+        else:
+            slot.write(view[index], share.value)
+    return rates

@@ -190,9 +190,8 @@ class ReduceLROnPlateau(Carrying, Theirs):
         ]
         if None not in old or self.default_min_lr is not None:
             # Otherwise the list is the user's to append to, as in torch.
-            self.min_lrs = [
-                self.default_min_lr if origin is None else self.min_lrs[origin] for origin in old
-            ]
+            added: Any = self.default_min_lr
+            self.min_lrs = [added if origin is None else self.min_lrs[origin] for origin in old]
         super()._regroup(old)
 
     def step(self, metrics: Any, epoch: int | None = None) -> None:
