@@ -275,15 +275,15 @@ def test_refusals_are_schedule_errors():
         TrapezoidalLR(make_optimizer(), step_size=0)
 
 
-class _Halved(ours.TrapezoidalLR):
+class _Halved(TrapezoidalLR):
     def get_lr(self) -> list[float]:
         return [lr / 2 for lr in super().get_lr()]
 
 
 def test_a_subclass_with_a_rule_of_its_own_starts_from_the_plan():
     """Torch has no such class: ``super().get_lr()`` gives the trapezoid's own rates."""
-    arguments = {"base_lr": 0.0, "max_lr": 1.0, "step_size": 4, "anneal_start_epoch": 10}
+    arguments: dict[str, Any] = {"base_lr": 0.0, "max_lr": 1.0, "step_size": 4}
     halved, whole = make_optimizer(), make_optimizer()
-    wanted = drive(whole, ours.TrapezoidalLR(whole, **arguments), 8)
+    wanted = drive(whole, TrapezoidalLR(whole, **arguments), 8)
     found = drive(halved, _Halved(halved, **arguments), 8)
     assert [step[0][0] for step in found] == pytest.approx([s[0][0] / 2 for s in wanted])
