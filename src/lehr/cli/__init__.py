@@ -95,7 +95,7 @@ def run() -> int:
             lehr(prog_name="lehr")
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else int(end.code is not None)
-        # Now, while an error still has somebody to tell it to.
+        # Flush now, while a write error can still be reported.
         sys.stdout.flush()
     except OSError as error:
         # One with a file's name comes from a file, and is for the command to handle.

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: a word at once, an orderly end; a second signal ends the program now."""
+"""The first Ctrl-C or SIGTERM stops in order and says so; the second ends the program at once."""
 
 from __future__ import annotations
 

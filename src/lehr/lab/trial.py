@@ -100,7 +100,7 @@ class Outcome:
         diverged: The update (from 1) whose loss was not finite, or None.
         loss: The mean training loss between two evaluations, one per evaluation; None once
             diverged.
-        accuracy: The score on the validation data at each evaluation.
+        accuracy: The validation score at each evaluation, whatever score the task has.
         validation: The score on the validation data after the last update.
         test: The score on the test data after the last update.
         test_loss: The loss on the test data after the last update; None if diverged.

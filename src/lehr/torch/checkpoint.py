@@ -83,7 +83,7 @@ def loading(scheduler: Restorable) -> Generator[None]:
     """Load a state in the block: if it fails, restore everything.
 
     Raises:
-        ScheduleError: For the error that reading something else than a state has raised.
+        ScheduleError: If what was loaded is not a state.
     """
     with restored_on_error(scheduler):
         try:

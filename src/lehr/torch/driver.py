@@ -67,7 +67,7 @@ class Driver(LRScheduler):
     _deprecates_epoch = False
     """Whether ``step(epoch)`` warns, as torch's own schedulers do."""
 
-    # These are no attributes that people see in ``vars(scheduler)``, or compare there.
+    # Slots, so that they do not show in ``vars(scheduler)``, which users print and compare.
     __slots__ = (
         *(
             "_given",

@@ -11,7 +11,7 @@ __all__ = ["logged"]
 
 
 class Logged(Protocol):
-    """A scheduler, as far as its numbers are read."""
+    """The part of a scheduler from which its numbers are read."""
 
     plan: DrivePlan
 

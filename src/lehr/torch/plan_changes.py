@@ -17,7 +17,7 @@ __all__ = ["cooldown", "extend", "replace", "rewarm", "scale"]
 
 
 class Changeable(Protocol):
-    """A scheduler, as far as a change of plan needs it."""
+    """The part of a scheduler that a change of plan needs."""
 
     def _change(self, kind: str, of: str, **arguments: Any) -> None:
         """Make a change of plan at the present step."""

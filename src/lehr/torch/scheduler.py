@@ -190,7 +190,7 @@ class Scheduler(Driver):
         ]
 
     def _check_numbers(self) -> None:
-        """Leave the check to each number that is driven, in the groups where it is."""
+        """Do nothing: each driven number is checked when its group is bound."""
 
     def _placed(self, name: str, chosen: Interpreted) -> Interpreted:
         """Place a schedule over the run; one that follows the time gets a clock."""
@@ -378,7 +378,8 @@ class Scheduler(Driver):
         Arguments:
             state_dict: What :meth:`state_dict` returned.
             adopt: For a state that belongs to other schedules or bases: go on with the ``"saved"``
-                ones, or keep those that are ``"here"`` and restore the position only.
+                ones, or keep those that are ``"here"`` and restore the position only: the samples,
+                tokens or epochs that were seen if the run is measured in them, else the step.
 
         Raises:
             ScheduleError: If it is not the state of a scheduler, or belongs to other schedules or

@@ -13,7 +13,7 @@ __all__ = ["JointUpdates", "Updates", "parts_of"]
 
 
 class Updates:
-    """Counts the updates of an optimizer; its hook, which must not know the optimizer.
+    """Counts an optimizer's updates. It is also the optimizer's hook, so it must not refer to it.
 
     The gradient scaler tells a fused optimizer in a tensor whether to skip an update. Reading it
     waits for the device; so a scheduler reads it when it moves, since it must know, and nothing

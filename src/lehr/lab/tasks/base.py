@@ -62,7 +62,7 @@ class Task:
     Attributes:
         name: The name of the task.
         summary: One plain line about the data.
-        network: One plain line about the network.
+        network: One plain line about the network, with its size as ``N weights``.
         train: Samples in the training data.
         validation: Samples in the validation data.
         test: Samples in the test data.

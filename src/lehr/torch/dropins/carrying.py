@@ -1,4 +1,4 @@
-"""Rates that go on from one another, as torch's classes compute them.
+"""Recursive rates: each is computed from the one before, as torch's classes do.
 
 A drop-in assigns the values of its plan as long as nothing else has a say in them. What torch's
 classes read at each step can change in between: an attribute of the scheduler, a rate that is
