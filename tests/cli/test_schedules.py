@@ -450,6 +450,7 @@ def test_names_are_completed(words: str, offered: list[str]) -> None:
     ],
 )
 def test_names_to_compare_are_completed(words: str, offered: list[str]) -> None:
+    pytest.importorskip("torch", reason="needs lehr[lab]")
     pytest.importorskip("scipy", reason="needs lehr[lab]")
     assert complete(words) == offered
 
