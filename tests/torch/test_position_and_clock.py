@@ -45,7 +45,7 @@ def new(clock: dict[str, Any]) -> Run:
 
 @pytest.mark.parametrize(("steps", "resumed"), [(37, 19), (38, 19), (39, 20), (41, 21)])
 def test_a_half_step_is_rounded_up_as_everywhere(steps: int, resumed: int):
-    before, after = CLOCKS["samples"]
+    before, after = CLOCKS["samples, a batch twice as large"]
     run, fresh = new(before), new(after)
     run.steps(steps)
     fresh.scheduler.load_state_dict(run.scheduler.state_dict(), adopt="here")

@@ -330,7 +330,9 @@ class DropIn(Carrying):
             raise ScheduleError(
                 f"the state has rates={rates!r}; the optimizer has {len(self._known)} groups"
             )
-        self._carried = Carried(tuple(found), self._others_at(position))
+        # A rule of the user's own says nothing of the other numbers: they stay as they are.
+        others = () if self._has_rule else self._others_at(position)
+        self._carried = Carried(tuple(found), others)
         self._attach().forget()
         self._place(position)
         self.membership.silent = position < 0

@@ -123,8 +123,13 @@ class SWALR(DropIn):
                 self._place(position)
                 self.membership.silent = True
                 return
-        super()._move(position)
-        self._under_way = position > 0
+        # Set first: rates that an interrupted write has left must not be taken for the start.
+        before, self._under_way = self._under_way, position > 0
+        try:
+            super()._move(position)
+        except Exception:
+            self._under_way = before
+            raise
 
     def _ratios(self) -> list[float]:
         """Return its own share in each current rate: 1, except at the end."""
