@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from transcribed_laws import DECAY, WARMUP, logged
 
 import lehr as library
 from lehr.cli import lehr
 from lehr.laws import load
+from transcribed_laws import DECAY, WARMUP, logged
 
 ADAMW = ("--optimizer", "adamw", "--weight-decay", str(DECAY), "--warmup", str(WARMUP))
 KINDS = ("constant", "cosine", "wsd20")

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-import transcribed_laws as true
-from transcribed_laws import logged
 
 import lehr
+import transcribed_laws as true
 from lehr.laws import Law, LawError, fit
 from lehr.laws.falling import Coarse, falling
+from transcribed_laws import logged
 
 STEPS = 4000
 

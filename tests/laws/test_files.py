@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import transcribed_laws as true
-from transcribed_laws import logged
 
+import transcribed_laws as true
 from lehr.laws import FORMS, Law, LawError, fit, load, save
 from lehr.laws.files import from_dict, to_dict
+from transcribed_laws import logged
 
 RUNS = [logged(kind, 2000, noise=1e-3, seed=i) for i, kind in enumerate(("constant", "wsd20"))]
 

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import transcribed_laws as true
-from transcribed_laws import logged
 
+import transcribed_laws as true
 from lehr.laws import Law, LawError, LoggedRun, fit
 from lehr.laws.forms import FORMS
 from lehr.laws.solve import Problem, solve
+from transcribed_laws import logged
 
 ADAMW = {"optimizer": "adamw", "weight_decay": true.DECAY}
 KINDS = ("constant", "cosine", "wsd20")

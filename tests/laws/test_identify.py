@@ -1,12 +1,12 @@
 """What runs cannot tell apart, and which run would."""
 
 import pytest
-import transcribed_laws as true
-from transcribed_laws import logged
 
 import lehr
+import transcribed_laws as true
 from lehr.laws import Law, LawError, fit, plan_runs
 from lehr.laws.identify import KINDS, blurred, settling_run
+from transcribed_laws import logged
 
 SHORT = "a linear cooldown over the last 20%"
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import transcribed_laws as true
-from transcribed_laws import logged
 
 import lehr
+import transcribed_laws as true
 from lehr.laws import Law, LawError, agreement, fit
+from transcribed_laws import logged
 
 TEXT = "warmup(50) >> cosine(to=0.1)"
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-import transcribed_laws as true
 
+import transcribed_laws as true
 from lehr.laws.forms import FORMS
 from lehr.laws.model import Model, names, prior
 from lehr.laws.series import Setting, effective, series

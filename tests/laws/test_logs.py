@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import transcribed_laws as true
-from transcribed_laws import logged
 
+import transcribed_laws as true
 from lehr.laws import Columns, LawError, fit, read_run
+from transcribed_laws import logged
 
 STEPS = [0, 10, 20, 30, 40]
 RATES = [0.0, 0.1, 0.1, 0.1, 0.05]

@@ -13,12 +13,11 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-import strategies
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import built
 
 import lehr
+import strategies
 from lehr import (
     Horizon,
     ParseError,
@@ -41,6 +40,7 @@ from lehr import (
     trapezoid,
     warmup,
 )
+from strategies import built
 
 
 @register("test-halving")
