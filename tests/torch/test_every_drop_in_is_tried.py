@@ -1,0 +1,32 @@
+"""No drop-in is left out of the tables by which all of them are tried."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from twins import ARGUMENTS
+
+import lehr.torch as ours
+from lehr.torch.dropins.base import DropIn
+
+# Containers are built of the others; torch has no trapezoid. They have files of their own.
+APART = {"SequentialLR", "ChainedScheduler", "TrapezoidalLR"}
+
+NAMES = sorted(
+    name
+    for name in ours.__all__
+    if isinstance(getattr(ours, name), type) and issubclass(getattr(ours, name), DropIn)
+)
+
+
+def test_each_has_arguments_to_be_tried_with() -> None:
+    assert set(NAMES) - APART == set(ARGUMENTS)
+
+
+@pytest.mark.parametrize("table", ["test_dropins_attributes.py", "test_torch_resume.py"])
+@pytest.mark.parametrize("name", sorted(set(NAMES) - APART))
+def test_a_drop_in_is_in_each_table(name: str, table: str) -> None:
+    text = (Path(__file__).parent / table).read_text()
+    assert re.search(rf"\b{name}\b", text), f"add {name} to the builds of {table}"
