@@ -11,8 +11,9 @@ from twins import ARGUMENTS
 import lehr.torch as ours
 from lehr.torch.dropins.base import DropIn
 
-# Containers are built of the others; torch has no trapezoid. They have files of their own.
-APART = {"SequentialLR", "ChainedScheduler", "TrapezoidalLR"}
+# Containers are built of the others, torch has no trapezoid, and a plateau takes a metric at each
+# step. They have tables of their own.
+APART = {"SequentialLR", "ChainedScheduler", "TrapezoidalLR", "ReduceLROnPlateau"}
 
 NAMES = sorted(
     name
