@@ -9,16 +9,15 @@ import pytest
 from twins import ARGUMENTS
 
 import lehr.torch as ours
-from lehr.torch.dropins.base import DropIn
+from lehr.torch.driver import Driver
 
-# Containers are built of the others, torch has no trapezoid, and a plateau takes a metric at each
-# step. They have tables of their own.
-APART = {"SequentialLR", "ChainedScheduler", "TrapezoidalLR", "ReduceLROnPlateau"}
+# Containers are built of the others, and torch has no trapezoid. They have tables of their own.
+APART = {"SequentialLR", "ChainedScheduler", "TrapezoidalLR", "Scheduler"}
 
 NAMES = sorted(
     name
     for name in ours.__all__
-    if isinstance(getattr(ours, name), type) and issubclass(getattr(ours, name), DropIn)
+    if isinstance(getattr(ours, name), type) and issubclass(getattr(ours, name), Driver)
 )
 
 
