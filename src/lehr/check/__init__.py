@@ -26,7 +26,7 @@ from lehr.check.schedules import (
     ranges,
     too_long,
 )
-from lehr.errors import NeedsHorizon, ScheduleError
+from lehr.errors import NeedsHorizon, ScheduleError, schedule_advice
 from lehr.schedule.base import Schedule
 from lehr.schedule.horizon import Horizon, HorizonLike
 
@@ -75,8 +75,7 @@ def check(
     """
     if not isinstance(schedule, Schedule):
         raise ScheduleError(
-            f"check: schedule={schedule!r} is not a schedule; write constant({schedule!r}), or "
-            "another"
+            f"check: schedule={schedule!r} is not a schedule; {schedule_advice(schedule)}"
         )
     try:
         placed = schedule if over is None else schedule.over(over)

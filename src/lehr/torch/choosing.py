@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
-from lehr.errors import ScheduleError
+from lehr.errors import ScheduleError, schedule_advice
 from lehr.schedule.base import Schedule
 from lehr.torch.assignment import Assignment, is_factor
 from lehr.torch.binding import Group
@@ -116,7 +116,7 @@ class Chooser:
             for value in given:
                 self._interpret(value)
         elif not callable(given):
-            raise ScheduleError(f"{name}={given!r} is not a schedule; {_advice(given)}")
+            raise ScheduleError(f"{name}={given!r} is not a schedule; {schedule_advice(given)}")
 
     def index(self, place: Place) -> int:
         """Return the index of a group among those that a list is for."""
@@ -178,7 +178,7 @@ class Chooser:
             return value
         if isinstance(value, Schedule):
             return Interpreted(value, self._is_factor)
-        raise ScheduleError(f"{self._name}={value!r} is not a schedule; {_advice(value)}")
+        raise ScheduleError(f"{self._name}={value!r} is not a schedule; {schedule_advice(value)}")
 
 
 @dataclass(frozen=True)
@@ -247,12 +247,3 @@ class Choosers:
                 assignment = assignment.with_schedule(name, index, of_group)
             found[optimizer] += 1
         return assignment, replace(self, found=tuple(found))
-
-
-def _advice(given: Any) -> str:
-    """Return what to write in place of something that is not a schedule."""
-    if isinstance(given, str):
-        return "read a text with lehr.parse('cosine(to=0.1)')"
-    if isinstance(given, int | float) and not isinstance(given, bool):
-        return f"write lehr.constant({given!r})"
-    return "write one such as lehr.cosine(), or None to leave the number alone"
