@@ -4,7 +4,7 @@ import torch
 from sklearn.datasets import load_wine
 from torch import nn
 
-from lehr.lab import Task
+from lehr.lab import Metric, Task
 
 
 def make_task() -> Task:
@@ -15,5 +15,5 @@ def make_task() -> Task:
         model=lambda: nn.Sequential(nn.Linear(13, 16), nn.Tanh(), nn.Linear(16, 3)),
         loss=nn.functional.cross_entropy,
         score=lambda outputs, targets: (outputs.argmax(-1) == targets).double().mean(),
-        chance=0.4,
+        metric=Metric.score("accuracy", guess=0.4),
     )

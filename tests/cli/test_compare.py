@@ -1,5 +1,6 @@
 """`lehr compare` as a user types it."""
 
+import dataclasses
 import json
 import os
 import shlex
@@ -15,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from lehr.cli import lehr
 from lehr.extras import install
-from lehr.lab import Store, StoreError
+from lehr.lab import Metric, Store, StoreError
 from lehr.lab.optimizers import OPTIMIZERS
 from lehr.lab.plan import SCHEDULES
 from lehr.lab.tasks.registry import TASKS
@@ -211,7 +212,7 @@ def test_why_networks_are_trained_alone_is_said_once(jobs: str, tmp_path: Path) 
     assert sorted(result.stderr.splitlines()) == sorted(notices)
     found = json.loads((tmp_path / "out" / "results.json").read_text())
     assert found["task"]["name"] == "own.py:make_task"
-    assert found["task"]["score_name"] == "exp(-test loss)"
+    assert found["task"]["metric"] == dataclasses.asdict(Metric.loss())
     # Another file of the same name is another task; the same file elsewhere is not.
     (tmp_path / "sub").mkdir()
     moved = path.rename(tmp_path / "sub" / "mine.py")

@@ -23,7 +23,7 @@ TASK = """
 import sys
 import torch
 from torch import nn
-from lehr.lab import Task
+from lehr.lab import Metric, Task
 
 print("printed by the file")
 calls = 0
@@ -38,9 +38,9 @@ def loss(outputs, targets):
 
 def make():
     inputs = torch.linspace(-1, 1, 80).view(-1, 1)
-    score_name = {name!r}
     return Task.from_tensors(
-        inputs, inputs.abs(), lambda: nn.Linear(1, 1), loss, score_name=score_name
+        inputs, inputs.abs(), lambda: nn.Linear(1, 1), loss,
+        metric=Metric.loss({name!r}),
     )
 """
 
@@ -94,13 +94,13 @@ def test_a_name_with_control_characters_is_written_out(tmp_path: Path) -> None:
         assert not set("\x1b\x07\x9b\u202e") & set(text)
     assert r"a\x1b[2J\x1b]0;title\x07\x9b1m\u202ename" in result.stdout
     found = json.loads((tmp_path / "out" / "results.json").read_text())
-    assert found["task"]["score_name"] == NASTY
+    assert found["task"]["metric"]["name"] == NASTY
 
 
 def test_a_surrogate_in_a_name_is_refused_before_training(tmp_path: Path) -> None:
     result = call(tmp_path, name="a\udc80b")
     assert result.exit_code == 2
-    assert r"its score_name 'a\udc80b' has a surrogate at place 1" in result.stderr
+    assert r"its metric.name 'a\udc80b' has a surrogate at place 1" in result.stderr
     assert not (tmp_path / "out").exists()
 
 

@@ -100,7 +100,7 @@ def test_json_lists_the_trials(path: Path) -> None:
     trials = json.loads(call(str(path), "--json").stdout)["trials"]
     assert [t["key"] for t in trials] == [t.digest.hex() for t, _ in TRIALS]
     assert trials[1]["peak"] == 1.0
-    assert trials[1]["accuracy"] == [0.25, 0.75]
+    assert trials[1]["validations"] == [0.25, 0.75]
     assert trials[4]["diverged"] == 1
     assert trials[0]["versions"]["lehr"] == library.__version__
 

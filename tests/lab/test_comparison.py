@@ -161,10 +161,10 @@ def test_a_pairs_curves_follow_from_its_trials(pair: Pair, out: Path, found: Res
     assert list(row.steps) == evaluation_steps(8)
     scored = [kept[row.peak, seed] for seed in range(3)]
     assert row.loss.mean == pytest.approx(np.mean([o.loss for o in scored], 0), rel=1e-5)
-    accuracy = np.array([o.accuracy for o in scored])
-    assert row.accuracy.mean == pytest.approx(accuracy.mean(0), rel=1e-5)
+    accuracy = np.array([o.validations for o in scored])
+    assert row.validations.mean == pytest.approx(accuracy.mean(0), rel=1e-5)
     half = stats.t.ppf(0.975, 2) * stats.sem(accuracy)
-    assert row.accuracy.high == pytest.approx(accuracy.mean(0) + half, rel=1e-5)
+    assert row.validations.high == pytest.approx(accuracy.mean(0) + half, rel=1e-5)
 
 
 def test_pairs_are_separated_by_the_paired_test_both_ways(found: Results) -> None:
@@ -235,7 +235,7 @@ def test_updates_to_the_target_are_the_median_of_the_first_evaluations(
     for row in found.pairs:
         first = [
             min(
-                [at for at, a in zip(evaluation_steps(8), o.accuracy, strict=True) if a >= 0.25]
+                [at for at, a in zip(evaluation_steps(8), o.validations, strict=True) if a >= 0.25]
                 or [99]
             )
             for o in scored(store, row, 8)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from lehr.lab import Plan, Results, Size, Store, TaskError, WorkerError, compare
+from lehr.lab.metric import Metric
 from lehr.lab.peak_grid import PeakGrid
 from lehr.lab.study import Progress
 from lehr.lab.trial import FailedTrial, FinishedTrial, Outcome
@@ -117,7 +118,7 @@ def test_one_failed_trial_costs_no_other_one(statement: str, tmp_path: Path) -> 
 def test_a_peak_with_a_failed_trial_is_not_chosen() -> None:
     plan = Plan(optimizers=("sgd",), size=SIZE)
     (pair, *_) = plan.pairs
-    grid = PeakGrid((0.1, 0.2, 0.3), [(3, 1)], lambda peak: plan.tuning(pair, peak))
+    grid = PeakGrid((0.1, 0.2, 0.3), [(3, 1)], lambda peak: plan.tuning(pair, peak), Metric.score())
     for trial, score in zip(list(grid.next()), (0.5, 0.25, None), strict=True):
         outcome = Outcome(None, (1.0,), (score or 0.0,), score or 0.0, 0.5, 1.0)
         failed = FailedTrial("ValueError: no", "Traceback")

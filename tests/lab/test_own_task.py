@@ -8,7 +8,7 @@ import torch
 from plain import ROUNDING, assert_rounding, float64, in_float64, loop
 from torch.nn import Linear, functional
 
-from lehr.lab import Plan, Task, TaskError
+from lehr.lab import Metric, Plan, Task, TaskError
 from lehr.lab.plan import Pair, Size
 from lehr.lab.tasks.registry import find_task, identity
 from lehr.lab.training.population import train_population
@@ -18,7 +18,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "own_task.py"
 HEAD = """
 import torch
 from torch import nn
-from lehr.lab import Task, Data, Split
+from lehr.lab import Task, Data, Metric, Split
 inputs, targets = torch.randn(40, 3), torch.randint(2, (40,))
 def model(): return nn.Linear(3, 2)
 loss = nn.functional.cross_entropy
@@ -43,11 +43,12 @@ def test_the_example_trains_as_a_plain_loop_does() -> None:
     assert min(outcome.test for outcome in train_population(trials)) > 0.85
 
 
-def test_the_shortest_task_scores_exp_of_its_loss() -> None:
+def test_the_shortest_task_is_measured_by_its_loss() -> None:
     x = torch.linspace(-1, 1, 60).view(-1, 1)
     task = Task.from_tensors(x, 3 * x, lambda: Linear(1, 1), functional.mse_loss, batch_size=5)
     outputs, targets = torch.tensor([[1.0]]), torch.tensor([[3.0]])
-    assert float(task.score(outputs, targets)) == pytest.approx(2.718281828459045**-4)
+    assert task.measures(outputs, targets) == (4.0, 4.0)
+    assert task.metric == Metric.loss()
     assert task.batch_size == 5
     data = task.load()
     assert torch.cat([split.inputs for split in data]).sort(0).values.equal(x)
@@ -63,7 +64,8 @@ def test_the_shortest_task_scores_exp_of_its_loss() -> None:
         ("inputs[:3], targets[:3], model, loss", "the same number of samples in front, at least 4"),
         ("inputs, targets, model, loss, speed=1", "has no part 'speed'"),
         ("inputs, targets, model, loss, batch_size=99", "batch_size=99 must be from 1 to the 20"),
-        ("inputs, targets, model, loss, chance=2", "chance=2 must be a share"),
+        ("inputs, targets, model, loss, metric=Metric.score(guess=2)", "guess=2 must be a share"),
+        ("inputs, targets, model, loss, metric='loss'", "its metric is 'loss': write Metric.sco"),
         ("inputs / 0, targets, model, loss", "the inputs of the train data are not all finite"),
         ("inputs, targets, lambda: 7, loss", "model returns a int, not a torch.nn.Module"),
         ("inputs, targets, lambda x: x, loss", "model fails: TypeError: "),
@@ -128,7 +130,8 @@ def test_an_error_in_the_file_is_named(source: str, words: str | None, tmp_path:
 
 def test_a_changed_file_is_another_task(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
-    source = HEAD + "def make(): return Task.from_tensors(inputs, targets, model, loss, chance=0.5)"
+    source = HEAD + "metric = Metric.loss(guess=0.5)\n"
+    source += "def make(): return Task.from_tensors(inputs, targets, model, loss, metric=metric)"
     path.write_text(source)
     name = f"{path}:make"
     before, was = find_task(name), identity(name)
@@ -136,7 +139,7 @@ def test_a_changed_file_is_another_task(tmp_path: Path) -> None:
     # As long as before and within the same second: what Python keeps of a compiled file would not
     # notice.
     path.write_text(source.replace("0.5", "0.4"))
-    assert (before.chance, find_task(name).chance) == (0.5, 0.4)
+    assert (before.metric.guess, find_task(name).metric.guess) == (0.5, 0.4)
     assert identity(name) != was
 
 

@@ -43,7 +43,7 @@ def plain(t: Trial) -> Outcome:
     return Outcome(
         diverged=None,
         loss=tuple(sum(losses[a:b]) / (b - a) for a, b in zip(starts, ends, strict=True)),
-        accuracy=tuple(accuracy[end - 1] for end in ends),
+        validations=tuple(accuracy[end - 1] for end in ends),
         validation=accuracy[-1],
         test=(outputs.argmax(1) == data.test.targets).double().mean().item(),
         test_loss=nn.functional.cross_entropy(outputs, data.test.targets).item(),
@@ -56,9 +56,9 @@ def test_it_is_plain_training(optimizer: str, schedule: str) -> None:
     one = trial(optimizer, schedule, peak=PEAKS[optimizer])
     found, expected = train_population([one])[0], plain(one)
     # One image of 450 may fall on the other side of a rounding error.
-    assert found.accuracy == pytest.approx(expected.accuracy, abs=1.5 / 450)
+    assert found.validations == pytest.approx(expected.validations, abs=1.5 / 450)
     assert found.test == pytest.approx(expected.test, abs=1.5 / 450)
-    assert found.validation == found.accuracy[-1]
+    assert found.validation == found.validations[-1]
     assert found.loss == pytest.approx(expected.loss, rel=1e-4)
     assert found.test_loss == pytest.approx(expected.test_loss, rel=1e-4)
     assert found.diverged is None
@@ -142,10 +142,10 @@ def test_a_run_that_diverges_guesses(steps: int) -> None:
     )
     assert lost.diverged is not None
     assert 1 < lost.diverged < 20
-    assert lost.test == lost.validation == lost.accuracy[-1] == TASK.chance
+    assert lost.test == lost.validation == lost.validations[-1] == TASK.metric.guess
     assert lost.test_loss is None
     assert lost.loss[-1] is None
-    assert len(lost.loss) == len(lost.accuracy) == 20
+    assert len(lost.loss) == len(lost.validations) == 20
     assert kept.diverged is None
     assert kept.test > 0.5
 
@@ -154,7 +154,7 @@ def test_divergence_that_only_the_test_shows() -> None:
     # The loss before the only update is sound; the update is not.
     lost = train_population([trial("sgd", "constant", peak=1e38, steps=1)])[0]
     assert lost.diverged == 1
-    assert lost.test == lost.accuracy[0] == lost.validation == TASK.chance
+    assert lost.test == lost.validations[0] == lost.validation == TASK.metric.guess
     assert lost.loss == (None,)
 
 

@@ -37,7 +37,11 @@ def test_a_row_has_all_there_is(path: Path) -> None:
     assert tuple(whole)[: len(COLUMNS)] == COLUMNS
     assert whole["key"] == TRIALS[0].digest.hex()
     assert (whole["schedule"], whole["momentum"]) == (repr(STEP), None)
-    assert (whole["step"], whole["loss"], whole["accuracy"]) == ([1, 2], [1.5, 1 / 3], [0.25, 0.7])
+    assert (whole["step"], whole["loss"], whole["validations"]) == (
+        [1, 2],
+        [1.5, 1 / 3],
+        [0.25, 0.7],
+    )
     assert (whole["validation"], whole["test"], whole["test_loss"]) == (0.7, 0.6, 1.25)
     assert (lost["diverged"], lost["loss"], lost["test_loss"]) == (2, [1.5, None], None)
     assert lost["momentum"] == repr(lehr.linear(to=0.5))
@@ -53,16 +57,16 @@ def test_a_frame_has_a_row_a_trial(path: Path) -> None:
     pytest.importorskip("pandas", reason="needs lehr[pandas]")
     with Store(path) as store:
         table = frame(store)
-    assert list(table.columns) == [*COLUMNS, "step", "loss", "accuracy"]
+    assert list(table.columns) == [*COLUMNS, "step", "loss", "validations", "numbers"]
     assert table["seed"].tolist() == [0, 1]
     assert table["validation"].mean() == pytest.approx(0.4)
-    assert table.loc[table["diverged"].notna(), "accuracy"].tolist() == [[0.25, 0.1]]
+    assert table.loc[table["diverged"].notna(), "validations"].tolist() == [[0.25, 0.1]]
 
 
 def test_a_frame_of_nothing_has_its_columns(tmp_path: Path) -> None:
     pytest.importorskip("pandas", reason="needs lehr[pandas]")
     with Store(tmp_path / "new.db", write=True) as store:
-        assert list(frame(store).columns) == [*COLUMNS, "step", "loss", "accuracy"]
+        assert list(frame(store).columns) == [*COLUMNS, "step", "loss", "validations", "numbers"]
 
 
 def events(folder: Path) -> dict[tuple[str, int], float]:
@@ -100,9 +104,9 @@ def test_tensorboard_gets_curves_and_scores(path: Path, tmp_path: Path) -> None:
         {
             ("train_loss", 1): 1.5,
             ("train_loss", 2): 1 / 3,
-            ("validation_score", 1): 0.25,
-            ("validation_score", 2): 0.7,
-            ("test_score", 2): 0.6,
+            ("validation", 1): 0.25,
+            ("validation", 2): 0.7,
+            ("test", 2): 0.6,
             ("test_loss", 2): 1.25,
         },
         rel=1e-6,
@@ -138,7 +142,7 @@ def test_mlflow_gets_each_trial_once(path: Path, tmp_path: Path) -> None:
         home = client.get_experiment_by_name("lehr").experiment_id
         runs = {run.data.params["seed"]: run for run in client.search_runs([home])}
         losses = client.get_metric_history(runs["0"].info.run_id, "train_loss")
-    assert {seed: run.data.metrics["test_score"] for seed, run in runs.items()} == {
+    assert {seed: run.data.metrics["test"] for seed, run in runs.items()} == {
         "0": 0.6,
         "1": 0.1,
     }

@@ -10,6 +10,7 @@ import pytest
 
 from lehr.lab import Plan, Size, Store
 from lehr.lab.comparison import Comparison
+from lehr.lab.metric import Metric
 from lehr.lab.peak_grid import PeakGrid
 from lehr.lab.study import Search, recall
 from lehr.lab.trial import FinishedTrial, Outcome, Trial, evaluation_steps
@@ -51,6 +52,7 @@ def grid(size: Size = SIZE) -> PeakGrid:
         size.peaks,
         size.rungs,
         lambda peak: dataclasses.replace(PLAN, size=size).tuning(PAIR, peak),
+        Metric.score(),
     )
 
 
@@ -81,7 +83,7 @@ def test_a_search_yields_a_trial_until_its_outcome_is_there() -> None:
 
 
 def test_then_the_pair_is_scored_at_each_length_the_usual_one_first() -> None:
-    rounds = finish(Comparison(PLAN), near(0.05))
+    rounds = finish(Comparison(PLAN, Metric.score()), near(0.05))
     scoring = rounds[3]
     assert len(rounds) == 4
     assert [t.steps for t in scoring] == [4] * 3 + [2] * 3 + [8] * 3
@@ -102,7 +104,7 @@ def test_every_pair_gets_the_same_budget_which_is_known_beforehand(
         peaks=tuple(0.01 * (i + 1) for i in range(peaks)),
     )
     plan = dataclasses.replace(PLAN, size=size, schedules=("step", "cosine(to=0.1)"))
-    search = Comparison(plan)
+    search = Comparison(plan, Metric.score())
     best = {
         repr(plan.scoring(p, 1.0)[0].schedule): b
         for p, b in zip(plan.pairs, (0.01, 0.07), strict=True)
@@ -119,12 +121,14 @@ def test_every_pair_gets_the_same_budget_which_is_known_beforehand(
 
 def test_equal_schedules_are_searched_once() -> None:
     twice = dataclasses.replace(PLAN, schedules=("cosine", "cosine(to=0.0)"))
-    assert Comparison(twice).total == Comparison(PLAN).total
+    assert Comparison(twice, Metric.score()).total == Comparison(PLAN, Metric.score()).total
 
 
 def test_halving_trains_nothing_that_a_full_tuning_would_not(tmp_path: Path) -> None:
-    full = Comparison(dataclasses.replace(PLAN, size=dataclasses.replace(SIZE, halving=False)))
-    halved = Comparison(PLAN)
+    full = Comparison(
+        dataclasses.replace(PLAN, size=dataclasses.replace(SIZE, halving=False)), Metric.score()
+    )
+    halved = Comparison(PLAN, Metric.score())
     with Store(tmp_path / "trials.db", write=True) as store:
         for trials in finish(full, near(0.1)):
             store.add((trial, finished(near(0.1)(trial), trial.steps)) for trial in trials)

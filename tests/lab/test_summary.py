@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from lehr.lab.metric import Metric
 from lehr.lab.results import (
     Band,
     ComparedSchedule,
@@ -16,6 +17,7 @@ from lehr.lab.results import (
 from lehr.lab.summary import summarize
 
 NOTHING = Band((), (), ())
+SCORE = Metric.score(guess=0.1)
 
 
 def pair(name: str, score: float, standing: str = "behind", **parts: Any) -> PairResult:
@@ -44,13 +46,17 @@ def pair(name: str, score: float, standing: str = "behind", **parts: Any) -> Pai
         "lengths": (),
         "steps": (),
         "loss": NOTHING,
-        "accuracy": NOTHING,
+        "validations": NOTHING,
     }
     return PairResult(optimizer, schedule, **(usual | parts))
 
 
 def say(
-    *pairs: PairResult, seeds: int = 5, complete: bool = True, target: float | None = None
+    *pairs: PairResult,
+    seeds: int = 5,
+    complete: bool = True,
+    target: float | None = None,
+    metric: Metric = SCORE,
 ) -> list[str]:
     settings = Settings(
         steps=100,
@@ -72,7 +78,7 @@ def say(
         Results(
             format=2,
             lehr="0.1.0",
-            task=TaskFacts("digits", "", "", 1, 1, 1, 1, "score"),
+            task=TaskFacts("digits", "", "", 1, 1, 1, 1, metric),
             settings=settings,
             optimizers={p.optimizer: "" for p in pairs},
             schedules={
@@ -242,7 +248,7 @@ def test_cautions() -> None:
     )
     assert sentences[0].startswith("sgd with one_cycle at a peak rate of 0.02 scores best: 90.0%.")
     assert "With one seed nothing can be told apart: every pair is undecided." in sentences
-    assert "Scoring runs diverged, and count as guessing: sgd/step (2)." in sentences
+    assert "Scoring runs diverged, and count as guessing (10.0%): sgd/step (2)." in sentences
     assert "sgd has no momentum: one_cycle changes its rate only." in sentences
 
 

@@ -61,7 +61,6 @@ def test_a_wrong_name_lists_the_right_ones() -> None:
         ("batch_size", 0, "batch_size=0 must be from 1 to the 897 training samples"),
         ("validation", 0, "validation=0 must be at least 1"),
         ("test", 0, "test=0 must be at least 1"),
-        ("chance", -0.1, "chance=-0.1 must be a share, from 0 to 1"),
     ],
 )
 def test_impossible_parts_are_refused(part: str, value: float, words: str) -> None:
@@ -97,15 +96,18 @@ def test_a_good_guess_scores_all_and_a_blind_one_chance() -> None:
     task = find_task("digits")
     targets = task.load().test.targets
     certain = torch.nn.functional.one_hot(targets, 10).float()
+    assert task.score is not None
     assert task.score(certain, targets) == 1
     blind = torch.zeros_like(certain)
-    assert float(task.score(blind, targets)) == pytest.approx(task.chance, abs=0.01)
+    assert float(task.score(blind, targets)) == pytest.approx(task.metric.guess, abs=0.01)
 
 
 def test_chance_is_what_the_most_common_class_gets() -> None:
     task = find_task("breast_cancer")
     targets = torch.cat([split.targets for split in task.load()])
-    assert task.chance == pytest.approx(float(targets.bincount().max()) / len(targets), rel=1e-6)
+    assert task.metric.guess == pytest.approx(
+        float(targets.bincount().max()) / len(targets), rel=1e-6
+    )
 
 
 def test_a_table_is_measured_in_spreads_of_its_training_cases() -> None:

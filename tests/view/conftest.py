@@ -124,7 +124,7 @@ def _pair(
         "width": 0.4 + 0.1 * j,
         "steps": steps,
         "loss": _band(loss, 0.08 * loss),
-        "accuracy": _band(accuracy, 0.004 + 0.02 * np.exp(-8 * u)),
+        "validations": _band(accuracy, 0.004 + 0.02 * np.exp(-8 * u)),
     }
 
 
@@ -170,7 +170,7 @@ def make_results(optimizers: int = 5, schedules: int = 11) -> dict[str, Any]:
     steps = (u * STEPS).round().astype(int).tolist()
     best = pairs[0]
     return {
-        "format": 3,
+        "format": 4,
         "lehr": "0.1.0",
         "task": {
             "name": "digits",
@@ -180,7 +180,13 @@ def make_results(optimizers: int = 5, schedules: int = 11) -> dict[str, Any]:
             "test": 360,
             "network": "two hidden layers of 64 with ReLU",
             "batch_size": 64,
-            "score_name": "test accuracy",
+            "metric": {
+                "name": "accuracy",
+                "unit": "share",
+                "higher": True,
+                "guess": 0.1,
+                "tolerance": None,
+            },
         },
         "settings": {
             "steps": STEPS,

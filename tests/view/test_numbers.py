@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lehr.view.numbers import count, duration, factor, percent, plain, rate
+from lehr.lab.metric import Metric
+from lehr.view.numbers import count, duration, factor, measured, plain, rate
 
 
 @pytest.mark.parametrize(
@@ -33,10 +34,18 @@ def test_a_plain_number_keeps_three_digits(value: float) -> None:
     assert float(plain(value)) == pytest.approx(value, rel=5.001e-3)
 
 
-def test_percent() -> None:
-    assert percent(0.934) == "93.4\u202f%"
-    assert percent(0.934, unit=False) == "93.4"
-    assert percent(None) == "–"
+@pytest.mark.parametrize(
+    ("metric", "value", "text", "number"),
+    [
+        (Metric.score(), 0.934, "93.4\u202f%", "93.4"),
+        (Metric.score(), None, "–", "–"),
+        (Metric.loss(unit="nats"), 1.48349, "1.483 nats", "1.483"),
+        (Metric.loss("perplexity"), 21.3456, "21.35", "21.35"),
+    ],
+)
+def test_values_of_a_metric(metric: Metric, value: float | None, text: str, number: str) -> None:
+    assert measured(metric, value) == text
+    assert measured(metric, value, unit=False) == number
 
 
 def test_a_width_in_decades_is_a_factor() -> None:

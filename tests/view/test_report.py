@@ -2,6 +2,7 @@
 
 import base64
 import copy
+import dataclasses
 import hashlib
 import html
 import json
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from lehr.lab.metric import Metric
 from lehr.lab.results import Results
 from lehr.view import report
 from lehr.view.curves import COLOURS
@@ -158,7 +160,7 @@ def test_standings_are_marked(page: str, full: dict[str, Any]) -> None:
 
 
 def test_curves_have_a_panel_for_each_optimizer_and_a_line_for_each_pair(page: str) -> None:
-    for metric in ("loss", "accuracy"):
+    for metric in ("loss", "validations"):
         for number in range(5):
             panel = re.search(rf"<svg(?:(?!<svg).)*?{metric}-{number}-c.*?</svg>", page, re.DOTALL)[
                 0
@@ -251,14 +253,14 @@ def test_without_lengths_and_target(results: dict[str, Any]) -> None:
 @pytest.mark.parametrize("words", ["image", "accuracy"])
 def test_a_score_is_called_what_the_task_calls_it(results: dict[str, Any], words: str) -> None:
     results["task"] |= {
-        "score_name": "exp(-excess loss)",
+        "metric": dataclasses.asdict(Metric.loss("excess loss")),
         "summary": "",
         "test": 1,
         "validation": 1,
     }
     results["summary"] = []
     said = Page(render(results)).text()
-    assert "Exp(-excess loss) in percent" in said
+    assert "Test excess loss, optimizers by schedules" in said
     assert words not in said
 
 
@@ -292,7 +294,7 @@ def test_hostile_names_stay_text(results: dict[str, Any]) -> None:
     names = {"adamw": f"a{HOSTILE}", "cosine": f"c{HOSTILE}"}
     hostile = _renamed(results, names)
     hostile["task"] |= {"name": HOSTILE, "summary": HOSTILE, "network": HOSTILE}
-    hostile["task"]["score_name"] = HOSTILE
+    hostile["task"]["metric"] |= {"name": HOSTILE, "unit": HOSTILE}
     hostile["settings"] |= {"command": HOSTILE, "versions": {HOSTILE: HOSTILE}}
     hostile["summary"] = [HOSTILE, HOSTILE]
     text = render(hostile)
@@ -316,7 +318,7 @@ def test_an_unfinished_comparison(partial: dict[str, Any]) -> None:
 
 def test_whole_rows_may_be_null(results: dict[str, Any]) -> None:
     for pair in results["pairs"]:
-        for part in (pair["loss"], pair["accuracy"], pair["sensitivity"]):
+        for part in (pair["loss"], pair["validations"], pair["sensitivity"]):
             for name in ("mean", "low", "high"):
                 part[name] = [None] * len(part[name])
     text = render(results)

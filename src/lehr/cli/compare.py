@@ -27,11 +27,12 @@ from lehr.cli.names import complete_optimizers, complete_schedules, complete_tas
 from lehr.cli.steps import Steps
 from lehr.cli.stopping import Stop, stoppable
 from lehr.extras import install
-from lehr.view.numbers import count
+from lehr.view.numbers import MISSING, count
 from lehr.view.printable import printable
 
 if TYPE_CHECKING:
     from lehr.lab import Plan, Progress, Results
+    from lehr.lab.metric import Metric
     from lehr.lab.results import PairResult
 
 __all__ = ["Terse", "compare", "echo", "ranking", "show"]
@@ -159,7 +160,11 @@ class _NamesOption(click.Option):
     callback=_between_commas(int),
     help="Other numbers of updates to score a pair at, its schedule placed anew.",
 )
-@click.option("--target", type=float, help="Score for which to tell the updates that it takes.")
+@click.option(
+    "--target",
+    type=float,
+    help="Validation score, or loss, for which to count the updates until it is reached.",
+)
 @click.option("--quick", is_flag=True, help="Train less: a first look.")
 @click.option(
     "--out",
@@ -446,18 +451,19 @@ def ranking(results: Results, width: int = 10_000) -> Table:
 
 def _columns(results: Results) -> list[_Cells]:
     pairs, target = results.pairs, results.settings.target
-    scores = [f"{100 * pair.score:.1f}%" for pair in pairs]
+    metric = results.metric
+    scores = [MISSING if pair.score is None else metric.text(pair.score) for pair in pairs]
     found = [
         _Cells("rank", [str(pair.rank) for pair in pairs], 1, {"justify": "right", "style": "dim"}),
         _Cells("optimizer", [printable(pair.optimizer) for pair in pairs], 0, {}),
         _Cells("schedule", [printable(pair.schedule) for pair in pairs], 0, {"style": "bold"}),
         _Cells("peak rate", [f"{pair.peak:g}" for pair in pairs], 1, {"justify": "right"}),
-        _Cells(printable(results.task.score_name), scores, 0, {}),
-        _Cells("", list(map(_interval, pairs)), 4, {}),
+        _Cells(printable(f"test {metric.name}"), scores, 0, {}),
+        _Cells("", [_interval(pair, metric) for pair in pairs], 4, {}),
         _Cells("", [_STANDINGS[pair.standing] for pair in pairs], 2, {"style": "green"}),
     ]
     if target is not None:
-        title = f"updates to {100 * target:.1f}%"
+        title = f"updates to {metric.text(target)}"
         found.append(_Cells(title, list(map(_updates, pairs)), 3, {}))
     return found
 
@@ -481,7 +487,7 @@ def _updates(pair: PairResult) -> str:
     return f"more {seeds}" if pair.target.updates is None else f"{pair.target.updates:g} {seeds}"
 
 
-def _interval(pair: PairResult) -> str:
+def _interval(pair: PairResult, metric: Metric) -> str:
     if pair.low is None or pair.high is None:
         return ""
-    return f"({100 * pair.low:.1f} to {100 * pair.high:.1f})"
+    return f"({metric.number(pair.low)} to {metric.number(pair.high)})"

@@ -5,6 +5,7 @@ A `Plan` says what to train; `compare` trains it and returns the `Results`.
 
 from lehr.lab.comparison import compare, stored_results
 from lehr.lab.errors import EngineError, StoreError, TaskError, WorkerError
+from lehr.lab.metric import Metric
 from lehr.lab.plan import FULL, QUICK, Pair, Plan, Size
 from lehr.lab.results import Results
 from lehr.lab.store.rows import frame
@@ -17,6 +18,7 @@ __all__ = [
     "QUICK",
     "Data",
     "EngineError",
+    "Metric",
     "Pair",
     "Plan",
     "Progress",

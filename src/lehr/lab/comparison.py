@@ -14,6 +14,7 @@ from lehr.lab import records
 from lehr.lab.engines.base import Workers, open_workers
 from lehr.lab.errors import EngineError, TaskError, WorkerError
 from lehr.lab.evaluation import FinishedPair, evaluate
+from lehr.lab.metric import Metric
 from lehr.lab.peak_grid import PeakGrid
 from lehr.lab.plan import Pair, Plan
 from lehr.lab.resources import Resources
@@ -38,13 +39,13 @@ class Comparison:
     Pairs of one optimizer whose schedules are equal share their trials.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, metric: Metric) -> None:
         self._plan = plan
         self._searches: dict[Any, _PairSearch] = {}
         self._pairs: list[tuple[Pair, _PairSearch]] = []
         for pair in plan.pairs:
             key = _key(plan.scoring(pair, 1.0)[0])
-            search = self._searches.setdefault(key, _PairSearch(plan, pair))
+            search = self._searches.setdefault(key, _PairSearch(plan, pair, metric))
             self._pairs.append((pair, search))
         self._finished: list[Trial] = []
         self._seconds: list[float] = []
@@ -97,10 +98,10 @@ def _key(trial: Trial) -> tuple[str, str, str]:
 class _PairSearch:
     """The search of one pair."""
 
-    def __init__(self, plan: Plan, pair: Pair) -> None:
+    def __init__(self, plan: Plan, pair: Pair, metric: Metric) -> None:
         self._plan, self._pair = plan, pair
         self._grid = PeakGrid(
-            plan.size.peaks, plan.size.rungs, lambda peak: plan.tuning(pair, peak)
+            plan.size.peaks, plan.size.rungs, lambda peak: plan.tuning(pair, peak), metric
         )
         self._scoring: dict[int, list[Trial]] = {}
         self._needed: dict[bytes, Trial] = {}
@@ -243,7 +244,8 @@ def _train(
     watch: Callable[[Progress], object],
     notify: Callable[[str], object],
 ) -> Results:
-    search, task, command = Comparison(plan), _facts(plan), plan.command()
+    task, command = _facts(plan), plan.command()
+    search = Comparison(plan, task.metric)
     with Store(path, write=True, device=device) as trials:
         trials.add_study(_KIND, _content(plan, task, command))
         if retry_failed:
@@ -263,7 +265,7 @@ def stored_results(store: Store) -> list[Results]:
     """
     found: list[Results] = []
     for plan, task, command in store.studies(_KIND, _read_content):
-        search = Comparison(plan)
+        search = Comparison(plan, task.metric)
         recall(search, store)
         found.append(search.results(task, command, store))
     return found
@@ -297,7 +299,7 @@ def _facts(plan: Plan) -> TaskFacts:
         validation=task.validation,
         test=task.test,
         batch_size=task.batch_size,
-        score_name=task.score_name,
+        metric=task.metric,
     )
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 import numpy as np
+from numpy.typing import NDArray
 
+from lehr.lab.metric import Metric
 from lehr.lab.optimizers import find_optimizer
-from lehr.lab.peak_grid import mean_validation
 from lehr.lab.plan import Pair, Plan
 from lehr.lab.results import (
     FORMAT,
@@ -36,7 +37,8 @@ from lehr.schedule.base import Schedule
 
 __all__ = ["FinishedPair", "evaluate"]
 
-_POINT = 0.01
+_Scores = Sequence[float | None]
+
 _DRAWN = 400  # points of a schedule's curve, at most
 
 
@@ -102,7 +104,7 @@ def evaluate(
         settings=settings,
         optimizers={name: find_optimizer(name).text for name in plan.optimizers},
         schedules={name: _schedule(name, size.steps) for name in plan.schedules},
-        pairs=_ranked(plan, finished),
+        pairs=_ranked(plan, finished, task.metric),
         failed=tuple(failed),
     )
     return replace(results, summary=tuple(summarize(results)))
@@ -125,22 +127,23 @@ def _curve(schedule: Schedule, steps: int) -> tuple[Row, Row]:
     return tuple(at.tolist()), tuple(_short(value) for value in values.tolist())
 
 
-def _ranked(plan: Plan, finished: Sequence[FinishedPair]) -> tuple[PairResult, ...]:
+def _ranked(plan: Plan, finished: Sequence[FinishedPair], metric: Metric) -> tuple[PairResult, ...]:
     """Return the results of the pairs, best first."""
     scores = {each.pair: _tests(each.scored[plan.size.steps]) for each in finished}
-    ordered = sorted(finished, key=lambda each: -interval(scores[each.pair]).mean)
+    ordered = sorted(finished, key=lambda each: metric.order(scores[each.pair]))
     names = [str(each.pair) for each in ordered]
     rows = [scores[each.pair] for each in ordered]
-    tied = ties(rows)
-    gaps, standings = _compare(rows, tied[0] if rows else ())
-    lengths = _at_lengths(plan, ordered)
+    tied = _not_separated(rows)
+    gaps, standings = _compare(rows, tied[0] if rows else (), metric)
+    lengths = _at_lengths(plan, ordered, metric)
     return tuple(
         _result(
             plan,
             each,
+            metric,
             rank=i + 1,
             standing=standings[i],
-            standing_in_optimizer=_standing_in_optimizer(ordered, rows, tied, i),
+            standing_in_optimizer=_standing_in_optimizer(ordered, rows, tied, i, metric),
             not_separated=tuple(name for j, name in enumerate(names) if tied[i, j] and j != i),
             behind=gaps[i],
             lengths=lengths[i],
@@ -149,51 +152,82 @@ def _ranked(plan: Plan, finished: Sequence[FinishedPair]) -> tuple[PairResult, .
     )
 
 
+def _not_separated(rows: Sequence[_Scores]) -> NDArray[np.bool_]:
+    """Return which pairs the test does not separate, pairs by pairs.
+
+    Pairs in which runs lack a score are not tested: they are separated from those with another
+    number of such runs, and only from them.
+    """
+    lost = np.array([row.count(None) for row in rows], dtype=np.int64)
+    tied = lost == lost[:, None]
+    if whole := [i for i, row in enumerate(rows) if None not in row]:
+        tied[np.ix_(whole, whole)] = ties([_known(rows[i]) for i in whole])
+    return tied
+
+
 def _standing_in_optimizer(
     ordered: Sequence[FinishedPair],
-    rows: Sequence[Sequence[float]],
-    tied: np.ndarray,
+    rows: Sequence[_Scores],
+    tied: NDArray[np.bool_],
     place: int,
+    metric: Metric,
 ) -> Standing:
     """Return how a pair compares with the best pair of its optimizer."""
     optimizer = ordered[place].pair.optimizer
     own = [i for i, each in enumerate(ordered) if each.pair.optimizer == optimizer]
-    _, standings = _compare([rows[i] for i in own], [bool(tied[own[0], i]) for i in own])
+    _, standings = _compare([rows[i] for i in own], [bool(tied[own[0], i]) for i in own], metric)
     return standings[own.index(place)]
 
 
 def _compare(
-    rows: Sequence[Sequence[float]], tied: Sequence[bool]
+    rows: Sequence[_Scores], tied: Sequence[bool], metric: Metric
 ) -> tuple[list[Gap | None], list[Standing]]:
     """Compare pairs with the first of them, which is the best, seed by seed.
 
     Arguments:
         rows: The scores of each pair, best first, for the same seeds.
         tied: Whether the test leaves each pair unseparated from the first.
+        metric: The metric of the scores.
 
     Returns:
         The gap of each pair (None for the first), and its standing.
     """
     if len(rows) < 2:
         return [None] * len(rows), ["best"] * len(rows)
-    differences = np.array([np.subtract(rows[0], row) for row in rows[1:]], dtype=np.float64)
-    found = intervals(differences.T)
-    behind = [gap.mean for gap, same in zip(found, tied[1:], strict=True) if not same]
+    margin = metric.margin(_mean(rows[0])[0] or 0.0)
+    differences = [
+        [
+            metric.cost(own) - metric.cost(best)
+            for own, best in zip(row, rows[0], strict=True)
+            if own is not None and best is not None
+        ]
+        for row in rows[1:]
+    ]
+    found = [_mean(row) for row in differences]
+    whole = [len(row) == len(rows[0]) for row in differences]
+    # No tie is further from the best than a pair that is behind it.
+    nearest = min(
+        (
+            gap[0]
+            for gap, same, all_ in zip(found, tied[1:], whole, strict=True)
+            if gap[0] is not None and all_ and not same
+        ),
+        default=math.inf,
+    )
     gaps: list[Gap | None] = [None]
     standings: list[Standing] = ["best"]
-    for gap, same, difference in zip(found, tied[1:], differences, strict=True):
-        near = gap.high is not None and gap.low is not None and max(gap.high, -gap.low) <= _POINT
+    for (mean, low, high), same, all_, row in zip(found, tied[1:], whole, differences, strict=True):
+        near = high is not None and low is not None and max(high, -low) <= margin
         standing: Standing = "behind"
         if same:
-            # No tie is further from the best than a pair that is behind it.
-            standing = "tie" if near and gap.mean < min(behind, default=math.inf) else "undecided"
-        comparisons = math.comb(len(rows), 2)
+            is_tie = all_ and near and mean is not None and mean < nearest
+            standing = "tie" if is_tie else "undecided"
         seeds = (
-            seeds_to_decide(difference.tolist(), comparisons, _POINT)
-            if standing == "undecided"
+            seeds_to_decide(row, math.comb(len(rows), 2), margin)
+            if standing == "undecided" and all_
             else None
         )
-        gaps.append(Gap(gap.mean, gap.low, gap.high, seeds))
+        gaps.append(None if mean is None else Gap(mean, low, high, seeds))
         standings.append(standing)
     return gaps, standings
 
@@ -201,6 +235,7 @@ def _compare(
 def _result(
     plan: Plan,
     each: FinishedPair,
+    metric: Metric,
     *,
     rank: int,
     standing: Standing,
@@ -212,7 +247,7 @@ def _result(
     steps, peaks = plan.size.steps, plan.size.peaks
     scored = each.scored[steps]
     scores = _tests(scored)
-    score, low, high = interval(scores)
+    score, low, high = _mean(scores)
     sensitivity = _sensitivity(each.tried)
     return PairResult(
         optimizer=each.pair.optimizer,
@@ -229,35 +264,47 @@ def _result(
         scores=tuple(scores),
         behind=behind,
         diverged=sum(o.diverged is not None for o in scored),
-        validation=mean_validation(each.tried[each.peak]),
+        validation=_mean([o.validation for o in each.tried[each.peak]])[0],
         test_loss=_band([[o.test_loss] for o in scored]).mean[0],
         peaks=tuple(each.tried),
         peak_seeds=tuple(len(found) for found in each.tried.values()),
         sensitivity=sensitivity,
-        width=_width(list(each.tried), sensitivity.mean),
-        target=None if plan.target is None else _reached(plan.target, steps, scored),
+        width=_width(list(each.tried), sensitivity.mean, metric),
+        target=None if plan.target is None else _reached(plan.target, steps, scored, metric),
         lengths=lengths,
         steps=tuple(evaluation_steps(steps)),
         loss=_band([o.loss for o in scored]),
-        accuracy=_band([o.accuracy for o in scored]),
+        validations=_band([o.validations for o in scored]),
     )
 
 
-def _tests(scored: Sequence[Outcome]) -> list[float]:
+def _tests(scored: Sequence[Outcome]) -> _Scores:
     return [outcome.test for outcome in scored]
 
 
-def _reached(target: float, steps: int, scored: Sequence[Outcome]) -> TargetUpdates:
-    """Return after how many updates runs reach a validation score: the median over the seeds.
+def _known(values: _Scores) -> list[float]:
+    return [value for value in values if value is not None]
 
-    Runs are evaluated some twenty times, and a run counts with the first evaluation at which it
-    has the score. A run that never has it counts as more than the run's length. If that leaves
+
+def _mean(values: _Scores) -> tuple[float | None, float | None, float | None]:
+    """Return the mean of the values that there are, and the ends of its interval."""
+    known = _known(values)
+    return interval(known) if known else (None, None, None)
+
+
+def _reached(target: float, steps: int, scored: Sequence[Outcome], metric: Metric) -> TargetUpdates:
+    """Return after how many updates runs reach a validation target: the median over the seeds.
+
+    Runs are evaluated some twenty times, and a run counts with the first evaluation that is as
+    good as the target. A run without one counts as more than the run's length. If that leaves
     the median open, there is none.
     """
     never = math.inf
     at = evaluation_steps(steps)
     needed = [
-        next((step for step, a in zip(at, o.accuracy, strict=True) if a >= target), never)
+        next(
+            (s for s, v in zip(at, o.validations, strict=True) if metric.reaches(v, target)), never
+        )
         for o in scored
     ]
     middle = median(needed)
@@ -267,22 +314,25 @@ def _reached(target: float, steps: int, scored: Sequence[Outcome]) -> TargetUpda
     )
 
 
-def _at_lengths(plan: Plan, ordered: Sequence[FinishedPair]) -> list[tuple[LengthScore, ...]]:
+def _at_lengths(
+    plan: Plan, ordered: Sequence[FinishedPair], metric: Metric
+) -> list[tuple[LengthScore, ...]]:
     """Return the scores of each pair over each number of updates, if there are several."""
     found: list[list[LengthScore]] = [[] for _ in ordered]
     for steps in plan.lengths if len(plan.lengths) > 1 and ordered else ():
         rows = [_tests(each.scored[steps]) for each in ordered]
-        scores = [interval(row) for row in rows]
-        by_score = sorted(range(len(rows)), key=lambda i: -scores[i].mean)
-        tied = ties(rows)[by_score[0]]
-        _, standings = _compare([rows[i] for i in by_score], [bool(tied[i]) for i in by_score])
+        by_score = sorted(range(len(rows)), key=lambda i: metric.order(rows[i]))
+        tied = _not_separated(rows)[by_score[0]]
+        _, standings = _compare(
+            [rows[i] for i in by_score], [bool(tied[i]) for i in by_score], metric
+        )
         for i, standing in zip(by_score, standings, strict=True):
-            found[i].append(LengthScore(steps, *scores[i], tuple(rows[i]), standing))
+            found[i].append(LengthScore(steps, *_mean(rows[i]), tuple(rows[i]), standing))
     return [tuple(row) for row in found]
 
 
 def _sensitivity(tried: Mapping[float, Sequence[Outcome]]) -> Band:
-    """Return the validation score by peak; a peak at which every run diverged has none."""
+    """Return the validation metric by peak; a peak at which every run diverged has none."""
     bands = [
         _band([[None if all(o.diverged for o in found) else o.validation] for o in found])
         for found in tried.values()
@@ -294,14 +344,14 @@ def _sensitivity(tried: Mapping[float, Sequence[Outcome]]) -> Band:
     )
 
 
-def _width(peaks: Sequence[float], means: Row) -> float:
-    """Return how many decades of peak rate around the best stay within a point of it."""
-    known = [-math.inf if mean is None else mean for mean in means]
-    first = last = known.index(max(known))
-    enough = max(known) - _POINT
-    while first > 0 and known[first - 1] >= enough > -math.inf:
+def _width(peaks: Sequence[float], means: Row, metric: Metric) -> float:
+    """Return how many decades of peak rate around the best stay within its margin."""
+    costs = [math.inf if mean is None else metric.cost(mean) for mean in means]
+    first = last = costs.index(min(costs))
+    enough = min(costs) + metric.margin(min(costs))
+    while first > 0 and costs[first - 1] <= enough < math.inf:
         first -= 1
-    while last < len(peaks) - 1 and known[last + 1] >= enough > -math.inf:
+    while last < len(peaks) - 1 and costs[last + 1] <= enough < math.inf:
         last += 1
     return math.log10(peaks[last] / peaks[first])
 

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 
+from lehr.lab.metric import Metric
 from lehr.lab.trial import Ended, FailedTrial, Outcome, Trial
 
-__all__ = ["PeakGrid", "mean_validation"]
+__all__ = ["PeakGrid"]
 
 
 class PeakGrid:
     """A search for the best peak on a grid, by successive halving.
 
-    The best peaks of a rung, by mean validation score, go on to the next one; of equal peaks, the
-    lower ones do. A peak with a failed trial comes last.
+    The best peaks of a rung, by mean of the validation metric, go on to the next one; of equal
+    peaks, the lower ones do. A peak with a failed trial comes last.
 
     Arguments:
         peaks: The peak rates, in ascending order.
         rungs: How many peaks are tried with how many seeds; see `Size.rungs`.
         trials: Returns the trials at a peak, one for each seed.
+        metric: The metric.
 
     Attributes:
         peak: The best peak, or None until the search is finished, or if a trial failed at every
@@ -32,11 +33,12 @@ class PeakGrid:
         peaks: Sequence[float],
         rungs: Sequence[tuple[int, int]],
         trials: Callable[[float], list[Trial]],
+        metric: Metric,
     ) -> None:
         self.peak: float | None = None
         self.failed: list[tuple[Trial, FailedTrial]] = []
         self._rungs, self._at = list(rungs), 0
-        self._trials = trials
+        self._trials, self._metric = trials, metric
         self._rung: dict[float, list[Trial]] = {}
         self._tried: dict[float, list[Trial]] = {}
         self._outcomes: dict[bytes, Outcome] = {}
@@ -94,7 +96,8 @@ class PeakGrid:
         """Finish the rung, and start the next one, or finish the search."""
         tried = self.tried()
         sound = [peak for peak in self._rung if peak in tried]
-        best = sorted(sound, key=lambda peak: (-mean_validation(tried[peak]), peak))
+        orders = {peak: self._metric.order([o.validation for o in tried[peak]]) for peak in sound}
+        best = sorted(sound, key=lambda peak: (orders[peak], peak))
         self._at += 1
         if self._at == len(self._rungs) or not best:
             self.peak = best[0] if best else None
@@ -103,8 +106,3 @@ class PeakGrid:
         self._start(sorted(best[:count]))
         if not self._needed:
             self._advance()
-
-
-def mean_validation(outcomes: Sequence[Outcome]) -> float:
-    """Return the mean validation score."""
-    return math.fsum(outcome.validation for outcome in outcomes) / len(outcomes)

@@ -90,7 +90,7 @@ class Size:
         """How many peaks are tried with how many tuning seeds, for each rung.
 
         Without halving there is one rung: all peaks, all tuning seeds. With halving, the better
-        half of a rung's peaks, by mean validation score, goes on to the next rung, with about
+        half of a rung's peaks, by mean validation metric, goes on to the next rung, with about
         twice the seeds; the last rung has two peaks and all seeds. The budget depends on the size
         alone, so every pair gets the same. Rungs differ in seeds, never in updates: a schedule cut
         short is another schedule, and one that decays late would look worse than it is.
@@ -154,8 +154,8 @@ class Plan:
         optimizers: Names of optimizers, each once.
         schedules: Names in the catalogue, or texts that `lehr.parse` reads, each once.
         size: How much is trained for each pair.
-        target: A validation score, in (0, 1]; the results say how many updates each pair needs
-            to reach it.
+        target: A value of the metric on the validation data; the results say how many updates
+            each pair needs to reach it.
     """
 
     task: str = "digits"
@@ -176,10 +176,11 @@ class Plan:
         for name in self.schedules:
             for steps in (self.size.steps, *self.size.lengths):
                 check_contender(name, steps)
-        if self.target is not None and not 0 < self.target <= 1:
-            raise ValueError(f"target={self.target!r} must be a score above 0, up to 1: write 0.97")
         if self.pinned != self.task or self.task in TASKS:
-            find_task(self.pinned)  # A pinned name was found before, and its file may be gone.
+            # A pinned name was found before, and its file may be gone.
+            metric = find_task(self.pinned).metric
+            if self.target is not None:
+                metric.check("target", self.target)
 
     @cached_property
     def pinned(self) -> str:

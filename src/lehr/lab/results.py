@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +10,7 @@ from statistics import median
 from typing import Any, Literal
 
 from lehr.lab import records
+from lehr.lab.metric import Metric
 
 __all__ = [
     "Band",
@@ -26,7 +28,7 @@ __all__ = [
     "present",
 ]
 
-FORMAT = 3
+FORMAT = 4
 """The version of the JSON form."""
 
 Row = tuple[float | None, ...]
@@ -36,8 +38,9 @@ Standing = Literal["best", "tie", "undecided", "behind"]
 """How a pair compares with the best one.
 
 A pair is ``behind`` if the test separates it from the best. If not, it is a ``tie`` if the interval
-of the difference stays within one point, and no pair that is nearer to the best is behind; else it
-is ``undecided``.
+of the difference stays within the metric's margin, and no pair that is nearer to the best is
+behind; else it is ``undecided``. A pair in which more runs lack a score than in the best is
+``behind`` without a test.
 """
 
 
@@ -70,8 +73,10 @@ class Band:
 class Gap:
     """A mean difference from the best pair, seed by seed, with its interval.
 
+    Seeds for which a run lacks a value are left out.
+
     Attributes:
-        mean: The mean, 0 or more.
+        mean: The mean, in the metric's unit: 0 or more if all runs have a value.
         low: The lower end of the interval; None if there is one seed only.
         high: The upper end.
         seeds: About how many seeds would decide an undecided difference; None if that is unknown
@@ -89,10 +94,10 @@ class LengthScore:
     """A pair's score over another number of updates, and its standing there."""
 
     steps: int
-    score: float
+    score: float | None
     low: float | None
     high: float | None
-    scores: tuple[float, ...]
+    scores: tuple[float | None, ...]
     standing: Standing
 
 
@@ -111,7 +116,9 @@ class TargetUpdates:
 
 @dataclass(frozen=True)
 class PairResult:
-    """The result of one optimizer with one schedule. Scores are shares between 0 and 1.
+    """The result of one optimizer with one schedule.
+
+    Scores are values of the metric on the test data, whether more or less of it is better.
 
     Attributes:
         optimizer: The name of the optimizer.
@@ -122,23 +129,24 @@ class PairResult:
         not_separated: The names of the other pairs from which the test does not separate it.
         peak: The chosen peak rate.
         at_edge: Whether that is the lowest or the highest one tried.
-        score: The mean test score at that peak.
-        low: The lower end of its interval; None if there is one seed only.
+        score: The mean score at that peak, of the runs that have one; None if none has.
+        low: The lower end of its interval; None if fewer than two runs have a score.
         high: The upper end.
-        scores: The test score of each seed.
-        behind: The difference from the best pair; None for the best pair.
+        scores: The score of each seed; None for a run that diverged, if the metric has no guess.
+        behind: The difference from the best pair; None for the best pair, and if no seed has both.
         diverged: How many of the scoring runs diverged.
-        validation: The mean validation score of the tuning runs at that peak.
+        validation: The mean validation metric of the tuning runs at that peak; None if all lack it.
         test_loss: The mean test loss; None if a run diverged.
         peaks: The peak rates tried, in ascending order.
         peak_seeds: The number of tuning seeds of each peak rate.
-        sensitivity: The validation score at each peak rate; None where every run diverged.
-        width: The range of peak rates within a point of the best, in decades.
+        sensitivity: The validation metric at each peak rate; None where every run diverged, or one
+            without a value.
+        width: The range of peak rates within the metric's margin of the best, in decades.
         target: The updates until the target score, if the comparison has one.
         lengths: The scores over other numbers of updates, if the comparison has some.
         steps: The updates at which the curves have a point.
         loss: The training loss at the chosen peak.
-        accuracy: The validation score at the chosen peak.
+        validations: The validation metric at the chosen peak.
     """
 
     optimizer: str
@@ -149,13 +157,13 @@ class PairResult:
     not_separated: tuple[str, ...]
     peak: float
     at_edge: bool
-    score: float
+    score: float | None
     low: float | None
     high: float | None
-    scores: tuple[float, ...]
+    scores: tuple[float | None, ...]
     behind: Gap | None
     diverged: int
-    validation: float
+    validation: float | None
     test_loss: float | None
     peaks: tuple[float, ...]
     peak_seeds: tuple[int, ...]
@@ -165,7 +173,7 @@ class PairResult:
     lengths: tuple[LengthScore, ...]
     steps: tuple[int, ...]
     loss: Band
-    accuracy: Band
+    validations: Band
 
     @property
     def name(self) -> str:
@@ -200,7 +208,7 @@ class TaskFacts:
     validation: int
     test: int
     batch_size: int
-    score_name: str
+    metric: Metric
 
 
 @dataclass(frozen=True)
@@ -281,10 +289,9 @@ class Results:
         return self.settings.lengths if len(self.settings.lengths) > 1 else ()
 
     @property
-    def score_title(self) -> str:
-        """The name of the score, with a capital letter."""
-        name = self.task.score_name
-        return name[:1].upper() + name[1:]
+    def metric(self) -> Metric:
+        """The metric of the task."""
+        return self.task.metric
 
     def find(self, optimizer: str, schedule: str) -> PairResult | None:
         """Return a pair, or None if it is not finished."""
@@ -299,12 +306,15 @@ class Results:
         different partners say little.
         """
         optimizers, schedules = list(self.optimizers), list(self.schedules)
-        scores = {(p.optimizer, p.schedule): p.score for p in self.pairs}
-        if len(scores) < len(optimizers) * len(schedules):
+        costs = {
+            (p.optimizer, p.schedule): math.inf if p.score is None else self.metric.cost(p.score)
+            for p in self.pairs
+        }
+        if len(costs) < len(optimizers) * len(schedules):
             return optimizers, schedules
         return (
-            sorted(optimizers, key=lambda o: -median(scores[o, s] for s in schedules)),
-            sorted(schedules, key=lambda s: -median(scores[o, s] for o in optimizers)),
+            sorted(optimizers, key=lambda o: median(costs[o, s] for s in schedules)),
+            sorted(schedules, key=lambda s: median(costs[o, s] for o in optimizers)),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -338,7 +348,11 @@ class Results:
 
 
 def _check_lengths(pair: PairResult, where: str) -> None:
-    bands = {"loss": len(pair.steps), "accuracy": len(pair.steps), "sensitivity": len(pair.peaks)}
+    bands = {
+        "loss": len(pair.steps),
+        "validations": len(pair.steps),
+        "sensitivity": len(pair.peaks),
+    }
     for name, length in bands.items():
         band: Band = getattr(pair, name)
         if any(len(row) != length for row in (band.mean, band.low, band.high)):

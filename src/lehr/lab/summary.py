@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lehr.lab.metric import Metric
 from lehr.lab.optimizers import find_optimizer
 from lehr.lab.results import PairResult, Results, Settings
 
@@ -19,19 +20,24 @@ def summarize(results: Results) -> list[str]:
         if results.failed and results.settings.complete:
             return ["No pair has a result.", *_failures(results)]
         return ["Not finished: no pair has all its runs yet.", *_failures(results)]
-    sentences = [_best(pairs), *_undecided(pairs, results.settings.seeds)]
+    metric = results.metric
+    sentences = [_best(pairs, metric), *_undecided(pairs, results.settings.seeds, metric)]
     for optimizer in results.optimizers:
         own = [pair for pair in pairs if pair.optimizer == optimizer]
         if len(own) > 1:
-            sentences.append(f"{optimizer}: {_of_optimizer(own)}.")
-    return sentences + _steady(pairs) + _fast(results) + _lasting(results) + _cautions(results)
+            sentences.append(f"{optimizer}: {_of_optimizer(own, metric)}.")
+    sentences += _steady(pairs, metric) + _fast(results) + _lasting(results)
+    return sentences + _cautions(results)
 
 
-def _best(pairs: Sequence[PairResult]) -> str:
+def _best(pairs: Sequence[PairResult], metric: Metric) -> str:
     best, others = pairs[0], pairs[1:]
-    score = _percent(best.score)
+    if best.score is None:
+        return "No pair has a score: all of the scoring runs diverged."
+    write = metric.text if metric.is_share else metric.number
+    score = f"{'' if metric.is_share else f'a test {metric.name} of '}{metric.text(best.score)}"
     if best.low is not None and best.high is not None:
-        score += f" ({_percent(best.low)} to {_percent(best.high)})"
+        score += f" ({write(best.low)} to {write(best.high)})"
     text = (
         f"{best.optimizer} with {best.schedule} at a peak rate of {best.peak:g} "
         f"scores best: {score}."
@@ -53,26 +59,27 @@ def _best(pairs: Sequence[PairResult]) -> str:
     return f"{text} Of the other {len(others)}, {_join(parts)}."
 
 
-def _undecided(pairs: Sequence[PairResult], seeds: int) -> list[str]:
+def _undecided(pairs: Sequence[PairResult], seeds: int, metric: Metric) -> list[str]:
     """Say why pairs are undecided, and how many seeds would decide them."""
     open_pairs = [pair for pair in pairs if pair.standing == "undecided"]
     gaps = {pair.name: pair.behind for pair in open_pairs if pair.behind is not None}
     ranges = {
-        name: f"from {100 * gap.low:.1f} to {100 * gap.high:.1f}"
+        name: f"from {metric.difference(gap.low)} to {metric.difference(gap.high)}"
         for name, gap in gaps.items()
         if gap.low is not None and gap.high is not None
     }
     if not ranges:
         return []
+    unit = f"{metric.units} ".lstrip() or "difference "
     if len(ranges) <= _NAMED:
         listed = _join([f"{name} ({reach})" for name, reach in ranges.items()])
-        text = f"Undecided with {seeds} seeds, by the interval of the points behind: {listed}."
+        text = f"Undecided with {seeds} seeds, by the interval of the {unit}behind: {listed}."
     else:
         widest = max(gaps, key=lambda name: (gaps[name].high or 0) - (gaps[name].low or 0))
         text = (
             f"{len(ranges)} pairs are undecided with {seeds} seeds: the test does not separate "
-            "them from the best, but they may be more than a point behind. The widest interval of "
-            f"the points behind reaches {ranges[widest]} ({widest})."
+            f"them from the best, but their intervals do not stay within {metric.near}. The widest "
+            f"interval of the {unit}behind reaches {ranges[widest]} ({widest})."
         )
     needed = sorted(gap.seeds for gap in gaps.values() if gap.seeds is not None)
     if needed:
@@ -85,7 +92,7 @@ def _undecided(pairs: Sequence[PairResult], seeds: int) -> list[str]:
     return [text]
 
 
-def _of_optimizer(pairs: Sequence[PairResult]) -> str:
+def _of_optimizer(pairs: Sequence[PairResult], metric: Metric) -> str:
     """Say how one optimizer's schedules compare with the best of them, which is the first."""
     best, rest = pairs[0], pairs[1:]
     tied, undecided, behind = (
@@ -100,23 +107,29 @@ def _of_optimizer(pairs: Sequence[PairResult]) -> str:
     if undecided:
         parts.append(f"{_list(undecided)} {'is' if len(undecided) == 1 else 'are'} undecided")
     if behind:
-        parts.append(_behind(best, behind))
+        parts.append(_behind(best, behind, metric))
     return "; ".join(parts)
 
 
-def _behind(best: PairResult, pairs: Sequence[PairResult]) -> str:
-    gaps = [f"{100 * (best.score - pair.score):.1f}" for pair in pairs]
+def _behind(best: PairResult, pairs: Sequence[PairResult], metric: Metric) -> str:
+    gaps = [
+        metric.difference(metric.cost(pair.score) - metric.cost(best.score))
+        for pair in pairs
+        if pair.score is not None and best.score is not None and pair.diverged <= best.diverged
+    ]
+    if len(gaps) < len(pairs):
+        return f"{_list(pairs)} {'is' if len(pairs) == 1 else 'are'} behind"
     if len(pairs) == 1:
-        return f"{pairs[0].schedule} is {gaps[0]} points behind"
+        return f"{pairs[0].schedule} is {gaps[0]}{metric.units} behind"
     if len(pairs) <= _NAMED:
-        return f"{_list(pairs)} are {_join(gaps)} points behind"
+        return f"{_list(pairs)} are {_join(gaps)}{metric.units} behind"
     return (
         f"{len(pairs)} are behind, from {pairs[0].schedule} by {gaps[0]} "
-        f"to {pairs[-1].schedule} by {gaps[-1]} points"
+        f"to {pairs[-1].schedule} by {gaps[-1]}{metric.units}"
     )
 
 
-def _steady(pairs: Sequence[PairResult]) -> list[str]:
+def _steady(pairs: Sequence[PairResult], metric: Metric) -> list[str]:
     """Of the pairs that tie with the best, name the least sensitive to its peak rate."""
     equals = [pair for pair in pairs if pair.standing in ("best", "tie")]
     widths = sorted({pair.width for pair in equals}, reverse=True)
@@ -129,7 +142,7 @@ def _steady(pairs: Sequence[PairResult]) -> list[str]:
     verb = "is" if len(least) == 1 else "are"
     return [
         f"Of those that tie for the best, {names} {verb} least sensitive to the peak rate: within "
-        f"a point of the best over {widths[0]:.1f} decades."
+        f"{metric.near} over {widths[0]:.1f} decades."
     ]
 
 
@@ -138,7 +151,7 @@ def _fast(results: Results) -> list[str]:
     target = results.settings.target
     if target is None:
         return []
-    goal = f"a validation score of {_percent(target)}"
+    goal = f"a validation {results.metric.name} of {results.metric.text(target)}"
     updates = {
         pair.name: pair.target.updates
         for pair in results.pairs
@@ -191,7 +204,13 @@ def _cautions(results: Results) -> list[str]:
         notes.append("With one seed nothing can be told apart: every pair is undecided.")
     notes += _at_edge(pairs, settings)
     if lost := [f"{pair.name} ({pair.diverged})" for pair in pairs if pair.diverged]:
-        notes.append(f"Scoring runs diverged, and count as guessing: {_join(lost)}.")
+        guess = results.metric.guess
+        count = (
+            "have no score, so that their pairs rank last"
+            if guess is None
+            else f"count as guessing ({results.metric.text(guess)})"
+        )
+        notes.append(f"Scoring runs diverged, and {count}: {_join(lost)}.")
     cycling = [name for name, each in results.schedules.items() if each.momentum is not None]
     plain = [name for name in results.optimizers if not find_optimizer(name).has_momentum]
     if cycling and plain:
@@ -239,10 +258,6 @@ def _at_edge(pairs: Sequence[PairResult], settings: Settings) -> list[str]:
         f"The best peak of {names} is at the edge of the rates tried, and a better one may lie "
         f"beyond: try --peaks {wider}."
     ]
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}%"
 
 
 def _list(pairs: Sequence[PairResult]) -> str:

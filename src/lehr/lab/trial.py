@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -23,7 +23,7 @@ __all__ = [
 
 # Part of every trial's identity. Raise it whenever the same trial would have another outcome: a
 # changed network, split, optimizer setting or evaluation. Old outcomes are then not reused.
-FORMAT = 1
+FORMAT = 2
 
 _EVALUATIONS = 20
 
@@ -94,24 +94,29 @@ class Trial:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The outcome of a trial. A run that diverged scores what guessing would.
+    """The outcome of a trial, with the values of its task's metric.
+
+    A run that diverged has the metric's guess in place of what it lost, or None.
 
     Attributes:
-        diverged: The update (from 1) whose loss was not finite, or None.
+        diverged: The update (from 1) whose loss was not finite, or after which the metric was not;
+            else None.
         loss: The mean training loss between two evaluations, one per evaluation; None once
             diverged.
-        accuracy: The validation score at each evaluation, whatever score the task has.
-        validation: The score on the validation data after the last update.
-        test: The score on the test data after the last update.
-        test_loss: The loss on the test data after the last update; None if diverged.
+        validations: The metric on the validation data at each evaluation.
+        validation: The metric on the validation data after the last update.
+        test: The metric on the test data after the last update.
+        test_loss: The loss on the test data after the last update; None if diverged or unknown.
+        numbers: Further numbers, by name.
     """
 
     diverged: int | None
     loss: tuple[float | None, ...]
-    accuracy: tuple[float, ...]
-    validation: float
-    test: float
+    validations: tuple[float | None, ...]
+    validation: float | None
+    test: float | None
     test_loss: float | None
+    numbers: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 class FinishedTrial(NamedTuple):

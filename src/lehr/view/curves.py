@@ -14,9 +14,9 @@ from lehr.view.svg import (
     line,
     log_ticks,
     nice_ticks,
-    robust_low,
     spread,
 )
+from lehr.view.tables import reach
 
 __all__ = ["curves", "readout"]
 
@@ -32,7 +32,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 388.0, 14.0, 292.0
 
 
 @dataclass(frozen=True)
-class _Metric:
+class _Quantity:
     """The quantity of a panel and its axis, which is the same for every optimizer."""
 
     key: str
@@ -48,7 +48,7 @@ def _look(index: int) -> str:
     return f"k{index} c{index % COLOURS} d{index // COLOURS % DASHES}"
 
 
-def _loss(pairs: Sequence[PairResult]) -> _Metric | None:
+def _loss(pairs: Sequence[PairResult]) -> _Quantity | None:
     numbers = [v for p in pairs for v in present(p.loss.mean) if v > 0]
     if not numbers:
         return None
@@ -58,24 +58,28 @@ def _loss(pairs: Sequence[PairResult]) -> _Metric | None:
     scale = Scale(low / 1.15, high * 1.15, _BOTTOM, _TOP, log=True)
     ticks = log_ticks(scale.low, scale.high)
     note = "log scale; lower is better"
-    return _Metric("loss", "Training loss", note, lambda pair: pair.loss, scale, ticks)
+    return _Quantity("loss", "Training loss", note, lambda pair: pair.loss, scale, ticks)
 
 
-def _percent(pair: PairResult) -> Band:
-    return pair.accuracy.times(100)
+def _validations(results: Results) -> _Quantity | None:
+    metric = results.metric
 
+    def curve(pair: PairResult) -> Band:
+        return pair.validations.times(metric.gain)
 
-def _accuracy(pairs: Sequence[PairResult]) -> _Metric | None:
     # The first eighth of training would stretch the axis and hide what tells curves apart.
-    numbers = [v for p in pairs for v in present(_percent(p).mean[len(p.steps) // 8 :])]
+    numbers = [v for p in results.pairs for v in present(curve(p).mean[len(p.steps) // 8 :])]
     if not numbers:
         return None
-    low, high = robust_low(numbers), max(numbers)
-    pad = max(0.06 * (high - low), 0.5)
-    scale = Scale(max(0.0, low - pad), min(100.0, high + pad), _BOTTOM, _TOP)
+    low, high = sorted(reach(numbers, metric))
+    pad = max(0.06 * (high - low), 0.5 * metric.gain * metric.margin(high / metric.gain), 1e-12)
+    low, high = low - pad, high + pad
+    if metric.is_share:
+        low, high = max(0.0, low), min(100.0, high)
+    scale = Scale(low, high, _BOTTOM, _TOP)
     ticks = nice_ticks(scale.low, scale.high, 5)
-    note = "percent; higher is better"
-    return _Metric("accuracy", "Validation score", note, _percent, scale, ticks)
+    title = f"Validation {metric.name}"
+    return _Quantity("validations", title, metric.direction, curve, scale, ticks)
 
 
 def _ends(ends: Sequence[tuple[int, str, float, float]]) -> list[Markup]:
@@ -93,7 +97,11 @@ def _ends(ends: Sequence[tuple[int, str, float, float]]) -> list[Markup]:
 
 
 def _panel(
-    optimizer: str, number: int, pairs: Sequence[PairResult], names: Sequence[str], metric: _Metric
+    optimizer: str,
+    number: int,
+    pairs: Sequence[PairResult],
+    names: Sequence[str],
+    metric: _Quantity,
 ) -> Markup:
     last = max([1.0, *(float(step) for p in pairs for step in p.steps)])
     x, y = Scale(0.0, last, _LEFT, _RIGHT), metric.scale
@@ -138,7 +146,7 @@ def _panel(
 
 
 def _optimizer(
-    results: Results, number: int, names: Sequence[str], metrics: Sequence[_Metric]
+    results: Results, number: int, names: Sequence[str], metrics: Sequence[_Quantity]
 ) -> Markup:
     optimizer = results.order[0][number]
     pairs = [p for p in results.pairs if p.optimizer == optimizer and p.steps]
@@ -202,7 +210,7 @@ def _swatch(index: int) -> Markup:
 def curves(results: Results) -> Markup:
     """Learning curves: two panels an optimizer, one optimizer at a time, a line each schedule."""
     optimizers, names = results.order
-    metrics = [m for m in (_loss(results.pairs), _accuracy(results.pairs)) if m is not None]
+    metrics = [m for m in (_loss(results.pairs), _validations(results)) if m is not None]
     return tag(
         "div",
         # A control for a single optimizer would only be in the way.
@@ -219,16 +227,19 @@ def readout(results: Results) -> dict[str, object]:
 
     Returns:
         `names`, the schedules in order, and `pairs`: under `"optimizer/schedule"` (their positions
-        in the page's order) the steps and the means of loss and accuracy.
+        in the page's order) the steps and the means of training loss and validation metric;
+        `unit`, the unit of the latter, and `decimals`, those to show of it, or None.
     """
     optimizers, names = results.order
     return {
         "names": names,
+        "unit": "\u202f%" if results.metric.is_share else f" {results.metric.unit}".rstrip(),
+        "decimals": 1 if results.metric.is_share else None,
         "pairs": {
             f"{optimizers.index(pair.optimizer)}/{names.index(pair.schedule)}": {
                 "step": pair.steps,
                 "loss": _short(pair.loss.mean),
-                "accuracy": _short(pair.accuracy.times(100).mean),
+                "validations": _short(pair.validations.times(results.metric.gain).mean),
             }
             for pair in results.pairs
             if pair.steps

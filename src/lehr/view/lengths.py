@@ -1,8 +1,9 @@
 """The report's table of scores at other lengths of the run."""
 
+from lehr.lab.metric import Metric
 from lehr.lab.results import LengthScore, PairResult, Results
 from lehr.view.markup import Markup, breakable, tag
-from lehr.view.numbers import percent
+from lehr.view.numbers import measured
 
 __all__ = ["lengths"]
 
@@ -10,9 +11,9 @@ FIRST = 12
 """Pairs shown from the top of the ranking; of the others, only those that are best at a length."""
 
 
-def _cell(at: LengthScore) -> Markup:
-    score = percent(at.score, unit=False)
-    ends = [percent(end, unit=False) for end in (at.low, at.high) if end is not None]
+def _cell(at: LengthScore, metric: Metric) -> Markup:
+    score = measured(metric, at.score, unit=False)
+    ends = [measured(metric, end, unit=False) for end in (at.low, at.high) if end is not None]
     interval = tag("small", "–".join(ends)) if ends else ""
     if at.standing == "best":
         star = [tag("span", " ★", aria_hidden="true"), tag("span", " best", class_="unseen")]
@@ -26,11 +27,11 @@ def _cell(at: LengthScore) -> Markup:
     return tag("td", score, interval, class_="soft")
 
 
-def _row(pair: PairResult) -> Markup:
+def _row(pair: PairResult, metric: Metric) -> Markup:
     return tag(
         "tr",
         tag("th", pair.optimizer, " ", tag("b", breakable(pair.schedule)), scope="row"),
-        *(_cell(at) for at in pair.lengths),
+        *(_cell(at, metric) for at in pair.lengths),
     )
 
 
@@ -49,7 +50,7 @@ def lengths(results: Results) -> Markup:
     left = len(results.pairs) - len(shown)
     caption = tag(
         "caption",
-        f"{results.score_title} in percent, with its interval. "
+        f"{results.metric.title}, with its interval. "
         "★ is the best of its column, = ties with it, ? is undecided; grey is behind."
         + (f" The other {left:,} pairs are not shown." if left else ""),
     )
@@ -57,7 +58,7 @@ def lengths(results: Results) -> Markup:
         "table",
         caption,
         tag("thead", head),
-        tag("tbody", *map(_row, shown)),
+        tag("tbody", *(_row(pair, results.metric) for pair in shown)),
         class_="lengths",
     )
     return tag("div", table, class_="scroll", tabindex="0", role="region", aria_label="Lengths")

@@ -1,20 +1,29 @@
 """Numbers written for people."""
 
-import math
+from __future__ import annotations
 
-__all__ = ["NARROW", "count", "duration", "factor", "percent", "plain", "rate"]
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lehr.lab.metric import Metric
+
+__all__ = ["MISSING", "NARROW", "count", "duration", "factor", "measured", "plain", "rate"]
 
 NARROW = "\u202f"
 """The narrow no-break space between a number and its unit."""
 
 MISSING = "–"
+"""A number that is missing."""
 
 
-def percent(share: float | None, *, unit: bool = True) -> str:
-    """Write a share between 0 and 1 as `93.4 %`, and None as a dash."""
-    if share is None:
+def measured(metric: Metric, value: float | None, *, unit: bool = True) -> str:
+    """Write a value of a metric, `93.4 %` or `1.483 nats`, and None as a dash."""
+    if value is None:
         return MISSING
-    return f"{100 * share:.1f}{NARROW}%" if unit else f"{100 * share:.1f}"
+    if unit and metric.is_share:
+        return f"{metric.number(value)}{NARROW}%"
+    return metric.text(value) if unit else metric.number(value)
 
 
 def plain(value: float | None, digits: int = 3) -> str:

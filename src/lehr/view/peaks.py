@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from lehr.lab.metric import Metric
 from lehr.lab.results import PairResult, Results, present
 from lehr.view.markup import Markup, breakable, tag
-from lehr.view.numbers import NARROW, percent, rate
+from lehr.view.numbers import measured, rate
 from lehr.view.svg import Scale, band, chart, line, nice_ticks
 
 __all__ = ["sensitivity"]
@@ -13,7 +14,7 @@ _WIDTH, _HEIGHT = 96.0, 76.0
 _TOP, _BOTTOM = 8.0, 68.0
 
 DEPTH = 20.0
-"""The depth of the axis below the best, in points: a peak below that is plainly wrong."""
+"""The depth of the axis below the best, in margins of a tie: a peak below that is plainly wrong."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class _Axes:
     x: Scale
     y: Scale
     ticks: list[float]
+    metric: Metric
 
     def grid(self) -> list[Markup]:
         lines = [(tick, "grid") for tick in self.ticks] + [(self.y.low, "axis")]
@@ -41,20 +43,28 @@ class _Axes:
 
 def _axes(results: Results) -> _Axes | None:
     peaks = results.settings.peaks
-    means = [v for pair in results.pairs for v in present(pair.sensitivity.times(100).mean)]
-    if not means:
+    metric = results.metric
+    costs = [metric.cost(v) for pair in results.pairs for v in present(pair.sensitivity.mean)]
+    if not costs:
         return None
-    top = max(means)
-    low, high = max(min(means), top - DEPTH) - 1, min(top + 1, 100.0)
+    best = min(costs)
+    margin = metric.margin(best) or 1e-12
+    ends = [
+        metric.cost(c) for c in (best - margin, min(max(costs), best + DEPTH * margin) + margin)
+    ]
+    if metric.is_share:
+        ends = [min(max(end, 0.0), 1.0) for end in ends]
+    low, high = sorted(metric.gain * end for end in ends)
     return _Axes(
         Scale(min(peaks) / 1.5, max(peaks) * 1.5, 2.0, _WIDTH - 2, log=True),
         Scale(low, high, _BOTTOM, _TOP),
         nice_ticks(low, high, 2),
+        metric,
     )
 
 
 def _panel(pair: PairResult, name: str, axes: _Axes) -> Markup:
-    x, y, values = axes.x, axes.y, pair.sensitivity.times(100)
+    x, y, values = axes.x, axes.y, pair.sensitivity.times(axes.metric.gain)
     points = list(zip(pair.peaks, values.mean, strict=True))
     failed = [
         tag("text", "×", x=x(p), y=_BOTTOM - 1, text_anchor="middle", class_="failed")
@@ -68,7 +78,8 @@ def _panel(pair: PairResult, name: str, axes: _Axes) -> Markup:
     ]
     box = tag("rect", x=0.0, y=_TOP - 4, width=_WIDTH, height=_BOTTOM - _TOP + 4)
     words = "; ".join(
-        f"{rate(p)}: {'diverged' if v is None else percent(v / 100)}" for p, v in points
+        f"{rate(p)}: {'diverged' if v is None else measured(axes.metric, v / axes.metric.gain)}"
+        for p, v in points
     )
     return chart(
         _WIDTH,
@@ -85,7 +96,7 @@ def _panel(pair: PairResult, name: str, axes: _Axes) -> Markup:
         *chosen,
         name=name,
         title=f"{pair.optimizer} with {pair.schedule}; chosen peak {rate(pair.peak)}",
-        text=f"Validation score by peak rate: {words}.",
+        text=f"Validation {axes.metric.name} by peak rate: {words}.",
         class_="chart tiny",
     )
 
@@ -97,7 +108,7 @@ def _cell(pair: PairResult | None, name: str, axes: _Axes) -> Markup:
 
 
 def sensitivity(results: Results) -> Markup:
-    """Draw the validation score against the peak rate: optimizers by schedules, as in the map."""
+    """Draw the validation metric against the peak rate: optimizers by schedules, as in the map."""
     axes = _axes(results)
     if axes is None:
         return tag("p", "No peak rate has been tried yet.", class_="soft")
@@ -125,12 +136,14 @@ def sensitivity(results: Results) -> Markup:
         tag("td"),
         *(tag("td", *ends, class_="ends") for _ in names),
     )
+    metric = results.metric
+    lost = "a run" if metric.guess is None else "every run"
     caption = tag(
         "caption",
-        f"Every panel has the same axes: the peak rate on a log scale, and the validation score "
-        f"in percent, from {axes.y.low:.0f}{NARROW}% up. The dot is the chosen peak; × is a peak "
-        "at which every run diverged. The band is the interval over the tuning seeds, which are "
-        "few.",
+        "Every panel has the same axes: the peak rate on a log scale, and the validation "
+        f"{metric.name} ({metric.direction}), from {axes.y.low:.3g} to {axes.y.high:.3g}. The dot "
+        f"is the chosen peak; × is a peak at which {lost} diverged. The band is the interval over "
+        "the tuning seeds, which are few.",
     )
     table = tag(
         "table",

@@ -11,7 +11,7 @@ from lehr.lab.results import Results
 from lehr.view.curves import curves, readout
 from lehr.view.lengths import lengths
 from lehr.view.markup import Markup, tag
-from lehr.view.numbers import count, duration, percent, rate
+from lehr.view.numbers import count, duration, measured, rate
 from lehr.view.peaks import sensitivity
 from lehr.view.shapes import schedules
 from lehr.view.tables import heat_map, ranking
@@ -149,7 +149,8 @@ def _facts(results: Results) -> Markup:
     settings = results.settings
     facts: list[tuple[str, str]] = []
     if results.pairs:
-        facts.append((percent(results.pairs[0].score), f"best {results.task.score_name}"))
+        metric = results.metric
+        facts.append((measured(metric, results.pairs[0].score), f"best test {metric.name}"))
         ties = sum(pair.standing == "tie" for pair in results.pairs)
         facts.append((str(ties), "pair ties with it" if ties == 1 else "pairs tie with it"))
         if undecided := sum(pair.standing == "undecided" for pair in results.pairs):
@@ -201,8 +202,8 @@ def _sections(results: Results) -> list[Markup]:
         _section(
             "peaks",
             "How much the peak rate matters",
-            "Validation score against the peak rate. With a flat top, a wrong peak rate costs "
-            "little; with a narrow one, it costs much.",
+            f"Validation {results.metric.name} against the peak rate. Where the curve is "
+            "flat, a wrong peak rate costs little; where it is steep, it costs much.",
             sensitivity(results),
         ),
         *([_lengths(results)] if results.lengths else []),
@@ -223,16 +224,21 @@ def _lengths(results: Results) -> Markup:
 
 def _statistics(results: Results) -> str:
     settings, test = results.settings, results.task.test
-    confidence = 100 * settings.confidence
+    confidence, name = 100 * settings.confidence, results.metric.name
     text = (
-        f"Each pair's peak rate is the one with the best mean validation score over "
-        f"{count(settings.tuning_seeds, 'tuning seed')}; its score is then the "
-        f"mean over {count(settings.seeds, 'other seed')} at that peak, and the "
+        f"Each pair's peak rate is the one with the best mean validation {name} over "
+        f"{count(settings.tuning_seeds, 'tuning seed')}; its score is then the mean test {name} "
+        f"over {count(settings.seeds, 'other seed')} at that peak, and the "
         f"{confidence:g} % interval says how far this mean could change with other seeds, that "
         "is with other initial weights and another order of the batches. Pairs are compared seed "
         "by seed. A pair is behind another if their difference is larger than chance makes any of "
         f"the differences in {100 - confidence:g} % of cases. "
     )
+    if results.metric.guess is None:
+        text += (
+            "A run that diverged has no score. A pair with such runs ranks behind those with "
+            "fewer, without a test, and its mean and interval are those of its other runs. "
+        )
     if test < 2:
         return text
     return (

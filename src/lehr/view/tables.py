@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from lehr.lab.metric import Metric
 from lehr.lab.results import ComparedSchedule, PairResult, Results, TargetUpdates, present
 from lehr.view.markup import Markup, breakable, join, tag
-from lehr.view.numbers import NARROW, factor, percent, rate
+from lehr.view.numbers import NARROW, factor, measured, rate
 from lehr.view.svg import Scale, line, nice_ticks, robust_low
 
 __all__ = ["heat_map", "ranking"]
@@ -32,15 +33,25 @@ def _thumbnail(schedule: ComparedSchedule, index: int) -> Markup:
     return tag("symbol", line(xs, ys, x, y), id=f"thumb-{index}", viewBox="0 0 48 18")
 
 
-def _score_scale(pairs: Sequence[PairResult]) -> Scale:
-    scores = [pair.score for pair in pairs]
+def _score_scale(pairs: Sequence[PairResult], metric: Metric) -> Scale:
+    scores = [pair.score for pair in pairs if pair.score is not None]
+    if not scores:
+        return Scale(0.0, 1.0, 8.0, _WHISKER - 8)
     # The axis shows the better half in full. The others' intervals may run off it: one pair with a
     # wide interval would otherwise squeeze the intervals that separate the best ones.
     better = pairs[: (len(scores) + 1) // 2]
-    low = min([robust_low(scores), *(p.low for p in better if p.low is not None)])
-    high = max([*scores, *(p.high for p in better if p.high is not None)])
-    pad = max(0.04 * (high - low), 0.002)
-    return Scale(100 * (low - pad), 100 * (high + pad), 8.0, _WHISKER - 8)
+    worst, best = reach(scores, metric)
+    ends = [e for p in better for e in (p.low, p.high) if e is not None]
+    low, high = min([worst, best, *ends]), max([worst, best, *ends])
+    pad = max(0.04 * (high - low), 0.2 * metric.margin(best), 1e-12)
+    return Scale(metric.gain * (low - pad), metric.gain * (high + pad), 8.0, _WHISKER - 8)
+
+
+def reach(values: Sequence[float], metric: Metric) -> tuple[float, float]:
+    """Return the worst value that an axis should show, and the best one."""
+    if metric.higher:
+        return robust_low(values), max(values)
+    return -robust_low([-value for value in values]), min(values)
 
 
 def _interval(*drawn: str, height: float) -> Markup:
@@ -61,20 +72,27 @@ def _dot(x: float, look: str) -> Markup:
     return tag("path", d=f"M{x:.1f} {_ROW / 2:g}h0", class_=look)
 
 
-def _whisker(pair: PairResult, scale: Scale, ticks: Sequence[float]) -> Markup:
+def _whisker(pair: PairResult, metric: Metric, scale: Scale, ticks: Sequence[float]) -> Markup:
     """Draw the score as a dot on its interval, and each seed's score as a faint dot behind."""
     middle = _ROW / 2
     marks = [tag("line", x1=scale(t), x2=scale(t), y1=0.0, y2=_ROW, class_="grid") for t in ticks]
-    scores = [100 * s for s in pair.scores]
+    gain = metric.gain
+    scores = [gain * s for s in pair.scores if s is not None]
     marks += [_dot(scale(s), "seed") for s in scores if scale.low <= s <= scale.high]
-    if 100 * pair.score < scale.low:
-        marks.append(tag("text", "◂ below this axis", x=4.0, y=middle + 4, class_="tick"))
-    else:
-        low = pair.score if pair.low is None else pair.low
-        high = pair.score if pair.high is None else pair.high
-        ends = [scale.clamp(100 * low), scale.clamp(100 * high)]
+    if pair.score is None:
+        return _interval(*marks, height=_ROW)
+    at = gain * pair.score
+    if scale.low <= at <= scale.high:
+        ends = [scale.clamp(at if end is None else gain * end) for end in (pair.low, pair.high)]
         marks.append(tag("line", x1=ends[0], x2=ends[1], y1=middle, y2=middle, class_="whisker"))
-        marks.append(_dot(scale(100 * pair.score), "score-dot"))
+        marks.append(_dot(scale(at), "score-dot"))
+    else:
+        text, x, anchor = (
+            ("◂ below this axis", 4.0, None)
+            if at < scale.low
+            else ("above this axis ▸", _WHISKER - 4, "end")
+        )
+        marks.append(tag("text", text, x=x, y=middle + 4, text_anchor=anchor, class_="tick"))
     return _interval(*marks, height=_ROW)
 
 
@@ -95,8 +113,9 @@ def _not_separated(pair: PairResult) -> Markup:
 
 
 def _row(pair: PairResult, results: Results, drawn: Markup) -> Markup:
+    metric = results.metric
     interval = (
-        f"{percent(pair.low, unit=False)}–{percent(pair.high, unit=False)}"
+        f"{metric.number(pair.low)}–{metric.number(pair.high)}"
         if pair.low is not None and pair.high is not None
         else ""
     )
@@ -122,10 +141,10 @@ def _row(pair: PairResult, results: Results, drawn: Markup) -> Markup:
             lost if pair.diverged else "",
             class_="name" if plain else "name long",
         ),
-        tag("td", percent(pair.score), class_="number score"),
+        tag("td", measured(metric, pair.score), class_="number score"),
         tag("td", drawn, class_="drawn"),
         tag("td", interval, class_="number soft"),
-        tag("td", _behind(pair), class_="number"),
+        tag("td", _behind(pair, metric), class_="number"),
         tag("td", rate(pair.peak), edge, class_="number"),
         tag("td", factor(pair.width), class_="number"),
         "" if pair.target is None else _updates(pair.target, pair, results),
@@ -134,22 +153,17 @@ def _row(pair: PairResult, results: Results, drawn: Markup) -> Markup:
     )
 
 
-def _behind(pair: PairResult) -> Markup | str:
+def _behind(pair: PairResult, metric: Metric) -> Markup | str:
     gap = pair.behind
     if gap is None:
         return ""
-    parts: list[Markup | str] = [_points(gap.mean)]
+    parts: list[Markup | str] = [metric.difference(gap.mean)]
     if gap.low is not None and gap.high is not None:
-        reach = f" ({_points(gap.low)} to {_points(gap.high)})"
+        reach = f" ({metric.difference(gap.low)} to {metric.difference(gap.high)})"
         parts.append(tag("span", reach, class_="soft"))
     if pair.standing != "behind":
         parts.append(tag("span", pair.standing, class_="pill"))
     return join(parts)
-
-
-def _points(share: float) -> str:
-    # Adding zero turns a negative zero into a positive one.
-    return f"{round(100 * share, 1) + 0:.1f}"
 
 
 def _updates(target: TargetUpdates, pair: PairResult, results: Results) -> Markup:
@@ -164,12 +178,14 @@ def _updates(target: TargetUpdates, pair: PairResult, results: Results) -> Marku
 
 def _columns(results: Results) -> str:
     """Explain the columns of the ranking."""
+    metric = results.metric
     text = (
-        f"Score: {results.task.score_name}. The dot is the mean over the seeds, the bar its "
-        "interval, the faint dots are the seeds one by one. Behind: by how many points, compared "
-        "with the best seed by seed. Tie: the test does not separate it from the best, and "
-        "the interval stays within one point. Undecided: the interval is wider, or a pair nearer "
-        "to the best is behind. Room: the range of peak rates within one point of the best, "
+        f"Score: test {metric.name} ({metric.direction}). The dot is the mean over the seeds, the "
+        "bar its interval, the faint dots are the seeds one by one. Behind: the "
+        f"{f'number of {metric.units.strip()}' if metric.unit else 'difference'}, compared with "
+        "the best seed by seed. Tie: the test does not separate it from the best, and the interval "
+        f"stays within {metric.near}. Undecided: the interval is wider, or a pair nearer to the "
+        f"best is behind. Room: the range of peak rates within {metric.near}, "
         "as a factor. Edge: the best peak is the lowest or the highest one tried, and a better one "
         "may lie beyond. Not separated from: the pairs from which the test does not separate it."
     )
@@ -177,18 +193,20 @@ def _columns(results: Results) -> str:
     if target is None:
         return text
     return (
-        f"{text} Updates to {percent(target)}: the median over the seeds of the first evaluation, "
-        "of some twenty in a run, with that validation score; a seed that never reaches it counts "
-        "as more than the run has. If not all reach it, the number of those that do follows."
+        f"{text} Updates to {measured(metric, target)}: the median over the seeds of the first "
+        f"evaluation, of some twenty in a run, with that validation {metric.name} or a better one; "
+        "a seed that never reaches it counts as more than the run has. If not all reach it, the "
+        "number of those that do follows."
     )
 
 
 def ranking(results: Results) -> Markup:
     """Draw every pair, best first, with its interval; all but the first few can be folded."""
     pairs = results.pairs
-    scale = _score_scale(pairs)
+    metric = results.metric
+    scale = _score_scale(pairs, metric)
     ticks = nice_ticks(scale.low, scale.high, 4)
-    rows = [_row(pair, results, _whisker(pair, scale, ticks)) for pair in pairs]
+    rows = [_row(pair, results, _whisker(pair, metric, scale, ticks)) for pair in pairs]
     confidence = f"{100 * results.settings.confidence:g}{NARROW}%"
     target = results.settings.target
     head = tag(
@@ -209,7 +227,7 @@ def ranking(results: Results) -> Markup:
         tag("th", "Room", scope="col", class_="number"),
         ""
         if target is None
-        else tag("th", f"Updates to {percent(target)}", scope="col", class_="number"),
+        else tag("th", f"Updates to {measured(metric, target)}", scope="col", class_="number"),
         tag("th", "Not separated from", scope="col"),
     )
     caption = tag("caption", _columns(results))
@@ -233,31 +251,34 @@ def ranking(results: Results) -> Markup:
     return tag("div", thumbnails(results), scroll, more, class_="fold")
 
 
-def _shade(score: float, low: float, high: float) -> int:
+def _shade(score: float, worst: float, best: float) -> int:
     """Return the shade of a score; equal scores all get the strongest."""
-    share = (score - low) / (high - low) if high > low else 1.0
+    share = (score - worst) / (best - worst) if best != worst else 1.0
     return min(SHADES - 1, max(0, int(share * SHADES)))
 
 
-def _cell(pair: PairResult | None, low: float, high: float, best: bool) -> Markup:
+def _cell(
+    pair: PairResult | None, metric: Metric, ends: tuple[float, float], is_best: bool
+) -> Markup:
     if pair is None:
         return tag("td", tag("span", "not run", class_="soft"), class_="empty")
-    value = percent(pair.score, unit=False)
-    if best:
-        star = [tag("span", "★", aria_hidden="true"), tag("span", " best", class_="unseen")]
-        return tag("td", value, *star, class_=f"h{_shade(pair.score, low, high)} best")
-    if pair.score < low:
+    value = measured(metric, pair.score, unit=False)
+    if pair.score is None:
         return tag("td", value, class_="below")
-    return tag("td", value, class_=f"h{_shade(pair.score, low, high)}")
+    look = f"h{_shade(pair.score, *ends)}"
+    if is_best:
+        star = [tag("span", "★", aria_hidden="true"), tag("span", " best", class_="unseen")]
+        return tag("td", value, *star, class_=f"{look} best")
+    return tag("td", value, class_=look if metric.reaches(pair.score, ends[0]) else "below")
 
 
-def _legend(low: float, high: float) -> Markup:
+def _legend(metric: Metric, worst: float, best: float) -> Markup:
     swatches = [tag("i", class_=f"h{i}") for i in range(SHADES)]
     return tag(
         "p",
-        tag("span", percent(low)),
+        tag("span", measured(metric, worst)),
         tag("span", *swatches, class_="ramp", aria_hidden="true"),
-        tag("span", percent(high)),
+        tag("span", measured(metric, best)),
         tag("span", "★ best schedule for that optimizer"),
         class_="key",
     )
@@ -266,17 +287,18 @@ def _legend(low: float, high: float) -> Markup:
 def heat_map(results: Results) -> Markup:
     """Draw the scores, optimizers by schedules, as text and as a shade."""
     optimizers, schedules = results.order
-    scores = [pair.score for pair in results.pairs]
-    low, high = robust_low(scores), max(scores)
+    metric = results.metric
+    scores = [pair.score for pair in results.pairs if pair.score is not None]
+    ends = reach(scores, metric) if scores else (0.0, 0.0)
     rows: list[Markup] = []
     for optimizer in optimizers:
         cells = [results.find(optimizer, schedule) for schedule in schedules]
-        top = max((c.score for c in cells if c is not None), default=None)
+        top = min((c.rank for c in cells if c is not None), default=None)
         rows.append(
             tag(
                 "tr",
                 tag("th", breakable(optimizer), scope="row"),
-                *(_cell(c, low, high, c is not None and c.score == top) for c in cells),
+                *(_cell(c, metric, ends, c is not None and c.rank == top) for c in cells),
             )
         )
     head = tag(
@@ -284,12 +306,12 @@ def heat_map(results: Results) -> Markup:
         tag("td"),
         *(tag("th", breakable(name), scope="col") for name in schedules),
     )
-    below = any(score < low for score in scores)
+    below = not all(metric.reaches(pair.score, ends[0]) for pair in results.pairs)
     caption = tag(
         "caption",
-        f"{results.score_title} in percent, optimizers by schedules."
-        + (" Striped cells lie below the scale." if below else ""),
+        f"{metric.title}, optimizers by schedules."
+        + (" Striped cells are worse than the scale reaches." if below else ""),
     )
     table = tag("table", caption, tag("thead", head), tag("tbody", *rows), class_="heat")
     scroll = tag("div", table, class_="scroll", tabindex="0", role="region", aria_label="Map")
-    return join([scroll, _legend(low, high) if high > low else ""])
+    return join([scroll, _legend(metric, *ends) if ends[0] != ends[1] else ""])

@@ -86,6 +86,29 @@ MIGRATIONS: list[tuple[str, ...]] = [
             run INTEGER NOT NULL REFERENCES runs
         )""",
     ),
+    (
+        # A run that diverged may have no number, and others have further ones, as JSON. SQLite
+        # cannot drop NOT NULL, so the table is made anew.
+        "ALTER TABLE trials RENAME TO older",
+        """CREATE TABLE trials (
+            id INTEGER PRIMARY KEY,
+            key BLOB NOT NULL UNIQUE,
+            kind INTEGER NOT NULL REFERENCES kinds,
+            peak REAL NOT NULL,
+            seed INTEGER NOT NULL,
+            diverged INTEGER,
+            validation REAL,
+            test REAL,
+            test_loss REAL,
+            curves BLOB NOT NULL,
+            seconds REAL NOT NULL,
+            finished REAL NOT NULL,
+            run INTEGER NOT NULL REFERENCES runs,
+            numbers TEXT
+        )""",
+        "INSERT INTO trials SELECT *, NULL FROM older",
+        "DROP TABLE older",
+    ),
 ]
 
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from lehr.lab.trial import FinishedTrial, Outcome, evaluation_steps
 
-__all__ = ["OUTCOME", "packed_curves", "read_identity", "read_outcome"]
+__all__ = ["OUTCOME", "packed_curves", "packed_numbers", "read_identity", "read_outcome"]
 
-OUTCOME = "diverged, validation, test, test_loss, curves, seconds"
+OUTCOME = "diverged, validation, test, test_loss, curves, numbers, seconds"
 """The columns of a finished trial."""
 
 _MOST = 1 << 20  # bytes of unpacked curves; those of a trial take at most 320
@@ -29,8 +29,8 @@ _PARTS: dict[str, type | tuple[type, ...]] = {
 
 
 def packed_curves(outcome: Outcome) -> bytes:
-    """Return the curves in little-endian float64, the losses first; NaN for a missing loss."""
-    curves = np.array([outcome.loss, outcome.accuracy], dtype="<f8")
+    """Return the curves in little-endian float64, the losses first; NaN for a missing number."""
+    curves = np.array([outcome.loss, outcome.validations], dtype="<f8")
     return zlib.compress(curves.tobytes(), level=9)
 
 
@@ -44,29 +44,53 @@ def read_outcome(row: tuple[Any, ...], steps: int | None = None) -> FinishedTria
     Raises:
         ValueError: If a value is not of its kind; the message says which one.
     """
-    diverged, validation, test, test_loss, curves, seconds = row
+    diverged, validation, test, test_loss, curves, numbers, seconds = row
     if not (diverged is None or isinstance(diverged, int)):
         raise ValueError(f"diverged is {diverged!r:.40}")
-    for name, value in (("validation", validation), ("test", test), ("seconds", seconds)):
-        if not isinstance(value, float) or not math.isfinite(value):
+    parts = {"validation": validation, "test": test, "test_loss": test_loss, "seconds": seconds}
+    needed = {"seconds"} if diverged else {"seconds", "validation", "test"}
+    for name, value in parts.items():
+        missing = value is None and name not in needed
+        if not missing and not (isinstance(value, float) and math.isfinite(value)):
             raise ValueError(f"{name} is {value!r:.40}")
-    if not (test_loss is None or (isinstance(test_loss, float) and math.isfinite(test_loss))):
-        raise ValueError(f"test_loss is {test_loss!r:.40}")
-    loss, accuracy = _read_curves(curves)
+    loss, validations = _read_curves(curves)
+    if None in validations and not diverged:
+        raise ValueError("its curves have numbers that are not finite")
     if steps is not None and len(loss) != len(evaluation_steps(steps)):
         raise ValueError(f"its curves have {len(loss)} points")
     outcome = Outcome(
         diverged=diverged,
-        loss=tuple(None if math.isnan(value) else value for value in loss),
-        accuracy=tuple(accuracy),
+        loss=loss,
+        validations=validations,
         validation=validation,
         test=test,
         test_loss=test_loss,
+        numbers=_read_numbers(numbers),
     )
     return FinishedTrial(outcome, seconds)
 
 
-def _read_curves(curves: object) -> tuple[list[float], list[float]]:
+def _read_numbers(text: object) -> dict[str, float]:
+    if text is None:
+        return {}
+    found = json.loads(text) if isinstance(text, str) else text
+    if not isinstance(found, dict):
+        raise ValueError("its numbers are not an object")
+    numbers = cast("dict[str, Any]", found)
+    for name, value in numbers.items():
+        if not isinstance(value, float) or not math.isfinite(value):
+            raise ValueError(f"its number {name!r:.40} is {value!r:.40}")
+    return numbers
+
+
+def packed_numbers(outcome: Outcome) -> str | None:
+    """Return the further numbers as JSON, or None if there are none."""
+    if not outcome.numbers:
+        return None
+    return json.dumps({name: float(value) for name, value in outcome.numbers.items()})
+
+
+def _read_curves(curves: object) -> tuple[tuple[float | None, ...], tuple[float | None, ...]]:
     if not isinstance(curves, bytes):
         raise ValueError("its curves are not bytes")
     unpacker = zlib.decompressobj()
@@ -76,10 +100,13 @@ def _read_curves(curves: object) -> tuple[list[float], list[float]]:
         raise ValueError(f"its curves cannot be unpacked: {error}") from error
     if not unpacker.eof or len(unpacked) % 16:
         raise ValueError("its curves are cut off")
-    loss, accuracy = np.frombuffer(unpacked, dtype="<f8").reshape(2, -1).tolist()
-    if not all(map(math.isfinite, accuracy)) or any(map(math.isinf, loss)):
+    rows = np.frombuffer(unpacked, dtype="<f8").reshape(2, -1)
+    if np.isinf(rows).any():
         raise ValueError("its curves have numbers that are not finite")
-    return loss, accuracy
+    loss, validations = (
+        tuple(None if math.isnan(value) else value for value in row) for row in rows.tolist()
+    )
+    return loss, validations
 
 
 def read_identity(text: object, peak: object, seed: object) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def row(record: Record) -> dict[str, Any]:
     """Return a trial as one flat row in JSON's types, with its curves.
 
     The curves are `step` (updates made), `loss` (mean training loss since the step before; None
-    once it diverged) and `accuracy` (score on the validation data).
+    once it diverged) and `validations` (the metric on the validation data).
     """
     identity, outcome = record.identity, asdict(record.outcome)
     finished = datetime.fromtimestamp(record.finished, UTC).isoformat()
@@ -54,7 +54,8 @@ def row(record: Record) -> dict[str, Any]:
         **{name: value for name, value in identity.items() if name not in COLUMNS},
         "step": evaluation_steps(identity["steps"]),
         "loss": list(outcome["loss"]),
-        "accuracy": list(outcome["accuracy"]),
+        "validations": list(outcome["validations"]),
+        "numbers": outcome["numbers"],
         "versions": record.versions,
     }
 
@@ -63,15 +64,15 @@ def frame(store: Store) -> DataFrame:
     """Return all finished trials as a pandas data frame, a row for each.
 
     Its columns are those of `lehr results --csv`, and the curves, a list in a cell: `step`
-    (updates made), `loss` (mean training loss since the step before) and `accuracy` (score on the
-    validation data).
+    (updates made), `loss` (mean training loss since the step before) and `validations` (the metric
+    on the validation data); and `numbers`, the further numbers by name.
 
     Raises:
         MissingExtra: If pandas is not installed.
     """
     with needs("frame()", "pandas", "pandas"):
         from pandas import DataFrame
-    columns = (*COLUMNS, "step", "loss", "accuracy")
+    columns = (*COLUMNS, "step", "loss", "validations", "numbers")
     return DataFrame(
         [{name: found[name] for name in columns} for found in map(row, store.records())],
         columns=list(columns),

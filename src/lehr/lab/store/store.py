@@ -14,7 +14,13 @@ from typing import Any, NamedTuple, Self, TypeVar, cast
 from lehr.lab.errors import StoreError
 from lehr.lab.store.claims import Claims
 from lehr.lab.store.database import connect, transaction, translate_errors
-from lehr.lab.store.encoding import OUTCOME, packed_curves, read_identity, read_outcome
+from lehr.lab.store.encoding import (
+    OUTCOME,
+    packed_curves,
+    packed_numbers,
+    read_identity,
+    read_outcome,
+)
 from lehr.lab.trial import Ended, FailedTrial, FinishedTrial, Outcome, Trial
 
 __all__ = ["FailureRecord", "Record", "Store"]
@@ -334,12 +340,13 @@ class Store:
             outcome.test,
             outcome.test_loss,
             packed_curves(outcome),
+            packed_numbers(outcome),
             finished.seconds,
         )
         read_outcome(row)  # What could not be read again is not written.
         self._link.execute(
             f"INSERT INTO trials (key, kind, peak, seed, {OUTCOME}, finished, run) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
             (*self._keys(trial), *row, now, run),
         )
         self._link.execute("DELETE FROM failures WHERE key = ?", (trial.digest,))

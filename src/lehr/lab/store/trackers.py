@@ -94,15 +94,16 @@ def _write_events(record: Record, folder: Path) -> None:
             writer.add_scalar(name, value, step, walltime=when)
         assert writer.file_writer is not None  # the curves are written by it
         # The writer's own method would write them into a second file of the same name.
-        for summary in hparams(known, {"validation_score": 0.0, "test_score": 0.0}):
+        for summary in hparams(known, {"validation": 0.0, "test": 0.0}):
             writer.file_writer.add_summary(summary, walltime=when)
 
 
 def _points(record: Record) -> Iterator[tuple[str, int, float]]:
     """Yield the points of a trial's curves: name, updates made, value."""
     outcome, at = record.outcome, evaluation_steps(record.identity["steps"])
-    curves = {"train_loss": outcome.loss, "validation_score": outcome.accuracy}
-    curves |= {"test_score": [outcome.test], "test_loss": [outcome.test_loss]}
+    curves = {"train_loss": outcome.loss, "validation": outcome.validations}
+    curves |= {"test": [outcome.test], "test_loss": [outcome.test_loss]}
+    curves |= {name: [value] for name, value in outcome.numbers.items()}
     for name, values in curves.items():
         steps = at if len(values) == len(at) else at[-1:]
         for step, value in zip(steps, values, strict=True):

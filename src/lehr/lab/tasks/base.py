@@ -1,4 +1,4 @@
-"""Tasks: data, a network, a loss and a score."""
+"""Tasks: data, a network, a loss and a metric."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lehr.lab.errors import TaskError
+from lehr.lab.metric import Metric
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-__all__ = ["Data", "Split", "Task", "exp_of_loss"]
+__all__ = ["Data", "Split", "Task"]
 
 # The split is part of the task: with another, scores would not be comparable.
 SPLIT_SEED = 0
@@ -43,7 +44,7 @@ class Data(NamedTuple):
     Attributes:
         train: Data for the updates.
         validation: Data to choose the peak rate on.
-        test: Data to measure the score on; nothing is chosen on it.
+        test: Data to measure the metric on; nothing is chosen on it.
     """
 
     train: Split
@@ -67,19 +68,16 @@ class Task:
         validation: Samples in the validation data.
         test: Samples in the test data.
         batch_size: Samples per update, at most ``train``.
-        score_name: The name of the score on the test data.
-        chance: Score of random guessing, in [0, 1]; assigned to runs that diverge.
+        metric: The number by which runs are compared.
         load: Returns the data, the same object every time.
         model: Returns a network whose starting weights are drawn from this generator, or from
             torch's own randomness, which is seeded for the call. Networks that ``torch.vmap``
             can run are trained side by side; others (running averages, dropout) one by one.
         loss: (outputs, targets) -> the scalar to minimise.
-        score: (outputs, targets) -> a scalar in [0, 1]; more is better. Scores are shares,
-            because they are compared in points of a percent: ``exp(-loss)`` turns a
-            cross-entropy into the geometric mean of the predicted probabilities.
+        score: (outputs, targets) -> the value of the metric, a scalar; None if that is the loss.
 
     Raises:
-        ValueError: If the sizes or the chance are out of range.
+        ValueError: If the sizes are out of range.
     """
 
     name: str
@@ -89,12 +87,11 @@ class Task:
     validation: int
     test: int
     batch_size: int
-    score_name: str
-    chance: float
+    metric: Metric
     load: Callable[[], Data]
     model: Callable[[torch.Generator], nn.Module]
     loss: Callable[[Tensor, Tensor], Tensor]
-    score: Callable[[Tensor, Tensor], Tensor]
+    score: Callable[[Tensor, Tensor], Tensor] | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.batch_size <= self.train:
@@ -104,8 +101,11 @@ class Task:
         for name in ("validation", "test"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1 sample")
-        if not 0 <= self.chance <= 1:
-            raise ValueError(f"chance={self.chance} must be a share, from 0 to 1, as scores are")
+
+    def measures(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the value of the metric and the loss, each a scalar."""
+        loss = self.loss(outputs, targets)
+        return loss if self.score is None else self.score(outputs, targets), loss
 
     @classmethod
     def from_tensors(
@@ -126,9 +126,10 @@ class Task:
             targets: (samples, ...).
             model: Returns a new network, with starting weights from torch's own randomness.
             loss: (outputs, targets) -> the scalar to minimise.
-            score: (outputs, targets) -> a scalar in [0, 1]; ``exp(-loss)`` if not given.
+            score: (outputs, targets) -> the value of the metric, a scalar; the loss if not given.
             **parts: Other attributes of a task. By default ``batch_size`` is 32, or all samples
-                if there are fewer, and ``chance`` is 0.
+                if there are fewer, and ``metric`` is ``Metric.score(guess=0.0)`` with a score,
+                whose values are then shares, and ``Metric.loss()`` without.
 
         Raises:
             TaskError: If the tensors do not fit together.
@@ -138,8 +139,8 @@ class Task:
             >>> from torch.nn import Linear, functional
             >>> x = torch.linspace(-1, 1, 200).view(-1, 1)
             >>> task = Task.from_tensors(x, 2 * x, lambda: Linear(1, 1), functional.mse_loss)
-            >>> task.train, task.validation, task.test, task.score_name
-            (100, 50, 50, 'exp(-test loss)')
+            >>> task.train, task.validation, task.test, task.metric.title
+            (100, 50, 50, 'Test loss')
         """
         import torch
 
@@ -161,8 +162,7 @@ class Task:
             "summary": f"{samples:,} samples of shape {tuple(inputs.shape[1:])}",
             "network": "",
             "batch_size": min(32, samples - 2 * held_out),
-            "score_name": "test score" if score else "exp(-test loss)",
-            "chance": 0.0,
+            "metric": Metric.score(guess=0.0) if score else Metric.loss(),
         }
         if unknown := parts.keys() - defaults.keys():
             raise TaskError(
@@ -176,14 +176,5 @@ class Task:
             load=lambda: data,
             model=lambda _: model(),
             loss=loss,
-            score=score or exp_of_loss(loss),
+            score=score,
         )
-
-
-def exp_of_loss(loss: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
-    """Turn a loss of 0 or more into a score: 1 for no loss, towards 0 for a large one."""
-
-    def score(outputs: Tensor, targets: Tensor) -> Tensor:
-        return loss(outputs, targets).double().neg().exp()
-
-    return score

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
+from lehr.lab.metric import Metric
 from lehr.lab.tasks.base import Data, Split, Task
 from lehr.lab.tasks.classification import accuracy, cross_entropy, split_by_class
 
@@ -48,8 +49,7 @@ TASK = Task(
     validation=_HELD_OUT,
     test=_HELD_OUT,
     batch_size=32,
-    score_name="test accuracy",
-    chance=_BENIGN / _CASES,
+    metric=Metric.score("accuracy", guess=_BENIGN / _CASES),
     load=_load,
     model=_model,
     loss=cross_entropy,

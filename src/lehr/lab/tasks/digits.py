@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
+from lehr.lab.metric import Metric
 from lehr.lab.tasks.base import Data, Split, Task
 from lehr.lab.tasks.classification import accuracy, cross_entropy, split_by_class
 
@@ -54,8 +55,7 @@ TASK = Task(
     validation=_HELD_OUT,
     test=_HELD_OUT,
     batch_size=32,
-    score_name="test accuracy",
-    chance=1 / _CLASSES,
+    metric=Metric.score("accuracy", guess=1 / _CLASSES),
     load=_load,
     model=_model,
     loss=cross_entropy,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lehr.extras import install
 from lehr.lab.errors import TaskError
+from lehr.lab.metric import Metric
 from lehr.lab.tasks.base import Data, Task
 from lehr.lab.tasks.classification import accuracy, cross_entropy, split_by_class
 
@@ -58,8 +59,7 @@ TASK = Task(
     validation=_HELD_OUT,
     test=_HELD_OUT,
     batch_size=32,
-    score_name="test accuracy",
-    chance=1 / _CLASSES,
+    metric=Metric.score("accuracy", guess=1 / _CLASSES),
     load=_load,
     model=_model,
     loss=cross_entropy,

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from lehr.lab.errors import TaskError, describe
+from lehr.lab.metric import Metric
 from lehr.lab.tasks.base import Data, Split, Task
 from lehr.lab.tasks.seeding import network
 
@@ -85,8 +86,14 @@ def check_task(task: Task, where: str) -> None:
     Raises:
         TaskError: If it does not; the message says in which point.
     """
-    for name in ("name", "summary", "network", "score_name"):
-        _check_text(where, name, getattr(task, name))
+    if not isinstance(task.metric, Metric):
+        raise TaskError(
+            f"{where}: its metric is {task.metric!r:.60}: write Metric.score('accuracy')"
+        )
+    texts = {name: getattr(task, name) for name in ("name", "summary", "network")}
+    texts |= {"metric.name": task.metric.name, "metric.unit": task.metric.unit}
+    for name, text in texts.items():
+        _check_text(where, name, text)
     data = _try(where, "load()", task.load)
     if not isinstance(data, Data) or not all(isinstance(split, Split) for split in data):
         raise TaskError(f"{where}: load() must return Data(train, validation, test) of Splits")
@@ -153,14 +160,16 @@ def _check_numbers(where: str, task: Task, one: nn.Module, data: Data) -> None:
     one.eval()
     with torch.no_grad():
         outputs = _try(where, "its network, given the test data,", one, data.test.inputs)
+        if task.score is None:
+            return
         score = _try(where, "score(outputs, targets)", task.score, outputs, data.test.targets)
     if isinstance(score, torch.Tensor) and score.numel() != 1:
         raise TaskError(f"{where}: score(outputs, targets) must be one number, not {_shown(score)}")
     value = _try(where, "score(outputs, targets)", float, score)
-    if not 0 <= value <= 1:
+    if task.metric.is_share and not 0 <= value <= 1:
         raise TaskError(
             f"{where}: the score of a new network is {value:g}: a score must be from 0 to 1, more "
-            "being better; leave it out to score exp(-loss)"
+            "being better; for other numbers write metric=Metric.loss(...)"
         )
 
 

@@ -14,7 +14,8 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from lehr.lab.tasks.base import Data, Split, Task, exp_of_loss
+from lehr.lab.metric import Metric
+from lehr.lab.tasks.base import Data, Split, Task
 
 if TYPE_CHECKING:
     import torch
@@ -70,6 +71,9 @@ def _loss(outputs: Tensor, targets: Tensor) -> Tensor:
     return 0.5 * (curvatures().to(outputs) * outputs.square()).sum(-1).mean()
 
 
+# The expected loss of the starting weights, which a run that diverges is no better than.
+_AT_START = sum(0.5 * 100 ** (-i / (DIMENSIONS - 1)) for i in range(DIMENSIONS))
+
 TASK = Task(
     name="quadratic",
     summary=f"a noisy quadratic of {DIMENSIONS} directions, curvatures from {_SOFTEST:g} to 1",
@@ -78,10 +82,8 @@ TASK = Task(
     validation=1,
     test=1,
     batch_size=_BATCH,
-    score_name="exp(-excess loss)",
-    chance=0.0,
+    metric=Metric.loss("excess loss", guess=_AT_START),
     load=_load,
     model=_model,
     loss=_loss,
-    score=exp_of_loss(_loss),
 )

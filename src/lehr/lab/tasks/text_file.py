@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lehr.lab.errors import TaskError
+from lehr.lab.metric import Metric
 from lehr.lab.tasks.base import Data, Split, Task
-from lehr.lab.tasks.classification import accuracy, cross_entropy
+from lehr.lab.tasks.classification import cross_entropy
 
 if TYPE_CHECKING:
     import torch
@@ -90,13 +92,17 @@ def text_task(path: str, content: bytes) -> Task:
         validation=len(starts[1]),
         test=len(starts[2]),
         batch_size=_BATCH,
-        score_name="test characters guessed",
-        chance=max(counts.values()) / len(text),
+        metric=Metric.loss("loss", "nats", guess=_entropy(counts)),
         load=load,
         model=model,
         loss=cross_entropy,
-        score=accuracy,
     )
+
+
+def _entropy(counts: Counter[str]) -> float:
+    """Return the loss, in nats, of a guess that knows how frequent each character is."""
+    total = counts.total()
+    return math.fsum(-n / total * math.log(n / total) for n in counts.values())
 
 
 def _evenly(first: int, end: int, most: int) -> list[int]:

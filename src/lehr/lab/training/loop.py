@@ -98,7 +98,7 @@ class Networks(Protocol):
         ...
 
     def measure(self, split: Split) -> tuple[list[float], list[float]]:
-        """Return the score and the loss of each network on this part of the data."""
+        """Return the metric and the loss of each network on this part of the data."""
         ...
 
     def drop(self, lost: Sequence[int]) -> None:
@@ -121,7 +121,7 @@ def train(
         StoppedError: If `stopped` returned True.
     """
     steps = trials[0].steps
-    histories = [_History(task.chance) for _ in trials]
+    histories = [_History(task.metric.guess) for _ in trials]
     alive = list(histories)
     start = 0
     for end in evaluation_steps(steps):
@@ -130,10 +130,10 @@ def train(
             if stopped():
                 raise StoppedError
             losses.append(networks.update())
-        scores = _checked(task, end, "validation", *networks.measure(task.load().validation))
+        values = _checked(task, end, "validation", *networks.measure(task.load().validation))
         rows = torch.stack(losses, dim=1).tolist()
-        for history, row, score in zip(alive, rows, scores, strict=True):
-            history.add(start, row, score)
+        for history, row, value in zip(alive, rows, values, strict=True):
+            history.add(start, row, value)
         start = end
         if lost := [place for place, history in enumerate(alive) if history.diverged]:
             alive = [history for history in alive if not history.diverged]
@@ -141,32 +141,30 @@ def train(
                 break
             networks.drop(lost)
     if alive:
-        scores, final = networks.measure(task.load().test)
-        scores = _checked(task, steps, "test", scores, final)
-        for history, score, loss in zip(alive, scores, final, strict=True):
-            history.test, history.test_loss = score, loss
+        values, final = networks.measure(task.load().test)
+        values = _checked(task, steps, "test", values, final)
+        for history, value, loss in zip(alive, values, final, strict=True):
+            history.test, history.test_loss = value, loss
     return [history.outcome(steps) for history in histories]
 
 
 def _checked(
-    task: Task, step: int, part: str, scores: list[float], losses: list[float]
+    task: Task, step: int, part: str, values: list[float], losses: list[float]
 ) -> list[float]:
-    """Return scores that are shares; one that is not is the chance if the network diverged.
+    """Return values that the metric can have; that of a network that diverged is NaN.
 
     Raises:
-        ValueError: If another score is not a share.
+        ValueError: If another value is not a share, though the metric's are.
     """
     checked: list[float] = []
-    for score, loss in zip(scores, losses, strict=True):
-        if 0 <= score <= 1:
-            checked.append(score)
-        elif not math.isfinite(loss):
-            checked.append(task.chance)
-        else:
+    for value, loss in zip(values, losses, strict=True):
+        possible = 0 <= value <= 1 if task.metric.is_share else math.isfinite(value)
+        if task.metric.is_share and not possible and math.isfinite(loss):
             raise ValueError(
-                f"the score on the {part} data after update {step} is {score:g}: a score must be "
-                "from 0 to 1"
+                f"the {task.metric.name} on the {part} data after update {step} is {value:g}: a "
+                "score must be from 0 to 1"
             )
+        checked.append(value if possible else math.nan)
     return checked
 
 
@@ -174,32 +172,34 @@ def _checked(
 class _History:
     """The measurements of one trial so far; see `Outcome` for the parts."""
 
-    chance: float
+    guess: float | None
     diverged: int | None = None
     loss: list[float | None] = field(default_factory=list)
-    accuracy: list[float] = field(default_factory=list)
+    validations: list[float | None] = field(default_factory=list)
     test: float = math.nan
     test_loss: float = math.nan
 
-    def add(self, start: int, losses: list[float], score: float) -> None:
-        """Add the losses of the updates after number `start`, and the score after them."""
+    def add(self, start: int, losses: list[float], value: float) -> None:
+        """Add the losses of the updates after number `start`, and the metric after them."""
         lost = [not math.isfinite(loss) for loss in losses]
         if any(lost):
             self.diverged = start + lost.index(True) + 1
+        elif not math.isfinite(value):
+            self.diverged = start + len(losses)
         self.loss.append(None if self.diverged else math.fsum(losses) / len(losses))
-        self.accuracy.append(self.chance if self.diverged else score)
+        self.validations.append(self.guess if self.diverged else value)
 
     def outcome(self, steps: int) -> Outcome:
         """Return the outcome of a run of `steps` updates."""
-        if self.diverged is None and not math.isfinite(self.test_loss):
+        if self.diverged is None and not math.isfinite(self.test + self.test_loss):
             # The last update diverged, and no training loss followed it.
-            self.diverged, self.loss[-1], self.accuracy[-1] = steps, None, self.chance
+            self.diverged, self.loss[-1], self.validations[-1] = steps, None, self.guess
         missing = len(evaluation_steps(steps)) - len(self.loss)
         return Outcome(
             diverged=self.diverged,
             loss=(*self.loss, *[None] * missing),
-            accuracy=(*self.accuracy, *[self.chance] * missing),
-            validation=self.chance if self.diverged else self.accuracy[-1],
-            test=self.chance if self.diverged else self.test,
+            validations=(*self.validations, *[self.guess] * missing),
+            validation=self.validations[-1],
+            test=self.guess if self.diverged else self.test,
             test_loss=None if self.diverged else self.test_loss,
         )

@@ -53,13 +53,13 @@ class SingleNetwork:
 
     @torch.no_grad()
     def measure(self, split: Split) -> tuple[list[float], list[float]]:
-        """Return the score and the loss on this part of the data."""
+        """Return the metric and the loss on this part of the data."""
         inputs, targets = split.to(self._device)
         self.network.eval()
         outputs = self.network(inputs)
         self.network.train()
-        score, loss = self._task.score(outputs, targets), self._task.loss(outputs, targets)
-        return [float(score)], [float(loss)]
+        value, loss = self._task.measures(outputs, targets)
+        return [float(value)], [float(loss)]
 
     def drop(self, lost: Sequence[int]) -> None:
         """Never called: a single run ends when it diverges."""

@@ -139,7 +139,7 @@ class Stack:
             weights: TensorsByName, others: TensorsByName, inputs: Tensor, targets: Tensor
         ) -> tuple[Tensor, Tensor]:
             outputs = functional_call(frame, {**weights, **others}, (inputs,))
-            return task.score(outputs, targets), task.loss(outputs, targets)
+            return task.measures(outputs, targets)
 
         self._losses = torch.vmap(loss)
         self._measures = torch.vmap(measures, in_dims=(0, 0, None, None), chunk_size=MEASURED)
@@ -163,7 +163,7 @@ class Stack:
 
     @torch.no_grad()
     def measure(self, split: Split) -> tuple[list[float], list[float]]:
-        """Return the score and the loss of every network on this part of the data."""
+        """Return the metric and the loss of every network on this part of the data."""
         self._frame.eval()
         with self._convolving():
             scores, losses = self._measures(self.weights, self._others, *split.to(self._device))

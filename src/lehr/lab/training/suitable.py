@@ -85,9 +85,9 @@ def _side_by_side(
 
     def loss(weights: Gradients, others: Gradients) -> tuple[Tensor, Tensor]:
         outputs = functional_call(networks[0], {**weights, **others}, (data.inputs,))
-        return task.loss(outputs, data.targets), task.score(outputs, data.targets)
+        return task.measures(outputs, data.targets)
 
-    losses, _ = torch.vmap(loss)(trained, others)
+    _, losses = torch.vmap(loss)(trained, others)
     found = torch.autograd.grad(losses.sum(), list(trained.values()), allow_unused=True)
     return [
         (

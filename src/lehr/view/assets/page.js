@@ -79,8 +79,10 @@
       const found = nearest(chart, point.x, point.y);
       if (!found) { clear(); return; }
       emphasize(found.index);
-      const unit = chart.dataset.metric === "accuracy" ? "\u202f%" : "";
-      const value = chart.dataset.metric === "accuracy" ? found.value.toFixed(1) : found.value;
+      const measured = chart.dataset.metric === "validations";
+      const unit = measured ? numbers.unit : "";
+      const rounded = measured && numbers.decimals !== null;
+      const value = rounded ? found.value.toFixed(numbers.decimals) : found.value;
       text.textContent = `${found.name}, update ${found.step.toLocaleString("en")}: ${value}${unit}`;
       mark.setAttribute("cx", found.px);
       mark.setAttribute("cy", found.py);
