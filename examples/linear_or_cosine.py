@@ -23,7 +23,11 @@ def gains(line: PairResult, tenth: PairResult) -> dict[int, Interval]:
     """Return by how many points the line is better, seed by seed, for each number of updates."""
     return {
         a.steps: interval(
-            [100 * (x - y) for x, y in zip(a.scores, b.scores, strict=True)],
+            [
+                100 * (x - y)
+                for x, y in zip(a.scores, b.scores, strict=True)
+                if x is not None and y is not None
+            ],
             1 - 0.05 / COMPARISONS,
         )
         for a, b in zip(line.lengths, tenth.lengths, strict=True)

@@ -25,12 +25,12 @@ def train(steps: int, seeds: int, tuning_seeds: int, out: Path) -> dict[str, Pai
 
 def first(runs: dict[int, dict[str, PairResult]], schedule: str, goal: float) -> int | None:
     """The fewest updates with which a schedule reaches the goal."""
-    return next((n for n, p in runs.items() if p[schedule].score >= goal - CLOSE), None)
+    return next((n for n, p in runs.items() if (p[schedule].score or 0) >= goal - CLOSE), None)
 
 
 def verdict(runs: dict[int, dict[str, PairResult]]) -> str:
     longest = max(runs)
-    goal = runs[longest]["step"].score
+    goal = runs[longest]["step"].score or 0
     step, cycle = (first(runs, schedule, goal) for schedule in ("step", "one_cycle"))
     assert step is not None
     told = f"Step decay over {longest} updates scores {goal:.1%}. "

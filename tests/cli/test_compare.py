@@ -95,7 +95,7 @@ def test_schedules_may_be_texts_and_all_options_are_used(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--target", "97"], "target=97.0 must be a score above 0, up to 1: write 0.97"),
+        (["--target", "97"], "target=97.0 must be a share, from 0 to 1: write 0.97"),
         (["--lengths", "1"], "lengths=(1,) must be whole numbers of at least 2"),
         (["--lengths", "1e3"], "Invalid value for '--lengths': '1e3'"),
         (["--schedules", "cosine(to=0.1"], "'(' is never closed"),

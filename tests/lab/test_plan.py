@@ -103,9 +103,9 @@ def test_a_wrong_size_is_refused(part: str, value: object, words: str) -> None:
             {"schedules": ("warmup('80%') >> cosine('30%')",)},
             "cannot be placed over 200 steps",
         ),
-        ({"target": 0.0}, "target=0.0 must be a score above 0, up to 1: write 0.97"),
-        ({"target": 97.0}, "target=97.0 must be a score above 0, up to 1"),
-        ({"target": float("nan")}, "target=nan must be a score"),
+        ({"target": -0.1}, "target=-0.1 must be a share, from 0 to 1: write 0.97"),
+        ({"target": 97.0}, "target=97.0 must be a share, from 0 to 1"),
+        ({"target": float("nan")}, "target=nan must be finite"),
     ],
 )
 def test_a_wrong_plan_is_refused_in_one_line(parts: dict[str, object], words: str) -> None:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import zlib
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -89,7 +90,7 @@ def test_the_file_is_what_the_page_on_it_says(path: Path) -> None:
     ((mode,),) = ask(path, "PRAGMA journal_mode")
     ((name,),) = ask(path, "PRAGMA application_id")
     ((version,),) = ask(path, "PRAGMA user_version")
-    assert (mode, name, version) == ("wal", 0x6C656872, 2)
+    assert (mode, name, version) == ("wal", 0x6C656872, 3)
     ((curves,),) = ask(path, "SELECT curves FROM trials WHERE seed = 1")
     assert isinstance(curves, bytes)
     np.testing.assert_array_equal(np.frombuffer(zlib.decompress(curves)), [1.5, np.nan, 0.25, 0.1])
@@ -116,7 +117,7 @@ def test_what_fails_in_the_middle_adds_nothing(path: Path) -> None:
 def test_trials_of_another_format_are_not_taken_for_these(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lehr.lab.trial.FORMAT", 2)
+    monkeypatch.setattr("lehr.lab.trial.FORMAT", 99)
     again = Trial("digits", "adam", lehr.cosine(), None, steps=2, peak=0.1, seed=0)
     with Store(path) as store:
         assert missing(store, [again]) == [again]
@@ -164,7 +165,7 @@ def test_somebody_elses_database_is_refused_and_untouched(write: bool, tmp_path:
 def test_a_newer_store_is_refused_and_untouched(path: Path, write: bool) -> None:
     ask(path, "PRAGMA user_version = 99")
     before = path.read_bytes()
-    with pytest.raises(StoreError, match=r"newer lehr \(its version 99; this one knows 2\): updat"):
+    with pytest.raises(StoreError, match=r"newer lehr \(its version 99; this one knows 3\): updat"):
         Store(path, write=write)
     assert path.read_bytes() == before
 
@@ -177,9 +178,36 @@ def test_an_older_store_is_brought_up_to_date(path: Path, monkeypatch: pytest.Mo
     with Store(path, write=True) as store:
         assert missing(store, TRIALS) == TRIALS[2:]
     assert ask(path, "SELECT note FROM trials") == [(None,), (None,)]
-    assert ask(path, "PRAGMA user_version") == [(3,)]
+    assert ask(path, "PRAGMA user_version") == [(4,)]
     with Store(path) as store:
         assert len(store) == 2
+
+
+def test_trials_of_the_first_versions_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "old.db"
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "MIGRATIONS", database.MIGRATIONS[:2])
+        Store(path, write=True).close()
+    with Store(tmp_path / "new.db", write=True) as store:
+        store.add([(TRIALS[0], kept(0.1))])
+    common = "id, key, kind, peak, seed, diverged, validation, test, test_loss, curves, seconds"
+    common += ", finished, run"
+    with closing(sqlite3.connect(path)) as link:
+        link.execute("ATTACH ? AS new", (str(tmp_path / "new.db"),))
+        for table, columns in (("runs", "*"), ("kinds", "*"), ("trials", common)):
+            link.execute(f"DELETE FROM main.{table}")
+            into = "" if columns == "*" else f"({columns})"
+            link.execute(f"INSERT INTO main.{table} {into} SELECT {columns} FROM new.{table}")
+        link.commit()
+    with Store(path, write=True) as store:
+        assert found(store, TRIALS[0]) == kept(0.1)
+        lost = FinishedTrial(
+            Outcome(2, (1.5, None), (0.25, None), None, None, None, {"x": 2.0}), 1.0
+        )
+        store.add([(TRIALS[2], lost)])
+        assert found(store, TRIALS[2]) == lost
 
 
 def test_a_migration_that_fails_leaves_the_old_file(
