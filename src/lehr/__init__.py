@@ -41,6 +41,7 @@ from lehr.schedule.horizon import Horizon
 from lehr.schedule.leaves import formula, hold, ramp, table
 from lehr.time.duration import Duration
 from lehr.translate import Translation, translate
+from lehr.view import notebook as _notebook  # noqa: F401  registers the pictures
 from lehr.walltime.wallclock import WallClock
 
 __version__ = "0.1.0"

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from lehr.drawn import DRAWERS
 from lehr.errors import ScheduleError, UnknownSchedule
 from lehr.schedule.base import Schedule
 
@@ -116,6 +117,10 @@ class _Listed:
     def summary(self) -> str:
         """Its description in one line."""
         return (self.function.__doc__ or "").strip().partition("\n")[0].rstrip(".")
+
+    def _repr_html_(self) -> str:
+        """Return its picture, its call and its source, for a notebook."""
+        return DRAWERS["entry"](self)
 
 
 @dataclass(frozen=True, slots=True)

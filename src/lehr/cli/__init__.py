@@ -18,7 +18,7 @@ __all__ = ["Refused", "console", "lehr", "run"]
 COMMANDS = {
     "list": ("lehr.cli.schedules", "list_", "List the schedules of the catalogue."),
     "show": ("lehr.cli.schedules", "show", "Show all there is to know about a schedule."),
-    "plot": ("lehr.cli.schedules", "plot", "Draw schedules, here or into a file."),
+    "plot": ("lehr.cli.plot", "plot", "Draw schedules, here or into a file."),
     "compare": ("lehr.cli.compare", "compare", "Compare optimizers and schedules by training."),
     "fit": ("lehr.cli.laws", "fit", "Fit a loss law to logged runs."),
     "predict": ("lehr.cli.laws", "predict", "Predict the loss curve of a schedule."),

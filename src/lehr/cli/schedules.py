@@ -1,10 +1,8 @@
-"""The commands that show schedules: list, show, plot. None of them trains anything."""
+"""The commands that describe the schedules of the catalogue: list and show."""
 
 import inspect
 import json
 import re
-from collections.abc import Mapping
-from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
@@ -13,24 +11,20 @@ from rich.text import Text
 
 from lehr.catalogue import ENTRIES, RULES, Entry, RuleEntry, find_all
 from lehr.cli import Refused, console
-from lehr.cli.names import complete_schedules, complete_shown, find_schedule, split
-from lehr.cli.steps import Steps
+from lehr.cli.names import complete_shown
+from lehr.cli.plot import drawing
 from lehr.errors import UnknownSchedule
-from lehr.schedule.base import Schedule
 from lehr.translate.registry import libraries_with
 from lehr.view.printable import printable
-from lehr.view.terminal import can_show_blocks, draw, sparkline
+from lehr.view.terminal import can_show_blocks, sparkline
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["list_", "plot", "show"]
+__all__ = ["list_", "show"]
 
 _RUN = 1000
-"""The length of the run in the pictures, unless the user gives another."""
-
-_WIDEST = 100
-"""A drawing wider than this only gets flatter."""
+"""The length of the run in the pictures."""
 
 _LEAST = 20
 """The least room that a summary needs beside its curve."""
@@ -122,17 +116,6 @@ def _readable(documentation: str) -> str:
     return re.sub(r":\w+:`~?([^`]+)`", r"\1", documentation).replace("``", "")
 
 
-def _plotted(schedules: Mapping[str, Schedule], steps: int, out: "Console") -> Text:
-    width = min(out.width, _WIDEST) if out.is_terminal else 80
-    return draw(
-        schedules,
-        steps,
-        width=width,
-        unicode=can_show_blocks(out.encoding),
-        colour=out.color_system is not None and not out.no_color,
-    )
-
-
 def _translation(name: str) -> str:
     """Return how to translate another library's scheduler of this name; empty if none can be."""
     if name in ENTRIES or name in RULES:
@@ -186,7 +169,7 @@ def _pages(entry: Entry | RuleEntry, out: "Console") -> list[Text]:
     drawn: list[Text] = []
     if isinstance(entry, Entry):
         facts.append(("Drawn", repr(entry.example)))
-        drawn = [_plotted({entry.name: entry.example}, _RUN, out), Text()]
+        drawn = [drawing({entry.name: entry.example}, _RUN, out), Text()]
         if entry.momentum:
             facts.append(("Momentum", repr(entry.momentum)))
     else:
@@ -199,52 +182,3 @@ def _pages(entry: Entry | RuleEntry, out: "Console") -> list[Text]:
         Text(),
         *(Text.assemble((f"{label:<11}", "bold"), text) for label, text in facts),
     ]
-
-
-@click.command()
-@click.argument(
-    "schedules",
-    nargs=-1,
-    required=True,
-    metavar="SCHEDULE...",
-    shell_complete=complete_schedules,
-)
-@click.option(
-    "--steps",
-    type=Steps(),
-    default=_RUN,
-    show_default=True,
-    help="The run's length: 5000, or 10kst.",
-)
-@click.option(
-    "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write a picture, .png or .svg, instead of drawing here.",
-)
-def plot(schedules: tuple[str, ...], steps: int, out: Path | None) -> None:
-    """Draw schedules, here or into a file.
-
-    A SCHEDULE is a name that `lehr list` has, or a text such as 'warmup(0.1) >> cosine()'. Give
-    several with spaces or commas between them.
-    """
-    texts = [text for given in schedules for text in split(given)]
-    drawn = {text: find_schedule(text) for text in texts}
-    try:
-        if out is None:
-            here = console()
-            here.print(_plotted(drawn, steps, here), soft_wrap=True)
-        else:
-            _save(drawn, steps, out)
-    except ValueError as error:  # a run too short for a schedule, or a file of another kind
-        raise Refused(printable(str(error))) from None
-
-
-def _save(schedules: Mapping[str, Schedule], steps: int, out: Path) -> None:
-    # Loads NumPy, and matplotlib when it draws.
-    from lehr.view import plot as pictures
-
-    try:
-        pictures.draw(schedules, steps, out)
-    except OSError as error:
-        raise Refused(printable(f"{out} cannot be written: {error.strerror}")) from None
-    click.echo(f"Wrote {printable(str(out))}")

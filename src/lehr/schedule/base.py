@@ -42,6 +42,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from lehr.curves.arithmetic import as_number, scalars, untraced
+from lehr.drawn import DRAWERS
 from lehr.errors import ScheduleError
 from lehr.schedule.batches import BatchLike
 from lehr.schedule.horizon import Horizon, HorizonLike
@@ -51,6 +52,7 @@ from lehr.time.duration import Duration, DurationLike, exact
 
 if TYPE_CHECKING:
     import numpy as np
+    from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
 __all__ = ["ATOM", "PLUS", "THEN", "TIMES", "Schedule", "bracketed", "call"]
@@ -297,6 +299,41 @@ class Schedule(Node):
             ScheduleError: If it holds a function without a name (see :func:`lehr.register`).
         """
         return json.dumps(to_plain(self), indent=2, allow_nan=False)
+
+    # ----- as a picture -------------------------------------------------------------------------
+
+    def plot(
+        self,
+        steps: int | None = None,
+        *,
+        axes: Axes | None = None,
+        peak: float = 1.0,
+        log: bool = False,
+        **options: Any,
+    ) -> Axes:
+        """Draw it with matplotlib.
+
+        Arguments:
+            steps: The length of the run to draw; by default its own, or 1,000 if it has none.
+            axes: Where to draw; by default pyplot's current axes.
+            peak: What 1 means: the values are multiplied by it.
+            log: Whether the axis of the values is logarithmic.
+            **options: Further arguments of ``Axes.plot``, such as ``color``. The label is its text
+                by default.
+
+        Returns:
+            The axes.
+
+        Raises:
+            NeedsHorizon: If it has epochs or tokens: place it by ``over``.
+            ScheduleError: If it does not fit the run, or ``steps`` or ``peak`` is out of range.
+            MissingExtra: If matplotlib is not installed.
+        """
+        return DRAWERS["plot"](self, steps, axes=axes, peak=peak, log=log, **options)
+
+    def _repr_html_(self) -> str:
+        """Return its picture and its text, for a notebook."""
+        return DRAWERS["schedule"](self)
 
 
 @untraced

@@ -11,17 +11,14 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
-import numpy as np
-
 from lehr.catalogue import ENTRIES, RULES, Entry, RuleEntry
 from lehr.schedule.base import Schedule
-from lehr.view.markup import Markup, tag
-from lehr.view.svg import Scale, line
+from lehr.view.markup import Markup
+from lehr.view.picture import picture
 
 __all__ = ["files", "main"]
 
 _RUN = 1000
-_WIDTH, _HEIGHT, _EDGE = 320, 120, 8
 
 _FAMILIES = {
     "decay": "Decays: from the peak down, once",
@@ -41,35 +38,11 @@ says more about one of them: its arguments, their units and their ranges. This p
 """
 
 
-def picture(name: str, schedule: Schedule) -> Markup:
-    """Draw a small picture of a schedule, with lines at the levels 0 and 1."""
-    steps = np.arange(0, _RUN, 4)
-    values = schedule.over(_RUN)(steps)
-    x = Scale(0, _RUN, _EDGE, _WIDTH - _EDGE)
-    y = Scale(0, max(1.0, float(values.max())), _HEIGHT - _EDGE, _EDGE)
-    levels = [
-        tag(
-            "line",
-            x1=_EDGE,
-            x2=_WIDTH - _EDGE,
-            y1=y(at),
-            y2=y(at),
-            stroke="#9aa3b2",
-            stroke_width=1 if at == 0 else 0.4,
-        )
-        for at in (0.0, 1.0)
-    ]
-    curve = line(steps.tolist(), values.tolist(), x, y, stroke="#1f62b5", stroke_width="2")
-    return tag(
-        "svg",
-        tag("title", name),
-        *levels,
-        curve,
-        xmlns="http://www.w3.org/2000/svg",
-        viewBox=f"0 0 {_WIDTH} {_HEIGHT}",
-        width=_WIDTH,
-        height=_HEIGHT,
-    )
+def drawn(name: str, schedule: Schedule) -> Markup:
+    """Draw a schedule over the run of the gallery."""
+    steps = range(0, _RUN, 4)
+    run = schedule.over(_RUN)
+    return picture(name, steps, {name: [run(step) for step in steps]}, alone=True)
 
 
 def files() -> dict[str, str]:
@@ -80,7 +53,7 @@ def files() -> dict[str, str]:
         parts.append(f"## {_FAMILIES[family]}\n\n")
         for entry in entries:
             path = f"gallery/{entry.name}.svg"
-            pictures[path] = picture(entry.name, entry.example) + "\n"
+            pictures[path] = drawn(entry.name, entry.example) + "\n"
             parts.append(f"### {entry.name}\n\n![{entry.name}]({path})\n\n")
             parts.append("".join(_facts(entry, repr(entry.example))))
     parts.append("## Feedback rules: what follows a metric rather than the time\n\n")

@@ -1,4 +1,4 @@
-"""Schedules drawn with matplotlib, for papers and slides."""
+"""Schedules drawn with matplotlib, for notebooks, papers and slides."""
 
 # matplotlib leaves the types of its keyword arguments open.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lehr.errors import ScheduleError, number
 from lehr.extras import needs
 from lehr.schedule.base import Schedule
 from lehr.view.files import write_whole
 from lehr.view.printable import printable
+from lehr.view.scales import STEPS, Look, TimeUnit, own_steps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
-__all__ = ["draw"]
+__all__ = ["draw", "plot"]
 
 FORMATS = (".png", ".svg")
 
@@ -32,8 +35,50 @@ INK, SOFT, LINE = "#1c2430", "#566072", "#e4e3df"
 _MOST = 4000
 """The most points of a curve: more than any picture has columns."""
 
+_RUN = 1000
+"""The length of the run of a schedule that has none, unless the user gives another."""
 
-def draw(schedules: Mapping[str, Schedule], steps: int, path: str | Path | None = None) -> Figure:
+
+def plot(
+    schedule: Schedule,
+    steps: int | None = None,
+    *,
+    axes: Axes | None = None,
+    peak: float = 1.0,
+    log: bool = False,
+    **options: Any,
+) -> Axes:
+    """Draw a schedule into matplotlib axes; see :meth:`lehr.Schedule.plot`."""
+    peak = number("peak", peak, above=0)
+    if steps is None:
+        steps = own_steps(schedule) or _RUN
+    elif isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+        raise ScheduleError(f"steps={steps!r} must be a whole number of steps, at least 1")
+    at, values = _sampled(schedule, steps)
+    if axes is None:
+        with needs("drawing", "plot", "matplotlib"):
+            from matplotlib import pyplot  # Starts a window system.
+        axes = pyplot.gca()
+    axes.plot(at, peak * values, **{"label": printable(repr(schedule)), **options})
+    axes.set_xlabel("step")
+    if log:
+        axes.set_yscale("log")
+    return axes
+
+
+def _sampled(schedule: Schedule, steps: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    at = np.unique(np.linspace(0, steps - 1, min(steps, _MOST)).round().astype(np.int64))
+    return at, schedule.over(steps)(at)
+
+
+def draw(
+    schedules: Mapping[str, Schedule],
+    steps: int,
+    path: str | Path | None = None,
+    *,
+    momentum: Mapping[str, Schedule] | None = None,
+    look: Look = Look(),  # noqa: B008  it is immutable
+) -> Figure:
     """Draw schedules over a run, one line each.
 
     The figure is built without pyplot, so it neither opens a window nor changes global state.
@@ -42,6 +87,8 @@ def draw(schedules: Mapping[str, Schedule], steps: int, path: str | Path | None 
         schedules: by the names that the legend gives them, at least one.
         steps: the run's length, at least 1.
         path: the file to write, `.png` or `.svg`; without it, nothing is written.
+        momentum: the schedules of momentum, by the names of those above; drawn below them.
+        look: the unit of time, the peak rate and the kind of axis.
 
     Returns:
         The matplotlib figure.
@@ -57,48 +104,73 @@ def draw(schedules: Mapping[str, Schedule], steps: int, path: str | Path | None 
         raise ValueError(f"steps={steps!r} must be at least 1")
     if path is not None and Path(path).suffix.lower() not in FORMATS:
         raise ValueError(f"path={str(path)!r} must end in {' or '.join(FORMATS)}")
-    figure = _figure()
-    axes: Axes = figure.add_subplot()
-    at = np.unique(np.linspace(0, steps - 1, min(steps, _MOST)).round().astype(np.int64))
-    for number, (name, schedule) in enumerate(schedules.items()):
-        axes.plot(
-            at,
-            schedule.over(steps)(at),
-            label=printable(name),
-            color=COLOURS[number % len(COLOURS)],
-            linestyle=DASHES[number // len(COLOURS) % len(DASHES)],
-            linewidth=2,
-            solid_capstyle="round",
-            # A run of one step is a point, which a line would not show.
-            marker="o" if steps == 1 else None,
-        )
-    _dress(axes, steps, tuple(schedules))
+    panels = [schedules, momentum] if momentum else [schedules]
+    figure = _figure(len(panels))
+    names = list(schedules)
+    for place, panel in enumerate(panels):
+        axes: Axes = figure.add_subplot(len(panels), 1, place + 1)
+        gain = look.peak if place == 0 else 1.0
+        for name, schedule in panel.items():
+            _curve(axes, names.index(name), name, schedule, steps, gain, look.time)
+        if place == 0 and look.log:
+            axes.set_yscale("log")
+        if len(panels) > 1:
+            axes.set_ylabel(("rate", "momentum")[place], color=SOFT)
+        _dress(axes, steps, tuple(panel) if place == 0 else (), look.time)
     if path is not None:
-        from matplotlib import rc_context
-
-        kind = Path(path).suffix.lower().removeprefix(".")
-        drawn = io.BytesIO()
-        # Without the date and with the same seed for ids, the same schedules give the same file.
-        undated = {"Date": None} if kind == "svg" else None
-        with rc_context({"svg.hashsalt": "lehr"}):
-            figure.savefig(drawn, format=kind, dpi=200, metadata=undated)
-        write_whole(Path(path), drawn.getvalue())
+        _write(figure, Path(path))
     return figure
 
 
-def _figure() -> Figure:
+def _curve(
+    axes: Axes,
+    index: int,
+    name: str,
+    schedule: Schedule,
+    steps: int,
+    gain: float,
+    time: TimeUnit,
+) -> None:
+    at, values = _sampled(schedule, steps)
+    axes.plot(
+        at if time == STEPS else at * time.per_step(steps),
+        gain * values,
+        label=printable(name),
+        color=COLOURS[index % len(COLOURS)],
+        linestyle=DASHES[index // len(COLOURS) % len(DASHES)],
+        linewidth=2,
+        solid_capstyle="round",
+        # A run of one step is a point, which a line would not show.
+        marker="o" if steps == 1 else None,
+    )
+
+
+def _write(figure: Figure, path: Path) -> None:
+    from matplotlib import rc_context  # Loads matplotlib.
+
+    kind = path.suffix.lower().removeprefix(".")
+    drawn = io.BytesIO()
+    # Without the date and with the same seed for ids, the same schedules give the same file.
+    undated = {"Date": None} if kind == "svg" else None
+    with rc_context({"svg.hashsalt": "lehr"}):
+        figure.savefig(drawn, format=kind, dpi=200, metadata=undated)
+    write_whole(path, drawn.getvalue())
+
+
+def _figure(panels: int) -> Figure:
     with needs("drawing", "plot", "matplotlib"):
         from matplotlib.figure import Figure
-    return Figure(figsize=(7.2, 4.05), layout="constrained", facecolor="white")
+    size = (7.2, 4.05 + 2.0 * (panels - 1))
+    return Figure(figsize=size, layout="constrained", facecolor="white")
 
 
-def _dress(axes: Axes, steps: int, names: tuple[str, ...]) -> None:
+def _dress(axes: Axes, steps: int, names: tuple[str, ...], time: TimeUnit) -> None:
     """Label the axes and remove what does not help to read the curves."""
-    axes.set_xlabel("step", color=SOFT)
-    axes.set_xlim(0, max(1, steps - 1))
+    axes.set_xlabel(time.title, color=SOFT)
+    axes.set_xlim(0, max(1, steps - 1) * time.per_step(steps))
     axes.margins(y=0.04)
-    axes.tick_params(colors=SOFT, length=0, pad=6)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.tick_params(which="both", colors=SOFT, length=0, pad=6)
+    axes.xaxis.set_major_formatter(lambda value, _: time.label(value))
     axes.grid(axis="y", color=LINE, linewidth=0.8)
     axes.set_axisbelow(True)
     for side in ("top", "left", "right"):
@@ -109,6 +181,7 @@ def _dress(axes: Axes, steps: int, names: tuple[str, ...]) -> None:
         axes.set_title(
             printable(names[0]), loc="left", color=INK, fontweight="bold", pad=12, parse_math=False
         )
+    if len(names) < 2:
         return
     options: dict[str, Any] = {"frameon": False, "labelcolor": INK, "handlelength": 1.8}
     # With the labels given, one that begins with an underscore is not left out.

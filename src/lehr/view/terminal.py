@@ -3,6 +3,7 @@
 Both have a form in plain ASCII, for outputs whose encoding has neither blocks nor braille.
 """
 
+import math
 import string
 from collections.abc import Mapping, Sequence
 from itertools import groupby, pairwise
@@ -11,6 +12,7 @@ from lehr.extras import needs
 from lehr.schedule.base import Schedule
 from lehr.view.numbers import plain
 from lehr.view.printable import printable
+from lehr.view.scales import STEPS, Look, TimeUnit
 
 with needs("drawing in a terminal", "cli", "rich"):
     from rich.text import Text
@@ -125,6 +127,7 @@ def draw(
     height: int = 14,
     unicode: bool = True,
     colour: bool = True,
+    look: Look = Look(),  # noqa: B008  it is immutable
 ) -> Text:
     """Draw schedules over a run, as lines of text.
 
@@ -135,6 +138,7 @@ def draw(
         unicode: whether the output can show braille; see `can_show_blocks`.
         colour: whether it can show colour. Several curves without colour, or more of them than
             there are colours, are drawn in letters: dots would not show whose they are.
+        look: the unit of time, the peak rate and the kind of axis.
 
     Raises:
         ValueError: there is no schedule, there are more than there are letters, or no step.
@@ -150,26 +154,54 @@ def draw(
     letters = LETTERS if len(schedules) > 1 else "*"
     at = _spread(steps, min(steps, 16 * width))
     runs = [schedule.over(steps) for schedule in schedules.values()]
-    values = [[run(t) for t in at] for run in runs]
-    low = min(0.0, *(min(v) for v in values))
-    high = max(max(v) for v in values)
-    if high <= low:
-        high = low + 1.0
+    values = [[look.peak * run(t) for t in at] for run in runs]
+    low, high = _limits(values, look)
+    height_of = math.log10 if look.log else float
+    bottom, span = height_of(low), height_of(high) - height_of(low)
     margin = max(len(plain(high)), len(plain(low)))
     canvas = Canvas(max(4, width - margin - 2), max(2, height - 2), braille=braille)
     right, top = (size - 1 for size in canvas.size)
     xs = [round(t * right / max(1, steps - 1)) for t in at]
     for number, curve in enumerate(values):
-        ys = [round((value - low) * top / (high - low)) for value in curve]
+        # On a log axis, what is too low for it lies on the floor.
+        ys = [round((height_of(max(value, low)) - bottom) * top / span) for value in curve]
         canvas.curve(xs, ys, number)
-    lines = _framed(canvas.rows(letters), plain(low), plain(high), steps, margin, unicode)
+    rows = canvas.rows(letters)
+    lines = _framed(rows, plain(low), plain(high), steps, look.time, margin, unicode)
     if len(schedules) > 1:
         lines += [Text(), *_legend(schedules, letters, braille)]
     return Text("\n").join(lines)
 
 
+_DECADES = 4
+"""The most decades of a log axis that ends at a schedule's lowest value above 0."""
+
+
+def _limits(values: Sequence[Sequence[float]], look: Look) -> tuple[float, float]:
+    """Return the ends of the axis of the values.
+
+    Raises:
+        ValueError: If the axis is logarithmic and no value is above 0.
+    """
+    every = [value for curve in values for value in curve]
+    high = max(every)
+    if not look.log:
+        low = min(0.0, *every) if look.from_zero else min(every)
+        return low, high if high > low else low + 1.0
+    if high <= 0:
+        raise ValueError("log=True: no value is above 0, so there is none on a log axis")
+    low = max(min(value for value in every if value > 0), high / 10**_DECADES)
+    return (low, high) if low < high else (low / 10, high)
+
+
 def _framed(
-    rows: list[Text], low: str, high: str, steps: int, margin: int, unicode: bool
+    rows: list[Text],
+    low: str,
+    high: str,
+    steps: int,
+    time: TimeUnit,
+    margin: int,
+    unicode: bool,
 ) -> list[Text]:
     """Put axes around the rows, labelled with their lowest and highest numbers."""
     wall, corner, floor = "│└─" if unicode else "|+-"
@@ -179,9 +211,10 @@ def _framed(
         Text.assemble((f"{label:>{margin}} {wall}", "dim"), row)
         for label, row in zip(labels, rows, strict=True)
     ]
-    last = str(steps - 1)
+    last = str(steps - 1) if time == STEPS else time.label((steps - 1) * time.per_step(steps))
+    title = "" if time in (STEPS, TimeUnit("%", None)) else f" {time.name}"
     framed.append(Text(f"{'':>{margin}} {corner}{floor * width}", style="dim"))
-    framed.append(Text(f"{'':>{margin}}  0{last:>{width - 1}}", style="dim"))
+    framed.append(Text(f"{'':>{margin}}  0{last + title:>{width - 1}}", style="dim"))
     return framed
 
 
