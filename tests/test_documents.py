@@ -33,8 +33,11 @@ PAGES = [
 ]
 
 # What a page needs beside NumPy is what it imports; these import nothing, but use a driver.
-PACKAGES = ("torch", "pandas", "matplotlib", "sklearn", "jax", "keras", "optax")
-TRAINERS = ("accelerate", "deepspeed", "lightning", "transformers", *PACKAGES[4:])
+PACKAGES = ("torch", "pandas", "matplotlib", "sklearn", "pydantic", "jsonargparse", "yaml")
+TRAINERS = (
+    *("accelerate", "deepspeed", "lightning", "transformers", "hydra", "omegaconf"),
+    *("jax", "keras", "optax"),
+)
 
 
 class Block(NamedTuple):

@@ -15,7 +15,7 @@ SOURCES = Path(__file__).parents[1] / "src"
 
 # From the ground up. A room imports from the rooms before it, and from itself.
 ROOMS = [
-    "drawn",
+    "provided",
     "errors",
     "extras",
     "time",

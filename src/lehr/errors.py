@@ -18,7 +18,6 @@ __all__ = [
     "UnknownSchedule",
     "level",
     "number",
-    "schedule_advice",
     "several",
     "whole",
 ]
@@ -129,12 +128,3 @@ def _shown(value: Any) -> str:
     except ValueError:  # Python does not print an int of thousands of digits
         return "a number of too many digits"
     return text if len(text) <= 500 else f"{text[:497]}..."
-
-
-def schedule_advice(given: Any) -> str:
-    """Return what to write in place of something that is not a schedule."""
-    if isinstance(given, str):
-        return "read a text with lehr.parse('cosine(to=0.1)')"
-    if isinstance(given, int | float) and not isinstance(given, bool):
-        return f"write lehr.constant({given!r})"
-    return "write one such as lehr.cosine(), or None to leave the number alone"

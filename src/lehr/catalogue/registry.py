@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from lehr.drawn import DRAWERS
 from lehr.errors import ScheduleError, UnknownSchedule
+from lehr.provided import PROVIDED
 from lehr.schedule.base import Schedule
 
 __all__ = [
@@ -120,7 +120,7 @@ class _Listed:
 
     def _repr_html_(self) -> str:
         """Return its picture, its call and its source, for a notebook."""
-        return DRAWERS["entry"](self)
+        return PROVIDED["entry_html"](self)
 
 
 @dataclass(frozen=True, slots=True)

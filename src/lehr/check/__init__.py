@@ -26,15 +26,15 @@ from lehr.check.schedules import (
     ranges,
     too_long,
 )
-from lehr.errors import NeedsHorizon, ScheduleError, schedule_advice
-from lehr.schedule.base import Schedule
+from lehr.errors import NeedsHorizon, ScheduleError
+from lehr.notation import ScheduleLike, as_schedule
 from lehr.schedule.horizon import Horizon, HorizonLike
 
 __all__ = ["JUMP", "Finding", "check", "jump", "lengths"]
 
 
 def check(
-    schedule: Schedule,
+    schedule: ScheduleLike,
     over: HorizonLike | None = None,
     optimizer: Any = None,
     *,
@@ -60,7 +60,7 @@ def check(
     Defazio 2023, arXiv:2306.06101). The last word is a range test's.
 
     Arguments:
-        schedule: A schedule; a factor of the groups' rates where an optimizer is given.
+        schedule: A schedule or its text; a factor of the groups' rates where an optimizer is given.
         over: The run; not needed where the schedule has its own.
         optimizer: An optimizer, or several, whose groups are checked as well: any object with
             ``param_groups``.
@@ -73,10 +73,7 @@ def check(
         ScheduleError: If it does not fit its run, for another reason than its warmup; or if an
             optimizer or a scheduler has no groups.
     """
-    if not isinstance(schedule, Schedule):
-        raise ScheduleError(
-            f"check: schedule={schedule!r} is not a schedule; {schedule_advice(schedule)}"
-        )
+    schedule = as_schedule("schedule", schedule)
     try:
         placed = schedule if over is None else schedule.over(over)
         placed(0)

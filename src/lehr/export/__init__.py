@@ -6,7 +6,7 @@ import importlib
 from typing import Final
 
 from lehr.errors import ScheduleError
-from lehr.schedule.base import Schedule
+from lehr.notation import ScheduleLike, as_schedule
 
 __all__ = ["export"]
 
@@ -14,7 +14,7 @@ __all__ = ["export"]
 _TARGETS: Final = ("python", "torch", "optax")
 
 
-def export(schedule: Schedule, target: str) -> str:
+def export(schedule: ScheduleLike, target: str) -> str:
     """Return a schedule as code that can be pasted into a program without lehr.
 
     ``"python"`` is a function ``lr(step)`` that needs :mod:`math` only. ``"torch"`` makes a
@@ -57,8 +57,7 @@ def export(schedule: Schedule, target: str) -> str:
     """
     if target not in _TARGETS:
         raise ScheduleError(f"target={target!r} is unknown; write one of {', '.join(_TARGETS)}")
-    if not isinstance(schedule, Schedule):
-        raise ScheduleError(f"export: {schedule!r} is not a schedule; write lehr.constant(...)")
+    schedule = as_schedule("schedule", schedule)
     writer = importlib.import_module(f"lehr.export.{target}")
     try:
         return writer.code(schedule)

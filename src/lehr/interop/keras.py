@@ -6,7 +6,7 @@ from typing import Any
 
 from lehr.errors import ScheduleError, number, whole
 from lehr.extras import needs
-from lehr.schedule.base import Schedule
+from lehr.notation import ScheduleLike, as_schedule
 from lehr.schedule.tree import from_dict
 
 with needs("lehr.interop.keras", None, "keras"):
@@ -38,14 +38,11 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(
         self,
-        schedule: Schedule,
+        schedule: ScheduleLike,
         base: float = 1.0,
         gradient_accumulation_steps: int | None = None,
     ) -> None:
-        if not isinstance(schedule, Schedule):
-            raise ScheduleError(
-                f"schedule={schedule!r} is not a lehr schedule; write lehr.cosine().over(10_000)"
-            )
+        schedule = as_schedule("schedule", schedule)
         if keras.backend.backend() == "tensorflow":
             raise ScheduleError(
                 "TensorFlow's arrays do not follow the array API; set KERAS_BACKEND to jax or torch"

@@ -115,7 +115,9 @@ class _TextReader:
     def _schedule(self, node: ast.expr, depth: int, message: str) -> Schedule:
         value = self._value(node, depth)
         if not isinstance(value, Schedule):
-            raise self._error(node, message.format(show(value)))
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            advice = f"; write constant({show(value)})" if is_number else ""
+            raise self._error(node, message.format(show(value)) + advice)
         return value
 
     def _error(self, node: ast.AST, message: str) -> ParseError:

@@ -42,8 +42,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from lehr.curves.arithmetic import as_number, scalars, untraced
-from lehr.drawn import DRAWERS
 from lehr.errors import ScheduleError
+from lehr.provided import PROVIDED
 from lehr.schedule.batches import BatchLike
 from lehr.schedule.horizon import Horizon, HorizonLike
 from lehr.schedule.kinds import KINDS, to_plain
@@ -59,6 +59,13 @@ __all__ = ["ATOM", "PLUS", "THEN", "TIMES", "Schedule", "bracketed", "call"]
 
 # How strongly a text binds, as Python's own operators do.
 THEN, PLUS, TIMES, ATOM = 1, 2, 3, 4
+
+
+_JSON_SCHEMA = {
+    "title": "Schedule",
+    "description": "A learning-rate schedule of lehr, as a text.",
+    "examples": ["warmup('10%') >> cosine(to=0.1)"],
+}
 
 
 class Schedule(Node):
@@ -300,6 +307,25 @@ class Schedule(Node):
         """
         return json.dumps(to_plain(self), indent=2, allow_nan=False)
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """Return how pydantic reads a field of this type: as a text, or in the dict form."""
+        from pydantic_core import core_schema  # Loads pydantic, which calls this.
+
+        def written(schedule: Schedule) -> str:
+            to_plain(schedule)  # raises for a function without a name, which no text can hold
+            return repr(schedule)
+
+        text = core_schema.str_schema(metadata={"pydantic_js_updates": _JSON_SCHEMA})
+        return core_schema.json_or_python_schema(
+            json_schema=core_schema.no_info_after_validator_function(
+                PROVIDED["read_schedule"],
+                core_schema.union_schema([text, core_schema.dict_schema()]),
+            ),
+            python_schema=core_schema.no_info_plain_validator_function(PROVIDED["read_schedule"]),
+            serialization=core_schema.plain_serializer_function_ser_schema(written),
+        )
+
     # ----- as a picture -------------------------------------------------------------------------
 
     def plot(
@@ -329,11 +355,11 @@ class Schedule(Node):
             ScheduleError: If it does not fit the run, or ``steps`` or ``peak`` is out of range.
             MissingExtra: If matplotlib is not installed.
         """
-        return DRAWERS["plot"](self, steps, axes=axes, peak=peak, log=log, **options)
+        return PROVIDED["plot"](self, steps, axes=axes, peak=peak, log=log, **options)
 
     def _repr_html_(self) -> str:
         """Return its picture and its text, for a notebook."""
-        return DRAWERS["schedule"](self)
+        return PROVIDED["schedule_html"](self)
 
 
 @untraced

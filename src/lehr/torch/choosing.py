@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
-from lehr.errors import ScheduleError, schedule_advice
+from lehr.errors import ScheduleError
+from lehr.notation import ScheduleLike, as_schedule
 from lehr.schedule.base import Schedule
 from lehr.torch.assignment import Assignment, is_factor
 from lehr.torch.binding import Group
@@ -18,11 +19,11 @@ REST: Final = "*"
 """The key of a mapping for all groups that no other key names."""
 
 Given = (
-    Schedule
+    ScheduleLike
     | Interpreted
     | Sequence[Any]
-    | Mapping[int | str, Schedule | Interpreted | None]
-    | Callable[[Group], Schedule | Interpreted | None]
+    | Mapping[int | str, ScheduleLike | Interpreted | None]
+    | Callable[[Group], ScheduleLike | Interpreted | None]
 )
 
 
@@ -95,9 +96,9 @@ class Chooser:
 
     Arguments:
         name: What is driven, for messages.
-        given: A schedule for all groups; a list with one for each; a mapping from indices and
-            names of groups, and ``"*"`` for the rest; or a function of the group. None leaves a
-            group alone.
+        given: A schedule for all groups, or its text; a list with one for each; a mapping from
+            indices and names of groups, and ``"*"`` for the rest; or a function of the group. None
+            leaves a group alone.
         is_factor: Whether bare schedules are factors.
 
     Raises:
@@ -106,17 +107,17 @@ class Chooser:
 
     def __init__(self, name: str, given: Given, is_factor: bool) -> None:
         self._name, self._is_factor = name, is_factor
-        self._given = given
-        if isinstance(given, Schedule | Interpreted):
-            self._interpret(given)
+        self._given: Given = given
+        if isinstance(given, Schedule | Interpreted | str):
+            self._given = self._read(given)
         elif isinstance(given, Mapping):
             for value in given.values():
                 self._interpret(value)
-        elif isinstance(given, Sequence) and not isinstance(given, str):
+        elif isinstance(given, Sequence):
             for value in given:
                 self._interpret(value)
         elif not callable(given):
-            raise ScheduleError(f"{name}={given!r} is not a schedule; {schedule_advice(given)}")
+            as_schedule(name, given)
 
     def index(self, place: Place) -> int:
         """Return the index of a group among those that a list is for."""
@@ -129,8 +130,8 @@ class Chooser:
             ScheduleError: If a list or a mapping has no entry for the group.
         """
         given, index = self._given, place.index
-        if isinstance(given, Schedule | Interpreted):
-            return self._interpret(given)
+        if isinstance(given, Interpreted):
+            return given
         if isinstance(given, Mapping):
             return self._interpret(self._named(given, index, group))
         if isinstance(given, Sequence):
@@ -174,11 +175,12 @@ class Chooser:
         )
 
     def _interpret(self, value: Any) -> Interpreted | None:
-        if value is None or isinstance(value, Interpreted):
+        return None if value is None else self._read(value)
+
+    def _read(self, value: Any) -> Interpreted:
+        if isinstance(value, Interpreted):
             return value
-        if isinstance(value, Schedule):
-            return Interpreted(value, self._is_factor)
-        raise ScheduleError(f"{self._name}={value!r} is not a schedule; {schedule_advice(value)}")
+        return Interpreted(as_schedule(self._name, value), self._is_factor)
 
 
 @dataclass(frozen=True)

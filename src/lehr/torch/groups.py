@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lehr.errors import ScheduleError, number
+from lehr.notation import ScheduleLike, as_schedule
 from lehr.schedule.base import Schedule
 from lehr.schedule.tree import from_dict
 from lehr.torch.binding import Group
@@ -116,7 +117,7 @@ class Interpreted:
         return cls(from_dict(saved), is_factor, floor)
 
 
-def absolute(schedule: Schedule) -> Interpreted:
+def absolute(schedule: ScheduleLike) -> Interpreted:
     """Use a schedule's values as they are, independent of what the groups were given.
 
     Example:
@@ -128,10 +129,10 @@ def absolute(schedule: Schedule) -> Interpreted:
         >>> scheduler.get_last_lr()
         [0.001]
     """
-    return Interpreted(schedule, is_factor=False)
+    return Interpreted(as_schedule("schedule", schedule), is_factor=False)
 
 
-def factor(schedule: Schedule, *, floor: float | Sequence[float] | None = None) -> Interpreted:
+def factor(schedule: ScheduleLike, *, floor: float | Sequence[float] | None = None) -> Interpreted:
     """Use a schedule's values as factors of what each group was given.
 
     Formula: ``floor + (base - floor) * schedule(t)``, where ``base`` is what the group was given.
@@ -152,9 +153,10 @@ def factor(schedule: Schedule, *, floor: float | Sequence[float] | None = None) 
         >>> scheduler.get_last_lr()
         [0.02]
     """
+    curve = as_schedule("schedule", schedule)
     if floor is None:
-        return Interpreted(schedule, is_factor=True)
+        return Interpreted(curve, is_factor=True)
     if isinstance(floor, Sequence):
         floors = tuple(number(f"floor[{i}]", value, at_least=0) for i, value in enumerate(floor))
-        return Interpreted(schedule, is_factor=True, floor=floors)
-    return Interpreted(schedule, is_factor=True, floor=number("floor", floor, at_least=0))
+        return Interpreted(curve, is_factor=True, floor=floors)
+    return Interpreted(curve, is_factor=True, floor=number("floor", floor, at_least=0))

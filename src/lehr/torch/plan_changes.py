@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from lehr.curves.easing import Ease
 from lehr.errors import ScheduleError
-from lehr.schedule.base import Schedule
+from lehr.notation import ScheduleLike, as_schedule
 from lehr.time.duration import DurationLike
 
 __all__ = ["cooldown", "extend", "replace", "rewarm", "scale"]
@@ -90,7 +90,7 @@ def rewarm(
     steps: DurationLike,
     *,
     to: float = 1.0,
-    then: Schedule | None = None,
+    then: ScheduleLike | None = None,
     over: DurationLike | None = None,
     of: str = "lr",
 ) -> None:
@@ -121,7 +121,7 @@ def rewarm(
 
 def replace(
     scheduler: Changeable,
-    schedule: Schedule,
+    schedule: ScheduleLike,
     *,
     over: DurationLike | None = None,
     jump: bool = False,
@@ -163,8 +163,6 @@ def scale(scheduler: Changeable, factor: float, *, steps: DurationLike = 0, of: 
     scheduler._change("scale", of, factor=float(factor), steps=scheduler._whole("steps", steps))
 
 
-def _saved_schedule(name: str, schedule: Schedule) -> dict[str, Any]:
+def _saved_schedule(name: str, schedule: ScheduleLike) -> dict[str, Any]:
     """Return a schedule's dict form: one that cannot be saved is refused at once."""
-    if not isinstance(schedule, Schedule):
-        raise ScheduleError(f"{name}={schedule!r} is not a schedule")
-    return schedule.to_dict()
+    return as_schedule(name, schedule).to_dict()

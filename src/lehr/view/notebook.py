@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lehr.drawn import DRAWERS
 from lehr.errors import ScheduleError
+from lehr.provided import PROVIDED
 from lehr.view.scales import own_steps
 
 if TYPE_CHECKING:
@@ -75,4 +75,4 @@ def _plot(schedule: Schedule, *arguments: Any, **options: Any) -> Any:
     return plot(schedule, *arguments, **options)
 
 
-DRAWERS.update(schedule=schedule_html, entry=entry_html, plot=_plot)
+PROVIDED.update(schedule_html=schedule_html, entry_html=entry_html, plot=_plot)

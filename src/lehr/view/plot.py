@@ -59,7 +59,8 @@ def plot(
         with needs("drawing", "plot", "matplotlib"):
             from matplotlib import pyplot  # Starts a window system.
         axes = pyplot.gca()
-    axes.plot(at, peak * values, **{"label": printable(repr(schedule)), **options})
+    drawn: dict[str, Any] = {"label": printable(repr(schedule)), **options}
+    axes.plot(at, peak * values, **drawn)
     axes.set_xlabel("step")
     if log:
         axes.set_yscale("log")

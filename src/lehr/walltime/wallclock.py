@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final, NoReturn, cast
 
 from lehr.errors import NeedsClock, ScheduleError, number, whole
-from lehr.schedule.base import Schedule
+from lehr.notation import ScheduleLike, as_schedule
 from lehr.time.duration import LONGEST, SECONDS, STEPS
 from lehr.walltime.node import Counts, OuterRun, Walk, node_of
 
@@ -59,15 +59,12 @@ class WallClock:
 
     def __init__(
         self,
-        schedule: Schedule,
+        schedule: ScheduleLike,
         *,
         clock: Callable[[], float] = time.monotonic,
         agree: Callable[[float], float] | None = None,
     ) -> None:
-        if not isinstance(schedule, Schedule):
-            raise ScheduleError(
-                f"schedule={schedule!r} is not a schedule; write cosine().over('1h')"
-            )
+        schedule = as_schedule("schedule", schedule)
         self.schedule = schedule
         self._clock, self._agree = clock, agree
         self._node = node_of(schedule, OuterRun())
