@@ -247,7 +247,7 @@ def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, tmp_pat
     def there(name: str) -> object:
         return None if name == "torch" else object()
 
-    monkeypatch.setattr("lehr.cli.compare.find_spec", there)
+    monkeypatch.setattr("lehr.cli.training.find_spec", there)
     result = call(tmp_path / "out", *TINY)
     assert result.exit_code == 2
     assert result.stderr == f"Error: lehr compare needs torch: {install('lab')}\n"

@@ -11,7 +11,7 @@ from rich.console import Console
 
 import lehr as library
 from lehr.cli import lehr
-from lehr.cli.compare import ranking
+from lehr.cli.ranking import ranking
 from lehr.lab import Plan, Results, Size, Store, compare
 from lehr.lab.trial import FinishedTrial, Outcome, Trial
 

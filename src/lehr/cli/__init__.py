@@ -9,11 +9,12 @@ import click
 
 from lehr import __version__
 from lehr.extras import MissingExtra, needs
+from lehr.view.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Refused", "console", "lehr", "run"]
+__all__ = ["Refused", "Terse", "console", "echo", "lehr", "run"]
 
 COMMANDS = {
     "list": ("lehr.cli.schedules", "list_", "List the schedules of the catalogue."),
@@ -35,6 +36,18 @@ class Refused(click.ClickException):
     """A request that cannot be carried out: one line on the error output, exit code 2."""
 
     exit_code = 2
+
+
+class Terse(click.Command):
+    """A command whose usage errors take one line."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **kwargs)
+        except click.UsageError as error:
+            raise Refused(printable(error.format_message())) from error
+        except ValueError as error:  # a path with a NUL character
+            raise Refused(printable(str(error))) from error
 
 
 class _Lazy(click.Group):
@@ -67,6 +80,11 @@ def console() -> "Console":
 
     piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
     return Console(width=_WIDE if piped else None, highlight=False)
+
+
+def echo(text: str) -> None:
+    """Print a line that may be longer than the terminal is wide."""
+    console().print(printable(text, lines=True), markup=False, soft_wrap=True)
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})

@@ -15,8 +15,8 @@ import click
 from rich.console import Console
 from rich.progress import track
 
-from lehr.cli import Refused
-from lehr.cli.compare import Terse, echo, show
+from lehr.cli import Refused, Terse, echo
+from lehr.cli.ranking import show
 from lehr.extras import install
 from lehr.view.printable import printable
 

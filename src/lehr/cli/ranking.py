@@ -1,0 +1,138 @@
+"""The ranking of a comparison in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rich.cells import cell_len
+from rich.table import Table
+from rich.text import Text
+
+from lehr.cli import console
+from lehr.view.numbers import MISSING
+from lehr.view.printable import printable
+
+if TYPE_CHECKING:
+    from lehr.lab import Results
+    from lehr.lab.metric import Metric
+    from lehr.lab.results import PairResult
+
+__all__ = ["ranking", "show"]
+
+
+def show(results: Results) -> None:
+    """Print the ranking and what it says."""
+    terminal = console()
+    if results.pairs:
+        terminal.print(ranking(results, terminal.width))
+    for sentence in results.summary:
+        terminal.print(f"\n{printable(sentence)}", markup=False)
+
+
+class _Cells(NamedTuple):
+    """A column of the ranking.
+
+    Attributes:
+        title: Its header.
+        cells: Its cells.
+        need: The columns of a narrow terminal are those with the lowest number.
+        options: Further arguments of `Table.add_column`.
+    """
+
+    title: str
+    cells: list[str]
+    need: int
+    options: Mapping[str, Any]
+
+    @property
+    def width(self) -> int:
+        """The width of the longest cell, or of the header."""
+        return max(self.narrow, cell_len(self.title))
+
+    @property
+    def narrow(self) -> int:
+        """The width where the header is wrapped."""
+        return max(map(cell_len, [*self.title.split(), *self.cells, ""]))
+
+
+def ranking(results: Results, width: int = 10_000) -> Table:
+    """Return the ranking as a table, best first.
+
+    Arguments:
+        results: The results.
+        width: The width of the terminal. In a narrow one there are fewer columns: optimizer,
+            schedule and score are always there, folded if they must be.
+    """
+    columns = _columns(results)
+    chosen: set[int] = set()
+    left = width + _GAP - sum(column.narrow + _GAP for column in columns if not column.need)
+    for place in sorted(range(len(columns)), key=lambda i: columns[i].need):
+        column = columns[place]
+        extra = column.width - column.narrow if column.need == 0 else column.width + _GAP
+        if column.need == 0 or extra <= left:
+            chosen.add(place)
+            left -= extra
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, _GAP, 0, 0))
+    shown = [column for i, column in enumerate(columns) if i in chosen]
+    widths: list[int | None] = [None] * len(shown)
+    if left < 0:  # three columns, of which the names are folded
+        room = max(2, width - 2 * _GAP - shown[2].narrow)
+        first = max(1, min(shown[0].narrow, room // 3))
+        widths = [first, max(1, room - first), shown[2].narrow]
+    for column, fixed in zip(shown, widths, strict=True):
+        table.add_column(
+            column.title,
+            width=fixed,
+            min_width=None if fixed else column.narrow,
+            no_wrap=not fixed and column.width == column.narrow,
+            overflow="fold",
+            **column.options,
+        )
+    for row in zip(*(column.cells for column in shown), strict=True):
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def _columns(results: Results) -> list[_Cells]:
+    pairs, target = results.pairs, results.settings.target
+    metric = results.metric
+    scores = [MISSING if pair.score is None else metric.text(pair.score) for pair in pairs]
+    found = [
+        _Cells("rank", [str(pair.rank) for pair in pairs], 1, {"justify": "right", "style": "dim"}),
+        _Cells("optimizer", [printable(pair.optimizer) for pair in pairs], 0, {}),
+        _Cells("schedule", [printable(pair.schedule) for pair in pairs], 0, {"style": "bold"}),
+        _Cells("peak rate", [f"{pair.peak:g}" for pair in pairs], 1, {"justify": "right"}),
+        _Cells(printable(f"test {metric.name}"), scores, 0, {}),
+        _Cells("", [_interval(pair, metric) for pair in pairs], 4, {}),
+        _Cells("", [_STANDINGS[pair.standing] for pair in pairs], 2, {"style": "green"}),
+    ]
+    if target is not None:
+        title = f"updates to {metric.text(target)}"
+        found.append(_Cells(title, list(map(_updates, pairs)), 3, {}))
+    return found
+
+
+_GAP = 2  # spaces between two columns
+
+
+_STANDINGS = {
+    "best": "best",
+    "tie": "ties with the best",
+    "undecided": "undecided",
+    "behind": "",
+}
+
+
+def _updates(pair: PairResult) -> str:
+    """Return the median number of updates to the target, and how many of the seeds reach it."""
+    if pair.target is None:
+        return ""
+    seeds = f"({pair.target.reached} of {pair.seeds})"
+    return f"more {seeds}" if pair.target.updates is None else f"{pair.target.updates:g} {seeds}"
+
+
+def _interval(pair: PairResult, metric: Metric) -> str:
+    if pair.low is None or pair.high is None:
+        return ""
+    return f"({metric.number(pair.low)} to {metric.number(pair.high)})"

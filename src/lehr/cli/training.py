@@ -1,0 +1,315 @@
+"""What every command that trains shares: where to train, progress, stopping and errors."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, redirect_stdout
+from functools import wraps
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from lehr.cli import Refused
+from lehr.cli.names import split
+from lehr.cli.stopping import Stop, stoppable
+from lehr.extras import install
+from lehr.view.printable import printable
+
+if TYPE_CHECKING:
+    from lehr.lab import Progress
+
+__all__ = [
+    "NamesOption",
+    "Place",
+    "Training",
+    "between_commas",
+    "check_installed",
+    "placed",
+    "training",
+]
+
+_PREPARING, _TRAINING, _WAITING = "preparing", "training", "waiting for another run"
+
+
+def between_commas(read: Callable[[str], Any]) -> Callable[..., tuple[Any, ...] | None]:
+    """Return a callback that reads an option's value as a list."""
+
+    def convert(
+        ctx: click.Context, param: click.Parameter, value: str | None
+    ) -> tuple[Any, ...] | None:
+        if value is None:
+            return None
+        try:
+            return tuple(read(part) for part in split(value))
+        except ValueError as error:
+            raise click.BadParameter(f"{value!r}: {error}", ctx, param) from None
+
+    return convert
+
+
+_UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+
+
+def _bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """Read an option's value as a number of bytes."""
+    if value is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kmg]i?b|)", value.lower())
+    if found is None:
+        raise click.BadParameter(f"{value!r} is not a size: write 2GB or 500MB", ctx, param)
+    return int(float(found[1]) * _UNITS[found[2]])
+
+
+class NamesOption(click.Option):
+    """An option whose help lists the names that can be given, read when the help is shown."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        from lehr.lab.optimizers import OPTIMIZERS  # Loads NumPy and more.
+        from lehr.lab.plan import SCHEDULES  # Loads NumPy and more.
+        from lehr.lab.tasks.registry import OTHERS, TASKS  # Loads NumPy and more.
+
+        record = super().get_help_record(ctx)
+        names = {
+            "tasks": f"{', '.join(TASKS)}, {OTHERS}",
+            "optimizers": ", ".join(OPTIMIZERS),
+            "schedules": ", ".join(SCHEDULES),
+        }
+        return record and (record[0], record[1].format(**names))
+
+
+class Place(NamedTuple):
+    """The options that say where to train and where to keep the trials.
+
+    Attributes:
+        out: The folder for the results.
+        store: The file for the trials, if it is not the usual one in `out`.
+        engine: The name of the engine, if it is not the usual one for the jobs.
+        jobs: How many batches are trained at a time, if that was given.
+        memory: Bytes that training may use.
+        device: The device to train on.
+        retry_failed: Whether trials that failed earlier are trained again.
+        usual_out: The folder that the command writes into by default.
+    """
+
+    out: Path
+    store: Path | None
+    engine: str | None
+    jobs: int | None
+    memory: int | None
+    device: str
+    retry_failed: bool
+    usual_out: Path
+
+    @property
+    def file(self) -> Path:
+        """The file of the store."""
+        from lehr.lab.comparison import STORE  # Loads NumPy and more.
+
+        return self.store or self.out / STORE
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the options as keyword arguments of `lehr.lab.compare`, but for `out`."""
+        return {
+            "store": self.store,
+            "engine": self.engine,
+            "jobs": self.jobs or (1 if self.engine == "population" else _processors()),
+            "memory": self.memory,
+            "device": self.device,
+            "retry_failed": self.retry_failed,
+        }
+
+    def command(self, words: str) -> str:
+        """Return a command with these options, to continue what was stopped."""
+        options = {
+            "--out": None if self.out == self.usual_out else self.out,
+            "--store": self.store,
+            "--engine": self.engine,
+            "--jobs": self.jobs,
+            "--memory": self.memory,
+            "--device": None if self.device == "cpu" else self.device,
+        }
+        given = [word for name, value in options.items() if value for word in (name, str(value))]
+        return f"{words} {shlex.join(given)}".rstrip()
+
+
+def placed(out: Path) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add the options of `Place` to a command, which gets them as its argument `place`.
+
+    Arguments:
+        out: The folder for the results by default.
+    """
+    options = (
+        click.option(
+            "--out",
+            type=click.Path(file_okay=False, path_type=Path),
+            default=out,
+            show_default=True,
+            help="Folder for the results, the report and, by default, the store of trials.",
+        ),
+        click.option(
+            "--store",
+            type=click.Path(dir_okay=False, path_type=Path),
+            help="File to keep the trials in; runs may share one.  "
+            "[default: trials.db in the folder]",
+        ),
+        click.option(
+            "--engine",
+            metavar="NAME",
+            help="Where to train: population (this process), processes, dask or ray (a cluster on "
+            "this machine), dask://HOST:PORT or ray://HOST:PORT (a running one).  [default: "
+            "processes, or population for one job]",
+        ),
+        click.option(
+            "--jobs",
+            type=click.IntRange(min=1),
+            help="Batches of trials to train at a time.  [default: one per processor]",
+        ),
+        click.option(
+            "--memory",
+            callback=_bytes,
+            metavar="SIZE",
+            help="Memory that training may use, such as 2GB; on a running cluster, in each worker.",
+        ),
+        click.option(
+            "--device",
+            default="cpu",
+            show_default=True,
+            help="Device to train on, as torch names it.",
+        ),
+        click.option(
+            "--retry-failed", is_flag=True, help="Train trials again that failed in an earlier run."
+        ),
+    )
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def gathered(**given: Any) -> None:
+            parts = {name: given.pop(name) for name in Place._fields if name in given}
+            command(place=Place(**parts, usual_out=out), **given)
+
+        for option in reversed(options):
+            gathered = option(gathered)
+        return gathered
+
+    return add
+
+
+def check_installed(command: str) -> None:
+    """Raise Refused unless the packages that training needs are installed.
+
+    Arguments:
+        command: The name of the command, such as "lehr compare".
+    """
+    missing = [name for name in ("torch", "scipy", "sklearn") if find_spec(name) is None]
+    if missing:
+        raise Refused(f"{command} needs {' and '.join(missing)}: {install('lab')}")
+
+
+class Training:
+    """A command that trains: how far it is, and how it is continued once it has stopped.
+
+    `watch` and `notify` are the arguments of those names of `lehr.lab.study.train`.
+    """
+
+    def __init__(self, place: Place, stop: Stop, errors: Console, bar: Bar) -> None:
+        self._place, self._stop, self._errors, self._bar = place, stop, errors, bar
+        self._line = bar.add_task(_PREPARING, total=None)
+        self._first: Progress | None = None
+        self._last: Progress | None = None
+        self._again = ""
+
+    def begin(self, words: str) -> None:
+        """Set the command of this training, without the options of its `Place`."""
+        self._again = self._place.command(words)
+        self._stop.farewell = (
+            f"Stopped at once: finished trials are kept in {self._place.file}; to continue: "
+            f"{self._again}"
+        )
+
+    def watch(self, progress: Progress) -> None:
+        """Show the progress."""
+        self._first, self._last = self._first or progress, progress
+        done = progress.reused + progress.trained
+        what = _WAITING if progress.waiting else _TRAINING
+        self._bar.update(self._line, completed=done, total=progress.total, description=what)
+
+    def notify(self, text: str) -> None:
+        """Write a line on the error output."""
+        self._errors.print(printable(text))
+
+    def continued(self, text: str) -> str:
+        """Add the command that continues to a sentence, if there is one."""
+        return f"{text}; to continue: {self._again}" if self._again else text
+
+    def stopped(self) -> str:
+        """Return the last words of a training that was stopped."""
+        if self._last is None:
+            return "Stopped before anything was trained."
+        done = self._last.reused + self._last.trained
+        return self.continued(
+            f"Stopped: {done:,} of {self._last.total:,} trials are kept in {self._place.file}"
+        )
+
+    def reused(self) -> None:
+        """Say how many trials were in the store at the beginning, if there were any."""
+        if self._first is not None and self._first.reused:
+            known, total = self._first.reused, self._first.total
+            self.notify(f"{known:,} of {total:,} trials were already in {self._place.file}.")
+
+
+@contextmanager
+def training(place: Place) -> Generator[Training]:
+    """Train in the block, with a progress bar if the error output is a terminal.
+
+    What is printed in the block goes to the error output, because the other one is for results.
+    Ctrl-C, SIGTERM and the errors of training end the command with one line and an exit code; a
+    line also says how many trials were known before.
+
+    Raises:
+        Refused: For a ValueError or an OSError of the block.
+        click.ClickException: For a WorkerError, with the command that continues.
+        click.exceptions.Exit: When the training was stopped.
+    """
+    from lehr.lab.errors import WorkerError  # Loads NumPy and more.
+
+    errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    bar = Bar(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("runs,"),
+        TimeRemainingColumn(compact=True),
+        TextColumn("left"),
+        console=errors,
+        transient=True,
+        disable=not errors.is_terminal,
+    )
+    with stoppable() as stop, redirect_stdout(sys.stderr):
+        now = Training(place, stop, errors, bar)
+        try:
+            with bar:
+                yield now
+        except KeyboardInterrupt:
+            now.notify(now.stopped())
+            raise click.exceptions.Exit(stop.exit_code) from None
+        except WorkerError as error:
+            raise click.ClickException(printable(now.continued(str(error)))) from None
+        except (ValueError, OSError) as error:
+            raise Refused(printable(str(error))) from None
+        now.reused()
+
+
+def _processors() -> int:
+    """Return the number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
