@@ -361,7 +361,8 @@ def test_ctrl_c_keeps_what_is_finished(engine: str, everyone: bool, tmp_path: Pa
     assert all("did not stop within" in line for line in killed)
     assert end == (
         f"Stopped: {kept} of 60 trials are kept in {out / 'trials.db'}; to continue: lehr compare "
-        f"--task {task}:make_task {' '.join(options)} --out {out} --engine {engine}\n"
+        f"--task {task}:make_task {' '.join(options)} --out {out} "
+        f"{' '.join(['--engine', engine, *jobs])}\n"
     )
     found = json.loads((out / "results.json").read_text())
     assert found["settings"]["complete"] is False
