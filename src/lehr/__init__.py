@@ -10,7 +10,16 @@
 schedule goes with which optimizer.
 """
 
-from lehr.catalogue import ENTRIES, RULES, Entry, Rule, RuleEntry, find, find_all, find_rule
+from lehr.catalogue import (
+    ENTRIES,
+    RULES,
+    Entry,
+    Rule,
+    RuleEntry,
+    find_entries,
+    find_entry,
+    find_rule,
+)
 from lehr.catalogue import cyclic as _cyclic
 from lehr.catalogue import decay as _decay
 from lehr.catalogue import derived as _derived
@@ -61,8 +70,8 @@ __all__ = [
     # the catalogue
     "ENTRIES",
     "Entry",
-    "find",
-    "find_all",
+    "find_entry",
+    "find_entries",
     "RULES",
     "Rule",
     "RuleEntry",

@@ -313,7 +313,7 @@ def test_what_is_refused(name: str, arguments: dict[str, Any], says: str) -> Non
 
 def test_a_rule_is_no_schedule() -> None:
     with pytest.raises(UnknownSchedule, match="'plateau' is a feedback rule"):
-        lehr.find("plateau")
+        lehr.find_entry("plateau")
     with pytest.raises(UnknownSchedule, match="did you mean 'plateau'"):
         find_rule("plateu")
 

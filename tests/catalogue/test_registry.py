@@ -11,7 +11,7 @@ import pytest
 
 import lehr
 from lehr import ENTRIES, RULES, ParseError, Schedule, UnknownSchedule
-from lehr.catalogue import Entry, Paper, find, find_all, find_rule
+from lehr.catalogue import Entry, Paper, find_entries, find_entry, find_rule
 from lehr.translate.registry import libraries, names
 
 
@@ -29,7 +29,7 @@ class TestEveryEntry:
     def test_is_a_public_function_of_its_name(self, entry: Entry) -> None:
         assert getattr(lehr, entry.name) is entry.function
         assert entry.name in lehr.__all__
-        assert find(entry.name) is entry
+        assert find_entry(entry.name) is entry
         assert ENTRIES[entry.name] is entry
         assert re.fullmatch(r"[a-z]+", entry.family)
 
@@ -154,8 +154,8 @@ def test_the_order_is_by_family() -> None:
 
 
 def test_the_phases_of_one_cycle_go_in_opposite_directions() -> None:
-    rate = find("one_cycle").example.over(1_000).values()
-    momentum = find("one_cycle").momentum
+    rate = find_entry("one_cycle").example.over(1_000).values()
+    momentum = find_entry("one_cycle").momentum
     assert momentum is not None
     values = momentum.over(1_000).values()
     assert int(rate.argmax()) == int(values.argmin()) == 300
@@ -168,13 +168,13 @@ class TestFind:
     )
     def test_it_suggests(self, wrong: str, right: str) -> None:
         with pytest.raises(UnknownSchedule, match=f"did you mean '{right}'") as caught:
-            find(wrong)
+            find_entry(wrong)
         assert repr(wrong) in str(caught.value)
 
     @pytest.mark.parametrize("wrong", ["cosin", "CosineAnealingLR", "one-cycle", "warm_up"])
     def test_it_suggests_a_few_that_there_are(self, wrong: str) -> None:
         with pytest.raises(UnknownSchedule) as caught:
-            find(wrong)
+            find_entry(wrong)
         message = str(caught.value)
         named = [name for name in re.findall(r"'(\w+)'", message) if name != wrong]
         assert 1 <= len(named) <= 3
@@ -183,7 +183,7 @@ class TestFind:
 
     def test_where_none_is_near_it_says_where_all_are(self) -> None:
         with pytest.raises(UnknownSchedule, match="`lehr list` shows all names") as caught:
-            find("xyzzy")
+            find_entry("xyzzy")
         assert "did you mean" not in str(caught.value)
         assert len(str(caught.value)) < 160
 
@@ -206,33 +206,33 @@ class TestNamesOfOtherLibraries:
         ],
     )
     def test_an_alias_finds_its_entry(self, alias: str, name: str) -> None:
-        assert find(alias) is ENTRIES[name]
-        assert find_all(alias) == [ENTRIES[name]]
+        assert find_entry(alias) is ENTRIES[name]
+        assert find_entries(alias) == [ENTRIES[name]]
 
     def test_a_name_of_ours_wins(self) -> None:
         for name, entry in ENTRIES.items():
-            assert find_all(name) == [entry]
+            assert find_entries(name) == [entry]
 
     def test_every_alias_is_found(self) -> None:
         for entry in [*ENTRIES.values(), *RULES.values()]:
             for alias in entry.aliases:
-                found = find_all(alias)
+                found = find_entries(alias)
                 assert entry in found or alias in [*ENTRIES, *RULES]
 
     def test_a_name_of_several_says_which(self) -> None:
-        assert [entry.name for entry in find_all("LinearLR")] == ["linear", "warmup"]
+        assert [entry.name for entry in find_entries("LinearLR")] == ["linear", "warmup"]
         with pytest.raises(
             UnknownSchedule, match=r"more than one schedule .* 'linear' or 'warmup'"
         ):
-            find("LinearLR")
+            find_entry("LinearLR")
         cyclic = ["triangular", "triangular2", "exp_range", "cyclic"]
-        assert [entry.name for entry in find_all("CyclicLR")] == cyclic
+        assert [entry.name for entry in find_entries("CyclicLR")] == cyclic
 
     def test_a_rule_is_a_rule(self) -> None:
-        assert find_all("ReduceLROnPlateau") == [RULES["plateau"]]
+        assert find_entries("ReduceLROnPlateau") == [RULES["plateau"]]
         assert find_rule("ReduceLROnPlateau") is RULES["plateau"]
         with pytest.raises(UnknownSchedule, match=r"is a feedback rule.*find_rule\('plateau'\)"):
-            find("ReduceLROnPlateau")
+            find_entry("ReduceLROnPlateau")
         with pytest.raises(UnknownSchedule, match="unknown rule 'cosine'"):
             find_rule("cosine")
 

@@ -18,7 +18,7 @@ from lehr.lab.trial import FinishedTrial, Outcome, Trial
 
 
 def trial(optimizer: str, schedule: str, peak: float, seed: int) -> Trial:
-    return Trial("digits", optimizer, library.find(schedule).example, None, 2, peak, seed)
+    return Trial("digits", optimizer, library.find_entry(schedule).example, None, 2, peak, seed)
 
 
 def kept(validation: float, test: float, diverged: int | None = None) -> FinishedTrial:
@@ -110,7 +110,7 @@ def test_csv_has_a_line_a_trial(path: Path) -> None:
     assert tuple(rows[0]) == COLUMNS
     assert [float(row["test"]) for row in rows] == [k.outcome.test for _, k in TRIALS]
     assert [row["diverged"] for row in rows] == ["", "", "", "", "1"]
-    assert library.parse(rows[3]["schedule"]) == library.find("cosine").example
+    assert library.parse(rows[3]["schedule"]) == library.find_entry("cosine").example
 
 
 def test_a_store_without_trials_is_no_error(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def stored(path: Path) -> Results:
 
 def outcomes(out: Path, optimizer: str, schedule: str) -> dict[tuple[float, int], Outcome]:
     """The kept outcomes of a pair by peak and seed, read without the store."""
-    text = repr(lehr.find(schedule).example)
+    text = repr(lehr.find_entry(schedule).example)
     found: dict[tuple[float, int], Outcome] = {}
     for identity, peak, seed, curves, *rest in rows(out):
         kind = json.loads(identity)
@@ -104,14 +104,14 @@ def test_the_head_says_what_was_done(found: Results) -> None:
 
 def test_schedules_are_drawn_as_they_were_driven(found: Results) -> None:
     for name in PLAN.schedules:
-        entry, drawn = lehr.find(name), found.schedules[name]
+        entry, drawn = lehr.find_entry(name), found.schedules[name]
         assert drawn.text == repr(entry.example)
         assert drawn.summary == entry.summary
         steps, rate = drawn.rate
         assert steps == tuple(range(8))
         assert rate == pytest.approx(entry.example.over(8)(np.arange(8)), rel=1e-5)
     assert found.schedules["step"].momentum is None
-    cycle = lehr.find("one_cycle").momentum.over(8)(np.arange(8))
+    cycle = lehr.find_entry("one_cycle").momentum.over(8)(np.arange(8))
     assert found.schedules["one_cycle"].momentum[1] == pytest.approx(cycle, rel=1e-5)
 
 

@@ -6,7 +6,7 @@ import shlex
 import pytest
 
 import lehr
-from lehr.catalogue import find
+from lehr.catalogue import find_entry
 from lehr.lab.optimizers import OPTIMIZERS
 from lehr.lab.plan import FULL, QUICK, SCHEDULES, Pair, Plan, Size
 
@@ -41,9 +41,9 @@ def test_a_momentum_cycle_goes_where_there_is_a_momentum() -> None:
     plan = Plan(size=SMALL)
     for pair in plan.pairs:
         trial = plan.scoring(pair, 1.0)[0]
-        cycle = find(pair.schedule).momentum if pair.optimizer != "sgd" else None
+        cycle = find_entry(pair.schedule).momentum if pair.optimizer != "sgd" else None
         assert trial.momentum == cycle
-        assert trial.schedule == find(pair.schedule).example
+        assert trial.schedule == find_entry(pair.schedule).example
     assert plan.scoring(Pair("adam", "one_cycle"), 1.0)[0].momentum is not None
 
 

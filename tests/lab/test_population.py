@@ -9,7 +9,7 @@ from plain import ROUNDING, assert_rounding, float64, in_float64, loop
 from torch import nn
 
 import lehr
-from lehr.catalogue import ENTRIES, find
+from lehr.catalogue import ENTRIES, find_entry
 from lehr.lab.errors import StoppedError
 from lehr.lab.optimizers import OPTIMIZERS
 from lehr.lab.plan import SCHEDULES, Pair, Plan
@@ -160,7 +160,7 @@ def test_divergence_that_only_the_test_shows() -> None:
 
 def test_what_diverges_is_frozen_and_the_rest_goes_on_to_the_last_bit() -> None:
     # Two momenta, of which one loses all its networks, and state that must follow its network.
-    cycle = find("one_cycle").momentum
+    cycle = find_entry("one_cycle").momentum
     healthy = [trial(seed=seed, peak=0.05) for seed in range(3)]
     doomed = [
         trial(seed=1, peak=1e30),

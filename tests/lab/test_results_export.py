@@ -14,7 +14,7 @@ from lehr.lab.store.store import Store
 from lehr.lab.store.trackers import mlflow, tensorboard
 from lehr.lab.trial import FinishedTrial, Outcome, Trial
 
-STEP = lehr.find("step").example
+STEP = lehr.find_entry("step").example
 WHOLE = Outcome(None, (1.5, 1 / 3), (0.25, 0.7), 0.7, 0.6, 1.25)
 LOST = Outcome(2, (1.5, None), (0.25, 0.1), 0.1, 0.1, None)
 TRIALS = [

@@ -16,7 +16,7 @@ import pytest
 
 import lehr
 from lehr import NeedsHorizon, PastEnd, ScheduleError, UnknownSchedule
-from lehr.catalogue import Entry, find
+from lehr.catalogue import Entry, find_entry
 from lehr.curves.easing import Ease
 
 NAMES = {name: getattr(lehr, name) for name in lehr.__all__} | {
@@ -25,7 +25,7 @@ NAMES = {name: getattr(lehr, name) for name in lehr.__all__} | {
     "inf": math.inf,
     "Fraction": Fraction,
     "Ease": Ease,
-    "find": find,
+    "find_entry": find_entry,
     "optimizer": SimpleNamespace(param_groups=[{"lr": 0.1}]),
 }
 
@@ -259,8 +259,8 @@ RUNS = [
     ("linear().over(10, past='raise')(11)", PastEnd, "t=11", "10 steps"),
     ("exponential(0.5).values()", ScheduleError, "exponential(0.5)", "no end", ".over(1000)"),
     ("exponential(0.5).end", ScheduleError, "no end"),
-    ("find('cosin')", UnknownSchedule, "'cosin'", "did you mean 'cosine'"),
-    ("find('')", UnknownSchedule, "''", "`lehr list` shows all names"),
+    ("find_entry('cosin')", UnknownSchedule, "'cosin'", "did you mean 'cosine'"),
+    ("find_entry('')", UnknownSchedule, "''", "`lehr list` shows all names"),
 ]
 
 ASKED = [
@@ -374,6 +374,6 @@ def test_an_error_in_a_users_function_is_not_swallowed() -> None:
 def test_a_name_cannot_be_registered_twice() -> None:
     from lehr.catalogue import entry
 
-    taken: Entry = find("cosine")
+    taken: Entry = find_entry("cosine")
     with pytest.raises(ScheduleError, match="two entries 'cosine'"):
         entry("decay", formula="", example=taken.arguments)(taken.function)

@@ -28,8 +28,8 @@ __all__ = [
     "State",
     "With",
     "entry",
-    "find",
-    "find_all",
+    "find_entry",
+    "find_entries",
     "find_rule",
     "nearest",
     "rule",
@@ -222,7 +222,7 @@ def rule(
     return register
 
 
-def find(name: str) -> Entry:
+def find_entry(name: str) -> Entry:
     """Return the entry of a schedule, by its name here or in another library.
 
     Arguments:
@@ -234,10 +234,10 @@ def find(name: str) -> Entry:
             are meant.
 
     Example:
-        >>> find("get_cosine_schedule_with_warmup").name
+        >>> find_entry("get_cosine_schedule_with_warmup").name
         'cosine'
     """
-    found = find_all(name)
+    found = find_entries(name)
     schedules = [one for one in found if isinstance(one, Entry)]
     if not schedules:
         raise UnknownSchedule(
@@ -266,7 +266,7 @@ def find_rule(name: str) -> RuleEntry:
     return found[0]
 
 
-def find_all(name: str) -> list[Entry | RuleEntry]:
+def find_entries(name: str) -> list[Entry | RuleEntry]:
     """Return all schedules and feedback rules of a name, here or in another library.
 
     A name of the catalogue is one entry. A name of another library can be several: what torch's
@@ -276,7 +276,7 @@ def find_all(name: str) -> list[Entry | RuleEntry]:
         UnknownSchedule: If no entry has that name; the message suggests the nearest.
 
     Example:
-        >>> [entry.name for entry in find_all("LinearLR")]
+        >>> [entry.name for entry in find_entries("LinearLR")]
         ['linear', 'warmup']
     """
     found = _named(name)

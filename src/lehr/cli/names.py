@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import click
 from click.shell_completion import CompletionItem
 
-from lehr.catalogue import ENTRIES, RULES, find
+from lehr.catalogue import ENTRIES, RULES, find_entry
 from lehr.cli import Refused
 from lehr.errors import ScheduleError
 from lehr.notation import parse
@@ -48,7 +48,7 @@ def find_schedule(text: str) -> Schedule:
         Refused: If no schedule has that name, or more than one, or the text is not a schedule's.
     """
     try:
-        return find(text).example if text.isidentifier() else parse(text)
+        return find_entry(text).example if text.isidentifier() else parse(text)
     except ScheduleError as error:
         raise Refused(printable(str(error))) from None
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.text import Text
 
-from lehr.catalogue import ENTRIES, RULES, Entry, RuleEntry, find_all
+from lehr.catalogue import ENTRIES, RULES, Entry, RuleEntry, find_entries
 from lehr.cli import Refused, console
 from lehr.cli.names import complete_shown
 from lehr.cli.plot import drawing
@@ -134,7 +134,7 @@ def show(name: str, as_json: bool) -> None:
     """
     translation = _translation(name)
     try:
-        found = find_all(name)
+        found = find_entries(name)
     except UnknownSchedule as error:
         if not translation or as_json:
             raise Refused(printable(str(error))) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from lehr.catalogue import find
+from lehr.catalogue import find_entry
 from lehr.errors import ScheduleError
 from lehr.notation import parse
 from lehr.schedule.base import Schedule
@@ -42,7 +42,7 @@ def find_contender(name: str) -> Contender:
         0.1
     """
     if name.isidentifier():
-        entry = find(name)
+        entry = find_entry(name)
         return Contender(entry.example, entry.momentum, entry.summary)
     return Contender(parse(name), None, "")
 

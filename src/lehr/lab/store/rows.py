@@ -88,8 +88,8 @@ def short(schedule: str) -> str:
     """Return the catalogue's name of a schedule's text, or the text if it has none.
 
     Example:
-        >>> from lehr.catalogue import find
-        >>> short(repr(find("cosine").example))
+        >>> from lehr.catalogue import find_entry
+        >>> short(repr(find_entry("cosine").example))
         'cosine'
         >>> short("cosine(to=0.123)")
         'cosine(to=0.123)'
