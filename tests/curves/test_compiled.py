@@ -58,7 +58,7 @@ def test_the_whole_catalogue(entry: Entry) -> None:
         lehr.multistep(range(5, 100, 5), gamma=0.9),
         zigzag(20, "1-sqrt", "cosine", "k-cosine(0.5)") * lehr.exponential(0.9),
         lehr.table([n % 7 / 7 for n in range(1_000)]),
-        # Levels, jumps and laws among the pieces, and an end that none of them reaches.
+        # Levels, jumps and decays among the pieces, and an end that none of them reaches.
         (
             zigzag(9, "1-sqrt", "power(0.5)")
             >> lehr.hold(5, at=0.2)

@@ -251,7 +251,7 @@ FIELDS = sorted({"lehr", "kind", "inner", "parts", "left", "right", "steps", "st
 FIELDS += ["log", "form", "rate", "scale", "entries", "function", "per", "low", "high", "stop"]
 FIELDS += ["times", "stretch", "horizon", "closed", "past", "length", "steps_per_epoch"]
 FIELDS += ["samples_per_epoch", "batch", "sequence"]
-KINDS = ["piece", "law", "table", "formula", "sequence", "product", "sum", "slice", "repeat"]
+KINDS = ["piece", "decay", "table", "formula", "sequence", "product", "sum", "slice", "repeat"]
 KINDS += ["every", "clip", "over", "no"]
 VALUES = st.one_of(
     st.none(),

@@ -390,11 +390,11 @@ TREES: list[tuple[Schedule, dict[str, Any]]] = [
     (polynomial(9, power=2.5), {"kind": "piece", "steps": 9, "to": 0.0, "ease": "power(2.5)"}),
     (
         exponential(0.5, every="1/3%"),
-        {"kind": "law", "form": "exponential", "rate": 0.5, "scale": "1/3%"},
+        {"kind": "decay", "form": "exponential", "rate": 0.5, "scale": "1/3%"},
     ),
     (
         inverse(9, start=2),
-        {"kind": "law", "form": "inverse", "rate": 1.0, "scale": 9, "start": 2.0},
+        {"kind": "decay", "form": "inverse", "rate": 1.0, "scale": 9, "start": 2.0},
     ),
     (table([1, 0.5]), {"kind": "table", "entries": [1.0, 0.5]}),
     (formula(halving), {"kind": "formula", "function": "test-halving"}),
@@ -507,7 +507,7 @@ def in_sequence(piece: Any) -> dict[str, Any]:
         ({}, "schedule.lehr", 'there is none; write "lehr": 1'),
         ({"lehr": 2, **PIECE}, "schedule.lehr", "2 is unknown"),
         ({"lehr": True, **PIECE}, "schedule.lehr", "True is unknown"),
-        ({"lehr": 1}, "schedule.kind", "there is none; write one of piece, law"),
+        ({"lehr": 1}, "schedule.kind", "there is none; write one of piece, decay"),
         ({"lehr": 1, "kind": "pice"}, "schedule.kind", "did you mean 'piece'?"),
         ({"lehr": 1, "kind": []}, "schedule.kind", "a list is unknown"),
         (
@@ -538,7 +538,7 @@ def in_sequence(piece: Any) -> dict[str, Any]:
         ({"lehr": 1, "kind": "sum", "left": 2, "right": 3}, "schedule.left", "2 is not a schedule"),
         ({"lehr": 1, "kind": "table", "entries": [1, "2"]}, "schedule.entries[1]", "not a number"),
         (
-            {"lehr": 1, "kind": "law", "form": "inverted", "rate": 1, "scale": 1},
+            {"lehr": 1, "kind": "decay", "form": "inverted", "rate": 1, "scale": 1},
             "schedule.form",
             "did you mean 'inverse'?",
         ),

@@ -141,7 +141,7 @@ def decaying(step: float) -> float:
 
 
 @st.composite
-def laws(draw: st.DrawFn) -> Schedule:
+def decays(draw: st.DrawFn) -> Schedule:
     """An exponential or a power of the time."""
     scale = draw(steps(1))
     start = draw(st.none() | levels())
@@ -153,8 +153,8 @@ def laws(draw: st.DrawFn) -> Schedule:
 
 def _endless_leaves() -> st.SearchStrategy[Schedule]:
     return st.one_of(
-        laws(),
-        laws(),
+        decays(),
+        decays(),
         st.builds(lambda at: lehr.hold(at=at), st.none() | levels()),
         st.sampled_from([sawtooth, decaying]).map(lambda f: lehr.formula(f, low=0, high=1)),
     )
@@ -280,7 +280,7 @@ def plans(draw: st.DrawFn) -> Schedule:
     lengths = draw(shares(count, open_left=opened))
     parts = [draw(pieces(st.just(length))) for length in lengths]
     if opened:
-        parts.insert(draw(st.integers(0, count)), draw(laws() | pieces(st.none())))
+        parts.insert(draw(st.integers(0, count)), draw(decays() | pieces(st.none())))
     return built(lambda: functools.reduce(operator.rshift, parts), over=1000)
 
 
@@ -320,7 +320,7 @@ def counted_runs(draw: st.DrawFn) -> Schedule:
     lengths = st.builds(lambda amount, unit: f"{amount}{unit}", st.integers(1, 9), units)
     parts = [draw(pieces(lengths)) for _ in range(draw(st.integers(1, 4)))]
     if draw(st.booleans()):
-        parts.append(draw(laws() | pieces(st.none())))
+        parts.append(draw(decays() | pieces(st.none())))
     return built(lambda: functools.reduce(operator.rshift, parts).over(horizon))
 
 

@@ -204,7 +204,7 @@ def in_samples(tree: Any) -> Any:
         return tree
     lengths = {
         "slice": ("start", "stop"),
-        "law": ("scale",),
+        "decay": ("scale",),
         "over": ("horizon",),
     }.get(tree.get("kind", ""), ("steps",))
     return {

@@ -94,7 +94,7 @@ def in_seconds(tree: Any) -> Any:
         return tree
     lengths = {
         "slice": ("start", "stop"),
-        "law": ("scale",),
+        "decay": ("scale",),
         "over": ("horizon",),
     }.get(tree.get("kind", ""), ("steps",))
     return {

@@ -16,7 +16,7 @@ from lehr.time.counter import Counter
 __all__ = ["Counted", "Stepped"]
 
 
-class _Columns(NamedTuple):
+class _CounterRows(NamedTuple):
     """A counter's table."""
 
     starts: Column
@@ -29,8 +29,8 @@ class _CounterTable:
 
     def __init__(self, counter: Counter) -> None:
         columns = counter.starts, counter.totals, counter.sizes
-        self._whole = _Columns(*(Column(column) for column in columns))
-        self._real = _Columns(*(Column([float(n) for n in column]) for column in columns))
+        self._whole = _CounterRows(*(Column(column) for column in columns))
+        self._real = _CounterRows(*(Column([float(n) for n in column]) for column in columns))
 
     def samples_before(self, t: Any, most: float, m: Arithmetic) -> Any:
         """Return the samples seen before steps, in whole numbers where the steps are.

@@ -3,7 +3,7 @@
 A schedule is built from four leaves,
 
 * a *piece* goes from level to level: :func:`linear`, :func:`cosine`, :func:`ramp`, :func:`hold`;
-* a *law* has no end: :func:`exponential`, :func:`inverse`;
+* a *decay* has no end: :func:`exponential`, :func:`inverse`;
 * a *table* has one value for each step: :func:`table`;
 * a *formula* is a function of the step: :func:`formula`;
 

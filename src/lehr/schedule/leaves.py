@@ -1,6 +1,6 @@
-"""The four leaves: a piece, a law, a table, a formula.
+"""The four leaves: a piece, a decay, a table, a formula.
 
-Pieces and laws are mostly made by the catalogue (:func:`lehr.linear`, :func:`lehr.exponential`).
+Pieces and decays are mostly made by the catalogue (:func:`lehr.linear`, :func:`lehr.exponential`).
 :func:`hold`, :func:`ramp`, :func:`table` and :func:`formula`, which no library or paper names, are
 defined here.
 """
@@ -33,7 +33,7 @@ from lehr.schedule.node import Length, Reach, Site
 from lehr.schedule.run import Run
 from lehr.time.duration import STEPS, Duration, DurationLike
 
-__all__ = ["Formula", "Law", "Piece", "Table", "formula", "hold", "ramp", "table"]
+__all__ = ["Formula", "Decay", "Piece", "Table", "formula", "hold", "ramp", "table"]
 
 
 @kind
@@ -136,7 +136,7 @@ class Piece(Schedule):
 
 @kind
 @dataclass(frozen=True, repr=False)
-class Law(Schedule):
+class Decay(Schedule):
     """A leaf without an end: exponential, or a power of the time.
 
     Arguments:

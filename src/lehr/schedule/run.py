@@ -25,7 +25,7 @@ __all__ = ["Run"]
 _NOTHING: Final = Units()
 
 
-class _HorizonLike(Protocol):
+class _Extended(Protocol):
     """The part of a :class:`~lehr.Horizon` that a run reads."""
 
     @property
@@ -234,7 +234,7 @@ class Run:
 
     # ----- runs inside ----------------------------------------------------------------------------
 
-    def extent(self, horizon: _HorizonLike, *, rounded: bool = True) -> Fraction:
+    def extent(self, horizon: _Extended, *, rounded: bool = True) -> Fraction:
         """Return the length of ``horizon``, measured in this run's clock.
 
         Samples and tokens take as many whole steps as see them all, unless this run's steps are not
@@ -263,7 +263,7 @@ class Run:
             steps = Fraction(math.ceil(steps)) if self.rounding else steps
         return self.measure(Duration(steps, STEPS))
 
-    def enter(self, horizon: _HorizonLike, extent: Fraction) -> Run:
+    def enter(self, horizon: _Extended, extent: Fraction) -> Run:
         """Return the run that ``horizon`` makes inside this one.
 
         Arguments:

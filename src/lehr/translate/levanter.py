@@ -49,7 +49,7 @@ class CyclePhase:
     steps: int
 
 
-Decay = Callable[[CyclePhase], Schedule]
+BuildDecay = Callable[[CyclePhase], Schedule]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ class LevanterRun:
     cycles: int | Sequence[int] | None = None
     haps: Sequence[int] | None = None
 
-    def translation(self, decay: Decay) -> Translation:
+    def translation(self, decay: BuildDecay) -> Translation:
         """Return the cycles with their warmups, stable phases and decays."""
         total = whole("num_train_steps", self.num_train_steps, at_least=1)
         cooldown = 0 if self.cooldown is None else _count("cooldown", self.cooldown, total)

@@ -10,7 +10,7 @@ from lehr.catalogue.registry import Paper, With, entry
 from lehr.errors import ScheduleError, number, several, whole
 from lehr.schedule import sequence
 from lehr.schedule.base import Schedule
-from lehr.schedule.leaves import Law, hold, ramp
+from lehr.schedule.leaves import Decay, hold, ramp
 from lehr.schedule.problem import show
 from lehr.time.duration import Duration, DurationLike
 
@@ -242,7 +242,7 @@ def exponential(gamma: float, *, every: DurationLike = 1, start: float | None = 
         >>> exponential(0.5, every=10)(20)
         0.25
     """
-    return Law("exponential", gamma, Duration.of(every, "every"), start)
+    return Decay("exponential", gamma, Duration.of(every, "every"), start)
 
 
 @entry(
@@ -270,7 +270,7 @@ def inverse(tau: DurationLike, *, power: float = 1.0, start: float | None = None
         >>> inverse(100, power=0.5)(300)
         0.5
     """
-    return Law("inverse", power, Duration.of(tau, "tau"), start)
+    return Decay("inverse", power, Duration.of(tau, "tau"), start)
 
 
 @entry(

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from lehr.errors import ScheduleError, level
 from lehr.schedule.base import Schedule
-from lehr.schedule.leaves import Law, Piece, hold
+from lehr.schedule.leaves import Decay, Piece, hold
 from lehr.schedule.sequence import Sequence
 from lehr.schedule.times import Repeat, Slice
 from lehr.schedule.values import Clip, Every
@@ -103,7 +103,7 @@ def after(before: Schedule, then: Schedule) -> Schedule:
 def _enters(schedule: Schedule) -> bool:
     """Return whether the level that a schedule is entered at makes a difference to it."""
     match schedule:
-        case Piece() | Law():
+        case Piece() | Decay():
             return schedule.start is None
         case Sequence():
             return _enters(schedule.parts[0])
