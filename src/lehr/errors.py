@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 import operator
-from typing import Any
+from collections.abc import Iterable, Mapping, Set
+from typing import Any, Final, cast
 
 __all__ = [
     "GuardError",
@@ -18,9 +19,16 @@ __all__ = [
     "UnknownSchedule",
     "level",
     "number",
+    "rising",
     "several",
+    "shown",
     "whole",
 ]
+
+_SHOWN: Final = 120
+"""The most characters of a value in a message."""
+
+_LARGEST: Final = 2**63 - 1
 
 
 class ScheduleError(ValueError):
@@ -54,17 +62,20 @@ def level(name: str, value: Any) -> float:
         ScheduleError: If ``value`` is a bool, not a real number, infinite or NaN.
     """
     if isinstance(value, bool) or type(value).__name__ in ("bool", "bool_"):
-        raise ScheduleError(f"{name}={_shown(value)} is a bool; write {float(value)}")
-    if isinstance(value, str | bytes):
-        raise ScheduleError(f"{name}={_shown(value)} is text, not a number")
+        raise ScheduleError(f"{name}={shown(value)} is a bool; write {float(value)}")
+    if isinstance(value, str | bytes | bytearray):
+        raise ScheduleError(f"{name}={shown(value)} is not a number but a text")
     try:
+        # NumPy would take the first item of an array, and drop the imaginary part of a number.
+        if getattr(value, "ndim", 0) or type(value).__name__.startswith("complex"):
+            raise TypeError
         result = float(value)
-    except (TypeError, ValueError):
-        raise ScheduleError(f"{name}={_shown(value)} is not a number") from None
     except OverflowError:
-        raise ScheduleError(f"{name}={_shown(value)} is too large") from None
+        raise ScheduleError(f"{name}={shown(value)} is too large") from None
+    except Exception:  # whatever somebody's class raises
+        raise ScheduleError(f"{name}={shown(value)} is not a number") from None
     if not math.isfinite(result):
-        raise ScheduleError(f"{name}={_shown(value)} is not finite")
+        raise ScheduleError(f"{name}={shown(value)} is not finite")
     return result + 0.0  # -0.0 + 0.0 is 0.0: equal levels must also print alike
 
 
@@ -83,48 +94,60 @@ def number(
     """
     result = level(name, value)
     if not result > above:
-        raise ScheduleError(f"{name}={_shown(value)} must be greater than {above:g}")
+        raise ScheduleError(f"{name}={shown(value)} must be greater than {above:g}")
     if result < at_least:
-        raise ScheduleError(f"{name}={_shown(value)} must be at least {at_least:g}")
+        raise ScheduleError(f"{name}={shown(value)} must be at least {at_least:g}")
     if result > at_most:
-        raise ScheduleError(f"{name}={_shown(value)} must be at most {at_most:g}")
+        raise ScheduleError(f"{name}={shown(value)} must be at most {at_most:g}")
     return result
 
 
-def whole(name: str, value: Any, *, at_least: int) -> int:
+def rising(lower: str, low: float, upper: str, high: float) -> None:
+    """Check that the argument ``lower`` is less than the argument ``upper``."""
+    if not low < high:
+        raise ScheduleError(f"{lower}={shown(low)} must be less than {upper}={shown(high)}")
+
+
+def whole(name: str, value: Any, *, at_least: float = -math.inf, at_most: int = _LARGEST) -> int:
     """Return ``value`` as an int of at least ``at_least``.
 
     Raises:
-        ScheduleError: If it is a bool, not an integer, or too small.
+        ScheduleError: If it is a bool, not an integer, too small, or too large for 64 bits.
     """
     try:
         if isinstance(value, bool):
             raise TypeError
         result = operator.index(value)
-    except TypeError:
-        raise ScheduleError(f"{name}={_shown(value)} must be a whole number (an int)") from None
+    except Exception:  # whatever somebody's class raises
+        raise ScheduleError(f"{name}={shown(value)} must be a whole number (an int)") from None
     if result < at_least:
-        raise ScheduleError(f"{name}={_shown(value)} must be at least {at_least}")
+        raise ScheduleError(f"{name}={shown(value)} must be at least {at_least}")
+    if result > at_most:
+        raise ScheduleError(f"{name}={shown(value)} must be at most {at_most}")
     return result
 
 
 def several(name: str, value: Any) -> list[Any]:
-    """Return the members of a list, a tuple or an array.
+    """Return the members of a list, a tuple, an array or another iterable that has an order.
 
     Raises:
         ScheduleError: If it is anything else, such as a text.
     """
     try:
-        if not isinstance(value, str):
-            return list(value)
-    except TypeError:
-        pass  # refused below, as a text is
-    raise ScheduleError(f"{name}={_shown(value)} must be a list, such as [1, 2]")
+        if isinstance(value, str | bytes | bytearray | Mapping | Set):
+            raise TypeError
+        return list(cast("Iterable[Any]", value))
+    except Exception:  # whatever somebody's class raises
+        raise ScheduleError(f"{name}={shown(value)} must be a list, such as [1, 2]") from None
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Return a value as a message shows it: at most 120 characters, whatever the value is."""
+    if isinstance(value, int) and value.bit_length() > 400:
+        return f"{'-' * (value < 0)}10**{int(value.bit_length() * math.log10(2))}"
     try:
-        text = repr(value)
-    except ValueError:  # Python does not print an int of thousands of digits
-        return "a number of too many digits"
-    return text if len(text) <= 500 else f"{text[:497]}..."
+        # The head of a long text alone: it is escaped character by character.
+        text = repr(value[: _SHOWN + 1] if isinstance(value, str | bytes) else value)
+    except Exception:  # whatever somebody's class raises
+        return f"<{type(value).__qualname__}>"
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."

@@ -9,13 +9,15 @@ rule, which depends on a metric rather than on time, in a register of its own.
 from __future__ import annotations
 
 import difflib
+import inspect
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from lehr.errors import ScheduleError, UnknownSchedule
+from lehr.errors import ScheduleError, UnknownSchedule, shown
 from lehr.provided import PROVIDED
+from lehr.schedule.arguments import checked
 from lehr.schedule.base import Schedule
 
 __all__ = [
@@ -163,6 +165,10 @@ class With:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._args, self._kwargs = args, kwargs
 
+    def bind(self, function: Callable[..., Any]) -> inspect.BoundArguments:
+        """Return the arguments by the names that the function gives them."""
+        return inspect.signature(function).bind(*self._args, **self._kwargs)
+
     def call(self, function: Callable[..., Any]) -> Any:
         """Return the example."""
         return function(*self._args, **self._kwargs)
@@ -185,10 +191,13 @@ def entry(
     momentum: Callable[[], Schedule] | None = None,
     writes_out: str | None = None,
 ) -> Callable[[F], F]:
-    """Register the function below as an entry; see :class:`Entry` for the arguments."""
+    """Register the function below as an entry; see :class:`Entry` for the arguments.
+
+    What it is called with is checked by the types of its arguments.
+    """
 
     def register(function: F) -> F:
-        name = function.__name__
+        name, function = function.__name__, checked(function, names_call=True)
         if name in ENTRIES:
             raise ScheduleError(f"the catalogue has two entries {name!r}")
         ENTRIES[name] = Entry(
@@ -222,6 +231,7 @@ def rule(
     return register
 
 
+@checked
 def find_entry(name: str) -> Entry:
     """Return the entry of a schedule, by its name here or in another library.
 
@@ -250,6 +260,7 @@ def find_entry(name: str) -> Entry:
     return schedules[0]
 
 
+@checked
 def find_rule(name: str) -> RuleEntry:
     """Return the entry of a feedback rule, by its name here or in another library.
 
@@ -262,10 +273,11 @@ def find_rule(name: str) -> RuleEntry:
     """
     found = [one for one in _named(name) if isinstance(one, RuleEntry)]
     if not found:
-        raise UnknownSchedule(f"unknown rule {name!r}: {nearest(name, RULES)}")
+        raise UnknownSchedule(f"unknown rule {shown(name)}: {nearest(name, RULES)}")
     return found[0]
 
 
+@checked
 def find_entries(name: str) -> list[Entry | RuleEntry]:
     """Return all schedules and feedback rules of a name, here or in another library.
 
@@ -281,7 +293,9 @@ def find_entries(name: str) -> list[Entry | RuleEntry]:
     """
     found = _named(name)
     if not found:
-        raise UnknownSchedule(f"unknown schedule {name!r}: {nearest(name, [*ENTRIES, *RULES])}")
+        raise UnknownSchedule(
+            f"unknown schedule {shown(name)}: {nearest(name, [*ENTRIES, *RULES])}"
+        )
     return found
 
 

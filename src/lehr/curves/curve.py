@@ -19,6 +19,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any, Protocol
 
+from lehr.curves import functions
 from lehr.curves.arithmetic import Arithmetic, Column, as_number, scalars
 from lehr.curves.easing import Ease
 from lehr.errors import ScheduleError
@@ -126,7 +127,7 @@ class Shaped(Curve):
     def _rise(self, at: float) -> float:
         function = self.ease.function
         assert function is not None
-        rise = float(function(at))
+        rise = functions.called(function, at)
         if not -1e-9 <= rise <= 1 + 1e-9:
             raise ScheduleError(
                 f"ease {self.ease.name} gave {rise!r} at {at!r}; it must return the share of the "
@@ -223,7 +224,7 @@ class Known(Curve):
 
 
 class Call(Curve):
-    """A user-defined function of the step."""
+    """A user-defined function of the step, or of the number (from 1) of the cycle of ``per``."""
 
     has_callbacks = True
 
@@ -231,26 +232,25 @@ class Call(Curve):
         self,
         length: Fraction | None,
         function: Callable[[Any], Any],
+        per: Fraction | None,
         low: float,
         high: float,
     ) -> None:
-        self.length, self.low, self.high, self.function = length, low, high, function
+        self.length, self.low, self.high = length, low, high
+        self.function, self.per = function, per
 
     def value(self, t: Any, m: Arithmetic) -> Any:
         return m.map(self._checked, t)
 
     def _checked(self, t: Any) -> float:
-        given = self.function(t)
-        try:
-            value = float(given)
-        except (TypeError, ValueError):
-            raise ScheduleError(
-                f"the formula {self.function!r} gave {given!r} at step {t!r}, not a number"
-            ) from None
+        per = self.per
+        at = t if per is None else math.floor(1 + t * per.denominator // per.numerator)
+        value = functions.called(self.function, at)
         if not self.low <= value <= self.high or math.isnan(value):
+            counted = "step" if per is None else "cycle"
             raise ScheduleError(
-                f"the formula {self.function!r} gave {value!r} at step {t!r}; it must stay between "
-                f"low={self.low:g} and high={self.high:g}"
+                f"the formula {functions.show(self.function)} gave {value!r} at {counted} {at!r}; "
+                f"it must stay between low={self.low:g} and high={self.high:g}"
             )
         return value
 

@@ -47,7 +47,7 @@ from typing import Any, Final, NamedTuple
 
 from lehr.curves import functions
 from lehr.curves.arithmetic import scalars
-from lehr.errors import ScheduleError, number
+from lehr.errors import ScheduleError, number, shown
 
 __all__ = ["Ease", "EaseLike", "names"]
 
@@ -283,10 +283,16 @@ class Ease:
     iterations: bool = False
 
     def __post_init__(self) -> None:
-        if self.function is not None:
+        if callable(self.function):
             return
+        if self.function is not None:
+            raise ScheduleError(f"function={shown(self.function)} cannot be called")
+        if not isinstance(self.name, str):
+            raise ScheduleError(f"ease={shown(self.name)} is not a name; {_choice('')}")
+        if not isinstance(self.parameters, tuple):
+            raise ScheduleError(f"parameters={shown(self.parameters)} must be a tuple of numbers")
         if self.name not in _EASES:
-            raise ScheduleError(f"ease={self.name!r} is unknown; {_choice(self.name)}")
+            raise ScheduleError(f"ease={shown(self.name)} is unknown; {_choice(self.name)}")
         labels = _EASES[self.name][1]
         if len(self.parameters) != len(labels):
             raise ScheduleError(
@@ -312,7 +318,9 @@ class Ease:
             return _from_text(value)
         if callable(value):
             return cls.by(value)
-        raise ScheduleError(f"ease={value!r} is not an ease; write one of {', '.join(names())}")
+        raise ScheduleError(
+            f"ease={shown(value)} is not an ease; write one of {', '.join(names())}"
+        )
 
     @classmethod
     def by(cls, function: Callable[[Any], float], *, iterations: bool = False) -> Ease:
@@ -372,7 +380,7 @@ def _signature(name: str) -> str:
 def _from_text(text: str) -> Ease:
     match = _TEXT.fullmatch(text)
     if match is None:
-        raise ScheduleError(f"ease={text[:60]!r} is unknown; {_choice('')}")
+        raise ScheduleError(f"ease={shown(text)} is unknown; {_choice('')}")
     name, values = match[1], match[2].split(",") if match[2] else []
     if name in _EASES:
         return Ease(name, tuple(_parameter(name, value) for value in values))
@@ -386,7 +394,7 @@ def _from_text(text: str) -> Ease:
 
 
 def _choice(name: str) -> str:
-    close = difflib.get_close_matches(name, _EASES, n=1)
+    close = difflib.get_close_matches(name[:80], _EASES, n=1)
     hint = f"did you mean {_signature(close[0])!r}? " if close else ""
     return f"{hint}write one of {', '.join(names())}, or a name given to lehr.register"
 

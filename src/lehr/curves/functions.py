@@ -21,11 +21,12 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar, cast, overload
 
 from lehr.curves.arithmetic import Arithmetic, scalars
-from lehr.errors import ScheduleError, number, whole
+from lehr.errors import ScheduleError, number, shown, whole
 
 __all__ = [
     "Member",
     "Within",
+    "called",
     "family",
     "lookup",
     "name_of",
@@ -62,7 +63,7 @@ def register(name: str, function: Any = None) -> Any:
     """
     if not isinstance(name, str) or _NAME.fullmatch(name) is None:
         raise ScheduleError(
-            f"register: name={name!r} must be made of letters, digits, '_', '-' and '.'; "
+            f"register: name={shown(name)} must be made of letters, digits, '_', '-' and '.'; "
             "write lehr.register('my-decay')(function)"
         )
     if name in _RESERVED:
@@ -70,7 +71,7 @@ def register(name: str, function: Any = None) -> Any:
     if function is None:
         return partial(register, name)
     if not callable(function):
-        raise ScheduleError(f"register: function={function!r} cannot be called")
+        raise ScheduleError(f"register: function={shown(function)} cannot be called")
     if _FUNCTIONS.setdefault(name, function) is not function:
         raise ScheduleError(
             f"register: {name!r} is the name of {_place(_FUNCTIONS[name])} already; write another"
@@ -198,7 +199,7 @@ def lookup(name: str) -> Callable[[Any], Any]:
         close = [f"{kin[0]}(...)"] if kin else []
     hint = f"did you mean {close[0]!r}? " if close else ""
     raise ScheduleError(
-        f"function={name[:80]!r} is not registered; {hint}registered: {known}; "
+        f"function={shown(name)} is not registered; {hint}registered: {known}; "
         "write lehr.register('name')(function)"
     )
 
@@ -213,6 +214,26 @@ def name_of(function: Callable[[Any], Any]) -> str | None:
     if isinstance(function, Member):
         return function.text
     return next((name for name, known in _FUNCTIONS.items() if known is function), None)
+
+
+def called(function: Callable[[Any], Any], at: Any) -> float:
+    """Return what a user-defined function gives for one number.
+
+    Raises:
+        ScheduleError: If that is not a number. An error of the function comes out as itself, with a
+            note that names the function.
+    """
+    try:
+        given = function(at)
+    except Exception as error:
+        error.add_note(f"lehr called {show(function)} with {at!r}")
+        raise
+    try:
+        return float(given)
+    except Exception:  # whatever somebody's class raises
+        raise ScheduleError(
+            f"{show(function)} gave {shown(given)} at {at!r}, not a number"
+        ) from None
 
 
 def show(function: Callable[[Any], Any]) -> str:

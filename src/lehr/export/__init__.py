@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Final
 
-from lehr.errors import ScheduleError
+from lehr.errors import ScheduleError, shown
 from lehr.notation import ScheduleLike, as_schedule
 
 __all__ = ["export"]
@@ -55,8 +55,10 @@ def export(schedule: ScheduleLike, target: str) -> str:
         scheduler = StepLR(optimizer, step_size=30, gamma=0.1)
         <BLANKLINE>
     """
-    if target not in _TARGETS:
-        raise ScheduleError(f"target={target!r} is unknown; write one of {', '.join(_TARGETS)}")
+    if not isinstance(target, str) or target not in _TARGETS:
+        raise ScheduleError(
+            f"target={shown(target)} is unknown; write one of {', '.join(_TARGETS)}"
+        )
     schedule = as_schedule("schedule", schedule)
     writer = importlib.import_module(f"lehr.export.{target}")
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeAlias, cast
 
-from lehr.errors import ScheduleError
+from lehr.errors import ScheduleError, shown
 from lehr.notation.text import parse
 from lehr.provided import PROVIDED
 from lehr.schedule.base import Schedule
@@ -37,8 +37,9 @@ def as_schedule(name: str, value: object) -> Schedule:
         return value
     if not isinstance(value, str):
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        advice = f"lehr.constant({value!r})" if is_number else "one such as lehr.cosine()"
-        raise ScheduleError(f"{name}={value!r} is not a schedule; write {advice}")
+        is_level = is_number and abs(cast("float", value)) < 1e300
+        advice = f"lehr.constant({shown(value)})" if is_level else "one such as lehr.cosine()"
+        raise ScheduleError(f"{name}={shown(value)} is not a schedule; write {advice}")
     try:
         return parse(value)
     except ParseError as error:

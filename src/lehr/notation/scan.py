@@ -11,7 +11,8 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from lehr.schedule.problem import ParseError, show
+from lehr.errors import shown
+from lehr.schedule.problem import ParseError
 
 __all__ = ["scan"]
 
@@ -94,7 +95,7 @@ class _Scanner:
         if self._text[at] == "%" and self._previous == "number" and self._touches:
             return self._unquoted(at + 1)
         mark = self._text[at : at + 2] if _TOKEN.match(self._text, at) else self._text[at]
-        return self._refuse(f"{show(mark)} has no meaning in a schedule", at)
+        return self._refuse(f"{shown(mark)} has no meaning in a schedule", at)
 
     def finish(self) -> None:
         if self._open:
@@ -115,7 +116,7 @@ class _Scanner:
             raise self._refuse("a text is not allowed here", at)
         for index, character in enumerate(token):
             if not " " <= character <= "~":
-                raise self._refuse(f"{show(character)} is in no duration or name", at + index)
+                raise self._refuse(f"{shown(character)} is in no duration or name", at + index)
 
     def _take_number(self, token: str, at: int) -> None:
         if self._previous in ("number", "name") and self._touches:

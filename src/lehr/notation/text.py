@@ -11,13 +11,13 @@ from typing import Any, Final, get_type_hints
 
 from lehr.catalogue import ENTRIES, nearest
 from lehr.catalogue.phases import one_cycle_momentum
-from lehr.errors import ScheduleError
+from lehr.errors import ScheduleError, shown
 from lehr.notation.scan import scan
 from lehr.notation.work import MOST_PARTS, Budget
 from lehr.schedule import leaves
 from lehr.schedule.base import Schedule
 from lehr.schedule.node import DEEPEST
-from lehr.schedule.problem import ParseError, argument_of, excerpt, show, suggest
+from lehr.schedule.problem import ParseError, argument_of, excerpt, suggest
 from lehr.schedule.sequence import Sequence
 from lehr.schedule.times import Slice
 from lehr.schedule.tree_values import read
@@ -62,7 +62,7 @@ def parse(text: str) -> Schedule:
         (1.0, 0.1)
     """
     if not isinstance(text, str):
-        raise ParseError(f"a schedule is read from a text, not from {show(text)}")
+        raise ParseError(f"a schedule is read from a text, not from {shown(text)}")
     return _TextReader(text).read()
 
 
@@ -116,8 +116,9 @@ class _TextReader:
         value = self._value(node, depth)
         if not isinstance(value, Schedule):
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            advice = f"; write constant({show(value)})" if is_number else ""
-            raise self._error(node, message.format(show(value)) + advice)
+            advice = f"; write constant({shown(value)})" if is_number else ""
+            given = "a list" if isinstance(value, list) else shown(value)
+            raise self._error(node, message.format(given) + advice)
         return value
 
     def _error(self, node: ast.AST, message: str) -> ParseError:
@@ -166,7 +167,7 @@ class _TextReader:
         left, right = self._value(node.left, depth), self._value(node.right, depth)
         for side, value in ((node.left, left), (node.right, right)):
             if not _is_operand(value):
-                raise self._error(side, f"{show(value)} is neither a schedule nor a number")
+                raise self._error(side, f"{shown(value)} is neither a schedule nor a number")
         if not isinstance(left, Schedule) and not isinstance(right, Schedule):
             raise self._error(node, "numbers are not computed with: write the result")
         divides = isinstance(node.op, ast.Div)
@@ -242,7 +243,7 @@ class _TextReader:
             value = self._value(argument, depth)
             hint = hints.get(name, Any)
             if name == writes_out and isinstance(value, int) and value > MOST_PARTS:
-                message = f"{name}={show(value)} is too large; a text builds {MOST_PARTS} parts"
+                message = f"{name}={shown(value)} is too large; a text builds {MOST_PARTS} parts"
                 raise self._error(argument, message)
             given[name] = read(hint, value, name, _TextPlace(self, argument))
         return self._build(node.func, lambda: function(*inner, **given), nodes)

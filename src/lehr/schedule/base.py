@@ -39,16 +39,18 @@ import json
 import math
 from collections.abc import Iterator
 from fractions import Fraction
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from lehr.curves.arithmetic import as_number, scalars, untraced
-from lehr.errors import ScheduleError
+from lehr.errors import ScheduleError, level, shown
 from lehr.provided import PROVIDED
+from lehr.schedule.arguments import checked
 from lehr.schedule.batches import BatchLike
 from lehr.schedule.horizon import Horizon, HorizonLike
 from lehr.schedule.kinds import KINDS, to_plain
 from lehr.schedule.node import Node
-from lehr.time.duration import Duration, DurationLike, exact
+from lehr.time.duration import Duration, DurationLike, ExactLike
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,6 +72,9 @@ _JSON_SCHEMA = {
 
 class Schedule(Node):
     """A number for every step; see the module for how they are built and combined."""
+
+    # An array on the left of an operator would combine with the schedule number by number.
+    __array_ufunc__ = None
 
     # ----- asking -------------------------------------------------------------------------------
 
@@ -95,7 +100,7 @@ class Schedule(Node):
         """
         if type(t) is int:
             if t < 0:
-                raise ScheduleError(f"step t={t} is negative; the first is 0")
+                raise ScheduleError(f"step t={shown(t)} is negative; the first is 0")
             return self._finite(t)
         if type(t) is float:
             if not math.isfinite(t) or t < 0:
@@ -155,6 +160,7 @@ class Schedule(Node):
 
     # ----- combining ----------------------------------------------------------------------------
 
+    @checked
     def over(
         self,
         horizon: HorizonLike,
@@ -198,11 +204,12 @@ class Schedule(Node):
         placed = Horizon.of(horizon, steps_per_epoch, **units)
         return KINDS["over"](self, placed, closed, past)
 
+    @checked
     def repeat(
         self,
         times: int | None = None,
         *,
-        stretch: int | float | Fraction | str = 1,
+        stretch: ExactLike = 1,
         scale: float = 1.0,
     ) -> Schedule:
         """Repeat it in cycles: cycle ``k`` is ``scale**k`` as high and ``stretch**k`` as long.
@@ -221,8 +228,9 @@ class Schedule(Node):
             >>> [s(t) for t in range(6)]
             [1.0, 0.5, 0.5, 0.25, 0.25, 0.125]
         """
-        return KINDS["repeat"](self, times, exact("stretch", stretch), scale)
+        return KINDS["repeat"](self, times, Fraction(stretch), scale)
 
+    @checked
     def every(self, steps: DurationLike) -> Schedule:
         """Make a staircase: hold each value from one multiple of ``steps`` to the next.
 
@@ -234,6 +242,7 @@ class Schedule(Node):
         """
         return KINDS["every"](self, Duration.of(steps))
 
+    @checked
     def clip(self, low: float = -math.inf, high: float = math.inf) -> Schedule:
         """Keep the values between two levels.
 
@@ -266,15 +275,18 @@ class Schedule(Node):
     def __truediv__(self, other: float) -> Schedule:
         if not _is_operand(other) or isinstance(other, Schedule):
             return NotImplemented
-        if other == 0:
+        divisor = level("operand", other)
+        if divisor == 0:
             raise ScheduleError(f"{self} / 0 has no value")
-        return self * (1 / float(other))
+        return self * (1 / divisor)
 
     def __getitem__(self, item: slice) -> Schedule:
         if not isinstance(item, slice):
-            raise TypeError(f"[{item!r}]: write s({item!r}) for a value, s[a:b] for a slice")
+            raise TypeError(
+                f"[{shown(item)}]: write s({shown(item)}) for a value, s[a:b] for a slice"
+            )
         if item.step is not None:
-            raise ScheduleError(f"slice step {item.step!r}: a slice has no step; see .every()")
+            raise ScheduleError(f"slice step {shown(item.step)}: a slice has no step; see .every()")
         start = Duration.of(0 if item.start is None else item.start, "slice start")
         stop = None if item.stop is None else Duration.of(item.stop, "slice stop")
         return KINDS["slice"](self, start, stop)
@@ -387,4 +399,4 @@ def call(function: str, *given: tuple[str, Any, Any]) -> str:
 
 
 def _is_operand(value: Any) -> bool:
-    return isinstance(value, Schedule | int | float) and not isinstance(value, bool)
+    return isinstance(value, Schedule | Real) and not isinstance(value, bool)

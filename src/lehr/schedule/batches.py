@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from lehr.curves import Flat, Path
 from lehr.curves.arithmetic import scalars
-from lehr.errors import NeedsHorizon, ScheduleError, whole
+from lehr.errors import NeedsHorizon, ScheduleError, several, shown, whole
 from lehr.schedule.node import Node, Site
 from lehr.schedule.run import Run
 from lehr.time.counter import Counter
@@ -53,7 +53,9 @@ def batch_of(batch: Any) -> BatchSizes:
     if isinstance(batch, str | bytes) or not isinstance(batch, Iterable):
         return _size("batch", batch)
     # A whole array at once, as Python's own numbers.
-    given = cast("list[Any]", batch.tolist() if hasattr(batch, "tolist") else list(batch))  # type: ignore[union-attr]
+    given = cast(
+        "list[Any]", batch.tolist() if hasattr(batch, "tolist") else several("batch", batch)
+    )  # type: ignore[union-attr]
     if not isinstance(given, list):
         return _size("batch", given)
     if not given:
@@ -70,7 +72,7 @@ def batch_of(batch: Any) -> BatchSizes:
 def _size(name: str, value: Any) -> int:
     if isinstance(value, str):
         raise ScheduleError(
-            f"{name}={value[:60]!r} is text; write the samples of an update, as in batch=512 "
+            f"{name}={shown(value)} is text; write the samples of an update, as in batch=512 "
             "(where batches are counted in tokens: batch=524288, sequence=1)"
         )
     size = whole(name, value, at_least=1)

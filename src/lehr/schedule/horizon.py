@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
-from lehr.errors import NeedsHorizon, ScheduleError, whole
+from lehr.errors import NeedsHorizon, ScheduleError, shown, whole
 from lehr.schedule.batches import BatchLike, BatchSizes, batch_of, by_epoch, counter_of
 from lehr.schedule.run import Run
 from lehr.time.duration import EPOCHS, LONGEST, SECONDS, SHARE, STEPS, Duration, DurationLike
@@ -80,8 +80,8 @@ class Horizon:
             raise ScheduleError(f"horizon={duration.code}: a run has at least one step")
         if steps_per_epoch is not None and samples_per_epoch is not None:
             raise ScheduleError(
-                f"samples_per_epoch={samples_per_epoch!r} is given beside steps_per_epoch="
-                f"{steps_per_epoch!r}: an epoch has one length"
+                f"samples_per_epoch={shown(samples_per_epoch)} is given beside "
+                f"steps_per_epoch={shown(steps_per_epoch)}: an epoch has one length"
             )
         given = {
             "length": duration,
@@ -98,7 +98,7 @@ class Horizon:
             _ = self.units
 
     def _check_drop_last(self) -> None:
-        given = f"drop_last={self.drop_last!r}"
+        given = f"drop_last={shown(self.drop_last)}"
         if not isinstance(self.drop_last, bool):
             raise ScheduleError(f"{given} must be True, False or None")
         if self.samples_per_epoch is None or self.batch is None:
@@ -121,7 +121,7 @@ class Horizon:
         for name, given in units.items():
             if given is not None:
                 raise ScheduleError(
-                    f"{name}={given!r} is given twice: write it in {value!r}, or without one"
+                    f"{name}={shown(given)} is given twice: write it in {value!r}, or without one"
                 )
         return value
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from lehr.curves import (
     Call,
@@ -27,6 +27,7 @@ from lehr.curves import (
 )
 from lehr.curves.easing import LINEAR, Ease, EaseLike
 from lehr.errors import NeedsHorizon, ScheduleError, level, number
+from lehr.schedule.arguments import checked
 from lehr.schedule.base import ATOM, Schedule, call
 from lehr.schedule.kinds import kind
 from lehr.schedule.node import Length, Reach, Site
@@ -267,8 +268,7 @@ class Formula(Schedule):
         per = self.per.amount if self.per else None
         if isinstance(self.function, functions.Member):
             return Known(room, self.function, per)
-        function = self.function if per is None else PerCycle(self.function, per)
-        return Call(room, function, self.low, self.high)
+        return Call(room, self.function, per, self.low, self.high)
 
     def _text(self) -> tuple[str, int]:
         bounds = (("low", self.low, -math.inf), ("high", self.high, math.inf))
@@ -276,26 +276,7 @@ class Formula(Schedule):
         return call("formula", ("", functions.show(self.function), None), per, *bounds), ATOM
 
 
-@dataclass(frozen=True)
-class PerCycle:
-    """A function of the number of the cycle (from 1), as a function of the step.
-
-    Arguments:
-        function: Called with the number of the cycle.
-        size: The steps of a cycle, greater than 0.
-    """
-
-    function: Callable[[Any], float]
-    size: Fraction
-
-    def __call__(self, t: float) -> float:
-        cycle = 1 + (t * self.size.denominator // self.size.numerator)
-        return self.function(math.floor(cycle))
-
-    def __repr__(self) -> str:
-        return f"<{functions.show(self.function)} of each {Duration(self.size, 'st')} steps>"
-
-
+@checked
 def hold(steps: DurationLike | None = None, *, at: float | None = None) -> Schedule:
     """Stay at a level.
 
@@ -311,6 +292,7 @@ def hold(steps: DurationLike | None = None, *, at: float | None = None) -> Sched
     return Piece(_duration(steps), at, None)
 
 
+@checked
 def ramp(
     steps: DurationLike | None = None,
     *,
@@ -341,6 +323,7 @@ def ramp(
     return Piece(_duration(steps), start, level("to", to), Ease.of(ease), log)
 
 
+@checked
 def table(values: Iterable[float]) -> Schedule:
     """Take the values from a list, one for each step; the last one holds.
 
@@ -355,6 +338,7 @@ def table(values: Iterable[float]) -> Schedule:
     return Table(tuple(values))
 
 
+@checked
 def formula(
     function: Callable[[Any], float] | str,
     *,
@@ -386,15 +370,8 @@ def formula(
         >>> s(9), s(10)
         (1.0, 0.5)
     """
-    if isinstance(function, Schedule):
-        raise ScheduleError(f"formula: {function} is a schedule already; use it as it is")
-    if isinstance(function, str):
-        function = functions.lookup(function)
     cycle = None if per is None else Duration.of(per, "per")
-    for name, bound in (("low", low), ("high", high)):
-        if bound not in (-math.inf, math.inf):
-            level(name, bound)
-    return Formula(function, cycle, float(low), float(high))
+    return Formula(cast("Callable[[Any], float]", function), cycle, low, high)
 
 
 def _duration(steps: DurationLike | None) -> Duration | None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 from lehr.errors import ScheduleError
 
-__all__ = ["ParseError", "argument_of", "excerpt", "show", "suggest"]
+__all__ = ["ParseError", "argument_of", "excerpt", "suggest"]
 
 _WIDTH: Final = 80
 _FEW: Final = 15
@@ -54,16 +54,6 @@ def suggest(name: str, known: Iterable[str], what: str = "write one of") -> str:
         return f"did you mean {close[0]!r}?"
     few = len(choices) <= _FEW
     return f"{what} {', '.join(choices)}" if few else "`lehr list` shows all of them"
-
-
-def show(value: Any) -> str:
-    """Return a short text for any value."""
-    if isinstance(value, int) and value.bit_length() > 128:
-        return f"a number of {value.bit_length() * 3 // 10} digits"
-    if value is None or isinstance(value, bool | int | float | str):
-        text = ascii(value[:61] if isinstance(value, str) else value)
-        return text if len(text) <= 62 else f"{text[:59]}..."
-    return f"a {type(value).__name__}"
 
 
 def argument_of(error: ScheduleError) -> str | None:

@@ -17,7 +17,7 @@ from lehr.schedule.kinds import kind
 from lehr.schedule.node import Length, Node, Reach, Site
 from lehr.schedule.run import Run
 from lehr.schedule.sequence import EXACT_BITS, bounded
-from lehr.time.duration import LONGEST, SECONDS, Duration, as_written, round_half_up
+from lehr.time.duration import SECONDS, Duration, as_written, round_half_up
 
 __all__ = ["Over", "Repeat", "Slice"]
 
@@ -111,11 +111,6 @@ class Repeat(Schedule):
         if self.times is not None:
             object.__setattr__(self, "times", whole("times", self.times, at_least=1))
         object.__setattr__(self, "scale", number("scale", self.scale, above=0))
-        if not 1 / Fraction(LONGEST) <= self.stretch <= LONGEST:
-            raise ScheduleError(
-                f"stretch={float(self.stretch):g} must lie between {1 / LONGEST:g} and "
-                f"{LONGEST:.0e}, which is longer than any run"
-            )
         if self.times is not None:
             self._check_exact(self.times)
         reach = self.inner._reach

@@ -8,20 +8,20 @@ characters: whatever can be built and written can be read.
 
 from __future__ import annotations
 
-import collections.abc
 import json
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import cache
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
-from lehr.errors import ScheduleError
+from lehr.errors import ScheduleError, shown
+from lehr.schedule.arguments import CALLABLE, members, optional
 from lehr.schedule.base import Schedule
 from lehr.schedule.horizon import Horizon
 from lehr.schedule.kinds import KINDS, MOST_VALUES, VERSION, to_plain
 from lehr.schedule.node import DEEPEST, Node
-from lehr.schedule.problem import ParseError, argument_of, show, suggest
-from lehr.schedule.tree_values import members, optional, read
+from lehr.schedule.problem import ParseError, argument_of, suggest
+from lehr.schedule.tree_values import read
 from lehr.time.duration import Duration
 
 __all__ = ["VERSION", "from_dict", "from_json", "to_dict", "to_json"]
@@ -52,10 +52,10 @@ def from_dict(tree: Mapping[str, Any]) -> Schedule:
     """
     top = _TreePlace("schedule")
     if not isinstance(tree, Mapping):
-        raise top.error(f"a schedule is read from a dict, not from {show(tree)}")
+        raise top.error(f"a schedule is read from a dict, not from {shown(tree)}")
     version = tree.get("lehr")
     if isinstance(version, bool) or not isinstance(version, int) or version != VERSION:
-        given = "there is none" if version is None else f"{show(version)} is unknown"
+        given = "there is none" if version is None else f"{shown(version)} is unknown"
         raise _TreePlace("schedule.lehr").error(f'version: {given}; write "lehr": {VERSION}')
     return _TreeReader().node({key: tree[key] for key in tree if key != "lehr"}, top, 0)
 
@@ -70,7 +70,7 @@ def from_json(text: str) -> Schedule:
         ParseError: If it is not JSON, or not a schedule, or has too many values.
     """
     if not isinstance(text, str):
-        raise ParseError(f"a schedule is read from a text, not from {show(text)}")
+        raise ParseError(f"a schedule is read from a text, not from {shown(text)}")
     try:
         tree = json.loads(
             text, object_pairs_hook=_pairs, parse_constant=_no_constant, parse_int=_int
@@ -86,7 +86,7 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for key, value in pairs:
         if key in tree:
-            raise ParseError(f"the key {show(key)} is given twice in one object of the JSON")
+            raise ParseError(f"the key {shown(key)} is given twice in one object of the JSON")
         tree[key] = value
     return tree
 
@@ -126,7 +126,7 @@ class _TreeReader:
             raise place.error(f"the schedule is nested more than {DEEPEST} deep")
         kind = tree.get("kind")
         if not isinstance(kind, str) or kind not in KINDS:
-            given = "there is none" if kind is None else f"{show(kind)} is unknown"
+            given = "there is none" if kind is None else f"{shown(kind)} is unknown"
             hint = suggest(kind if isinstance(kind, str) else "", KINDS)
             raise place.key("kind").error(f"kind: {given}; {hint}")
         inner = {key: value for key, value in tree.items() if key != "kind"}
@@ -140,7 +140,7 @@ class _TreeReader:
             if key not in parts:
                 own = kind.__name__.lower()
                 hint = suggest(key if isinstance(key, str) else "", parts, f"{own} has")
-                raise place.error(f"unknown key {show(key)}; {hint}")
+                raise place.error(f"unknown key {shown(key)}; {hint}")
         values: dict[str, Any] = {}
         for name, (part, hint) in parts.items():
             if name in tree:
@@ -173,14 +173,14 @@ class _TreeReader:
         if tuples and (len(kinds) == 1 or isinstance(value, list | tuple)):
             return self._tuple(tuples[0], value, name, place, depth)
         if kinds == (Schedule,):
-            raise place.error(f"{show(value)} is not a schedule; write a dict with its kind")
+            raise place.error(f"{shown(value)} is not a schedule; write a dict with its kind")
         if Horizon in kinds:
             return self._build(Horizon, {"length": value}, place, depth)
         if Duration in kinds and isinstance(value, float):
             raise place.error(
                 f"{value!r} is not a duration here; write 500 (steps), '20%' or '3ep'"
             )
-        if any(get_origin(kind) is collections.abc.Callable for kind in kinds):
+        if any(get_origin(kind) is CALLABLE for kind in kinds):
             hint = hint | str
         return read(hint, value, name, place)
 
@@ -188,7 +188,7 @@ class _TreeReader:
         self, hint: Any, value: Any, name: str, place: _TreePlace, depth: int
     ) -> tuple[Any, ...]:
         if not isinstance(value, list | tuple):
-            raise place.error(f"{show(value)} is not a list")
+            raise place.error(f"{shown(value)} is not a list")
         items = cast("list[Any]", value)
         inner = get_args(hint)[0]
         return tuple(

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from lehr.errors import ScheduleError, number
+from lehr.errors import ScheduleError, number, shown
 
 __all__ = [
     "EPOCHS",
@@ -36,6 +36,7 @@ __all__ = [
     "TOKENS",
     "Duration",
     "DurationLike",
+    "ExactLike",
     "as_written",
     "exact",
     "round_half_up",
@@ -111,7 +112,8 @@ class Duration:
             raise ScheduleError(f"unit={self.unit!r} must be one of {', '.join(_KINDS)}")
         if self.amount > LONGEST or self.amount.denominator > _FINEST:
             raise ScheduleError(
-                f"a duration in {self.unit!r} must be at most {LONGEST:.0e}, of at most 40 decimals"
+                f"amount={shown(self.amount)}: a duration in {self.unit!r} must be at most "
+                f"{LONGEST:.0e}, of at most 40 decimals"
             )
 
     @classmethod
@@ -129,19 +131,28 @@ class Duration:
         """
         if isinstance(value, Duration):
             return value
-        if isinstance(value, str):
-            return _from_text(value, name)
         if isinstance(value, bool):
             raise ScheduleError(f"{name}={value!r} is a bool; write a number of steps")
-        if isinstance(value, Fraction):
-            return cls(_not_negative(value, value, name), STEPS)
-        if isinstance(value, numbers.Integral):
-            return cls(_not_negative(Fraction(int(value)), value, name), STEPS)
-        if isinstance(value, numbers.Real):
-            return _from_share(value, name)
-        raise ScheduleError(
-            f"{name}={value!r} is not a duration; write 500 (steps), '20%', '3ep' or '2Mtok'"
-        )
+        if isinstance(value, str):
+            amount, unit = _from_text(value, name)
+        elif isinstance(value, Fraction):
+            amount, unit = value, STEPS
+        elif isinstance(value, numbers.Integral):
+            amount, unit = Fraction(int(value)), STEPS
+        elif isinstance(value, numbers.Real):
+            amount, unit = _from_share(value, name), SHARE
+        else:
+            raise ScheduleError(
+                f"{name}={shown(value)} is not a duration; write 500 (steps), '20%', '3ep' or "
+                "'2Mtok'"
+            )
+        if amount < 0:
+            raise ScheduleError(f"{name}={shown(value)} is negative; a duration is at least 0")
+        if amount > LONGEST or amount.denominator > _FINEST:
+            raise ScheduleError(
+                f"{name}={shown(value)} must be at most {LONGEST:.0e}, of at most 40 decimals"
+            )
+        return cls(amount, unit)
 
     @property
     def rounds(self) -> bool:
@@ -154,11 +165,15 @@ class Duration:
         return self.unit == SHARE
 
     def __sub__(self, other: Duration) -> Duration:
+        if not isinstance(other, Duration):
+            return NotImplemented
         if self.unit != other.unit:
             raise ScheduleError(f"cannot subtract {other} from {self}: write both in one unit")
         return Duration(self.amount - other.amount, self.unit)
 
     def __add__(self, other: Duration) -> Duration:
+        if not isinstance(other, Duration):
+            return NotImplemented
         if self.unit != other.unit:
             raise ScheduleError(f"cannot add {other} to {self}: write both in one unit")
         return Duration(self.amount + other.amount, self.unit)
@@ -185,6 +200,7 @@ class Duration:
 
 
 DurationLike = int | float | str | Fraction | Duration
+ExactLike = int | float | Fraction | str
 
 
 def round_half_up(value: Fraction) -> int:
@@ -192,22 +208,33 @@ def round_half_up(value: Fraction) -> int:
     return math.floor(value + Fraction(1, 2))
 
 
-def exact(name: str, value: int | float | Fraction | str) -> Fraction:
-    """Return a number exactly: a float by its decimal text, a text such as ``"4/3"`` as a fraction.
+def exact(name: str, value: ExactLike) -> Fraction:
+    """Return a factor exactly: a float by its decimal text, a text such as ``"4/3"`` as a fraction.
 
     Raises:
-        ScheduleError: If it is not a number greater than 0.
+        ScheduleError: If it is not a number greater than 0, or makes a step longer than any run.
     """
     if isinstance(value, str):
         if _FRACTION.fullmatch(value) is None:
-            raise ScheduleError(f"{name}={value[:60]!r} is not a number; write 1.5 or '4/3'")
-        value = Fraction(value)
-    if not isinstance(value, Fraction):
-        number(name, value)
-        value = Fraction(str(value))
-    if value <= 0:
-        raise ScheduleError(f"{name}={as_written(value)!r} must be greater than 0")
-    return value
+            raise ScheduleError(f"{name}={shown(value)} is not a number; write 1.5 or '4/3'")
+        factor = Fraction(value)
+    elif isinstance(value, Fraction):
+        factor = value
+    else:
+        real = number(name, value)
+        try:
+            # The decimal text of the number's own type: 0.1 is a tenth in 32 bits too.
+            factor = Fraction(str(value))
+        except ValueError:
+            factor = Fraction(str(real))
+    if factor <= 0:
+        raise ScheduleError(f"{name}={shown(value)} must be greater than 0")
+    if not 1 / Fraction(LONGEST) <= factor <= LONGEST:
+        raise ScheduleError(
+            f"{name}={shown(value)} must lie between {1 / LONGEST:g} and {LONGEST:.0e}, which is "
+            "longer than any run"
+        )
+    return factor
 
 
 def as_written(value: Fraction) -> int | float | str:
@@ -218,17 +245,11 @@ def as_written(value: Fraction) -> int | float | str:
     return near if Fraction(str(near)) == value else f"{value.numerator}/{value.denominator}"
 
 
-def _not_negative(amount: Fraction, given: object, name: str) -> Fraction:
-    if amount < 0:
-        raise ScheduleError(f"{name}={given!r} is negative; a duration is at least 0")
-    return amount
-
-
-def _from_share(value: numbers.Real, name: str) -> Duration:
+def _from_share(value: numbers.Real, name: str) -> Fraction:
     share = float(value)
     if 0 < share <= 1:
         # The decimal text is what was meant: 0.1 is a tenth, not its binary neighbour.
-        return Duration(Fraction(str(value)), SHARE)
+        return Fraction(str(value))
     advice = "write '20%' for a share of the run, or an int for steps"
     if 1 < share <= LONGEST:
         amount = Fraction(str(value))
@@ -237,15 +258,15 @@ def _from_share(value: numbers.Real, name: str) -> Duration:
             advice = f"write '{_decimal(amount * 100)}%' or '{_decimal(amount)}st'"
     elif LONGEST < share < math.inf:
         advice = f"nothing lasts more than {LONGEST:_} steps"
-    raise ScheduleError(f"{name}={value!r}: a float is a share of the run in (0, 1]; {advice}")
+    raise ScheduleError(f"{name}={shown(value)}: a float is a share of the run in (0, 1]; {advice}")
 
 
-def _from_text(text: str, name: str) -> Duration:
+def _from_text(text: str, name: str) -> tuple[Fraction, str]:
     match = _TEXT.fullmatch(text)
     unit = match["unit"] if match else ""
     if match is None or (unit and unit not in _UNITS):
         raise ScheduleError(
-            f"{name}={text[:60]!r} is not a duration; write '500' or '4.1st' (steps), '20%' (of "
+            f"{name}={shown(text)} is not a duration; write '500' or '4.1st' (steps), '20%' (of "
             "the run), '3ep' (epochs), '10ksa' (samples), '2Mtok' (tokens), or '90min' (also s, h)"
         )
     whole_part, _, divisor = match["amount"].partition("/")
@@ -255,7 +276,7 @@ def _from_text(text: str, name: str) -> Duration:
             f"{name}={text!r} has no unit; write '{text.strip()}st' or '{text.strip()}%'"
         )
     kind, size = _UNITS[unit or STEPS]
-    return Duration(amount * size, kind)
+    return amount * size, kind
 
 
 def _time(seconds: Fraction) -> str:

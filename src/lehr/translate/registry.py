@@ -34,7 +34,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 
-from lehr.errors import ScheduleError
+from lehr.errors import ScheduleError, shown
 from lehr.schedule.base import Schedule
 
 __all__ = [
@@ -291,6 +291,8 @@ def translate(
     """
     if not isinstance(source, str):
         return _translate_object(source, name, state, faithful, arguments)
+    if name is not None and not isinstance(name, str):
+        raise ScheduleError(f"name={shown(name)} must be a text: a scheduler of {source}")
     if name is None:
         known = ", ".join(names(source))
         raise ScheduleError(f"translate({source!r}) needs a name; {source} has {known}")
@@ -314,7 +316,7 @@ def arguments_of(library: str, name: str, state: Any) -> dict[str, Any]:
     if from_state is None:
         raise ScheduleError(f"{label} is not read from a saved state; give its arguments")
     if not isinstance(state, Mapping):
-        raise ScheduleError(f"{label}: state={state!r} is not a saved state; give a dict")
+        raise ScheduleError(f"{label}: state={shown(state)} is not a saved state; give a dict")
     try:
         return from_state(cast("Mapping[str, Any]", state))
     except KeyError as error:
@@ -324,6 +326,10 @@ def arguments_of(library: str, name: str, state: Any) -> dict[str, Any]:
 def _translate_object(
     source: Any, name: str | None, state: Any, faithful: bool, arguments: dict[str, Any]
 ) -> Translation:
+    if isinstance(name, str):
+        raise ScheduleError(
+            f"library={shown(source)} must be a text, one of {', '.join(libraries())}"
+        )
     if name is not None or arguments or state is not None:
         raise ScheduleError(
             f"a live {type(source).__name__} has its arguments; write translate(scheduler) alone"
@@ -350,7 +356,7 @@ def _load(library: str) -> dict[str, Registered]:
     """Import a library's translations, but not the library itself."""
     known = libraries()
     if library not in known:
-        raise ScheduleError(f"library={library!r} is unknown; {_choice(library, known)}")
+        raise ScheduleError(f"library={shown(library)} is unknown; {_choice(library, known)}")
     importlib.import_module(f"lehr.translate.{library}")
     return _SCHEDULERS.get(library, {})
 
@@ -361,13 +367,15 @@ def _find(library: str, name: str) -> Registered:
     if name in known or name in aliases:
         return known[aliases.get(name, name)]
     choice = _choice(name, [*known, *aliases])
-    raise ScheduleError(f"{library} has no scheduler {name!r} that can be translated; {choice}")
+    raise ScheduleError(
+        f"{library} has no scheduler {shown(name)} that can be translated; {choice}"
+    )
 
 
 def _choice(name: str, known: Iterable[str]) -> str:
     """Return the end of a message about an unknown name: the nearest right one, and all."""
     known = list(known)
     lower = {label.lower(): label for label in reversed(known)}
-    close = difflib.get_close_matches(name.lower(), lower, n=1)
+    close = difflib.get_close_matches(name[:80].lower(), lower, n=1)
     hint = f"did you mean {lower[close[0]]!r}? " if close else ""
     return f"{hint}write one of {', '.join(known)}"

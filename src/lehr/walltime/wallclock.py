@@ -9,6 +9,7 @@ from typing import Any, Final, NoReturn, cast
 
 from lehr.errors import NeedsClock, ScheduleError, number, whole
 from lehr.notation import ScheduleLike, as_schedule
+from lehr.schedule.arguments import checked
 from lehr.time.duration import LONGEST, SECONDS, STEPS
 from lehr.walltime.node import Counts, OuterRun, Walk, node_of
 
@@ -57,6 +58,7 @@ class WallClock:
         {'counters': {'st': 4, 's': 60.0}, 'marks': None}
     """
 
+    @checked
     def __init__(
         self,
         schedule: ScheduleLike,

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 
-from lehr.catalogue.cyclic.triangles import between
-from lehr.catalogue.decay.elementary import (
-    cosine,
-    inverse,
-    joined,
-    linear,
-    polynomial,
-    written_out,
-)
+from lehr.catalogue.decay.elementary import cosine, inverse, linear, polynomial
+from lehr.catalogue.parts import between, joined, listed, written_out
 from lehr.catalogue.registry import Paper, With, entry
 from lehr.catalogue.warmup.elementary import warmup as _warmup
-from lehr.errors import ScheduleError, level, number, several, whole
+from lehr.errors import ScheduleError, number, shown, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.time.duration import Duration, DurationLike
+from lehr.time.duration import Duration, DurationLike, ExactLike, exact
 
 __all__ = [
     "hard_restarts",
@@ -54,7 +46,7 @@ _SGDR = Paper(
 )
 def warm_restarts(
     T_0: DurationLike,
-    T_mult: float = 1,
+    T_mult: ExactLike = 1,
     *,
     decay: float = 1.0,
     cycles: int | None = None,
@@ -83,8 +75,9 @@ def warm_restarts(
         >>> [round(s(t), 6) for t in (0, 5, 10, 20, 30)]
         [1.0, 0.5, 0.5, 0.25, 0.25]
     """
-    number("T_mult", T_mult, above=0)
     number("decay", decay, above=0)
+    if cycles is not None:
+        whole("cycles", cycles, at_least=1)
     return between(cosine(T_0).repeat(cycles, stretch=T_mult, scale=decay), floor, peak)
 
 
@@ -160,12 +153,11 @@ def restart_list(
         >>> [round(s(t), 6) for t in (0, 50, 100, 200, 300)]
         [1.0, 0.5, 0.5, 0.25, 0.0]
     """
-    periods = several("periods", periods)
-    levels = [1.0] * len(periods) if weights is None else several("weights", weights)
+    levels = [1.0] * len(periods) if weights is None else weights
     if not periods or len(levels) != len(periods):
         raise ScheduleError(
-            f"periods={list(periods)!r}, weights={levels!r}: write one weight for each period, "
-            "and at least one"
+            f"periods={listed(periods)}, weights={shown(levels)}: write one weight for each "
+            "period, and at least one"
         )
     pairs = zip(periods, levels, strict=True)
     return joined(cosine(period, start=weight, to=floor) for period, weight in pairs)
@@ -185,7 +177,7 @@ def warmup_restarts(
     warmup: DurationLike,
     *,
     cycles: int,
-    T_mult: float = 1,
+    T_mult: ExactLike = 1,
     gamma: float = 1.0,
     floor: float = 0.0,
     peak: float = 1.0,
@@ -217,11 +209,10 @@ def warmup_restarts(
         [0.0, 1.0, 0.5, 0.0, 0.5, 0.25, 0.0]
     """
     first, rise = Duration.of(T_0, "T_0"), Duration.of(warmup, "warmup")
-    number("T_mult", T_mult, above=0)
-    gamma, peak = number("gamma", gamma, above=0), level("peak", peak)
+    number("gamma", gamma, above=0)
     if first.unit == rise.unit and first.amount <= rise.amount:
         raise ScheduleError(f"warmup={rise} leaves nothing of T_0={first} for the decay")
-    fall, growth = first - rise, Fraction(str(T_mult))
+    fall, growth = first - rise, exact("T_mult", T_mult)
     parts: list[Schedule] = []
     for _ in range(written_out("cycles", cycles, at_least=1)):
         parts += [linear(rise, start=floor, to=peak), cosine(fall, to=floor)]
@@ -241,7 +232,7 @@ def linear_cycles(
     *,
     start: float,
     to: float,
-    cycle_mult: float = 1,
+    cycle_mult: ExactLike = 1,
     start_value_mult: float = 1.0,
     end_value_mult: float = 1.0,
     monotonic: bool = False,
@@ -269,7 +260,8 @@ def linear_cycles(
         >>> [s(t) for t in (0, 1, 2, 3, 4, 5)]
         [1.0, 0.5, 0.0, 0.5, 0.5, 0.25]
     """
-    start, to = level("start", start), level("to", to)
+    number("start_value_mult", start_value_mult, above=0)
+    number("end_value_mult", end_value_mult, above=0)
     if start == to:
         raise ScheduleError(f"start={start} and to={to} are equal; write constant({start})")
     length = Duration.of(cycle, "cycle")

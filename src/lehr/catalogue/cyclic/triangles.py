@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from lehr.catalogue.decay.elementary import exponential, linear
+from lehr.catalogue.parts import between
 from lehr.catalogue.registry import Paper, With, entry
 from lehr.catalogue.warmup.elementary import warmup
-from lehr.errors import ScheduleError, level, number
+from lehr.errors import ScheduleError
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import formula
 from lehr.time.duration import Duration, DurationLike
@@ -173,13 +174,13 @@ def cyclic(
     """
     triangles = _triangles(up, down).repeat()
     if scale_fn is not None:
-        triangles = triangles * cycle_scale(up, down, scale_fn, scale_mode)
+        triangles = triangles * _cycle_scale(up, down, scale_fn, scale_mode)
     elif scale_mode != "cycle":
         raise ScheduleError(f"scale_mode={scale_mode!r} without a scale_fn has no meaning")
     return between(triangles, floor, peak)
 
 
-def cycle_scale(
+def _cycle_scale(
     up: DurationLike,
     down: DurationLike | None,
     scale_fn: Callable[[Any], float] | str,
@@ -188,27 +189,14 @@ def cycle_scale(
     """Return the height's factor of :func:`cyclic` as a schedule."""
     if scale_mode == "iterations":
         return formula(scale_fn, low=0.0, high=1.0)
-    if scale_mode != "cycle":
-        raise ScheduleError(f"scale_mode={scale_mode!r} must be 'cycle' or 'iterations'")
     rise, fall = Duration.of(up, "up"), Duration.of(up if down is None else down, "down")
     if rise.rounds or fall.rounds:
         raise ScheduleError(
-            f"up={up!r}, down={down!r}: cycles are counted in steps; write numbers of steps, or "
-            "scale_mode='iterations'"
+            f"up={rise.code}, down={fall.code}: cycles are counted in steps; write numbers of "
+            "steps, or scale_mode='iterations'"
         )
     return formula(scale_fn, per=rise + fall, low=0.0, high=1.0)
 
 
 def _triangles(up: DurationLike, down: DurationLike | None) -> Schedule:
     return warmup(up) >> linear(up if down is None else down)
-
-
-def between(shape: Schedule, floor: float, peak: float) -> Schedule:
-    """Map a shape between 0 and 1 to levels from ``floor`` to ``peak``."""
-    floor, peak = level("floor", floor), level("peak", peak)
-    if floor == peak:
-        raise ScheduleError(f"floor={floor} and peak={peak} are equal; write constant({floor})")
-    number("peak - floor", peak - floor)
-    if peak - floor != 1:
-        shape = shape * (peak - floor)
-    return shape + floor if floor else shape

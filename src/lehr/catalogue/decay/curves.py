@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from lehr.catalogue.decay.elementary import written_out
+from lehr.catalogue.parts import written_out
 from lehr.catalogue.registry import Paper, With, entry
-from lehr.errors import ScheduleError, level, number
+from lehr.errors import ScheduleError, number, rising
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
 from lehr.schedule.sequence import Sequence
@@ -208,12 +208,11 @@ def tanh_decay(
     """
     number("lower", lower, at_least=-20, at_most=math.nextafter(0, -1))
     number("upper", upper, above=0, at_most=20)
-    floor, peak = level("floor", floor), level("peak", peak)
 
     def at(x: float) -> float:
         return floor + (peak - floor) / (1 + math.exp(2 * x))  # (1 - tanh(x)) / 2
 
-    ease = f"tanh({-float(lower)!r}, {float(upper)!r})"
+    ease = f"tanh({-lower!r}, {upper!r})"
     return ramp(steps, start=at(lower), to=at(upper), ease=ease)
 
 
@@ -291,7 +290,7 @@ def hyperbolic(
         (1.0, 0.083485, 0.0)
     """
     ratio = _ratio(steps, upper_bound)
-    drop = (level("start", start) - level("infimum", infimum)) * math.sqrt(2 * ratio - 1) / ratio
+    drop = (start - infimum) * math.sqrt(2 * ratio - 1) / ratio
     return ramp(steps, start=start, to=start - drop, ease=f"hyperbolic({ratio!r})")
 
 
@@ -331,7 +330,8 @@ def exp_hyperbolic(
         (1.0, 0.1, 0.01)
     """
     ratio = _ratio(steps, upper_bound)
-    start, infimum = number("start", start, above=0), number("infimum", infimum, above=0)
+    number("start", start, above=0)
+    number("infimum", infimum, above=0)
     end = start * (infimum / start) ** (math.sqrt(2 * ratio - 1) / ratio)
     return ramp(steps, start=start, to=end, ease=f"hyperbolic({ratio!r})", log=True)
 
@@ -392,9 +392,9 @@ def chebyshev(
     if count & (count - 1):
         raise ScheduleError(f"nodes={nodes!r} must be a power of 2: the fractal order doubles")
     low = number("small_m", small_m, above=0)
-    high = number("big_m", big_m, above=low)
+    rising("small_m", low, "big_m", big_m)
     angles = [(k + 0.5) / count * math.pi for k in _fractal(count)]
-    values = [2 / (high + low - (high - low) * math.cos(angle)) for angle in angles]
+    values = [2 / (big_m + low - (big_m - low) * math.cos(angle)) for angle in angles]
     return Sequence(tuple(hold(every, at=value) for value in values))
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
 
+from lehr.catalogue.parts import in_order, jumps, listed
 from lehr.catalogue.registry import Paper, With, entry
-from lehr.errors import ScheduleError, number, several, whole
-from lehr.schedule import sequence
+from lehr.errors import ScheduleError, number, shown
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import Decay, hold, ramp
-from lehr.schedule.problem import show
 from lehr.time.duration import Duration, DurationLike
 
 __all__ = [
@@ -26,8 +23,6 @@ __all__ = [
     "polynomial",
     "step",
 ]
-
-MOST_WRITTEN_OUT: Final = 2**16
 
 
 @entry(
@@ -130,9 +125,9 @@ def multistep(milestones: Sequence[DurationLike], gamma: float = 0.1) -> Schedul
         [1.0, 0.1, 0.01]
     """
     number("gamma", gamma, above=0)
-    when = several("milestones", milestones)
+    when = in_order("milestones", milestones)
     try:
-        return _jumps("milestones", when, [gamma**i for i in range(len(when) + 1)])
+        return jumps(when, [gamma**i for i in range(len(when) + 1)])
     except OverflowError as error:
         raise ScheduleError(
             f"gamma={gamma!r} to the power of {len(when)} milestones is too large"
@@ -171,43 +166,13 @@ def piecewise_constant(boundaries: Sequence[DurationLike], values: Sequence[floa
         >>> s(9), s(10), s(20)
         (1.0, 0.5, 0.25)
     """
-    boundaries, values = several("boundaries", boundaries), several("values", values)
-    if len(values) != len(boundaries) + 1:
+    when = in_order("boundaries", boundaries)
+    if len(values) != len(when) + 1:
         raise ScheduleError(
-            f"boundaries={list(boundaries)!r}, values={list(values)!r}: write one value more than "
-            "boundaries"
+            f"boundaries={listed(when)}, values={shown(values)}: write one "
+            "value more than boundaries"
         )
-    return _jumps("boundaries", boundaries, values)
-
-
-def _jumps(name: str, when: Sequence[DurationLike], values: Sequence[float]) -> Schedule:
-    times = [Duration.of(time, name) for time in when]
-    begins = [Duration.of(0) if not times else times[0] - times[0], *times]
-    for before, after in itertools.pairwise(times):
-        if before.unit == after.unit and after.amount < before.amount:
-            raise ScheduleError(f"{name}={list(when)!r} must be in rising order")
-    stretches = [after - before for before, after in zip(begins, times, strict=False)]
-    parts = [hold(steps, at=value) for steps, value in zip(stretches, values, strict=False)]
-    return joined([*parts, hold(at=values[-1])])
-
-
-def written_out(name: str, value: Any, *, at_least: int) -> int:
-    """Return a number of parts that a function writes out one by one.
-
-    Raises:
-        ScheduleError: If it is not a whole number, or too small, or so large that it would not fit
-            into memory.
-    """
-    count = whole(name, value, at_least=at_least)
-    if count > MOST_WRITTEN_OUT:
-        raise ScheduleError(f"{name}={show(count)} must be at most {MOST_WRITTEN_OUT}")
-    return count
-
-
-def joined(parts: Iterable[Schedule]) -> Schedule:
-    """Return schedules one after the other; there is at least one."""
-    first, *rest = parts
-    return sequence.Sequence((first, *rest)) if rest else first
+    return jumps(when, values)
 
 
 @entry(

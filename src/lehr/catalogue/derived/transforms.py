@@ -5,10 +5,9 @@ from __future__ import annotations
 from lehr.catalogue.decay.elementary import cosine
 from lehr.catalogue.registry import Paper, With, entry
 from lehr.curves.easing import EaseLike
-from lehr.errors import ScheduleError, level
+from lehr.errors import ScheduleError
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import ramp
-from lehr.schedule.problem import show
 from lehr.time.duration import DurationLike
 
 __all__ = ["proportional", "swa"]
@@ -57,7 +56,7 @@ def swa(
         >>> [round(s(t), 6) for t in (0, 49, 50, 55, 60, 100)]
         [1.0, 0.51, 0.5, 0.4, 0.3, 0.3]
     """
-    return _schedule(schedule)[:start] >> ramp(anneal, to=to, ease=ease)
+    return schedule[:start] >> ramp(anneal, to=to, ease=ease)
 
 
 @entry(
@@ -105,8 +104,6 @@ def proportional(
         >>> [round(s(t), 6) for t in (0, 50, 100)]
         [0.05, 0.03, 0.01]
     """
-    min_lr, max_lr = level("min_lr", min_lr), level("max_lr", max_lr)
-    min_value, max_value = level("min_value", min_value), level("max_value", max_value)
     source, target = max_lr - min_lr, max_value - min_value
     if source == 0:
         raise ScheduleError(f"min_lr={min_lr!r} and max_lr={max_lr!r} are equal: no share of them")
@@ -115,15 +112,5 @@ def proportional(
             f"min_value={min_value!r} and max_value={max_value!r} are equal; "
             f"write constant({min_value!r})"
         )
-    followed = _schedule(schedule)
-    above = followed - min_lr if min_lr else followed
+    above = schedule - min_lr if min_lr else schedule
     return above * (target / source) + min_value
-
-
-def _schedule(schedule: Schedule) -> Schedule:
-    if not isinstance(schedule, Schedule):
-        raise ScheduleError(
-            f"schedule={show(schedule)} must be a schedule, such as cosine(); a constant is "
-            "constant(0.1)"
-        )
-    return schedule

@@ -8,7 +8,8 @@ from typing import Any, Final, Literal, cast
 
 from lehr.catalogue.feedback.states import check_best, check_counts, keys, mean_of, real
 from lehr.catalogue.registry import Paper, State, With, rule
-from lehr.errors import ScheduleError, number, whole
+from lehr.errors import ScheduleError, number, rising, shown, whole
+from lehr.schedule.arguments import check_fields
 
 __all__ = ["greedy", "plateau"]
 
@@ -29,10 +30,7 @@ class _Comparing:
 
     def _check(self) -> None:
         """Check the arguments by their names: those of one name mean the same in both rules."""
-        if self.mode not in ("min", "max"):
-            raise ScheduleError(f"mode={self.mode!r} must be 'min' or 'max'")
-        if self.threshold_mode not in ("rel", "abs"):
-            raise ScheduleError(f"threshold_mode={self.threshold_mode!r} must be 'rel' or 'abs'")
+        check_fields(self)
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name == "factor":
@@ -223,7 +221,7 @@ class greedy(_Comparing):  # noqa: N801
 
     def __post_init__(self) -> None:
         self._check()
-        number("ceiling", self.ceiling, above=self.floor)
+        rising("floor", self.floor, "ceiling", self.ceiling)
         whole("window_size", self.window_size, at_least=1)
         whole("reset_start", self.reset_start, at_least=1)
 
@@ -286,7 +284,8 @@ class greedy(_Comparing):  # noqa: N801
         window = checked["window"]
         if not isinstance(window, list) or len(cast("list[Any]", window)) > self.window_size:
             raise ScheduleError(
-                f"state['window']={window!r} must be a list of at most {self.window_size} metrics"
+                f"state['window']={shown(window)} must be a list of at most "
+                f"{self.window_size} metrics"
             )
         for index, metric in enumerate(cast("list[Any]", window)):
             number(f"state['window'][{index}]", metric)

@@ -9,7 +9,8 @@ from typing import Any, Final, cast
 
 from lehr.catalogue.feedback.states import keys, mean_of, real
 from lehr.catalogue.registry import Paper, State, With, rule
-from lehr.errors import ScheduleError, number
+from lehr.errors import ScheduleError, number, rising, shown
+from lehr.schedule.arguments import check_fields
 
 __all__ = ["dlrs"]
 
@@ -68,10 +69,11 @@ class dlrs:  # noqa: N801
     ceiling: float | None = None
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name in ("lr", "delta_d", "delta_o", "delta_i", "floor"):
             number(name, getattr(self, name), above=0)
         if self.ceiling is not None:
-            number("ceiling", self.ceiling, above=self.floor)
+            rising("floor", self.floor, "ceiling", self.ceiling)
 
     @property
     def _highest(self) -> float:
@@ -85,7 +87,9 @@ class dlrs:  # noqa: N801
     def update(self, state: State, metric: Any) -> State:
         """Return the state after one more epoch, given its losses."""
         if not isinstance(metric, list | tuple):
-            raise ScheduleError(f"metric={metric!r}: dlrs is given the list of an epoch's losses")
+            raise ScheduleError(
+                f"metric={shown(metric)}: dlrs is given the list of an epoch's losses"
+            )
         losses = [real(loss) for loss in cast("Sequence[Any]", metric)]
         mean = mean_of(losses) if all(map(math.isfinite, losses)) else 0.0
         if len(losses) < 2 or abs(mean) < 1e-10:

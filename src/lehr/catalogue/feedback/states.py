@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from lehr.catalogue.registry import State
-from lehr.errors import ScheduleError, number, whole
-from lehr.schedule.problem import show
+from lehr.errors import ScheduleError, number, shown, whole
 
 __all__ = ["check_best", "check_counts", "keys", "mean_of", "real"]
 
@@ -20,8 +19,8 @@ def real(metric: Any) -> float:
         if isinstance(metric, str | bytes):
             raise TypeError
         return float(metric)
-    except (TypeError, ValueError, OverflowError, RuntimeError):  # torch raises the last
-        raise ScheduleError(f"metric={show(metric)} is not a number") from None
+    except Exception:  # whatever somebody's class raises
+        raise ScheduleError(f"metric={shown(metric)} is not a number") from None
 
 
 def mean_of(values: Sequence[float]) -> float:
@@ -35,7 +34,7 @@ def mean_of(values: Sequence[float]) -> float:
 def keys(state: Any, own: State) -> State:
     """Return a copy of a state, which must have the keys of the rule's own state."""
     if not isinstance(state, Mapping):
-        raise ScheduleError(f"state={show(state)} must be a dict, as the rule's init() returns it")
+        raise ScheduleError(f"state={shown(state)} must be a dict, as the rule's init() returns it")
     given = dict(cast("Mapping[Any, Any]", state))
     for name in own:
         if name not in given:
@@ -43,7 +42,7 @@ def keys(state: Any, own: State) -> State:
     for name in given:
         if name not in own:
             raise ScheduleError(
-                f"state has an unknown {show(name)}; it must have {', '.join(own)} alone"
+                f"state has an unknown {shown(name)}; it must have {', '.join(own)} alone"
             )
     return {name: copy.copy(value) for name, value in given.items()}
 
@@ -58,4 +57,4 @@ def check_counts(state: State, *names: str, at_least: int = 0, at_most: int = 2*
     """Check that some numbers of a state are counts."""
     for name in names:
         if whole(f"state[{name!r}]", state[name], at_least=at_least) > at_most:
-            raise ScheduleError(f"state[{name!r}]={show(state[name])} must be at most {at_most}")
+            raise ScheduleError(f"state[{name!r}]={shown(state[name])} must be at most {at_most}")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lehr.catalogue.decay.elementary import cosine, geometric, joined, written_out
+from lehr.catalogue.decay.elementary import cosine, geometric
 from lehr.catalogue.decay.powers import power_law
+from lehr.catalogue.parts import joined, listed, rest, written_out
 from lehr.catalogue.registry import Paper, With, entry
 from lehr.catalogue.warmup.elementary import warmup as _warmup
 from lehr.curves.easing import EaseLike
-from lehr.errors import ScheduleError, level, several
+from lehr.errors import ScheduleError, shown
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
 from lehr.time.duration import Duration, DurationLike
@@ -119,22 +120,20 @@ def wsd_s(
         >>> [s(t) for t in (0, 5, 10, 80, 90, 100, 140, 150)]
         [0.0, 0.5, 1.0, 1.0, 0.5, 1.0, 0.5, 0.0]
     """
-    periods = several("periods", periods)
-    factors = [1.0] * len(periods) if multipliers is None else several("multipliers", multipliers)
+    factors = [1.0] * len(periods) if multipliers is None else multipliers
     if not periods or len(factors) != len(periods):
         raise ScheduleError(
-            f"periods={list(periods)!r}, multipliers={factors!r}: write one multiplier for each "
-            "period, and at least one"
+            f"periods={listed(periods)}, multipliers={shown(factors)}: write one multiplier for "
+            "each period, and at least one"
         )
     rise, fall = Duration.of(warmup, "warmup"), Duration.of(decay, "decay")
-    peak = level("peak", peak)
     parts: list[Schedule] = []
     for index, (period, factor) in enumerate(zip(periods, factors, strict=True)):
-        top, taken = level("multipliers", factor) * peak, fall
+        top, taken = factor * peak, fall
         if index == 0:
             parts.append(_warmup(rise, to=top))
             taken = fall + rise
-        parts.append(hold(_rest(Duration.of(period, "periods"), taken, "periods"), at=top))
+        parts.append(hold(rest(Duration.of(period, "periods"), taken, "periods"), at=top))
         parts.append(ramp(fall, to=floor, ease=ease))
     return joined(parts)
 
@@ -191,9 +190,9 @@ def rewarm_cycles(
     parts: list[Schedule] = []
     for index in range(written_out("cycles", cycles, at_least=1)):
         rise = again if index else first
-        fall = _rest(length, rise, "cycle") if decay is None else Duration.of(decay, "decay")
+        fall = rest(length, rise, "cycle") if decay is None else Duration.of(decay, "decay")
         parts.append(ramp(rise, start=floor if index else 0.0, to=peak))
-        parts.append(hold(_rest(length, rise + fall, "cycle")))
+        parts.append(hold(rest(length, rise + fall, "cycle")))
         parts.append(ramp(fall, to=floor, ease=ease))
     return joined(parts)
 
@@ -284,7 +283,7 @@ def cosine_linear(
         [1.0, 0.5, 0.25, 0.0]
     """
     length = Duration.of(steps)
-    left = _rest(length, Duration.of(decay, "decay"), "steps").amount / length.amount
+    left = rest(length, Duration.of(decay, "decay"), "steps").amount / length.amount
     wave = (_warmup(warmup, to=peak) >> cosine(to=floor)).over("100%")
     return (wave[: Duration(left, "%")] >> ramp(to=to)).over(length)
 
@@ -373,14 +372,6 @@ def infinite(
     """
     start = _warmup(warmup, to=peak) >> ramp(cooldown, to=constant, ease=ease)
     return start >> hold() >> geometric(annealing, to=floor)
-
-
-def _rest(length: Duration, taken: Duration, name: str) -> Duration:
-    """Return the rest of a stretch."""
-    left = length - taken
-    if left.amount < 0:
-        raise ScheduleError(f"{name}={length} is shorter than the {taken} of its parts")
-    return left
 
 
 def _in_unit_of(length: Duration, given: DurationLike, name: str) -> Duration:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from lehr.catalogue.decay.elementary import inverse
 from lehr.catalogue.registry import Paper, With, entry
-from lehr.curves import functions
-from lehr.curves.easing import Ease, EaseLike
-from lehr.errors import ScheduleError, level, number, whole
+from lehr.curves.easing import LINEAR, Ease, EaseLike
+from lehr.errors import ScheduleError, number, rising, shown, whole
+from lehr.schedule.arguments import checked
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
 from lehr.time.duration import Duration, DurationLike
@@ -69,27 +69,25 @@ def trapezoid(
         >>> [round(s(t), 4) for t in (0, 5, 9, 10, 15)]
         [0.001, 0.006, 0.006, 0.006, 0.001]
     """
-    both = shape(ease, scale_fn, scale_mode)
+    both = _shape(ease, scale_fn, scale_mode)
     rise = ramp(up, start=floor, to=peak, ease=both)
     fall = ramp(up if down is None else down, start=peak, to=floor, ease=both)
     return rise >> hold(hold_for) >> fall
 
 
-def shape(ease: EaseLike, scale_fn: Callable[[Any], float] | str | None, scale_mode: str) -> Ease:
+def _shape(
+    ease: EaseLike,
+    scale_fn: Callable[[Any], float] | str | None,
+    scale_mode: str,
+) -> Ease:
     """Return the ease of a trapezoid's ramps from its three arguments."""
-    if scale_mode not in ("zero2one", "iterations"):
-        raise ScheduleError(f"scale_mode={scale_mode!r} must be 'zero2one' or 'iterations'")
     if scale_fn is None:
         if scale_mode == "iterations":
             raise ScheduleError("scale_mode='iterations' without a scale_fn has no meaning")
         return Ease.of(ease)
-    if ease != "linear":
-        raise ScheduleError(f"ease={ease!r} and scale_fn both say how to move; give one")
-    if isinstance(scale_fn, str):
-        scale_fn = functions.lookup(scale_fn)
-    if not callable(scale_fn):
-        raise ScheduleError(f"scale_fn={scale_fn!r} cannot be called")
-    return Ease.by(scale_fn, iterations=scale_mode == "iterations")
+    if Ease.of(ease) != LINEAR:
+        raise ScheduleError(f"ease={shown(str(ease))} and scale_fn both say how to move; give one")
+    return Ease.by(cast("Callable[[Any], float]", scale_fn), iterations=scale_mode == "iterations")
 
 
 @entry(
@@ -158,6 +156,7 @@ def one_cycle(
     return rise >> ramp(to=end, ease=ease)
 
 
+@checked
 def one_cycle_momentum(
     *,
     pct_start: float = 0.3,
@@ -187,7 +186,8 @@ def one_cycle_momentum(
         [0.95, 0.85, 0.95]
     """
     low = number("base_momentum", base_momentum, at_least=0)
-    high = number("max_momentum", max_momentum, above=low, at_most=math.nextafter(1, 0))
+    high = number("max_momentum", max_momentum, at_most=math.nextafter(1, 0))
+    rising("base_momentum", low, "max_momentum", high)
     falling = _share(pct_start, three_phase)
     fall = ramp(falling, start=high, to=low, ease=ease)
     if three_phase:
@@ -292,7 +292,6 @@ def slanted_triangular(
         >>> [round(s(t), 6) for t in (0, 25, 50, 100)]
         [0.2, 1.0, 0.733333, 0.2]
     """
-    peak = level("peak", peak)
     low = peak / number("ratio", ratio, above=1)
     rise = number("cut_frac", cut_frac, above=0, at_most=math.nextafter(1, 0))
     return ramp(rise, start=low, to=peak) >> ramp(to=low)

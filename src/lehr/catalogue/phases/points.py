@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from lehr.catalogue.decay.elementary import joined
+from lehr.catalogue.parts import in_order, joined
 from lehr.catalogue.registry import With, entry
 from lehr.curves.easing import EaseLike
-from lehr.errors import ScheduleError, level, several
+from lehr.errors import ScheduleError, shown
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
-from lehr.time.duration import Duration, DurationLike
+from lehr.time.duration import DurationLike
 
 __all__ = ["piecewise"]
 
@@ -52,19 +52,16 @@ def piecewise(
         >>> [s(t) for t in (0, 5, 10, 20, 30, 99)]
         [0.0, 0.5, 1.0, 0.75, 0.5, 0.5]
     """
-    given = [several("points", point) for point in several("points", points)]
-    if not given or any(len(pair) != 2 for pair in given):
+    if not points or any(len(pair) != 2 for pair in points):
         raise ScheduleError(
-            f"points={points!r} must be pairs of a time and a value, at least one, such as "
+            f"points={shown(points)} must be pairs of a time and a value, at least one, such as "
             "[(0, 1.0), (100, 0.1)]"
         )
-    times = [Duration.of(time, "points") for time, _ in given]
-    values = [level("points", value) for _, value in given]
+    times = in_order("points", (time for time, _ in points))
+    values = [value for _, value in points]
     parts = [hold(times[0], at=values[0])]
     pairs = list(zip(times, values, strict=True))
     for (begin, start), (end, to) in itertools.pairwise(pairs):
-        if begin.unit == end.unit and end.amount < begin.amount:
-            raise ScheduleError(f"points={list(points)!r} must be in rising order of time")
         steps = end - begin
         parts.append(hold(steps) if start == to else ramp(steps, start=start, to=to, ease=ease))
     return joined(parts)

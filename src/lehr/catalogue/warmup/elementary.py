@@ -6,7 +6,7 @@ import math
 
 from lehr.catalogue.decay.elementary import exponential
 from lehr.catalogue.registry import Paper, With, entry
-from lehr.errors import level, number, whole
+from lehr.errors import number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
 from lehr.time.duration import DurationLike
@@ -286,5 +286,4 @@ def inverse_warmup(steps: DurationLike, *, multiplier: float = 20.0, to: float =
         >>> s(0), s(50), s(100)
         (3.0, 2.0, 1.0)
     """
-    to = level("to", to)
     return ramp(steps, start=number("multiplier", multiplier, above=1) * to, to=to)

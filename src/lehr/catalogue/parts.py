@@ -1,0 +1,78 @@
+"""Parts that several schedules of the catalogue are built from."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from lehr.errors import ScheduleError, number, whole
+from lehr.schedule import sequence
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import hold
+from lehr.time.duration import Duration, DurationLike
+
+__all__ = ["between", "in_order", "joined", "jumps", "listed", "rest", "written_out"]
+
+MOST_WRITTEN_OUT: Final = 2**16
+
+
+def joined(parts: Iterable[Schedule]) -> Schedule:
+    """Return schedules one after the other; there is at least one."""
+    first, *others = parts
+    return sequence.Sequence((first, *others)) if others else first
+
+
+def written_out(name: str, value: Any, *, at_least: int) -> int:
+    """Return a number of parts that a function writes out one by one.
+
+    Raises:
+        ScheduleError: If it is not a whole number, or too small, or so large that it would not fit
+            into memory.
+    """
+    return whole(name, value, at_least=at_least, at_most=MOST_WRITTEN_OUT)
+
+
+def in_order(name: str, times: Iterable[DurationLike]) -> list[Duration]:
+    """Return times as durations.
+
+    Raises:
+        ScheduleError: If one is before the one that it follows, or in another unit.
+    """
+    read = [Duration.of(time, name) for time in times]
+    for before, after in itertools.pairwise(read):
+        if before.unit != after.unit or after.amount < before.amount:
+            raise ScheduleError(f"{name}={listed(read)} must be in rising order, and in one unit")
+    return read
+
+
+def listed(times: Sequence[DurationLike]) -> str:
+    """Return times as a message shows them: as a person would type them."""
+    text = ", ".join(Duration.of(time).code for time in times[:20])
+    return f"[{text}{', ...' if len(times) > 20 else ''}]"
+
+
+def jumps(times: Sequence[Duration], values: Sequence[float]) -> Schedule:
+    """Return one value after the other: the first from the start, each other from its time on."""
+    begins = [times[0] - times[0], *times] if times else []
+    stretches = [after - before for before, after in zip(begins, times, strict=False)]
+    parts = [hold(steps, at=value) for steps, value in zip(stretches, values, strict=False)]
+    return joined([*parts, hold(at=values[-1])])
+
+
+def rest(length: Duration, taken: Duration, name: str) -> Duration:
+    """Return what is left of a length, the argument ``name``."""
+    left = length - taken
+    if left.amount < 0:
+        raise ScheduleError(f"{name}={length} is shorter than the {taken} of its parts")
+    return left
+
+
+def between(shape: Schedule, floor: float, peak: float) -> Schedule:
+    """Map a shape between 0 and 1 to levels from ``floor`` to ``peak``."""
+    if floor == peak:
+        raise ScheduleError(f"floor={floor} and peak={peak} are equal; write constant({floor})")
+    number("peak - floor", peak - floor)
+    if peak - floor != 1:
+        shape = shape * (peak - floor)
+    return shape + floor if floor else shape
