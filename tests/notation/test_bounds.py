@@ -14,7 +14,8 @@ import pytest
 
 import lehr
 from lehr import ENTRIES, Entry, ParseError, Schedule, ScheduleError, parse
-from lehr.notation.work import DEEPEST, MOST_PARTS, Budget
+from lehr.schedule.sequence import Sequence
+from lehr.schedule.work import DEEPEST, MOST_PARTS, Budget
 
 
 def calls(function: Callable[[], Any]) -> int:
@@ -210,3 +211,52 @@ def test_text_and_json_nest_alike(more: int) -> None:
 def test_fractions_stay_exact() -> None:
     schedule = parse("linear(9, start=1, to=0).repeat(3, stretch='4/3')")
     assert schedule.stretch == Fraction(4, 3)  # type: ignore[attr-defined]
+
+
+def nested(depth: int, wrap: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+    """Return the dict form of many parts, wrapped again and again."""
+    tree = lehr.chebyshev(512).to_dict()
+    del tree["lehr"]
+    for _ in range(depth):
+        tree = wrap(tree)
+    return {"lehr": 1, **tree}
+
+
+WRAPS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "slices": lambda inner: {"kind": "slice", "inner": inner, "start": 1},
+    "runs": lambda inner: {"kind": "over", "inner": inner, "horizon": 9999},
+    "slices of stairs": lambda inner: {
+        "kind": "slice",
+        "inner": {"kind": "every", "inner": inner, "steps": 2},
+        "start": 1,
+    },
+    "slices of cycles": lambda inner: {
+        "kind": "slice",
+        "inner": {"kind": "repeat", "inner": inner, "times": 2, "stretch": 1.5},
+        "start": 1,
+    },
+    "slices of products": lambda inner: {
+        "kind": "slice",
+        "inner": {"kind": "product", "left": inner, "right": 0.5},
+        "start": 1,
+    },
+}
+
+
+@pytest.mark.parametrize("kind", WRAPS)
+def test_a_dict_of_slices_in_slices_is_refused_with_little_work(kind: str) -> None:
+    tree = nested(45, WRAPS[kind])
+
+    def read() -> None:
+        with pytest.raises(ParseError, match="too many times over"):
+            lehr.from_dict(tree)
+
+    assert calls(read) < 4_000_000
+
+
+def test_a_long_plan_that_was_changed_several_times_is_read_from_its_dict() -> None:
+    steps = (lehr.hold(2, at=1 + n % 7) for n in range(10_000))
+    plan = Sequence(tuple(steps))
+    for at in (5_000, 9_000, 12_000, 15_000):
+        plan = plan[:at] >> lehr.linear(5_000, start=1.0)
+    assert lehr.from_dict(plan.to_dict()) == plan

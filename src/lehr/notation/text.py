@@ -13,7 +13,6 @@ from lehr.catalogue import ENTRIES, nearest
 from lehr.catalogue.phases import one_cycle_momentum
 from lehr.errors import ScheduleError, shown
 from lehr.notation.scan import scan
-from lehr.notation.work import MOST_PARTS, Budget
 from lehr.schedule import leaves
 from lehr.schedule.base import Schedule
 from lehr.schedule.node import DEEPEST
@@ -21,6 +20,7 @@ from lehr.schedule.problem import ParseError, argument_of, excerpt, suggest
 from lehr.schedule.sequence import Sequence
 from lehr.schedule.times import Slice
 from lehr.schedule.tree_values import read
+from lehr.schedule.work import MOST_PARTS, Budget
 from lehr.time.duration import DurationLike
 
 __all__ = ["parse"]

@@ -2,8 +2,9 @@
 
 A schedule is a dict with its ``kind`` and the fields of the class of that name; fields at their
 default are left out. Reading (here) and writing (:mod:`lehr.schedule.kinds`) know no more of the
-classes than their fields and types. How much is read is bounded by the number of values, not by
-characters: whatever can be built and written can be read.
+classes than their fields and types. How much is read is bounded by the number of values and by the
+work of placing them, not by characters: whatever can be built and written can be read, but for
+slices and runs inside each other, of which a text allows as few.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from lehr.schedule.kinds import KINDS, MOST_VALUES, VERSION, to_plain
 from lehr.schedule.node import DEEPEST, Node
 from lehr.schedule.problem import ParseError, argument_of, suggest
 from lehr.schedule.tree_values import read
+from lehr.schedule.work import Budget
 from lehr.time.duration import Duration
 
 __all__ = ["VERSION", "from_dict", "from_json", "to_dict", "to_json"]
@@ -120,6 +122,7 @@ class _TreePlace:
 @dataclass
 class _TreeReader:
     _left: int = field(default=MOST_VALUES)
+    _budget: Budget = field(default_factory=lambda: Budget(MOST_VALUES))
 
     def node(self, tree: Mapping[Any, Any], place: _TreePlace, depth: int) -> Schedule:
         if depth > DEEPEST:
@@ -150,16 +153,20 @@ class _TreeReader:
             elif part.default is MISSING:
                 values[name] = None
         try:
-            return kind(**values)
+            built = kind(**values)
+            if isinstance(built, Schedule):
+                self._budget.take(built)
         except ScheduleError as error:
             culprit = argument_of(error)
             at = place.key(culprit) if culprit and culprit in tree else place
             raise at.error(str(error)) from None
         except ArithmeticError:
             raise place.error("its numbers are too large or too small") from None
+        return built
 
     def _value(self, hint: Any, value: Any, name: str, place: _TreePlace, depth: int) -> Any:
         self._left -= 1
+        self._budget.allow_for_a_value()
         if self._left < 0:
             raise place.error(f"the schedule is made of more than {MOST_VALUES} values")
         kinds = members(hint)

@@ -1,8 +1,8 @@
-"""Bounds on how much a text may build, counted in parts and in work rather than in seconds.
+"""Bounds on how much a text or a dict may build, counted in parts and in work, not in seconds.
 
 Thirty characters can ask for thousands of parts (``rewarm_cycles(1, 4096)``), and slices inside
-slices place everything in them again. A schedule that is read from a text is therefore weighed as
-it is built, each part once.
+slices place everything in them again. A schedule that is read is therefore weighed as it is built,
+each part once.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ MOST_PARTS: Final = 2_000
 """The most parts of a schedule that is read from a text: as many as can be read from its repr."""
 
 _MOST_WORK: Final = 20_000
+_WORK_OF_A_VALUE: Final = 20
 _RAMP: Final = 2_000
 """The work of counting the samples of a run whose batch size changes."""
 
@@ -42,12 +43,24 @@ class _Weight(NamedTuple):
 
 
 class Budget:
-    """The parts and the work that a text has left."""
+    """The parts and the work that a text or a dict has left.
 
-    def __init__(self) -> None:
-        self._parts, self._work = MOST_PARTS, _MOST_WORK
+    Arguments:
+        parts: The most parts that it may have.
+    """
+
+    def __init__(self, parts: int = MOST_PARTS) -> None:
+        self._most = self._parts = parts
+        self._work = _MOST_WORK
         # By identity. The schedules are kept, so that no other one gets the place of one.
         self._weights: dict[int, tuple[Schedule, _Weight]] = {}
+
+    def allow_for_a_value(self) -> None:
+        """Allow a little more work: a dict has its parts written out, so a long one may build more.
+
+        A plan that was changed several times is slices of slices of all its parts.
+        """
+        self._work += _WORK_OF_A_VALUE
 
     def take(self, schedule: Schedule) -> None:
         """Pay for a schedule, and for what is in it unless that is paid for already.
@@ -66,7 +79,7 @@ class Budget:
         self._parts -= 1
         if self._parts < 0:
             raise ScheduleError(
-                f"the schedule has more than {MOST_PARTS} parts, which is the most that a text may "
+                f"the schedule has more than {self._most} parts, which is the most that a text may "
                 "build; write fewer, or build it in Python and store it with .to_json()"
             )
         inner = [self._weigh(child, depth + 1) for child in _children(schedule)]
