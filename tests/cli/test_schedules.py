@@ -476,3 +476,22 @@ sys.exit(f"imported: {{found}}" if found else 0)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "cosine" in done.stdout
+
+
+@pytest.mark.parametrize("width", [40, 60])
+@pytest.mark.parametrize("name", ["plateau", "cosine", "CyclicLR", "wsd_s"])
+def test_what_is_shown_is_filled_anew_in_a_narrow_terminal(name: str, width: int) -> None:
+    environment = {"COLUMNS": str(width)}
+    narrow = start("show", name, environment=environment).stdout
+    wide = start("show", name).stdout
+    for text in (narrow, wide):
+        assert "Arguments:" in text
+    # The same words in the same order, but for the drawing, whose size is that of the output.
+    words, same = (
+        [word for line in text.splitlines() if not set(line) & set("│└") for word in line.split()]
+        for text in (narrow, wide)
+    )
+    assert words == same
+    begin = narrow.splitlines().index("Arguments:")
+    end = next(i for i, line in enumerate(narrow.splitlines()) if line.startswith("Example"))
+    assert max(map(len, narrow.splitlines()[begin:end])) <= width

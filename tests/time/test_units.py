@@ -628,3 +628,29 @@ def test_a_horizon_is_what_one_would_type() -> None:
     ):
         names = {"Horizon": Horizon, "hold": lehr.hold}
         assert repr(eval(text, names)) == text
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        "(noise(.5, seed=3) * 100 + 200)[:'90Msa']",
+        "table([16, 32]) >> linear('9Msa', start=32, to=64)",
+    ],
+)
+def test_a_batch_cannot_go_by_steps_and_by_samples(batch: str) -> None:
+    with pytest.raises(ScheduleError, match="all in steps, or all in samples"):
+        lehr.cosine().over("1Gsa", batch=lehr.parse(batch))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hold().over('1000000000sa', samples_per_epoch=1001, batch=3, drop_last=False)",
+        "hold().over('999999ep', samples_per_epoch=7, batch=linear(9, to=3), drop_last=True)",
+        "hold().over(5, batch=linear(4000000, start=1, to=4000000))",
+        "hold().over('1Gsa', batch=(noise(.5, seed=3) * 100 + 200)[:4000000])",
+    ],
+)
+def test_a_short_text_cannot_ask_for_a_long_table_of_batches(text: str) -> None:
+    with pytest.raises(ScheduleError, match=r"more than \d+"):
+        lehr.parse(text)

@@ -29,6 +29,9 @@ _RUN = 1000
 _LEAST = 20
 """The least room that a summary needs beside its curve."""
 
+_LABEL = re.compile(r"\s+\w+(?:, \w+)*: ")
+"""The beginning of an argument, or of an exception, in a docstring."""
+
 _LISTED = (*ENTRIES.values(), *RULES.values())
 _FAMILIES = tuple(dict.fromkeys(entry.family for entry in _LISTED))
 
@@ -116,6 +119,37 @@ def _readable(documentation: str) -> str:
     return re.sub(r":\w+:`~?([^`]+)`", r"\1", documentation).replace("``", "")
 
 
+def _rewrapped(text: str, width: int) -> str:
+    """Return a docstring with its paragraphs filled anew where the terminal is narrower than it.
+
+    An argument keeps its indent, and an example its lines.
+    """
+    if all(len(line) <= width for line in text.splitlines()):
+        return text
+    prose, heading, example = text.partition("\nExample:\n")
+    paragraphs: list[str] = []
+    open_ = False
+    for line in prose.splitlines():
+        begins = not open_ or _LABEL.match(line) is not None
+        if begins or not line.strip():
+            paragraphs.append(line)
+        else:
+            paragraphs[-1] += f" {line.strip()}"
+        open_ = bool(line.strip()) and not line.endswith(":")
+    filled: list[str] = []
+    for paragraph in paragraphs:
+        indent = len(paragraph) - len(paragraph.lstrip())
+        below = " " * (indent + 4 * (indent > 0))
+        filled += wrap(paragraph, width, subsequent_indent=below, break_on_hyphens=False) or [""]
+    return "\n".join(filled) + heading + example
+
+
+def _beside(text: str, out: "Console") -> str:
+    """Return a text that continues below itself, not below the label before it."""
+    lines = wrap(text, max(_LEAST, out.width - 11), break_on_hyphens=False, break_long_words=False)
+    return f"\n{'':<11}".join(lines)
+
+
 def _translation(name: str) -> str:
     """Return how to translate another library's scheduler of this name; empty if none can be."""
     if name in ENTRIES or name in RULES:
@@ -152,13 +186,13 @@ def show(name: str, as_json: bool) -> None:
     extra = [("Translate", translation), ("See also", ", ".join(others))]
     for label, text in extra:
         if text:
-            out.print(Text.assemble((f"{label:<11}", "bold"), text), soft_wrap=True)
+            out.print(Text.assemble((f"{label:<11}", "bold"), _beside(text, out)), soft_wrap=True)
 
 
 def _pages(entry: Entry | RuleEntry, out: "Console") -> list[Text]:
     """Return the parts of what `lehr show` prints about an entry."""
     _, _, details = _readable(inspect.getdoc(entry.function) or "").partition("\n")
-    words = Text(details.strip())
+    words = Text(_rewrapped(details.strip(), out.width))
     words.highlight_regex(r"(?m)^\w+:", "bold")
     facts = [
         ("Call", _call(entry)),
@@ -176,9 +210,9 @@ def _pages(entry: Entry | RuleEntry, out: "Console") -> list[Text]:
         facts.append(("Example", repr(entry.example)))
     return [
         Text.assemble((entry.name, "bold"), (f"  {entry.family}", "dim")),
-        Text(f"{entry.summary}.\n"),
+        Text(_rewrapped(f"{entry.summary}.", out.width) + "\n"),
         *drawn,
         words,
         Text(),
-        *(Text.assemble((f"{label:<11}", "bold"), text) for label, text in facts),
+        *(Text.assemble((f"{label:<11}", "bold"), _beside(text, out)) for label, text in facts),
     ]

@@ -31,10 +31,13 @@ BatchLike = int | Iterable[int] | Node
 _MOST_STEPS: Final = 4_000_000
 """The most steps over which the size of a batch may change before it stays."""
 
+_MOST_SIZES: Final = 200_000
+"""The most sizes that a schedule of the step may go through."""
+
 _MOST_CHANGES: Final = 50_000
 """The most sizes that a schedule of the samples seen may go through."""
 
-_MOST_EPOCHS: Final = 1_000_000
+_MOST_EPOCHS: Final = 100_000
 """The most epochs whose last batches are counted one by one."""
 
 _BLOCK: Final = 2**16
@@ -247,7 +250,7 @@ def _steps_of(path: Path, batch: Node) -> Iterator[tuple[int, int]]:
     # Loads NumPy.
     from lehr.curves.arrays import evaluate
 
-    left = _MOST_STEPS
+    left, sizes_left = _MOST_STEPS, _MOST_SIZES
     for part, begin in path.pieces():
         first = math.ceil(begin)
         if isinstance(part, Flat):
@@ -261,6 +264,8 @@ def _steps_of(path: Path, batch: Node) -> Iterator[tuple[int, int]]:
         _check_steps(left, batch)
         for at in range(first, last, _BLOCK):
             sizes = _whole_sizes(evaluate(path, np.arange(at, min(at + _BLOCK, last))), batch)
+            sizes_left -= int(np.count_nonzero(np.diff(sizes)))
+            _check_steps(sizes_left, batch)
             edges = [0, *(np.flatnonzero(np.diff(sizes)) + 1).tolist(), len(sizes)]
             for begins, ends in itertools.pairwise(edges):
                 yield sizes[begins].item(), ends - begins
@@ -311,6 +316,6 @@ class _BySample(_Sizes):
 def _check_steps(left: int, batch: Node) -> None:
     if left < 0:
         raise ScheduleError(
-            f"batch={batch} changes over more than {_MOST_STEPS} steps, or more than "
-            f"{_MOST_CHANGES} times by samples; write a staircase of hold(steps, at=size)"
+            f"batch={batch} changes over more than {_MOST_STEPS} steps, or more than {_MOST_SIZES} "
+            f"times ({_MOST_CHANGES} by samples); write a staircase of hold(steps, at=size)"
         )

@@ -197,7 +197,9 @@ class Run:
     @property
     def _counter(self) -> Counter:
         counter = self.units.counter
-        assert counter is not None
+        if counter is None:
+            # The size of a batch that depends on the samples seen cannot go by the step too.
+            raise NeedsHorizon("what goes by the step has no samples to go by here")
         return counter
 
     @property
