@@ -147,8 +147,8 @@ def test_any_numbers_of_a_formula_are_taken_or_refused(name: str, count: int) ->
     [
         ("radam(0)", "radam beta2=0.0 must be greater than 0.6"),
         ("radam(1)", "radam beta2=1.0 must be at most 1"),
-        ("radam(0.9, 1)", "radam takes 1 numbers, 2 given; write radam(beta2)"),
-        ("noise(0.52)", "noise takes 2 numbers, 1 given; write noise(pct, seed)"),
+        ("radam(0.9, 1)", "radam takes 1 numbers (beta2), 2 given"),
+        ("noise(0.52)", "noise takes 2 numbers (pct, seed), 1 given"),
         ("noise(2, 1)", "noise pct=2.0 must be at most 1"),
         ("noise(0.5, 1.5)", "noise seed=1.5 must be a whole number; write 1"),
         ("noise(0.5, -1)", "noise seed=-1 must be at least 0"),

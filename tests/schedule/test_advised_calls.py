@@ -70,16 +70,21 @@ def test_levels(given: bool) -> None:
 @pytest.mark.parametrize("given", ["cosin", "powr(2)", "lineal", "tan(3, 3)"])
 def test_eases(given: str) -> None:
     message = message_of(lambda text: lehr.ramp(9, ease=text), given)
-    numbers = {"power": 2, "k": 2, "ratio": 0.5, "from": 3, "to": 3, "count": 10}
-    listed = re.findall(r"[a-z0-9-]+(?:\([a-z, ]+\))?", message.partition("write one of ")[2])
+    listed = re.findall(r"[a-z0-9-]+(?:\([0-9., ]+\))?", message.partition("write one of ")[2])
     advised = [text for text in listed if text in easing.names()]
     assert advised == easing.names()
-    for text in advised:
-        name, _, labels = text.rstrip(")").partition("(")
-        values = [numbers[label] for label in labels.split(", ") if label]
-        if name == "hyperbolic":
-            values = [2]
-        lehr.ramp(9, ease=f"{name}({', '.join(map(str, values))})" if values else name)
+    for text in [*advised, *re.findall(r"did you mean '([^']+)'", message)]:
+        lehr.ramp(9, ease=text)
+
+
+@pytest.mark.parametrize("name", [name for name in easing.names() if "(" in name])
+def test_an_ease_without_its_parameters_is_shown_with_some(name: str) -> None:
+    bare = name.partition("(")[0]
+    message = message_of(lambda text: lehr.ramp(9, ease=text), bare)
+    lehr.ramp(9, ease=message.rpartition("write ")[2].strip("'"))
+
+
+STEP = {"step_size": 3, "gamma": 0.1, "base_lrs": [0.1], "last_epoch": 3, "_last_lr": [0.1]}
 
 
 @pytest.mark.parametrize(
@@ -93,11 +98,39 @@ def test_eases(given: str) -> None:
         ("formula('noise(0.52)')", "formula('noise(0.52, 1)')"),
         ("formula('noise(0.52, 1.5)')", "formula('noise(0.52, 1)')"),
         ("hold().over(9, samples_per_epoch=5, batch=9, drop_last=True)", None),
+        ("cosine()(3)", "cosine().over(1000)(3)"),
+        ("hold().values()", "hold().over(1000).values()"),
+        ("list(cosine(9))", "cosine(9).over(1000).values()"),
+        ("cosine(9)[3]", "cosine(9)(3)"),
+        ("cosine(9)[3]", "cosine(9)[3:5]"),
+        ("cosine('3ep')(1)", "cosine('3ep').over(Horizon(9, steps_per_epoch=3))(1)"),
+        ("cosine('3sa')(1)", "cosine('3sa').over(Horizon(9, batch=2))(1)"),
+        ("cosine('9tok')(1)", "cosine('9tok').over(Horizon(9, batch=2, sequence=3))(1)"),
+        ("cosine('9min')(1)", "WallClock(cosine('9min').over('90min'))"),
+        ("WallClock(formula(abs))", "WallClock(formula(abs).clip(0, 1).over('1h'))"),
+        ("WallClock(formula(abs))", "WallClock(formula(abs, low=0, high=9).over('1h'))"),
+        ("formula(abs, per='5%')", "formula(abs, per=100)"),
+        ("table([])", "table([1.0])"),
+        ("piecewise([])", "piecewise([(0, 1.0), (100, 0.1)])"),
+        ("ramp(9, ease=3)", "ramp(9, ease='cosine-power(2)')"),
+        ("trapezoid('10%', floor=0.5, peak=0.5)", "hold()"),
+        ("warm_restarts(9, floor=0.5, peak=0.5)", "constant(0.5)"),
+        ("linear_cycles(9, start=0.5, to=0.5)", "constant(0.5)"),
+        ("proportional(cosine(), min_value=0.5, max_value=0.5)", "constant(0.5)"),
+        ("power_scheduler(0.5, batch_size=9, b=-1e-9)", "constant(0.5)"),
+        ("swa(0.1, 1, 2, to=0.3)", "swa(constant(0.1), 1, 2, to=0.3)"),
+        ("find_entry('LinearLR')", "[find_entry('linear'), find_entry('warmup')]"),
+        ("find_entry('plateau')", "find_rule('plateau')"),
+        ("cosine(9).repeat(stretch='x')", "cosine(9).repeat(2, stretch='4/3')"),
+        ("cosine().over(9, closed=True, past='wait')", "cosine().over(9, past='raise')"),
+        ("hold('4.1')", "[hold('4.1st'), hold('4.1%')]"),
+        ("register('a b')", "register('my-decay-of-the-advice')(abs)"),
+        ("translate({'last_epoch': 3})", "translate('torch', 'StepLR', state=STEP)"),
     ],
 )
 def test_schedules(refused: str, advised: str | None) -> None:
-    names = dict(vars(lehr))
-    with pytest.raises(ScheduleError):
+    names = dict(vars(lehr)) | {"STEP": STEP}
+    with pytest.raises((ScheduleError, TypeError)):
         eval(refused, names)
     if advised is None:
         advised = refused.replace("drop_last=True", "drop_last=False")

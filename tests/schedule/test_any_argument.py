@@ -38,7 +38,7 @@ FUNCTIONS: list[tuple[str, Callable[..., Any], dict[str, Any], dict[str, str]]] 
     ("hold", lehr.hold, {}, {}),
     ("ramp", lehr.ramp, {"steps": 5, "to": 0.5}, {}),
     ("table", lehr.table, {"values": [1]}, {}),
-    ("formula", lehr.formula, {"function": lambda t: 0.5}, {}),
+    ("formula", lehr.formula, {"function": abs}, {}),
     ("one_cycle_momentum", lehr.one_cycle_momentum, {}, {}),
     ("over", BASE.over, {"horizon": 100}, {}),
     ("repeat", BASE.repeat, {}, {}),
@@ -192,7 +192,12 @@ def test_an_array_is_no_operand() -> None:
     """NumPy would make an array of schedules of it."""
     import numpy as np
 
-    for operator in (lambda a: a * BASE, lambda a: BASE * a, lambda a: a + BASE):
+    operators: list[Callable[[Any], Any]] = [
+        lambda a: a * BASE,
+        lambda a: BASE * a,
+        lambda a: a + BASE,
+    ]
+    for operator in operators:
         with pytest.raises(TypeError):
             operator(np.array([1.0, 2.0]))
 

@@ -30,6 +30,16 @@ def numbers_one_by_one() -> Iterator[int]:
     yield from (1, 2)
 
 
+def one_number(t: float) -> float:
+    """Return a number, as a user's function does."""
+    return 1.0
+
+
+def two_numbers(a: float, b: float) -> float:
+    """Return a number; nothing calls a function with two."""
+    return 1.0
+
+
 def endless_list() -> list[Any]:
     """Return a list that holds itself."""
     items: list[Any] = []
@@ -91,8 +101,8 @@ HOSTILE: dict[str, Callable[[], Any]] = {
     "an object": object,
     "an object that raises": Rude,
     "a class": lambda: int,
-    "a function": lambda: lambda t: 1.0,
-    "a function of two": lambda: lambda a, b: 1.0,
+    "a function": lambda: one_number,
+    "a function of two": lambda: two_numbers,
     "a schedule": lehr.cosine,
     "a duration": lambda: lehr.Duration.of(5),
     "a horizon": lambda: lehr.Horizon(10),

@@ -297,7 +297,7 @@ class Ease:
         if len(self.parameters) != len(labels):
             raise ScheduleError(
                 f"ease={self.name!r} takes {len(labels)} parameters, "
-                f"{len(self.parameters)} given; write {_signature(self.name)!r}"
+                f"{len(self.parameters)} given; write {_example(self.name)!r}"
             )
         for label, value in zip(labels, self.parameters, strict=True):
             number(f"{self.name} {label}", value, above=0)
@@ -365,16 +365,20 @@ COSINE: Final = Ease("cosine")
 
 
 def names() -> list[str]:
-    """Return the names of all eases, with their parameters."""
-    return [_signature(name) for name in _EASES]
+    """Return all eases as one may write them, with usual numbers for their parameters."""
+    return [_example(name) for name in _EASES]
 
 
 functions.reserve(_EASES)
 
+_USUAL: Final = {"exponential": "0.1", "tanh": "7, 3", "hyperbolic": "2.5", "log": "10"}
+"""Parameters that one may write, where 2 is not one."""
 
-def _signature(name: str) -> str:
-    labels = ", ".join(_EASES[name][1])
-    return f"{name}({labels})" if labels else name
+
+def _example(name: str) -> str:
+    """Return an ease as one may write it, with usual numbers."""
+    numbers = _USUAL.get(name) or ", ".join("2" for _ in _EASES[name][1])
+    return f"{name}({numbers})" if numbers else name
 
 
 def _from_text(text: str) -> Ease:
@@ -395,7 +399,7 @@ def _from_text(text: str) -> Ease:
 
 def _choice(name: str) -> str:
     close = difflib.get_close_matches(name[:80], _EASES, n=1)
-    hint = f"did you mean {_signature(close[0])!r}? " if close else ""
+    hint = f"did you mean {_example(close[0])!r}? " if close else ""
     return f"{hint}write one of {', '.join(names())}, or a name given to lehr.register"
 
 

@@ -125,8 +125,8 @@ class _FunctionFamily(NamedTuple):
         """Return the member of these parameters."""
         if len(numbers) != len(self.parameters):
             raise ScheduleError(
-                f"function={text!r}: {name} takes {len(self.parameters)} numbers, {len(numbers)} "
-                f"given; write {name}({', '.join(self.parameters)})"
+                f"function={text!r}: {name} takes {len(self.parameters)} numbers "
+                f"({', '.join(self.parameters)}), {len(numbers)} given"
             )
         values = [
             _parameter(f"{name} {label}", digits, within)

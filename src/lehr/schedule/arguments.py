@@ -89,7 +89,7 @@ def checked(function: _Function, *, names_call: bool = False) -> _Function:
 
 def check_fields(value: Any) -> None:
     """Check the fields of a frozen dataclass by their hints, and keep what they are read as."""
-    for name, hint in get_type_hints(type(value)).items():
+    for name, hint in get_type_hints(cast("type[Any]", type(value))).items():
         object.__setattr__(value, name, argument(hint, getattr(value, name), name))
 
 

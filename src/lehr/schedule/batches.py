@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from lehr.curves import Flat, Path
 from lehr.curves.arithmetic import scalars
@@ -56,9 +56,8 @@ def batch_of(batch: Any) -> BatchSizes:
     if isinstance(batch, str | bytes) or not isinstance(batch, Iterable):
         return _size("batch", batch)
     # A whole array at once, as Python's own numbers.
-    given = cast(
-        "list[Any]", batch.tolist() if hasattr(batch, "tolist") else several("batch", batch)
-    )  # type: ignore[union-attr]
+    items: Any = batch  # type: ignore[assignment]
+    given: Any = items.tolist() if hasattr(items, "tolist") else several("batch", items)
     if not isinstance(given, list):
         return _size("batch", given)
     if not given:

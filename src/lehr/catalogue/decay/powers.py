@@ -178,7 +178,8 @@ def power_scheduler(
         steps = ratio ** (1 / power) / number("per_step", per_step, above=0)
     except OverflowError:
         raise ScheduleError(
-            f"b={b!r} is so near to 0 that the rate would never leave its peak; write hold()"
+            f"b={b!r} is so near to 0 that the rate would never leave its peak; write "
+            f"constant({peak!r})"
         ) from None
     turn = Fraction(str(number("the steps at the peak", steps)))
     return hold(turn, at=peak) >> inverse(turn, power=power)
