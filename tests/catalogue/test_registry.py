@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import lehr
-from lehr import ENTRIES, RULES, ParseError, Schedule, UnknownSchedule
-from lehr.catalogue import Entry, Paper, find_entries, find_entry, find_rule
+from lehr import ENTRIES, RULES, ParseError, Schedule, ScheduleError, UnknownSchedule
+from lehr.catalogue import Entry, Paper, find_entries, find_entry, find_rule, registry
 from lehr.translate.registry import libraries, names
 
 
@@ -268,3 +268,13 @@ def known_names() -> set[str]:
     every = [*ENTRIES.values(), *RULES.values()]
     aliases = {alias.partition("(")[0] for entry in every for alias in entry.aliases}
     return {*ENTRIES, *RULES, *aliases}
+
+
+def test_a_family_that_there_is_none_of_is_refused() -> None:
+    def of_a_new_family() -> lehr.Schedule:
+        return lehr.hold()
+
+    register = registry.entry("decays", formula="", example=registry.With())  # type: ignore[arg-type]
+    with pytest.raises(ScheduleError, match=r"family='decays' must be 'decay' or .*mean 'decay'"):
+        register(of_a_new_family)
+    assert "of_a_new_family" not in ENTRIES

@@ -12,7 +12,8 @@ import pytest
 
 # Reading these fills the table.
 import rows_cyclic  # noqa: F401
-import rows_elementary  # noqa: F401
+import rows_decay  # noqa: F401
+import rows_derived  # noqa: F401
 import rows_phases  # noqa: F401
 import rows_warmup  # noqa: F401
 from rows import NAMED, ROWS, Row

@@ -13,11 +13,11 @@ import inspect
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from lehr.errors import ScheduleError, UnknownSchedule, shown
 from lehr.provided import PROVIDED
-from lehr.schedule.arguments import checked
+from lehr.schedule.arguments import argument, checked
 from lehr.schedule.base import Schedule
 
 __all__ = [
@@ -58,6 +58,9 @@ class Paper:
         source = f", arXiv:{self.arxiv}" if self.arxiv else ""
         return f"{self.authors} ({self.year}), {self.title}{source}"
 
+
+Family = Literal["decay", "warmup", "cyclic", "phases", "derived"]
+"""The kinds of schedules; feedback rules are a family of their own."""
 
 State = dict[str, Any]
 """The memory of a rule: plain JSON types only, no infinity and no NaN."""
@@ -182,7 +185,7 @@ R = TypeVar("R", bound=Callable[..., Rule])
 
 
 def entry(
-    family: str,
+    family: Family,
     *,
     formula: str,
     example: With,
@@ -200,6 +203,7 @@ def entry(
         name, function = function.__name__, checked(function, names_call=True)
         if name in ENTRIES:
             raise ScheduleError(f"the catalogue has two entries {name!r}")
+        argument(Family, family, "family")
         ENTRIES[name] = Entry(
             name=name,
             family=family,

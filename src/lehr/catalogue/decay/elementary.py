@@ -15,7 +15,6 @@ __all__ = [
     "constant",
     "cosine",
     "exponential",
-    "geometric",
     "inverse",
     "linear",
     "multistep",
@@ -392,36 +391,3 @@ def cosine(
         [1.0, 0.55, 0.1]
     """
     return ramp(steps, to=to, start=start, ease="cosine")
-
-
-@entry(
-    "decay",
-    formula=r"\eta_t = \eta_0 \, (\eta_T / \eta_0)^{t / T}",
-    aliases=(
-        "SchedExp",
-        "exponential decay to an end value",
-        "sched_exp",
-    ),
-    example=With(to=0.01),
-)
-def geometric(
-    steps: DurationLike | None = None, *, to: float, start: float | None = None
-) -> Schedule:
-    """Go to a level in equal factors: a straight line in log space.
-
-    Formula: ``start * (to / start) ** (t / steps)``.
-
-    Arguments:
-        steps: How long; without it, as long as there is room.
-        to: The level that it reaches after ``steps``, greater than 0.
-        start: The level at which it begins, greater than 0; without it, that at which the piece
-            before ended.
-
-    Raises:
-        ScheduleError: If a level is not positive, or it would not move.
-
-    Example:
-        >>> round(geometric(100, to=0.01)(50), 12)
-        0.1
-    """
-    return ramp(steps, to=to, start=start, log=True)

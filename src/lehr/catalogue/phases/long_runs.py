@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lehr.catalogue.decay.elementary import cosine, geometric
+from lehr.catalogue.decay.curves import geometric
+from lehr.catalogue.decay.elementary import cosine
 from lehr.catalogue.decay.powers import power_law
 from lehr.catalogue.parts import joined, listed, rest, written_out
 from lehr.catalogue.registry import Paper, With, entry

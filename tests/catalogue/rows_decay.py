@@ -1,4 +1,4 @@
-"""Rows 1 to 29: elementary shapes."""
+"""Rows 1 to 29: decays."""
 
 from __future__ import annotations
 
