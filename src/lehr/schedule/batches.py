@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from lehr.curves import Flat, Path
 from lehr.curves.arithmetic import scalars
@@ -57,9 +57,10 @@ def batch_of(batch: Any) -> BatchSizes:
         return _size("batch", batch)
     # A whole array at once, as Python's own numbers.
     items: Any = batch  # type: ignore[assignment]
-    given: Any = items.tolist() if hasattr(items, "tolist") else several("batch", items)
-    if not isinstance(given, list):
-        return _size("batch", given)
+    listed: Any = items.tolist() if hasattr(items, "tolist") else several("batch", items)
+    if not isinstance(listed, list):
+        return _size("batch", listed)
+    given = cast("list[Any]", listed)
     if not given:
         raise ScheduleError("batch=[] is empty; write one number for each step, the last holds")
     if len(given) > _MOST_STEPS:
