@@ -214,7 +214,7 @@ LENGTHS = [
 OPTIONS = [
     ("ramp(5, ease='bounce')", "ease='bounce'", "linear", "cosine", "1-sqrt"),
     ("ramp(5, ease='')", "ease=''", "cosine"),
-    ("ramp(5, ease='power')", "ease='power'", "'power(power)'"),
+    ("ramp(5, ease='power')", "ease='power'", "'power(2)'"),
     ("ramp(5, ease='power(1, 2)')", "1 parameter", "2 given"),
     ("ramp(5, ease='cosine(2)')", "0 parameters", "1 given"),
     ("ramp(5, ease='power(0)')", "power", "greater than 0"),
