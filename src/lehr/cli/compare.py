@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lehr.cli import Terse, echo
+from lehr.cli import Refused, Terse, echo
 from lehr.cli.names import complete_optimizers, complete_schedules, complete_tasks
 from lehr.cli.ranking import show
 from lehr.cli.steps import Steps
@@ -21,6 +21,7 @@ from lehr.cli.training import (
     between_commas,
     check_installed,
     placed,
+    processors,
     training,
 )
 from lehr.view.numbers import count
@@ -37,11 +38,23 @@ _OUT = Path("lehr-compare")
 @click.option(
     "--task",
     cls=NamesOption,
-    default="digits",
     shell_complete=complete_tasks,
-    show_default=True,
-    help="The task to train: {tasks} for a task of your own.",
+    help="The task to train: {tasks} for a task of your own.  [default: digits]",
 )
+@click.option(
+    "--train",
+    metavar="FILE.py:FUNCTION",
+    help="In place of a task: your own training, a function of a Python file that gets the trial "
+    "and returns its losses or scores.",
+)
+@click.option(
+    "--command",
+    "own_command",
+    metavar="TEXT",
+    help="In place of a task: your own training, a command such as 'python train.py --lr {peak} "
+    "--schedule {schedule} --seed {seed} --steps {steps} --out {out}'.",
+)
+@click.option("--shell", is_flag=True, help="Let a shell run the command.")
 @click.option(
     "--optimizers",
     cls=NamesOption,
@@ -92,6 +105,10 @@ def compare(quick: bool, place: Place, as_json: bool, **chosen: Any) -> None:
     """
     check_installed("lehr compare")
     given = {name: value for name, value in chosen.items() if value is not None}
+    given |= _subject(given.pop("train", None), given.pop("own_command", None), given.pop("shell"))
+    if len({"task", "subject"} & given.keys()) == 2:
+        raise Refused("--task, --train and --command say what to train: give one")
+    given["task"] = given.pop("subject", given.get("task", "digits"))
     with training(place) as run:
         found = _compared(_plan(quick, given), place, run)
     if as_json:
@@ -104,6 +121,17 @@ def compare(quick: bool, place: Place, as_json: bool, **chosen: Any) -> None:
             f"{count(len(found.failed), 'trial')} failed; {place.file} has the tracebacks "
             "(`lehr results --json`). They are not trained again without --retry-failed"
         )
+
+
+def _subject(train: str | None, command: str | None, shell: bool) -> dict[str, str]:
+    """Return the name of a training of one's own under "subject", if there is one."""
+    if train is not None and command is not None:
+        raise Refused("--task, --train and --command say what to train: give one")
+    if shell and command is None:
+        raise Refused("--shell is for --command: give that too")
+    if train is not None:
+        return {"subject": f"train:{train}"}
+    return {} if command is None else {"subject": f"{'shell' if shell else 'command'}:{command}"}
 
 
 def _plan(quick: bool, chosen: Mapping[str, Any]) -> Plan:
@@ -119,14 +147,20 @@ def _plan(quick: bool, chosen: Mapping[str, Any]) -> Plan:
 
 def _compared(plan: Plan, place: Place, run: Training) -> Results:
     from lehr.lab import compare  # Loads NumPy and more.
+    from lehr.lab.own.naming import is_own  # Loads NumPy and more.
     from lehr.view.report import write_report  # Loads NumPy and more.
 
     run.begin(plan.command())
+    # Trials of one's own training share the machine only if that is asked for.
+    own = is_own(plan.task)
     return compare(
         plan,
         place.out,
         report=write_report,
         watch=run.watch,
         notify=run.notify,
-        **place.arguments(),
+        **place.arguments(
+            jobs=1 if own else processors(),
+            contained=plan.task.endswith(".py") or ".py:" in plan.task,
+        ),
     )

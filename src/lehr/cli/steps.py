@@ -1,4 +1,4 @@
-"""The length of a run, as an option of the command line."""
+"""Lengths as options of the command line: steps of a run, and seconds."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 from lehr.errors import ScheduleError
-from lehr.time.duration import STEPS, Duration
+from lehr.time.duration import SECONDS, STEPS, Duration
 
-__all__ = ["Steps"]
+__all__ = ["Seconds", "Steps"]
 
 
 class Steps(click.ParamType[int]):
@@ -31,6 +31,28 @@ class Steps(click.ParamType[int]):
                 ctx,
             )
         return int(length.amount)
+
+
+class Seconds(click.ParamType[float]):
+    """A time that passes, in lehr's notation (90s, 30min, 2h), or as a number of seconds."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number of seconds."""
+        if isinstance(value, float):
+            return value
+        try:
+            length = Duration.of(f"{value}s" if str(value).isdecimal() else value)
+        except ScheduleError:
+            length = None
+        if length is None or length.unit != SECONDS or not length.amount:
+            self.fail(
+                f"{str(value)[:60]!r} is not a time above 0; write 90s, 30min or 2h.", param, ctx
+            )
+        return float(length.amount)
 
 
 def _number(value: Any) -> Any:

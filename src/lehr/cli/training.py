@@ -20,6 +20,7 @@ from rich.progress import Progress as Bar
 
 from lehr.cli import Refused
 from lehr.cli.names import split
+from lehr.cli.steps import Seconds
 from lehr.cli.stopping import Stop, stoppable
 from lehr.extras import install
 from lehr.view.printable import printable
@@ -34,6 +35,7 @@ __all__ = [
     "between_commas",
     "check_installed",
     "placed",
+    "processors",
     "training",
 ]
 
@@ -96,6 +98,8 @@ class Place(NamedTuple):
         jobs: How many batches are trained at a time, if that was given.
         memory: Bytes that training may use.
         device: The device to train on.
+        devices: Several devices, for a process each.
+        timeout: Seconds that a trial may take.
         retry_failed: Whether trials that failed earlier are trained again.
         usual_out: The folder that the command writes into by default.
     """
@@ -106,6 +110,8 @@ class Place(NamedTuple):
     jobs: int | None
     memory: int | None
     device: str
+    devices: tuple[str, ...] | None
+    timeout: float | None
     retry_failed: bool
     usual_out: Path
 
@@ -116,14 +122,21 @@ class Place(NamedTuple):
 
         return self.store or self.out / STORE
 
-    def arguments(self) -> dict[str, Any]:
-        """Return the options as keyword arguments of `lehr.lab.compare`, but for `out`."""
+    def arguments(self, *, jobs: int, contained: bool = False) -> dict[str, Any]:
+        """Return the options as keyword arguments of `lehr.lab.compare`, but for `out`.
+
+        Arguments:
+            jobs: How many batches are trained at a time, unless an option says so.
+            contained: Whether to train in other processes even if there is one job only.
+        """
         return {
             "store": self.store,
-            "engine": self.engine,
-            "jobs": self.jobs or (1 if self.engine == "population" else _processors()),
+            "engine": self.engine or ("processes" if contained else None),
+            "jobs": self.jobs or (1 if self.engine == "population" else jobs),
             "memory": self.memory,
             "device": self.device,
+            "devices": self.devices or (),
+            "timeout": self.timeout,
             "retry_failed": self.retry_failed,
         }
 
@@ -136,6 +149,8 @@ class Place(NamedTuple):
             "--jobs": self.jobs,
             "--memory": self.memory,
             "--device": None if self.device == "cpu" else self.device,
+            "--devices": self.devices and ",".join(self.devices),
+            "--timeout": None if self.timeout is None else f"{self.timeout:g}s",
         }
         given = [word for name, value in options.items() if value for word in (name, str(value))]
         return f"{words} {shlex.join(given)}".rstrip()
@@ -184,6 +199,18 @@ def placed(out: Path) -> Callable[[Callable[..., None]], Callable[..., None]]:
             default="cpu",
             show_default=True,
             help="Device to train on, as torch names it.",
+        ),
+        click.option(
+            "--devices",
+            callback=between_commas(str),
+            metavar="NAMES",
+            help="Several devices of this machine, such as cuda:0,cuda:1: a process for each.",
+        ),
+        click.option(
+            "--timeout",
+            type=Seconds(),
+            help="Time that a trial may take, such as 90s, 30min or 2h; one that takes longer "
+            "fails.",
         ),
         click.option(
             "--retry-failed", is_flag=True, help="Train trials again that failed in an earlier run."
@@ -308,7 +335,7 @@ def training(place: Place) -> Generator[Training]:
         now.reused()
 
 
-def _processors() -> int:
+def processors() -> int:
     """Return the number of processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

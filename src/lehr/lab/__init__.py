@@ -6,6 +6,7 @@ A `Plan` says what to train; `compare` trains it and returns the `Results`.
 from lehr.lab.comparison import compare, stored_results
 from lehr.lab.errors import EngineError, StoreError, TaskError, WorkerError
 from lehr.lab.metric import Metric
+from lehr.lab.own.running import RunningTrial, current_trial
 from lehr.lab.plan import FULL, QUICK, Pair, Plan, Size
 from lehr.lab.results import Results
 from lehr.lab.store.rows import frame
@@ -24,6 +25,7 @@ __all__ = [
     "Progress",
     "Record",
     "Results",
+    "RunningTrial",
     "Size",
     "Split",
     "Store",
@@ -32,6 +34,7 @@ __all__ = [
     "TaskError",
     "WorkerError",
     "compare",
+    "current_trial",
     "frame",
     "stored_results",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -15,6 +15,7 @@ from lehr.lab.engines.base import Workers, open_workers
 from lehr.lab.errors import EngineError, TaskError, WorkerError
 from lehr.lab.evaluation import FinishedPair, evaluate
 from lehr.lab.metric import Metric
+from lehr.lab.own.naming import find_own, is_own
 from lehr.lab.peak_grid import PeakGrid
 from lehr.lab.plan import Pair, Plan
 from lehr.lab.resources import Resources
@@ -22,7 +23,7 @@ from lehr.lab.results import FailedRun, Results, TaskFacts
 from lehr.lab.store.database import delete_unused
 from lehr.lab.store.store import Store
 from lehr.lab.study import Progress, recall, train
-from lehr.lab.tasks.registry import find_task, identity
+from lehr.lab.tasks.registry import files_of, find_task, identity
 from lehr.lab.trial import Ended, FailedTrial, Outcome, Trial
 
 __all__ = ["STORE", "Comparison", "compare", "stored_results"]
@@ -164,6 +165,8 @@ def compare(
     jobs: int = 1,
     memory: int | None = None,
     device: str = "cpu",
+    devices: Sequence[str] = (),
+    timeout: float | None = None,
     retry_failed: bool = False,
     report: Callable[[Results, Path], object] | None = None,
     watch: Callable[[Progress], object] = lambda _: None,
@@ -190,6 +193,10 @@ def compare(
         memory: Bytes that training may use on this machine or, on a running cluster, in each of
             its workers; None leaves it unbounded.
         device: The device to train on, as torch names it.
+        devices: Several devices of this machine, each for a process of its own; `jobs` is then
+            their number.
+        timeout: Seconds that a trial may take; one that takes longer fails. Trials that are
+            trained side by side may take as much together.
         retry_failed: Whether trials that failed earlier are trained again.
         report: Called with the results and the folder after `results.json` is written, such as
             `lehr.view.report.write_report`.
@@ -210,11 +217,21 @@ def compare(
         KeyboardInterrupt: On Ctrl-C, after everything is written.
     """
     # Raises before any file exists.
-    workers = open_workers(engine, jobs, Resources(memory, device), notify)
     path = store or out / STORE
+    resources = Resources(
+        memory,
+        device,
+        timeout,
+        folder=str(path.with_name(f"{path.stem}-folders").absolute()),
+        directory=os.getcwd(),
+        files=files_of(plan.pinned),
+    )
+    jobs = len(devices) or jobs
+    own = is_own(plan.task)
+    workers = open_workers(engine, jobs, resources, notify, own=own, devices=devices)
     with _nothing_left_behind(out, path):
         out.mkdir(parents=True, exist_ok=True)
-        results = _train(plan, out, path, workers, device, retry_failed, report, watch, notify)
+        results = _train(plan, out, path, workers, resources, retry_failed, report, watch, notify)
     _write(results, out, report)
     return results
 
@@ -238,7 +255,7 @@ def _train(
     out: Path,
     path: Path,
     workers: AbstractContextManager[Workers],
-    device: str,
+    resources: Resources,
     retry_failed: bool,
     report: Callable[[Results, Path], object] | None,
     watch: Callable[[Progress], object],
@@ -246,12 +263,21 @@ def _train(
 ) -> Results:
     task, command = _facts(plan), plan.command()
     search = Comparison(plan, task.metric)
-    with Store(path, write=True, device=device) as trials:
+    with Store(path, write=True, device=resources.device) as trials:
         trials.add_study(_KIND, _content(plan, task, command))
         if retry_failed:
             trials.forget_failures(identity(plan.pinned))
         try:
-            train(search, trials, workers, device=device, watch=watch, notify=notify)
+            train(
+                search,
+                trials,
+                workers,
+                device=resources.device,
+                timeout=resources.timeout,
+                files=resources.files,
+                watch=watch,
+                notify=notify,
+            )
         except KeyboardInterrupt:
             _write(search.results(task, command, trials), out, report)
             raise
@@ -290,6 +316,10 @@ def _content(plan: Plan, task: TaskFacts, command: str) -> dict[str, Any]:
 
 
 def _facts(plan: Plan) -> TaskFacts:
+    if is_own(plan.task):
+        return TaskFacts(
+            name=find_own(plan.pinned).title, summary="a training of one's own", score_name="score"
+        )
     task = find_task(plan.pinned)
     return TaskFacts(
         name=task.name,

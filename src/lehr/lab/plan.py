@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from lehr.lab.optimizers import OPTIMIZERS, find_optimizer
+from lehr.lab.own.naming import is_own, own_options
 from lehr.lab.schedules import check_contender, find_contender
 from lehr.lab.tasks.registry import TASKS, find_task, identity, pinned
 from lehr.lab.trial import Trial
@@ -150,7 +151,8 @@ class Plan:
     """A comparison before it happens.
 
     Attributes:
-        task: Name of the task.
+        task: Name of the task, or of a training of one's own: ``train:FILE.py:FUNCTION``,
+            ``command:TEXT``, or ``shell:TEXT`` for a command that a shell runs.
         optimizers: Names of optimizers, each once.
         schedules: Names in the catalogue, or texts that `lehr.parse` reads, each once.
         size: How much is trained for each pair.
@@ -176,7 +178,7 @@ class Plan:
         for name in self.schedules:
             for steps in (self.size.steps, *self.size.lengths):
                 check_contender(name, steps)
-        if self.pinned != self.task or self.task in TASKS:
+        if not is_own(self.task) and (self.pinned != self.task or self.task in TASKS):
             # A pinned name was found before, and its file may be gone.
             metric = find_task(self.pinned).metric
             if self.target is not None:
@@ -227,7 +229,7 @@ class Plan:
 
     def command(self) -> str:
         """Return the command of this comparison, without options on where to train and store."""
-        words = ["lehr", "compare", "--task", self.task]
+        words = ["lehr", "compare", *(own_options(self.task) or ["--task", self.task])]
         if self.optimizers != tuple(OPTIMIZERS):
             words += ["--optimizers", ",".join(self.optimizers)]
         if self.schedules != SCHEDULES:

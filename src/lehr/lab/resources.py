@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from functools import cache
 from typing import NamedTuple
 
@@ -15,15 +16,23 @@ __all__ = ["Resources", "check_device", "own_bytes"]
 
 
 class Resources(NamedTuple):
-    """The resources that a worker may use.
+    """What a worker needs beside the trials, and what it may use.
 
     Attributes:
         memory: Bytes that training may take; None leaves it unbounded.
         device: The device of its tensors, as torch names it.
+        timeout: Seconds that a trial may take; None leaves them unbounded.
+        folder: The folder for the folders of trials of one's own trainings.
+        directory: The directory that such a training runs in.
+        files: The content of users' Python files, by their pinned names.
     """
 
     memory: int | None = None
     device: str = "cpu"
+    timeout: float | None = None
+    folder: str = ""
+    directory: str = ""
+    files: Mapping[str, bytes] = {}
 
     def shared(self, jobs: int) -> Resources:
         """Return the share of each of `jobs` workers on this machine, beside this process.

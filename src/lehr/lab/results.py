@@ -199,16 +199,19 @@ class ComparedSchedule:
 
 @dataclass(frozen=True)
 class TaskFacts:
-    """The facts about a task that a reader needs; see `Task` for the parts."""
+    """The facts about a task that a reader needs; see `Task` for the parts.
+
+    Of a training of one's own only the name is known: its sizes are 0.
+    """
 
     name: str
     summary: str
-    network: str
-    train: int
-    validation: int
-    test: int
-    batch_size: int
     metric: Metric
+    network: str = ""
+    train: int = 0
+    validation: int = 0
+    test: int = 0
+    batch_size: int = 0
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence, Set
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from functools import partial
+from typing import Any, NamedTuple, Protocol
 
 from lehr.lab.engines.base import Workers, call_each, train_batches
+from lehr.lab.engines.limit import within
 from lehr.lab.errors import TaskError, describe
+from lehr.lab.own.naming import is_own
 from lehr.lab.resources import check_device
 from lehr.lab.store.store import Store
+from lehr.lab.tasks.registry import add_files
 from lehr.lab.trial import Ended, FailedTrial, Trial
 
 __all__ = ["Progress", "Search", "recall", "train"]
@@ -91,6 +95,8 @@ def train(
     workers: AbstractContextManager[Workers],
     *,
     device: str = "cpu",
+    timeout: float | None = None,
+    files: Mapping[str, bytes] | None = None,
     watch: Callable[[Progress], object] = lambda _: None,
     notify: Callable[[str], object] = lambda _: None,
 ) -> None:
@@ -104,6 +110,8 @@ def train(
         store: The store for finished trials, open for writing.
         workers: The pool, not yet open; it stays closed if all outcomes are in the store.
         device: The device to train on, as torch names it.
+        timeout: Seconds that the first checks of a task may take.
+        files: The content of users' files, by their pinned names; see `Resources`.
         watch: Called with the progress whenever it changes.
         notify: Called with one-line notices about how trials are trained.
 
@@ -119,7 +127,8 @@ def train(
     if not any(True for _ in search.next()):
         return
     with workers as pool:
-        queue = _Queue(search, store, pool, reused, device, notify)
+        single = _single(search, pool, (device, timeout, files or {}), notify)
+        queue = _Queue(search, store, pool, reused, device, single)
         try:
             while True:
                 for batch, ended in train_batches(queue.take, pool, store.check):
@@ -155,12 +164,12 @@ class _Queue:
         workers: Workers,
         reused: int,
         device: str,
-        notify: Callable[[str], object],
+        single: set[tuple[str, str]],
     ) -> None:
         self._search, self._store, self._capacity = search, store, workers.capacity
         self._largest = _LARGEST if device == "cpu" else _LARGEST_ELSEWHERE
         self._training: set[bytes] = set()
-        self._single = _single(search, workers, device, notify)
+        self._single = single
         self.reused, self.trained, self._failed = reused, 0, 0
 
     def take(self) -> list[Trial]:
@@ -179,7 +188,8 @@ class _Queue:
             # As many as leave something for each of the other workers.
             most = min(self._largest, max(_FEWEST, -(-needed // self._capacity())))
             for trials in map(list, (same.values() for same in ready.values())):
-                single = (trials[0].task, trials[0].optimizer) in self._single
+                first = trials[0]
+                single = is_own(first.task) or (first.task, first.optimizer) in self._single
                 if batch := self._store.claim(trials, 1 if single else most):
                     self._training.update(trial.digest for trial in batch)
                     return batch
@@ -218,11 +228,12 @@ class _Queue:
 
 
 def _single(
-    search: Search, workers: Workers, device: str, notify: Callable[[str], object]
+    search: Search, workers: Workers, how: tuple[Any, ...], notify: Callable[[str], object]
 ) -> set[tuple[str, str]]:
     """Return the tasks and optimizers whose networks cannot be trained side by side."""
-    pairs = list(dict.fromkeys((trial.task, trial.optimizer) for trial in search.next()))
-    reasons = call_each(_obstacle, [(*pair, device) for pair in pairs], workers)
+    tasks = (trial for trial in search.next() if not is_own(trial.task))
+    pairs = list(dict.fromkeys((trial.task, trial.optimizer) for trial in tasks))
+    reasons = call_each(_obstacle, [(*pair, *how) for pair in pairs], workers)
     found: set[tuple[str, str]] = set()
     for (task, optimizer), reason in zip(pairs, reasons, strict=True):
         if reason is not None:
@@ -231,12 +242,17 @@ def _single(
     return found
 
 
-def _obstacle(task: str, optimizer: str, device: str) -> str | None:
+def _obstacle(
+    task: str, optimizer: str, device: str, timeout: float | None, files: Mapping[str, bytes]
+) -> str | None:
     from lehr.lab.training.suitable import obstacle  # Loads torch.
 
     check_device(device)
+    add_files(files)
     try:
-        return obstacle(task, optimizer)
+        if timeout is None:
+            return obstacle(task, optimizer)
+        return within(timeout, partial(obstacle, task, optimizer))
     except (TaskError, ImportError):
         raise
     # The network and the loss are a user's: whatever they raise, SystemExit too.

@@ -266,12 +266,15 @@ def _method(results: Results) -> Markup:
         (
             "Samples",
             f"{task.train:,} to train, {task.validation:,} to choose the peak rate, "
-            f"{task.test:,} to score",
+            f"{task.test:,} to score"
+            if task.train
+            else "",
         ),
         ("Network", task.network),
         (
             "Training",
-            f"{count(settings.steps, 'update')} with batches of {task.batch_size}",
+            count(settings.steps, "update")
+            + (f" with batches of {task.batch_size}" if task.batch_size else ""),
         ),
         ("Peak rates tried", _tried(results)),
         ("Versions", versions),

@@ -24,6 +24,7 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar, cast
 
 from lehr.errors import ScheduleError
+from lehr.lab.engines.limit import within
 from lehr.lab.errors import (
     EngineError,
     StoppedError,
@@ -32,7 +33,9 @@ from lehr.lab.errors import (
     WorkerError,
     describe,
 )
+from lehr.lab.own.naming import is_own
 from lehr.lab.resources import Resources
+from lehr.lab.tasks.registry import add_files
 from lehr.lab.trial import Ended, FailedTrial, FinishedTrial, Trial
 from lehr.lab.versions import LEHR
 
@@ -85,6 +88,9 @@ def open_workers(
     jobs: int,
     resources: Resources = UNBOUNDED,
     notify: Callable[[str], object] = lambda _: None,
+    *,
+    own: bool = False,
+    devices: Sequence[str] = (),
 ) -> AbstractContextManager[Workers]:
     """Start workers for the length of a block, and stop what they are doing at its end.
 
@@ -96,29 +102,48 @@ def open_workers(
         resources: What training may use. Workers on this machine share the memory; on a running
             cluster each of them may use that much.
         notify: Called with one line if workers of this machine had to be killed at the end.
+        own: Whether a training of one's own is run, each trial of which is a process anyway.
+        devices: A device for each job, if they have different ones.
 
     Raises:
-        EngineError: If the engine is unknown, or this process would have to do several jobs.
+        EngineError: If the engine is unknown, this process would have to do several jobs, or the
+            engine cannot keep a time limit or give each job a device.
         WorkerError: If the engine cannot be started.
     """
     if jobs < 1:
         raise EngineError(f"jobs={jobs} must be at least 1")
+    if own and resources.memory is not None:
+        raise EngineError(
+            f"memory={resources.memory} cannot be kept by a training of your own: leave it out"
+        )
     if isinstance(engine, Executor):
         return _workers_of(engine, jobs, resources.shared(jobs))
     name = engine
     if name is None:
-        name = "population" if jobs == 1 else "processes"
+        simple = jobs == 1 and resources.timeout is None and not devices
+        name = "population" if simple else "processes"
+    if devices and name != "processes":
+        raise EngineError(f"devices={devices!r} needs engine='processes', not {name!r}")
+    if own and name in ("population", "processes"):
+        from lehr.lab.engines.watched import watched  # Loads subprocesses.
+
+        return watched(jobs, resources, devices)
     if name == "population":
         if jobs > 1:
             raise EngineError(
                 f"jobs={jobs} cannot be done in one process, which engine='population' is: write "
                 "engine='processes', or jobs=1"
             )
+        if resources.timeout is not None:
+            raise EngineError(
+                f"timeout={resources.timeout:g} cannot be kept by engine='population', which is "
+                "this process: write engine='processes'"
+            )
         return _workers_of(_ThisProcess(), 1, resources)
     if name == "processes":
         from lehr.lab.engines.processes import processes  # Loads multiprocessing.
 
-        return processes(jobs, resources.shared(jobs), notify)
+        return processes(jobs, resources.shared(jobs), notify, devices)
     if name == "dask" or name.startswith("dask://"):
         # Loads multiprocessing, and Dask if used.
         from lehr.lab.engines.dask_cluster import dask_cluster
@@ -159,11 +184,27 @@ def train_batch(
     Raises:
         TrialError: If the code of the task fails, whatever it raises; one trial may be the cause.
     """
+    if is_own(trials[0].task):
+        from lehr.lab.own.launch import train_own  # Loads NumPy.
+
+        return [train_own(trial, resources, stopped) for trial in trials]
+    if resources.timeout is None:
+        return _train_task(resources, trials, stopped)
+    limit = resources.timeout * len(trials)
+    return within(limit, partial(_train_task, resources, trials, stopped))
+
+
+def _train_task(
+    resources: Resources, trials: Sequence[Trial], stopped: Callable[[], bool]
+) -> list[FinishedTrial]:
     from lehr.lab.training.population import train_population  # Loads torch.
 
+    add_files(resources.files)
     begun = time.process_time()
     try:
-        outcomes = train_population(trials, stopped, **resources._asdict())
+        outcomes = train_population(
+            trials, stopped, memory=resources.memory, device=resources.device
+        )
     except (KeyboardInterrupt, ImportError, *_OWN_ERRORS):
         raise
     # The code of a task may raise anything, SystemExit too.
@@ -228,23 +269,24 @@ class _Job(NamedTuple):
         return [_Job(part, self.deaths) for part in (self.batch[:half], self.batch[half:])]
 
     def retries(self) -> list[_Job]:
-        """Return the jobs to submit after a worker died over this one.
+        """Return the jobs to submit after a worker died over this one; none if it is to blame.
 
         The first death may have any reason. After that the batch itself is suspected, most likely
         its memory, and it is cut in halves until the trial that causes it is alone.
-
-        Raises:
-            WorkerError: If a single trial is left.
         """
         deaths = self.deaths + 1
         if not self.deaths:
             return [_Job(self.batch, deaths)]
-        if len(self.batch) == 1:
-            raise WorkerError(
-                f"{deaths} workers died while they trained {self.batch[0]} on "
-                f"{self.batch[0].task}: were they out of memory, or does the task end its process?"
-            )
-        return self._replace(deaths=deaths).halves()
+        return [] if len(self.batch) == 1 else self._replace(deaths=deaths).halves()
+
+    @property
+    def failure(self) -> FailedTrial:
+        """The failure of a single trial over which workers die."""
+        reason = (
+            f"{self.deaths + 1} workers died while they trained it: were they out of memory, or "
+            "does the task end its process?"
+        )
+        return FailedTrial(reason, reason)
 
 
 def train_batches(
@@ -256,6 +298,7 @@ def train_batches(
 
     A worker that dies costs time only: its batch is trained again, and then in parts. A batch in
     which the code of the task fails is cut in halves, until the trials that cause it are alone.
+    A single trial that fails, or over which workers die again, is a failed trial.
 
     Arguments:
         take: Returns the next batch for a worker, or an empty one if there is none now; it is
@@ -267,7 +310,7 @@ def train_batches(
         Each batch as it ends, or a part of it, with the ends of its trials in their order.
 
     Raises:
-        WorkerError: If workers die over one trial again and again, or cannot work at all.
+        WorkerError: If workers cannot work at all.
     """
     submitted: dict[Future[list[FinishedTrial]], _Job] = {}
     retries: deque[_Job] = deque()
@@ -295,7 +338,10 @@ def train_batches(
                 yield job.batch, finished
             else:
                 # In front, so that a trial that kills workers is found early.
-                retries.extendleft(reversed(job.retries()))
+                again = job.retries()
+                retries.extendleft(reversed(again))
+                if not again:
+                    yield job.batch, [job.failure]
 
 
 def _result(future: Future[_Answer], workers: Workers) -> tuple[bool, _Answer]:

@@ -28,7 +28,10 @@ __all__ = ["Processes", "interrupts_held", "processes"]
 
 @contextmanager
 def processes(
-    jobs: int, resources: Resources, notify: Callable[[str], object] = lambda _: None
+    jobs: int,
+    resources: Resources,
+    notify: Callable[[str], object] = lambda _: None,
+    devices: Sequence[str] = (),
 ) -> Generator[Workers]:
     """Start up to `jobs` processes as they are needed, and stop them at the end of the block.
 
@@ -36,8 +39,14 @@ def processes(
 
     Each imports the main module again, so a script must keep its own work under
     `if __name__ == "__main__":`.
+
+    Arguments:
+        jobs: How many processes there are.
+        resources: What each of them may use.
+        notify: Called with a line if processes had to be killed.
+        devices: The device of each process, if they have different ones.
     """
-    executor = Processes(jobs)
+    executor = Processes(jobs, devices)
     try:
         yield Workers(executor, lambda: jobs, partial(_train, resources))
     finally:
@@ -57,7 +66,8 @@ class Processes(Executor):
         killed: How many of them were killed in the middle of a call when they were stopped.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, devices: Sequence[str] = ()) -> None:
+        self._devices = devices
         # A forked process would inherit torch's threads in an unknown state.
         self._context = multiprocessing.get_context("spawn")
         # A bare byte, read before every update. An event has a lock: a process killed while it
@@ -87,8 +97,9 @@ class Processes(Executor):
         return future
 
     def _start(self, place: int) -> ProcessPoolExecutor:
+        device = self._devices[place] if self._devices else None
         pool = ProcessPoolExecutor(
-            1, self._context, initializer=_start_worker, initargs=(self._stop,)
+            1, self._context, initializer=_start_worker, initargs=(self._stop, device)
         )
         self._pools[place] = pool
         return pool
@@ -152,11 +163,12 @@ _GRACE = 1.0  # seconds for a process to end by itself
 
 # Set in a worker at its start.
 _stop: Any = None
+_device: str | None = None
 
 
-def _start_worker(stop: Any) -> None:
-    global _stop
-    _stop = stop
+def _start_worker(stop: Any, device: str | None) -> None:
+    global _stop, _device
+    _stop, _device = stop, device
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # The output of the parent is for results: what a task prints goes to the error output.
     sys.stdout = sys.stderr
@@ -172,4 +184,6 @@ def _end_with_parent() -> None:
 
 
 def _train(resources: Resources, trials: Sequence[Trial]) -> list[FinishedTrial]:
+    if _device is not None:
+        resources = resources._replace(device=_device)
     return train_batch(resources, trials, lambda: _stop.value)

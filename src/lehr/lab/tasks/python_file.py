@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.abc
-import importlib.util
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,7 @@ from torch import nn
 
 from lehr.lab.errors import TaskError, describe
 from lehr.lab.metric import Metric
+from lehr.lab.python_source import module_of
 from lehr.lab.tasks.base import Data, Split, Task
 from lehr.lab.tasks.seeding import network
 
@@ -24,21 +22,6 @@ __all__ = ["check_task", "task_of_file"]
 _CAUGHT = (Exception, SystemExit)
 
 
-class _Source(importlib.abc.SourceLoader):
-    """Loads a module from the bytes that were hashed, even if the file has changed since."""
-
-    def __init__(self, path: Path, content: bytes) -> None:
-        self._path, self._content = str(path), content
-
-    def get_filename(self, fullname: str) -> str:
-        return self._path
-
-    def get_data(self, path: str) -> bytes:
-        if path != self._path:
-            raise OSError(f"only the source of {self._path} is here")
-        return self._content
-
-
 def task_of_file(path: Path, content: bytes, function: str) -> Task:
     """Run a user's file and return the task that its function makes.
 
@@ -46,15 +29,8 @@ def task_of_file(path: Path, content: bytes, function: str) -> Task:
         TaskError: If the file or the function fails, or the result cannot be trained.
     """
     where = f"{path.name}:{function}"
-    name = f"lehr_task_{path.stem}"
-    spec = importlib.util.spec_from_loader(name, _Source(path, content))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Dataclasses look their module up by its name.
-    sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        module = module_of(path, content, f"lehr_task_{path.stem}")
     except _CAUGHT as error:
         raise TaskError(f"{path.name} cannot be run: {describe(error)}") from error
     make = getattr(module, function, None)

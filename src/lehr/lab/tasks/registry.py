@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 
 from lehr.lab.errors import TaskError
+from lehr.lab.own.naming import find_own, is_own, own_identity, pinned_own
+from lehr.lab.python_source import fingerprint, read_content
 from lehr.lab.tasks.base import Task
 from lehr.lab.tasks.text_file import text_task
 
-__all__ = ["OTHERS", "TASKS", "find_task", "identity", "pinned"]
+__all__ = ["OTHERS", "TASKS", "add_files", "files_of", "find_task", "identity", "pinned"]
 
 # Each name with the module and the attribute of its `Task`. A new task is a file and a line here.
 _KNOWN = {
@@ -44,6 +46,8 @@ def find_task(name: str) -> Task:
     if name in _KNOWN:
         module, attribute = _KNOWN[name]
         return getattr(import_module(module), attribute)
+    if is_own(name):
+        raise TaskError(f"{name!r:.200} is a training, not a task: it has no data of its own here")
     return _of_file(pinned(name))
 
 
@@ -61,10 +65,12 @@ def pinned(name: str) -> str:
     """
     if name in _KNOWN or _PIN.search(name):
         return name
+    if is_own(name):
+        return pinned_own(name)
     kind, file = _parts(name)
     path = Path(file).expanduser().absolute()
     known = f"{kind}:{path}" if kind == _TEXT else f"{path}:{kind}"
-    return f"{known}@{_hash(_content(path))}"
+    return f"{known}@{fingerprint(read_content(path))}"
 
 
 def identity(name: str) -> str:
@@ -79,6 +85,8 @@ def identity(name: str) -> str:
     """
     if name in _KNOWN:
         return name
+    if is_own(name):
+        return own_identity(name)
     known, _, pin = pinned(name).rpartition("@")
     return f"{_parts(known)[0]}@{pin}"
 
@@ -99,23 +107,29 @@ def _parts(name: str) -> tuple[str, str]:
     raise TaskError(f"unknown task {name!r}: choose from {known}; or write {OTHERS}")
 
 
-def _hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
+def files_of(name: str) -> dict[str, bytes]:
+    """Return the content of a Python file that a pinned name needs, by that name."""
+    file = find_own(name).file if is_own(name) else None
+    if name not in _KNOWN and not is_own(name):
+        kind, path = _parts(name.rpartition("@")[0])
+        file = None if kind == _TEXT else Path(path)
+    return {} if file is None else {name: read_content(file)}
 
 
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise TaskError(f"task file {str(path)!r} cannot be read: {error.strerror}") from error
+_given: dict[str, bytes] = {}
+
+
+def add_files(files: Mapping[str, bytes]) -> None:
+    """Add the content of files, by pinned names of tasks, for a machine that lacks the files."""
+    _given.update(files)
 
 
 @cache
 def _of_file(name: str) -> Task:
     known, _, pin = name.rpartition("@")
     kind, file = _parts(known)
-    content = _content(Path(file))
-    if _hash(content) != pin:
+    content = _given[name] if name in _given else read_content(Path(file))
+    if fingerprint(content) != pin:
         raise TaskError(
             f"task file {file!r} has changed since the comparison began: start the comparison again"
         )

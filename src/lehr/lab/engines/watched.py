@@ -1,0 +1,46 @@
+"""Trials of one's own trainings as processes of this machine."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from queue import SimpleQueue
+
+from lehr.lab.engines.base import Workers, train_batch
+from lehr.lab.resources import Resources
+from lehr.lab.trial import FinishedTrial, Trial
+
+__all__ = ["watched"]
+
+
+@contextmanager
+def watched(jobs: int, resources: Resources, devices: Sequence[str]) -> Generator[Workers]:
+    """Run up to `jobs` trials at a time; at the end of the block, end those that are running.
+
+    Each has a process of its own, for which a thread of this one waits.
+
+    Arguments:
+        jobs: How many trials run at a time.
+        resources: What they may use.
+        devices: A device for each of them; by default that of `resources` for all.
+    """
+    stop = threading.Event()
+    free: SimpleQueue[str] = SimpleQueue()
+    for device in devices or [resources.device] * jobs:
+        free.put(device)
+
+    def train(trials: list[Trial]) -> list[FinishedTrial]:
+        device = free.get()
+        try:
+            return train_batch(resources._replace(device=device), trials, stop.is_set)
+        finally:
+            free.put(device)
+
+    executor = ThreadPoolExecutor(jobs)
+    try:
+        yield Workers(executor, lambda: jobs, train)
+    finally:
+        stop.set()
+        executor.shutdown(cancel_futures=True)

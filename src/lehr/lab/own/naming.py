@@ -1,0 +1,211 @@
+"""Trainings of one's own by name: ``train:FILE.py:FUNCTION``, ``command:TEXT``, ``shell:TEXT``."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from lehr.lab.errors import TaskError
+from lehr.lab.python_source import fingerprint, read_content
+
+__all__ = [
+    "PLACEHOLDERS",
+    "Own",
+    "fill",
+    "find_own",
+    "is_own",
+    "own_identity",
+    "own_options",
+    "pinned_own",
+]
+
+_FUNCTION, _COMMAND, _SHELL = "train", "command", "shell"
+_LARGEST = 1 << 24  # bytes of a file that is hashed: larger ones are data
+_PIN = re.compile("@[0-9a-f]{16}$")
+_BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+
+PLACEHOLDERS = {
+    "peak": "the peak rate",
+    "schedule": "the schedule's text, a factor on the peak",
+    "momentum": "the momentum's text, or nothing",
+    "optimizer": "the optimizer's text",
+    "seed": "the seed",
+    "steps": "the number of updates",
+    "out": "the trial's folder, for outcome.json and for checkpoints",
+    "device": "the device",
+    "trial": "a file with all of this, as JSON",
+    "rates": "a file with the rate of each update, as CSV",
+}
+"""What may be written in braces in a command, with its meaning."""
+
+
+class Own(NamedTuple):
+    """A training of one's own.
+
+    Attributes:
+        kind: "train" for a function, "command", or "shell" for a command that a shell runs.
+        text: The command; or the name of the function.
+        file: The function's file; None for a command.
+    """
+
+    kind: str
+    text: str
+    file: Path | None
+
+    @property
+    def title(self) -> str:
+        """A short name."""
+        if self.file is not None:
+            return f"{self.file.name}:{self.text}"
+        return self.text if len(self.text) <= 60 else f"{self.text[:57]}..."
+
+
+def is_own(name: str) -> bool:
+    """Return whether this is the name of a training of one's own, not of a task."""
+    kind, colon, _ = name.partition(":")
+    return bool(colon) and kind in (_FUNCTION, _COMMAND, _SHELL)
+
+
+def find_own(name: str) -> Own:
+    """Return the training of this name, pinned or not.
+
+    Raises:
+        TaskError: If a part of it is missing.
+    """
+    kind, _, text = _PIN.sub("", name).partition(":")
+    if kind != _FUNCTION:
+        return Own(kind, text, None)
+    file, _, function = text.rpartition(":")
+    if not file.endswith(".py") or not function.isidentifier():
+        raise TaskError(f"{text!r} is not a function in a file: write FILE.py:FUNCTION")
+    return Own(kind, function, Path(file).expanduser().absolute())
+
+
+def own_options(name: str) -> list[str]:
+    """Return the options of `lehr compare` that name this training; none for a task."""
+    if not is_own(name):
+        return []
+    kind, _, text = name.partition(":")
+    return {
+        _FUNCTION: ["--train", text],
+        _COMMAND: ["--command", text],
+        _SHELL: ["--shell", "--command", text],
+    }[kind]
+
+
+def pinned_own(name: str) -> str:
+    """Return the name with a hash of the file, or of the command and the files that it names.
+
+    The file of a function gets its absolute path. A file counts for a command if a word of it, or
+    the part of a word after ``=``, is its relative path.
+
+    Raises:
+        TaskError: If it cannot be run: the function's file has no such function, or the command
+            has an unknown placeholder.
+    """
+    if _PIN.search(name):
+        return name
+    own = find_own(name)
+    if own.file is not None:
+        content = read_content(own.file)
+        _check_function(own, content)
+        return f"{own.kind}:{own.file}:{own.text}@{fingerprint(content)}"
+    fill(own, dict.fromkeys(PLACEHOLDERS, ""))
+    return f"{own.kind}:{own.text}@{command_hash(own, Path())}"
+
+
+def own_identity(name: str) -> str:
+    """Return the part of the name that defines the training, without the path of its file."""
+    known, _, pin = pinned_own(name).rpartition("@")
+    own = find_own(known)
+    return f"{own.text if own.file is not None else own.kind}@{pin}"
+
+
+def command_hash(own: Own, directory: Path) -> str:
+    """Return a hash of a command and the files of this directory that it names."""
+    parts = [own.kind.encode(), own.text.encode(errors="surrogateescape")]
+    for word in _words(own):
+        path = directory / word.rpartition("=")[2]
+        if not Path(word).is_absolute() and path.is_file() and path.stat().st_size <= _LARGEST:
+            parts.append(fingerprint(read_content(path)).encode())
+    return fingerprint(b"\0".join(parts))
+
+
+def fill(own: Own, values: Mapping[str, str]) -> list[str]:
+    """Return the words of a command, each value in place of its placeholder.
+
+    Without a shell a value is a part of one word, whatever is in it. For a shell it is quoted.
+
+    Raises:
+        TaskError: If the command is empty, has an unknown placeholder, a single brace, or an open
+            quote; or, for a shell, a placeholder inside quotes.
+    """
+    if own.kind == _SHELL:
+        _check_quotes(own.text)
+        return ["/bin/sh", "-c", _filled(own.text, {k: shlex.quote(v) for k, v in values.items()})]
+    return [_filled(word, values) for word in _words(own)]
+
+
+def _words(own: Own) -> list[str]:
+    try:
+        words = shlex.split(own.text)
+    except ValueError as error:
+        raise TaskError(f"command {own.text!r:.200} cannot be read: {error}") from None
+    if not words:
+        raise TaskError(
+            "the command is empty: write one such as 'python train.py --lr {peak} --seed {seed} "
+            "--out {out}'"
+        )
+    return words
+
+
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    def value(match: re.Match[str]) -> str:
+        if match[0] in ("{{", "}}"):
+            return match[0][0]
+        if match[1] not in values:
+            raise TaskError(
+                f"command {text!r:.200} has {match[0]!r:.60}, which is not known: in braces there "
+                f"may be {', '.join(PLACEHOLDERS)}; a brace itself is written twice"
+            )
+        return values[match[1]]
+
+    return _BRACES.sub(value, text)
+
+
+def _check_quotes(text: str) -> None:
+    quote = ""
+    for at, letter in enumerate(text):
+        if letter in "\"'" and letter == (quote or letter):
+            quote = "" if quote else letter
+        elif letter == "{" and quote and text[at - 1] != "{" and text[at + 1 : at + 2] != "{":
+            raise TaskError(
+                f"command {text!r:.200} has a placeholder inside quotes: write it without them, "
+                "because it is quoted when the shell gets it"
+            )
+
+
+def _check_function(own: Own, content: bytes) -> None:
+    """Check that a file defines a function, without running it."""
+    assert own.file is not None
+    try:
+        body = ast.parse(content).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise TaskError(f"{own.file.name} is not Python: {error}") from None
+    names: set[str] = set()
+    for node in ast.walk(ast.Module(body, [])):
+        match node:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                names.add(name)
+            case ast.Name(id=name, ctx=ast.Store()):
+                names.add(name)
+            case ast.alias(name=name, asname=asname):
+                names.add(asname or name)
+            case _:
+                pass
+    if own.text not in names and "*" not in names:
+        raise TaskError(f"{own.file.name} has no function {own.text!r}")

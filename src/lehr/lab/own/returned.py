@@ -1,0 +1,218 @@
+"""The numbers that a training of one's own returns, checked before they count."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from lehr.lab.errors import TrialError
+
+__all__ = [
+    "OUTCOME",
+    "Returned",
+    "check_returned",
+    "plain",
+    "plain_content",
+    "read_file",
+    "read_text",
+]
+
+OUTCOME = "outcome.json"
+"""The file in a trial's folder that has what the training returned."""
+
+_WANTED = 'return {"validation": {"loss": ...}, "test": {"loss": ...}}, or "score" in both'
+_PARTS = ("validation", "test")
+_UNIT = "nats"  # of a loss, unless another is returned beside it
+
+_LARGEST = 1 << 20  # bytes of the file
+_MOST = 200  # numbers, and letters of their names
+_DEEPEST = 5
+
+
+class Returned(NamedTuple):
+    """The numbers of a training.
+
+    Attributes:
+        kind: "score" (a share from 0 to 1, of which more is better) or "loss".
+        unit: The unit of a loss; empty for a score.
+        validation: The number on the data that the peak rate is chosen on.
+        test: The number on the data that nothing is chosen on.
+        test_loss: The loss on the test data, if it was returned beside a score.
+        others: All other numbers by name, such as "test.perplexity"; None for one that is not
+            finite.
+    """
+
+    kind: str
+    unit: str
+    validation: float
+    test: float
+    test_loss: float | None
+    others: dict[str, float | None]
+
+
+def check_returned(value: object) -> Returned:
+    """Check what a training returned.
+
+    Raises:
+        TrialError: If it cannot be used, or its loss is not finite; the message says what was
+            returned and what is expected.
+
+    Example:
+        >>> found = check_returned({"validation": {"loss": 2.5}, "test": {"loss": 2}, "tokens": 7})
+        >>> found.kind, found.unit, found.validation, found.test, found.others
+        ('loss', 'nats', 2.5, 2.0, {'tokens': 7.0})
+    """
+    if not isinstance(value, Mapping):
+        raise _wrong(f"it is {_shown(value)}")
+    found = cast("Mapping[object, Any]", value)
+    for part in _PARTS:
+        if not isinstance(found.get(part), Mapping):
+            has = f"is {_shown(found[part])}" if part in found else "is missing"
+            raise _wrong(f"{part!r} {has}")
+    kind = next((k for k in ("score", "loss") if all(k in found[part] for part in _PARTS)), None)
+    if kind is None:
+        has = " and ".join(f"{part!r} has {_names(found[part])}" for part in _PARTS)
+        raise _wrong(f"{has}: the same one of 'score' and 'loss' must be in both")
+    numbers = dict(_numbers({k: v for k, v in found.items() if k != "unit"}, ""))
+    validation, test = (_measured(numbers, part, kind) for part in _PARTS)
+    own = {f"{part}.{kind}" for part in _PARTS}
+    others = {name: _finite(number) for name, number in numbers.items() if name not in own}
+    test_loss = test if kind == "loss" else others.get("test.loss")
+    return Returned(kind, _unit(found, kind), validation, test, test_loss, others)
+
+
+def _numbers(values: Mapping[Any, Any], path: str, depth: int = 0) -> Iterator[tuple[str, float]]:
+    """Yield all numbers in nested mappings, with the path of each."""
+    if len(values) > _MOST or depth > _DEEPEST:
+        raise _wrong(f"it has more than {_MOST} numbers, or is nested deeper than {_DEEPEST}")
+    for name, value in values.items():
+        if not isinstance(name, str) or not name.isprintable() or len(name) > _MOST:
+            raise _wrong(f"it has the name {name!r:.60}: names are texts of one line")
+        where = f"{path}{name}"
+        if isinstance(value, Mapping):
+            yield from _numbers(cast("Mapping[Any, Any]", value), f"{where}.", depth + 1)
+            continue
+        try:
+            # A text would be read as a number, and True as 1.
+            if isinstance(value, str | bytes | bool):
+                raise TypeError
+            # A missing number is None in the file. Tensors and arrays of one number are numbers.
+            yield where, math.nan if value is None else float(value)
+        except (TypeError, ValueError, RuntimeError, OverflowError):
+            raise _wrong(f"{where!r} is {_shown(value)}, not a number") from None
+
+
+def plain(returned: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the same in JSON's types, with None for a number that is not finite."""
+    return {
+        name: value
+        if isinstance(value, str)
+        else plain(cast("Mapping[str, Any]", value))
+        if isinstance(value, Mapping)
+        else None
+        if value is None
+        else _finite(float(value))
+        for name, value in returned.items()
+    }
+
+
+def _measured(numbers: Mapping[str, float], part: str, kind: str) -> float:
+    value = numbers.get(f"{part}.{kind}", math.nan)  # missing where it is not a number itself
+    if not math.isfinite(value):
+        reason = f"diverged: its {part} {kind} is {value}"
+        raise TrialError(reason, reason)
+    if kind == "score" and not 0 <= value <= 1:
+        raise _wrong(
+            f"its {part} score is {value:g}: a score is a share from 0 to 1, of which more is "
+            "better; a number of another kind is a loss, of which less is better"
+        )
+    return value
+
+
+def _unit(found: Mapping[Any, Any], kind: str) -> str:
+    unit = found.get("unit", _UNIT if kind == "loss" else "")
+    if not isinstance(unit, str) or not unit.isprintable() or len(unit) > 20:
+        raise _wrong(f"'unit' is {_shown(unit)}: it is a short text, such as 'bits'")
+    if unit and kind == "score":
+        raise _wrong(f"'unit' is {unit!r}, but a score is a share and has none")
+    return unit
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
+
+
+def _names(values: Mapping[Any, Any]) -> str:
+    return ", ".join(f"{name!r:.40}" for name in list(values)[:5]) or "nothing"
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "None"
+    text = repr(value)
+    return f"the {type(value).__name__} {text if len(text) <= 60 else text[:60] + '...'}"
+
+
+def _wrong(problem: str) -> TrialError:
+    reason = f"what it returned cannot be used: {problem}; {_WANTED}"
+    return TrialError(reason, reason)
+
+
+def read_file(path: Path) -> object:
+    """Read the file that a command leaves.
+
+    Raises:
+        TrialError: If it is not a plain file of JSON, of reasonable size.
+        FileNotFoundError: If it does not exist.
+    """
+    try:
+        content = plain_content(path)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise _wrong(f"{path.name} cannot be read: {error.strerror}") from None
+    return read_text(content.decode(errors="replace"), path.name)
+
+
+def plain_content(path: Path) -> bytes:
+    """Return the content of a plain file of at most a megabyte.
+
+    Raises:
+        OSError: If it is a link, a pipe or another special file, or larger.
+    """
+    # A pipe would keep this process waiting.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as opened:
+        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is not a plain file")
+        content = opened.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise OSError(errno.EFBIG, f"it has more than {_LARGEST:,} bytes")
+    return content
+
+
+def read_text(text: str, where: str) -> object:
+    """Read JSON.
+
+    Raises:
+        TrialError: If it is none; the message has its beginning.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise _wrong(f"{where} has {text[:60]!r}, which is not JSON ({reason})") from None
+
+
+def _once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"{name!r:.60} is there twice")
+        found[name] = value
+    return found

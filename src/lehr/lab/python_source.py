@@ -1,0 +1,63 @@
+"""Files of a user: their content, its hash, and Python files as modules."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.abc
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from lehr.lab.errors import TaskError
+
+__all__ = ["fingerprint", "module_of", "read_content"]
+
+
+def read_content(path: Path) -> bytes:
+    """Return the content of a file.
+
+    Raises:
+        TaskError: If it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise TaskError(f"task file {str(path)!r} cannot be read: {reason}") from error
+
+
+def fingerprint(content: bytes) -> str:
+    """Return a hash of sixteen letters."""
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+class _Source(importlib.abc.SourceLoader):
+    """Loads a module from the bytes that were hashed, even if the file has changed since."""
+
+    def __init__(self, path: Path, content: bytes) -> None:
+        self._path, self._content = str(path), content
+
+    def get_filename(self, fullname: str) -> str:
+        return self._path
+
+    def get_data(self, path: str) -> bytes:
+        if path != self._path:
+            raise OSError(f"only the source of {self._path} is here")
+        return self._content
+
+
+def module_of(path: Path, content: bytes, name: str) -> ModuleType:
+    """Run the content of a Python file as a module of this name.
+
+    Raises:
+        Exception: Whatever the code raises.
+    """
+    spec = importlib.util.spec_from_loader(name, _Source(path, content))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # Dataclasses look their module up by its name.
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
