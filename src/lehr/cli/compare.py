@@ -56,6 +56,12 @@ _OUT = Path("lehr-compare")
 )
 @click.option("--shell", is_flag=True, help="Let a shell run the command.")
 @click.option(
+    "--metric",
+    metavar="NAME",
+    help="The number of your own training that counts: score, loss (in nats), or with another "
+    "unit, loss:bits.  [default: the score of the first trial, if it has one, else its loss]",
+)
+@click.option(
     "--optimizers",
     cls=NamesOption,
     callback=between_commas(str),
@@ -105,7 +111,8 @@ def compare(quick: bool, place: Place, as_json: bool, **chosen: Any) -> None:
     """
     check_installed("lehr compare")
     given = {name: value for name, value in chosen.items() if value is not None}
-    given |= _subject(given.pop("train", None), given.pop("own_command", None), given.pop("shell"))
+    subject = [given.pop(name, None) for name in ("train", "own_command", "shell", "metric")]
+    given |= _subject(*subject)
     if len({"task", "subject"} & given.keys()) == 2:
         raise Refused("--task, --train and --command say what to train: give one")
     given["task"] = given.pop("subject", given.get("task", "digits"))
@@ -123,15 +130,25 @@ def compare(quick: bool, place: Place, as_json: bool, **chosen: Any) -> None:
         )
 
 
-def _subject(train: str | None, command: str | None, shell: bool) -> dict[str, str]:
+def _subject(
+    train: str | None, command: str | None, shell: bool, metric: str | None
+) -> dict[str, str]:
     """Return the name of a training of one's own under "subject", if there is one."""
+    from lehr.lab.own.naming import is_own  # Loads NumPy and more.
+
     if train is not None and command is not None:
         raise Refused("--task, --train and --command say what to train: give one")
     if shell and command is None:
         raise Refused("--shell is for --command: give that too")
-    if train is not None:
-        return {"subject": f"train:{train}"}
-    return {} if command is None else {"subject": f"{'shell' if shell else 'command'}:{command}"}
+    if train is None and command is None:
+        if metric is not None:
+            raise Refused("--metric is for --train and --command: a task has its own metric")
+        return {}
+    kind, text = ("train", train) if train else ("shell" if shell else "command", command)
+    subject = f"{kind}[{metric}]:{text}" if metric else f"{kind}:{text}"
+    if not is_own(subject):
+        raise Refused(f"--metric {metric}: write score, loss, or with a unit, loss:bits")
+    return {"subject": subject}
 
 
 def _plan(quick: bool, chosen: Mapping[str, Any]) -> Plan:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from lehr.lab.engines.base import Workers, open_workers
 from lehr.lab.errors import EngineError, TaskError, WorkerError
 from lehr.lab.evaluation import FinishedPair, evaluate
 from lehr.lab.metric import Metric
-from lehr.lab.own.naming import find_own, is_own
+from lehr.lab.own.naming import find_own, is_own, metric_of
 from lehr.lab.peak_grid import PeakGrid
 from lehr.lab.plan import Pair, Plan
 from lehr.lab.resources import Resources
@@ -24,7 +25,7 @@ from lehr.lab.store.database import delete_unused
 from lehr.lab.store.store import Store
 from lehr.lab.study import Progress, recall, train
 from lehr.lab.tasks.registry import files_of, find_task, identity
-from lehr.lab.trial import Ended, FailedTrial, Outcome, Trial
+from lehr.lab.trial import Ended, FailedTrial, FinishedTrial, Outcome, Trial
 
 __all__ = ["STORE", "Comparison", "compare", "stored_results"]
 
@@ -32,6 +33,8 @@ STORE = "trials.db"
 """The name of the store in a comparison's folder, unless another is named."""
 
 _KIND = "comparison"  # of the study in the store
+
+_SCORES = {"validation.score", "test.score"}
 
 
 class Comparison:
@@ -41,7 +44,10 @@ class Comparison:
     """
 
     def __init__(self, plan: Plan, metric: Metric) -> None:
-        self._plan = plan
+        self._plan, self._metric = plan, metric
+        # A training of one's own may leave it to its first outcome by which number it is compared.
+        self._is_open = is_own(plan.task) and find_own(plan.pinned).metric is None
+        self._is_known = False
         self._searches: dict[Any, _PairSearch] = {}
         self._pairs: list[tuple[Pair, _PairSearch]] = []
         for pair in plan.pairs:
@@ -63,10 +69,31 @@ class Comparison:
 
     def tell(self, trial: Trial, ended: Ended) -> None:
         """Add the outcome or the failure of a trial."""
+        if self._is_open and not isinstance(ended, FailedTrial):
+            ended = self._measured(ended)
         self._searches[_key(trial)].tell(trial, ended)
         if not isinstance(ended, FailedTrial):
             self._finished.append(trial)
             self._seconds.append(ended.seconds)
+
+    def _measured(self, ended: FinishedTrial) -> Ended:
+        """Take the metric from the first outcome; an outcome without it is a failure."""
+        if ended.outcome.diverged is not None:
+            return ended
+        kind = "score" if _SCORES <= ended.outcome.numbers.keys() else "loss"
+        if not self._is_known:
+            self._metric, self._is_known = metric_of(kind), True
+            if self._plan.target is not None:
+                self._metric.check("target", self._plan.target)
+            for search in self._searches.values():
+                search.measure_by(self._metric)
+        if kind == self._metric.name:
+            return ended
+        reason = (
+            f"it returned a {kind}, and the first trial a {self._metric.name}: return the same "
+            "from all, or say by --metric which one counts"
+        )
+        return FailedTrial(reason, reason)
 
     def results(self, task: TaskFacts, command: str, store: Store) -> Results:
         """Return the results of the pairs that are finished.
@@ -76,6 +103,7 @@ class Comparison:
             command: The command that makes this comparison.
             store: The store with the trials, for the versions that trained them.
         """
+        task = replace(task, metric=self._metric)
         finished = [search.finished(pair) for pair, search in self._pairs]
         return evaluate(
             self._plan,
@@ -109,6 +137,10 @@ class _PairSearch:
         self._outcomes: dict[bytes, Outcome] = {}
         self._failed: list[tuple[Trial, FailedTrial]] = []
         self.total = self._grid.total + plan.size.seeds * len(plan.lengths)
+
+    def measure_by(self, metric: Metric) -> None:
+        """Compare the outcomes by this metric, before any has been compared."""
+        self._grid.metric = metric
 
     def next(self) -> Iterator[Trial]:
         if not self._failed:  # the score would be missing however the other trials end
@@ -317,9 +349,10 @@ def _content(plan: Plan, task: TaskFacts, command: str) -> dict[str, Any]:
 
 def _facts(plan: Plan) -> TaskFacts:
     if is_own(plan.task):
-        return TaskFacts(
-            name=find_own(plan.pinned).title, summary="a training of one's own", score_name="score"
-        )
+        own = find_own(plan.pinned)
+        # Until the first outcome says more.
+        metric = own.metric or Metric.loss(unit="nats")
+        return TaskFacts(name=own.title, summary="a training of one's own", metric=metric)
     task = find_task(plan.pinned)
     return TaskFacts(
         name=task.name,

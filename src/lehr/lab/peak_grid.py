@@ -20,7 +20,7 @@ class PeakGrid:
         peaks: The peak rates, in ascending order.
         rungs: How many peaks are tried with how many seeds; see `Size.rungs`.
         trials: Returns the trials at a peak, one for each seed.
-        metric: The metric.
+        metric: The metric; another may be set before the first rung is finished.
 
     Attributes:
         peak: The best peak, or None until the search is finished, or if a trial failed at every
@@ -38,7 +38,7 @@ class PeakGrid:
         self.peak: float | None = None
         self.failed: list[tuple[Trial, FailedTrial]] = []
         self._rungs, self._at = list(rungs), 0
-        self._trials, self._metric = trials, metric
+        self._trials, self.metric = trials, metric
         self._rung: dict[float, list[Trial]] = {}
         self._tried: dict[float, list[Trial]] = {}
         self._outcomes: dict[bytes, Outcome] = {}
@@ -96,7 +96,7 @@ class PeakGrid:
         """Finish the rung, and start the next one, or finish the search."""
         tried = self.tried()
         sound = [peak for peak in self._rung if peak in tried]
-        orders = {peak: self._metric.order([o.validation for o in tried[peak]]) for peak in sound}
+        orders = {peak: self.metric.order([o.validation for o in tried[peak]]) for peak in sound}
         best = sorted(sound, key=lambda peak: (orders[peak], peak))
         self._at += 1
         if self._at == len(self._rungs) or not best:

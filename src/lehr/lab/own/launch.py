@@ -283,15 +283,17 @@ def _outcome(answer: dict[str, Any], trial: Trial, folder: Path, timeout: float 
             reason = f"it left no {OUTCOME}, and printed nothing"
             raise TrialError(reason, f"{reason}:\n{shown}") from None
         returned = read_text(last, f"there is no {OUTCOME}, and the last line of its output")
-    found = check_returned(returned)
+    found = check_returned(returned, find_own(trial.task).measure.partition(":")[0])
     points = read_curve(folder / CURVE, trial.steps)
+    diverged = found.validation is None or found.test is None
     return Outcome(
-        diverged=None,
+        diverged=trial.steps if diverged else None,
         loss=tuple(loss for loss, _ in points),
-        accuracy=tuple(found.validation if value is None else value for _, value in points),
+        validations=tuple(found.validation if value is None else value for _, value in points),
         validation=found.validation,
         test=found.test,
         test_loss=found.test_loss,
+        numbers=found.numbers,
     )
 
 

@@ -1,4 +1,7 @@
-"""Trainings of one's own by name: ``train:FILE.py:FUNCTION``, ``command:TEXT``, ``shell:TEXT``."""
+"""Trainings of one's own by name: ``train:FILE.py:FUNCTION``, ``command:TEXT``, ``shell:TEXT``.
+
+The metric may be given after the first word: ``train[loss:bits]:FILE.py:FUNCTION``.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lehr.lab.errors import TaskError
+from lehr.lab.metric import Metric
 from lehr.lab.python_source import fingerprint, read_content
 
 __all__ = [
@@ -18,12 +22,14 @@ __all__ = [
     "fill",
     "find_own",
     "is_own",
+    "metric_of",
     "own_identity",
     "own_options",
     "pinned_own",
 ]
 
 _FUNCTION, _COMMAND, _SHELL = "train", "command", "shell"
+_NAME = re.compile(r"(train|command|shell)(?:\[(score|loss(?::[\w/ -]{0,20})?)\])?:(.*)", re.DOTALL)
 _LARGEST = 1 << 24  # bytes of a file that is hashed: larger ones are data
 _PIN = re.compile("@[0-9a-f]{16}$")
 _BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
@@ -50,11 +56,19 @@ class Own(NamedTuple):
         kind: "train" for a function, "command", or "shell" for a command that a shell runs.
         text: The command; or the name of the function.
         file: The function's file; None for a command.
+        measure: "score"; "loss", which is in nats, or "loss:UNIT"; empty where the first outcome
+            decides: a score, if it has one, else a loss in nats.
     """
 
     kind: str
     text: str
     file: Path | None
+    measure: str = ""
+
+    @property
+    def metric(self) -> Metric | None:
+        """The metric that was given, if any."""
+        return metric_of(self.measure) if self.measure else None
 
     @property
     def title(self) -> str:
@@ -64,10 +78,27 @@ class Own(NamedTuple):
         return self.text if len(self.text) <= 60 else f"{self.text[:57]}..."
 
 
+def metric_of(measure: str) -> Metric:
+    """Return the metric of "score", "loss" or "loss:UNIT".
+
+    Example:
+        >>> metric_of("loss:bits").text(1.25)
+        '1.250 bits'
+    """
+    kind, colon, unit = measure.partition(":")
+    return Metric.score() if kind == "score" else Metric.loss(unit=unit if colon else "nats")
+
+
 def is_own(name: str) -> bool:
     """Return whether this is the name of a training of one's own, not of a task."""
-    kind, colon, _ = name.partition(":")
-    return bool(colon) and kind in (_FUNCTION, _COMMAND, _SHELL)
+    return _NAME.fullmatch(name) is not None
+
+
+def _parts(name: str) -> tuple[str, str, str]:
+    """Return the kind, the metric and the rest of a name without its pin."""
+    match = _NAME.fullmatch(_PIN.sub("", name))
+    assert match is not None
+    return match[1], match[2] or "", match[3]
 
 
 def find_own(name: str) -> Own:
@@ -76,25 +107,26 @@ def find_own(name: str) -> Own:
     Raises:
         TaskError: If a part of it is missing.
     """
-    kind, _, text = _PIN.sub("", name).partition(":")
+    kind, measure, text = _parts(name)
     if kind != _FUNCTION:
-        return Own(kind, text, None)
+        return Own(kind, text, None, measure)
     file, _, function = text.rpartition(":")
     if not file.endswith(".py") or not function.isidentifier():
         raise TaskError(f"{text!r} is not a function in a file: write FILE.py:FUNCTION")
-    return Own(kind, function, Path(file).expanduser().absolute())
+    return Own(kind, function, Path(file).expanduser().absolute(), measure)
 
 
 def own_options(name: str) -> list[str]:
     """Return the options of `lehr compare` that name this training; none for a task."""
     if not is_own(name):
         return []
-    kind, _, text = name.partition(":")
-    return {
+    kind, measure, text = _parts(name)
+    words = {
         _FUNCTION: ["--train", text],
         _COMMAND: ["--command", text],
         _SHELL: ["--shell", "--command", text],
     }[kind]
+    return [*words, "--metric", measure] if measure else words
 
 
 def pinned_own(name: str) -> str:
@@ -110,19 +142,21 @@ def pinned_own(name: str) -> str:
     if _PIN.search(name):
         return name
     own = find_own(name)
+    head = f"{own.kind}[{own.measure}]" if own.measure else own.kind
     if own.file is not None:
         content = read_content(own.file)
         _check_function(own, content)
-        return f"{own.kind}:{own.file}:{own.text}@{fingerprint(content)}"
+        return f"{head}:{own.file}:{own.text}@{fingerprint(content)}"
     fill(own, dict.fromkeys(PLACEHOLDERS, ""))
-    return f"{own.kind}:{own.text}@{command_hash(own, Path())}"
+    return f"{head}:{own.text}@{command_hash(own, Path())}"
 
 
 def own_identity(name: str) -> str:
     """Return the part of the name that defines the training, without the path of its file."""
     known, _, pin = pinned_own(name).rpartition("@")
     own = find_own(known)
-    return f"{own.text if own.file is not None else own.kind}@{pin}"
+    what = own.text if own.file is not None else own.kind
+    return f"{what}[{own.measure}]@{pin}" if own.measure else f"{what}@{pin}"
 
 
 def command_hash(own: Own, directory: Path) -> str:

@@ -28,7 +28,6 @@ OUTCOME = "outcome.json"
 
 _WANTED = 'return {"validation": {"loss": ...}, "test": {"loss": ...}}, or "score" in both'
 _PARTS = ("validation", "test")
-_UNIT = "nats"  # of a loss, unless another is returned beside it
 
 _LARGEST = 1 << 20  # bytes of the file
 _MOST = 200  # numbers, and letters of their names
@@ -40,33 +39,37 @@ class Returned(NamedTuple):
 
     Attributes:
         kind: "score" (a share from 0 to 1, of which more is better) or "loss".
-        unit: The unit of a loss; empty for a score.
-        validation: The number on the data that the peak rate is chosen on.
-        test: The number on the data that nothing is chosen on.
-        test_loss: The loss on the test data, if it was returned beside a score.
-        others: All other numbers by name, such as "test.perplexity"; None for one that is not
-            finite.
+        validation: The number on the data that the peak rate is chosen on; None if it is not
+            finite, because the training diverged.
+        test: The number on the data that nothing is chosen on, likewise.
+        test_loss: The loss on the test data, if it was returned.
+        numbers: All finite numbers by name, such as "validation.loss" and "test.perplexity".
     """
 
     kind: str
-    unit: str
-    validation: float
-    test: float
+    validation: float | None
+    test: float | None
     test_loss: float | None
-    others: dict[str, float | None]
+    numbers: dict[str, float]
 
 
-def check_returned(value: object) -> Returned:
+def check_returned(value: object, wanted: str = "") -> Returned:
     """Check what a training returned.
 
+    Arguments:
+        value: What it returned.
+        wanted: "score" or "loss", if the comparison says which counts. By default it is the score,
+            if there is one.
+
     Raises:
-        TrialError: If it cannot be used, or its loss is not finite; the message says what was
-            returned and what is expected.
+        TrialError: If it cannot be used; the message says what was returned and what is expected.
 
     Example:
         >>> found = check_returned({"validation": {"loss": 2.5}, "test": {"loss": 2}, "tokens": 7})
-        >>> found.kind, found.unit, found.validation, found.test, found.others
-        ('loss', 'nats', 2.5, 2.0, {'tokens': 7.0})
+        >>> found.kind, found.validation, found.test
+        ('loss', 2.5, 2.0)
+        >>> found.numbers
+        {'validation.loss': 2.5, 'test.loss': 2.0, 'tokens': 7.0}
     """
     if not isinstance(value, Mapping):
         raise _wrong(f"it is {_shown(value)}")
@@ -75,16 +78,16 @@ def check_returned(value: object) -> Returned:
         if not isinstance(found.get(part), Mapping):
             has = f"is {_shown(found[part])}" if part in found else "is missing"
             raise _wrong(f"{part!r} {has}")
-    kind = next((k for k in ("score", "loss") if all(k in found[part] for part in _PARTS)), None)
+    kinds = (wanted,) if wanted else ("score", "loss")
+    kind = next((k for k in kinds if all(k in found[part] for part in _PARTS)), None)
     if kind is None:
         has = " and ".join(f"{part!r} has {_names(found[part])}" for part in _PARTS)
-        raise _wrong(f"{has}: the same one of 'score' and 'loss' must be in both")
-    numbers = dict(_numbers({k: v for k, v in found.items() if k != "unit"}, ""))
+        which = f"{wanted!r}, the metric of this comparison," if wanted else "'score' or 'loss'"
+        raise _wrong(f"{has}: {which} must be in both")
+    numbers = dict(_numbers(found, ""))
     validation, test = (_measured(numbers, part, kind) for part in _PARTS)
-    own = {f"{part}.{kind}" for part in _PARTS}
-    others = {name: _finite(number) for name, number in numbers.items() if name not in own}
-    test_loss = test if kind == "loss" else others.get("test.loss")
-    return Returned(kind, _unit(found, kind), validation, test, test_loss, others)
+    finite = {name: number for name, number in numbers.items() if math.isfinite(number)}
+    return Returned(kind, validation, test, finite.get("test.loss"), finite)
 
 
 def _numbers(values: Mapping[Any, Any], path: str, depth: int = 0) -> Iterator[tuple[str, float]]:
@@ -111,9 +114,7 @@ def _numbers(values: Mapping[Any, Any], path: str, depth: int = 0) -> Iterator[t
 def plain(returned: Mapping[str, Any]) -> dict[str, Any]:
     """Return the same in JSON's types, with None for a number that is not finite."""
     return {
-        name: value
-        if isinstance(value, str)
-        else plain(cast("Mapping[str, Any]", value))
+        name: plain(cast("Mapping[str, Any]", value))
         if isinstance(value, Mapping)
         else None
         if value is None
@@ -122,26 +123,16 @@ def plain(returned: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _measured(numbers: Mapping[str, float], part: str, kind: str) -> float:
+def _measured(numbers: Mapping[str, float], part: str, kind: str) -> float | None:
     value = numbers.get(f"{part}.{kind}", math.nan)  # missing where it is not a number itself
     if not math.isfinite(value):
-        reason = f"diverged: its {part} {kind} is {value}"
-        raise TrialError(reason, reason)
+        return None
     if kind == "score" and not 0 <= value <= 1:
         raise _wrong(
             f"its {part} score is {value:g}: a score is a share from 0 to 1, of which more is "
             "better; a number of another kind is a loss, of which less is better"
         )
     return value
-
-
-def _unit(found: Mapping[Any, Any], kind: str) -> str:
-    unit = found.get("unit", _UNIT if kind == "loss" else "")
-    if not isinstance(unit, str) or not unit.isprintable() or len(unit) > 20:
-        raise _wrong(f"'unit' is {_shown(unit)}: it is a short text, such as 'bits'")
-    if unit and kind == "score":
-        raise _wrong(f"'unit' is {unit!r}, but a score is a share and has none")
-    return unit
 
 
 def _finite(number: float) -> float | None:
