@@ -44,7 +44,7 @@ HEAVY = {
     *("numpy", "torch", "matplotlib", "sklearn", "mlxtend", "scipy", "pandas"),
     *("click", "rich", "dask", "distributed", "ray", "tensorboardX", "mlflow"),
     *("jax", "optax", "keras", "lightning", "transformers", "accelerate", "deepspeed"),
-    *("sqlite3", "concurrent", "multiprocessing", "html"),
+    *("sqlite3", "concurrent", "multiprocessing", "subprocess", "html"),
 }
 
 

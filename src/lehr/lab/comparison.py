@@ -80,7 +80,7 @@ class Comparison:
         """Take the metric from the first outcome; an outcome without it is a failure."""
         if ended.outcome.diverged is not None:
             return ended
-        kind = "score" if _SCORES <= ended.outcome.numbers.keys() else "loss"
+        kind = "score" if ended.outcome.numbers.keys() >= _SCORES else "loss"
         if not self._is_known:
             self._metric, self._is_known = metric_of(kind), True
             if self._plan.target is not None:
@@ -352,7 +352,7 @@ def _facts(plan: Plan) -> TaskFacts:
         own = find_own(plan.pinned)
         # Until the first outcome says more.
         metric = own.metric or Metric.loss(unit="nats")
-        return TaskFacts(name=own.title, summary="a training of one's own", metric=metric)
+        return TaskFacts(own.title, "a training of one's own", "", 0, 0, 0, 0, metric)
     task = find_task(plan.pinned)
     return TaskFacts(
         name=task.name,

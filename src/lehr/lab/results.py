@@ -206,12 +206,12 @@ class TaskFacts:
 
     name: str
     summary: str
+    network: str
+    train: int
+    validation: int
+    test: int
+    batch_size: int
     metric: Metric
-    network: str = ""
-    train: int = 0
-    validation: int = 0
-    test: int = 0
-    batch_size: int = 0
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,7 @@ def open_workers(
     if devices and name != "processes":
         raise EngineError(f"devices={devices!r} needs engine='processes', not {name!r}")
     if own and name in ("population", "processes"):
-        from lehr.lab.engines.watched import watched  # Loads subprocesses.
+        from lehr.lab.engines.watched import watched  # Loads subprocess.
 
         return watched(jobs, resources, devices)
     if name == "population":
@@ -185,7 +185,7 @@ def train_batch(
         TrialError: If the code of the task fails, whatever it raises; one trial may be the cause.
     """
     if is_own(trials[0].task):
-        from lehr.lab.own.launch import train_own  # Loads NumPy.
+        from lehr.lab.own.launch import train_own  # Loads subprocess.
 
         return [train_own(trial, resources, stopped) for trial in trials]
     if resources.timeout is None:

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from queue import SimpleQueue
 
-from lehr.lab.engines.base import Workers, train_batch
+from lehr.lab.engines.base import Workers
+from lehr.lab.own.launch import train_own
 from lehr.lab.resources import Resources
 from lehr.lab.trial import FinishedTrial, Trial
 
@@ -34,7 +35,8 @@ def watched(jobs: int, resources: Resources, devices: Sequence[str]) -> Generato
     def train(trials: list[Trial]) -> list[FinishedTrial]:
         device = free.get()
         try:
-            return train_batch(resources._replace(device=device), trials, stop.is_set)
+            of_its_own = resources._replace(device=device)
+            return [train_own(trial, of_its_own, stop.is_set) for trial in trials]
         finally:
             free.put(device)
 
