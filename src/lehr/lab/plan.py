@@ -178,9 +178,10 @@ class Plan:
         for name in self.schedules:
             for steps in (self.size.steps, *self.size.lengths):
                 check_contender(name, steps)
-        if not is_own(self.task) and (self.pinned != self.task or self.task in TASKS):
+        fixed = self.pinned  # raises if it cannot be trained
+        if not is_own(self.task) and (fixed != self.task or self.task in TASKS):
             # A pinned name was found before, and its file may be gone.
-            metric = find_task(self.pinned).metric
+            metric = find_task(fixed).metric
             if self.target is not None:
                 metric.check("target", self.target)
 

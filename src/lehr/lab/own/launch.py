@@ -266,7 +266,7 @@ def _outcome(answer: dict[str, Any], trial: Trial, folder: Path, timeout: float 
     Raises:
         TrialError: If it failed.
     """
-    shown = _both(answer)
+    own, shown = find_own(trial.task), _both(answer)
     if answer["ended"] == "timeout":
         reason = f"it took longer than {timeout:g} s, and was stopped"
         raise TrialError(reason, f"{reason}; its last output:\n{shown}")
@@ -278,12 +278,15 @@ def _outcome(answer: dict[str, Any], trial: Trial, folder: Path, timeout: float 
     try:
         returned = read_file(folder / OUTCOME)
     except FileNotFoundError:
+        if own.file is not None:
+            reason = f"it ended its process before {own.text} returned"
+            raise TrialError(reason, f"{reason}:\n{shown}") from None
         last = next(iter(answer["stdout"].strip().splitlines()[-1:]), "")
         if not last:
             reason = f"it left no {OUTCOME}, and printed nothing"
             raise TrialError(reason, f"{reason}:\n{shown}") from None
         returned = read_text(last, f"there is no {OUTCOME}, and the last line of its output")
-    found = check_returned(returned, find_own(trial.task).measure.partition(":")[0])
+    found = check_returned(returned, own.measure.partition(":")[0])
     points = read_curve(folder / CURVE, trial.steps)
     diverged = found.validation is None or found.test is None
     return Outcome(
