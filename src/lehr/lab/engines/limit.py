@@ -39,7 +39,8 @@ def within(seconds: float, call: Callable[[], _Answer]) -> _Answer:
             future.set_exception(error)
 
     thread = threading.Thread(target=run, daemon=True)
-    faulthandler.dump_traceback_later(seconds + _STUCK, exit=True, file=sys.__stderr__)
+    errors = sys.__stderr__ or sys.stderr
+    faulthandler.dump_traceback_later(seconds + _STUCK, exit=True, file=errors)
     try:
         thread.start()
         thread.join(seconds)
