@@ -12,7 +12,6 @@ from lehr.torch.dropins.cyclic import CyclicLR
 from lehr.torch.dropins.elementary import (
     ConstantLR,
     CosineAnnealingLR,
-    CosineAnnealingWarmRestarts,
     ExponentialLR,
     LinearLR,
     MultiStepLR,
@@ -22,6 +21,7 @@ from lehr.torch.dropins.elementary import (
 from lehr.torch.dropins.lambdas import LambdaLR, MultiplicativeLR
 from lehr.torch.dropins.one_cycle import OneCycleLR
 from lehr.torch.dropins.plateau import ReduceLROnPlateau
+from lehr.torch.dropins.restarts import CosineAnnealingWarmRestarts
 from lehr.torch.dropins.swa import SWALR
 from lehr.torch.dropins.trapezoidal import TrapezoidalLR
 from lehr.torch.groups import absolute, factor

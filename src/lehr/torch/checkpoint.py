@@ -79,17 +79,23 @@ def restored_on_error(scheduler: Restorable) -> Generator[None]:
 
 
 @contextmanager
-def loading(scheduler: Restorable) -> Generator[None]:
+def loading(scheduler: Restorable, state: Any) -> Generator[None]:
     """Load a state in the block: if it fails, restore everything.
 
     Raises:
-        ScheduleError: If what was loaded is not a state.
+        ScheduleError: If the state is not a dict, or what was loaded is not a state.
     """
+    kind = type(scheduler).__name__
+    if not isinstance(state, dict):
+        raise ScheduleError(f"the state of a {kind} is a dict, not {short(state)}")
     with restored_on_error(scheduler):
         try:
             yield
+        except ScheduleError:
+            raise
+        except ValueError as error:
+            raise ScheduleError(f"the state does not fit: {error}") from None
         except (TypeError, AttributeError, LookupError, ArithmeticError, RuntimeError) as error:
-            kind = type(scheduler).__name__
             raise ScheduleError(f"not a state of a {kind}: {error!r}") from None
 
 

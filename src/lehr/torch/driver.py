@@ -79,6 +79,8 @@ class Driver(LRScheduler):
             "_lag",
             "_ahead",
             "_size",
+            "_watched",
+            "_as_noted",
         ),
         *("_observer", "_shared", "_owner", "_updates", "_stepped", "_replaces"),
         *("plan", "membership"),
@@ -101,7 +103,11 @@ class Driver(LRScheduler):
             shared_of(self._optimizers).find_bases()
             self._known = list(self.groups)
             self.base_lrs: list[Any] = self._find_base_lrs(last_epoch)
-            self._initial_step()
+            try:
+                self._initial_step()
+            except BaseException:
+                shared_of(self._optimizers).leave(self)
+                raise
 
     def _use(self, given: list[Any], any_optimizer: bool) -> None:
         """Drive some optimizers: those that they wrap, if they are wrappers.
@@ -148,6 +154,9 @@ class Driver(LRScheduler):
         self._lag: float = 0
         self._ahead: Lookahead = NOTHING
         self._size = SHORT
+        # Lists that user code may change in place, and what they were: see DropIn.
+        self._watched: list[Any] = []
+        self._as_noted: list[Any] = []
         self.plan = DrivePlan()
         self.membership = Membership()
         if not hasattr(self, "_observer"):
@@ -239,6 +248,15 @@ class Driver(LRScheduler):
         """Return the last position that has values; drop-ins with an end override it."""
         return self.plan.limit
 
+    def _check_loaded(self, position: float) -> None:
+        """Raise ScheduleError, with the key of the state, unless a position has values."""
+        try:
+            self._check_position(position)
+        except PastEnd as error:
+            raise PastEnd(f"last_epoch={math.floor(position)}: {error}") from None
+        except ScheduleError as error:
+            raise ScheduleError(f"last_epoch={math.floor(position)}: {error}") from None
+
     def _check_position(self, position: float) -> None:
         """Raise ScheduleError unless a position has values."""
         if not 0 <= position < 2**53:
@@ -313,6 +331,7 @@ class Driver(LRScheduler):
             epoch is None
             and position < ahead.end
             and ((updates := self._updates) is None or updates.count == position + self._lag)
+            and self._watched == self._as_noted
             and ahead.writer.put(self._source.param_groups, ahead.entries[position - ahead.start])
         ):
             self._position = position
@@ -416,6 +435,8 @@ class Driver(LRScheduler):
     def settle(self) -> None:
         """Drop the values that were computed ahead: the next step computes them again."""
         self._ahead = NOTHING
+        if (owner := self._owned_by()) is not None:
+            owner.settle()
 
     def _resume(self, position: float, step_count: int) -> None:
         """Restore a saved position and write its values.
@@ -455,7 +476,8 @@ class Driver(LRScheduler):
 
     def _owned_by(self) -> Any:
         """Return the container that it is a part of, which drives in its place; or None."""
-        return None if self._owner is None else self._owner()
+        owner = getattr(self, "_owner", None)
+        return None if owner is None else owner()
 
     def _check_free(self) -> None:
         """Raise ScheduleError if a container moves it."""

@@ -352,9 +352,7 @@ class Scheduler(Driver):
 
         The schedules are there in their dict form, to be compared when the state is loaded.
         """
-        shared = self._attach()
-        if shared.notice():
-            shared.write()
+        self._attach().notice()
         assignment = self._assignment
         timed = bool(self._clocks)
         return Saved(
@@ -387,8 +385,8 @@ class Scheduler(Driver):
         """
         if adopt not in (None, "saved", "here"):
             raise ScheduleError(f"adopt={adopt!r} must be 'saved', 'here' or None")
-        saved = Saved.from_dict(state_dict)
-        with loading(self):
+        with loading(self, state_dict):
+            saved = Saved.from_dict(state_dict)
             self._recognize_groups()
             self._load(saved, adopt)
 

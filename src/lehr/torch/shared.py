@@ -416,5 +416,6 @@ def _after_load(optimizer: Optimizer) -> None:
 
 def _before_save(optimizer: Optimizer) -> None:
     shared = _find(optimizer)
-    if shared is not None and shared.notice():
-        shared.write()
+    # What user code has written is saved as it is.
+    if shared is not None:
+        shared.notice()

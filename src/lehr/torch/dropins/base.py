@@ -1,170 +1,95 @@
-"""What the drop-ins have in common: torch's interface, and a state of parameters."""
+"""What the drop-ins have in common: torch's interface, torch's rule, a state of parameters."""
 
 from __future__ import annotations
 
 import inspect
-import math
-import types
 import warnings
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from fractions import Fraction
+from copy import copy
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 from torch.optim import Optimizer
 
 from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
-from lehr.torch.binding import LR, Binding, Slot, check_optimizer, plain, warn
+from lehr.torch.binding import LR, Binding, Group, Slot, check_optimizer, plain, warn
 from lehr.torch.checkpoint import loading, short
-from lehr.torch.dropins.carrying import Carried, Carrying
-from lehr.torch.plan import Driven, DrivePlan, StepLevels
+from lehr.torch.copies import attributes_of, set_attributes
+from lehr.torch.driver import Driver
+from lehr.torch.dropins.arguments import counted, plain_copy, rates_of
+from lehr.torch.dropins.parameters import Parameter, Parameters, check_alike
+from lehr.torch.dropins.recursion import Carried, KeysWatched, View, rates_in, read_keys
+from lehr.torch.groups import origins
+from lehr.torch.lookahead import NOTHING
+from lehr.torch.plan import Contribution, Driven, DrivePlan, StepLevels
+from lehr.torch.shared import Membership, Shared
+from lehr.torch.writers import Mixed
 
-__all__ = [
-    "DropIn",
-    "check_state",
-    "counted",
-    "listed",
-    "momentum_slot",
-    "naming",
-    "number_of",
-    "per_group",
-    "plain_copy",
-    "rates_of",
-    "real_steps",
-    "restore_function",
-    "saved_function",
-]
+__all__ = ["DropIn"]
 
 
-def real_steps(name: str, value: float) -> Fraction:
-    """Return a number of steps that need not be whole, exactly as it was written.
+class DropIn(Driver):
+    """A scheduler with torch's interface: its state has its parameters, which replace its own.
 
-    Raises:
-        ScheduleError: If it is not a finite number greater than 0.
+    It assigns the values of its plan, or goes on from its present numbers by torch's rule
+    (:mod:`lehr.torch.dropins.recursion`).
     """
-    given: Any = value
-    item = given.item() if hasattr(given, "item") and getattr(given, "ndim", 0) == 0 else given
-    number(name, item, above=0)
-    return Fraction(str(item))
 
-
-def listed(value: Any) -> list[Any] | None:
-    """Return the members of a list, of another sequence or of an array; None for one value."""
-    if isinstance(value, list | tuple):
-        return list(value)
-    if (
-        isinstance(value, str | bytes)
-        or not hasattr(value, "__len__")
-        or getattr(value, "ndim", 1) == 0
-    ):
-        return None
-    return list(value) if hasattr(value, "__getitem__") else None
-
-
-def number_of(name: str, value: Any) -> float:
-    """Return a number, a NumPy scalar or a tensor of one number as a finite float.
-
-    Raises:
-        ScheduleError: If it is anything else.
-    """
-    item = value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
-    return number(name, item)
-
-
-def per_group(name: str, value: Any, optimizer: Optimizer) -> list[float]:
-    """Return one float a group, from one for all or a list.
-
-    Raises:
-        TypeError: If ``optimizer`` is not an optimizer.
-        ValueError: If a list has another length than there are groups.
-    """
-    check_optimizer(optimizer)
-    groups = len(optimizer.param_groups)
-    members = listed(value)
-    values = [value] * groups if members is None else members
-    if len(values) != groups:
-        raise ValueError(
-            f"{name} must have one number for each of the optimizer's {groups} param_groups, or "
-            f"be one number for all; {name}={value!r} has {len(values)}"
-        )
-    return [number_of(name, item) for item in values]
-
-
-def counted(name: str, value: Any, *, at_least: int) -> int:
-    """Return a count of steps as an int, whatever kind of number it is: 5, 5.0 or a tensor of 5.
-
-    Raises:
-        ScheduleError: If it is not a whole number from ``at_least`` to 2**53.
-    """
-    item = value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
-    found = number(name, item, at_least=at_least, at_most=2**53 - 1)
-    if found != math.floor(found):
-        raise ScheduleError(f"{name}={value!r} must be a whole number (an int)")
-    return int(found)
-
-
-def check_state(scheduler: Any, state: Any) -> None:
-    """Raise ScheduleError unless a state is a dict."""
-    if not isinstance(state, dict):
-        kind = type(scheduler).__name__
-        raise ScheduleError(f"the state of a {kind} is a dict, not {short(state)}")
-
-
-@contextmanager
-def naming(state: dict[str, Any]) -> Generator[None]:
-    """Load a state in the block: an error that names none of its keys is given all of them.
-
-    Raises:
-        ScheduleError: For an error that a value of the state has raised.
-    """
-    try:
-        yield
-    except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
-        if isinstance(error, ScheduleError) and any(
-            str(k).lstrip("_") in str(error) for k in state
-        ):
-            raise
-        shown = ", ".join(f"{key}={short(value)}" for key, value in state.items())
-        raise ScheduleError(f"the state does not fit: {error}; it has {shown}") from None
-
-
-def rates_of(name: str, values: Any) -> list[float]:
-    """Return saved numbers, one a group, none of which is below zero.
-
-    Raises:
-        ScheduleError: If it is not a list of such numbers.
-    """
-    if not isinstance(values, list | tuple):
-        raise ScheduleError(f"{name}={values!r} must be a list with one number for each group")
-    return [number(name, value, at_least=0) for value in values]
-
-
-def plain_copy(value: Any) -> Any:
-    """Return a value in plain types, sharing nothing with what is still in use."""
-    if isinstance(value, dict):
-        return {key: plain_copy(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain_copy(item) for item in value]
-    return value.item() if hasattr(value, "item") else value
-
-
-class DropIn(Carrying):
-    """A scheduler with torch's interface: its state has its parameters, which replace its own."""
+    _torch: ClassVar[Any] = None
+    """Torch's class, whose ``get_lr`` is the rule."""
 
     _deprecates_epoch = True
-
-    _saved: ClassVar[tuple[str, ...]] = ()
-    """The attributes that its plan depends on; they are its state, beside the position."""
-
-    _per_group: ClassVar[tuple[str, ...]] = ()
-    """Those of them that are lists with one number a group."""
 
     _absolute: ClassVar[bool] = False
     """Whether the values are independent of the groups' bases."""
 
     _own_base: ClassVar[bool] = False
     """Whether ``base_lrs`` are its arguments, in place of what the optimizer was given."""
+
+    _recursive: ClassVar[bool] = True
+    """Whether the rule goes on from the present rate; others discard it."""
+
+    _carries_changes: ClassVar[bool] = True
+    """Whether a changed parameter holds from now on; otherwise the whole formula changes."""
+
+    __slots__ = (
+        *("_apart", "_carried", "_from", "_stale", "_keys_seen"),
+        *("_get_lr_called_within_step", "_is_initial"),
+    )
+
+    base_lrs: Any = Parameter(saved=False)
+    _parameters: ClassVar[Parameters] = Parameters({"base_lrs": base_lrs})
+    """The attributes that its plan depends on."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls._parameters = cls._parameters.of_class(cls)
+
+    def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
+        check_optimizer(optimizer)
+        super().__init__(optimizer, last_epoch)
+
+    def _start_at(self, last_epoch: int) -> None:
+        super()._start_at(last_epoch)
+        self._carried: Carried | None = None
+        self._apart = self._stale = False
+        # The position before a move that is being made.
+        self._from: float | None = None
+        self._keys_seen: list[Any] = []
+        # What torch's methods look at.
+        self._is_initial, self._get_lr_called_within_step = False, True
+
+    def _initial_step(self) -> None:
+        self._stepped = _own_step(self.optimizer)
+        if self._has_rule:
+            self._carried = Carried(rates_in(self.groups))
+        self._is_initial = True
+        try:
+            super()._initial_step()
+        finally:
+            self._is_initial = False
+
+    # ----- the plan -----------------------------------------------------------------------------
 
     def _shape(self) -> Schedule:
         """Return the factor of each group's base rate."""
@@ -192,40 +117,82 @@ class DropIn(Carrying):
             )
         )
 
+    def _get_closed_form_lr(self) -> list[float]:
+        return self.plan.driven[0].values(self._position)
+
+    # ----- groups that come and go --------------------------------------------------------------
+
+    def _recognize_groups(self) -> None:
+        # What is known of the groups is kept while there are none.
+        if self.groups:
+            super()._recognize_groups()
+
     def _regroup(self, old: list[int | None]) -> None:
-        known = len(self.base_lrs)
-        for name in self._per_group:
-            values = getattr(self, name)
-            if None in old and len(set(values)) > 1:
-                raise ValueError(
-                    f"group {known} was added, but {name}={values!r} is a list for "
-                    f"{known} groups; build a new scheduler with a list for all"
-                )
-            setattr(self, name, [values[0 if origin is None else origin] for origin in old])
-        if self._own_base:
-            self._share_base(old)
+        self._carry_over(old)
+        self._parameters.regroup(self, old)
+        if self._own_base and None in old:
+            # The groups added later have the others' base rate, in place of their own.
+            check_alike(old, "base_lr", [plain(lr) for lr in self.base_lrs])
+            for group, origin in zip(self.groups, old, strict=True):
+                if origin is None:
+                    group["initial_lr"] = self.base_lrs[0]
         super()._regroup(old)
 
     def _set_base(self, slot: Slot, index: int, base: float) -> None:
         if not self._own_base:
             super()._set_base(slot, index, base)
 
-    def _share_base(self, old: list[int | None]) -> None:
-        """Give the groups added later the others' base rate, in place of their own."""
-        for group, origin in zip(self.groups, old, strict=True):
-            if origin is not None:
-                continue
-            if len({plain(lr) for lr in self.base_lrs}) > 1:
-                known = len(self.base_lrs)
-                raise ValueError(
-                    f"group {known} was added, but base_lr is a list for {known} groups; build a "
-                    "new scheduler with a list for all"
-                )
-            group["initial_lr"] = self.base_lrs[0]
+    def read_bases(self) -> None:
+        """Use the bases, and the rates to go on from, that a loaded optimizer brought."""
+        super().read_bases()
+        if self._carried is not None and len(self._attach().members) == 1:
+            self._carried = Carried(rates_in(self.groups))
 
-    def _initial_step(self) -> None:
-        self._stepped = _own_step(self.optimizer)
-        super()._initial_step()
+    # ----- changed parameters -------------------------------------------------------------------
+
+    def parameter_set(self) -> None:
+        """Note that a parameter was set: the next step resolves the plan again."""
+        self._stale = True
+        self.settle()
+
+    def lists(self) -> list[Any]:
+        """Return the parameters that people change in place; each step compares them."""
+        return self._parameters.lists(self)
+
+    def _keys(self) -> tuple[str, ...]:
+        """Return the keys that torch reads from the groups at each step."""
+        return ()
+
+    def _replan(self) -> None:
+        super()._replan()
+        self._note_parameters()
+
+    def _note_parameters(self) -> None:
+        """Remember the parameters of the present plan."""
+        self._watched = self.lists()
+        self._as_noted = [copy(each) for each in self._watched]
+        self._keys_seen = read_keys(keys, self.groups) if (keys := self._keys()) else []
+        self._stale = False
+
+    def _has_changes(self) -> bool:
+        """Return whether parameters were changed since the plan was resolved."""
+        return self._stale or self._watched != self._as_noted or self._has_changed_keys()
+
+    def _has_changed_keys(self) -> bool:
+        keys = self._keys()
+        return bool(keys) and read_keys(keys, self.groups) != self._keys_seen
+
+    def _follow_changes(self) -> None:
+        """Resolve the plan again after parameters were changed."""
+        plan = self._resolve()
+        # It is torch's rule that reads the groups' other keys.
+        if self._carries_changes or self._has_changed_keys():
+            self._carry()
+        self.plan = plan
+        self.settle()
+        self._note_parameters()
+
+    # ----- moving -------------------------------------------------------------------------------
 
     def _check_order(self) -> None:
         # torch's own warnings.
@@ -249,14 +216,208 @@ class DropIn(Carrying):
             self._attach().forget()
         super()._step_slowly(epoch)
 
+    def _move(self, position: float) -> None:
+        if self._has_changes():
+            self._follow_changes()
+        goes_on = position == self.last_epoch + 1 and not self._fraction
+        if self._carried is not None and not goes_on and not self._has_rule:
+            self._carried = None
+            self._replan()
+        before = self._position, self._uncounted, self._lag
+        self._from = self._position
+        try:
+            super()._move(position)
+        except BaseException:
+            if self._carried is not None and self._from is not None:
+                # Its rates are still those of the step before.
+                self._position, self._uncounted, self._lag = before
+            raise
+        finally:
+            self._from = None
+
+    def write_alone(self) -> bool:
+        """Write its values, and compute those of the next steps where they are known."""
+        if self._carried is None:
+            if not super().write_alone():
+                return False
+            if keys := self._keys():
+                writer = KeysWatched(self._ahead.writer, keys, self._keys_seen)
+                self._ahead = replace(self._ahead, writer=writer)
+            return True
+        groups = self.groups
+        if origins(self._known, groups) != list(range(len(self._known))):
+            return False
+        carried, shared = self._advanced(), self._attach()
+        for slot, values in carried.numbers:
+            shared.writer(slot, Mixed).write(groups, list(values))
+        self.settle()
+        return True
+
+    # ----- torch's rule -------------------------------------------------------------------------
+
+    @property
+    def _has_rule(self) -> bool:
+        """Whether a subclass has a ``get_lr`` of its own, which is called at each step."""
+        return not getattr(type(self).get_lr, "__module__", "").startswith("lehr.torch.")
+
+    def _carry(self) -> Carried:
+        """Go on from the present rates, from now on."""
+        if self._carried is None:
+            plan = DrivePlan() if self._at < 0 or self.membership.silent else self.plan
+            self._carried = Carried(Carried.of_plan(plan, self._at, self._known).rates)
+            self.settle()
+        return self._carried
+
+    @property
+    def _at(self) -> float:
+        """Its position, which for a part of a container is its own as well."""
+        return self.last_epoch + self._fraction
+
+    def _carry_over(self, old: list[int | None]) -> None:
+        """Bring the numbers that it goes on from into a new order of groups."""
+        if self._carried is not None or (None in old and self._recursive):
+            self._carried = self._carry().regrouped(old, self.groups)
+
+    def base_for(self, slot: Slot, group: Group, value: float) -> float | None:
+        """Go on from a rate that was written by hand, where torch's does; it is never a base."""
+        index = self._index(group)
+        if slot.place == LR.place and index is not None and (self._recursive or self._has_rule):
+            self._carried = self._carry().at(index, value)
+        return None
+
+    def contributions(self) -> list[tuple[Slot, Group, Contribution]]:
+        """Return its share in each number at its position."""
+        if self._carried is None:
+            return super().contributions()
+        groups, carried = self.groups, self._advanced()
+        present = dict(zip(origins(self._known, groups), groups, strict=True))
+        found: list[tuple[Slot, Group, Contribution]] = []
+        for slot, values in carried.numbers:
+            for index, value in enumerate(values):
+                if value is not None and index in present:
+                    base = plain(self.base_lrs[index]) if slot is LR else 1.0
+                    share = Contribution(value, value / base if base else 1.0, self.is_absolute)
+                    found.append((slot, present[index], share))
+        return found
+
+    def _advanced(self) -> Carried:
+        """Return the present numbers, having made the step that is due."""
+        carried = self._carry()
+        if self._from is None or self._from == self._position:
+            return carried
+        view = [{**g, "lr": rate} for g, rate in zip(self._known, carried.rates, strict=True)]
+        rates = self._next_rates(view)
+        others = [slot for slot in self.plan.slots if slot.place != LR.place]
+        self._carried = Carried(
+            tuple(rates),
+            tuple(
+                (slot, tuple(plain(slot.read(g)) if slot.exists_in(g) else None for g in view))
+                for slot in others
+            ),
+        )
+        self._from = None
+        return self._carried
+
+    def _next_rates(self, view: list[Group]) -> list[float]:
+        """Return the rates at the present position, from those before it.
+
+        Arguments:
+            view: Copies of the groups, with the rates before; other numbers are written there.
+        """
+        optimizer, uncounted = self.optimizer, self._uncounted
+        self.optimizer, self._uncounted = View(optimizer, view), 1
+        try:
+            values = list(self.get_lr())
+        finally:
+            self.optimizer, self._uncounted = optimizer, uncounted
+        if len(values) != len(view):
+            raise ScheduleError(
+                f"{type(self).__name__}.get_lr() must return one rate for each of the "
+                f"{len(view)} groups; it returned {len(values)}"
+            )
+        return [number("get_lr()", plain(value)) for value in values]
+
+    def begin(self, view: list[Group]) -> list[float]:
+        """Return the rates at its position 0, as the child of a container whose turn has come."""
+        self._carried = None
+        self._replan()
+        if self._has_rule and not hasattr(self._torch, "_get_closed_form_lr"):
+            return self._next_rates(view)
+        first = Carried.of_plan(self.plan, 0, view)
+        for slot, values in first.others:
+            for group, value in zip(view, values, strict=True):
+                if value is not None:
+                    slot.write(group, value)
+        return list(first.rates)
+
+    def get_lr(self) -> list[Any]:
+        """Return the rate of each group at the present position.
+
+        A subclass may override it: it is called once at each step, as torch calls it, and
+        ``super().get_lr()`` in it is torch's rule.
+        """
+        if not isinstance(self.optimizer, View):
+            return self.get_last_lr()
+        if self._torch is None:
+            return list(Carried.of_plan(self.plan, self._at, self._known).rates)
+        return self._torch.get_lr(self)
+
+    # ----- copies -------------------------------------------------------------------------------
+
+    def __copy__(self) -> Any:
+        """Return a scheduler that writes into the same optimizer beside this one, as torch's does.
+
+        This one meets the rates that the copy has written as if they were written by hand.
+        """
+        twin = type(self).__new__(type(self))
+        set_attributes(twin, attributes_of(self))
+        twin._known, twin._observer = list(self._known), copy(self._observer)
+        twin._ahead, twin._owner = NOTHING, None
+        twin.membership = Membership(silent=False)
+        twin._apart, twin._shared = True, self._attach().beside()
+        twin._shared.join(twin)
+        if self._recursive or self._has_rule:
+            twin._carried = Carried(rates_in(self.groups))
+        return twin
+
+    def _attach(self) -> Shared:
+        if self._apart and self._shared is not None:
+            return self._shared
+        return super()._attach()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: all but the values, which are computed again."""
+        return {**super().__getstate__(), "_apart": False}
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return all attributes, and those of callable objects, for :meth:`restore`."""
+        functions = [each for functions in self.callables().values() for each in functions]
+        owned = [vars(each) for each in functions if hasattr(each, "__dict__")]
+        return {**super().snapshot(), "callables": [(each, dict(each)) for each in owned]}
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Put all attributes back."""
+        attributes = dict(snapshot)
+        for owned, before in attributes.pop("callables"):
+            owned.clear()
+            owned.update(before)
+        super().restore(attributes)
+
+    def callables(self) -> dict[str, list[Any]]:
+        """Return the user's callable objects, whose attributes a state restores, by its key."""
+        return {}
+
+    # ----- state --------------------------------------------------------------------------------
+
     def state_dict(self) -> dict[str, Any]:
         """Return the position and the parameters, in plain types."""
+        self._attach().notice()
         return {
             "last_epoch": self.last_epoch,
             "_step_count": self._step_count,
             **({"fraction": self._fraction} if self._fraction else {}),
             "base_lrs": [plain(lr) for lr in self.base_lrs],
-            **{name: self._to_state(name) for name in self._saved},
+            **{name: self._to_state(name) for name in self._parameters.saved},
             **({} if self._carried is None else {"rates": list(self._carried.rates)}),
         }
 
@@ -281,8 +442,7 @@ class DropIn(Carrying):
         """
         if adopt not in ("saved", "here"):
             raise ScheduleError(f"adopt={adopt!r} must be 'saved' or 'here'")
-        check_state(self, state_dict)
-        with loading(self), naming(state_dict):
+        with loading(self, state_dict):
             self._recognize_groups()
             self._load(dict(state_dict) if adopt == "saved" else self._with_own(state_dict))
 
@@ -297,27 +457,31 @@ class DropIn(Carrying):
 
     def _load(self, state: dict[str, Any]) -> None:
         """Restore a state, of which nothing is kept when this fails."""
-        missing = [n for n in ("last_epoch", "base_lrs", *self._saved) if n not in state]
+        saved = self._parameters.saved
+        missing = [n for n in ("last_epoch", "base_lrs", *saved) if n not in state]
         if missing:
             raise ScheduleError(
                 f"not a state of a {type(self).__name__}: {', '.join(missing)} missing"
             )
         whole_steps = counted("last_epoch", state["last_epoch"], at_least=-1)
-        position = whole_steps + number(
-            "fraction", state.get("fraction", 0.0), at_least=0, at_most=1
-        )
+        fraction = number("fraction", state.get("fraction", 0.0), at_least=0, at_most=1)
+        position = whole_steps + fraction
         count = counted("_step_count", state.get("_step_count", whole_steps + 1), at_least=0)
+        before = dict(vars(self))
         self.base_lrs = rates_of("base_lrs", state["base_lrs"])
-        for name in self._saved:
-            self._read_parameter(name, state[name])
-        self._check_groups()
-        self._replan()
-        if position != -1:
-            self._check_position(position)
+        self._parameters.load(self, state, len(self._known))
         if not self._own_base:
             for group, base in zip(self.groups, self.base_lrs, strict=True):
                 group["initial_lr"] = base
+        with self._parameters.blamed(self, before):
+            self._replan()
+        if position != -1:
+            self._check_loaded(position)
         self._resume_from(state.get("rates"), position, count)
+
+    def plan_now(self) -> DrivePlan:
+        """Return the plan for the present parameters."""
+        return self._resolve()
 
     def _resume_from(self, rates: Any, position: float, count: int) -> None:
         """Restore a position, and the rates to go on from where the state has them."""
@@ -325,112 +489,24 @@ class DropIn(Carrying):
         if rates is None and not self._has_rule:
             self._resume(position, count)
             return
-        found = self._rates_in_groups() if rates is None else rates_of("rates", rates)
+        found = rates_in(self.groups) if rates is None else tuple(rates_of("rates", rates))
         if len(found) != len(self._known):
             raise ScheduleError(
-                f"the state has rates={rates!r}; the optimizer has {len(self._known)} groups"
+                f"the state has rates={short(rates)}; the optimizer has {len(self._known)} groups"
             )
         # A rule of the user's own says nothing of the other numbers: they stay as they are.
-        others = () if self._has_rule else self._others_at(position)
-        self._carried = Carried(tuple(found), others)
+        plan = DrivePlan() if self._has_rule or position < 0 else self.plan
+        self._carried = replace(Carried.of_plan(plan, position, self._known), rates=found)
         self._attach().forget()
         self._place(position)
         self.membership.silent = position < 0
         self._step_count = count
         self._attach().write()
 
-    def _read_parameter(self, name: str, value: Any) -> None:
-        """Restore one saved parameter, whose kind is that of the present one."""
-        try:
-            self._from_state(name, self._checked(name, plain_copy(value)))
-        except (TypeError, AttributeError, LookupError, ArithmeticError, ValueError) as error:
-            if isinstance(error, ScheduleError) and name in str(error):
-                raise
-            raise ScheduleError(f"the state has {name}={short(value)}: {error}") from None
-
-    def _checked(self, name: str, value: Any) -> Any:
-        """Return a saved parameter, which must be of the kind of the present one."""
-        present = getattr(self, name)
-        if name in self._per_group:
-            return rates_of(name, value)
-        if isinstance(present, bool | str):
-            if type(value) is not type(present):
-                raise ScheduleError(f"{name}={short(value)} must be {type(present).__name__}")
-        elif isinstance(present, int | float):
-            number(name, value)
-        return value
-
-    def _check_groups(self) -> None:
-        groups = len(self._known)
-        for name in ("base_lrs", *self._per_group):
-            values = getattr(self, name)
-            if not isinstance(values, list) or len(values) != groups:
-                raise ScheduleError(
-                    f"the state has {name}={values!r}; the optimizer has {groups} groups"
-                )
-
-    def _callables(self) -> list[Any]:
-        """Return the user's callable objects, whose attributes a state restores."""
-        return []
-
-    def snapshot(self) -> dict[str, Any]:
-        """Return all attributes, and those of callable objects, for :meth:`restore`."""
-        owned = [vars(each) for each in self._callables() if hasattr(each, "__dict__")]
-        return {**super().snapshot(), "callables": [(each, dict(each)) for each in owned]}
-
-    def restore(self, snapshot: dict[str, Any]) -> None:
-        """Put all attributes back."""
-        attributes = dict(snapshot)
-        for owned, before in attributes.pop("callables"):
-            owned.clear()
-            owned.update(before)
-        super().restore(attributes)
-
-    def _from_state(self, name: str, value: Any) -> None:
-        vars(self)[name] = value
-
-    def _get_closed_form_lr(self) -> list[float]:
-        return self.plan.driven[0].values(self._position)
-
     def __repr__(self) -> str:
-        given = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._saved)
+        given = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._parameters.saved)
         kind, optimizer = type(self).__name__, type(self.optimizer).__name__
         return f"{kind}({optimizer}, {given}, at {self._position:g})"
-
-
-def momentum_slot(optimizer: Optimizer) -> Slot:
-    """Return where an optimizer keeps its momentum: the first beta, where it has betas.
-
-    Raises:
-        ValueError: If it has neither.
-    """
-    if "betas" in optimizer.defaults:
-        return Slot("momentum", "betas", 0)
-    if "momentum" in optimizer.defaults:
-        return Slot("momentum", "momentum")
-    raise ValueError(
-        "optimizer must support momentum or beta1 with `cycle_momentum` option enabled; "
-        f"{type(optimizer).__name__} does not: write cycle_momentum=False"
-    )
-
-
-def saved_function(name: str, function: Callable[..., Any] | None) -> dict[str, Any] | None:
-    """Return the part of a function that a state holds: a callable object's attributes."""
-    if function is None:
-        return None
-    if isinstance(function, types.FunctionType | types.BuiltinFunctionType):
-        warn(
-            f"{name}={function!r} cannot be saved in a state; build the scheduler with the same "
-            "function before you load it. (The attributes of a callable object are saved.)"
-        )
-        return None
-    return dict(vars(function))
-
-
-def restore_function(function: Callable[..., Any] | None, saved: dict[str, Any] | None) -> None:
-    """Put a callable object's saved attributes back."""
-    if saved and function is not None:
-        vars(function).update(saved)
 
 
 def _own_step(optimizer: Any) -> Any:

@@ -1,208 +1,34 @@
-"""Drop-ins: ``SequentialLR`` and ``ChainedScheduler``, trees that compose to any depth.
-
-A tree is driven as one scheduler: what its children would assign is composed to one schedule of the
-position, so that a tree can be sought, nested and resumed as any other. Its children keep their
-parameters and their part of the state, and do not drive any more.
-"""
+"""Drop-ins: ``SequentialLR`` and ``ChainedScheduler``, which nest to any depth."""
 
 from __future__ import annotations
 
 import math
-import weakref
 from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torch.optim.lr_scheduler import LRScheduler
 
-from lehr.errors import ScheduleError, whole
-from lehr.schedule.base import Schedule
-from lehr.torch.binding import LR, Binding, Group, Slot, plain
-from lehr.torch.checkpoint import short
+from lehr.errors import ScheduleError, several, whole
+from lehr.torch.binding import Binding, Group, Slot, plain
 from lehr.torch.driver import Driver
-from lehr.torch.dropins.base import DropIn, counted
-from lehr.torch.dropins.carrying import Carried, Carrying, copied
-from lehr.torch.dropins.container_parts import Part, Switch, part_of, still
+from lehr.torch.dropins.arguments import counted
+from lehr.torch.dropins.base import DropIn
+from lehr.torch.dropins.container_parts import Part, Switch, still
+from lehr.torch.dropins.parameters import Parameter
+from lehr.torch.dropins.recursion import Carried
 from lehr.torch.dropins.swa import SWALR
-from lehr.torch.plan import ClockLevels, Driven, DrivePlan, StepLevels
-from lehr.torch.shared import shared_of
+from lehr.torch.dropins.tree import Tree, plan_rates
 
 __all__ = ["ChainedScheduler", "SequentialLR"]
 
 
-class _Tree(DropIn):
-    """A scheduler whose values are composed of its children's."""
-
-    _deprecates_epoch = False
-    _loading = False
-
-    def __init__(self, optimizer: Any, children: Any, last_epoch: int = -1) -> None:
-        self._schedulers = _checked(type(self).__name__, optimizer, children)
-        super().__init__(self._schedulers[0].optimizer, last_epoch)
-
-    def _initial_step(self) -> None:
-        # Whatever cannot be composed is refused before the children are taken.
-        self._replan()
-        self._take()
-        super()._initial_step()
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self._take()
-
-    def _take(self) -> None:
-        """Drive in the children's place."""
-        shared = shared_of(self._optimizers)
-        for child in self._schedulers:
-            child._owner = weakref.ref(self)
-            child.settle()
-            shared.leave(child)
-
-    def _undo(self) -> None:
-        """Go back to before the first step; torch's containers undo each leaf of a tree."""
-        if self._owned_by() is None:
-            self._place(-1)
-        super()._undo()
-
-    # ----- going on from the present rates ------------------------------------------------------
-
-    @staticmethod
-    def _present(scheduler: Any) -> tuple[Any, ...]:
-        children = (child for child in scheduler._schedulers if isinstance(child, Carrying))
-        return *(child._present(child) for child in children), scheduler._own()
-
-    def _own(self) -> Any:
-        """Return its own parameters."""
-        return None
-
-    @property
-    def _has_rule(self) -> bool:
-        return any(child._has_rule for child in self._schedulers if isinstance(child, Carrying))
-
-    def _note_parameters(self) -> None:
-        # The children's lists change in place.
-        self._seen = copied(self._present(self))
-
-    def _on_parameters(self) -> None:
-        self._recognize_groups()
-        self._carry()
-        for child in self._schedulers:
-            if isinstance(child, Carrying) and child._present(child) != child._seen:
-                child._on_parameters()
-        super()._on_parameters()
-
-    # ----- composing ----------------------------------------------------------------------------
-
-    def _compose(self, slot: Slot, parts: list[Part | None], base: float) -> Part:
-        """Return what the children give together for a number of a group with this base."""
-        raise NotImplementedError
-
-    def _local(self, child: Driver, position: int) -> int:
-        """Return where a child is when the tree is at a position; -1 before its turn."""
-        raise NotImplementedError
-
-    def _resolve(self) -> DrivePlan:
-        slots = {s.place: s for child in self._schedulers for s in child.plan.slots}
-        return DrivePlan(tuple(driven for slot in slots.values() for driven in self._driven(slot)))
-
-    def _driven(self, slot: Slot) -> list[Driven]:
-        """Return an entry of the plan for all groups that have the same schedule in a slot."""
-        found: list[tuple[Schedule, bool, list[Binding | None]]] = []
-        for index, group in enumerate(self._known):
-            parts = [part_of(child, slot, index) for child in self._schedulers]
-            if all(part is None for part in parts):
-                continue
-            base = self._base(slot, index, group)
-            whole = self._compose(slot, parts, base)
-            ratio = None if whole.absolute else whole.ratio(base)
-            schedule, absolute = (whole.value, True) if ratio is None else (ratio, False)
-            alike = [bindings for *kind, bindings in found if kind == [schedule, absolute]]
-            if not alike:
-                alike = [list[Binding | None]([None] * len(self._known))]
-                found.append((schedule, absolute, alike[0]))
-            alike[0][index] = Binding() if absolute else Binding(gain=base)
-        return [
-            Driven(slot, StepLevels(schedule), tuple(bindings), absolute)
-            for schedule, absolute, bindings in found
-        ]
-
-    def _base(self, slot: Slot, index: int, group: Group) -> float:
-        if slot.place == LR.place:
-            return plain(self.base_lrs[index])
-        return shared_of(self._optimizers).base(slot, group)
-
-    def _regroup(self, old: list[int | None]) -> None:
-        for child in self._schedulers:
-            child._recognize_groups()
-        super()._regroup(old)
-
-    def _set_base(self, slot: Slot, index: int, base: float) -> None:
-        for child in self._schedulers:
-            child._set_base(slot, index, base)
-            child._replan()
-        super()._set_base(slot, index, base)
-
-    def read_bases(self) -> None:
-        """Use the bases that a loaded optimizer brought, in the children too."""
-        for child in self._schedulers:
-            child.read_bases()
-        super().read_bases()
-
-    def snapshot(self) -> dict[str, Any]:
-        """Return all attributes, and the children's, for :meth:`restore`."""
-        children = [(child, child.snapshot()) for child in self._schedulers]
-        return {**super().snapshot(), "children": children}
-
-    def restore(self, snapshot: dict[str, Any]) -> None:
-        """Put all attributes back."""
-        attributes = dict(snapshot)
-        for child, before in attributes.pop("children"):
-            child.restore(before)
-        super().restore(attributes)
-
-    def _last_position(self) -> float:
-        return math.inf
-
-    # ----- state --------------------------------------------------------------------------------
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the position and the children's states, in plain types."""
-        state = super().state_dict()
-        state["_schedulers"] = [child.state_dict() for child in self._schedulers]
-        return state
-
-    def _load(self, state: dict[str, Any]) -> None:
-        parts = state.pop("_schedulers", None)
-        if not isinstance(parts, list | tuple) or len(parts) != len(self._schedulers):
-            raise ScheduleError(
-                f"not a state of a {type(self).__name__} of {len(self._schedulers)} "
-                "_schedulers: the state has "
-                + ("none" if not isinstance(parts, list | tuple) else f"{len(parts)}")
-            )
-        state.setdefault("base_lrs", [plain(lr) for lr in self.base_lrs])
-        self._loading = True
-        try:
-            for index, (child, part) in enumerate(zip(self._schedulers, parts, strict=True)):
-                try:
-                    child.load_state_dict(part)
-                except ScheduleError as error:
-                    raise ScheduleError(f"_schedulers[{index}]: {error}") from None
-            super()._load(state)
-        finally:
-            self._loading = False
-
-    def _on_child_change(self) -> None:
-        """Called when a child has other parameters."""
-        if not self._loading:
-            self._replan()
-            self._resume(self._position, self._step_count)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._schedulers!r}, at {self.last_epoch})"
+def _whole_numbers(name: str, values: Any) -> list[int]:
+    return [counted(name, value, at_least=0) for value in several(name, values)]
 
 
-class SequentialLR(_Tree):
+class SequentialLR(Tree):
     """One scheduler after the other, each from its own beginning.
 
     Formula: from milestone ``k`` on (the first scheduler from 0), scheduler ``k`` at the position
@@ -239,7 +65,7 @@ class SequentialLR(_Tree):
         [0.5]
     """
 
-    _saved = ("_milestones",)
+    _milestones: Any = Parameter(_whole_numbers)
 
     def __init__(
         self,
@@ -264,24 +90,13 @@ class SequentialLR(_Tree):
             raise ScheduleError(f"milestones={self._milestones!r} must be in order")
         return [0, *found]
 
-    def _own(self) -> Any:
-        return self._milestones
-
-    def _checked(self, name: str, value: Any) -> Any:
-        if not isinstance(value, list) or len(value) != len(self._schedulers) - 1:
-            raise ScheduleError(
-                f"milestones={short(value)} must be a list with one for each scheduler but the "
-                f"first of {len(self._schedulers)}"
-            )
-        return [counted("milestones", milestone, at_least=0) for milestone in value]
-
     def _next_rates(self, view: list[Group]) -> list[float]:
         starts, position = self._starts(), self.last_epoch
         index = bisect_right(starts, position) - 1
         child = self._schedulers[index]
-        if not isinstance(child, Carrying):
-            return _plan_rates(child, child.last_epoch, view)
-        return child._begin(view) if position == starts[index] else child._next_rates(view)
+        if not isinstance(child, DropIn):
+            return plan_rates(child, child.last_epoch, view)
+        return child.begin(view) if position == starts[index] else child._next_rates(view)
 
     def _local(self, child: Driver, position: int) -> int:
         starts = self._starts()
@@ -319,7 +134,7 @@ class SequentialLR(_Tree):
         return Part(switch, Binding(gain=base))
 
 
-class ChainedScheduler(_Tree):
+class ChainedScheduler(Tree):
     """Schedulers all at once: their factors multiply.
 
     Formula: ``base_lr`` times, for each scheduler, its rate over ``base_lr``; or, where one of them
@@ -363,18 +178,15 @@ class ChainedScheduler(_Tree):
         super().__init__(optimizer, schedulers)
 
     def _carry(self) -> Carried:
-        for child in self._carrying():
+        for child in self.drop_ins:
             child._carry()
         return super()._carry()
-
-    def _carrying(self) -> list[Carrying]:
-        return [child for child in self._schedulers if isinstance(child, Carrying)]
 
     def _next_rates(self, view: list[Group]) -> list[float]:
         """Return the product of the children's rates, each of which goes on from its own."""
         position = self.last_epoch
         before = self._product(position - 1, view)
-        first = next((child for child in self._carrying() if child._recursive), None)
+        first = next((child for child in self.drop_ins if child._recursive), None)
         if first is not None:
             for index, group in enumerate(view):
                 # A rate that was written by hand is that of the first that goes on from it.
@@ -383,13 +195,13 @@ class ChainedScheduler(_Tree):
                     rate = own * group["lr"] / before[index] if before[index] else group["lr"]
                     first._carried = first._carry().at(index, rate)
         carried: list[Carried] = []
-        for child in self._carrying():
+        for child in self.drop_ins:
             own = child._carry().rates
             part = [{**group, "lr": rate} for group, rate in zip(view, own, strict=True)]
             carried.append(Carried(tuple(child._next_rates(part))))
             for group, seen in zip(view, part, strict=True):
                 group.update({**seen, "lr": group["lr"]})
-        for child, each in zip(self._carrying(), carried, strict=True):
+        for child, each in zip(self.drop_ins, carried, strict=True):
             child._carried = each
         return self._product(position, view)
 
@@ -398,9 +210,7 @@ class ChainedScheduler(_Tree):
         found: list[float] = []
         order = sorted(self._schedulers, key=lambda child: not child.is_absolute)
         rates = [
-            child._carry().rates
-            if isinstance(child, Carrying)
-            else _plan_rates(child, position, view)
+            child._carry().rates if isinstance(child, DropIn) else plan_rates(child, position, view)
             for child in order
         ]
         for index, base in enumerate(map(plain, self.base_lrs)):
@@ -439,54 +249,3 @@ class ChainedScheduler(_Tree):
                 state["last_epoch"] = parts[0]["last_epoch"]
             parts = parts[0].get("_schedulers")
         super()._load(state)
-
-
-def _checked(name: str, optimizer: Any, children: Any) -> list[Driver]:
-    """Return the children, each of which must be one that can be composed."""
-    found = list(children)
-    if not found:
-        raise ScheduleError(f"{name} expects at least one scheduler, but got no scheduler.")
-    for index, child in enumerate(found):
-        if not hasattr(child, "optimizer"):
-            raise TypeError(f"{name} at index {index} should have `optimizer` as its attribute.")
-        optimizer = child.optimizer if optimizer is None else optimizer
-        if isinstance(child, ReduceLROnPlateau) or getattr(child, "_rule", None) is not None:
-            raise ScheduleError(
-                f"{name} does not support `ReduceLROnPlateau`, nor any other scheduler that "
-                f"follows a metric (at index {index}): leave it beside this one, and their "
-                "factors multiply"
-            )
-        if child.optimizer is not optimizer:
-            raise ScheduleError(
-                f"{name} expects all schedulers to belong to the same optimizer, but the "
-                f"{type(child).__name__} at index {index} has another one"
-            )
-        if not isinstance(child, Driver):
-            kind = type(child)
-            raise TypeError(
-                f"{name} takes schedulers of lehr.torch, but the one at index {index} is a "
-                f"{kind.__module__}.{kind.__qualname__}: write lehr.torch.{kind.__name__}, or take "
-                f"torch.optim.lr_scheduler.{name}, which takes those of lehr.torch as well"
-            )
-        if any(isinstance(driven.levels, ClockLevels) for driven in child.plan.driven):
-            raise ScheduleError(
-                f"the {type(child).__name__} at index {index} goes by the time, and a container by "
-                "the position: write one schedule of both, and drive that"
-            )
-        if any(child is other for other in found[:index]):
-            raise ScheduleError(f"the scheduler at index {index} is there twice: {child!r}")
-    return found
-
-
-def _plan_rates(child: Driver, position: int, view: list[Group]) -> list[float]:
-    """Return the rates of a child that always follows its plan, as a ``Scheduler`` does.
-
-    Its other numbers are written into the view.
-    """
-    rates: list[float] = [plain(group["lr"]) for group in view]
-    for slot, index, share in child.plan.contributions(position):
-        if slot.place == LR.place:
-            rates[index] = share.value
-        else:
-            slot.write(view[index], share.value)
-    return rates

@@ -15,15 +15,15 @@ from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import formula
 from lehr.torch.binding import LR, Binding, Slot, plain
-from lehr.torch.dropins.base import (
-    DropIn,
+from lehr.torch.dropins.arguments import (
     momentum_slot,
     per_group,
     real_steps,
     restore_function,
     saved_function,
 )
-from lehr.torch.dropins.carrying import Fixed
+from lehr.torch.dropins.base import DropIn
+from lehr.torch.dropins.parameters import Parameter
 
 __all__ = ["CyclicLR"]
 
@@ -59,17 +59,19 @@ class CyclicLR(DropIn):
     Source: Smith (2015), arXiv:1506.01186.
     """
 
-    cycle_momentum = Fixed()
-
     _torch = lr_scheduler.CyclicLR
-    _recursive = False
-    _carries_changes = False
-    _saved = (
-        *("max_lrs", "step_size_up", "step_size_down", "mode", "gamma", "scale_mode"),
-        *("cycle_momentum", "base_momentums", "max_momentums"),
-    )
-    _per_group = ("max_lrs", "base_momentums", "max_momentums")
+    _recursive = _carries_changes = False
     _absolute = _own_base = True
+
+    max_lrs: Any = Parameter(per_group=True)
+    step_size_up: Any = Parameter()
+    step_size_down: Any = Parameter()
+    mode: Any = Parameter()
+    gamma: Any = Parameter()
+    scale_mode: Any = Parameter()
+    cycle_momentum: Any = Parameter(fixed=True)
+    base_momentums: Any = Parameter(per_group=True)
+    max_momentums: Any = Parameter(per_group=True)
 
     def __init__(
         self,
@@ -206,11 +208,13 @@ class CyclicLR(DropIn):
             state["step_size_down"] = state["total_size"] - state["step_size_up"]
         for name in ("base_momentums", "max_momentums"):
             state.setdefault(name, getattr(self, name))
-        restore_function(self._scale_fn_custom, state.pop("_scale_fn_custom", None))
+        saved = state.pop("_scale_fn_custom", None)
+        restore_function("_scale_fn_custom", self._scale_fn_custom, saved)
         super()._load(state)
 
-    def _callables(self) -> list[Any]:
-        return [self._scale_fn_custom]
+    def callables(self) -> dict[str, list[Any]]:
+        """Return the function that scales, if it is the user's."""
+        return {"_scale_fn_custom": [self._scale_fn_custom]}
 
 
 def _unscaled(_cycle: float) -> float:

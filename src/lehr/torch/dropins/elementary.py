@@ -13,19 +13,18 @@ from typing import Any
 
 from torch.optim import Optimizer, lr_scheduler
 
-from lehr.catalogue.cyclic import warm_restarts
 from lehr.catalogue.decay.elementary import cosine, exponential, linear, multistep, polynomial, step
-from lehr.errors import ScheduleError, number, whole
+from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.torch.binding import Binding, Group, Slot, plain
-from lehr.torch.dropins.base import DropIn, counted, number_of, plain_copy, real_steps
-from lehr.torch.dropins.carrying import Carried
+from lehr.torch.binding import Binding, Slot, plain
+from lehr.torch.dropins.arguments import counted, number_of, plain_copy, real_steps
+from lehr.torch.dropins.base import DropIn
+from lehr.torch.dropins.parameters import Parameter
 
 __all__ = [
     "ConstantLR",
     "CosineAnnealingLR",
-    "CosineAnnealingWarmRestarts",
     "ExponentialLR",
     "LinearLR",
     "MultiStepLR",
@@ -50,7 +49,9 @@ class StepLR(DropIn):
     """
 
     _torch = lr_scheduler.StepLR
-    _saved = ("step_size", "gamma")
+
+    step_size: Any = Parameter()
+    gamma: Any = Parameter()
 
     def __init__(
         self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1
@@ -60,6 +61,22 @@ class StepLR(DropIn):
 
     def _shape(self) -> Schedule:
         return step(counted("step_size", self.step_size, at_least=1), self.gamma)
+
+
+def _milestones(name: str, value: Any) -> Counter[int]:
+    """Return saved milestones: JSON makes texts of the keys; torch's older states have a list."""
+    pairs = value.items() if isinstance(value, dict) else Counter(value).items()
+    found = Counter(
+        {
+            counted(name, int(at) if isinstance(at, str) else at, at_least=0): counted(
+                name, times, at_least=0
+            )
+            for at, times in pairs
+        }
+    )
+    if found.total() > 1_000_000:
+        raise ScheduleError(f"{name} has {found.total()} entries, which is too many")
+    return found
 
 
 class MultiStepLR(DropIn):
@@ -78,7 +95,9 @@ class MultiStepLR(DropIn):
     """
 
     _torch = lr_scheduler.MultiStepLR
-    _saved = ("milestones", "gamma")
+
+    milestones: Any = Parameter(_milestones)
+    gamma: Any = Parameter()
 
     def __init__(
         self,
@@ -102,22 +121,6 @@ class MultiStepLR(DropIn):
         value = getattr(self, name)
         return Counter(value) if isinstance(value, Counter) else plain_copy(value)
 
-    def _from_state(self, name: str, value: Any) -> None:
-        if name == "milestones":
-            # JSON has made texts of the keys; an older state has a list.
-            pairs = value.items() if isinstance(value, dict) else Counter(value).items()
-            value = Counter(
-                {
-                    counted(name, int(at) if isinstance(at, str) else at, at_least=0): counted(
-                        name, times, at_least=0
-                    )
-                    for at, times in pairs
-                }
-            )
-            if value.total() > 1_000_000:
-                raise ScheduleError(f"{name} has {value.total()} entries, which is too many")
-        super()._from_state(name, value)
-
 
 class ExponentialLR(DropIn):
     """Multiply the rate by ``gamma`` every epoch.
@@ -134,7 +137,8 @@ class ExponentialLR(DropIn):
     """
 
     _torch = lr_scheduler.ExponentialLR
-    _saved = ("gamma",)
+
+    gamma: Any = Parameter()
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
         self.gamma = gamma
@@ -165,7 +169,10 @@ class LinearLR(DropIn):
     """
 
     _torch = lr_scheduler.LinearLR
-    _saved = ("start_factor", "end_factor", "total_iters")
+
+    start_factor: Any = Parameter()
+    end_factor: Any = Parameter()
+    total_iters: Any = Parameter()
 
     def __init__(
         self,
@@ -210,7 +217,9 @@ class ConstantLR(DropIn):
     """
 
     _torch = lr_scheduler.ConstantLR
-    _saved = ("factor", "total_iters")
+
+    factor: Any = Parameter()
+    total_iters: Any = Parameter()
 
     def __init__(
         self,
@@ -243,7 +252,9 @@ class PolynomialLR(DropIn):
     """
 
     _torch = lr_scheduler.PolynomialLR
-    _saved = ("total_iters", "power")
+
+    total_iters: Any = Parameter()
+    power: Any = Parameter()
 
     def __init__(
         self,
@@ -278,7 +289,9 @@ class CosineAnnealingLR(DropIn):
     """
 
     _torch = lr_scheduler.CosineAnnealingLR
-    _saved = ("T_max", "eta_min")
+
+    T_max: Any = Parameter()
+    eta_min: Any = Parameter()
 
     def __init__(
         self, optimizer: Optimizer, T_max: float, eta_min: float = 0.0, last_epoch: int = -1
@@ -294,130 +307,3 @@ class CosineAnnealingLR(DropIn):
     def _bind(self, slot: Slot, index: int) -> Binding:
         floor = number_of("eta_min", self.eta_min)
         return Binding(gain=plain(self.base_lrs[index]) - floor, offset=floor)
-
-
-class CosineAnnealingWarmRestarts(DropIn):
-    """Take the rate down along a cosine again and again, each time from its base.
-
-    Formula: ``eta_min + (base_lr - eta_min) * (1 + cos(pi * T_cur / T_i)) / 2``, where ``T_cur``
-    epochs have passed since the last restart and ``T_i`` lie between two.
-
-    Restarts come from an exact table: torch's ``step(n)`` misses some by rounding, and its
-    ``last_epoch=n`` forgets the cycle's length.
-
-    Arguments:
-        optimizer: The optimizer to drive.
-        T_0: Epochs until the first restart, a whole number of at least 1.
-        T_mult: Each cycle's length over that of the one before, a whole number of at least 1.
-        eta_min: The rate at the bottom, the same for all groups.
-        last_epoch: The last epoch done, or -1.
-
-    Raises:
-        ValueError: If an argument is out of its range.
-    """
-
-    _torch = lr_scheduler.CosineAnnealingWarmRestarts
-    _recursive = False
-    # Its step takes an epoch as a matter of course, a real one too: epoch + batch / batches.
-    _deprecates_epoch = False
-    _saved = ("T_0", "T_mult", "eta_min")
-
-    __slots__ = ("_counted", "_cycles")
-
-    def __init__(
-        self,
-        optimizer: Optimizer,
-        T_0: int,
-        T_mult: int = 1,
-        eta_min: float = 0.0,
-        last_epoch: int = -1,
-    ) -> None:
-        self.T_0, self.T_mult, self.eta_min = T_0, T_mult, eta_min
-        super().__init__(optimizer, last_epoch)
-
-    def _shape(self) -> Schedule:
-        first = whole("T_0", self.T_0, at_least=1)
-        number("eta_min", number_of("eta_min", self.eta_min), at_least=0)
-        return warm_restarts(first, whole("T_mult", self.T_mult, at_least=1))
-
-    def _bind(self, slot: Slot, index: int) -> Binding:
-        floor = number_of("eta_min", self.eta_min)
-        return Binding(gain=plain(self.base_lrs[index]) - floor, offset=floor)
-
-    def _start_at(self, last_epoch: int) -> None:
-        super()._start_at(last_epoch)
-        # The epochs since the last restart and between two, once they are counted; and the T_0 and
-        # T_mult of the present plan.
-        self._counted: tuple[float, float] | None = None
-        self._cycles = self.T_0, self.T_mult
-
-    def _replan(self) -> None:
-        self._counted = None
-        super()._replan()
-        self._cycles = self.T_0, self.T_mult
-
-    def _place(self, position: float) -> None:
-        if self._from is None and position >= 0 and self._counted is None:
-            # Torch's goes on counting from the last restart when ``last_epoch`` is set.
-            self._carry()
-        super()._place(position)
-
-    def _carry(self) -> Carried:
-        # Torch counts from here on: T_0 is over.
-        if self._carried is None:
-            self._counted = self._cycle()
-        return super()._carry()
-
-    def _cycle(self) -> tuple[float, float]:
-        """Return the epochs since the last restart, and those between the last and the next."""
-        position = max(self.last_epoch + self._fraction, 0)
-        begin, (length, factor) = 0, self._cycles
-        if factor == 1:
-            begin = int(position // length) * length
-        while factor > 1 and position >= begin + length:
-            begin, length = begin + length, length * factor
-        return position - begin, length
-
-    def _next_rates(self, view: list[Group]) -> list[float]:
-        before = self._counted
-        done, length = self._cycle() if before is None else (before[0] + 1, before[1])
-        self._counted = (done % length, length * self.T_mult) if done >= length else (done, length)
-        try:
-            return super()._next_rates(view)
-        except BaseException:
-            self._counted = before
-            raise
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the position and the parameters, with the cycle that torch's class reads."""
-        return {**super().state_dict(), "T_cur": self.T_cur, "T_i": self.T_i}
-
-    def _load(self, state: dict[str, Any]) -> None:
-        super()._load(state)
-        if self._carried is not None and {"T_cur", "T_i"} <= state.keys():
-            self._counted = (
-                number("T_cur", state["T_cur"], at_least=0),
-                number("T_i", state["T_i"], above=0),
-            )
-
-    @property
-    def T_cur(self) -> float:
-        """Epochs since the last restart; set, it says where the next step begins."""
-        return (self._counted or self._cycle())[0]
-
-    @T_cur.setter
-    def T_cur(self, epochs: float) -> None:
-        done = number("T_cur", epochs, at_least=0)
-        self._carry()
-        self._counted = done, self.T_i
-
-    @property
-    def T_i(self) -> float:
-        """Epochs between the last restart and the next."""
-        return (self._counted or self._cycle())[1]
-
-    @T_i.setter
-    def T_i(self, epochs: float) -> None:
-        length = number("T_i", epochs, above=0)
-        self._carry()
-        self._counted = self.T_cur, length

@@ -14,7 +14,15 @@ from lehr.errors import ScheduleError
 from lehr.schedule.leaves import formula
 from lehr.torch.binding import LR, Binding, check_optimizer, plain
 from lehr.torch.checkpoint import short
-from lehr.torch.dropins.base import DropIn, counted, listed, number_of, rates_of
+from lehr.torch.dropins.arguments import (
+    counted,
+    listed,
+    number_of,
+    rates_of,
+    restore_function,
+)
+from lehr.torch.dropins.base import DropIn
+from lehr.torch.dropins.parameters import Parameter, check_alike
 from lehr.torch.plan import Driven, DrivePlan, StepLevels
 
 __all__ = ["LambdaLR", "MultiplicativeLR"]
@@ -40,7 +48,7 @@ class _FromFunctions(DropIn):
 
     __slots__ = ("_used",)
 
-    _watched = ("base_lrs", "lr_lambdas")
+    lr_lambdas: Any = Parameter(saved=False)
 
     def __init__(
         self,
@@ -59,7 +67,7 @@ class _FromFunctions(DropIn):
                 raise TypeError(
                     f"lr_lambda should be a function, but got {type(function).__name__}"
                 )
-        self.lr_lambdas: list[Function] = given
+        self.lr_lambdas = given
         self._used: list[Function] = []
         super().__init__(optimizer, last_epoch)
 
@@ -86,12 +94,7 @@ class _FromFunctions(DropIn):
         )
 
     def _regroup(self, old: list[int | None]) -> None:
-        known = len(self.lr_lambdas)
-        if None in old and any(function is not self.lr_lambdas[0] for function in self.lr_lambdas):
-            raise ValueError(
-                f"group {known} was added, but lr_lambda is a list for {known} groups; build "
-                "a new scheduler with a list for all"
-            )
+        check_alike(old, "lr_lambda", self.lr_lambdas)
         self.lr_lambdas = [self.lr_lambdas[origin or 0] for origin in old]
         super()._regroup(old)
 
@@ -117,18 +120,12 @@ class _FromFunctions(DropIn):
                 f"lr_lambdas={short(saved)}"
             )
         for function, attributes in zip(self.lr_lambdas, saved, strict=True):
-            if attributes is None:
-                continue
-            if not isinstance(attributes, dict) or not hasattr(function, "__dict__"):
-                raise ScheduleError(
-                    f"the state has lr_lambdas={short(saved)}: {function!r} cannot have these "
-                    "attributes"
-                )
-            vars(function).update(_copied(attributes))
+            restore_function("lr_lambdas", function, _copied(attributes))
         super()._load(state)
 
-    def _callables(self) -> list[Any]:
-        return self.lr_lambdas
+    def callables(self) -> dict[str, list[Any]]:
+        """Return the functions."""
+        return {"lr_lambdas": self.lr_lambdas}
 
 
 class LambdaLR(_FromFunctions):

@@ -14,18 +14,14 @@ from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
 from lehr.torch.binding import LR, Binding, Group, Slot
-from lehr.torch.dropins.base import (
-    DropIn,
-    momentum_slot,
-    number_of,
-    per_group,
-)
-from lehr.torch.dropins.carrying import Fixed
+from lehr.torch.dropins.arguments import momentum_slot, number_of, per_group
+from lehr.torch.dropins.base import DropIn
+from lehr.torch.dropins.parameters import Parameter
 
 __all__ = ["OneCycleLR"]
 
-_OWN: Final = ("max_lrs", "cycle_momentum", "base_momentums", "max_momentums", "pct_start")
-_KEYS: Final = ("max_lr", "min_lr", "initial_lr", "max_momentum", "base_momentum")
+_RATES: Final = ("max_lr", "min_lr", "initial_lr")
+_MOMENTUMS: Final = ("max_momentum", "base_momentum")
 
 
 class OneCycleLR(DropIn):
@@ -63,19 +59,20 @@ class OneCycleLR(DropIn):
     Source: Smith and Topin (2017), arXiv:1708.07120.
     """
 
-    total_steps = Fixed()
-    cycle_momentum = Fixed()
-
     _torch = lr_scheduler.OneCycleLR
-    _recursive = False
-    _carries_changes = False
-    _saved = (
-        *("total_steps", "pct_start", "anneal_strategy", "three_phase"),
-        *("max_lrs", "div_factor", "final_div_factor"),
-        *("cycle_momentum", "base_momentums", "max_momentums"),
-    )
-    _per_group = ("max_lrs", "base_momentums", "max_momentums")
+    _recursive = _carries_changes = False
     _absolute = True
+
+    total_steps: Any = Parameter(fixed=True)
+    pct_start: Any = Parameter()
+    anneal_strategy: Any = Parameter()
+    three_phase: Any = Parameter()
+    max_lrs: Any = Parameter(per_group=True)
+    div_factor: Any = Parameter()
+    final_div_factor: Any = Parameter()
+    cycle_momentum: Any = Parameter(fixed=True)
+    base_momentums: Any = Parameter(per_group=True)
+    max_momentums: Any = Parameter(per_group=True)
 
     def __init__(
         self,
@@ -114,16 +111,8 @@ class OneCycleLR(DropIn):
             self._mark_groups(optimizer)
         super().__init__(optimizer, last_epoch)
 
-    @staticmethod
-    def _present(scheduler: Any) -> tuple[Any, ...]:
-        own = tuple(getattr(scheduler, name) for name in _OWN)
-        return *own, [tuple(map(group.get, _KEYS)) for group in scheduler.optimizer.param_groups]
-
-    def _on_parameters(self) -> None:
-        # Torch reads these from the groups at each step.
-        if self._seen is not None and self._seen[-1] != self._present(self)[-1]:
-            self._carry()
-        super()._on_parameters()
+    def _keys(self) -> tuple[str, ...]:
+        return _RATES + _MOMENTUMS if self.cycle_momentum else _RATES
 
     def _next_rates(self, view: list[Group]) -> list[float]:
         for index, group in enumerate(view):
@@ -262,7 +251,7 @@ class OneCycleLR(DropIn):
 
     def _load(self, state: dict[str, Any]) -> None:
         # A state of torch's own class lacks most parameters, which stay as they were built.
-        state = {**{name: getattr(self, name) for name in self._saved}, **state}
+        state = {**{name: getattr(self, name) for name in self._parameters.saved}, **state}
         # Older torch put the function itself into the state.
         if (function := state.pop("anneal_func", None)) is not None:
             state["anneal_strategy"] = str(getattr(function, "__name__", "")).rpartition("_")[2]

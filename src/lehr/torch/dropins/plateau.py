@@ -14,16 +14,9 @@ from lehr.errors import ScheduleError, number
 from lehr.schedule.leaves import hold
 from lehr.torch.binding import LR, Binding, Group, Slot, check_optimizer, plain, warn
 from lehr.torch.checkpoint import loading
-from lehr.torch.dropins.base import (
-    check_state,
-    counted,
-    listed,
-    naming,
-    per_group,
-    plain_copy,
-    rates_of,
-)
-from lehr.torch.dropins.carrying import Carrying
+from lehr.torch.dropins.arguments import counted, listed, per_group, plain_copy, rates_of
+from lehr.torch.dropins.base import DropIn
+from lehr.torch.dropins.recursion import rates_in
 from lehr.torch.plan import Contribution, Driven, DrivePlan, StepLevels
 
 __all__ = ["ReduceLROnPlateau"]
@@ -32,7 +25,7 @@ _GIVEN = ("mode", "factor", "patience", "threshold", "threshold_mode", "cooldown
 
 
 # It is an instance of torch's class too: trainers check that before they pass a metric.
-class ReduceLROnPlateau(Carrying, Theirs):
+class ReduceLROnPlateau(DropIn, Theirs):
     """Reduce the rate when a metric has stopped improving.
 
     Formula: after more than ``patience`` metrics in a row that are not better than the best one,
@@ -167,7 +160,7 @@ class ReduceLROnPlateau(Carrying, Theirs):
     def __copy__(self) -> Any:
         """Return a scheduler that writes into the same optimizer beside this one."""
         twin = super().__copy__()
-        twin._rates = twin._rates_in_groups()
+        twin._rates = list(rates_in(self.groups))
         twin._replan()
         return twin
 
@@ -258,7 +251,8 @@ class ReduceLROnPlateau(Carrying, Theirs):
         names = (*_GIVEN, "default_min_lr", "min_lrs", "num_bad_epochs", "cooldown_counter")
         return {
             **{name: plain_copy(getattr(self, name)) for name in names},
-            "best": self.best if math.isfinite(self.best) else None,
+            # Before the first metric there is none, and torch's class keeps its own.
+            **({"best": self.best} if math.isfinite(self.best) else {}),
             "last_epoch": self.last_epoch,
             "base_lrs": [plain(lr) for lr in self.base_lrs],
             "rates": list(self._rates),
@@ -272,17 +266,18 @@ class ReduceLROnPlateau(Carrying, Theirs):
         Raises:
             ScheduleError: If it is not a state of this class. Nothing is changed then.
         """
-        check_state(self, state_dict)
-        needed = ("best", "last_epoch", "min_lrs", "num_bad_epochs", "cooldown_counter", *_GIVEN)
-        missing = [name for name in needed if name not in state_dict]
-        if missing:
-            raise ScheduleError(f"not a state of a ReduceLROnPlateau: {', '.join(missing)} missing")
-        with loading(self), naming(state_dict):
+        with loading(self, state_dict):
+            needed = ("last_epoch", "min_lrs", "num_bad_epochs", "cooldown_counter", *_GIVEN)
+            missing = [name for name in needed if name not in state_dict]
+            if missing:
+                raise ScheduleError(
+                    f"not a state of a ReduceLROnPlateau: {', '.join(missing)} missing"
+                )
             self._recognize_groups()
             self._read(state_dict)
             self._replan()
             position = counted("last_epoch", state_dict["last_epoch"], at_least=0)
-            self._check_position(position)
+            self._check_loaded(position)
             self._resume(position, 1)
 
     def _read(self, state: dict[str, Any]) -> None:
@@ -291,7 +286,7 @@ class ReduceLROnPlateau(Carrying, Theirs):
             setattr(self, name, plain_copy(state[name]))
         for name in ("num_bad_epochs", "cooldown_counter"):
             setattr(self, name, counted(name, state[name], at_least=0))
-        best, default = state["best"], state.get("default_min_lr")
+        best, default = state.get("best"), state.get("default_min_lr")
         finite = best is not None and best not in (math.inf, -math.inf)
         self.best = number("best", best) if finite else self.mode_worse
         self.default_min_lr = None if default is None else number("default_min_lr", default)

@@ -11,8 +11,10 @@ from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
 from lehr.torch.binding import Binding, Slot, plain
-from lehr.torch.dropins.base import DropIn, per_group
-from lehr.torch.dropins.carrying import Carrying
+from lehr.torch.driver import Driver
+from lehr.torch.dropins.arguments import per_group
+from lehr.torch.dropins.base import DropIn
+from lehr.torch.dropins.parameters import Parameter
 
 __all__ = ["SWALR"]
 
@@ -52,8 +54,11 @@ class SWALR(DropIn):
     """
 
     _torch = swa_utils.SWALR
-    _saved = ("anneal_epochs", "_anneal_strategy", "swa_lrs", "starts")
-    _per_group = ("swa_lrs", "starts")
+
+    anneal_epochs: Any = Parameter()
+    _anneal_strategy: Any = Parameter()
+    swa_lrs: Any = Parameter(per_group=True)
+    starts: Any = Parameter(per_group=True)
 
     def __init__(
         self,
@@ -65,7 +70,7 @@ class SWALR(DropIn):
     ) -> None:
         self.swa_lrs = per_group("swa_lr", swa_lr, optimizer)
         self.anneal_epochs, self._anneal_strategy = anneal_epochs, anneal_strategy
-        self.starts: list[float] = []
+        self.starts = []
         # Everything is checked before the optimizer is touched.
         self._shape()
         self._mark_groups(optimizer)
@@ -73,11 +78,8 @@ class SWALR(DropIn):
 
     _get_initial_lr = staticmethod(swa_utils.SWALR._get_initial_lr)
 
-    @staticmethod
-    def _present(scheduler: Any) -> tuple[Any, ...]:
-        groups = scheduler.optimizer.param_groups
-        keys = [group.get("swa_lr") for group in groups]
-        return scheduler.anneal_epochs, scheduler._anneal_strategy, keys
+    def _keys(self) -> tuple[str, ...]:
+        return ("swa_lr",)
 
     def _shape(self) -> Schedule:
         for lr in self.swa_lrs:
@@ -161,7 +163,8 @@ class SWALR(DropIn):
             else:
                 self.swa_lrs.append(swa_lrs[origin])
                 self.starts.append(starts[origin])
-        Carrying._regroup(self, old)
+        self._carry_over(old)
+        Driver._regroup(self, old)
 
     def _resume(self, position: float, step_count: int) -> None:
         self._under_way = position > 0 or self.anneal_epochs == 0
@@ -169,7 +172,10 @@ class SWALR(DropIn):
         super()._resume(position, step_count)
 
     def _load(self, state: dict[str, Any]) -> None:
-        if "starts" not in state and {"_step_count", "_last_lr", *self._saved[:2]} <= state.keys():
+        if (
+            "starts" not in state
+            and {"_step_count", "_last_lr", "anneal_epochs", "_anneal_strategy"} <= state.keys()
+        ):
             # Torch's has counted steps, and has only the rate after the last of them.
             steps = whole("_step_count", state["_step_count"], at_least=1) - 1
             left = _left(state["anneal_epochs"], state["_anneal_strategy"])(steps)
@@ -177,11 +183,6 @@ class SWALR(DropIn):
             pairs = zip(state["_last_lr"], state["swa_lrs"], strict=False)
             state["starts"] = [_start(plain(lr), swa_lr, left) for lr, swa_lr in pairs]
         super()._load(state)
-
-    def _check_groups(self) -> None:
-        super()._check_groups()
-        self.swa_lrs = [number("swa_lrs", lr, at_least=0) for lr in self.swa_lrs]
-        self.starts = [number("starts", lr) for lr in self.starts]
 
     @property
     def anneal_func(self) -> Any:

@@ -14,7 +14,16 @@ from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.torch.binding import Binding, Slot, plain
 from lehr.torch.checkpoint import restored_on_error, short
-from lehr.torch.dropins.base import DropIn, per_group, real_steps, restore_function, saved_function
+from lehr.torch.dropins.arguments import (
+    counted,
+    per_group,
+    plain_copy,
+    real_steps,
+    restore_function,
+    saved_function,
+)
+from lehr.torch.dropins.base import DropIn
+from lehr.torch.dropins.parameters import Parameter
 from lehr.torch.plan import DrivePlan
 
 __all__ = ["TrapezoidalLR"]
@@ -70,17 +79,15 @@ class TrapezoidalLR(DropIn):
     """
 
     _deprecates_epoch = False
-    _per_group = ("max_lrs",)
     _absolute = _own_base = True
-    _saved = (
-        *("max_lrs", "step_size", "anneal_start_epoch", "scale_mode", "steps_per_epoch"),
-        *("history", "trn_iterations"),
-    )
-    _watched = (
-        *("base_lrs", "max_lrs", "step_size", "anneal_start_epoch", "scale_mode"),
-        *("steps_per_epoch", "scale_fn"),
-    )
     _recursive = _carries_changes = False
+
+    max_lrs: Any = Parameter(per_group=True)
+    step_size: Any = Parameter()
+    anneal_start_epoch: Any = Parameter()
+    scale_mode: Any = Parameter()
+    steps_per_epoch: Any = Parameter()
+    scale_fn: Any = Parameter(saved=False)
 
     def __init__(
         self,
@@ -99,7 +106,7 @@ class TrapezoidalLR(DropIn):
         self.max_lrs = per_group("max_lr", max_lr, optimizer)
         self.step_size, self.anneal_start_epoch = step_size, anneal_start_epoch
         self.scale_fn = scale_fn
-        self.scale_mode: Literal["zero2one", "iterations"] = scale_mode
+        self.scale_mode = scale_mode
         self.steps_per_epoch = steps_per_epoch
         self.history: dict[str, list[Any]] = {"iterations": [], "lr": []}
         self.trn_iterations = 0
@@ -173,13 +180,14 @@ class TrapezoidalLR(DropIn):
         if new_anneal_start_epoch is not None:
             changes["anneal_start_epoch"] = new_anneal_start_epoch
         with restored_on_error(self):
-            vars(self).update(changes)
-            self._replan()
+            for name, value in changes.items():
+                setattr(self, name, value)
             self.seek(0)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the position, the parameters and the history; a function says it is missing."""
         state = super().state_dict()
+        state |= {"history": plain_copy(self.history), "trn_iterations": self.trn_iterations}
         state["scale_fn"] = saved_function("scale_fn", self.scale_fn)
         return state
 
@@ -189,8 +197,11 @@ class TrapezoidalLR(DropIn):
             raise ScheduleError(f"not a state of a TrapezoidalLR: history={short(history)}")
         if missing := {"iterations", "lr"} - history.keys():
             raise ScheduleError(f"the state's history lacks {', '.join(sorted(missing))}")
-        restore_function(self.scale_fn, state.pop("scale_fn", None))
+        self.history = plain_copy(history)
+        self.trn_iterations = counted("trn_iterations", state.get("trn_iterations"), at_least=0)
+        restore_function("scale_fn", self.scale_fn, state.pop("scale_fn", None))
         super()._load(state)
 
-    def _callables(self) -> list[Any]:
-        return [self.scale_fn]
+    def callables(self) -> dict[str, list[Any]]:
+        """Return the function that scales, if it is the user's."""
+        return {"scale_fn": [self.scale_fn]}

@@ -1,0 +1,161 @@
+"""The arguments of drop-ins: numbers of every kind, one for each group, and functions."""
+
+from __future__ import annotations
+
+import math
+import types
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+from torch.optim import Optimizer
+
+from lehr.errors import ScheduleError, number
+from lehr.torch.binding import Slot, check_optimizer, warn
+from lehr.torch.checkpoint import short
+
+__all__ = [
+    "counted",
+    "listed",
+    "momentum_slot",
+    "number_of",
+    "per_group",
+    "plain_copy",
+    "rates_of",
+    "real_steps",
+    "restore_function",
+    "saved_function",
+]
+
+
+def _item(value: Any) -> Any:
+    """Return the number in a NumPy scalar or a tensor of one number; other values as they are."""
+    return value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
+
+
+def real_steps(name: str, value: float) -> Fraction:
+    """Return a number of steps that need not be whole, exactly as it was written.
+
+    Raises:
+        ScheduleError: If it is not a finite number greater than 0.
+    """
+    item = _item(value)
+    number(name, item, above=0)
+    return Fraction(str(item))
+
+
+def number_of(name: str, value: Any) -> float:
+    """Return a number, a NumPy scalar or a tensor of one number as a finite float.
+
+    Raises:
+        ScheduleError: If it is anything else.
+    """
+    return number(name, _item(value))
+
+
+def counted(name: str, value: Any, *, at_least: int) -> int:
+    """Return a count of steps as an int, whatever kind of number it is: 5, 5.0 or a tensor of 5.
+
+    Raises:
+        ScheduleError: If it is not a whole number from ``at_least`` to 2**53.
+    """
+    found = number(name, _item(value), at_least=at_least, at_most=2**53 - 1)
+    if found != math.floor(found):
+        raise ScheduleError(f"{name}={short(value)} must be a whole number (an int)")
+    return int(found)
+
+
+def listed(value: Any) -> list[Any] | None:
+    """Return the members of a list, of another sequence or of an array; None for one value."""
+    if isinstance(value, list | tuple):
+        return list(value)
+    if (
+        isinstance(value, str | bytes)
+        or not hasattr(value, "__len__")
+        or getattr(value, "ndim", 1) == 0
+    ):
+        return None
+    return list(value) if hasattr(value, "__getitem__") else None
+
+
+def per_group(name: str, value: Any, optimizer: Optimizer) -> list[float]:
+    """Return one float a group, from one for all or a list.
+
+    Raises:
+        TypeError: If ``optimizer`` is not an optimizer.
+        ValueError: If a list has another length than there are groups.
+    """
+    check_optimizer(optimizer)
+    groups = len(optimizer.param_groups)
+    members = listed(value)
+    values = [value] * groups if members is None else members
+    if len(values) != groups:
+        raise ValueError(
+            f"{name} must have one number for each of the optimizer's {groups} param_groups, or "
+            f"be one number for all; {name}={value!r} has {len(values)}"
+        )
+    return [number_of(name, item) for item in values]
+
+
+def rates_of(name: str, values: Any) -> list[float]:
+    """Return saved numbers, one a group, none of which is below zero.
+
+    Raises:
+        ScheduleError: If it is not a list of such numbers.
+    """
+    if not isinstance(values, list | tuple):
+        raise ScheduleError(f"{name}={short(values)} must be a list with one number for each group")
+    return [number(name, value, at_least=0) for value in values]
+
+
+def plain_copy(value: Any) -> Any:
+    """Return a value in plain types, sharing nothing with what is still in use."""
+    if isinstance(value, dict):
+        return {key: plain_copy(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_copy(item) for item in value]
+    return value.item() if hasattr(value, "item") else value
+
+
+def momentum_slot(optimizer: Optimizer) -> Slot:
+    """Return where an optimizer keeps its momentum: the first beta, where it has betas.
+
+    Raises:
+        ValueError: If it has neither.
+    """
+    if "betas" in optimizer.defaults:
+        return Slot("momentum", "betas", 0)
+    if "momentum" in optimizer.defaults:
+        return Slot("momentum", "momentum")
+    raise ValueError(
+        "optimizer must support momentum or beta1 with `cycle_momentum` option enabled; "
+        f"{type(optimizer).__name__} does not: write cycle_momentum=False"
+    )
+
+
+def saved_function(name: str, function: Callable[..., Any] | None) -> dict[str, Any] | None:
+    """Return the part of a function that a state holds: a callable object's attributes."""
+    if function is None:
+        return None
+    if isinstance(function, types.FunctionType | types.BuiltinFunctionType):
+        warn(
+            f"{name}={function!r} cannot be saved in a state; build the scheduler with the same "
+            "function before you load it. (The attributes of a callable object are saved.)"
+        )
+        return None
+    return dict(vars(function))
+
+
+def restore_function(
+    name: str, function: Callable[..., Any] | None, saved: dict[str, Any] | None
+) -> None:
+    """Put a callable object's saved attributes back.
+
+    Raises:
+        ScheduleError: If they are not a dict, or the function cannot have attributes.
+    """
+    if saved is None or function is None:
+        return
+    if not isinstance(saved, dict) or not hasattr(function, "__dict__"):
+        raise ScheduleError(f"{name}={short(saved)}: {function!r} cannot have these attributes")
+    vars(function).update(saved)

@@ -1,0 +1,172 @@
+"""The attributes that a drop-in's plan depends on: set on the live scheduler, saved and loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from lehr.errors import ScheduleError, number
+from lehr.torch.checkpoint import short
+from lehr.torch.dropins.arguments import plain_copy, rates_of
+
+__all__ = ["Parameter", "Parameters", "check_alike"]
+
+
+class Parameter:
+    """An attribute that the plan of a drop-in depends on.
+
+    Setting it on a live scheduler drops what was computed ahead, so that the next step resolves the
+    plan again. It is read from the instance at full speed, since there is no ``__get__``.
+
+    Arguments:
+        read: Returns a saved value as it is kept, given the name and the value; without it, a saved
+            value must be of the kind of the present one.
+        saved: Whether it is an entry of the state.
+        per_group: Whether it is a list with one number for each group, at least 0.
+        fixed: Whether setting it once more is refused.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[str, Any], Any] | None = None,
+        *,
+        saved: bool = True,
+        per_group: bool = False,
+        fixed: bool = False,
+    ) -> None:
+        self.saved, self.per_group, self.fixed = saved, per_group, fixed
+        self._read = rates_of if per_group else read
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __set__(self, scheduler: Any, value: Any) -> None:
+        name, present = self._name, vars(scheduler)
+        if self.fixed and name in present:
+            kind = type(scheduler).__name__
+            raise ScheduleError(
+                f"{name}={value!r} cannot be set on a {kind} that is built: build another one "
+                f"with {name}={value!r} and last_epoch=scheduler.last_epoch"
+            )
+        present[name] = value
+        scheduler.parameter_set()
+
+    def load(self, scheduler: Any, value: Any) -> None:
+        """Restore the value from a state.
+
+        Raises:
+            ScheduleError: With the name and the value, if it cannot be that.
+        """
+        name = self._name.lstrip("_")
+        try:
+            found = plain_copy(value)
+            if self._read is not None:
+                found = self._read(name, found)
+            else:
+                _check_kind(name, found, vars(scheduler).get(self._name))
+        except (TypeError, AttributeError, LookupError, ArithmeticError, ValueError) as error:
+            if isinstance(error, ScheduleError) and name in str(error):
+                raise
+            raise ScheduleError(f"the state has {name}={short(value)}: {error}") from None
+        vars(scheduler)[self._name] = found
+
+
+def _check_kind(name: str, value: Any, present: Any) -> None:
+    """Raise ScheduleError unless a value is of the kind of the present one."""
+    if isinstance(present, bool | str):
+        if type(value) is not type(present):
+            raise ScheduleError(f"{name}={short(value)} must be {type(present).__name__}")
+    elif isinstance(present, int | float):
+        number(name, value)
+
+
+class Parameters:
+    """The parameters of a class of drop-ins.
+
+    Arguments:
+        by_name: Each of them by the name of its attribute.
+    """
+
+    def __init__(self, by_name: Mapping[str, Parameter]) -> None:
+        self.by_name = dict(by_name)
+        self.saved = [name for name, parameter in by_name.items() if parameter.saved]
+        self.per_group = [name for name, parameter in by_name.items() if parameter.per_group]
+
+    def of_class(self, kind: type) -> Parameters:
+        """Return these with those that a subclass adds."""
+        own = {name: p for name, p in vars(kind).items() if isinstance(p, Parameter)}
+        return Parameters({**self.by_name, **own})
+
+    def lists(self, scheduler: Any) -> list[Any]:
+        """Return the values that people change in place."""
+        present = vars(scheduler)
+        return [v for name in self.by_name if isinstance(v := present.get(name), list | dict)]
+
+    def regroup(self, scheduler: Any, old: Sequence[int | None]) -> None:
+        """Bring the lists into a new order of groups; an added group has what all others have."""
+        for name in self.per_group:
+            values = getattr(scheduler, name)
+            check_alike(old, name, values)
+            setattr(scheduler, name, [values[0 if i is None else i] for i in old])
+
+    def load(self, scheduler: Any, state: Mapping[str, Any], groups: int) -> None:
+        """Restore the values from a state.
+
+        Raises:
+            ScheduleError: With the key and the value of one that cannot be.
+        """
+        for name in self.saved:
+            self.by_name[name].load(scheduler, state[name])
+        for name in ("base_lrs", *self.per_group):
+            if len(values := getattr(scheduler, name)) != groups:
+                raise ScheduleError(
+                    f"the state has {name}={short(values)}; the optimizer has {groups} groups"
+                )
+
+    @contextmanager
+    def blamed(self, scheduler: Any, before: Mapping[str, Any]) -> Iterator[None]:
+        """Name the loaded value that makes the block fail: with the one before it, it would not.
+
+        Arguments:
+            scheduler: The drop-in that is loaded.
+            before: Its attributes before the load.
+
+        Raises:
+            ScheduleError: With the key and the value, or with all of them if no single one is bad.
+        """
+        try:
+            yield
+        except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
+            if isinstance(error, ScheduleError) and any(n in str(error) for n in self.saved):
+                raise
+            loaded = {name: vars(scheduler)[name] for name in self.saved}
+            bad = [name for name in loaded if self._fits_with(scheduler, name, before[name])]
+            shown = ", ".join(f"{name}={short(loaded[name])}" for name in bad[:1] or loaded)
+            functions = "".join(f", {name} of the state" for name in scheduler.callables())
+            raise ScheduleError(
+                f"the state does not fit ({shown}{'' if bad else functions}): {error}"
+            ) from None
+
+    @staticmethod
+    def _fits_with(scheduler: Any, name: str, value: Any) -> bool:
+        """Return whether a plan can be made with another value of one parameter."""
+        present = vars(scheduler)
+        loaded, present[name] = present[name], value
+        try:
+            scheduler.plan_now()
+        except Exception:
+            return False
+        finally:
+            present[name] = loaded
+        return True
+
+
+def check_alike(old: Sequence[int | None], name: str, values: Sequence[Any]) -> None:
+    """Raise ValueError if a group was added, and which value it has is not clear."""
+    if None in old and any(value != values[0] for value in values):
+        known = len(values)
+        raise ValueError(
+            f"group {known} was added, but {name}={values!r} is a list for {known} groups; "
+            "build a new scheduler with a list for all"
+        )

@@ -1,0 +1,109 @@
+"""Torch's rule: each rate is computed from the one before.
+
+A drop-in assigns the values of its plan as long as nothing else has a say in them. What torch's
+classes read at each step can change in between: an attribute of the scheduler, a rate that is
+written by hand, a group that was added, a subclass with a ``get_lr`` of its own. From then on the
+drop-in carries its numbers: each step hands them to torch's own ``get_lr``, in a view of the
+groups, and writes what comes back. A jump (``seek``, ``step(n)``, a loaded position) ends this.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from operator import itemgetter
+from typing import Any
+
+from lehr.torch.binding import LR, Group, Slot, plain
+from lehr.torch.plan import DrivePlan
+from lehr.torch.writers import Step
+
+__all__ = ["Carried", "KeysWatched", "View", "rates_in", "read_keys"]
+
+
+class View:
+    """An optimizer as ``get_lr`` sees it: its groups are copies that hold a drop-in's own rates."""
+
+    def __init__(self, optimizer: Any, groups: list[Group]) -> None:
+        self.param_groups = groups
+        self._optimizer = optimizer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._optimizer, name)
+
+
+def rates_in(groups: Sequence[Group]) -> tuple[float, ...]:
+    """Return the current rate of each group."""
+    return tuple(plain(group.get("lr", math.nan)) for group in groups)
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """The present numbers of a drop-in that goes on from them.
+
+    Attributes:
+        rates: One for each group.
+        others: The values of other numbers that it drives, one for each group; None for a group
+            that lacks the number.
+    """
+
+    rates: tuple[float, ...]
+    others: tuple[tuple[Slot, tuple[float | None, ...]], ...] = ()
+
+    @classmethod
+    def of_plan(cls, plan: DrivePlan, position: float, groups: Sequence[Group]) -> Carried:
+        """Return what a plan gives at a position; the current rate where it gives none."""
+        found: dict[Any, tuple[Slot, list[float | None]]] = {
+            slot.place: (slot, [None] * len(groups)) for slot in plan.slots
+        }
+        found[LR.place] = LR, [*rates_in(groups)]
+        for slot, index, share in plan.contributions(position):
+            found[slot.place][1][index] = share.value
+        rates = tuple(rate for rate in found.pop(LR.place)[1] if rate is not None)
+        return cls(rates, tuple((slot, tuple(values)) for slot, values in found.values()))
+
+    def at(self, index: int, rate: float) -> Carried:
+        """Return it with another rate in a group."""
+        return replace(self, rates=(*self.rates[:index], rate, *self.rates[index + 1 :]))
+
+    def regrouped(self, old: Sequence[int | None], groups: Sequence[Group]) -> Carried:
+        """Return it for other groups: each with its index among the old ones, or None if new."""
+        rates = zip(old, rates_in(groups), strict=True)
+        return Carried(tuple(rate if i is None else self.rates[i] for i, rate in rates))
+
+    @property
+    def numbers(self) -> list[tuple[Slot, tuple[float | None, ...]]]:
+        """Each number with its values."""
+        return [(LR, self.rates), *self.others]
+
+
+def read_keys(keys: Sequence[str], groups: Sequence[Group]) -> list[Any]:
+    """Return the values of some keys, group by group."""
+    try:
+        return list(map(itemgetter(*keys), groups))
+    except KeyError:
+        return [list(map(group.get, keys)) for group in groups]
+
+
+class KeysWatched(Step):
+    """A writer that leaves a step undone where other keys of the groups have changed.
+
+    Arguments:
+        writer: Writes the numbers that are driven.
+        keys: The keys that torch reads from the groups at each step.
+        seen: Their values, as :func:`read_keys` returned them.
+    """
+
+    def __init__(self, writer: Step, keys: Sequence[str], seen: list[Any]) -> None:
+        self._writer, self._keys, self._seen = writer, itemgetter(*keys), seen
+
+    def put(self, groups: Sequence[Group], entry: Any) -> bool:
+        try:
+            same = list(map(self._keys, groups)) == self._seen
+        except KeyError:
+            return False
+        return same and self._writer.put(groups, entry)
+
+    def write(self, groups: Sequence[Group], entry: Any) -> None:
+        self._writer.write(groups, entry)

@@ -1,0 +1,249 @@
+"""Trees of drop-ins: what ``SequentialLR`` and ``ChainedScheduler`` have in common.
+
+A tree is driven as one scheduler: what its children would assign is composed to one schedule of the
+position, so that a tree can be sought, nested and resumed as any other. Its children keep their
+parameters and their part of the state, and do not drive any more.
+"""
+
+from __future__ import annotations
+
+import math
+import weakref
+from typing import Any
+
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from lehr.errors import ScheduleError
+from lehr.schedule.base import Schedule
+from lehr.torch.binding import LR, Binding, Group, Slot, plain
+from lehr.torch.driver import Driver
+from lehr.torch.dropins.base import DropIn
+from lehr.torch.dropins.container_parts import Part, part_of
+from lehr.torch.plan import ClockLevels, Driven, DrivePlan, StepLevels
+from lehr.torch.shared import shared_of
+
+__all__ = ["Tree", "plan_rates"]
+
+
+class Tree(DropIn):
+    """A scheduler whose values are composed of its children's."""
+
+    _deprecates_epoch = False
+    _loading = False
+
+    def __init__(self, optimizer: Any, children: Any, last_epoch: int = -1) -> None:
+        self._schedulers = _checked(type(self).__name__, optimizer, children)
+        super().__init__(self._schedulers[0].optimizer, last_epoch)
+
+    def _initial_step(self) -> None:
+        # Whatever cannot be composed is refused before the children are taken.
+        self._replan()
+        self._take()
+        super()._initial_step()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._take()
+
+    def _take(self) -> None:
+        """Drive in the children's place."""
+        shared = shared_of(self._optimizers)
+        for child in self._schedulers:
+            child._owner = weakref.ref(self)
+            child.settle()
+            shared.leave(child)
+
+    def _undo(self) -> None:
+        """Go back to before the first step; torch's containers undo each leaf of a tree."""
+        if self._owned_by() is None:
+            self._place(-1)
+        super()._undo()
+
+    # ----- going on from the present rates ------------------------------------------------------
+
+    @property
+    def drop_ins(self) -> list[DropIn]:
+        """The children that can go on from their present rates: all but a ``Scheduler``."""
+        return [child for child in self._schedulers if isinstance(child, DropIn)]
+
+    def lists(self) -> list[Any]:
+        """Return the lists among its parameters and its children's."""
+        return [*super().lists(), *(each for child in self.drop_ins for each in child.lists())]
+
+    def _keys(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(key for child in self.drop_ins for key in child._keys()))
+
+    @property
+    def _has_rule(self) -> bool:
+        return any(child._has_rule for child in self.drop_ins)
+
+    def _has_changes(self) -> bool:
+        return super()._has_changes() or any(child._has_changes() for child in self.drop_ins)
+
+    def _follow_changes(self) -> None:
+        self._recognize_groups()
+        self._carry()
+        for child in self.drop_ins:
+            if child._has_changes():
+                child._follow_changes()
+        super()._follow_changes()
+
+    # ----- composing ----------------------------------------------------------------------------
+
+    def _compose(self, slot: Slot, parts: list[Part | None], base: float) -> Part:
+        """Return what the children give together for a number of a group with this base."""
+        raise NotImplementedError
+
+    def _local(self, child: Driver, position: int) -> int:
+        """Return where a child is when the tree is at a position; -1 before its turn."""
+        raise NotImplementedError
+
+    def _resolve(self) -> DrivePlan:
+        slots = {s.place: s for child in self._schedulers for s in child.plan.slots}
+        return DrivePlan(tuple(driven for slot in slots.values() for driven in self._driven(slot)))
+
+    def _driven(self, slot: Slot) -> list[Driven]:
+        """Return an entry of the plan for all groups that have the same schedule in a slot."""
+        found: list[tuple[Schedule, bool, list[Binding | None]]] = []
+        for index, group in enumerate(self._known):
+            parts = [part_of(child, slot, index) for child in self._schedulers]
+            if all(part is None for part in parts):
+                continue
+            base = self._base(slot, index, group)
+            whole = self._compose(slot, parts, base)
+            ratio = None if whole.absolute else whole.ratio(base)
+            schedule, absolute = (whole.value, True) if ratio is None else (ratio, False)
+            alike = [bindings for *kind, bindings in found if kind == [schedule, absolute]]
+            if not alike:
+                alike = [list[Binding | None]([None] * len(self._known))]
+                found.append((schedule, absolute, alike[0]))
+            alike[0][index] = Binding() if absolute else Binding(gain=base)
+        return [
+            Driven(slot, StepLevels(schedule), tuple(bindings), absolute)
+            for schedule, absolute, bindings in found
+        ]
+
+    def _base(self, slot: Slot, index: int, group: Group) -> float:
+        if slot.place == LR.place:
+            return plain(self.base_lrs[index])
+        return shared_of(self._optimizers).base(slot, group)
+
+    def _regroup(self, old: list[int | None]) -> None:
+        for child in self._schedulers:
+            child._recognize_groups()
+        super()._regroup(old)
+
+    def _set_base(self, slot: Slot, index: int, base: float) -> None:
+        for child in self._schedulers:
+            child._set_base(slot, index, base)
+            child._replan()
+        super()._set_base(slot, index, base)
+
+    def read_bases(self) -> None:
+        """Use the bases that a loaded optimizer brought, in the children too."""
+        for child in self._schedulers:
+            child.read_bases()
+        super().read_bases()
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return all attributes, and the children's, for :meth:`restore`."""
+        children = [(child, child.snapshot()) for child in self._schedulers]
+        return {**super().snapshot(), "children": children}
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Put all attributes back."""
+        attributes = dict(snapshot)
+        for child, before in attributes.pop("children"):
+            child.restore(before)
+        super().restore(attributes)
+
+    def _last_position(self) -> float:
+        return math.inf
+
+    # ----- state --------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the position and the children's states, in plain types."""
+        state = super().state_dict()
+        state["_schedulers"] = [child.state_dict() for child in self._schedulers]
+        return state
+
+    def _load(self, state: dict[str, Any]) -> None:
+        parts = state.pop("_schedulers", None)
+        if not isinstance(parts, list | tuple) or len(parts) != len(self._schedulers):
+            raise ScheduleError(
+                f"not a state of a {type(self).__name__} of {len(self._schedulers)} "
+                "_schedulers: the state has "
+                + ("none" if not isinstance(parts, list | tuple) else f"{len(parts)}")
+            )
+        state.setdefault("base_lrs", [plain(lr) for lr in self.base_lrs])
+        self._loading = True
+        try:
+            for index, (child, part) in enumerate(zip(self._schedulers, parts, strict=True)):
+                try:
+                    child.load_state_dict(part)
+                except ScheduleError as error:
+                    raise ScheduleError(f"_schedulers[{index}]: {error}") from None
+            super()._load(state)
+        finally:
+            self._loading = False
+
+    def _on_child_change(self) -> None:
+        """Called when a child has other parameters."""
+        if not self._loading:
+            self._replan()
+            self._resume(self._position, self._step_count)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._schedulers!r}, at {self.last_epoch})"
+
+
+def _checked(name: str, optimizer: Any, children: Any) -> list[Driver]:
+    """Return the children, each of which must be one that can be composed."""
+    found = list(children)
+    if not found:
+        raise ScheduleError(f"{name} expects at least one scheduler, but got no scheduler.")
+    for index, child in enumerate(found):
+        if not hasattr(child, "optimizer"):
+            raise TypeError(f"{name} at index {index} should have `optimizer` as its attribute.")
+        optimizer = child.optimizer if optimizer is None else optimizer
+        if isinstance(child, ReduceLROnPlateau) or getattr(child, "_rule", None) is not None:
+            raise ScheduleError(
+                f"{name} does not support `ReduceLROnPlateau`, nor any other scheduler that "
+                f"follows a metric (at index {index}): leave it beside this one, and their "
+                "factors multiply"
+            )
+        if child.optimizer is not optimizer:
+            raise ScheduleError(
+                f"{name} expects all schedulers to belong to the same optimizer, but the "
+                f"{type(child).__name__} at index {index} has another one"
+            )
+        if not isinstance(child, Driver):
+            kind = type(child)
+            raise TypeError(
+                f"{name} takes schedulers of lehr.torch, but the one at index {index} is a "
+                f"{kind.__module__}.{kind.__qualname__}: write lehr.torch.{kind.__name__}, or take "
+                f"torch.optim.lr_scheduler.{name}, which takes those of lehr.torch as well"
+            )
+        if any(isinstance(driven.levels, ClockLevels) for driven in child.plan.driven):
+            raise ScheduleError(
+                f"the {type(child).__name__} at index {index} goes by the time, and a container by "
+                "the position: write one schedule of both, and drive that"
+            )
+        if any(child is other for other in found[:index]):
+            raise ScheduleError(f"the scheduler at index {index} is there twice: {child!r}")
+    return found
+
+
+def plan_rates(child: Driver, position: int, view: list[Group]) -> list[float]:
+    """Return the rates of a child that always follows its plan, as a ``Scheduler`` does.
+
+    Its other numbers are written into the view.
+    """
+    rates: list[float] = [plain(group["lr"]) for group in view]
+    for slot, index, share in child.plan.contributions(position):
+        if slot.place == LR.place:
+            rates[index] = share.value
+        else:
+            slot.write(view[index], share.value)
+    return rates
