@@ -118,10 +118,17 @@ def bare_tensors(groups: int) -> Step:
 def contenders(groups: int) -> dict[str, Step]:
     """Return one step of each, to be called again and again."""
 
-    def scheduler(schedule: lehr.Schedule, **kind: bool) -> Step:
+    def scheduler(
+        schedule: lehr.Schedule, momentum: lehr.Schedule | None = None, **kind: bool
+    ) -> Step:
         # No optimizer moves here, so the guard of repeated steps would warn.
-        optimizer = make_optimizer(groups, **kind)
-        driver = ours.Scheduler(optimizer, schedule, over=TOTAL, guards={"repeated": "off"})
+        driver = ours.Scheduler(
+            make_optimizer(groups, **kind),
+            schedule,
+            over=TOTAL,
+            momentum=momentum,
+            guards={"repeated": "off"},
+        )
         driver.optimizer.step()
         return driver.step
 
@@ -142,6 +149,7 @@ def contenders(groups: int) -> dict[str, Step]:
         "torch tensors": named(theirs, "CosineAnnealingLR", tensors=True, T_max=TOTAL),
         "torch one cycle": named(theirs, "OneCycleLR", **one_cycle),
         "lehr Scheduler": scheduler(lehr.cosine()),
+        "lehr Scheduler, 2 keys": scheduler(lehr.cosine(), 0.95 - 0.1 * lehr.cosine()),
         "lehr Scheduler, bases": scheduler(lehr.cosine(), own_bases=True),
         "lehr Scheduler, tensors": scheduler(lehr.cosine(), tensors=True),
         "lehr cosine": named(ours, "CosineAnnealingLR", T_max=TOTAL),
@@ -152,8 +160,10 @@ def contenders(groups: int) -> dict[str, Step]:
 
 def against(name: str) -> tuple[str, str]:
     """Return the hand-written loop and the torch scheduler that a contender is held against."""
-    if "one cycle" in name or "2 keys" in name:
+    if "one cycle" in name:
         return "bare, 2 keys", "torch one cycle"
+    if "2 keys" in name:
+        return "bare, 2 keys", "torch cosine"
     if "tensors" in name:
         return "bare, tensors", "torch tensors"
     return "bare, bases" if "bases" in name else "bare", "torch cosine"

@@ -332,7 +332,7 @@ class Driver(LRScheduler):
             and position < ahead.end
             and ((updates := self._updates) is None or updates.count == position + self._lag)
             and self._watched == self._as_noted
-            and ahead.writer.put(self._source.param_groups, ahead.entries[position - ahead.start])
+            and ahead.writer.put(self._source.param_groups, ahead.entries, position - ahead.start)
         ):
             self._position = position
         else:
@@ -414,7 +414,7 @@ class Driver(LRScheduler):
         if self._fraction or origins(self._known, groups) != list(range(len(self._known))):
             return False
         shared, position = self._attach(), math.floor(self._position)
-        ahead = compute(
+        self._ahead = compute(
             self.plan,
             position,
             self._observer.block_end(position, self._last_position()),
@@ -424,8 +424,6 @@ class Driver(LRScheduler):
             self._observer.level_of if self._asks_step_by_step() else None,
             lambda blocks: self._observer.on_levels(position, self.plan, blocks),
         )
-        ahead.write_first(groups)
-        self._ahead = ahead
         return True
 
     def _asks_step_by_step(self) -> bool:

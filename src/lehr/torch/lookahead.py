@@ -50,7 +50,7 @@ class Lookahead:
     Attributes:
         start: The position of the first entry.
         end: The position after the last one.
-        entries: What the writer writes, a step each.
+        entries: What the writer writes, a step each; for several writers, the column of each.
         writer: Writes an entry into all groups.
     """
 
@@ -58,10 +58,6 @@ class Lookahead:
     end: float
     entries: Sequence[Any]
     writer: Step
-
-    def write_first(self, groups: Sequence[Group]) -> None:
-        """Write the first entry, whatever the current values are."""
-        self.writer.write(groups, self.entries[0])
 
 
 NOTHING: Final = Lookahead(0, -math.inf, (), Several(()))
@@ -78,7 +74,7 @@ def compute(
     level_of: Callable[[Driven], LevelAt] | None = None,
     inspect: Callable[[Blocks], object] = lambda _: None,
 ) -> Lookahead:
-    """Compute the values from a position on.
+    """Write the values of a position, and compute those of the next steps.
 
     Arguments:
         plan: What is driven.
@@ -106,36 +102,32 @@ def compute(
     inspect(blocks)
     by_driven = {id(driven): block for driven, block in zip(plan.driven, blocks, strict=True)}
     writers: list[SlotWriter] = []
-    columns: list[list[Any]] = []
+    columns: list[Sequence[Any]] = []
     for entries in by_slot:
         writer = writer_of(entries[0].slot, _kind(entries, groups))
         if isinstance(writer, PerGroupFloat | TensorFill):
             writer.set_lines([entries[0].line(index) for index in range(len(groups))])
         writers.append(writer)
-        columns.append(_column(entries, by_driven, writer, len(groups)))
-    writer, column = _joined(writers, columns, len(steps))
-    if level_of is not None and left:
-        asked = [
-            _asking(entries, each, level_of) for entries, each in zip(by_slot, writers, strict=True)
-        ]
-        column = _Asked(position, column[0], left + 1, asked)
-    return Lookahead(position, position + len(column), column, writer)
-
-
-def _joined(
-    writers: list[SlotWriter], columns: list[list[Any]], steps: int
-) -> tuple[Step, Sequence[Any]]:
-    """Return one writer of one column."""
-    if not writers:
-        return NOTHING.writer, [()] * steps
+        column: Sequence[Any] = _column(entries, by_driven, writer, len(groups))
+        if level_of is not None and left:
+            column = _Asked(position, column[0], left + 1, _asking(entries, writer, level_of))
+        columns.append(column)
+    size = len(columns[0]) if columns else len(steps)
     if len(writers) == 1:
-        return writers[0], columns[0]
-    rows = list(zip(*columns, strict=True))
-    if len(writers) == 2 and isinstance(writers[0], SharedFloat):
-        second = writers[1]
-        if isinstance(second, SharedFloat):
-            return FloatPair(writers[0], second), rows
-    return Several(writers), rows
+        writers[0].write(groups, columns[0][0])
+        return Lookahead(position, position + size, columns[0], writers[0])
+    joined = _joined(writers)
+    joined.write(groups, tuple(column[0] for column in columns))
+    return Lookahead(position, position + size, columns, joined)
+
+
+def _joined(writers: Sequence[SlotWriter]) -> Step:
+    """Return one writer of several columns."""
+    if len(writers) == 2:
+        first, second = writers
+        if isinstance(first, SharedFloat) and isinstance(second, SharedFloat):
+            return FloatPair(first, second)
+    return Several(writers)
 
 
 class _Asked(Sequence[Any]):
@@ -145,13 +137,11 @@ class _Asked(Sequence[Any]):
         start: The position of the first entry.
         first: The first entry.
         size: How many there are.
-        asked: Gives each writer's entry at a position.
+        ask: Gives the entry at a position.
     """
 
-    def __init__(
-        self, start: int, first: Any, size: int, asked: Sequence[Callable[[int], Any]]
-    ) -> None:
-        self._start, self._size, self._asked = start, size, asked
+    def __init__(self, start: int, first: Any, size: int, ask: Callable[[int], Any]) -> None:
+        self._start, self._size, self._ask = start, size, ask
         self._known = 0, first
 
     def __len__(self) -> int:
@@ -160,8 +150,7 @@ class _Asked(Sequence[Any]):
     def __getitem__(self, index: Any) -> Any:
         known, entry = self._known
         if known != index:
-            found = [ask(self._start + index) for ask in self._asked]
-            entry = found[0] if len(found) == 1 else tuple(found)
+            entry = self._ask(self._start + index)
             self._known = index, entry
         return entry
 

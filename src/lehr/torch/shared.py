@@ -338,8 +338,8 @@ class Shared:
         """
         groups, changes = self.groups, list[Change]()
         all_shares: dict[SlotKey, tuple[Slot, dict[int, Shares]]] | None = None
-        for place, writer in self.writers.items():
-            found = writer.changed(groups)
+        all_found = [(*each, each[1].changed(groups)) for each in self.writers.items()]
+        for place, writer, found in all_found:
             for index, value in found:
                 group = groups[index]
                 all_shares = self._shares() if all_shares is None else all_shares
@@ -352,7 +352,8 @@ class Shared:
         return changes
 
     def _adopt(self, slot: Slot, group: Group, value: float, shares: Shares) -> None:
-        if not shares or any(contribution.absolute for _, contribution in shares):
+        # Beside others, a number that is independent of the base has none to be found.
+        if not shares or (len(shares) > 1 and any(share.absolute for _, share in shares)):
             return
         first = shares[0][0]
         others = math.prod(share.ratio for member, share in shares if member is not first)

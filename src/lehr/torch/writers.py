@@ -40,8 +40,8 @@ class Step(ABC):
     """Writes the values of a step, with one or several writers."""
 
     @abstractmethod
-    def put(self, groups: Sequence[Group], entry: Any) -> bool:
-        """Write an entry and return True; or return False if user code has changed a value."""
+    def put(self, groups: Sequence[Group], entries: Any, index: int) -> bool:
+        """Write one of some entries and return True; or False if user code has changed a value."""
 
     @abstractmethod
     def write(self, groups: Sequence[Group], entry: Any) -> None:
@@ -166,21 +166,67 @@ class SlotWriter(Step):
                 seen.add(id(current))
 
 
-class SharedFloat(SlotWriter):
-    """The same float in every group; an entry is that float."""
+class _Memory:
+    """What was written last, and what is being written: a float, or a tuple with one a column."""
 
-    def put(self, groups: Sequence[Group], entry: float) -> bool:
-        key, last = self.key, self.last
+    __slots__ = ("last", "pending")
+
+    def __init__(self) -> None:
+        self.last: Any = None
+        self.pending: Any = None
+
+
+class SharedFloat(SlotWriter):
+    """The same float in every group; an entry is that float.
+
+    As one of a pair it has the memory in common with the other, and a column there.
+    """
+
+    def __init__(self, slot: Slot) -> None:
+        self.memory, self.column = _Memory(), -1
+        super().__init__(slot)
+
+    @property
+    def last(self) -> Any:
+        return self._own(self.memory.last)
+
+    @last.setter
+    def last(self, entry: Any) -> None:
+        self.memory.last = entry
+
+    @property
+    def pending(self) -> Any:
+        return self._own(self.memory.pending)
+
+    @pending.setter
+    def pending(self, entry: Any) -> None:
+        self.memory.pending = entry
+
+    def _own(self, written: Any) -> Any:
+        return written[self.column] if isinstance(written, tuple) else written
+
+    def put(self, groups: Sequence[Group], entries: Sequence[float], index: int) -> bool:
+        key, memory = self.key, self.memory
         # What an interrupt has left half-written is not a change by hand: see changed().
-        if self.pending is not None or len(groups) != len(self.held):
+        if memory.pending is not None or len(groups) != len(self.held):
             return False
-        self.pending = entry
+        last = memory.last
+        entry = memory.pending = entries[index]
         for group in groups:
             if group[key] is not last:
                 return self._take_back(groups, group)
             group[key] = entry
-        self.last, self.pending = entry, None
+        memory.last, memory.pending = entry, None
         return True
+
+    def write(self, groups: Sequence[Group], entry: float) -> None:
+        self.memory = _Memory()
+        super().write(groups, entry)
+
+    def copy(self) -> SlotWriter:
+        twin = copy(self)
+        twin.memory = copy(self.memory)
+        return twin
 
     def _value(self, written: float, index: int) -> float:
         return written
@@ -199,31 +245,35 @@ class FloatPair(Step):
     """
 
     def __init__(self, first: SharedFloat, second: SharedFloat) -> None:
-        self.first, self.second = first, second
-        self._keys = first.key, second.key, len(first.held)
+        self._writers = first, second
+        self._keys = first.key, second.key, -1
+        self._memory = first.memory
 
-    def put(self, groups: Sequence[Group], entry: tuple[float, float]) -> bool:
-        first, second = self.first, self.second
+    def put(self, groups: Sequence[Group], entries: Sequence[Any], index: int) -> bool:
         key, other, size = self._keys
-        if first.pending is not None or second.pending is not None:
+        memory = self._memory
+        if memory.last is None or memory.pending is not None or len(groups) != size:
             return False
-        if len(groups) != size:
-            return False
-        last, latest = first.last, second.last
-        value, more = first.pending, second.pending = entry
+        column, further = entries
+        last, latest = memory.last
+        row = memory.pending = value, more = column[index], further[index]
         for group in groups:
             if group[key] is not last or group[other] is not latest:
+                first, second = self._writers
                 return first._take_back(groups, group) or second._take_back(groups, group)
             group[key] = value
             group[other] = more
-        first.last, second.last = entry
-        first.pending = second.pending = None
+        memory.last, memory.pending = row, None
         return True
 
     def write(self, groups: Sequence[Group], entry: tuple[float, float]) -> None:
-        self.first.write(groups, entry[0])
-        self.second.write(groups, entry[1])
-        self._keys = self.first.key, self.second.key, len(groups)
+        for writer, number in zip(self._writers, entry, strict=True):
+            writer.write(groups, number)
+        memory = self._memory = _Memory()
+        memory.last = entry
+        for column, writer in enumerate(self._writers):
+            writer.column, writer.memory = column, memory
+        self._keys = *self._keys[:2], len(groups)
 
 
 class PerGroupFloat(SlotWriter):
@@ -238,11 +288,11 @@ class PerGroupFloat(SlotWriter):
         self._gains = [gain for _, gain in lines]
         self._has_offsets = any(offset for offset, _ in lines)
 
-    def put(self, groups: Sequence[Group], entry: float) -> bool:
+    def put(self, groups: Sequence[Group], entries: Sequence[float], index: int) -> bool:
         last = self.last
         if last is None or self.pending is not None or len(groups) != len(self.held):
             return False
-        self.pending = entry
+        entry = self.pending = entries[index]
         if self._has_offsets:
             return self._put_lines(groups, entry)
         key = self.key
@@ -299,7 +349,7 @@ class TensorFill(SlotWriter):
         self.lines = lines
         self._even = len(set(lines)) == 1
 
-    def put(self, groups: Sequence[Group], entry: float) -> bool:
+    def put(self, groups: Sequence[Group], entries: Sequence[float], index: int) -> bool:
         if self.last is None or len(groups) != len(self.held):
             return False
         key, count = self.key, self._count
@@ -310,7 +360,7 @@ class TensorFill(SlotWriter):
         for tensor, place in zip(self._tensors if self._places else (), self._places):  # noqa: B905
             if tensor.data_ptr() != place:
                 return False
-        self.pending = entry
+        entry = self.pending = entries[index]
         if self._arrays:
             self._fill_arrays(entry)
             self.last = entry
@@ -369,14 +419,14 @@ class Mixed(SlotWriter):
         super().__init__(slot)
         self._marks: list[Any] = []
 
-    def put(self, groups: Sequence[Group], entry: Sequence[float | None]) -> bool:
+    def put(self, groups: Sequence[Group], entries: Sequence[Any], index: int) -> bool:
         if self.last is None or len(groups) != len(self.last):
             return False
         read = self.slot.read
         for group, mark in zip(groups, self._marks):  # noqa: B905  (twice the time)
             if mark is not None and not _same(read(group), mark):
                 return False
-        self.pending = entry
+        entry = self.pending = entries[index]
         self._assign(groups, entry)
         self.last = entry
         return True
@@ -408,19 +458,19 @@ class Mixed(SlotWriter):
 
 
 class Several(Step):
-    """Several numbers, one writer each; an entry is a tuple of theirs."""
+    """Several numbers, one writer each; an entry is a tuple of theirs, some entries are columns."""
 
     def __init__(self, writers: Sequence[SlotWriter]) -> None:
         self._writers = writers
         self._last: Any = None
 
-    def put(self, groups: Sequence[Group], entry: Sequence[Any]) -> bool:
-        for count, (writer, value) in enumerate(zip(self._writers, entry, strict=True)):
-            if not writer.put(groups, value):
+    def put(self, groups: Sequence[Group], entries: Sequence[Any], index: int) -> bool:
+        for count, (writer, column) in enumerate(zip(self._writers, entries, strict=True)):
+            if not writer.put(groups, column, index):
                 for done, old in zip(self._writers[:count], self._last, strict=False):
                     done.write(groups, old)
                 return False
-        self._last = entry
+        self._last = [column[index] for column in entries]
         return True
 
     def write(self, groups: Sequence[Group], entry: Sequence[Any]) -> None:

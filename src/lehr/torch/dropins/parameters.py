@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -125,7 +125,7 @@ class Parameters:
                 )
 
     @contextmanager
-    def blamed(self, scheduler: Any, before: Mapping[str, Any]) -> Iterator[None]:
+    def blamed(self, scheduler: Any, before: Mapping[str, Any]) -> Generator[None]:
         """Name the loaded value that makes the block fail: with the one before it, it would not.
 
         Arguments:

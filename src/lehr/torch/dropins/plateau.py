@@ -247,6 +247,7 @@ class ReduceLROnPlateau(DropIn, Theirs):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the counters, the parameters and the rates, in plain types."""
+        self._attach().notice()
         self._recognize_groups()
         names = (*_GIVEN, "default_min_lr", "min_lrs", "num_bad_epochs", "cooldown_counter")
         return {

@@ -98,12 +98,12 @@ class KeysWatched(Step):
     def __init__(self, writer: Step, keys: Sequence[str], seen: list[Any]) -> None:
         self._writer, self._keys, self._seen = writer, itemgetter(*keys), seen
 
-    def put(self, groups: Sequence[Group], entry: Any) -> bool:
+    def put(self, groups: Sequence[Group], entries: Any, index: int) -> bool:
         try:
             same = list(map(self._keys, groups)) == self._seen
         except KeyError:
             return False
-        return same and self._writer.put(groups, entry)
+        return same and self._writer.put(groups, entries, index)
 
     def write(self, groups: Sequence[Group], entry: Any) -> None:
         self._writer.write(groups, entry)
