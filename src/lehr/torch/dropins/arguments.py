@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import types
 from collections.abc import Callable
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -16,6 +17,7 @@ from lehr.torch.checkpoint import short
 
 __all__ = [
     "counted",
+    "current",
     "listed",
     "momentum_slot",
     "number_of",
@@ -114,7 +116,19 @@ def plain_copy(value: Any) -> Any:
         return {key: plain_copy(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain_copy(item) for item in value]
+    if isinstance(value, Fraction | Decimal):
+        return int(value) if value == int(value) else float(value)
     return value.item() if hasattr(value, "item") else value
+
+
+def current(state: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy of a state without what is out of date in it.
+
+    Torch's classes keep every key that they have loaded. So a state with ``_last_lr``, which only
+    they write, may have keys of a drop-in from before, whose values have not moved since.
+    """
+    ours = ("rates", "products", "fraction") if "_last_lr" in state else ()
+    return {key: value for key, value in state.items() if key not in ours}
 
 
 def momentum_slot(optimizer: Optimizer) -> Slot:

@@ -16,7 +16,7 @@ from lehr.torch.binding import LR, Binding, Group, Slot, check_optimizer, plain,
 from lehr.torch.checkpoint import loading, short
 from lehr.torch.copies import attributes_of, set_attributes
 from lehr.torch.driver import Driver
-from lehr.torch.dropins.arguments import counted, plain_copy, rates_of
+from lehr.torch.dropins.arguments import counted, current, plain_copy, rates_of
 from lehr.torch.dropins.parameters import Parameter, Parameters, check_alike
 from lehr.torch.dropins.recursion import Carried, KeysWatched, View, rates_in, read_keys
 from lehr.torch.groups import origins
@@ -444,7 +444,8 @@ class DropIn(Driver):
             raise ScheduleError(f"adopt={adopt!r} must be 'saved' or 'here'")
         with loading(self, state_dict):
             self._recognize_groups()
-            self._load(dict(state_dict) if adopt == "saved" else self._with_own(state_dict))
+            state = current(state_dict)
+            self._load(state if adopt == "saved" else self._with_own(state))
 
     def _with_own(self, state: dict[str, Any]) -> dict[str, Any]:
         """Return a state with its position and this scheduler's own parameters."""

@@ -14,7 +14,7 @@ from lehr.errors import ScheduleError, number
 from lehr.schedule.leaves import hold
 from lehr.torch.binding import LR, Binding, Group, Slot, check_optimizer, plain, warn
 from lehr.torch.checkpoint import loading
-from lehr.torch.dropins.arguments import counted, listed, per_group, plain_copy, rates_of
+from lehr.torch.dropins.arguments import counted, current, listed, per_group, plain_copy, rates_of
 from lehr.torch.dropins.base import DropIn
 from lehr.torch.dropins.recursion import rates_in
 from lehr.torch.plan import Contribution, Driven, DrivePlan, StepLevels
@@ -275,7 +275,7 @@ class ReduceLROnPlateau(DropIn, Theirs):
                     f"not a state of a ReduceLROnPlateau: {', '.join(missing)} missing"
                 )
             self._recognize_groups()
-            self._read(state_dict)
+            self._read(current(state_dict))
             self._replan()
             position = counted("last_epoch", state_dict["last_epoch"], at_least=0)
             self._check_loaded(position)
