@@ -102,15 +102,30 @@ def bases(run: Run) -> Any:
     ]
 
 
-@pytest.mark.parametrize(("made", "kind"), [(0, "sgd"), (5, "sgd"), (5, "sgd-tensor")])
+CASES = [(0, "sgd"), (5, "sgd"), (5, "sgd-tensor")]
+
+
+@pytest.mark.parametrize(("made", "kind"), CASES)
+@pytest.mark.parametrize("name", BUILDS)
+def test_an_interrupt_at_some_lines_of_a_step(name: str, made: int, kind: str):
+    """``made=0`` is the first, slow step; the others are inside a block."""
+    # The lines between are those of the same functions; a stride that is prime meets all kinds.
+    interrupt_at(name, made, kind, 7)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("made", "kind"), CASES)
 @pytest.mark.parametrize("name", BUILDS)
 def test_an_interrupt_at_each_line_of_a_step(name: str, made: int, kind: str):
-    """``made=0`` is the first, slow step; the others are inside a block."""
+    interrupt_at(name, made, kind, 1)
+
+
+def interrupt_at(name: str, made: int, kind: str, stride: int) -> None:
+    """Interrupt a step at one line after the other, and look at the steps that follow."""
     wrong: list[str] = []
     twins = [read(run.optimizer) for run in (new(name, kind, n) for n in range(made, made + 5))]
     fresh = bases(new(name, kind, made))
-    # The lines between are those of the same functions; a stride that is prime meets all kinds.
-    for line in range(0, 10_000, 7):
+    for line in range(0, 10_000, stride):
         run = new(name, kind, made)
         came = interrupted(run.step, line)
         done = run.scheduler.last_epoch

@@ -23,6 +23,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 BAD: list[Any] = [float("nan"), float("-inf"), -1.0, 1j, None, "x", 10**400, 2.5, 2**53 + 1, {}]
 """What takes the place of a value, and of each item of a list or a dict."""
 
+ALL_BAD: list[Any] = [
+    *[float("nan"), float("inf"), float("-inf"), -1.0, -7, 1j, None, "", "x", "0.1", True],
+    *[10**400, -(10**400), 1e308, 2.5, -0.5, 2**53 + 1, 0, [], {}, [0.1] * 7, b"x", object()],
+]
+"""What takes their place in the slow tests."""
+
 FEW: list[Any] = [float("nan"), -1.0, None, "x", 10**400]
 """The same for containers, whose children are tampered with alone as well."""
 
@@ -170,7 +176,7 @@ def same(one: Any, other: Any) -> bool:
 def new(name: str, steps: int) -> Run:
     """Return a run of so many steps."""
     optimizer = make_optimizer("sgd", (0.1, 0.3))
-    run = Run(optimizer, BUILDS[name](optimizer))
+    run = Run(optimizer, ALL_BUILDS[name](optimizer))
     run.steps(steps)
     return run
 
@@ -193,13 +199,31 @@ def names_the_key(error: BaseException, path: tuple[Any, ...]) -> bool:
     return any(key.lstrip("_") in said for key in inner or names)
 
 
+ALL_BUILDS: dict[str, Callable[[Any], Any]] = {
+    **BUILDS,
+    **{f"sequence with {n}": sequence(n) for n in ARGUMENTS if n != "ReduceLROnPlateau"},
+    **{f"chain with {n}": chain(n) for n in ARGUMENTS if n not in ("ReduceLROnPlateau", "SWALR")},
+}
+
+
 @pytest.mark.parametrize("name", BUILDS)
 def test_each_key_with_each_bad_value(name: str):
+    look_at_each_key(name, table_of(name))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ALL_BUILDS)
+def test_each_key_with_every_bad_value(name: str):
+    look_at_each_key(name, ALL_BAD)
+
+
+def look_at_each_key(name: str, table: list[Any]) -> None:
+    """Load states with each value of a table in the place of each key."""
     state = saved(new(name, 6))
     wrong: list[str] = []
     refused = accepted = 0
     run, looks, goes = rebuilt(name)
-    for path, bad, what in tampered(state, table_of(name)):
+    for path, bad, what in tampered(state, table):
         case = f"{'.'.join(map(str, path))} = {what}"
         ASKED[0] = 0
         try:
