@@ -29,6 +29,9 @@ ALL_BAD: list[Any] = [
 ]
 """What takes their place in the slow tests."""
 
+MORE: list[Any] = [float("nan"), float("inf"), -1.0, 1j, None, "x", 10**400, 2.5, 2**53 + 1, {}]
+"""The same for containers."""
+
 FEW: list[Any] = [float("nan"), -1.0, None, "x", 10**400]
 """The same for containers, whose children are tampered with alone as well."""
 
@@ -214,7 +217,7 @@ def test_each_key_with_each_bad_value(name: str):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ALL_BUILDS)
 def test_each_key_with_every_bad_value(name: str):
-    look_at_each_key(name, ALL_BAD)
+    look_at_each_key(name, MORE if name.startswith(("sequence", "chain")) else ALL_BAD)
 
 
 def look_at_each_key(name: str, table: list[Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import warnings
 from copy import copy
 from dataclasses import replace
@@ -474,15 +475,19 @@ class DropIn(Driver):
         if not self._own_base:
             for group, base in zip(self.groups, self.base_lrs, strict=True):
                 group["initial_lr"] = base
-        with self._parameters.blamed(self, before):
+        with self._parameters.blamed(self, before, position):
             self._replan()
-        if position != -1:
-            self._check_loaded(position)
+            if position != -1:
+                self._check_loaded(position)
+            self.check_plan(position)
         self._resume_from(state.get("rates"), position, count)
 
-    def plan_now(self) -> DrivePlan:
-        """Return the plan for the present parameters."""
-        return self._resolve()
+    def check_plan(self, position: float) -> None:
+        """Raise ScheduleError unless the present parameters give finite rates at a position."""
+        plan = self._resolve()
+        shares = plan.contributions(position) if position >= 0 else []
+        if not all(math.isfinite(share.value) for _, _, share in shares):
+            raise ScheduleError(f"the schedule has no finite value at position {position:g}")
 
     def _resume_from(self, rates: Any, position: float, count: int) -> None:
         """Restore a position, and the rates to go on from where the state has them."""

@@ -125,12 +125,13 @@ class Parameters:
                 )
 
     @contextmanager
-    def blamed(self, scheduler: Any, before: Mapping[str, Any]) -> Generator[None]:
+    def blamed(self, scheduler: Any, before: Mapping[str, Any], position: float) -> Generator[None]:
         """Name the loaded value that makes the block fail: with the one before it, it would not.
 
         Arguments:
             scheduler: The drop-in that is loaded.
             before: Its attributes before the load.
+            position: The position that is loaded.
 
         Raises:
             ScheduleError: With the key and the value, or with all of them if no single one is bad.
@@ -140,8 +141,8 @@ class Parameters:
         except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
             if isinstance(error, ScheduleError) and any(n in str(error) for n in self.saved):
                 raise
-            loaded = {name: vars(scheduler)[name] for name in self.saved}
-            bad = [name for name in loaded if self._fits_with(scheduler, name, before[name])]
+            loaded = {name: vars(scheduler)[name] for name in ("base_lrs", *self.saved)}
+            bad = [n for n in loaded if self._fits_with(scheduler, n, before[n], position)]
             shown = ", ".join(f"{name}={short(loaded[name])}" for name in bad[:1] or loaded)
             functions = "".join(f", {name} of the state" for name in scheduler.callables())
             raise ScheduleError(
@@ -149,12 +150,12 @@ class Parameters:
             ) from None
 
     @staticmethod
-    def _fits_with(scheduler: Any, name: str, value: Any) -> bool:
-        """Return whether a plan can be made with another value of one parameter."""
+    def _fits_with(scheduler: Any, name: str, value: Any, position: float) -> bool:
+        """Return whether there are rates at a position with another value of one parameter."""
         present = vars(scheduler)
         loaded, present[name] = present[name], value
         try:
-            scheduler.plan_now()
+            scheduler.check_plan(position)
         except Exception:
             return False
         finally:

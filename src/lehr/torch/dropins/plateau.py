@@ -110,6 +110,8 @@ class ReduceLROnPlateau(DropIn, Theirs):
         """Begin to count anew, and forget the best metric."""
         self.best = self.mode_worse
         self.num_bad_epochs = self.cooldown_counter = 0
+        # What a step has found, until it is counted: after an interrupt the next step counts it.
+        self._found: tuple[float, Any] | None = None
 
     @property
     def mode_worse(self) -> float:
@@ -200,6 +202,7 @@ class ReduceLROnPlateau(DropIn, Theirs):
         """
         if epoch is not None:
             warn(EPOCH_DEPRECATION_WARNING)
+        self._count()
         before = {
             "best": self.best if math.isfinite(self.best) else None,
             "bad": self.num_bad_epochs,
@@ -210,9 +213,17 @@ class ReduceLROnPlateau(DropIn, Theirs):
         position = self.last_epoch + 1 if epoch is None else epoch
         if after["reductions"]:
             self._reduce()
+        self._found = position, after
         self._place(position)
-        self.best = self.mode_worse if after["best"] is None else after["best"]
-        self.num_bad_epochs, self.cooldown_counter = after["bad"], after["cooldown"]
+        self._count()
+
+    def _count(self) -> None:
+        """Keep what the step to the present position has found."""
+        if self._found is not None and self._found[0] == self._position:
+            after = self._found[1]
+            best = self.mode_worse if after["best"] is None else after["best"]
+            counts = best, after["bad"], after["cooldown"], None
+            self.best, self.num_bad_epochs, self.cooldown_counter, self._found = counts
 
     def _reduce(self) -> None:
         """Reduce the rates from what they are now, whoever else had a part in that."""
@@ -248,6 +259,7 @@ class ReduceLROnPlateau(DropIn, Theirs):
     def state_dict(self) -> dict[str, Any]:
         """Return the counters, the parameters and the rates, in plain types."""
         self._attach().notice()
+        self._count()
         self._recognize_groups()
         names = (*_GIVEN, "default_min_lr", "min_lrs", "num_bad_epochs", "cooldown_counter")
         return {
@@ -282,7 +294,7 @@ class ReduceLROnPlateau(DropIn, Theirs):
             self._resume(position, 1)
 
     def _read(self, state: dict[str, Any]) -> None:
-        groups = self._known
+        groups, self._found = self._known, None
         for name in _GIVEN:
             setattr(self, name, plain_copy(state[name]))
         for name in ("num_bad_epochs", "cooldown_counter"):
