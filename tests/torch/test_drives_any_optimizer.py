@@ -156,7 +156,7 @@ def test_a_moment_in_any_unit(text: str):
     scheduler = Scheduler(optimizer, lr=lehr.linear(), over=lehr.Horizon("1000sa", batch=10))
     scheduler.seek(text)
     assert rates(optimizer) == pytest.approx([0.75])
-    assert scheduler.state_dict()["clock"] == {"sa": 250}
+    assert scheduler.state_dict()["progress"] == {"sa": 250}
 
 
 @pytest.mark.parametrize("scheduled", [True, False])

@@ -122,7 +122,8 @@ class Saved:
 
     Attributes:
         position: Updates made; between two steps if not whole.
-        clock: How far the run is in its own clock, as :func:`lehr.torch.progress.reading` gives it.
+        progress: How far the run is in its own units, as
+            :func:`lehr.torch.progress.reading` gives it.
         steps: torch's ``_step_count``.
         plan: What drives each number, as :meth:`Assignment.to_dict` writes it.
         bases: What each group was given, for each number; None where that does not matter.
@@ -134,7 +135,7 @@ class Saved:
     """
 
     position: float
-    clock: dict[str, int | float]
+    progress: dict[str, int | float]
     steps: int
     plan: dict[str, Any]
     bases: dict[str, list[float | None]]
@@ -158,8 +159,8 @@ class Saved:
         }
         if self.position != whole:
             state["fraction"] = self.position - whole
-        if self.clock:
-            state["clock"] = self.clock
+        if self.progress:
+            state["progress"] = self.progress
         if self.clocks:
             state["clocks"] = self.clocks
         if self.rule is not None:
@@ -191,7 +192,7 @@ class Saved:
         bases = _dict("bases", state["bases"])
         return cls(
             position=_count("last_epoch", state["last_epoch"]) + fraction,
-            clock=check_reading(state.get("clock", {})),
+            progress=check_reading(state.get("progress", {})),
             steps=_count("_step_count", state["_step_count"]),
             plan=_dict("plan", state["plan"]),
             bases={name: _bases(name, each) for name, each in bases.items()},

@@ -1,4 +1,4 @@
-"""How far a run is in its own clock: samples, tokens or epochs, beside the step."""
+"""How far a run is in its own units: samples, tokens or epochs, beside the step."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ def check_reading(saved: Any) -> dict[str, int | float]:
         ScheduleError: If it is not that.
     """
     if not isinstance(saved, dict) or not set(saved) <= {SAMPLES, TOKENS, EPOCHS}:
-        raise ScheduleError(f"clock={saved!r} must have amounts of 'sa', 'tok' and 'ep' only")
+        raise ScheduleError(f"progress={saved!r} must have amounts of 'sa', 'tok' and 'ep' only")
     for unit, amount in saved.items():
-        number(f"clock[{unit!r}]", amount, at_least=0, at_most=1e30)
+        number(f"progress[{unit!r}]", amount, at_least=0, at_most=1e30)
     return dict(saved)
 
 

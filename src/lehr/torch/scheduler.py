@@ -9,14 +9,11 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Literal
 
-import torch
-import torch.distributed as dist
 from torch.optim import Optimizer
 
 from lehr.catalogue.decay.elementary import constant
 from lehr.catalogue.registry import Rule, State
 from lehr.errors import NeedsClock, NeedsHorizon, ScheduleError, whole
-from lehr.schedule.base import Schedule
 from lehr.schedule.horizon import Horizon, HorizonLike
 from lehr.schedule.run import Run
 from lehr.time.duration import Duration, DurationLike
@@ -25,13 +22,13 @@ from lehr.torch.assignment import Assignment
 from lehr.torch.binding import LR, Group, Slot
 from lehr.torch.checkpoint import Saved, loading, restored_on_error
 from lehr.torch.choosing import Choosers, Given
+from lehr.torch.clocks import Clocks
 from lehr.torch.driver import Driver
 from lehr.torch.groups import Interpreted, origins
 from lehr.torch.guards import GuardMode, Guards
 from lehr.torch.plan import DrivePlan
 from lehr.torch.progress import position_at, position_of_reading, reading
 from lehr.torch.shared import shared_of
-from lehr.walltime.wallclock import WallClock
 
 __all__ = ["Scheduler"]
 
@@ -72,7 +69,7 @@ class Scheduler(Driver):
             not move. Without it this is seen only from gradients that are still there.
         clock: Returns seconds, for schedules over a time such as ``"90min"``: these follow the time
             that passes (:class:`lehr.WallClock`), and cannot be sought or changed. Where processes
-            train together, all go by the clock of rank 0.
+            train together, all go by the time of rank 0.
         last_epoch: The position before the first; -1 for a new run. (torch's own name.)
         any_optimizer: Whether to drive objects that are not torch optimizers as well: anything with
             a list ``param_groups`` of dicts, as libraries' wrappers have. Updates of such an object
@@ -136,8 +133,7 @@ class Scheduler(Driver):
             dict.fromkeys(names, ()), coupled, dict.fromkeys((*names, *coupled), ())
         )
         self._seen = 0
-        self._clock = clock
-        self._clocks: dict[Schedule, WallClock] = {}
+        self._clocks = Clocks(clock)
         self._restoring = False
         self._observer: Guards = Guards(guards, scaler)
         first = whole("last_epoch", last_epoch, at_least=-1)
@@ -198,9 +194,7 @@ class Scheduler(Driver):
         try:
             schedule(0)
         except NeedsClock:
-            if schedule not in self._clocks:
-                clock = WallClock(schedule, clock=self._clock, agree=_of_rank_zero)
-                self._clocks[schedule] = clock
+            self._clocks.start(schedule)
         except NeedsHorizon as error:
             raise NeedsHorizon(
                 f"{name}={schedule}: {error}, or give Scheduler(..., over=1000)"
@@ -263,18 +257,14 @@ class Scheduler(Driver):
 
     def _move(self, position: float) -> None:
         last = self.last_epoch
-        for clock in self._clocks.values():
-            if self._restoring or position == last or position == last + 1 == 0:
-                continue
-            if position != last + 1 or self._step_count == 0:
-                clock.seek(int(position))
-            clock.advance()
+        if not self._restoring and position != last and not position == last + 1 == 0:
+            jump = position != last + 1 or self._step_count == 0
+            self._clocks.advance(position, jump=jump)
         super()._move(position)
 
     def skip_time(self) -> None:
         """Leave out the time since the last step: an evaluation, the writing of a checkpoint."""
-        for clock in self._clocks.values():
-            clock.skip()
+        self._clocks.skip()
 
     # ----- feedback -----------------------------------------------------------------------------
 
@@ -357,13 +347,13 @@ class Scheduler(Driver):
         timed = bool(self._clocks)
         return Saved(
             position=self._position,
-            clock={} if timed else reading(assignment.horizon, self._position),
+            progress={} if timed else reading(assignment.horizon, self._position),
             steps=self._step_count,
             plan=assignment.to_dict(),
             bases={name: list(bases) for name, bases in assignment.bases.items()},
             changes=self.history,
             highest=self._observer.reached(self._position),
-            clocks=[clock.state_dict() for clock in self._clocks.values()],
+            clocks=self._clocks.states(),
             rule=None if self._rule is None else repr(self._rule),
             feedback=dict(self._feedback),
         ).to_dict()
@@ -400,7 +390,7 @@ class Scheduler(Driver):
             self._assignment = saved.assignment(self._assignment, rule, len(self._known))
         if adopt != "here":
             self._load_bases(saved)
-            self._load_clocks(saved)
+            self._clocks.load(saved.clocks)
             self._assignment = self._assignment.with_changes(saved.changes)
         if self._rule is not None and saved.rule == rule:
             try:
@@ -410,7 +400,7 @@ class Scheduler(Driver):
         self._replan()
         position, steps = saved.position, saved.steps
         if adopt == "here":
-            there = position_of_reading(self._assignment.horizon, saved.clock)
+            there = position_of_reading(self._assignment.horizon, saved.progress)
             if there is not None:
                 position, steps = there, steps + math.floor(there) - math.floor(position)
         self._check_position(position)
@@ -433,38 +423,19 @@ class Scheduler(Driver):
                 if slot.place == LR.place:
                     self.base_lrs[index] = base
 
-    def _load_clocks(self, saved: Saved) -> None:
-        clocks = list(self._clocks.values())
-        if len(clocks) != len(saved.clocks):
-            raise ScheduleError(
-                f"the state has {len(saved.clocks)} clocks; {len(clocks)} schedules here follow "
-                "the time that passes"
-            )
-        for clock, state in zip(clocks, saved.clocks, strict=True):
-            clock.load_state_dict(state)
-
     def snapshot(self) -> dict[str, Any]:
         """Return all attributes and the clocks' states, for :meth:`restore`."""
-        clocks = [(clock, clock.state_dict()) for clock in self._clocks.values()]
-        return {**super().snapshot(), "clocks": clocks}
+        return {**super().snapshot(), "clocks": (dict(self._clocks), self._clocks.states())}
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Put all attributes back, and the clocks."""
         attributes = dict(snapshot)
-        for clock, state in attributes.pop("clocks"):
-            clock.load_state_dict(state)
+        clocks, states = attributes.pop("clocks")
+        self._clocks.clear()
+        self._clocks.update(clocks)
+        self._clocks.load(states)
         super().restore(attributes)
 
     def __repr__(self) -> str:
         kind = type(self.optimizer).__name__
         return f"Scheduler({kind}, {self._assignment}, at {self.last_epoch})"
-
-
-def _of_rank_zero(seconds: float) -> float:
-    """Return the seconds counted by the process of rank 0; in a single process, its own."""
-    if not dist.is_available() or not dist.is_initialized():
-        return seconds
-    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
-    message = torch.tensor([seconds], dtype=torch.float64, device=device)
-    dist.broadcast(message, src=0)
-    return float(message.item())

@@ -1,0 +1,72 @@
+"""The clocks of a scheduler: those schedules that follow the time that passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from lehr.errors import ScheduleError
+from lehr.schedule.base import Schedule
+from lehr.walltime.wallclock import WallClock
+
+__all__ = ["Clocks"]
+
+
+class Clocks(dict[Schedule, WallClock]):
+    """The clock of each schedule that follows the time.
+
+    Arguments:
+        seconds: Returns the time.
+    """
+
+    def __init__(self, seconds: Callable[[], float]) -> None:
+        super().__init__()
+        self._seconds = seconds
+
+    def start(self, schedule: Schedule) -> None:
+        """Start the clock of a schedule, unless it has one."""
+        if schedule not in self:
+            self[schedule] = WallClock(schedule, clock=self._seconds, agree=_of_rank_zero)
+
+    def advance(self, position: float, *, jump: bool) -> None:
+        """Let the time go on to a position, which is sought first unless it is the next one."""
+        for clock in self.values():
+            if jump:
+                clock.seek(int(position))
+            clock.advance()
+
+    def skip(self) -> None:
+        """Leave out the time since the last step."""
+        for clock in self.values():
+            clock.skip()
+
+    def states(self) -> list[dict[str, Any]]:
+        """Return the state of each clock."""
+        return [clock.state_dict() for clock in self.values()]
+
+    def load(self, states: Sequence[dict[str, Any]]) -> None:
+        """Restore the states.
+
+        Raises:
+            ScheduleError: If there are more or fewer than clocks.
+        """
+        if len(states) != len(self):
+            raise ScheduleError(
+                f"the state has {len(states)} clocks; {len(self)} schedules here follow the time "
+                "that passes"
+            )
+        for clock, state in zip(self.values(), states, strict=True):
+            clock.load_state_dict(state)
+
+
+def _of_rank_zero(seconds: float) -> float:
+    """Return the seconds counted by the process of rank 0; in a single process, its own."""
+    if not dist.is_available() or not dist.is_initialized():
+        return seconds
+    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+    message = torch.tensor([seconds], dtype=torch.float64, device=device)
+    dist.broadcast(message, src=0)
+    return float(message.item())
