@@ -10,7 +10,8 @@ counts: what else the machine does then disturbs all alike. The numbers to read 
 * ``bare, 2 keys``: the same with the momentum.
 * ``bare, tensors``: the same with ``group["lr"].fill_(rate)``, where rates are tensors.
 * ``torch ...``: torch's own schedulers.
-* ``lehr ...``: lehr's, under the same arguments; "bases" has another base rate in every group.
+* ``lehr ...``: lehr's, under the same arguments; "bases" has another base rate in every group,
+  "2 keys" a momentum beside the rate, and is held against torch's cosine, which drives one number.
 """
 
 import argparse

@@ -36,6 +36,9 @@ class OneCycleLR(DropIn):
     torch's goes back up (or below zero) at the step ``total_steps``, this one stays where it is;
     where torch's divides by zero (a phase that ends at step 0), this one begins at its end.
 
+    Torch's class reads the state of this one if it is built after the optimizer was loaded: its
+    constructor writes its start as the groups' ``initial_lr``, where the base rate is here.
+
     Arguments:
         optimizer: The optimizer to drive; its own rate is overridden.
         max_lr: The highest rate, one for all groups or a list.
