@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -281,9 +281,3 @@ class DrivePlan:
             level = driven.levels.at(position)
             found += [(driven.slot, i, driven.contribution(i, level)) for i in driven.groups]
         return found
-
-    def scaled(self, names: Sequence[str], scale: float) -> DrivePlan:
-        """Return the plan with another scale for some numbers."""
-        return DrivePlan(
-            tuple(replace(d, scale=scale) if d.slot.name in names else d for d in self.driven)
-        )
