@@ -82,7 +82,6 @@ LEVELS = [
     ("hold(at=5j)", "5j", "not a number"),
     ("hold(at=[1.0])", "[1.0]", "not a number"),
     ("linear(5, to=nan)", "to=nan", "not finite"),
-    ("linear(5, to=None)", "to=None"),
     ("linear(5, to='20%')", "to='20%'", "not a number"),
     ("linear(5, start=-inf)", "start=-inf", "not finite"),
     ("geometric(5, to=0.0)", "to=0.0", "greater than 0"),

@@ -191,6 +191,8 @@ class TestEquality:
         assert lehr.linear("20%") == lehr.linear(0.2)
         assert lehr.linear(10, to=0) == lehr.linear("10st", to=0.0)
         assert lehr.linear(10, start=0, to=1) == lehr.warmup(10)
+        assert lehr.linear(10, start=0.0) == lehr.warmup(10)
+        assert lehr.cosine(10, start=0) == lehr.cosine(10, start=0.0, to=1.0)
         assert lehr.linear(10).repeat(stretch=2) == lehr.linear(10).repeat(stretch=2.0)
         assert lehr.ramp(10, ease="power(2)") == lehr.polynomial(10, power=2)
         assert lehr.ramp(10, ease=Ease("cosine")) == lehr.cosine(10)

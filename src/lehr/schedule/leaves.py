@@ -296,7 +296,7 @@ def hold(steps: DurationLike | None = None, *, at: float | None = None) -> Sched
 def ramp(
     steps: DurationLike | None = None,
     *,
-    to: float = 0.0,
+    to: float | None = None,
     start: float | None = None,
     ease: EaseLike = "linear",
     log: bool = False,
@@ -305,7 +305,7 @@ def ramp(
 
     Arguments:
         steps: Its length; without it, as long as there is room.
-        to: The level that it reaches after ``steps``.
+        to: The level that it reaches after ``steps``; by default 0, or 1 if ``start`` is 0.
         start: The level at which it begins; without it, the end level of the piece before.
         ease: A name from :class:`lehr.Ease` (``"cosine"``, ``"power(2)"``, ``"1-sqrt"``), or a
             function that maps the share of the time that has passed to the share of the way done.
@@ -319,7 +319,8 @@ def ramp(
         >>> s(25)
         0.5
     """
-    # None would make it a hold, which has a function of its own.
+    if to is None:
+        to = 1.0 if start == 0 else 0.0
     return Piece(_duration(steps), start, level("to", to), Ease.of(ease), log)
 
 

@@ -264,7 +264,7 @@ def inverse(tau: DurationLike, *, power: float = 1.0, start: float | None = None
     example=With(),
 )
 def linear(
-    steps: DurationLike | None = None, *, to: float = 0.0, start: float | None = None
+    steps: DurationLike | None = None, *, to: float | None = None, start: float | None = None
 ) -> Schedule:
     """Go to a level in a straight line.
 
@@ -272,7 +272,7 @@ def linear(
 
     Arguments:
         steps: How long; without it, as long as there is room.
-        to: The level that it reaches after ``steps``.
+        to: The level that it reaches after ``steps``; by default 0, or 1 if ``start`` is 0.
         start: The level at which it begins; without it, that at which the piece before ended.
 
     Raises:
@@ -314,7 +314,7 @@ def polynomial(
     steps: DurationLike | None = None,
     *,
     power: float = 2.0,
-    to: float = 0.0,
+    to: float | None = None,
     start: float | None = None,
 ) -> Schedule:
     """Go to a level as a power of the time that is left.
@@ -324,7 +324,7 @@ def polynomial(
     Arguments:
         steps: How long; without it, as long as there is room.
         power: Greater than 0; 1 is a straight line, 0.9 is DeepLab's.
-        to: The level that it reaches after ``steps``.
+        to: The level that it reaches after ``steps``; by default 0, or 1 if ``start`` is 0.
         start: The level at which it begins; without it, that at which the piece before ended.
 
     Raises:
@@ -371,7 +371,7 @@ def polynomial(
     example=With(),
 )
 def cosine(
-    steps: DurationLike | None = None, *, to: float = 0.0, start: float | None = None
+    steps: DurationLike | None = None, *, to: float | None = None, start: float | None = None
 ) -> Schedule:
     """Go to a level along half a cosine wave: slow, fast, slow.
 
@@ -379,7 +379,7 @@ def cosine(
 
     Arguments:
         steps: How long; without it, as long as there is room.
-        to: The level that it reaches after ``steps``.
+        to: The level that it reaches after ``steps``; by default 0, or 1 if ``start`` is 0.
         start: The level at which it begins; without it, that at which the piece before ended.
 
     Raises:
