@@ -45,6 +45,7 @@ def to_dict(law: Law) -> dict[str, Any]:
         "warmup": law.warmup,
         "horizon": law.horizon,
         "gain": law.gain,
+        "width": law.width,
         "noise": law.noise,
         "covariance": law.covariance.tolist(),
         "fitted": [
@@ -151,6 +152,7 @@ def from_dict(value: object) -> Law:
         data.whole("warmup", low=0),
         data.whole("horizon", low=1),
         data.number("gain"),
+        data.number("width", low=1),
         data.text("loss", ""),
         tuple(_run(row, i) for i, row in enumerate(data.several("fitted"))),
         tuple((key, data.inner("choice").number(key)) for key in data.inner("choice").keys),

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from lehr.laws.forms import FORMS, Form, find_form
 from lehr.laws.identify import blurred, settling_run
-from lehr.laws.law import FittedRun, Law
+from lehr.laws.law import FittedRun, Law, quantile
 from lehr.laws.logs import Columns, read_run
 from lehr.laws.runs import LawError, LoggedRun, usable
-from lehr.laws.solve import Fitted, Problem, solve
+from lehr.laws.solve import Fitted, Problem, averaged, solve
 
 __all__ = ["DECOUPLED", "fit", "weight_decay_of"]
 
@@ -27,6 +27,12 @@ models, laws that won by a factor of two lost on longer runs."""
 
 FOLDS = 5
 """How often runs are left out at most."""
+
+EXPECTED = 3.0
+"""As many runs the experience with a form counts, beside those that are left out."""
+
+FARTHEST = 25.0
+"""The most that one run that was left out widens intervals by, in squares."""
 
 _PERPLEXITY = 13.0
 """Guessing among 400,000 tokens loses this much."""
@@ -71,7 +77,13 @@ def fit(
     ]
     kept, warnings = usable(read)
     peak = max(run.peak for run in kept)
-    choice = _choice(kept, weight_decay, peak) if law is None else ()
+    tried = [
+        form
+        for form in ([find_form(law)] if law is not None else FORMS.values())
+        if weight_decay or not form.effective
+    ]
+    left_out = _left_out(tried, kept, weight_decay, peak)
+    choice = tuple((name, one.error) for name, one in left_out.items()) if law is None else ()
     form = find_form(law) if law is not None else _chosen(choice, weight_decay)
     problem = Problem.of(form, weight_decay, peak, kept)
     found = solve(problem)
@@ -80,6 +92,7 @@ def fit(
     advice = settling_run(fitted, blurs) if blurs else None
     return replace(
         fitted,
+        width=left_out[form.name].width,
         choice=choice,
         blurred=tuple(blur.words for blur in blurs),
         advice=advice.words if advice else "",
@@ -110,47 +123,49 @@ def _usual(weight_decay: float) -> Form:
     return FORMS["effective-rate" if weight_decay else "power-time"]
 
 
-def _choice(
-    runs: Sequence[LoggedRun], weight_decay: float, peak: float
-) -> tuple[tuple[str, float], ...]:
-    """Return the mean error of each form on each run that is left out in turn, in nats.
+@dataclass(frozen=True)
+class _LeftOut:
+    """How well a form predicts runs that are left out in turn.
+
+    Arguments:
+        error: The mean error, in nats.
+        squares: The squared errors of each run, over those that its interval allows for.
+    """
+
+    error: float
+    squares: tuple[float, ...]
+
+    @property
+    def width(self) -> float:
+        """How many times wider intervals must be, seen from before: at least 1."""
+        expected = EXPECTED + sum(min(square, FARTHEST) for square in self.squares)
+        return max(1.0, expected / (EXPECTED + len(self.squares))) ** 0.5
+
+
+def _left_out(
+    forms: Iterable[Form], runs: Sequence[LoggedRun], weight_decay: float, peak: float
+) -> dict[str, _LeftOut]:
+    """Return how well each form predicts each run that is left out in turn, the best first.
 
     Of many runs, several are left out at a time.
     """
-    errors: list[tuple[str, float]] = []
     folds = min(len(runs), FOLDS)
-    for form in FORMS.values():
-        if form.effective and not weight_decay:
-            continue
-        each = [
-            _error_without(
-                form,
-                weight_decay,
-                peak,
-                [run for i, run in enumerate(runs) if i % folds != fold],
-                runs[fold::folds],
-            )
-            for fold in range(folds)
-        ]
-        errors.append((form.name, float(np.mean(each))))
-    return tuple(sorted(errors, key=lambda one: one[1]))
-
-
-def _error_without(
-    form: Form,
-    weight_decay: float,
-    peak: float,
-    rest: Sequence[LoggedRun],
-    out: Sequence[LoggedRun],
-) -> float:
-    few = Problem.of(form, weight_decay, peak, rest, points=48, blocks=96)
-    found = solve(few, starts=1, rounds=20)
-    other = Problem.of(form, weight_decay, peak, out, points=48, blocks=96)
-    errors = [
-        np.mean(np.abs(few.model.loss(found.values, at) - np.exp(log)))
-        for at, log in zip(other.at, other.logs, strict=True)
-    ]
-    return float(np.mean(errors))
+    found: dict[str, _LeftOut] = {}
+    for form in forms:
+        errors, squares = list[float](), list[float]()
+        for fold in range(folds):
+            rest = [run for i, run in enumerate(runs) if i % folds != fold]
+            few = Problem.of(form, weight_decay, peak, rest, points=48, blocks=96)
+            law = _law(few, solve(few, starts=1, rounds=20), rest, weight_decay)
+            for run in runs[fold::folds]:
+                at, losses = averaged(run, 48)
+                seen = law.predict(run, at=at)
+                off = np.abs(seen.loss - losses)
+                errors.append(float(np.mean(off)))
+                allowed = (seen.high - seen.loss) / quantile(seen.level)
+                squares.append(float(np.mean((off / allowed) ** 2)))
+        found[form.name] = _LeftOut(float(np.mean(errors)), tuple(squares))
+    return dict(sorted(found.items(), key=lambda one: one[1].error))
 
 
 def _chosen(choice: Sequence[tuple[str, float]], weight_decay: float) -> Form:
@@ -189,9 +204,9 @@ def _law(problem: Problem, found: Fitted, runs: Sequence[LoggedRun], weight_deca
         weight_decay,
         max(run.warmup for run in runs),
         max(run.length for run in runs),
-        float(np.mean(gains)),
-        kinds.pop() if kinds else "",
-        tuple(rows),
+        float(np.mean(gains)) if gains else 0.0,
+        kind=kinds.pop() if kinds else "",
+        fitted=tuple(rows),
     )
 
 

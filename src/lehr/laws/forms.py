@@ -161,7 +161,7 @@ class Form:
     relative: bool = False
     mass: Literal["drops", "squares"] = "drops"
     behind: Literal["progress", "steps", "rate"] = "progress"
-    error: float = 5e-4
+    error: float = 4e-4
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -196,7 +196,7 @@ FORMS = {
             clock=0.75,
             jump=0.85,
             relative=True,
-            error=1.5e-3,
+            error=2.5e-3,
         ),
         Form(
             "multi-power",
@@ -211,7 +211,7 @@ FORMS = {
             "Tissue et al. 2024, arXiv 2408.11029",
             ExponentialKernel(),
             behind="steps",
-            error=6e-3,
+            error=4e-3,
         ),
         Form(
             "functional",
@@ -220,7 +220,7 @@ FORMS = {
             ForgettingKernel(),
             mass="squares",
             behind="rate",
-            error=4e-3,
+            error=4.5e-3,
         ),
     )
 }

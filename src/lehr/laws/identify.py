@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lehr.laws.forms import FORMS, Form
-from lehr.laws.law import CAUTION, Law
+from lehr.laws.law import Law, widened
 from lehr.laws.model import Model, prior
 from lehr.laws.runs import Floats, LawError, rates_of, risen
 from lehr.laws.series import Setting, series
@@ -37,7 +37,7 @@ KINDS = {
 
 _REFERENCE = "a linear decay"
 
-BLUR = 2.5e-3
+BLUR = 1.7e-3
 """Kinds whose difference is known to no better than this part of the loss are not told apart."""
 
 _Z = 1.645
@@ -134,14 +134,18 @@ class _Knowledge:
         """Return how well each kind is told from the reference."""
         covariance = np.linalg.inv(precision)
         return {
-            kind: CAUTION * _Z * float(np.sqrt(max(0.0, g @ covariance @ g)))
+            kind: _Z * float(np.sqrt(widened(max(0.0, float(g @ covariance @ g)), self._loss)))
             for kind, g in ends.items()
         }
 
     @property
+    def _loss(self) -> float:
+        return float(self.values[0] + 0.5 * self.values[1])
+
+    @property
     def limit(self) -> float:
         """The half that is good enough, in nats."""
-        return BLUR * float(self.values[0] + 0.5 * self.values[1])
+        return BLUR * self._loss
 
 
 def _text(kind: str, warmup: int, steps: int) -> str:

@@ -28,23 +28,33 @@ TIE = 1e-3
 RUN = 4e-4
 """The spread of a final loss from run to run, as a part of it (124M parameters, measured)."""
 
-CAUTION = 2.0
-"""By how much the parameters' own spread is widened: it takes the law to be true."""
+CAUTION = 2.2
+"""By how much the spread that the parameters leave open is widened at most."""
+
+LINEAR = 1.3e-3
+"""How wide that spread may be, as a part of the loss, before it is widened twofold: it is computed
+from slopes, which hold near the fitted parameters only."""
 
 COMMON = 1.4
 """How much larger the part of a law's error is that all schedules share."""
 
-GAIN = 0.04
+GAIN = 0.03
 """The spread of a law's error about what a cooldown gains, as a part of how far that gain is from
 those of the fitted runs."""
 
-HORIZON = 0.02
+HORIZON = 0.015
 """The spread of its error per e-fold of a longer run, as a part of the loss above its floor."""
 
 
 def quantile(level: float) -> float:
     """Return how many standard deviations an interval of a level reaches to each side."""
     return NormalDist().inv_cdf((1 + level) / 2)
+
+
+def widened(known: Floats | float, loss: Floats | float) -> Floats:
+    """Return the variance that the parameters leave open, from the one that their slopes give."""
+    apart = np.asarray(known, np.float64) / (LINEAR * np.asarray(loss)) ** 2
+    return np.minimum(CAUTION, 1 + apart) ** 2 * known
 
 
 @dataclass(frozen=True)
@@ -129,7 +139,7 @@ class Prediction:
         middle = (self.final + other.final) / 2
         own = 2 * (RUN**2 + self._law.form.error**2) * middle**2 if value or slopes.any() else 0.0
         gain = (GAIN * (self._gain - other._gain)) ** 2
-        half = quantile(self.level) * np.sqrt(CAUTION**2 * known + own + gain)
+        half = quantile(self.level) * self._law.width * np.sqrt(widened(known, middle) + own + gain)
         low, high = float(value - half), float(value + half)
         return Difference(value, low, high, low <= 0 <= high or abs(value) < TIE * middle)
 
@@ -149,6 +159,8 @@ class Law:
         warmup: The warmup of the fitted runs, in updates.
         horizon: The longest of them, in updates.
         gain: The mean of what the fitted runs' decays gained, in nats.
+        width: How many times wider intervals are than those of the runs that this form was tried
+            on: from how far runs were off that were left out in turn. At least 1.
         kind: ``"training"`` or ``"validation"`` loss, or ``""``.
         fitted: The runs that it was fitted on.
         choice: The laws that were tried, with their leave-one-run-out errors in nats.
@@ -167,6 +179,7 @@ class Law:
     warmup: int
     horizon: int
     gain: float = 0.0
+    width: float = 1.0
     kind: str = ""
     fitted: tuple[FittedRun, ...] = ()
     choice: tuple[tuple[str, float], ...] = ()
@@ -266,8 +279,8 @@ class Law:
         longer = np.maximum(0.0, np.log(np.maximum(steps, 1) / self.horizon))
         error = (1 + COMMON**2) * self.form.error**2
         own = (RUN**2 + error + self.noise**2) * loss**2
-        return np.sqrt(
-            CAUTION**2 * known
+        return self.width * np.sqrt(
+            widened(known, loss)
             + own
             + (GAIN * (gain - self.gain)) ** 2
             + (HORIZON * longer * above) ** 2

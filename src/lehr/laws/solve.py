@@ -18,7 +18,7 @@ from lehr.laws.model import Model, prior
 from lehr.laws.runs import Floats, Ints, LoggedRun
 from lehr.laws.series import BLOCKS, Series, Setting, series
 
-__all__ = ["Fitted", "Problem", "independent", "solve"]
+__all__ = ["Fitted", "Problem", "averaged", "independent", "solve"]
 
 POINTS = 160
 """How many losses of a run are fitted at most; of more, neighbours are averaged."""
@@ -71,7 +71,7 @@ class Problem:
         at: list[Series] = []
         logs: list[Floats] = []
         for run in runs:
-            steps, losses = _averaged(run, points)
+            steps, losses = averaged(run, points)
             at.append(series(setting, run.rates, steps, run.warmup, blocks))
             logs.append(np.log(losses))
         unit = float(np.median(np.concatenate([one.progress for one in at])))
@@ -106,7 +106,7 @@ def independent(points: int, noise: float) -> float:
     return min(most, INDEPENDENT * noise**2 / (own + INDEPENDENT * noise**2 / points))
 
 
-def _averaged(run: LoggedRun, points: int) -> tuple[Ints, Floats]:
+def averaged(run: LoggedRun, points: int) -> tuple[Ints, Floats]:
     """Return at most so many steps and losses, each the mean of neighbours."""
     count = -(-len(run.steps) // points)
     if count == 1:
