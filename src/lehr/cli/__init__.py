@@ -21,10 +21,10 @@ COMMANDS = {
     "show": ("lehr.cli.schedules", "show", "Show all there is to know about a schedule."),
     "plot": ("lehr.cli.plot", "plot", "Draw schedules, here or into a file."),
     "compare": ("lehr.cli.compare", "compare", "Compare optimizers and schedules by training."),
-    "fit": ("lehr.cli.laws", "fit", "Fit a loss law to logged runs."),
-    "predict": ("lehr.cli.laws", "predict", "Predict the loss curve of a schedule."),
-    "design": ("lehr.cli.laws", "design", "Propose the best schedule for a budget."),
-    "bound": ("lehr.cli.laws", "bound", "Compare best peak rates by the convex bound."),
+    "fit": ("lehr.cli.fit", "fit", "Fit a loss law to logged runs."),
+    "predict": ("lehr.cli.predict", "predict", "Predict the loss curve of a schedule."),
+    "design": ("lehr.cli.predict", "design", "Propose the best schedule for a budget."),
+    "bound": ("lehr.cli.predict", "bound", "Compare best peak rates by the convex bound."),
     "results": ("lehr.cli.results", "results", "Show the trials that comparisons have kept."),
 }
 """Module, function and help of each command, so that help needs no command's imports."""

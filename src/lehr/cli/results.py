@@ -21,9 +21,9 @@ from lehr.extras import install
 from lehr.view.printable import printable
 
 if TYPE_CHECKING:
-    from lehr.lab import Record, Store
+    from lehr.lab import Record, Results, Store
 
-__all__ = ["results"]
+__all__ = ["chosen", "opened", "results"]
 
 _FILE = Path("lehr-compare")
 
@@ -49,6 +49,12 @@ _FILE = Path("lehr-compare")
     metavar="NUMBER",
     help="Show this comparison of the store.  [default: the one that was started last]",
 )
+@click.option(
+    "--law",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A law of `lehr fit`: write report.html again, with predicted beside measured curves.",
+)
 def results(
     file: Path,
     as_json: bool,
@@ -56,6 +62,7 @@ def results(
     tensorboard: Path | None,
     mlflow: str | None,
     comparison: int | None,
+    law: Path | None,
 ) -> None:
     """Show the results of a comparison, from its store.
 
@@ -63,10 +70,10 @@ def results(
     lehr-compare). It may be read while a comparison is running. The folders for TensorBoard and
     MLflow get the trials that they lack: repeat the command when more have finished.
     """
-    chosen = [as_json, as_csv, tensorboard is not None, mlflow is not None]
-    if sum(chosen) > 1:
+    where = [as_json, as_csv, tensorboard is not None, mlflow is not None]
+    if sum(where) > 1:
         raise Refused("--json, --csv, --tensorboard and --mlflow say where to write: give one")
-    with _opened(file) as store:
+    with opened(file) as store:
         if as_json:
             _write_json(store)
         elif as_csv:
@@ -76,11 +83,27 @@ def results(
         elif mlflow is not None:
             _fill_mlflow(store, mlflow)
         else:
-            _show(store, comparison)
+            _show(store, comparison, law)
+
+
+def _write_predicted(store: Store, results: Results | None, path: Path) -> None:
+    from lehr.cli.laws import refusing, say_predicted  # Loads SciPy.
+    from lehr.view.report import write_report  # Loads NumPy and more.
+
+    if results is None:
+        raise Refused(f"--law: {store.path} has no comparison")
+    with refusing():
+        from lehr.laws import load, predict_compared  # Loads SciPy.
+
+        law = load(path)
+        echo("")
+        say_predicted(predict_compared(results, law))
+        write_report(results, store.path.parent, law)
+    echo(f"\nReport: {store.path.parent / 'report.html'}")
 
 
 @contextmanager
-def _opened(file: Path) -> Generator[Store]:
+def opened(file: Path) -> Generator[Store]:
     if find_spec("scipy") is None:
         raise Refused(f"lehr results needs scipy: {install('lab')}")
     from lehr.lab import Store, StoreError  # Loads NumPy and more.
@@ -166,15 +189,23 @@ def _fill(store: Store, write: Callable[[Iterable[Record]], int], see: str) -> N
     click.echo(f"{count:,} trials written; to see all of them: {see}")
 
 
-def _show(store: Store, number: int | None) -> None:
-    """Print the ranking of a comparison, and the number of trials."""
+def chosen(store: Store, number: int | None) -> tuple[Results | None, list[Results]]:
+    """Return the comparison of a number, by default the last one, and all in the store."""
     from lehr.lab.comparison import stored_results  # Loads NumPy and more.
 
     found = stored_results(store)
     if number is not None and number > len(found):
         raise Refused(f"--comparison {number}: {store.path} has {len(found)} comparisons")
-    if found:
-        show(found[(number or len(found)) - 1])
+    return (found[(number or len(found)) - 1] if found else None), found
+
+
+def _show(store: Store, number: int | None, law: Path | None) -> None:
+    """Print the ranking of a comparison, and the number of trials."""
+    shown, found = chosen(store, number)
+    if shown is not None:
+        show(shown)
+    if law is not None:
+        _write_predicted(store, shown, law)
     failures = sum(1 for _ in store.failures())
     failed = f", and {failures:,} failed ones" if failures else ""
     echo(f"\n{len(store):,} trials in {store.path}{failed}.")

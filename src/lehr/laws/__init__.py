@@ -15,7 +15,12 @@ with needs("lehr.laws", "laws", "scipy"):
     del _scipy
 
 from lehr.laws.bound import Bound, bound
-from lehr.laws.compared import compared_runs
+from lehr.laws.compared import (
+    PredictedRun,
+    compared_runs,
+    fit_compared,
+    predict_compared,
+)
 from lehr.laws.design import Candidate, Design
 from lehr.laws.files import load, save
 from lehr.laws.fit import fit
@@ -31,6 +36,9 @@ __all__ = [
     "plan_runs",
     "read_run",
     "compared_runs",
+    "fit_compared",
+    "predict_compared",
+    "PredictedRun",
     "load",
     "save",
     "bound",

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lehr.laws.fit import fit
+from lehr.laws.law import Law, Prediction
 from lehr.laws.runs import LawError, LoggedRun, rates_of, risen
 
 if TYPE_CHECKING:
     from lehr.lab.results import PairResult, Results
 
-__all__ = ["compared_runs"]
+__all__ = ["PredictedRun", "compared_runs", "fit_compared", "predict_compared"]
 
 
 def compared_runs(results: Results, optimizer: str) -> dict[str, LoggedRun]:
@@ -35,6 +40,68 @@ def compared_runs(results: Results, optimizer: str) -> dict[str, LoggedRun]:
             f"{', '.join(results.optimizers)}"
         )
     return {pair.schedule: _run(results, pair) for pair in pairs}
+
+
+def fit_compared(
+    results: Results,
+    optimizer: str,
+    *,
+    only: Collection[str] = (),
+    law: str | None = None,
+    weight_decay: float | None = None,
+) -> Law:
+    """Fit a law to runs of one optimizer in a comparison.
+
+    Arguments:
+        results: Of :func:`lehr.lab.compare`, or of a store.
+        optimizer: The name of the optimizer.
+        only: The names of the schedules to fit on; the others are left to be predicted. All of them
+            without it.
+        law: The name of a form; by default the one that predicts runs best that are left out.
+        weight_decay: By default that of the optimizer's text.
+
+    Raises:
+        LawError: If a schedule was not compared with it, or the runs do not suffice.
+    """
+    runs = compared_runs(results, optimizer)
+    if unknown := [name for name in only if name not in runs]:
+        raise LawError(
+            f"schedule {unknown[0]!r} has no finished runs with {optimizer!r}, which has "
+            f"{', '.join(runs)}"
+        )
+    text = results.optimizers[optimizer]
+    found = re.search(r"weight_decay=([0-9.e+-]+)", text)
+    if weight_decay is None:
+        weight_decay = float(found[1]) if found else 0.0
+    chosen = [run for name, run in runs.items() if not only or name in only]
+    fitted = fit(chosen, law=law, optimizer=text.partition("(")[0], weight_decay=weight_decay)
+    return replace(fitted, optimizer=optimizer)
+
+
+@dataclass(frozen=True, eq=False)
+class PredictedRun:
+    """A run of a comparison, and what a law predicts of it.
+
+    Arguments:
+        run: The measured losses; its name is that of its schedule.
+        prediction: The predicted losses at the same updates.
+        is_fitted: Whether the law was fitted on it.
+    """
+
+    run: LoggedRun
+    prediction: Prediction
+    is_fitted: bool
+
+
+def predict_compared(results: Results, law: Law) -> list[PredictedRun]:
+    """Return what a law predicts of the runs of its optimizer, in the order of the comparison.
+
+    Raises:
+        LawError: If the comparison has no finished runs of that optimizer.
+    """
+    fitted = {run.name for run in law.fitted}
+    runs = compared_runs(results, law.optimizer)
+    return [PredictedRun(run, law.predict(run), name in fitted) for name, run in runs.items()]
 
 
 def _run(results: Results, pair: PairResult) -> LoggedRun:

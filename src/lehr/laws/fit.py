@@ -93,6 +93,7 @@ def fit(
     return replace(
         fitted,
         width=left_out[form.name].width,
+        optimizer=optimizer or "",
         choice=choice,
         blurred=tuple(blur.words for blur in blurs),
         advice=advice.words if advice else "",

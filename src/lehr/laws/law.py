@@ -162,6 +162,7 @@ class Law:
         width: How many times wider intervals are than those of the runs that this form was tried
             on: from how far runs were off that were left out in turn. At least 1.
         kind: ``"training"`` or ``"validation"`` loss, or ``""``.
+        optimizer: The name of the optimizer of the fitted runs, or ``""``.
         fitted: The runs that it was fitted on.
         choice: The laws that were tried, with their leave-one-run-out errors in nats.
         blurred: The kinds of schedule that those runs cannot tell apart, in words.
@@ -181,6 +182,7 @@ class Law:
     gain: float = 0.0
     width: float = 1.0
     kind: str = ""
+    optimizer: str = ""
     fitted: tuple[FittedRun, ...] = ()
     choice: tuple[tuple[str, float], ...] = ()
     blurred: tuple[str, ...] = ()

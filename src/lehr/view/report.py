@@ -1,10 +1,13 @@
 """The results of a comparison as one page of HTML, without any request to a network."""
 
+from __future__ import annotations
+
 import base64
 import hashlib
 import json
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lehr.lab.records import replace_text
 from lehr.lab.results import Results
@@ -16,23 +19,35 @@ from lehr.view.peaks import sensitivity
 from lehr.view.shapes import schedules
 from lehr.view.tables import heat_map, ranking
 
+if TYPE_CHECKING:
+    from lehr.laws import Law
+
 __all__ = ["render", "write_report"]
 
 
-def write_report(results: Results, folder: Path) -> None:
+def write_report(results: Results, folder: Path, law: Law | None = None) -> None:
     """Write the page of these results, `report.html`, into a folder.
+
+    Arguments:
+        results: The results of a comparison, finished or not.
+        folder: Where `report.html` is written.
+        law: A loss law, whose predictions are drawn beside the measured curves.
+
+    Raises:
+        LawError: If the comparison has no finished runs of the law's optimizer.
 
     Example:
         ``lehr.lab.compare(plan, folder, report=write_report)`` writes it when the comparison ends.
     """
-    replace_text(folder / "report.html", render(results))
+    replace_text(folder / "report.html", render(results, law))
 
 
-def render(results: Results) -> str:
+def render(results: Results, law: Law | None = None) -> str:
     """Return the page of these results.
 
     Arguments:
         results: The results of a comparison, finished or not.
+        law: A loss law, whose predictions are drawn beside the measured curves.
 
     Returns:
         A whole HTML document. It holds its own style and script, the only ones that its content
@@ -40,7 +55,7 @@ def render(results: Results) -> str:
     """
     style = Markup(_asset("page.css") + _choices(results))
     script = Markup(_asset("page.js"))
-    page = tag("html", _head(results, style, script), _body(results, script), lang="en")
+    page = tag("html", _head(results, style, script), _body(results, script, law), lang="en")
     return f"<!doctype html>\n{page}\n"
 
 
@@ -90,13 +105,16 @@ SECTIONS = (
     ("learning", "Learning curves"),
     ("peaks", "Peak rate"),
     ("lengths", "Length of the run"),
+    ("predicted", "Predicted losses"),
     ("method", "How it was run"),
 )
 
 
-def _body(results: Results, script: Markup) -> Markup:
-    sections = [s for s in SECTIONS if results.lengths or s[0] != "lengths"]
+def _body(results: Results, script: Markup, law: Law | None) -> Markup:
+    absent = {name for name, has in (("lengths", results.lengths), ("predicted", law)) if not has}
+    sections = [s for s in SECTIONS if s[0] not in absent]
     links = [tag("a", words, href=f"#{name}") for name, words in sections]
+    content = _sections(results, law) if results.pairs else [_nothing(), _method(results)]
     # "</script>" would end a data block, so it has no "<".
     data = Markup(json.dumps(readout(results), allow_nan=False).replace("<", "\\u003c"))
     return tag(
@@ -104,7 +122,7 @@ def _body(results: Results, script: Markup) -> Markup:
         tag("a", "Skip to the results", href="#ranking", class_="skip"),
         _opening(results),
         tag("nav", *links, aria_label="Sections") if results.pairs else "",
-        tag("main", *(_sections(results) if results.pairs else [_nothing(), _method(results)])),
+        tag("main", *content),
         tag("footer", f"Made by lehr {results.lehr}. This page makes no requests."),
         tag("script", data, type="application/json", id="numbers"),
         tag("script", script),
@@ -177,7 +195,7 @@ def _section(name: str, title: str, words: str, *content: str) -> Markup:
     )
 
 
-def _sections(results: Results) -> list[Markup]:
+def _sections(results: Results, law: Law | None) -> list[Markup]:
     return [
         _section(
             "ranking",
@@ -207,6 +225,7 @@ def _sections(results: Results) -> list[Markup]:
             sensitivity(results),
         ),
         *([_lengths(results)] if results.lengths else []),
+        *([_predicted(results, law)] if law else []),
         _method(results),
     ]
 
@@ -219,6 +238,18 @@ def _lengths(results: Results) -> Markup:
         f"{count(results.settings.steps, 'update')}, with the schedule placed "
         "over fewer or more. A pair that stays best does not depend on that choice.",
         lengths(results),
+    )
+
+
+def _predicted(results: Results, law: Law) -> Markup:
+    from lehr.view.predicted import predicted  # Loads SciPy.
+
+    return _section(
+        "predicted",
+        "Predicted losses",
+        f"The training loss with {law.optimizer} as the {law.form.title} law predicts it (smooth, "
+        "with its interval), and as it was measured.",
+        predicted(results, law),
     )
 
 

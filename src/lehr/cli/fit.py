@@ -1,0 +1,189 @@
+"""The command that fits a loss law, or plans the runs for one. It trains nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lehr.cli import Refused
+from lehr.cli.laws import (
+    PEAK,
+    as_json_option,
+    draw,
+    how_logged,
+    picture_option,
+    read_runs,
+    refusing,
+    say,
+    say_predicted,
+    written,
+)
+from lehr.cli.steps import Steps
+
+if TYPE_CHECKING:
+    from lehr.laws import Law, PredictedRun
+
+__all__ = ["fit"]
+
+_UNSURE = 3
+"""The exit code of ``--strict`` where there is a warning."""
+
+
+@click.command()
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="RUN...")
+@click.option("--optimizer", metavar="NAME", help="Such as adamw, or sgd.")
+@click.option("--weight-decay", type=click.FloatRange(0), help="As AdamW has it, such as 0.1.")
+@how_logged
+@click.option("--law", metavar="NAME", help="A law's name, in place of a choice by error.")
+@click.option("--steps", type=Steps(), help="The length of the run to plan for, or scheduled.")
+@click.option("--peak", type=PEAK, help="The peak rate to plan for, or scheduled.")
+@click.option("--plan", is_flag=True, help="Propose short runs to train first.")
+@click.option(
+    "--only",
+    metavar="NAMES",
+    default="",
+    help="Of a comparison: the schedules to fit on, with commas; the others are predicted.",
+)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the law here.")
+@click.option("--strict", is_flag=True, help="Exit with 3 where there is a warning.")
+@picture_option
+@as_json_option
+@click.pass_context
+def fit(
+    ctx: click.Context,
+    files: tuple[Path, ...],
+    optimizer: str | None,
+    weight_decay: float | None,
+    step: str | None,
+    lr: str | None,
+    loss: str | None,
+    warmup: int | None,
+    schedules: tuple[str, ...],
+    law: str | None,
+    steps: int | None,
+    peak: float | None,
+    plan: bool,
+    only: str,
+    out: Path | None,
+    strict: bool,
+    picture: Path | None,
+    as_json: bool,
+) -> None:
+    """Fit a loss law to logged runs.
+
+    RUN is a .csv, .jsonl or .json file with steps, learning rates and losses, or a folder of
+    TensorBoard events. Give at least two, better three, one of which lowers its rate. Or give one
+    store of `lehr compare` (its trials.db, or the folder with it), and --optimizer.
+    """
+    with refusing():
+        from lehr.laws import Columns, save  # Loads NumPy and SciPy.
+        from lehr.laws import fit as fit_law  # Loads NumPy and SciPy.
+        from lehr.laws.files import to_dict  # Loads NumPy and SciPy.
+
+        if plan:
+            _plan(files, optimizer, weight_decay, law, warmup, steps, peak, as_json)
+            return
+        if not files:
+            raise Refused("give the files of at least two runs, or --plan")
+        others: list[PredictedRun] = []
+        if len(files) == 1 and _is_store(files[0]):
+            found, others = _fit_store(files[0], optimizer, only, law, weight_decay)
+            runs = [one.run for one in others]
+        elif only:
+            raise Refused("--only names schedules of a comparison: give its store, or leave it out")
+        else:
+            runs = read_runs(files, Columns(step, lr, loss), warmup, schedules, peak, steps)
+            found = fit_law(runs, law=law, optimizer=optimizer, weight_decay=weight_decay)
+        if out is not None:
+            written(out, lambda: save(found, out))
+        if picture is not None:
+            draw([(run.name, found.predict(run), run) for run in runs], picture)
+    if as_json:
+        click.echo(json.dumps(to_dict(found), indent=2, allow_nan=False))
+    else:
+        _show_law(found, out)
+        if others:
+            say("The runs of the comparison:")
+            say_predicted(others)
+    if strict and (found.warnings or found.blurred):
+        ctx.exit(_UNSURE)
+
+
+def _is_store(path: Path) -> bool:
+    return path.suffix == ".db" or (path / "trials.db").is_file()
+
+
+def _fit_store(
+    path: Path, optimizer: str | None, only: str, law: str | None, weight_decay: float | None
+) -> tuple[Law, list[PredictedRun]]:
+    """Fit a law to runs of a comparison, and predict all of them."""
+    from lehr.cli.results import chosen, opened  # Loads rich.
+    from lehr.laws import fit_compared, predict_compared  # Loads NumPy and SciPy.
+
+    with opened(path) as store:
+        results, _ = chosen(store, None)
+    if results is None:
+        raise Refused(f"{path}: has no comparison")
+    if optimizer is None:
+        raise Refused(f"--optimizer is missing: one of {', '.join(results.optimizers)}")
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    found = fit_compared(results, optimizer, only=names, law=law, weight_decay=weight_decay)
+    return found, predict_compared(results, found)
+
+
+def _plan(
+    files: Sequence[Path],
+    optimizer: str | None,
+    weight_decay: float | None,
+    law: str | None,
+    warmup: int | None,
+    steps: int | None,
+    peak: float | None,
+    as_json: bool,
+) -> None:
+    from lehr.laws import plan_runs  # Loads NumPy and SciPy.
+    from lehr.laws.fit import weight_decay_of  # Loads NumPy and SciPy.
+
+    if files or steps is None or peak is None:
+        raise Refused("--plan needs --steps and --peak of the run to predict, and no files")
+    decay = weight_decay_of(optimizer, weight_decay, law)
+    found = plan_runs(steps, peak, weight_decay=decay, warmup=warmup or 0, law=law)
+    if as_json:
+        rows = [{"schedule": p.schedule, "steps": p.steps, "peak": p.peak} for p in found]
+        click.echo(json.dumps({"runs": rows}, indent=2))
+        return
+    total = sum(proposal.steps for proposal in found)
+    say(f"Train these {len(found)}, {total:,} steps in all, and log their losses:")
+    for proposal in found:
+        say(f"  {proposal.schedule}    {proposal.steps:,} steps, peak {proposal.peak:g}")
+
+
+def _show_law(law: Law, out: Path | None) -> None:
+    from lehr.laws.files import to_dict  # Loads NumPy and SciPy.
+
+    say(f"{law.form.title} law ({law.form.paper}), {law.kind or 'loss'}")
+    numbers = to_dict(law)["parameters"]
+    say("  " + "  ".join(f"{name} {value:.4g}" for name, value in numbers.items()))
+    for run in law.fitted:
+        say(
+            f"  {run.name}: {run.steps:,} steps, peak {run.peak:g}, {run.points} losses, "
+            f"mean error {run.error:.4f}"
+        )
+        for note in run.notes:
+            say(f"    {note}")
+    if law.choice:
+        listed = ", ".join(f"{name} {error:.4f}" for name, error in law.choice)
+        say(f"Chosen by the error on runs left out in turn (nats): {listed}")
+    for warning in law.warnings:
+        say(f"warning: {warning}")
+    if law.blurred:
+        say("These runs do not tell apart:")
+        for words in law.blurred:
+            say(f"  {words}")
+        say(f"The run to add: {law.advice}")
+    if out is not None:
+        say(f"Wrote {out}")
