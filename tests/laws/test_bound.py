@@ -74,3 +74,33 @@ def test_steps_without_a_rate_are_left_out() -> None:
 def test_rates_that_are_none_are_refused(rates: list[float]) -> None:
     with pytest.raises(LawError, match="rates"):
         bound(np.array(rates))
+
+
+def as_the_paper_has_it(h: np.ndarray, norms: np.ndarray, last: int) -> float:
+    """The noise term as arXiv 2501.18965 has it, before summing by parts."""
+    masses = h**2 * norms**2
+    total = masses[: last + 1].sum() / h[: last + 1].sum()
+    for k in range(last):
+        rest = h[k + 1 : last + 1].sum()
+        total += h[k] / rest * masses[k : last + 1].sum() / h[k : last + 1].sum()
+    return total / 2
+
+
+@pytest.mark.parametrize("name", ["constant", "wsd", "cosine"])
+def test_measured_norms_of_the_gradients_count(name: str) -> None:
+    h = SCHEDULES[name][::10]
+    norms = 1 + 3 * np.exp(-np.arange(len(h)) / 40)
+    found = bound(h, norms=norms)
+    scale = np.mean(norms**2)
+    for last in (5, 100, len(h) - 1):
+        expected = as_the_paper_has_it(h / h.max(), norms, last) / scale
+        assert found.noise[last] == pytest.approx(expected, rel=1e-6)
+    assert bound(h, norms=norms, whole=False).noise[0] == pytest.approx(found.noise[-1], rel=1e-6)
+    same = bound(h, norms=np.full(len(h), 7.0))
+    assert same.noise == pytest.approx(bound(h).noise, rel=1e-12)
+
+
+@pytest.mark.parametrize("norms", [[1.0], [1.0, 0.0], [1.0, float("inf")]])
+def test_norms_that_are_none_are_refused(norms: list[float]) -> None:
+    with pytest.raises(LawError, match="norms"):
+        bound(np.ones(2), norms=norms)

@@ -223,3 +223,29 @@ def test_runs_at_two_peaks_give_a_shift_that_no_law_explains() -> None:
     found = fit([*three(), *moved], law="effective-rate", **ADAMW)
     assert found.values[-1] == pytest.approx(0.01 / np.log(2), abs=0.006)
     assert fit(three(), law="effective-rate", **ADAMW).values[-1] == 0.0
+
+
+# ----- measured effective rates -----------------------------------------------------------------
+
+
+def weighed(kind: str, unit: float) -> LoggedRun:
+    """Return a run whose weights begin far larger than the law takes them to, and are measured."""
+    run = logged(kind, 3000, start=20.0)
+    return replace(run, effective=unit * true.effective_rates(run.rates, 20.0))
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-3])
+def test_measured_effective_rates_are_used(unit: float) -> None:
+    measured = [weighed(kind, unit) for kind in KINDS]
+    found = fit(measured, law="effective-rate", **ADAMW)
+    plain = fit([replace(run, effective=None) for run in measured], law="effective-rate", **ADAMW)
+    out = weighed("linear", unit)
+    errors = {
+        name: np.abs(law.predict(run).loss - run.losses).mean()
+        for name, law, run in (
+            ("measured", found, out),
+            ("modelled", plain, replace(out, effective=None)),
+        )
+    }
+    assert errors["measured"] < 1e-3
+    assert errors["modelled"] > 3 * errors["measured"]

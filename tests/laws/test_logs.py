@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import transcribed_laws as true
-from lehr.laws import Columns, LawError, fit, read_run
+from lehr.laws import Columns, LawError, fit, read_norms, read_run
 from transcribed_laws import logged
 
 STEPS = [0, 10, 20, 30, 40]
@@ -275,3 +275,30 @@ def test_events_of_tensorboard(tmp_path: Path) -> None:
     file.write_bytes(whole[:40] + b"\xff" * 40 + whole[80:])
     with pytest.raises(LawError, match="event"):
         read_run(file)
+
+
+@pytest.mark.parametrize("name", ["effective_lr_matrix", "train/effective_lr", "mine"])
+def test_a_measured_effective_rate_is_read(tmp_path: Path, name: str) -> None:
+    rows = [(*line, 2 * line[1]) for line in LINES]
+    path = write_csv(tmp_path / "run.csv", f"step,lr,loss,{name}", rows)
+    columns = Columns(effective=name) if name == "mine" else None
+    check(path, columns=columns)
+    run = read_run(path, columns=columns)
+    assert run.effective is not None
+    assert run.effective == pytest.approx(2 * run.rates)
+
+
+def test_the_norm_of_the_weights_gives_the_effective_rate(tmp_path: Path) -> None:
+    rows = [(*line, 4.0) for line in LINES]
+    run = read_run(write_csv(tmp_path / "run.csv", "step,lr,loss,weight_norm", rows))
+    assert run.effective == pytest.approx(run.rates / 4)
+    rows = [(*line, 0.0) for line in LINES]
+    with pytest.raises(LawError, match="column 'weight_norm' has a value that is none of its kind"):
+        read_run(write_csv(tmp_path / "bad.csv", "step,lr,loss,weight_norm", rows))
+
+
+def test_norms_of_the_gradients_are_read(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "run.csv", "step,grad_norm", [(0, 4.0), (2, 2.0), (3, "")])
+    assert read_norms(path, 5).tolist() == [4.0, 3.0, 2.0, 2.0, 2.0]
+    with pytest.raises(LawError, match="no column 'gnorm'"):
+        read_norms(path, 5, "gnorm")

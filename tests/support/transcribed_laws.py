@@ -33,9 +33,9 @@ def rates(kind: str, steps: int, peak: float = PEAK, warmup: int = WARMUP) -> Fl
     return peak * np.where(t < warmup, t / warmup, shape)
 
 
-def effective_rates(eta: Floats) -> Floats:
+def effective_rates(eta: Floats, start: float = 0.2) -> Floats:
     """Return eta over the weights' norm, update by update."""
-    v = 0.2 * eta.max() / (2 * DECAY)
+    v = start * eta.max() / (2 * DECAY)
     result = []
     for rate in eta:
         result.append(rate / math.sqrt(v))
@@ -84,17 +84,18 @@ def logged(
     seed: int = 0,
     every: int = 0,
     unit: float = 1000.0,
+    start: float = 0.2,
 ) -> LoggedRun:
     """Return a run whose losses are a law's, with the same noise for the same seed."""
     eta = rates(kind, steps, peak)
     at = np.arange(WARMUP + 10, steps + 1, every or max(1, steps // 60))
-    values = curve(law, eta, at, unit)
+    values = curve(law, eta, at, unit, start)
     draw = np.random.default_rng(seed)
     values = values * np.exp(noise * draw.standard_normal(len(at)))
     return LoggedRun(kind, eta, at.astype(np.int64), values, WARMUP, "validation")
 
 
-def curve(law: str, eta: Floats, at: NDArray[np.int64], unit: float) -> Floats:
+def curve(law: str, eta: Floats, at: NDArray[np.int64], unit: float, start: float = 0.2) -> Floats:
     """Return many losses at once, by the same sums with NumPy's help."""
     p = TRUTH
     assert law in ("effective-rate", "power-time")
@@ -103,7 +104,7 @@ def curve(law: str, eta: Floats, at: NDArray[np.int64], unit: float) -> Floats:
     power, clock = 1.0, e**0.75
     pace = ratio**0.75
     if law == "effective-rate":
-        e = effective_rates(eta) / math.sqrt(2 * DECAY * eta.max())
+        e = effective_rates(eta, start) / math.sqrt(2 * DECAY * eta.max())
         power, clock, pace = 0.5, e, ratio**0.5
     noise = ratio ** (0.85 * power)
     sums = np.concatenate([[0.0], np.cumsum(clock)])

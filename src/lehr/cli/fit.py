@@ -61,6 +61,8 @@ def fit(
     step: str | None,
     lr: str | None,
     loss: str | None,
+    effective_lr: str | None,
+    weight_norm: str | None,
     warmup: int | None,
     schedules: tuple[str, ...],
     law: str | None,
@@ -96,7 +98,14 @@ def fit(
         elif only:
             raise Refused("--only names schedules of a comparison: give its store, or leave it out")
         else:
-            runs = read_runs(files, Columns(step, lr, loss), warmup, schedules, peak, steps)
+            runs = read_runs(
+                files,
+                Columns(step, lr, loss, effective_lr, weight_norm),
+                warmup,
+                schedules,
+                peak,
+                steps,
+            )
             found = fit_law(runs, law=law, optimizer=optimizer, weight_decay=weight_decay)
         if out is not None:
             written(out, lambda: save(found, out))

@@ -48,6 +48,8 @@ how_logged = _options(
     click.option("--step", metavar="NAME", help="The column of the step."),
     click.option("--lr", metavar="NAME", help="The column of the learning rate."),
     click.option("--loss", metavar="NAME", help="The column of the loss."),
+    click.option("--effective-lr", metavar="NAME", help="The column of the measured rate / norm."),
+    click.option("--weight-norm", metavar="NAME", help="The column of the weights' norm."),
     click.option("--warmup", type=click.IntRange(0), help="Updates in which the rate rose."),
     click.option(
         "--schedule",

@@ -52,6 +52,8 @@ def predict(
     step: str | None,
     lr: str | None,
     loss: str | None,
+    effective_lr: str | None,
+    weight_norm: str | None,
     warmup: int | None,
     schedules: tuple[str, ...],
     picture: Path | None,
@@ -69,7 +71,7 @@ def predict(
         fitted = load(law)
         run = None
         if against is not None:
-            columns = Columns(step, lr, loss)
+            columns = Columns(step, lr, loss, effective_lr, weight_norm)
             warmup = fitted.warmup if warmup is None else warmup
             (run,) = read_runs([against], columns, warmup, schedules, peak, steps)
         if run is None and steps is None:
@@ -171,8 +173,17 @@ def _design_json(found: Design) -> dict[str, Any]:
 @click.argument("schedule")
 @click.option("--steps", type=Steps(), default=1000, show_default=True, help="The run's length.")
 @click.option("--against", metavar="SCHEDULE", default="linear()", show_default=True)
+@click.option(
+    "--norms",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="A log with the norm of the gradients; the same for all updates without it.",
+)
+@click.option("--norm", metavar="NAME", help="Its column.")
 @as_json_option
-def bound(schedule: str, steps: int, against: str, as_json: bool) -> None:
+def bound(
+    schedule: str, steps: int, against: str, norms: Path | None, norm: str | None, as_json: bool
+) -> None:
     """Compare a schedule's best peak rate with another's, by the convex bound.
 
     The bound ranks schedules that decay, and the ratio of their best peaks; it says nothing about
@@ -180,8 +191,11 @@ def bound(schedule: str, steps: int, against: str, as_json: bool) -> None:
     """
     with refusing():
         from lehr.laws import bound as bound_of  # Loads NumPy and SciPy.
+        from lehr.laws import read_norms  # Loads NumPy and SciPy.
 
-        mine, theirs = bound_of(schedule, steps), bound_of(against, steps, whole=False)
+        measured = None if norms is None else read_norms(norms, steps, norm)
+        mine = bound_of(schedule, steps, norms=measured)
+        theirs = bound_of(against, steps, norms=measured, whole=False)
     ratio = mine.relative_peak(theirs)
     if as_json:
         curve = {"steps": mine.steps.tolist(), "bound": mine.curve().tolist()}

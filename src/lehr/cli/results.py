@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import track
 
 from lehr.cli import Refused, Terse, echo
+from lehr.cli.laws import refusing, say_predicted
 from lehr.cli.ranking import show
 from lehr.extras import install
 from lehr.view.printable import printable
@@ -87,7 +88,6 @@ def results(
 
 
 def _write_predicted(store: Store, results: Results | None, path: Path) -> None:
-    from lehr.cli.laws import refusing, say_predicted  # Loads SciPy.
     from lehr.view.report import write_report  # Loads NumPy and more.
 
     if results is None:

@@ -27,7 +27,7 @@ from lehr.laws.fit import fit
 from lehr.laws.forms import FORMS
 from lehr.laws.identify import Proposal, plan_runs
 from lehr.laws.law import Difference, Law, Prediction
-from lehr.laws.logs import Columns, read_run
+from lehr.laws.logs import Columns, read_norms, read_run
 from lehr.laws.metrics import Agreement, agreement
 from lehr.laws.runs import LawError, LoggedRun
 
@@ -35,6 +35,7 @@ __all__ = [
     "fit",
     "plan_runs",
     "read_run",
+    "read_norms",
     "compared_runs",
     "fit_compared",
     "predict_compared",

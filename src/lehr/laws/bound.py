@@ -6,7 +6,7 @@ Schaipp et al. 2025, arXiv 2501.18965, in a form whose terms are all positive:
 
 bounds how far the last iterate of (sub)gradient descent on a convex function is above its minimum
 after T updates, with eta_k the rate of update k, S_T the sum of the rates up to update T, ``q_k =
-eta_k^2 G^2``, G the norm of the gradients and D the distance to the minimum. With
+eta_k^2 G_k^2``, G_k the norm of the gradient at update k and D the distance to the minimum. With
 ``eta = gamma h`` it is ``t1 / gamma + gamma t2``, so that the best peak is ``sqrt(t1 / t2)``, and
 ``2 sqrt(t1 t2)`` is the bound at it. It ranks schedules and compares their best peaks; it does not
 predict a loss.
@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lehr.laws.runs import Floats, Ints, LawError, rates_of
 from lehr.schedule.base import Schedule
@@ -68,18 +69,23 @@ class Bound:
 
 
 def bound(
-    schedule: str | Schedule | Floats, steps: int | None = None, *, whole: bool = True
+    schedule: str | Schedule | Floats,
+    steps: int | None = None,
+    *,
+    norms: ArrayLike | None = None,
+    whole: bool = True,
 ) -> Bound:
     """Return the convex bound of a schedule.
 
     Arguments:
         schedule: A schedule or its text; or the rate of every update.
         steps: The number of updates.
+        norms: The norm of the gradient at every update, in any unit; the same for all without it.
         whole: Whether after every update, or only after the last: the curve takes T log T
             operations, the last T.
 
     Raises:
-        LawError: If the schedule gives no rates.
+        LawError: If the schedule gives no rates, or the norms are not as many, or not above 0.
 
     Example:
         >>> import lehr.laws
@@ -95,13 +101,25 @@ def bound(
         raise LawError("the schedule has no rate above 0")
     h = rates[updates] / peak
     sums = np.cumsum(h)
-    masses = h**2
+    masses = h**2 * _squares(norms, len(rates))[updates]
     if whole:
         tails = _tails(sums, masses)
     else:
         updates, tails = updates[-1:], np.array([np.sum(masses[:-1] / (sums[-1] - sums[:-1]))])
-        sums, h = sums[-1:], h[-1:]
-    return Bound(updates + 1, 1 / (2 * sums), h / 2 + tails / 2)
+        sums, h, masses = sums[-1:], h[-1:], masses[-1:]
+    return Bound(updates + 1, 1 / (2 * sums), masses / h / 2 + tails / 2)
+
+
+def _squares(norms: ArrayLike | None, count: int) -> Floats:
+    """Return the squares of the norms, with a mean of 1."""
+    if norms is None:
+        return np.ones(count)
+    found = np.asarray(norms, np.float64)
+    if found.shape != (count,):
+        raise LawError(f"norms has {found.size} numbers for {count} updates")
+    if not np.isfinite(found).all() or (found <= 0).any():
+        raise LawError("norms must be finite and above 0")
+    return found**2 / np.mean(found**2)
 
 
 def _tails(sums: Floats, masses: Floats) -> Floats:

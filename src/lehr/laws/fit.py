@@ -207,6 +207,7 @@ def _law(problem: Problem, found: Fitted, runs: Sequence[LoggedRun], weight_deca
         max(run.length for run in runs),
         float(np.mean(gains)) if gains else 0.0,
         kind=kinds.pop() if kinds else "",
+        measured=problem.setting.measured,
         fitted=tuple(rows),
     )
 

@@ -163,6 +163,7 @@ class Law:
             on: from how far runs were off that were left out in turn. At least 1.
         kind: ``"training"`` or ``"validation"`` loss, or ``""``.
         optimizer: The name of the optimizer of the fitted runs, or ``""``.
+        measured: What measured effective rates are multiplied with; 0 where none were fitted.
         fitted: The runs that it was fitted on.
         choice: The laws that were tried, with their leave-one-run-out errors in nats.
         blurred: The kinds of schedule that those runs cannot tell apart, in words.
@@ -183,6 +184,7 @@ class Law:
     width: float = 1.0
     kind: str = ""
     optimizer: str = ""
+    measured: float = 0.0
     fitted: tuple[FittedRun, ...] = ()
     choice: tuple[tuple[str, float], ...] = ()
     blurred: tuple[str, ...] = ()
@@ -197,7 +199,7 @@ class Law:
     @property
     def setting(self) -> Setting:
         """What all runs of this law share."""
-        return Setting(self.form, self.weight_decay, self.peak)
+        return Setting(self.form, self.weight_decay, self.peak, self.measured)
 
     @property
     def name(self) -> str:
@@ -234,7 +236,8 @@ class Law:
         if at is None and isinstance(schedule, LoggedRun):
             at = schedule.steps
         wanted = self._wanted(at, len(rates), warmup)
-        seen = series(self.setting, rates, wanted, warmup)
+        run = schedule if isinstance(schedule, LoggedRun) else rates
+        seen = series(self.setting, run, wanted, warmup)
         loss, slopes = self.model.slopes(self.values, seen)
         gain = self.model.gains(self.values, seen)
         half = quantile(level) * self._spread(loss, slopes, gain, seen, wanted)

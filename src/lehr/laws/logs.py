@@ -12,20 +12,18 @@ A value may be missing on a line, so that rates and losses can be logged at diff
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 
-from lehr.laws.events import scalars
-from lehr.laws.runs import LawError, LoggedRun, dense, risen, schedule_rates
+from lehr.laws.rows import Row
+from lehr.laws.rows import rows as log_rows
+from lehr.laws.runs import Floats, LawError, LoggedRun, dense, risen, schedule_rates
 
-__all__ = ["Columns", "read_run"]
+__all__ = ["Columns", "read_norms", "read_run"]
 
 STEPS = [
     "step",
@@ -62,6 +60,9 @@ VALIDATION = [
     "loss/validation",
     "loss/eval",
 ]
+EFFECTIVE = ["effective_lr", "effective_learning_rate", "effective_lr_matrix", "train/effective_lr"]
+GRADIENTS = ["grad_norm", "gradient_norm", "train/grad_norm", "grad/norm", "gnorm", "total_norm"]
+NORMS = ["weight_norm", "param_norm", "params_norm", "parameter_norm", "train/weight_norm"]
 TRAINING = ["train_loss", "training_loss", "train/loss", "training/loss", "loss/train", "loss"]
 
 _LONGEST = 2 * 10**7
@@ -77,15 +78,15 @@ class Columns:
         step: The number of updates so far.
         rate: The learning rate.
         loss: The loss, in nats.
+        effective: The measured effective rate: the learning rate over the norm of the weights.
+        norm: The norm of the weights, in place of it.
     """
 
     step: str | None = None
     rate: str | None = None
     loss: str | None = None
-
-
-_Row = tuple[str, Mapping[str, object]]
-"""A place, such as a file and a line, and what it has."""
+    effective: str | None = None
+    norm: str | None = None
 
 
 def read_run(
@@ -111,11 +112,12 @@ def read_run(
         LawError: If it cannot be read; the message names file and line.
     """
     path, columns = Path(path), columns or Columns()
-    rows = list(_rows(path))
+    rows = list(log_rows(path))
     if not rows:
         raise LawError(f"{path}: there are no values in it")
     found = _found(path, rows, columns, schedule is not None)
-    table = _table(rows, found)
+    of = (found.rate, found.loss, found.effective, found.norm)
+    table = _table(rows, found.step, [name for name in of if name], found.loss)
     notes = list(table.notes)
     losses = table.of(found.loss)
     if not losses:
@@ -143,6 +145,7 @@ def read_run(
     inside = sorted(step for step in losses if step <= len(rates))
     if not inside:
         raise LawError(f"{path}: all losses are after the schedule's {len(rates):,} steps")
+    effective = _effective(str(path), table, found, rates)
     kind = "validation" if _plain(found.loss) in VALIDATION else "training"
     kind = (
         "" if _plain(found.loss) == "loss" and not path.name.startswith("trainer_state") else kind
@@ -155,119 +158,52 @@ def read_run(
         min(warmup, len(rates) - 1),
         kind,
         tuple(notes),
+        effective,
     )
+
+
+def _effective(name: str, table: _Table, found: _Found, rates: Floats) -> Floats | None:
+    """Return the measured effective rate of every update, or None if the log has none."""
+    column = found.effective or found.norm
+    known = {step: value for step, value in table.of(column).items() if not isnan(value)}
+    if column is None or not known:
+        return None
+    at = np.array(sorted(known))
+    values = np.array([known[step] for step in at.tolist()])
+    least = 0.0 if column == found.effective else np.nextafter(0.0, 1.0)
+    if not np.isfinite(values).all() or (values < least).any() or values.max() <= 0:
+        raise LawError(f"{name}: the column {column!r} has a value that is none of its kind")
+    every = np.interp(np.arange(len(rates)), at, values)
+    return every if column == found.effective else rates / every
+
+
+def read_norms(path: str | Path, steps: int, column: str | None = None) -> Floats:
+    """Return the norm of the gradients at every update, from a log that has it now and then.
+
+    It is interpolated; before the first line and after the last one it holds.
+
+    Arguments:
+        path: A file or folder of one of the kinds that the module lists.
+        steps: The number of updates.
+        column: The name of its column, where it is unusual.
+
+    Raises:
+        LawError: If it cannot be read; the message names file and line.
+    """
+    path = Path(path)
+    rows = list(log_rows(path))
+    step = _find(path, rows, None, STEPS, "step", "--step")
+    name = _find(path, rows, column, GRADIENTS, "norm of the gradients", "--norm")
+    known = _table(rows, step, [name]).of(name)
+    known = {at: value for at, value in known.items() if not isnan(value)}
+    if not known:
+        raise LawError(f"{path}: the column {name!r} has no norms")
+    at = sorted(known)
+    return np.interp(np.arange(steps), at, [known[one] for one in at])
 
 
 def _name(path: Path) -> str:
     return path.parent.name or path.stem if path.name == "trainer_state.json" else path.stem
-
-
-# ----- files to rows ------------------------------------------------------------------------------
-
-
-def _rows(path: Path) -> Iterator[_Row]:
-    try:
-        if path.is_dir():
-            yield from _folder(path)
-        elif "tfevents" in path.name:
-            yield from _events([path])
-        elif path.suffix.lower() in (".csv", ".tsv"):
-            yield from _csv(path)
-        elif path.suffix.lower() in (".jsonl", ".ndjson"):
-            yield from _json_lines(path)
-        elif path.suffix.lower() == ".json":
-            yield from _json(path)
-        else:
-            raise LawError(
-                f"{path}: a log ends in .csv, .jsonl or .json, or is a folder of TensorBoard events"
-            )
-    except FileNotFoundError:
-        raise LawError(f"{path}: there is no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise LawError(f"{path}: cannot be read: {error}") from None
-
-
-def _folder(path: Path) -> Iterator[_Row]:
-    if events := sorted(path.rglob("*tfevents*")):
-        yield from _events(events)
-        return
-    if (path / "trainer_state.json").is_file():
-        yield from _json(path / "trainer_state.json")
-        return
-    metrics = path / "metrics" if (path / "metrics").is_dir() else path
-    files = [file for file in sorted(metrics.rglob("*")) if file.is_file() and not file.suffix]
-    if not files:
-        raise LawError(f"{path}: this folder has no TensorBoard events and no MLflow metrics")
-    for file in files:
-        key = file.relative_to(metrics).as_posix()
-        for number, line in enumerate(file.read_text().splitlines(), 1):
-            words = line.split()
-            if len(words) != 3:
-                raise LawError(f"{file}:{number}: an MLflow metric has a time, a value and a step")
-            yield f"{file}:{number}", {"step": words[2], key: words[1]}
-
-
-def _events(paths: Sequence[Path]) -> Iterator[_Row]:
-    for path in paths:
-        for tag, step, value in scalars(path):
-            yield str(path), {"step": step, tag: value}
-
-
-def _csv(path: Path) -> Iterator[_Row]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        first = file.readline()
-        file.seek(0)
-        delimiter = max(",\t;", key=first.count)
-        reader = csv.DictReader(file, delimiter=delimiter, restkey="", strict=True)
-        header = {name.strip().lower() for name in reader.fieldnames or ()}
-        long = {"key", "value", "step"} <= header
-        try:
-            for row in reader:
-                place = f"{path}:{reader.line_num}"
-                if "" in row:
-                    raise LawError(f"{place}: has more values than the header has names")
-                row = {name.strip(): value for name, value in row.items()}
-                if long:
-                    lower = {name.lower(): value for name, value in row.items()}
-                    row = {"step": lower["step"], lower["key"]: lower["value"]}
-                yield place, row
-        except csv.Error as error:
-            raise LawError(f"{path}:{reader.line_num}: {error}") from None
-
-
-def _json_lines(path: Path) -> Iterator[_Row]:
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            if line.strip():
-                yield f"{path}:{number}", _object(f"{path}:{number}", line)
-
-
-def _object(place: str, text: str) -> Mapping[str, object]:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        raise LawError(f"{place}: is not JSON") from None
-    if not isinstance(value, dict):
-        raise LawError(f"{place}: is not a JSON object")
-    return cast("dict[str, object]", value)
-
-
-def _json(path: Path) -> Iterator[_Row]:
-    try:
-        value: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise LawError(f"{path}: is not JSON: {str(error)[:80]}") from None
-    if isinstance(value, dict):
-        value = cast("dict[str, Any]", value).get("log_history")
-    if not isinstance(value, list):
-        raise LawError(f"{path}: has no list 'log_history', and is not a list itself")
-    for number, row in enumerate(cast("list[object]", value)):
-        if not isinstance(row, dict):
-            raise LawError(f"{path}: entry {number} is not an object")
-        yield f"{path}: entry {number}", cast("dict[str, object]", row)
-
-
-# ----- columns ------------------------------------------------------------------------------------
 
 
 def _plain(name: str) -> str:
@@ -280,35 +216,61 @@ class _Found:
     step: str
     rate: str | None
     loss: str
+    effective: str | None = None
+    norm: str | None = None
 
 
-def _found(path: Path, rows: Sequence[_Row], columns: Columns, scheduled: bool) -> _Found:
+def _usable(rows: Sequence[Row]) -> list[str]:
     seen = dict.fromkeys(name for _, row in rows for name in row)
-    usable = [name for name in seen if not name.endswith(("__MIN", "__MAX"))]
+    return [name for name in seen if not name.endswith(("__MIN", "__MAX"))]
 
-    def find(given: str | None, known: Iterable[str], what: str, option: str) -> str:
-        if given is not None:
-            if given not in seen:
-                raise LawError(f"{path}: there is no column {given!r}; it has {_listed(usable)}")
-            return given
-        for name in known:
-            fitting = [column for column in usable if _plain(column) == name]
-            if len(fitting) > 1:
-                raise LawError(
-                    f"{path}: {_listed(fitting)} may all be the {what}; name one by {option}"
-                )
-            if fitting:
-                return fitting[0]
-        raise LawError(
-            f"{path}: no column is known as the {what}; name one by {option}: {_listed(usable)}"
-        )
+
+def _find(
+    path: Path,
+    rows: Sequence[Row],
+    given: str | None,
+    known: Iterable[str],
+    what: str,
+    option: str,
+) -> str:
+    """Return the name of a column: the given one, or the first of the known names."""
+    usable = _usable(rows)
+    if given is not None:
+        if not any(given in row for _, row in rows):
+            raise LawError(f"{path}: there is no column {given!r}; it has {_listed(usable)}")
+        return given
+    for name in known:
+        fitting = [column for column in usable if _plain(column) == name]
+        if len(fitting) > 1:
+            raise LawError(
+                f"{path}: {_listed(fitting)} may all be the {what}; name one by {option}"
+            )
+        if fitting:
+            return fitting[0]
+    raise LawError(
+        f"{path}: no column is known as the {what}; name one by {option}: {_listed(usable)}"
+    )
+
+
+def _found(path: Path, rows: Sequence[Row], columns: Columns, scheduled: bool) -> _Found:
+    plain = [_plain(name) for name in _usable(rows)]
+
+    def find(given: str | None, known: Sequence[str], what: str, option: str) -> str:
+        return _find(path, rows, given, known, what, option)
+
+    def perhaps(given: str | None, known: Sequence[str], what: str, option: str) -> str | None:
+        present = given is not None or not set(known).isdisjoint(plain)
+        return find(given, known, what, option) if present else None
 
     step = find(columns.step, STEPS, "step", "--step")
     rate = None
     if not scheduled:
-        lr = [name for name in map(_plain, usable) if name.startswith(("lr_", "lr/"))]
+        lr = [name for name in plain if name.startswith(("lr_", "lr/"))]
         rate = find(columns.rate, [*RATES, *lr[:1]], "learning rate", "--lr, or give --schedule")
-    return _Found(step, rate, find(columns.loss, [*VALIDATION, *TRAINING], "loss", "--loss"))
+    loss = find(columns.loss, [*VALIDATION, *TRAINING], "loss", "--loss")
+    effective = perhaps(columns.effective, EFFECTIVE, "effective rate", "--effective-lr")
+    norm = None if effective else perhaps(columns.norm, NORMS, "norm", "--weight-norm")
+    return _Found(step, rate, loss, effective, norm)
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -328,32 +290,31 @@ class _Table:
         return {step: sum(values) / len(values) for step, values in found.items()}
 
 
-def _table(rows: Sequence[_Row], found: _Found) -> _Table:
-    wanted = [name for name in (found.rate, found.loss) if name]
+def _table(rows: Sequence[Row], step: str, wanted: Sequence[str], loss: str = "") -> _Table:
     values: dict[str, dict[int, list[float]]] = {name: {} for name in wanted}
     last, back = -1, 0
     for place, row in rows:
-        raw = row.get(found.step)
+        raw = row.get(step)
         present = {name: row.get(name) for name in wanted}
         if _blank(raw):
             if all(_blank(value) for value in present.values()):
                 continue
             raise LawError(f"{place}: the step is missing")
-        number = _number(place, found.step, raw)
+        number = _number(place, step, raw)
         if not 0 <= number < float("inf") or number != int(number):
             raise LawError(f"{place}: the step {raw!r} is not a whole number of updates")
         if number > _LONGEST:
             raise LawError(
                 f"{place}: {number:.3g} updates: are these tokens? Name the step's column"
             )
-        step = int(number)
-        back += step < last
-        last = step
+        at = int(number)
+        back += at < last
+        last = at
         for name, value in present.items():
             if not _blank(value):
-                values[name].setdefault(step, []).append(_number(place, name, value))
+                values[name].setdefault(at, []).append(_number(place, name, value))
     notes: list[str] = []
-    twice = sum(len(several) > 1 for several in values[found.loss].values())
+    twice = sum(len(several) > 1 for several in values.get(loss, {}).values())
     if back and twice:
         notes.append(f"restarted: {twice} steps were logged more than once and are averaged")
     elif twice:

@@ -49,6 +49,8 @@ class LoggedRun:
         warmup: How many updates the rate rose at the start.
         kind: ``"training"``, ``"validation"``, or ``""`` where that is not known.
         notes: Remarks on how the log was read.
+        effective: The effective rate of every update, where it was measured: the learning rate over
+            the norm of the weights, in any unit.
     """
 
     name: str
@@ -58,6 +60,7 @@ class LoggedRun:
     warmup: int = 0
     kind: str = ""
     notes: tuple[str, ...] = field(default=())
+    effective: Floats | None = None
 
     @property
     def peak(self) -> float:
@@ -231,9 +234,13 @@ def _continued(run: LoggedRun, others: Sequence[LoggedRun]) -> LoggedRun:
         moves = np.flatnonzero(run.rates[top:first] != level)
         own = top + int(moves[0]) if len(moves) else first
         rates = np.concatenate([other.rates[:own], run.rates[own:]])
+        effective = None
+        if run.effective is not None and other.effective is not None:
+            effective = np.concatenate([other.effective[:own], run.effective[own:]])
         return replace(
             run,
             rates=rates,
+            effective=effective,
             steps=np.concatenate([other.steps[early], run.steps]),
             losses=np.concatenate([other.losses[early], run.losses]),
             warmup=other.warmup,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lehr.laws.forms import Form
-from lehr.laws.runs import Floats, Ints, risen
+from lehr.laws.runs import Floats, Ints, LoggedRun, risen
 
-__all__ = ["START", "Series", "Setting", "effective", "scales", "series"]
+__all__ = ["START", "Series", "Setting", "effective", "measured_unit", "scales", "series"]
 
 START = 0.2
 """The weights' squared norm at the start, as a part of that in balance at the peak rate."""
@@ -33,11 +34,13 @@ class Setting:
         form: The form of the law.
         weight_decay: As AdamW has it; 0 for none.
         peak: The peak rate, in the unit of the learning rate, that drops are measured by.
+        measured: What measured effective rates are multiplied with; 0 where they are not used.
     """
 
     form: Form
     weight_decay: float
     peak: float
+    measured: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,11 +92,28 @@ def scales(form: Form, ratio: float) -> tuple[float, float, float]:
     return ratio ** (power * form.clock), drops, LIFT * (drops - 1) if form.relative else 0.0
 
 
-def _clocks(setting: Setting, rates: Floats) -> tuple[Floats, Floats]:
+def measured_unit(setting: Setting, runs: Sequence[LoggedRun]) -> float:
+    """Return what measured effective rates are multiplied with, so that they are in our unit.
+
+    It is their ratio to the modelled ones, over all updates after the warmups.
+    """
+    modelled = measured = 0.0
+    for run in runs:
+        if run.effective is not None:
+            modelled += float(_clocks(replace(setting, measured=0.0), run)[0][run.warmup :].sum())
+            measured += float(run.effective[run.warmup :].sum())
+    return modelled / measured if measured else 0.0
+
+
+def _clocks(setting: Setting, run: LoggedRun | Floats) -> tuple[Floats, Floats]:
     """Return the rate that progress sums and the rate whose drops count, as parts of the peak."""
+    rates = run.rates if isinstance(run, LoggedRun) else run
     form, peak = setting.form, float(rates.max())
     unit = rates / peak
-    if form.effective:
+    logged = run.effective if isinstance(run, LoggedRun) else None
+    if form.effective and setting.measured and logged is not None:
+        unit = logged * setting.measured
+    elif form.effective:
         balance = np.sqrt(2 * setting.weight_decay * peak)
         start = START * peak / (2 * setting.weight_decay)
         unit = effective(rates, setting.weight_decay, start) / balance
@@ -112,20 +132,25 @@ def _edges(masses: Floats, warmup: int, count: int) -> Ints:
 
 
 def series(
-    setting: Setting, rates: Floats, steps: Ints, warmup: int | None = None, blocks: int = BLOCKS
+    setting: Setting,
+    run: LoggedRun | Floats,
+    steps: Ints,
+    warmup: int | None = None,
+    blocks: int = BLOCKS,
 ) -> Series:
     """Return a run as a law sees it.
 
     Arguments:
         setting: What all runs of the law share.
-        rates: The learning rate of every update.
+        run: The run, or the learning rate of every update.
         steps: The numbers of updates after which the loss is asked for.
         warmup: The number of updates in which the rate rises; found where it is None.
         blocks: About how many blocks to cut the run into.
     """
     form = setting.form
+    rates = run.rates if isinstance(run, LoggedRun) else run
     warmup = risen(rates) if warmup is None else min(warmup, len(rates) - 1)
-    unit, jumping = _clocks(setting, rates)
+    unit, jumping = _clocks(setting, run)
     pace, factor, lift = scales(form, float(rates.max()) / setting.peak)
     sums = np.concatenate([[0.0], np.cumsum(unit)])
     progress = pace * sums

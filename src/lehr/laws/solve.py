@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import least_squares, nnls
@@ -16,7 +16,7 @@ from scipy.optimize import least_squares, nnls
 from lehr.laws.forms import Form
 from lehr.laws.model import Model, prior
 from lehr.laws.runs import Floats, Ints, LoggedRun
-from lehr.laws.series import BLOCKS, Series, Setting, series
+from lehr.laws.series import BLOCKS, Series, Setting, measured_unit, series
 
 __all__ = ["Fitted", "Problem", "averaged", "independent", "solve"]
 
@@ -68,11 +68,13 @@ class Problem:
     ) -> Problem:
         """Return the problem of fitting a form to runs."""
         setting = Setting(form, weight_decay, peak)
+        if form.effective:
+            setting = replace(setting, measured=measured_unit(setting, runs))
         at: list[Series] = []
         logs: list[Floats] = []
         for run in runs:
             steps, losses = averaged(run, points)
-            at.append(series(setting, run.rates, steps, run.warmup, blocks))
+            at.append(series(setting, run, steps, run.warmup, blocks))
             logs.append(np.log(losses))
         unit = float(np.median(np.concatenate([one.progress for one in at])))
         return cls(Model(form, unit), setting, tuple(at), tuple(logs))

@@ -16,6 +16,7 @@ from lehr.view.lengths import lengths
 from lehr.view.markup import Markup, tag
 from lehr.view.numbers import count, duration, measured, rate
 from lehr.view.peaks import sensitivity
+from lehr.view.predicted import predicted
 from lehr.view.shapes import schedules
 from lehr.view.tables import heat_map, ranking
 
@@ -242,8 +243,6 @@ def _lengths(results: Results) -> Markup:
 
 
 def _predicted(results: Results, law: Law) -> Markup:
-    from lehr.view.predicted import predicted  # Loads SciPy.
-
     return _section(
         "predicted",
         "Predicted losses",

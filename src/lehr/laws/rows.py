@@ -1,0 +1,124 @@
+"""The rows of logs, whatever tool wrote them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from lehr.laws.events import scalars
+from lehr.laws.runs import LawError
+
+__all__ = ["Row", "rows"]
+
+Row = tuple[str, Mapping[str, object]]
+"""A place, such as a file and a line, and the values there by their names."""
+
+
+def rows(path: Path) -> Iterator[Row]:
+    """Yield the rows of a log, of whatever kind it is.
+
+    Raises:
+        LawError: If it cannot be read; the message names file and line.
+    """
+    try:
+        if path.is_dir():
+            yield from _folder(path)
+        elif "tfevents" in path.name:
+            yield from _events([path])
+        elif path.suffix.lower() in (".csv", ".tsv"):
+            yield from _csv(path)
+        elif path.suffix.lower() in (".jsonl", ".ndjson"):
+            yield from _json_lines(path)
+        elif path.suffix.lower() == ".json":
+            yield from _json(path)
+        else:
+            raise LawError(
+                f"{path}: a log ends in .csv, .jsonl or .json, or is a folder of TensorBoard events"
+            )
+    except FileNotFoundError:
+        raise LawError(f"{path}: there is no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise LawError(f"{path}: cannot be read: {error}") from None
+
+
+def _folder(path: Path) -> Iterator[Row]:
+    if events := sorted(path.rglob("*tfevents*")):
+        yield from _events(events)
+        return
+    if (path / "trainer_state.json").is_file():
+        yield from _json(path / "trainer_state.json")
+        return
+    metrics = path / "metrics" if (path / "metrics").is_dir() else path
+    files = [file for file in sorted(metrics.rglob("*")) if file.is_file() and not file.suffix]
+    if not files:
+        raise LawError(f"{path}: this folder has no TensorBoard events and no MLflow metrics")
+    for file in files:
+        key = file.relative_to(metrics).as_posix()
+        for number, line in enumerate(file.read_text().splitlines(), 1):
+            words = line.split()
+            if len(words) != 3:
+                raise LawError(f"{file}:{number}: an MLflow metric has a time, a value and a step")
+            yield f"{file}:{number}", {"step": words[2], key: words[1]}
+
+
+def _events(paths: Sequence[Path]) -> Iterator[Row]:
+    for path in paths:
+        for tag, step, value in scalars(path):
+            yield str(path), {"step": step, tag: value}
+
+
+def _csv(path: Path) -> Iterator[Row]:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        first = file.readline()
+        file.seek(0)
+        delimiter = max(",\t;", key=first.count)
+        reader = csv.DictReader(file, delimiter=delimiter, restkey="", strict=True)
+        header = {name.strip().lower() for name in reader.fieldnames or ()}
+        long = {"key", "value", "step"} <= header
+        try:
+            for row in reader:
+                place = f"{path}:{reader.line_num}"
+                if "" in row:
+                    raise LawError(f"{place}: has more values than the header has names")
+                row = {name.strip(): value for name, value in row.items()}
+                if long:
+                    lower = {name.lower(): value for name, value in row.items()}
+                    row = {"step": lower["step"], lower["key"]: lower["value"]}
+                yield place, row
+        except csv.Error as error:
+            raise LawError(f"{path}:{reader.line_num}: {error}") from None
+
+
+def _json_lines(path: Path) -> Iterator[Row]:
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                yield f"{path}:{number}", _object(f"{path}:{number}", line)
+
+
+def _object(place: str, text: str) -> Mapping[str, object]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        raise LawError(f"{place}: is not JSON") from None
+    if not isinstance(value, dict):
+        raise LawError(f"{place}: is not a JSON object")
+    return cast("dict[str, object]", value)
+
+
+def _json(path: Path) -> Iterator[Row]:
+    try:
+        value: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise LawError(f"{path}: is not JSON: {str(error)[:80]}") from None
+    if isinstance(value, dict):
+        value = cast("dict[str, Any]", value).get("log_history")
+    if not isinstance(value, list):
+        raise LawError(f"{path}: has no list 'log_history', and is not a list itself")
+    for number, row in enumerate(cast("list[object]", value)):
+        if not isinstance(row, dict):
+            raise LawError(f"{path}: entry {number} is not an object")
+        yield f"{path}: entry {number}", cast("dict[str, object]", row)
