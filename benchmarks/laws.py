@@ -9,7 +9,10 @@ folder with `mpl` (arXiv 2503.12811, csv) and `slimpajama_124m` (arXiv 2501.1896
 from __future__ import annotations
 
 import argparse
+import contextlib
+import itertools
 import json
+import random
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -78,7 +81,9 @@ class Runs:
             "cos10": f"cos-10-124m{lr}iter{steps}_*",
             "cos0": f"cos-zero-124m{lr}iter{steps}_*",
         }.get(kind, f"ann124-{kind}_{lr}decay_linear_{kind}_iter{steps}_*")
-        (path,) = self.folder.glob(pattern)
+        path = next(self.folder.glob(pattern), None)
+        if path is None:
+            raise FileNotFoundError(pattern)
         return json.loads(path.read_text())
 
     def final(self, steps: int, kind: str) -> float:
@@ -103,6 +108,14 @@ class Runs:
             rates = self.peak * np.minimum(t / WARMUP, shape)
         keep = (at >= WARMUP) & (at <= steps)
         return LoggedRun(f"{kind}-{steps}", rates, at[keep], losses[keep], WARMUP, "validation")
+
+    def all(self) -> dict[str, LoggedRun]:
+        """Return every run that there is, and the first half of the constant one."""
+        found = {"constant-25000": self.run(25_000, "constant")}
+        for steps, kind in itertools.product((15_000, 25_000, 35_000, 50_000), NINE):
+            with contextlib.suppress(FileNotFoundError):
+                found[f"{kind}-{steps}"] = self.run(steps, kind)
+        return found
 
 
 def ranks(values: Any) -> Any:
@@ -142,20 +155,71 @@ def nine_finals(runs: Runs, triple: list[tuple[int, str]], law: str | None) -> d
     }
 
 
+def calibration(runs: dict[str, LoggedRun], sets: int, law: str | None) -> dict[str, float]:
+    """Fit sets of two to four short runs, drawn by chance, and predict all the others.
+
+    Returns:
+        The shares of measured losses, of finals and of differences between finals of runs of the
+        same length that lie in an interval of 90%, with half of its mean width, and the mean error
+        of the finals of runs that are about twice as long as any fitted one, or longer.
+    """
+    draw = random.Random(11)
+    short = [name for name, run in runs.items() if run.length < 30_000]
+    inside: dict[str, list[bool]] = {"losses": [], "finals": [], "differences": []}
+    halves: dict[str, list[float]] = {"finals": [], "differences": []}
+    longer: list[float] = []
+    tried: set[frozenset[str]] = set()
+    while len(tried) < sets:
+        names = frozenset(draw.sample(short, draw.choice((2, 3, 3, 4))))
+        if names in tried or not any(runs[name].decays for name in names):
+            continue
+        tried.add(names)
+        found = fit([runs[n] for n in sorted(names)], law=law, optimizer="adamw", weight_decay=0.1)
+        rest = [name for name in runs if name not in names]
+        seen = {name: found.predict(runs[name]) for name in rest}
+        for name, one in seen.items():
+            late = one.steps > runs[name].warmup + 0.01 * runs[name].length
+            held = (one.low <= runs[name].losses) & (runs[name].losses <= one.high)
+            inside["losses"] += held[late].tolist()
+            inside["finals"].append(bool(held[-1]))
+            halves["finals"].append(float(one.high[-1] - one.loss[-1]))
+            if runs[name].length > 1.9 * found.horizon:
+                longer.append(abs(one.final - float(runs[name].losses[-1])))
+        for a, b in itertools.combinations(rest, 2):
+            if runs[a].length == runs[b].length:
+                between = seen[a].minus(seen[b])
+                measured = float(runs[a].losses[-1] - runs[b].losses[-1])
+                inside["differences"].append(between.low <= measured <= between.high)
+                halves["differences"].append((between.high - between.low) / 2)
+    return {
+        **{f"covered_{name}": float(np.mean(held)) for name, held in inside.items()},
+        **{f"half_{name}": float(np.mean(half)) for name, half in halves.items()},
+        "mae_longer": float(np.mean(longer)),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("curves", type=Path)
     parser.add_argument("--law")
+    parser.add_argument("--sets", type=int, default=8, help="for the calibration; 0 for none")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     found: dict[str, dict[str, float]] = {}
+    data: dict[str, dict[str, LoggedRun]] = {}
     for size in ("25M", "100M"):
         folder = options.curves / "mpl" / size
+        curves = {path.stem: read_run(path, warmup=2160) for path in sorted(folder.glob("*.csv"))}
+        data[size] = curves
         found[f"{size}, three runs to six"] = multi_power_split(folder, options.law)
     for peak in (1e-3, 5e-4):
         runs = Runs(options.curves / "slimpajama_124m", peak)
+        data[f"124M, {peak:g}"] = runs.all()
         for name, triple in TRIPLES.items():
             found[f"124M, {peak:g}, {name}"] = nine_finals(runs, triple, options.law)
+    if options.sets:
+        for name, each in data.items():
+            found[f"{name}, calibration"] = calibration(each, options.sets, options.law)
     if options.json:
         print(json.dumps(found, indent=2))
         return

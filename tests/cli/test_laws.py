@@ -99,6 +99,16 @@ def test_predict_gives_a_final_and_a_curve(folder: Path) -> None:
     assert "wider" in call(*words[:-1], "30000").output
 
 
+def test_a_rise_may_be_written_as_a_line_from_0(folder: Path) -> None:
+    found = [
+        json.loads(
+            call("predict", str(folder / "law.json"), text, "--steps", "3000", "--json").output
+        )
+        for text in ("linear(50, start=0.0) >> cosine(to=0.1)", "warmup(50) >> cosine(to=0.1)")
+    ]
+    assert found[0] == found[1]
+
+
 def test_predict_against_a_run_measures_how_far_it_is_off(folder: Path) -> None:
     words = ("predict", str(folder / "law.json"), "--against", str(folder / "linear.csv"))
     found = json.loads(call(*words, "--json").output)
@@ -123,6 +133,18 @@ def test_bound_compares_best_peaks() -> None:
     assert len(found["curve"]["bound"]) == 500
     text = call("bound", "cosine()", "--steps", "500").output
     assert f"{found['relative_peak']:.3g} times that of linear()" in text
+
+
+def test_bound_takes_the_norms_of_a_log(tmp_path: Path) -> None:
+    path = tmp_path / "run.csv"
+    path.write_text("step,grad_norm\n0,4.0\n100,1.0\n")
+    words = ("bound", "cosine()", "--steps", "500", "--json")
+    plain = json.loads(call(*words).output)
+    found = json.loads(call(*words, "--norms", str(path)).output)
+    assert found["bound"] != plain["bound"]
+    result = call(*words, "--norms", str(path), "--norm", "gnorm")
+    assert result.exit_code == 2
+    assert "there is no column 'gnorm'" in result.stderr
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg"])

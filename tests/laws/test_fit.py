@@ -249,3 +249,24 @@ def test_measured_effective_rates_are_used(unit: float) -> None:
     }
     assert errors["measured"] < 1e-3
     assert errors["modelled"] > 3 * errors["measured"]
+
+
+def test_intervals_widen_by_how_far_runs_left_out_are_off() -> None:
+    assert fit(three(1e-3), law="power-time", optimizer="sgd").width >= 1
+    straight = fit([*three(), logged("linear", 3000)], **ADAMW)
+    assert straight.width == 1
+    # Four runs, each with an error of its own that no law explains.
+    moved = [
+        replace(run, losses=run.losses * factor)
+        for run, factor in zip(
+            [*three(), logged("wsd40", 3000)], (1, 1.03, 0.98, 1.05), strict=True
+        )
+    ]
+    found = fit(moved, law="effective-rate", **ADAMW)
+    assert found.width > 1.2
+    text = "warmup(50) >> linear()"
+    wide, narrow = (
+        np.ptp(law.predict(text, steps=3000).final_interval)
+        for law in (found, replace(found, width=1.0))
+    )
+    assert wide == pytest.approx(found.width * narrow)

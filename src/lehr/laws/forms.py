@@ -211,7 +211,7 @@ FORMS = {
             "Tissue et al. 2024, arXiv 2408.11029",
             ExponentialKernel(),
             behind="steps",
-            error=4e-3,
+            error=5.5e-3,
         ),
         Form(
             "functional",
@@ -220,7 +220,7 @@ FORMS = {
             ForgettingKernel(),
             mass="squares",
             behind="rate",
-            error=4.5e-3,
+            error=5e-3,
         ),
     )
 }
