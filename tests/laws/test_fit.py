@@ -85,6 +85,34 @@ def test_one_outlier_changes_nothing_and_is_named(law: Law) -> None:
     assert found.predict(run).final == pytest.approx(law.predict(run).final, abs=3e-3)
 
 
+@pytest.mark.parametrize(("place", "value"), [(30, 0.01), (-1, 50.0), (-1, 0.01), (-2, 9.0)])
+def test_an_outlier_is_no_divergence_wherever_it_is(law: Law, place: int, value: float) -> None:
+    runs = three(1e-3)
+    losses = runs[1].losses.copy()
+    losses[place] = value
+    found = fit([runs[0], replace(runs[1], losses=losses), runs[2]], **ADAMW)
+    assert len(found.fitted) == 3
+    assert any("1 outlier" in note for note in found.fitted[1].notes)
+    run = logged("linear", 3000)
+    assert found.predict(run).final == pytest.approx(law.predict(run).final, abs=3e-3)
+
+
+def test_a_run_given_twice_counts_once(law: Law) -> None:
+    runs = three(1e-3)
+    found = fit([*runs, replace(runs[0], name="again")], **ADAMW)
+    assert any("again: all of its losses are those of constant" in one for one in found.warnings)
+    assert np.array_equal(found.values, law.values)
+    with pytest.raises(LawError, match=r"1 run is too few.*again: all of its losses are those of"):
+        fit([runs[1], runs[1], replace(runs[1], name="again")], **ADAMW)
+
+
+def test_a_run_of_other_data_is_doubted() -> None:
+    runs = three(1e-3)
+    other = replace(runs[1], losses=0.8 * runs[1].losses)
+    found = fit([runs[0], other, runs[2]], **ADAMW)
+    assert any("are all of them of one model, data" in warning for warning in found.warnings)
+
+
 def test_losses_that_are_not_numbers_are_left_out() -> None:
     runs = three(1e-3)
     losses = runs[1].losses.copy()
@@ -117,10 +145,13 @@ def changed(kind: str, losses: object) -> LoggedRun:
     return replace(run, losses=np.broadcast_to(np.asarray(losses, float), run.losses.shape))
 
 
+RATES = logged("wsd20", 3000).rates[np.minimum(logged("wsd20", 3000).steps, 2999)]
+
 WRONG = {
     "is 2 throughout": changed("wsd20", 2.0),
     "not above 0": changed("wsd20", np.linspace(1, -1, 59)),
     "an accuracy": changed("wsd20", np.linspace(0.1, 0.9, 59)),
+    "are its learning rates": changed("wsd20", RATES),
     "are too few": replace(
         logged("wsd20", 3000), steps=np.array([500, 1000, 2000]), losses=np.array([4.0, 3.5, 3.0])
     ),

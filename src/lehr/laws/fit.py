@@ -37,6 +37,9 @@ FARTHEST = 25.0
 _PERPLEXITY = 13.0
 """Guessing among 400,000 tokens loses this much."""
 
+_WIDE = 1.5
+"""Intervals that are widened by this or more are a reason to warn."""
+
 _POOR = 0.01
 """Residuals wider than this part of the loss mean that the law does not describe the runs."""
 
@@ -97,7 +100,11 @@ def fit(
         choice=choice,
         blurred=tuple(blur.words for blur in blurs),
         advice=advice.words if advice else "",
-        warnings=(*warnings, *_warnings(kept, found, optimizer, weight_decay)),
+        warnings=(
+            *warnings,
+            *_warnings(kept, found, optimizer, weight_decay),
+            *_doubts(left_out[form.name].width),
+        ),
     )
 
 
@@ -210,6 +217,15 @@ def _law(problem: Problem, found: Fitted, runs: Sequence[LoggedRun], weight_deca
         measured=problem.setting.measured,
         fitted=tuple(rows),
     )
+
+
+def _doubts(width: float) -> list[str]:
+    if width < _WIDE:
+        return []
+    return [
+        f"runs that were left out in turn are {width:.1f} times as far off as they should be: are "
+        "all of them of one model, data, batch size and loss? The intervals are wider by as much"
+    ]
 
 
 def _warnings(

@@ -33,8 +33,8 @@ class LawError(ValueError):
     """Runs that no law can be fitted to, or a law that cannot be read or used."""
 
 
-class _Diverged(LawError):
-    """A run that can be left out, if enough others are there."""
+class _Unusable(LawError):
+    """A run that can be left out, if enough others remain."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,9 +162,13 @@ def risen(rates: Floats) -> int:
 
 def _outliers(losses: Floats) -> NDArray[np.bool_]:
     """Return which losses are far from their neighbours, as one bad line in a log is."""
-    wide = np.lib.stride_tricks.sliding_window_view(np.pad(losses, 2, mode="edge"), 5)
+    # The last losses are compared with those before: they are what a run is judged by.
+    padded = np.concatenate([losses[[0, 0]], losses, np.full(2, np.median(losses[-3:]))])
+    wide = np.lib.stride_tricks.sliding_window_view(padded, 5)
     off = np.abs(losses - np.median(wide, axis=1))
-    scale = max(float(np.median(off)) * 1.4826, 1e-4 * float(np.median(losses)))
+    # Where losses only fall, most of them are the median of their neighbours.
+    steps = float(np.median(np.abs(np.diff(losses))))
+    scale = max(float(np.median(off)) * 1.4826, steps / 2, 1e-4 * float(np.median(losses)))
     return off > _OUTLIER * scale + 0.002 * float(np.median(losses))
 
 
@@ -175,7 +179,8 @@ def _diverged(run: LoggedRun) -> str | None:
         return f"the loss is not a number from step {run.steps[int(np.argmax(bad))]:,}"
     losses = run.losses[~bad]
     tail = float(np.median(losses[-max(3, len(losses) // 20) :]))
-    settled = np.minimum.accumulate(np.convolve(losses, np.ones(3) / 3, mode="valid"))
+    threes = np.lib.stride_tricks.sliding_window_view(losses, 3)
+    settled = np.minimum.accumulate(np.median(threes, axis=1))
     spread = float(np.median(np.abs(np.diff(losses)))) / 0.95
     if tail > 1.1 * settled[-1] + 6 * spread:
         return f"the loss fell to {settled[-1]:.4g} and ended at {tail:.4g}"
@@ -197,11 +202,15 @@ def checked(run: LoggedRun) -> LoggedRun:
         raise LawError(f"{name}: {len(finite)} losses are too few; log at least {_FEWEST}")
     if np.ptp(finite) < 1e-6 * abs(float(finite.mean())):
         raise LawError(f"{name}: the loss is {finite[0]:g} throughout; is it the right column?")
+    rates = run.rates[np.clip(run.steps, 1, run.length) - 1]
+    for column in (rates, run.rates[np.minimum(run.steps, run.length - 1)]):
+        if np.ptp(column) and np.allclose(run.losses, column, rtol=1e-6, atol=0):
+            raise LawError(f"{name}: the losses are its learning rates; name the column of losses")
     first, last = (float(np.median(part)) for part in (finite[:5], finite[-5:]))
     if np.isfinite(run.losses).all() and first < last <= 1:
         raise LawError(f"{name}: rises from {first:.3g} to {last:.3g}: an accuracy, not a loss?")
     if how := _diverged(run):
-        raise _Diverged(f"{name}: the run diverged: {how}")
+        raise _Unusable(f"{name}: the run diverged: {how}")
     keep = np.isfinite(run.losses)
     steps, losses, notes = run.steps[keep], run.losses[keep], list(run.notes)
     odd = _outliers(losses)
@@ -257,7 +266,9 @@ def _new(run: LoggedRun, before: Sequence[LoggedRun]) -> LoggedRun:
         _, mine, theirs = np.intersect1d(run.steps, other.steps, return_indices=True)
         same = run.losses[mine] == other.losses[theirs]
         count = int(np.argmin(same)) if not same.all() else len(same)
-        if count >= 5 and count < len(run.steps):
+        if count >= 5 and count == len(run.steps):
+            raise _Unusable(f"{run.name}: all of its losses are those of {other.name}")
+        if count >= 5:
             last = int(run.steps[mine[count - 1]])
             keep = run.steps > last
             if keep.sum() >= _FEWEST:
@@ -283,12 +294,13 @@ def usable(runs: Sequence[LoggedRun]) -> tuple[list[LoggedRun], list[str]]:
     for run in whole:
         try:
             kept.append(_new(checked(run), kept))
-        except _Diverged as error:
+        except _Unusable as error:
             if len(runs) < 3:
                 raise
             warnings.append(f"left out: {error}")
     if len(kept) < 2:
-        raise LawError(f"{len(kept)} run is too few: a law needs at least two, better three")
+        why = "".join(f"; {warning}" for warning in warnings)
+        raise LawError(f"{len(kept)} run is too few: a law needs at least two, better three{why}")
     if not any(run.decays for run in kept):
         raise LawError(
             "no run lowers its rate: nothing shows what a cooldown gains; add a run with one"
