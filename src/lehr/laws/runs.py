@@ -167,8 +167,8 @@ def _outliers(losses: Floats) -> NDArray[np.bool_]:
     wide = np.lib.stride_tricks.sliding_window_view(padded, 5)
     off = np.abs(losses - np.median(wide, axis=1))
     # Where losses only fall, most of them are the median of their neighbours.
-    steps = float(np.median(np.abs(np.diff(losses))))
-    scale = max(float(np.median(off)) * 1.4826, steps / 2, 1e-4 * float(np.median(losses)))
+    moves = float(np.median(np.abs(np.diff(losses))))
+    scale = max(float(np.median(off)) * 1.4826, moves / 2, 1e-4 * float(np.median(losses)))
     return off > _OUTLIER * scale + 0.002 * float(np.median(losses))
 
 
