@@ -32,6 +32,7 @@ ROOMS = [
     "lab",
     "laws",
     "view",
+    "editor",
     "cli",
     "__main__",
 ]
@@ -45,6 +46,7 @@ HEAVY = {
     *("click", "rich", "dask", "distributed", "ray", "tensorboardX", "mlflow"),
     *("jax", "optax", "keras", "lightning", "transformers", "accelerate", "deepspeed"),
     *("sqlite3", "concurrent", "multiprocessing", "subprocess", "html"),
+    *("starlette", "uvicorn", "anyio", "anywidget", "traitlets"),
 }
 
 

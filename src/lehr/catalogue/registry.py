@@ -127,6 +127,11 @@ class _Listed:
         """Return its picture, its call and its source, for a notebook."""
         return PROVIDED["entry_html"](self)
 
+    @property
+    def call(self) -> str:
+        """The call of its function with the arguments of its example, as one would type it."""
+        return self.arguments.text(self.name)
+
 
 @dataclass(frozen=True, slots=True)
 class Entry(_Listed):
@@ -175,6 +180,11 @@ class With:
     def call(self, function: Callable[..., Any]) -> Any:
         """Return the example."""
         return function(*self._args, **self._kwargs)
+
+    def text(self, name: str) -> str:
+        """Return the call of a function of this name, as text."""
+        named = (f"{key}={value!r}" for key, value in self._kwargs.items())
+        return f"{name}({', '.join([*map(repr, self._args), *named])})"
 
 
 ENTRIES: dict[str, Entry] = {}

@@ -23,17 +23,18 @@ from lehr.schedule.tree_values import read
 from lehr.schedule.work import MOST_PARTS, Budget
 from lehr.time.duration import DurationLike
 
-__all__ = ["parse"]
+__all__ = ["METHODS", "functions", "hints", "parse"]
 
 _LONGEST: Final = 1_000_000
 _DEEPEST_ARGUMENT: Final = 3
 """How deeply the arguments of the innermost schedule are nested: a list of pairs of numbers."""
-_METHODS: Final[dict[str, Callable[..., Schedule]]] = {
+METHODS: Final[dict[str, Callable[..., Schedule]]] = {
     "repeat": Schedule.repeat,
     "every": Schedule.every,
     "clip": Schedule.clip,
     "over": Schedule.over,
 }
+"""The methods of a schedule that a text may call, by name."""
 
 
 def parse(text: str) -> Schedule:
@@ -217,16 +218,16 @@ class _TextReader:
         return self._apply(node, method, (inner,), depth)
 
     def _function(self, node: ast.expr, name: str) -> Callable[..., Schedule]:
-        known = _functions()
+        known = functions()
         if name not in known:
             raise self._error(node, f"unknown schedule {name!r}: {nearest(name, known)}")
         return known[name]
 
     def _method(self, node: ast.Attribute) -> Callable[..., Schedule]:
-        if node.attr not in _METHODS:
-            hint = suggest(node.attr, _METHODS)
+        if node.attr not in METHODS:
+            hint = suggest(node.attr, METHODS)
             raise self._error(node, f"a schedule has no method {node.attr!r} here: {hint}")
-        return _METHODS[node.attr]
+        return METHODS[node.attr]
 
     def _apply(
         self,
@@ -235,13 +236,13 @@ class _TextReader:
         inner: tuple[Schedule, ...],
         depth: int,
     ) -> Schedule:
-        hints, entry = _hints(function), ENTRIES.get(function.__name__)
+        types, entry = hints(function), ENTRIES.get(function.__name__)
         writes_out = entry.writes_out if entry and not inner else None
         nodes = self._bind(node, function, skip=len(inner))
         given: dict[str, Any] = {}
         for name, argument in nodes.items():
             value = self._value(argument, depth)
-            hint = hints.get(name, Any)
+            hint = types.get(name, Any)
             if name == writes_out and isinstance(value, int) and value > MOST_PARTS:
                 message = f"{name}={shown(value)} is too large; a text builds {MOST_PARTS} parts"
                 raise self._error(argument, message)
@@ -305,7 +306,7 @@ def _is_operand(value: Any) -> bool:
     return isinstance(value, Schedule | int | float) and not isinstance(value, bool)
 
 
-def _functions() -> dict[str, Callable[..., Schedule]]:
+def functions() -> dict[str, Callable[..., Schedule]]:
     """Return the functions that a text may call, by name."""
     others = (leaves.hold, leaves.ramp, leaves.table, leaves.formula, one_cycle_momentum)
     known = {name: entry.function for name, entry in ENTRIES.items()}
@@ -313,5 +314,6 @@ def _functions() -> dict[str, Callable[..., Schedule]]:
 
 
 @cache
-def _hints(function: Callable[..., Schedule]) -> dict[str, Any]:
+def hints(function: Callable[..., Schedule]) -> dict[str, Any]:
+    """Return the types of a function's arguments, by name."""
     return get_type_hints(function)

@@ -1,0 +1,435 @@
+"""Changes to the pieces of a text: other eases, pieces that are split, joined, added, removed."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Final
+
+from lehr.curves.easing import Ease
+from lehr.editor.handles import place
+from lehr.editor.numbers import numbers, tree
+from lehr.errors import NeedsHorizon, ScheduleError, whole
+from lehr.notation import parse
+from lehr.notation.scan import scan
+from lehr.schedule.horizon import Horizon, HorizonLike
+from lehr.schedule.leaves import Piece
+from lehr.schedule.problem import ParseError
+from lehr.schedule.run import Run
+from lehr.schedule.sequence import Sequence as Then
+from lehr.time.duration import SHARE, Duration
+
+__all__ = [
+    "EASES",
+    "Section",
+    "added",
+    "apart",
+    "deleted",
+    "eased",
+    "joined",
+    "repeated",
+    "sections",
+    "split",
+    "written",
+]
+
+EASES: Final = (
+    *("linear", "cosine", "1-sqrt", "1-square", "power(2)", "power(3)", "complement(0.5)"),
+    *("exponential(0.1)", "rex", "quarter-cosine", "second-half-cosine", "mirror-cosine"),
+    *("cosine-power(2)", "k-cosine(3)", "k-power(3, 1)", "tanh(3, 3)", "hyperbolic(2.5)"),
+    "log(100)",
+)
+"""The eases that a person chooses from, with parameters to begin with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a chain in a text: what stands between two ``>>``.
+
+    Attributes:
+        start, stop: Its characters.
+        text: These.
+        begin, end: The steps at which it begins and ends; None where that is not known.
+        ease: Its ease, ``"hold"`` for a piece that stays, or empty where it is not one piece.
+    """
+
+    start: int
+    stop: int
+    text: str
+    begin: float | None
+    end: float | None
+    ease: str
+
+
+def sections(text: str, run: HorizonLike) -> list[Section]:
+    """Return the parts of a text's first chain, also where that is in brackets.
+
+    Raises:
+        ScheduleError: If the text is not a schedule, or does not fit its run.
+
+    Example:
+        >>> for part in sections("(warmup('5%') >> hold('5%')).repeat()", 1000):
+        ...     print(part.text, part.begin, part.end, part.ease)
+        warmup('5%') 0.0 50.0 linear
+        hold('5%') 50.0 100.0 hold
+    """
+    placed = place(text, run)
+    spans, whole_text = _chain(text)
+    parts = [parse(text[start:stop]) for start, stop in spans]
+    if whole_text and len(parts) == 1:
+        length = placed.length
+        edges: Sequence[float | None] = [0.0, None if length is None else float(length)]
+    else:
+        edges = _edges([_flat(part) for part in parts], run, whole_text)
+    return [
+        Section(start, stop, text[start:stop], edges[i], edges[i + 1], _ease_of(parts[i]))
+        for i, (start, stop) in enumerate(spans)
+    ]
+
+
+def _flat(schedule: object) -> tuple[object, ...]:
+    return schedule.parts if isinstance(schedule, Then) else (schedule,)
+
+
+def _edges(
+    parts: Sequence[tuple[object, ...]], run: HorizonLike, whole_text: bool
+) -> list[float | None]:
+    """Return where the parts of a chain begin, and where the last ends."""
+    unknown: list[float | None] = [None] * (len(parts) + 1)
+    together = tuple(one for part in parts for one in part)
+    if len(together) < 2:
+        return unknown
+    around = Run()
+    inside = around.enter(horizon := Horizon.of(run), around.extent(horizon))
+    room = inside.length
+    if not whole_text:
+        inside, room = inside.in_cycle(), None
+    chain = Then(together)  # type: ignore[arg-type]
+    try:
+        lengths = chain._lengths(inside, room)
+    except NeedsHorizon:
+        return unknown
+    if None in lengths:
+        return unknown
+    at, edges, taken = Fraction(0), [0.0], 0
+    for part in parts:
+        at += sum((length or Fraction(0) for length in lengths[taken : taken + len(part)]), at * 0)
+        taken += len(part)
+        edges.append(float(at))
+    return [*edges]
+
+
+def _ease_of(part: object) -> str:
+    if not isinstance(part, Piece):
+        return ""
+    return "hold" if part.to is None else str(part.ease)
+
+
+def _chain(text: str) -> tuple[list[tuple[int, int]], bool]:
+    """Return the characters of the parts of a text's first chain, and whether it is all there is
+    but for brackets."""
+
+    def refuse(message: str, at: int) -> ParseError:
+        return ParseError(message, at)
+
+    marks = _marks(scan(text, refuse))
+    start, stop = 0, len(text)
+    while True:
+        cuts = _cuts(marks, start, stop)
+        opening = _first(marks, start, stop)
+        if len(cuts) > 1 or opening is None:
+            outside = marks[:start] + marks[stop:]
+            return [_trimmed(marks, a, b) for a, b in cuts], not outside.strip("() ")
+        # One part: a bracket that it begins with may hold a chain.
+        start, stop = opening + 1, _closing(marks, opening)
+
+
+def _marks(flat: str) -> str:
+    """Return a flat text with letters in place of what is inside quotes."""
+    out: list[str] = []
+    quote = ""
+    for letter in flat:
+        inside = bool(quote) and letter != quote
+        out.append("a" if inside else letter)
+        if letter in "'\"" and not inside:
+            quote = "" if quote else letter
+    return "".join(out)
+
+
+def _cuts(marks: str, start: int, stop: int) -> list[tuple[int, int]]:
+    depth, begin = 0, start
+    cuts: list[tuple[int, int]] = []
+    for at in range(start, stop):
+        depth += (marks[at] in "([") - (marks[at] in ")]")
+        if depth == 0 and marks.startswith(">>", at):
+            cuts.append((begin, at))
+            begin = at + 2
+    return [*cuts, (begin, stop)]
+
+
+def _first(marks: str, start: int, stop: int) -> int | None:
+    begin = start + len(marks[start:stop]) - len(marks[start:stop].lstrip())
+    return begin if marks[begin : begin + 1] == "(" else None
+
+
+def _closing(marks: str, opening: int) -> int:
+    depth = 0
+    for at in range(opening, len(marks)):
+        depth += (marks[at] == "(") - (marks[at] == ")")
+        if depth == 0:
+            return at
+    return len(marks)
+
+
+def _trimmed(marks: str, start: int, stop: int) -> tuple[int, int]:
+    inner = marks[start:stop]
+    return start + len(inner) - len(inner.lstrip()), start + len(inner.rstrip())
+
+
+# ----- the changes ------------------------------------------------------------------------------
+
+
+def eased(text: str, run: HorizonLike, index: int, ease: str) -> str:
+    """Return a text with another ease for one of its pieces.
+
+    Raises:
+        ScheduleError: If it is not a piece that moves, or the ease is unknown.
+
+    Example:
+        >>> eased("warmup('5%') >> hold() >> linear('20%')", 1000, 2, "1-sqrt")
+        "warmup('5%') >> hold() >> ramp('20%', to=0.0, ease='1-sqrt')"
+    """
+    section = _section(text, run, index)
+    piece = _piece(section, "has no ease of its own")
+    if piece.to is None:
+        raise ScheduleError(f"{section.text} stays at its level: a hold has no ease")
+    return _replaced(text, run, section, section, repr(replace(piece, ease=Ease.of(ease))))
+
+
+def split(text: str, run: HorizonLike, x: float) -> str:
+    """Return a text with one piece more: the piece at a step is cut there.
+
+    The first half of a piece that moves is a straight line to the level that it has there; a named
+    schedule is taken apart first.
+
+    Raises:
+        ScheduleError: If no piece is cut there.
+
+    Example:
+        >>> split("warmup('5%') >> cosine()", 1000, 525)
+        "warmup('5%') >> linear('47.5%', to=0.5) >> cosine(to=0.0)"
+    """
+    for _ in range(2):
+        found = sections(text, run)
+        inside = (s for s in found if s.begin is not None and s.end is not None)
+        section = next((s for s in inside if (s.begin or 0) < x < (s.end or 0)), None)
+        if section is None:
+            raise ScheduleError(f"x={x:g}: no piece of known length is there to be cut")
+        if section.ease:
+            break
+        text = apart(text, run, found.index(section))
+    piece = _piece(section, "cannot be cut")
+    begin, end = section.begin or 0.0, section.end or 0.0
+    first, rest = _cut(text, run, piece, (x - begin) / (end - begin), end - begin)
+    if piece.to is None:
+        halves = replace(piece, steps=first), replace(piece, steps=rest, start=None)
+    else:
+        level = float(f"{place(text, run)(float(x)):.3g}")
+        line = Piece(first, piece.start, level)
+        halves = line, replace(piece, steps=rest, start=None)
+    return _replaced(text, run, section, section, " >> ".join(map(repr, halves)))
+
+
+def _cut(
+    text: str, run: HorizonLike, piece: Piece, part: float, length: float
+) -> tuple[Duration, Duration | None]:
+    """Return the lengths of the two halves of a piece, in its own unit."""
+    if piece.steps is None:
+        units = {number.unit for number in numbers(text) if number.written}
+        if "steps" in units and SHARE not in units:
+            return Duration.of(max(1, round(part * length))), None
+        whole_run = place(text, run).length or length
+        share = Fraction(f"{100 * part * length / float(whole_run):.3g}")
+        return Duration(share / 100, SHARE), None
+    digits = Fraction(f"{float(piece.steps.amount) * part:.3g}")
+    if piece.steps.rounds is False and piece.steps.amount.denominator == 1:
+        digits = Fraction(round(digits))
+    first = Duration(digits, piece.steps.unit)
+    return first, Duration(piece.steps.amount - digits, piece.steps.unit)
+
+
+def joined(text: str, run: HorizonLike, index: int) -> str:
+    """Return a text in which a piece and the next one are one, as long as both.
+
+    Raises:
+        ScheduleError: If one of them is not a piece, or there is no next one.
+
+    Example:
+        >>> joined("warmup('5%') >> hold('10%') >> cosine()", 1000, 1)
+        "warmup('5%') >> cosine(to=0.0)"
+    """
+    one, two = _section(text, run, index), _section(text, run, index + 1)
+    first, second = (_piece(s, "cannot be joined with another") for s in (one, two))
+    shape = second if second.to is not None else first
+    start = first.start if first.to is not None or shape.to is None else None
+    if first.to is None and shape is second and first.start is not None:
+        start = first.start
+    merged = replace(shape, steps=_sum(first, second, (one, two)), start=start)
+    return _replaced(text, run, one, two, repr(merged))
+
+
+def _sum(first: Piece, second: Piece, both: tuple[Section, Section]) -> Duration | None:
+    if first.steps is None or second.steps is None:
+        return None
+    if first.steps.unit == second.steps.unit:
+        return Duration(first.steps.amount + second.steps.amount, second.steps.unit)
+    lengths = [(s.end or 0.0) - (s.begin or 0.0) for s in both]
+    if not lengths[1]:
+        raise ScheduleError(f"{both[0].text} and {both[1].text} are in units that cannot be added")
+    factor = Fraction(f"{sum(lengths) / lengths[1]:.6g}")
+    return Duration(second.steps.amount * factor, second.steps.unit)
+
+
+def deleted(text: str, run: HorizonLike, index: int) -> str:
+    """Return a text without one part of its chain.
+
+    Raises:
+        ScheduleError: If it is the only one, or the rest is not a schedule.
+
+    Example:
+        >>> deleted("warmup('5%') >> hold('10%') >> cosine()", 1000, 1)
+        "warmup('5%') >> cosine()"
+    """
+    found = sections(text, run)
+    section = _section(text, run, index)
+    if len(found) == 1:
+        raise ScheduleError(f"{section.text} is all there is: a schedule has at least one piece")
+    start, stop = section.start, section.stop
+    if index + 1 < len(found):
+        stop = found[index + 1].start
+    else:
+        start = found[index - 1].stop
+    return _checked(text[:start] + text[stop:], run)
+
+
+def added(text: str, run: HorizonLike) -> str:
+    """Return a text with one piece more: the longest is cut in the middle.
+
+    Raises:
+        ScheduleError: If no piece has a known length.
+
+    Example:
+        >>> added("warmup('5%') >> hold()", 1000)
+        "warmup('5%') >> hold('47.5%') >> hold()"
+    """
+    known = [s for s in sections(text, run) if s.begin is not None and s.end is not None]
+    if not known:
+        raise ScheduleError("no piece of this text has a known length: write one more after >>")
+    longest = max(known, key=lambda s: (s.end or 0.0) - (s.begin or 0.0))
+    return split(text, run, ((longest.begin or 0.0) + (longest.end or 0.0)) / 2)
+
+
+def apart(text: str, run: HorizonLike, index: int) -> str:
+    """Return a text with a named schedule written as the pieces that it is made of.
+
+    Raises:
+        ScheduleError: If it is a piece already.
+
+    Example:
+        >>> apart("wsd('5%', '20%')", 1000, 0)
+        "warmup('5%') >> hold() >> ramp('20%', to=0.0, ease='1-sqrt')"
+    """
+    section = _section(text, run, index)
+    pieces = repr(parse(section.text))
+    if pieces == section.text:
+        raise ScheduleError(f"{section.text} is not made of pieces")
+    return _replaced(text, run, section, section, pieces)
+
+
+def repeated(text: str, run: HorizonLike, times: int = 4) -> str:
+    """Return a text whose schedule is repeated in equal cycles over the run.
+
+    Arguments:
+        text: The text of a schedule.
+        run: The run that it is placed over.
+        times: How many cycles fill the run, from 2 to 100.
+
+    Raises:
+        ScheduleError: If ``times`` is out of range, or one cycle has no steps.
+
+    Example:
+        >>> repeated("warmup('5%') >> cosine()", 1000)
+        "(warmup('5%') >> cosine()).over('25%').repeat()"
+    """
+    if not 2 <= whole("times", times, at_least=2) <= 100:
+        raise ScheduleError(f"times={times} must be at most 100")
+    # A comment at the end would hide the bracket.
+    end = "\n" if "#" in text.rpartition("\n")[2] else ""
+    share = f"{100 / times:.6g}%"
+    return _checked(f"({text}{end}).over({share!r}).repeat()", run)
+
+
+def written(text: str, run: HorizonLike, index: int, digits: str) -> str:
+    """Return a text with another number, as it was typed.
+
+    Arguments:
+        text: The text of a schedule.
+        run: The run that it is placed over.
+        index: Which of its :func:`~lehr.editor.numbers.numbers`.
+        digits: What to write: digits only for a duration too, whose unit stays; or, with a unit, a
+            duration in that one.
+
+    Raises:
+        ScheduleError: If what is typed is not a number, or the schedule is then refused.
+
+    Example:
+        >>> written("warmup('5%') >> cosine()", 1000, 0, "7.5")
+        "warmup('7.5%') >> cosine()"
+    """
+    known = numbers(text)
+    if not 0 <= index < len(known):
+        raise ScheduleError(f"number={index} is not in this text, which has {len(known)}")
+    number, typed = known[index], digits.strip()
+    if number.unit and number.before:
+        # In quotes: with a unit of its own, that one is meant.
+        bare = typed.replace(".", "", 1).isdigit()
+        new = number.text(typed) if bare else f"{number.before}{typed}{number.before}"
+    else:
+        new = number.text(typed)
+    now = text[: number.start] + new + text[number.stop :]
+    # Nothing but a number may come in through a number's field.
+    if len(tuple(_constants(now))) != len(tuple(_constants(text))) + (not number.written):
+        raise ScheduleError(f"{number.name}={typed[:40]!r} is not a number")
+    return _checked(now, run)
+
+
+def _constants(text: str) -> list[object]:
+    return [node for node in ast.walk(tree(text)) if isinstance(node, ast.Constant | ast.Call)]
+
+    return [node for node in ast.walk(tree(text)) if isinstance(node, ast.Constant | ast.Call)]
+
+
+def _section(text: str, run: HorizonLike, index: int) -> Section:
+    found = sections(text, run)
+    if not 0 <= index < len(found):
+        raise ScheduleError(f"piece={index} is not in this text, which has {len(found)}")
+    return found[index]
+
+
+def _piece(section: Section, lacks: str) -> Piece:
+    piece = parse(section.text)
+    if not isinstance(piece, Piece):
+        raise ScheduleError(f"{section.text} {lacks}; take it apart first")
+    return piece
+
+
+def _replaced(text: str, run: HorizonLike, first: Section, last: Section, new: str) -> str:
+    return _checked(text[: first.start] + new + text[last.stop :], run)
+
+
+def _checked(text: str, run: HorizonLike) -> str:
+    """Return a text that is known to be a schedule which fits its run."""
+    place(text, run)(0)
+    return text
