@@ -35,6 +35,7 @@ from lehr.catalogue.warmup import *  # noqa: F403
 from lehr.check import Finding, check
 from lehr.curves.easing import Ease
 from lehr.curves.functions import register
+from lehr.editor.notebook import studio
 from lehr.errors import (
     GuardError,
     NeedsClock,
@@ -95,6 +96,8 @@ __all__ = [
     "translate",
     "export",
     "Translation",
+    # by hand
+    "studio",
     "__version__",
 ]
 

@@ -121,12 +121,11 @@ def test_a_named_schedule_is_taken_apart_where_it_stands() -> None:
 @pytest.mark.parametrize("name", list(lehr.ENTRIES))
 def test_every_entry_taken_apart_is_the_same_schedule(name: str) -> None:
     text = lehr.ENTRIES[name].call
-    try:
-        parts = edits.apart(text, RUN, 0)
-    except ScheduleError as error:
-        assert "is not made of pieces" in str(error)
+    if repr(lehr.parse(text)) == text:
+        with pytest.raises(ScheduleError, match="is not made of pieces"):
+            edits.apart(text, RUN, 0)
     else:
-        assert lehr.parse(parts) == lehr.parse(text)
+        assert lehr.parse(edits.apart(text, RUN, 0)) == lehr.parse(text)
 
 
 def test_a_repeat_fills_the_run_with_cycles() -> None:

@@ -1,4 +1,4 @@
-"""Handles: each lands where it is moved, or says which bound stops it; the rest of the text stays."""
+"""Each handle lands where it is moved, or says which bound stops it; the rest of a text stays."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import re
 
 import pytest
 from hypothesis import given, settings
-from strategies import schedules
 
 import lehr
 from lehr.editor.handles import Handle, handles, place, seen
 from lehr.editor.moving import move, moved, nudge, nudged
 from lehr.editor.numbers import numbers, put
 from lehr.errors import ScheduleError
+from strategies import schedules
 
 RUN = 10_000
 PIXELS = 600

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from helpers import assert_same
-
 import lehr
+from helpers import assert_same
 from lehr.editor.handles import place
 from lehr.editor.numbers import Number, numbers, plain, put, shortest
 

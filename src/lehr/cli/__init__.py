@@ -20,6 +20,7 @@ COMMANDS = {
     "list": ("lehr.cli.schedules", "list_", "List the schedules of the catalogue."),
     "show": ("lehr.cli.schedules", "show", "Show all there is to know about a schedule."),
     "plot": ("lehr.cli.plot", "plot", "Draw schedules, here or into a file."),
+    "studio": ("lehr.cli.studio", "studio", "Design a schedule by hand, in the browser."),
     "compare": ("lehr.cli.compare", "compare", "Compare optimizers and schedules by training."),
     "fit": ("lehr.cli.fit", "fit", "Fit a loss law to logged runs."),
     "predict": ("lehr.cli.predict", "predict", "Predict the loss curve of a schedule."),

@@ -104,8 +104,13 @@ def _write_predicted(store: Store, results: Results | None, path: Path) -> None:
 
 @contextmanager
 def opened(file: Path) -> Generator[Store]:
+    """Open a store, or that of a folder.
+
+    Raises:
+        Refused: If it is missing, or something else.
+    """
     if find_spec("scipy") is None:
-        raise Refused(f"lehr results needs scipy: {install('lab')}")
+        raise Refused(f"reading a store needs scipy: {install('lab')}")
     from lehr.lab import Store, StoreError  # Loads NumPy and more.
     from lehr.lab.comparison import STORE  # Loads NumPy and more.
 

@@ -31,7 +31,9 @@ FROM: Final = ">"
 """The end of the id of a handle at a jump that is on the level from it on."""
 
 _LONGEST: Final = 2_000
-_WORK: Final = 3_000
+_DEEPEST: Final = 16
+_PIECES: Final = 256
+_WORK: Final = 2_000
 _LEAST: Final = 1e-9
 _SEEN: Final = 1e-7
 """The least movement, in shares of the picture, that is not taken for a rounding error."""
@@ -87,6 +89,8 @@ class _Effect(NamedTuple):
 _Effects = dict[str, _Effect]
 
 
+# One answer needs the same schedule in many places. With types: a run of 1 is not one of 1.0.
+@lru_cache(64, typed=True)
 def place(text: str, run: HorizonLike) -> Schedule:
     """Return the schedule of a text, over its own run where it has one, else over ``run``.
 
@@ -112,12 +116,13 @@ def seen(text: str, run: HorizonLike) -> dict[str, Knot]:
     return found
 
 
-@lru_cache(256)
+@lru_cache(256, typed=True)
 def handles(text: str, run: HorizonLike) -> tuple[Handle, ...]:
     """Return the handles of a text, from the left to the right.
 
     Arguments:
-        text: The text of a schedule. One of more than 2,000 characters has no handles.
+        text: The text of a schedule. One of more than 2,000 characters or 256 pieces, or nested
+            more than 16 deep, has no handles.
         run: The run that it is placed over.
 
     Raises:
@@ -131,10 +136,13 @@ def handles(text: str, run: HorizonLike) -> tuple[Handle, ...]:
         1000.0 0.1 up and down: cosine to
     """
     base = seen(text, run)
-    if len(text) > _LONGEST:
+    placed = place(text, run)
+    pieces = max(len(base), len(placed._path.parts), 1)
+    if len(text) > _LONGEST or pieces > _PIECES or placed._depth > _DEEPEST:
         return ()
-    # What it costs to look is the numbers times the knots.
-    known = numbers(text)[: _WORK // max(len(base), 1)]
+    # What it costs to look is the numbers times the pieces.
+    pieces *= max(1, placed._depth // 2)
+    known = numbers(text)[: _WORK // pieces]
     effects = [_effects(text, run, number, base) for number in known]
     found = [
         handle

@@ -69,9 +69,11 @@ def knots(placed: Schedule) -> list[Knot]:
 
 
 def breaks(placed: Schedule, length: Fraction) -> list[Fraction]:
-    """Return the steps up to a length at which a line has corners, in all cycles; the first 512."""
-    corners = islice(_corners(placed._path, Fraction(0), length), 4 * _BREAKS)
-    return sorted({at for at in corners if 0 <= at <= length})[:_BREAKS]
+    """Return the steps up to a length at which a line has corners, in all cycles; the first 512,
+    and fewer where schedules are nested so deeply that each takes long."""
+    most = _BREAKS * 8 // max(placed._depth, 8)
+    corners = islice(_corners(placed._path, Fraction(0), length), 4 * most)
+    return sorted({at for at in corners if 0 <= at <= length})[:most]
 
 
 def limits(curve: Curve, at: Fraction) -> tuple[float, float]:
@@ -111,9 +113,10 @@ def limits(curve: Curve, at: Fraction) -> tuple[float, float]:
 
 
 def _value(curve: Curve, at: Fraction) -> float:
-    held = curve if isinstance(curve, Path) else Path([curve])
+    if curve.length is not None and at >= curve.length:
+        return curve.end
     try:
-        return float(held.value(as_number(at), scalars))
+        return float(curve.value(as_number(at), scalars))
     except ArithmeticError:
         return math.nan
 

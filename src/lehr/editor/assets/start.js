@@ -1,0 +1,3 @@
+import { page } from "./studio.js";
+
+page(document.getElementById("studio"));

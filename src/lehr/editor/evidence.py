@@ -1,0 +1,89 @@
+"""Evidence beside the picture: the loss that a law predicts, and what a store has measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from lehr.editor.sketch import Sketch
+from lehr.errors import ScheduleError
+from lehr.notation import parse
+from lehr.schedule.base import Schedule
+from lehr.view.numbers import percent, plain, rate
+
+if TYPE_CHECKING:
+    from lehr.lab.results import PairResult, Results
+    from lehr.laws import Law
+
+__all__ = ["Evidence"]
+
+_LONGEST: Final = 200_000
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known beside a sketch; both parts may be missing.
+
+    Attributes:
+        law: A fitted law.
+        comparisons: The comparisons of a store.
+    """
+
+    law: Law | None = None
+    comparisons: tuple[Results, ...] = ()
+    _measured: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+
+    def __post_init__(self) -> None:
+        for results in self.comparisons:
+            for pair in results.pairs:
+                shape = _shape(results.schedules[pair.schedule].text)
+                self._measured.setdefault(shape, []).append(_sentence(results, pair))
+
+    def predicted(self, sketch: Sketch, placed: Schedule) -> dict[str, Any] | None:
+        """Return the predicted final loss of the selected line, if it is a rate and there is a law.
+
+        Arguments:
+            sketch: The sketch.
+            placed: The selected line over its run.
+        """
+        length = placed.length
+        if self.law is None or sketch.lines[sketch.selected].role != "rate":
+            return None
+        if length is None or not 1 <= length <= _LONGEST:
+            return {"words": f"A loss is predicted for runs of up to {_LONGEST:,} steps."}
+        peak = self.law.peak if sketch.base == 1 else sketch.base
+        steps = round(length)
+        try:
+            found = self.law.predict(placed, steps=steps, peak=peak, at=[steps])
+        except (ScheduleError, ArithmeticError, ValueError) as error:
+            return {"words": f"No loss is predicted: {error}"}
+        low, high = found.final_interval
+        words = (
+            f"Predicted final loss {plain(found.final, 4)}, from {plain(low, 4)} to "
+            f"{plain(high, 4)} ({found.level:.0%} of runs), at the peak rate {rate(peak)}."
+        )
+        notes = list(found.notes)
+        return {"words": words, "loss": found.final, "low": low, "high": high, "notes": notes}
+
+    def measured(self, placed: Schedule) -> list[str]:
+        """Return what real training gave for the same schedule, a sentence for each pair."""
+        inner = getattr(placed, "inner", placed)
+        return self._measured.get(repr(inner), [])
+
+
+def _shape(text: str) -> str:
+    try:
+        return repr(parse(text))
+    except ScheduleError:
+        # A user's own function of an earlier session.
+        return text
+
+
+def _sentence(results: Results, pair: PairResult) -> str:
+    interval: Sequence[float | None] = (pair.low, pair.high)
+    ends = " to ".join(percent(end, unit=False) for end in interval if end is not None)
+    return (
+        f"{results.task.name}, {pair.optimizer}, {results.settings.steps:,} updates: "
+        f"{percent(pair.score)}" + (f" ({ends})" if ends else "") + f" at the peak {rate(pair.peak)}"
+    )
