@@ -154,7 +154,9 @@ class Page:
         code = CODES[name]
         given = {"key": name, "code": name, "windowsVirtualKeyCode": code, "modifiers": modifiers}
         text = {"text": "\r"} if name == "Enter" else {}
-        self.call("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", **given, **text)
+        self.call(
+            "Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", **given, **text
+        )
         self.call("Input.dispatchKeyEvent", type="keyUp", **given)
 
     def write(self, text: str) -> None:

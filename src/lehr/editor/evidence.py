@@ -85,5 +85,7 @@ def _sentence(results: Results, pair: PairResult) -> str:
     ends = " to ".join(percent(end, unit=False) for end in interval if end is not None)
     return (
         f"{results.task.name}, {pair.optimizer}, {results.settings.steps:,} updates: "
-        f"{percent(pair.score)}" + (f" ({ends})" if ends else "") + f" at the peak {rate(pair.peak)}"
+        f"{percent(pair.score)}"
+        + (f" ({ends})" if ends else "")
+        + f" at the peak {rate(pair.peak)}"
     )

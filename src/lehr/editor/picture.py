@@ -17,7 +17,17 @@ from lehr.view.markup import Markup, tag
 from lehr.view.numbers import plain
 from lehr.view.svg import Frame, Scale, chart, line, log_ticks, nice_ticks
 
-__all__ = ["Layout", "Panel", "Stroke", "alone", "draw", "layout", "points", "thumbnail", "value_at"]
+__all__ = [
+    "Layout",
+    "Panel",
+    "Stroke",
+    "alone",
+    "draw",
+    "layout",
+    "points",
+    "thumbnail",
+    "value_at",
+]
 
 _LEFT, _RIGHT, _TOP, _BOTTOM, _GAP = 56.0, 30.0, 30.0, 34.0, 46.0
 _MOST: Final = 600
@@ -149,7 +159,11 @@ def layout(
             if log and low <= 0:
                 raise ScheduleError(f"frame {role}: a log axis begins above 0")
         else:
-            own = [stroke for line, stroke in zip(sketch.lines, lines, strict=True) if line.role == role]
+            own = [
+                stroke
+                for line, stroke in zip(sketch.lines, lines, strict=True)
+                if line.role == role
+            ]
             low, high = _extent(own, log)
         panels.append(Panel(role, Scale(low, high, bottom, top, log)))
         top = bottom + _GAP

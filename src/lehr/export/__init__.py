@@ -1,4 +1,4 @@
-"""Schedules as code: plain Python, torch's own schedulers, optax."""
+"""Schedules as code: plain Python, torch's own schedulers, optax, transformers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lehr.notation import ScheduleLike, as_schedule
 __all__ = ["export"]
 
 # Loaded by name when it is used.
-_TARGETS: Final = ("python", "torch", "optax")
+_TARGETS: Final = ("python", "torch", "optax", "transformers")
 
 
 def export(schedule: ScheduleLike, target: str) -> str:
@@ -21,10 +21,12 @@ def export(schedule: ScheduleLike, target: str) -> str:
     ``scheduler`` for an ``optimizer``: torch's own classes where they give the same values, else a
     ``LambdaLR``; the schedule is a factor of each group's rate. ``"optax"`` is a schedule ``lr``
     that joins optax's own functions where they give the same values, and JAX functions otherwise.
+    ``"transformers"`` makes a ``scheduler`` by ``get_scheduler`` where one of its names gives the
+    same values over the run, else a ``LambdaLR``; a comment says how the Trainer takes it.
 
     Arguments:
         schedule: Placed over its run, where it needs one.
-        target: ``"python"``, ``"torch"`` or ``"optax"``.
+        target: ``"python"``, ``"torch"``, ``"optax"`` or ``"transformers"``.
 
     Returns:
         Lines of code that define ``lr`` or ``scheduler``.
