@@ -118,13 +118,15 @@ class _Finder:
         match node:
             case ast.Call():
                 yield from self._call(node, first)
+            case ast.BinOp(op=ast.RShift()):
+                for index, part in enumerate(_parts(node)):
+                    yield from self.schedule(part, first and index == 0)
             case ast.BinOp():
-                then = isinstance(node.op, ast.RShift)
-                for side, begins in ((node.left, first or not then), (node.right, not then)):
+                for side in (node.left, node.right):
                     if _is_number(side):
                         yield from self._argument(side, _OPERANDS[type(node.op)], float)
                     else:
-                        yield from self.schedule(side, begins)
+                        yield from self.schedule(side, first=True)
             case ast.UnaryOp():
                 yield from self.schedule(node.operand, first)
             case ast.Subscript(slice=ast.Slice() as cut):
@@ -226,6 +228,15 @@ def _called(node: ast.Call) -> tuple[Callable[..., Any], ast.expr | None]:
         if function.attr in METHODS:
             return METHODS[function.attr], value
     raise ScheduleError("this text has a function that is not part of the notation")
+
+
+def _parts(node: ast.expr) -> list[ast.expr]:
+    """Return the parts of a chain, which leans to the left: by a loop, as it may be long."""
+    parts: list[ast.expr] = []
+    while isinstance(node, ast.BinOp) and isinstance(node.op, ast.RShift):
+        parts.append(node.right)
+        node = node.left
+    return [node, *reversed(parts)]
 
 
 def _span(node: Any) -> tuple[int, int]:
