@@ -117,8 +117,8 @@ class Page:
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         if touch:
             self.call("Emulation.setTouchEmulationEnabled", enabled=True)
-        for name in ("clipboardReadWrite", "clipboardSanitizedWrite"):
-            browser.call("Browser.grantPermissions", browserContextId=context, permissions=[name])
+        granted = ["clipboardReadWrite", "clipboardSanitizedWrite"]
+        browser.call("Browser.grantPermissions", browserContextId=context, permissions=granted)
 
     def call(self, method: str, **given: Any) -> dict[str, Any]:
         return self.browser.call(method, self.session, **given)

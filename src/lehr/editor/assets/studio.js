@@ -212,7 +212,8 @@ export function mount(root, ask, start, changed = () => {}) {
       }
       knot.handle = one;
       knot.setAttribute("class", `knot l${one.line}${one.bend ? " bend" : ""}${held?.knot === knot ? " held" : ""}`);
-      knot.setAttribute("transform", `translate(${one.cx} ${one.cy})`);
+      // One that is held stays at the pointer until the newest place is answered.
+      if (held?.knot !== knot || !waiting) knot.setAttribute("transform", `translate(${one.cx} ${one.cy})`);
       knot.setAttribute("aria-label", one.label);
       knot.setAttribute("aria-valuetext", one.valuetext);
       knot.setAttribute("aria-valuenow", one.now);
