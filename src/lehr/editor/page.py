@@ -98,6 +98,8 @@ def listening(port: int) -> socket.socket:
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind((_LOOPBACK, port))
+        # From here on a browser that is early waits for its answer.
+        found.listen()
     except BaseException:
         found.close()
         raise
