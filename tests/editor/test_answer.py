@@ -1,4 +1,4 @@
-"""The answer to a request: what it holds, what it refuses, and that nothing makes it large or slow."""
+"""The answer to a request: what it holds, what it refuses, and what bounds a hostile one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ TEXT = "warmup('5%') >> hold() >> cosine('20%', to=0.1)"
 
 def ask(*texts: str, **given: Any) -> dict[str, Any]:
     sketch = {"lines": [{"role": "rate", "text": text} for text in texts], "run": "10_000"}
-    sketch |= {key: given.pop(key) for key in tuple(given) if key in ("run", "log", "units", "axis")}
+    sketch |= {
+        key: given.pop(key) for key in tuple(given) if key in ("run", "log", "units", "axis")
+    }
     return answer({"v": 1, "seq": 7, "sketch": sketch, "size": SIZE, **given})
 
 

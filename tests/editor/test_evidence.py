@@ -10,11 +10,12 @@ import pytest
 
 pytest.importorskip("scipy", reason="scipy: lehr[laws] has it")
 
+from tests.view.conftest import make_results
+
 from lehr import laws
 from lehr.editor.answer import answer
 from lehr.editor.evidence import Evidence
 from lehr.lab.results import Results
-from tests.view.conftest import make_results
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,9 @@ def law() -> laws.Law:
     """A law that is fitted on three made-up runs."""
     runs = [
         laws.LoggedRun(name, rates, steps, losses, 0, "training")
-        for name, rates, steps, losses in map(made, ("cosine()", "hold() >> linear('20%')", "hold()"))
+        for name, rates, steps, losses in map(
+            made, ("cosine()", "hold() >> linear('20%')", "hold()")
+        )
     ]
     return laws.fit(runs, optimizer="adamw", weight_decay=0.1)
 

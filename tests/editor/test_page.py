@@ -13,10 +13,9 @@ import pytest
 pytest.importorskip("starlette", reason="starlette: lehr[studio] has it")
 pytest.importorskip("uvicorn", reason="uvicorn: lehr[studio] has it")
 
-from serving import Served, served
-
 from lehr.editor.page import MOST, address, listening
 from lehr.editor.sketch import Line, Sketch
+from serving import Served, served
 
 REQUEST = {"v": 1, "sketch": {"lines": [{"role": "rate", "text": "cosine()"}]}, "size": [700, 400]}
 

@@ -45,7 +45,9 @@ def test_a_drag_is_answered_and_the_schedule_follows(monkeypatch: pytest.MonkeyP
 
 
 def test_it_begins_with_a_schedule_and_its_own_run() -> None:
-    widget = lehr.studio(lehr.cosine().over("30ep", steps_per_epoch=100), momentum=lehr.hold(at=0.9))
+    widget = lehr.studio(
+        lehr.cosine().over("30ep", steps_per_epoch=100), momentum=lehr.hold(at=0.9)
+    )
     assert widget.sketch["run"] == "30ep"
     assert widget.sketch["units"] == {"steps_per_epoch": 100}
     assert widget.schedules["momentum"] == lehr.hold(at=0.9)

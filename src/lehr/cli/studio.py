@@ -5,18 +5,17 @@ from __future__ import annotations
 import secrets
 import webbrowser
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from lehr.catalogue import ENTRIES
 from lehr.cli import Refused
+from lehr.editor.evidence import Evidence
+from lehr.editor.handles import place
+from lehr.editor.sketch import Line, Sketch
 from lehr.errors import ScheduleError
 from lehr.extras import MissingExtra
 from lehr.view.printable import printable
-
-if TYPE_CHECKING:
-    from lehr.editor.evidence import Evidence
 
 __all__ = ["studio"]
 
@@ -61,10 +60,7 @@ def studio(
     anywhere else. Ctrl-C ends it; the link in the browser holds the whole design.
     """
     try:
-        # Loads NumPy and the server.
-        from lehr.editor.handles import place
-        from lehr.editor.page import address, listening, serve
-        from lehr.editor.sketch import Line, Sketch
+        from lehr.editor.page import address, listening, serve  # Loads NumPy and the server.
     except MissingExtra as error:
         raise Refused(str(error)) from None
 
@@ -100,14 +96,10 @@ def _evidence(law: Path | None, store: Path | None) -> Evidence:
     Raises:
         Refused: If one of the files is missing, or is something else.
     """
-    # Loads NumPy.
-    from lehr.editor.evidence import Evidence
-
     loaded = None
     if law is not None:
         try:
-            # Loads SciPy.
-            from lehr.laws import LawError, load
+            from lehr.laws import LawError, load  # Loads SciPy.
         except MissingExtra as error:
             raise Refused(str(error)) from None
         try:
@@ -116,8 +108,7 @@ def _evidence(law: Path | None, store: Path | None) -> Evidence:
             raise Refused(printable(f"--law {law}: {error}")) from None
     if store is None:
         return Evidence(loaded)
-    # Loads SciPy.
-    from lehr.cli.results import opened
+    from lehr.cli.results import opened  # Loads rich.
     from lehr.lab.comparison import stored_results  # Loads NumPy and more.
 
     with opened(store) as found:

@@ -122,7 +122,8 @@ def _answer(request: Mapping[str, Any], evidence: Evidence) -> dict[str, Any]:
         "bound": bound,
         "handles": _handles(before if held is not None else sketch, sketch, strokes, where),
         "numbers": [_numbers(line.text) for line in sketch.lines],
-        "sections": _sections(sketch, where),
+        # Their buttons are not needed while something is held.
+        "sections": None if held is not None else _sections(sketch, where),
         "readout": _readout(sketch, selected),
         "words": words,
         "code": code(sketch, str(request.get("code", KINDS[0]))),

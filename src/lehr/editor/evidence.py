@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,7 +9,7 @@ from lehr.editor.sketch import Sketch
 from lehr.errors import ScheduleError
 from lehr.notation import parse
 from lehr.schedule.base import Schedule
-from lehr.view.numbers import percent, plain, rate
+from lehr.view.numbers import measured, plain, rate
 
 if TYPE_CHECKING:
     from lehr.lab.results import PairResult, Results
@@ -81,11 +80,10 @@ def _shape(text: str) -> str:
 
 
 def _sentence(results: Results, pair: PairResult) -> str:
-    interval: Sequence[float | None] = (pair.low, pair.high)
-    ends = " to ".join(percent(end, unit=False) for end in interval if end is not None)
+    metric = results.metric
+    ends = [measured(metric, end, unit=False) for end in (pair.low, pair.high) if end is not None]
+    interval = f" ({' to '.join(ends)})" if ends else ""
     return (
         f"{results.task.name}, {pair.optimizer}, {results.settings.steps:,} updates: "
-        f"{percent(pair.score)}"
-        + (f" ({ends})" if ends else "")
-        + f" at the peak {rate(pair.peak)}"
+        f"{metric.name} {measured(metric, pair.score)}{interval} at the peak {rate(pair.peak)}"
     )

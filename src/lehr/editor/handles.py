@@ -50,7 +50,7 @@ class Handle:
             :func:`~lehr.editor.numbers.numbers`, with the share of the change that each gets; two
             for a boundary that rolls. Empty where it stays.
         y_number: The number that is changed where it moves in level, or None.
-        slopes: How far it moves in time, and in level, where the first of these grows by 1.
+        slopes: How many steps it moves, and how far in level, where the number grows by 1.
         bend: Whether it bends the piece around it.
         words: Its name for a screen reader, and what moving it changes.
     """
@@ -164,8 +164,7 @@ def _effects(text: str, run: HorizonLike, number: Number, base: dict[str, Knot])
     """Return how the knots follow a number."""
     if number.unit == COUNT:
         return {}
-    length = float(max(knot.x for knot in base.values())) or 1.0
-    span = max(max(abs(knot.left), abs(knot.right)) for knot in base.values()) or 1.0
+    length, span = _extent(base)
     # A duration may be rounded to whole steps, which hides small changes.
     for part in (1e-3, -1e-3) if number.unit == "" else (0.1, -0.1, 0.4, -0.4, 0.01, -0.01):
         change = abs(number.value) * part or part
@@ -186,6 +185,13 @@ def _effects(text: str, run: HorizonLike, number: Number, base: dict[str, Knot])
     return {}
 
 
+def _extent(base: dict[str, Knot]) -> tuple[float, float]:
+    """Return the steps and the levels that knots reach to."""
+    length = float(max(knot.x for knot in base.values()))
+    span = max(max(abs(knot.left), abs(knot.right)) for knot in base.values())
+    return length or 1.0, span or 1.0
+
+
 def _difference(knot: Knot, now: Knot, change: float, length: float, span: float) -> _Effect:
     moved = (
         float(now.x - knot.x) / length,
@@ -198,6 +204,7 @@ def _difference(knot: Knot, now: Knot, change: float, length: float, span: float
 def _handles_of(
     knot: Knot, base: dict[str, Knot], known: Sequence[Number], effects: Sequence[_Effects]
 ) -> list[Handle]:
+    length, span = _extent(base)
     others = [other for other in base.values() if not other.middle and other.x != knot.x]
     across = () if knot.middle else _across(knot, others, known, effects)
     slope_x = effects[across[0][0]][knot.id].x if across else 0.0
@@ -215,7 +222,7 @@ def _handles_of(
                 knot.left if side == BELOW else knot.right,
                 across,
                 up,
-                (slope_x, slope_y),
+                (slope_x * length, slope_y * span),
                 knot.middle,
                 _words(known, across, up),
             )

@@ -26,7 +26,7 @@ from lehr.curves.arithmetic import as_number, scalars
 from lehr.curves.path import Window
 from lehr.schedule.base import Schedule
 
-__all__ = ["MOST", "Knot", "breaks", "knots", "limits"]
+__all__ = ["MOST", "Knot", "breaks", "knot", "knots", "limits"]
 
 MOST: Final = 64
 """The most knots of a schedule; of one with more, the first ones are found."""
@@ -57,15 +57,30 @@ def knots(placed: Schedule) -> list[Knot]:
 
     Cycles that repeat have knots in the first cycle only.
     """
+    return [
+        Knot(name, at, *limits(placed._path, at), middle) for name, at, middle in _first(placed)
+    ]
+
+
+def knot(placed: Schedule, name: str) -> tuple[Knot | None, set[str]]:
+    """Return the knot of an id, if there is one, and the ids of all knots."""
+    places = _first(placed)
+    found = next((place for place in places if place[0] == name), None)
+    ids = {name for name, _, _ in places}
+    if found is None:
+        return None, ids
+    _, at, middle = found
+    return Knot(name, at, *limits(placed._path, at), middle), ids
+
+
+def _first(placed: Schedule) -> list[tuple[str, Fraction, bool]]:
     path = placed._path
-    found: list[Knot] = []
-    for name, at, middle in _places(path, Fraction(0), ""):
-        if at < 0 or (path.length is not None and at > path.length):
-            continue
-        found.append(Knot(name, at, *limits(path, at), middle))
-        if len(found) == MOST:
-            break
-    return found
+    inside = (
+        place
+        for place in _places(path, Fraction(0), "")
+        if place[1] >= 0 and (path.length is None or place[1] <= path.length)
+    )
+    return list(islice(inside, MOST))
 
 
 def breaks(placed: Schedule, length: Fraction) -> list[Fraction]:

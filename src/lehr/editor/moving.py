@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from lehr.editor.handles import Handle, handles, seen
+from lehr.editor.handles import Handle, handles, place, seen
+from lehr.editor.knots import Knot, knot
 from lehr.editor.numbers import STEPS, Number, numbers, plain, put, shortest
 from lehr.errors import ScheduleError
 from lehr.schedule.horizon import HorizonLike
@@ -192,7 +193,8 @@ class _Search:
         self._text, self._run, self._handle, self._axis = text, run, handle, axis
         known = numbers(text)
         self._pairs = [(known[index], share) for index, share in pairs]
-        self._ids = set(seen(text, run))
+        now, self._ids = knot(place(text, run), handle.knot)
+        self._start = None if now is None else self._of(now)
         self.first: Number = self._pairs[0][0]
         self.refused = ""
 
@@ -212,20 +214,27 @@ class _Search:
                 self.refused = f"{number.name} cannot be less than 0"
                 return None
         try:
-            now = seen(self.text(value, digits), self._run)
+            found, ids = knot(place(self.text(value, digits), self._run), self._handle.knot)
         except (ScheduleError, ArithmeticError) as error:
-            self.refused = str(error).partition("\n")[0]
+            message = str(error).partition("\n")[0]
+            # The whole schedule may be in it: what is wrong is said last.
+            self.refused = message if len(message) <= 160 else f"... {message[-150:]}"
             return None
-        knot = now.get(self._handle.knot)
-        if knot is None or not self._ids <= set(now):
+        if found is None or not self._ids <= ids:
             self.refused = "a piece would have no steps left"
             return None
-        return float(knot.x) if self._axis == "x" else self._handle.of(knot)
+        where = self._of(found)
+        if not math.isfinite(where):
+            self.refused = "a level would be too large for a number"
+            return None
+        return where
+
+    def _of(self, found: Knot) -> float:
+        return float(found.x) if self._axis == "x" else self._handle.of(found)
 
     def solve(self, target: float, near: float) -> Move:
         """Return the text with which the handle is at ``target``, or as near as it can come."""
-        value = self.first.value
-        start = self.at(value)
+        value, start = self.first.value, self._start
         if start is None or not math.isfinite(target) or abs(start - target) <= near / 4:
             return Move(self._text)
         best, slope = self._approach((value, start), target, near)
@@ -239,7 +248,7 @@ class _Search:
         self, best: tuple[float, float], target: float, near: float
     ) -> tuple[tuple[float, float], float]:
         """Return the nearest value with its place, and the slope there, by the secant method."""
-        slope = self._slope(best)
+        slope = self._handle.slopes[0 if self._axis == "x" else 1]
         other: tuple[float, float] | None = None
         limit: float | None = None
         for _ in range(_TRIES if slope else 0):
@@ -268,17 +277,6 @@ class _Search:
             if abs(best[1] - target) <= near / 4:
                 break
         return best, slope
-
-    def _slope(self, best: tuple[float, float]) -> float:
-        value, place = best
-        for part in (1e-3, 1e-2, 1e-1):
-            step = abs(value) * part or part
-            step = max(1.0, step) if self.first.unit == STEPS else step
-            for change in (step, -step):
-                there = self.at(value + change)
-                if there is not None and there != place:
-                    return (there - place) / change
-        return 0.0
 
     def _rounded(self, best: tuple[float, float], target: float, near: float, slope: float) -> str:
         """Return the text with the fewest digits that are as near."""

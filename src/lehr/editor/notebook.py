@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lehr.editor.evidence import Evidence
+from lehr.editor.sketch import Line, Sketch
 from lehr.errors import ScheduleError
 from lehr.notation import parse
 from lehr.schedule.base import Schedule
@@ -48,10 +50,7 @@ def studio(
         widget              # drag, and then in the next cell
         widget.schedule
     """
-    # Loads NumPy and the notebook's packages.
-    from lehr.editor.evidence import Evidence
-    from lehr.editor.sketch import Line, Sketch
-    from lehr.editor.widget import Studio
+    from lehr.editor.widget import Studio  # Loads NumPy and the notebook's packages.
 
     given = {"rate": schedule, "momentum": momentum, "weight decay": weight_decay}
     lines = tuple(Line(role, _text(role, one)) for role, one in given.items() if one is not None)

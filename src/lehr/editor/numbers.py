@@ -6,7 +6,6 @@ A text is edited by its numbers: its names, its order, its spaces and its commen
 from __future__ import annotations
 
 import ast
-import inspect
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +14,7 @@ from typing import Any, Final
 
 from lehr.errors import ScheduleError
 from lehr.notation.scan import scan
-from lehr.notation.text import METHODS, functions, hints
+from lehr.notation.text import METHODS, functions, hints, parameters
 from lehr.schedule.problem import ParseError, excerpt
 
 __all__ = ["COUNT", "STEPS", "Number", "numbers", "plain", "put", "shortest", "tree"]
@@ -142,9 +141,9 @@ class _Finder:
         if inner is not None:
             yield from self.schedule(inner, first)
         skip = 0 if inner is None else 1
-        parameters = list(inspect.signature(function).parameters.values())[skip:]
+        known = parameters(function)[skip:]
         types = hints(function)
-        bare = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
+        bare = [p.name for p in known if p.kind is not p.KEYWORD_ONLY]
         given = {**dict(zip(bare, node.args, strict=False))}
         given |= {word.arg: word.value for word in node.keywords if word.arg}
         for name, value in given.items():
@@ -154,7 +153,7 @@ class _Finder:
                 yield from self._argument(value, f"{function.__name__}.{name}", types.get(name))
         place = self._room(node)
         comma = ", " if given else ""
-        for parameter in parameters:
+        for parameter in known:
             value = parameter.default
             # Of the pieces, the first begins at 1 where nothing else is written.
             if parameter.name == "start" and value is None and first and inner is None:

@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 _LEFT, _RIGHT, _TOP, _BOTTOM, _GAP = 56.0, 30.0, 30.0, 34.0, 46.0
-_MOST: Final = 600
+_MOST: Final = 300
 _COUNTED: Final = 100_000
 _DECADES: Final = 1e-4
 

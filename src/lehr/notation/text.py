@@ -23,7 +23,7 @@ from lehr.schedule.tree_values import read
 from lehr.schedule.work import MOST_PARTS, Budget
 from lehr.time.duration import DurationLike
 
-__all__ = ["METHODS", "functions", "hints", "parse"]
+__all__ = ["METHODS", "functions", "hints", "parameters", "parse"]
 
 _LONGEST: Final = 1_000_000
 _DEEPEST_ARGUMENT: Final = 3
@@ -253,9 +253,9 @@ class _TextReader:
         self, node: ast.Call, function: Callable[..., Schedule], skip: int
     ) -> dict[str, ast.expr]:
         """Return which argument of a function each expression of a call is."""
-        parameters = list(inspect.signature(function).parameters.values())[skip:]
-        names = [parameter.name for parameter in parameters]
-        unnamed = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
+        given = parameters(function)[skip:]
+        names = [parameter.name for parameter in given]
+        unnamed = [p.name for p in given if p.kind is not p.KEYWORD_ONLY]
         nodes = dict(zip(unnamed, node.args, strict=False))
         call = function.__name__
         if len(node.args) > len(unnamed):
@@ -271,7 +271,7 @@ class _TextReader:
             if word.arg in nodes:
                 raise self._error(word, f"{call}() is given {word.arg} twice")
             nodes[word.arg] = word.value
-        for parameter in parameters:
+        for parameter in given:
             if parameter.default is parameter.empty and parameter.name not in nodes:
                 raise self._error(node.func, f"{call}() needs its argument {parameter.name}")
         return nodes
@@ -317,3 +317,9 @@ def functions() -> dict[str, Callable[..., Schedule]]:
 def hints(function: Callable[..., Schedule]) -> dict[str, Any]:
     """Return the types of a function's arguments, by name."""
     return get_type_hints(function)
+
+
+@cache
+def parameters(function: Callable[..., Schedule]) -> list[inspect.Parameter]:
+    """Return the arguments that a function takes, in order."""
+    return list(inspect.signature(function).parameters.values())

@@ -188,7 +188,7 @@ export function mount(root, ask, start, changed = () => {}) {
     predicted.textContent = answer.predicted ? [answer.predicted.words, ...(answer.predicted.notes || [])].join(" ") : "";
     fields();
     showNumbers(answer.numbers[sketch.selected] || []);
-    showPieces(answer.sections);
+    if (answer.sections) showPieces(answer.sections);
     if (request.slow) {
       live.textContent = answer.words;
       findings.replaceChildren(...answer.findings.map((found) => make("li", {}, found.message, " ",
