@@ -17,9 +17,8 @@ from typing import Any
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "support"))
 
 from browser import BROWSER, NO_BROWSER, Browser
-from serving import served
-
 from lehr.editor.answer import answer
+from serving import served
 
 TEXTS = {
     "three pieces": "warmup('5%') >> hold() >> cosine('20%', to=0.1)",
@@ -40,7 +39,8 @@ document.querySelector('.lehr-studio').addEventListener('lehr-shown', ({ detail 
   const x = first[1] + act.px - first[0];
   const began = moves.findLast((move) => Math.abs(move[0] - x) < 0.25);
   python.push(detail.answer.ms);
-  if (began) requestAnimationFrame(() => setTimeout(() => times.push(performance.now() - began[1])));
+  const painted = () => times.push(performance.now() - began[1]);
+  if (began) requestAnimationFrame(() => setTimeout(painted));
 });
 """
 

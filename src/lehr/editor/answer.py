@@ -139,10 +139,10 @@ def _answer(request: Mapping[str, Any], evidence: Evidence) -> dict[str, Any]:
 
 def _size(value: Any) -> tuple[float, float]:
     match value:
-        case [int() | float() as width, int() | float() as height]:
-            if math.isfinite(width) and math.isfinite(height):
-                return float(min(max(width, 240), 2400)), float(min(max(height, 160), 1600))
-    raise ScheduleError("size: a width and a height in pixels are needed")
+        case [int() | float() as width, int() | float() as height] if math.isfinite(width + height):
+            return float(min(max(width, 240), 2400)), float(min(max(height, 160), 1600))
+        case _:
+            raise ScheduleError("size: a width and a height in pixels are needed")
 
 
 def _index(act: Any, sketch: Sketch) -> int:

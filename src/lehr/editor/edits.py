@@ -221,16 +221,13 @@ def split(text: str, run: HorizonLike, x: float) -> str:
         >>> split("warmup('5%') >> cosine()", 1000, 525)
         "warmup('5%') >> linear('47.5%', to=0.5) >> cosine(to=0.0)"
     """
-    for _ in range(2):
-        found = sections(text, run)
-        inside = (s for s in found if s.begin is not None and s.end is not None)
-        section = next((s for s in inside if (s.begin or 0) < x < (s.end or 0)), None)
-        if section is None:
-            raise ScheduleError(f"x={x:g}: no piece of known length is there to be cut")
-        if section.ease:
-            break
-        text = apart(text, run, found.index(section))
-    piece = _piece(section, "cannot be cut")
+    index, section = _around(text, run, x)
+    if not section.ease:
+        text = apart(text, run, index)
+        section = _around(text, run, x)[1]
+    piece = parse(section.text)
+    if not isinstance(piece, Piece):
+        raise ScheduleError(f"{section.text} is not made of pieces that could be cut")
     begin, end = section.begin or 0.0, section.end or 0.0
     first, rest = _cut(text, run, piece, (x - begin) / (end - begin), end - begin)
     if piece.to is None:
@@ -240,6 +237,18 @@ def split(text: str, run: HorizonLike, x: float) -> str:
         line = Piece(first, piece.start, level)
         halves = line, replace(piece, steps=rest, start=None)
     return _replaced(text, run, section, section, " >> ".join(map(repr, halves)))
+
+
+def _around(text: str, run: HorizonLike, x: float) -> tuple[int, Section]:
+    """Return the part of a chain that a step is inside of."""
+    for index, section in enumerate(sections(text, run)):
+        if (
+            section.begin is not None
+            and section.end is not None
+            and section.begin < x < section.end
+        ):
+            return index, section
+    raise ScheduleError(f"x={x:g}: no piece of known length is there to be cut")
 
 
 def _cut(

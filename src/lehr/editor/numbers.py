@@ -154,12 +154,13 @@ class _Finder:
         place = self._room(node)
         comma = ", " if given else ""
         for parameter in known:
-            value = parameter.default
+            value: Any = parameter.default
             # Of the pieces, the first begins at 1 where nothing else is written.
             if parameter.name == "start" and value is None and first and inner is None:
                 value = 1.0
-            is_level = isinstance(value, float) and math.isfinite(value)
-            if parameter.name not in given and is_level:
+            if parameter.name in given or not isinstance(value, float):
+                continue
+            if math.isfinite(value):
                 name = f"{function.__name__}.{parameter.name}"
                 before = f"{comma}{parameter.name}="
                 unit = _unit(value, types.get(parameter.name))

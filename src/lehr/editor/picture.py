@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -140,8 +140,11 @@ def layout(
     """
     roles = [role for role in ROLES if any(line.role == role for line in sketch.lines)]
     width, height = size
+    axes: Mapping[str, Any] = {}
     if kept is not None:
         x_ends = _ends("x", kept.get("x"))
+        given = kept.get("panels")
+        axes = cast("Mapping[str, Any]", given) if isinstance(given, Mapping) else {}
     else:
         x_ends = (0.0, max(max(line.length for line in lines), 1.0))
     x = Scale(*x_ends, _LEFT, width - _RIGHT)
@@ -154,8 +157,7 @@ def layout(
         bottom = top + room * share / sum(shares)
         log = sketch.log and role == "rate"
         if kept is not None:
-            axes = kept.get("panels")
-            low, high = _ends(role, axes.get(role) if isinstance(axes, Mapping) else None)
+            low, high = _ends(role, axes.get(role))
             if log and low <= 0:
                 raise ScheduleError(f"frame {role}: a log axis begins above 0")
         else:

@@ -113,7 +113,9 @@ class Sketch:
             ScheduleError: If it is not a length.
         """
         digits = self.run.strip().replace("_", "")
-        return Horizon(int(digits) if digits.isdecimal() else self.run, **dict(self.units))
+        length = int(digits) if digits.isdecimal() else self.run
+        units: dict[str, Any] = dict(self.units)
+        return Horizon(length, **units)
 
     def step_of_axis(self, length: float) -> tuple[float, str]:
         """Return how many steps one unit of the time axis has, and its name.

@@ -1,5 +1,8 @@
 """The studio as a notebook widget."""
 
+# ipywidgets leaves the types of its messages open.
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from importlib.resources import files
@@ -40,7 +43,8 @@ class Studio(anywidget.AnyWidget):
         self.on_msg(self._answer)
 
     def _answer(self, _: object, request: Any, buffers: object) -> None:
-        self.send(answer(request if isinstance(request, dict) else {}, self._evidence))
+        given = cast("dict[str, Any]", request) if isinstance(request, dict) else {}
+        self.send(answer(given, self._evidence))
 
     @property
     def text(self) -> str:
@@ -63,4 +67,4 @@ class Studio(anywidget.AnyWidget):
         return found
 
     def _read(self) -> Sketch:
-        return Sketch.of(cast("dict[str, Any]", self.sketch))
+        return Sketch.of(self.sketch)

@@ -144,8 +144,8 @@ export function mount(root, ask, start, changed = () => {}) {
     try {
       show(await ask(request), request);
     } catch (error) {
-      problem.textContent = `Python does not answer (${error.message}). If lehr studio was stopped, ` +
-        "start it again: the link in the address bar has the whole design.";
+      complain(`Python does not answer (${error.message}). If lehr studio was stopped, start it again: ` +
+        "the link in the address bar has the whole design.");
     }
     busy = false;
     if (waiting) { const next = waiting; waiting = null; send(next); }
@@ -165,7 +165,7 @@ export function mount(root, ask, start, changed = () => {}) {
   function show(answer, request) {
     if (answer.gallery) return;
     const wrong = Boolean(answer.error);
-    problem.textContent = answer.error || "";
+    complain(answer.error || "");
     lines.querySelectorAll("textarea").forEach((area, i) =>
       area.setAttribute("aria-invalid", wrong && i === (answer.line ?? sketch.selected)));
     if (wrong) {
@@ -183,8 +183,8 @@ export function mount(root, ask, start, changed = () => {}) {
     showKnots(answer.handles);
     bound.textContent = answer.bound;
     code.textContent = answer.code;
-    readout.replaceChildren(...["peak", "mean", "end", "area", "steps"].flatMap((name) =>
-      [make("dt", {}, name), make("dd", {}, answer.readout[name])]));
+    readout.replaceChildren(...["peak", "mean", "end", "area", "steps"].map((name) =>
+      make("div", {}, make("dt", {}, name), make("dd", {}, answer.readout[name]))));
     predicted.textContent = answer.predicted ? [answer.predicted.words, ...(answer.predicted.notes || [])].join(" ") : "";
     fields();
     showNumbers(answer.numbers[sketch.selected] || []);
@@ -197,6 +197,12 @@ export function mount(root, ask, start, changed = () => {}) {
       changed(sketch);
     }
     root.dispatchEvent(new CustomEvent("lehr-shown", { detail: { request, answer } }));
+  }
+  function complain(text) {
+    // The words may wrap; the line with the caret under it may not.
+    const at = text.search(/\n {2}[^\n]*\n *\^$/);
+    const words = at < 0 ? text : text.slice(0, at);
+    problem.replaceChildren(...(text ? [make("span", {}, words), text.slice(words.length)] : []));
   }
   function showKnots(handles) {
     const seen = new Set();
@@ -377,7 +383,7 @@ export function mount(root, ask, start, changed = () => {}) {
   }
   async function save(type) {
     const answer = await ask({ v: VERSION, seq: ++seq, sketch, size: [960, 540], file: true });
-    if (answer.error) { problem.textContent = answer.error; return; }
+    if (answer.error) { complain(answer.error); return; }
     let blob = new Blob([answer.file], { type: "image/svg+xml" });
     if (type === "png") blob = await painted(blob, 960, 540);
     const url = URL.createObjectURL(blob);
