@@ -133,9 +133,9 @@ class Page:
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
 
-    def wait(self, script: str) -> Any:
+    def wait(self, script: str, seconds: float = PATIENCE) -> Any:
         """Wait until an expression is true, and return it."""
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + seconds
         while not (value := self.run(script)):
             if time.monotonic() > until:
                 raise AssertionError(f"never true: {script}; the page: {self.run(_STATE)}")

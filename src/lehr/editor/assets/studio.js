@@ -86,6 +86,9 @@ export function mount(root, ask, start, changed = () => {}) {
         button("Save SVG", () => save("svg")), button("Save PNG", () => save("png"))),
       code)), gallery, menu);
 
+  // Some notebooks put a widget into a tree of its own.
+  const focused = () => root.getRootNode().activeElement;
+
   // ----- what is undone ---------------------------------------------------------------------------
   function remember() {
     past.push(sketch);
@@ -235,7 +238,7 @@ export function mount(root, ask, start, changed = () => {}) {
     });
   }
   function fields() {
-    const set = (field, value) => { if (field.value !== value && document.activeElement !== field) field.value = value; };
+    const set = (field, value) => { if (field.value !== value && focused() !== field) field.value = value; };
     if (lines.children.length !== sketch.lines.length) lines.replaceChildren(...sketch.lines.map((_, i) => lineRow(i)));
     sketch.lines.forEach((line, i) => {
       const row = lines.children[i], area = row.querySelector("textarea");
@@ -243,7 +246,7 @@ export function mount(root, ask, start, changed = () => {}) {
       area.setAttribute("aria-label", `${line.role}, as text`);
       set(area, line.text);
       // A drag or a key also writes where the cursor is not.
-      if (document.activeElement === area && held) area.value = line.text;
+      if (focused() === area && held) area.value = line.text;
       row.querySelector("select").value = line.role;
       row.querySelector(".remove").hidden = sketch.lines.length < 2;
     });
@@ -265,13 +268,13 @@ export function mount(root, ask, start, changed = () => {}) {
   }
   function grow(area) { area.rows = Math.min(12, Math.max(2, area.value.split("\n").length)); }
   function showNumbers(list) {
-    if (numbers.contains(document.activeElement)) return;
+    if (numbers.contains(focused())) return;
     numbers.replaceChildren(...list.map((one, index) => make("label", { class: one.written ? "" : "default" },
       make("span", {}, one.name.replace(".", " ")),
       make("input", { value: one.text, onchange: (event) => act({ kind: "number", number: index, text: event.target.value }) }))));
   }
   function showPieces(list) {
-    if (pieces.contains(document.activeElement) && pieces.children.length === list.length) return;
+    if (pieces.contains(focused()) && pieces.children.length === list.length) return;
     pieces.replaceChildren(...list.map((one, i) => make("li", {}, make("code", {}, one.text),
       make("span", { class: "row" },
         one.ease && one.ease !== "hold" ? button(one.ease, () => chooseEase(i), { "aria-label": `Ease of piece ${i + 1}: ${one.ease}` }) : null,
