@@ -7,6 +7,7 @@ import pytest
 import lehr
 from lehr.editor import edits
 from lehr.editor.handles import place
+from lehr.editor.sections import sections
 from lehr.errors import ScheduleError
 
 RUN = 1000
@@ -14,16 +15,14 @@ RUN = 1000
 
 def test_sections_are_the_parts_of_the_first_chain() -> None:
     text = "# two\n( warmup('10%')  # a >> b\n >> wsd('5%', '20%').over('50%') >> hold() )"
-    found = edits.sections(text, RUN)
+    found = sections(text, RUN)
     assert [s.text for s in found] == ["warmup('10%')", "wsd('5%', '20%').over('50%')", "hold()"]
     assert [(s.begin, s.end) for s in found] == [(0, 100), (100, 600), (600, 1000)]
     assert [s.ease for s in found] == ["linear", "", "hold"]
 
 
 def test_a_single_piece_is_the_whole_run() -> None:
-    assert [(s.begin, s.end, s.ease) for s in edits.sections("cosine()", RUN)] == [
-        (0, 1000, "cosine")
-    ]
+    assert [(s.begin, s.end, s.ease) for s in sections("cosine()", RUN)] == [(0, 1000, "cosine")]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +79,7 @@ def test_every_ease_can_be_chosen(ease: str) -> None:
     text = edits.eased("warmup('5%') >> hold() >> linear('20%', to=0.1)", RUN, 2, ease)
     run = place(text, RUN)
     assert (run(800), run.end) == (pytest.approx(1.0), 0.1)
-    assert edits.sections(text, RUN)[2].ease == str(lehr.Ease.of(ease))
+    assert sections(text, RUN)[2].ease == str(lehr.Ease.of(ease))
 
 
 def test_a_hold_has_no_ease() -> None:

@@ -33,6 +33,7 @@ from lehr.editor.picture import (
     thumbnail,
     value_at,
 )
+from lehr.editor.sections import sections
 from lehr.editor.sketch import Sketch
 from lehr.errors import ScheduleError
 from lehr.schedule.base import Schedule
@@ -314,7 +315,7 @@ def _numbers(text: str) -> list[dict[str, Any]]:
 
 
 def _sections(sketch: Sketch, where: Layout) -> list[dict[str, Any]]:
-    found = edits.sections(sketch.lines[sketch.selected].text, sketch.horizon)
+    found = sections(sketch.lines[sketch.selected].text, sketch.horizon)
     return [
         {
             "text": section.text if len(section.text) <= 60 else f"{section.text[:57]}...",
@@ -370,7 +371,7 @@ def _findings(sketch: Sketch, strokes: Sequence[Stroke]) -> list[dict[str, Any]]
 
 def _culprit(text: str, sketch: Sketch, name: str) -> int:
     """Return where in a text a finding is: the first part of its chain, or the last."""
-    parts = edits.sections(text, sketch.horizon)
+    parts = sections(text, sketch.horizon)
     return parts[-1 if name in ("end", "cut") else 0].start
 
 
