@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -115,5 +116,7 @@ def test_the_address_holds_the_design_where_no_server_sees_it() -> None:
 def test_it_listens_on_loopback_only() -> None:
     with listening(0) as at:
         assert at.getsockname()[0] == "127.0.0.1"
+        # With another number asyncio would not send what is small at once.
+        assert at.proto == socket.IPPROTO_TCP
         with pytest.raises(OSError, match="in use"):
             listening(at.getsockname()[1])

@@ -268,10 +268,18 @@ export function mount(root, ask, start, changed = () => {}) {
   }
   function grow(area) { area.rows = Math.min(12, Math.max(2, area.value.split("\n").length)); }
   function showNumbers(list) {
-    if (numbers.contains(focused())) return;
-    numbers.replaceChildren(...list.map((one, index) => make("label", { class: one.written ? "" : "default" },
-      make("span", {}, one.name.replace(".", " ")),
-      make("input", { value: one.text, onchange: (event) => act({ kind: "number", number: index, text: event.target.value }) }))));
+    const rows = [...numbers.children];
+    const same = rows.length === list.length && rows.every((row, i) => row.title === list[i].name);
+    if (!same) {
+      numbers.replaceChildren(...list.map((one, index) => make("label", { title: one.name },
+        make("span", {}, one.name.replace(".", " ")),
+        make("input", { onchange: (event) => act({ kind: "number", number: index, text: event.target.value }) }))));
+    }
+    list.forEach((one, i) => {
+      const row = numbers.children[i], field = row.lastChild;
+      row.className = one.written ? "" : "default";
+      if (field !== focused() && field.value !== one.text) field.value = one.text;
+    });
   }
   function showPieces(list) {
     if (pieces.contains(focused()) && pieces.children.length === list.length) return;
