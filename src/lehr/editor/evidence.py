@@ -75,7 +75,7 @@ def _shape(text: str) -> str:
     try:
         return repr(parse(text))
     except ScheduleError:
-        # A user's own function of an earlier session.
+        # A user's own function that this process does not have.
         return text
 
 

@@ -1,4 +1,4 @@
-"""The parts of the chain in a text: what stands between two ``>>``, and where in the run it is."""
+"""The parts of the chain in a text: what is between two ``>>``, and where in the run it is."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Section", "sections"]
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of a chain in a text: what stands between two ``>>``.
+    """A part of a chain in a text: what is between two ``>>``.
 
     Attributes:
         start, stop: Its characters.
