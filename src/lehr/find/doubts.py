@@ -1,0 +1,82 @@
+"""The reasons to doubt a suggested peak rate, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lehr.find.edge import QUARTERS, SOFT
+
+__all__ = ["Doubts", "plateau"]
+
+_LONG = 40  # updates for which the margins are known
+_WIDE = 1.5  # decades on which short runs hardly differ
+_SCATTER = 0.15  # decades between repetitions
+_FAR = 100.0  # times the length of the longest short run
+
+
+@dataclass(frozen=True)
+class Doubts:
+    """What is known about the quality of a search.
+
+    Attributes:
+        longest: The updates of its longest short run.
+        stretch: The length of the planned run over that.
+        progress: The fall of the loss in the best short run.
+        noise: The scatter of the loss between batches.
+        bracketed: Whether a rate was found at which progress is lost.
+        soft: Whether the soft edge decided.
+        plateau: The decades on which short runs hardly differ.
+        scatter: The standard deviation of the edges on different batches, in decades.
+        known: Whether the family of the optimizer is known.
+        start: The loss before training.
+    """
+
+    longest: int
+    stretch: float
+    progress: float
+    noise: float
+    bracketed: bool
+    soft: bool
+    plateau: float
+    scatter: float
+    known: bool
+    start: float
+
+    def sentences(self) -> list[str]:
+        """Return a sentence for each reason to doubt."""
+        reasons = {
+            "training does not change the loss: is the network connected to the optimizer?": (
+                self.progress <= 1e-6 * abs(self.start)
+            ),
+            "the best short run fell by less than the loss differs between batches: this may be "
+            "noise": self.progress <= self.noise,
+            "no rate was found at which short runs lose their progress: the peak may be too low": (
+                not self.bracketed
+            ),
+            "short runs lose their progress gradually, which says less about long runs: the peak "
+            "may be too high by a factor of 2": self.soft,
+            f"short runs hardly differ over {self.plateau:.1f} decades: the peak may be too low by "
+            "a factor of 2 or 3": self.plateau >= _WIDE,
+            f"the edge differs by {self.scatter:.2f} decades between batches": (
+                self.scatter > _SCATTER
+            ),
+            f"the longest short run had {self.longest} updates, not {_LONG}: this is rough": (
+                self.longest < _LONG
+            ),
+            f"the planned run is {self.stretch:,.0f} times as long as the longest short run, "
+            f"farther than was tried ({_FAR:.0f})": self.stretch > _FAR,
+            "the margins are not known for this optimizer: those of Adam are used": not self.known,
+        }
+        return [text for text, holds in reasons.items() if holds]
+
+
+def plateau(shares: Mapping[int, float]) -> float:
+    """Return the decades over which short runs lose next to nothing, around the best rung.
+
+    Example:
+        >>> plateau({0: 0.5, 2: 0.05, 4: 0.0, 6: 0.08, 8: 1.0})
+        1.0
+    """
+    flat = [rung for rung, share in shares.items() if share < SOFT]
+    return (max(flat) - min(flat)) / QUARTERS if flat else 0.0

@@ -1,0 +1,392 @@
+"""The edge ladder: short runs of the squeezed schedule that lead to a peak rate.
+
+The best rate of a short run says little about the best rate of a long one, and neither does the
+slope of its loss. What carries over is the *edge*: the rate at which a short run of the same
+schedule loses its progress. The peak is a known distance below it, which grows slowly with the
+length of the planned run.
+
+1. A run at the rate 0 measures the losses before training, and their noise.
+2. Runs of 10 updates, half a decade apart, find roughly where training works.
+3. Runs of 40 updates, a quarter of a decade apart where it matters, find the edge.
+4. Other batches repeat the runs around the edge, and the edges are averaged.
+
+All runs start from the same state. The margins were found by experiment on small networks;
+`docs/find.md` has what is known of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import fmean, pstdev
+
+from lehr.errors import ScheduleError, whole
+from lehr.find.doubts import Doubts, plateau
+from lehr.find.edge import EDGE, HALF_LOST, QUARTERS, SOFT, best, crossing, lost, peak
+from lehr.find.suggestion import AS_GOOD, BEST_WITHIN, DecidedBy, MeasuredRun, Suggestion
+from lehr.schedule.base import Schedule
+from lehr.schedule.horizon import Horizon, HorizonLike
+
+__all__ = ["BATCHES", "BUDGET", "Ladder", "ShortRun", "squeezed"]
+
+BUDGET = 400
+"""The most updates that a search takes, unless another number is given."""
+
+_SHORT, _LONG = 10, 40  # updates in the runs of the two stages
+_REPETITIONS = 2
+
+BATCHES = (1 + _REPETITIONS) * _LONG
+"""The updates for which a search needs batches; all its runs share them."""
+
+_HALF, _DECADE = QUARTERS // 2, QUARTERS  # in rungs
+_FARTHEST = 8 * _DECADE  # rungs from the start rate
+_FREE = 70  # updates of the first two stages; more of them do not shorten the later ones
+
+Curve = dict[int, float]
+"""The loss at the end of a run by rung, infinite for one that was stopped."""
+
+Search = Generator["ShortRun", float]
+
+
+def squeezed(schedule: Schedule, steps: HorizonLike, updates: int) -> list[float]:
+    """Return the factors of a schedule over a run, squeezed into fewer updates.
+
+    Each is the value in the middle of its share of the run, so that a short warmup is kept in
+    proportion and no update is lost to a rate of 0.
+
+    Example:
+        >>> import lehr
+        >>> squeezed(lehr.warmup(200) >> lehr.hold(), 1_000, 5)
+        [0.5, 1.0, 1.0, 1.0, 1.0]
+    """
+    horizon = Horizon.of(steps)
+    run, total = schedule.over(horizon), horizon.steps
+    return [run((2 * i + 1) * total // (2 * updates)) for i in range(updates)]
+
+
+@dataclass(frozen=True)
+class ShortRun:
+    """A run that a search needs.
+
+    Attributes:
+        rate: The peak rate; 0 measures the losses before training.
+        updates: The number of updates over which the schedule is squeezed.
+        batches: Which batches to use: 0, or a number from 1 for a repetition with others.
+    """
+
+    rate: float
+    updates: int
+    batches: int = 0
+
+
+class Ladder:
+    """A search for the peak rate of one schedule with one optimizer.
+
+    It does not train: `next` returns the short run that is needed, and `tell` takes its losses.
+
+    Arguments:
+        schedule: The schedule of the planned run.
+        steps: The length of the planned run.
+        start: A rate to begin with, above 0; the suggestion hardly depends on it.
+        adaptive: Whether the optimizer divides by a running scale of the gradients, as Adam does;
+            None if that is unknown.
+        budget: The most updates that the search may take, at least 60.
+
+    Raises:
+        ScheduleError: If an argument is out of range, or the schedule is never above 0.
+
+    Example:
+        >>> import lehr
+        >>> ladder = Ladder(lehr.cosine(), 1_000, start=0.01, adaptive=False)
+        >>> while (run := ladder.next()) is not None:
+        ...     # A network whose loss falls in proportion to the rate, and that breaks above 0.3.
+        ...     loss = 2 - min(1, 10 * run.rate) if run.rate < 0.3 else math.inf
+        ...     ladder.tell([2.0] * (run.updates - 8) + [loss] * 8)
+        >>> found = ladder.suggestion()
+        >>> found.decided_by, round(found.peak, 3), found.spent
+        ('edge', 0.044, 370)
+    """
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        steps: HorizonLike,
+        *,
+        start: float,
+        adaptive: bool | None = None,
+        budget: int = BUDGET,
+    ) -> None:
+        self._budget = whole("budget", budget, at_least=60)
+        if not 0 < start < math.inf:
+            raise ScheduleError(f"start={start!r} must be a finite rate above 0, such as 0.01")
+        self.schedule, self.horizon = schedule, Horizon.of(steps)
+        self.steps = self.horizon.steps
+        self._long = max(1, min(_LONG, self._budget // 8, self.steps))
+        self._short = max(1, min(_SHORT, self._long // 2))
+        shape = squeezed(schedule, self.horizon, self._long)
+        if min(shape) < 0 or max(shape) <= 0:
+            raise ScheduleError(
+                f"schedule={schedule} reaches from {min(shape):g} to {max(shape):g}: a rate needs "
+                "a schedule that is nowhere below 0 and somewhere above it"
+            )
+        self._decays = shape[-1] < 0.5 * max(shape)
+        self._adaptive = adaptive
+        self._origin = _HALF * round(QUARTERS * math.log10(start) / _HALF)
+        self._runs: list[MeasuredRun] = []
+        self._warnings: list[str] = []
+        self._before: list[float] = []
+        self._lowest = math.inf
+        self._free = 0
+        self._fine: Curve = {}
+        self._result: Suggestion | None = None
+        self._search = self._stages()
+        self._wanted = next(self._search, None)
+
+    def next(self) -> ShortRun | None:
+        """Return the run that is needed now, or None once the search is finished."""
+        return self._wanted
+
+    @property
+    def factors(self) -> list[float]:
+        """The factors on the peak rate over the run that is needed now."""
+        assert self._wanted is not None
+        return squeezed(self.schedule, self.horizon, self._wanted.updates)
+
+    def is_lost(self, loss: float) -> bool:
+        """Return whether a run with this loss can be stopped: it is not finite, or rose too far."""
+        if not math.isfinite(loss) or not self._before:
+            return not math.isfinite(loss)
+        progress = max(0.0, self._start - self._lowest)
+        return loss - self._start > 4 * max(progress, 10 * self._noise, 0.1 * abs(self._start))
+
+    def tell(self, losses: Sequence[float], spent: int | None = None) -> None:
+        """Add the losses of the run that was needed, up to where it was stopped.
+
+        Arguments:
+            losses: The training losses, each before its update; neighbours may be averaged.
+            spent: The updates that were made, if not one for each loss.
+        """
+        run = self._wanted
+        assert run is not None
+        stopped = not losses or any(map(self.is_lost, losses))
+        loss = math.inf if stopped else _end(losses)
+        if not stopped:
+            self._lowest = min(self._lowest, loss)
+        if not run.rate and not stopped:
+            self._before = list(losses)
+        made = len(losses) if spent is None else spent
+        kept = None if stopped else loss
+        self._runs.append(MeasuredRun(run.rate, run.updates, run.batches, kept, made))
+        try:
+            self._wanted = self._search.send(loss)
+        except StopIteration:
+            self._wanted = None
+
+    def suggestion(self) -> Suggestion:
+        """Return the suggestion, once `next` returns None."""
+        assert self._result is not None
+        return self._result
+
+    # ----- what is known --------------------------------------------------------------------------
+
+    @property
+    def _start(self) -> float:
+        """The loss before training: of the same batches that a short run ends on."""
+        return _end(self._before) if self._before else math.nan
+
+    @property
+    def _noise(self) -> float:
+        """The scatter of the loss between batches."""
+        return pstdev(self._before)
+
+    @property
+    def _spent(self) -> int:
+        return sum(run.spent for run in self._runs)
+
+    def _can_afford(self, updates: int) -> bool:
+        return self._spent - self._free + updates <= self._budget
+
+    def _has_learned(self, curve: Curve) -> bool:
+        return self._start - min(curve.values()) > max(self._noise, 1e-3 * abs(self._start))
+
+    # ----- the stages -----------------------------------------------------------------------------
+
+    def _stages(self) -> Search:
+        yield ShortRun(0.0, self._short)
+        if not self._before:
+            self._end_without("the loss is not finite before any update")
+            return
+        coarse: Curve = {}
+        yield from self._find_roughly(coarse)
+        self._free = max(0, self._spent - _FREE)
+        if not any(map(math.isfinite, coarse.values())):
+            self._end_without("no rate gave a finite loss after a few updates")
+            return
+        fine = self._fine
+        yield from self._find_closely(coarse, fine)
+        curve = fine
+        if not fine:
+            self._warnings.append(f"the budget ended after runs of {self._short} updates")
+            curve = coarse
+        yield from self._refine(fine)
+        edges: list[float] = []
+        shares = lost(curve, self._start)
+        edge = crossing(shares, EDGE)
+        if edge is not None:
+            edges.append(edge)
+            yield from self._repeat(curve, edges)
+        self._finish(curve, edges)
+
+    def _measure(self, curve: Curve, rung: int, updates: int, batches: int = 0) -> Search:
+        if rung not in curve:
+            curve[rung] = yield ShortRun(10 ** (rung / QUARTERS), updates, batches)
+
+    def _find_roughly(self, curve: Curve) -> Search:
+        """Run along half decades, in both directions as far as there is something to find."""
+        rung: int | None = self._origin
+        while rung is not None:
+            yield from self._measure(curve, rung, self._short)
+            rung = self._next_half(curve)
+            if rung is not None and abs(rung - self._origin) > _FARTHEST:
+                self._warnings.append(
+                    f"the search ended at the rate {10 ** (rung / QUARTERS):.0e}, eight decades "
+                    "from where it began"
+                )
+                return
+
+    def _next_half(self, curve: Curve) -> int | None:
+        rungs = sorted(curve)
+        finite = [rung for rung in rungs if math.isfinite(curve[rung])]
+        if not finite:
+            return rungs[0] - _DECADE
+        if not self._has_learned(curve):
+            if finite[-1] == rungs[-1]:
+                return rungs[-1] + _DECADE
+            if finite[-1] + _HALF not in curve:
+                return finite[-1] + _HALF
+            # Below a rate that changes nothing there is nothing to find.
+            moved = abs(curve[rungs[0]] - self._start) > 0.1 * self._noise
+            return rungs[0] - _HALF if moved else None
+        low, shares = best(curve), lost(curve, self._start)
+        for a, b in pairwise(rungs):
+            if b - a > _HALF and (b == low or a >= low) and shares[a] < HALF_LOST:
+                return a + _HALF
+        if shares[rungs[-1]] < HALF_LOST:
+            return rungs[-1] + _HALF
+        return rungs[0] - _HALF if low == rungs[0] else None
+
+    def _find_closely(self, coarse: Curve, curve: Curve) -> Search:
+        """Make longer runs, from the rate at which progress is lost to below the best one."""
+        low, shares = best(coarse), lost(coarse, self._start)
+        top = next((r for r in shares if r >= low and shares[r] >= HALF_LOST), max(coarse))
+        for rung in range(top, low - _HALF - 1, -_HALF):
+            if self._can_afford(self._long):
+                yield from self._measure(curve, rung, self._long)
+        while curve and self._can_afford(self._long):
+            finite = any(map(math.isfinite, curve.values()))
+            if not finite or best(curve) == min(curve):
+                rung = min(curve) - _HALF
+            elif lost(curve, self._start)[max(curve)] < HALF_LOST:
+                rung = max(curve) + _HALF
+            else:
+                return
+            if abs(rung - self._origin) > _FARTHEST:
+                return
+            yield from self._measure(curve, rung, self._long)
+
+    def _refine(self, curve: Curve) -> Search:
+        """Measure the quarters between: at the edge, and on both sides of the best rung."""
+        for place in ("edge", "above", "below"):
+            if not curve or not self._can_afford(self._long):
+                return
+            rung = {"above": best(curve) + 1, "below": best(curve) - 1}.get(place)
+            if place == "edge":
+                edge = crossing(lost(curve, self._start), EDGE)
+                rung = None if edge is None else max(r for r in curve if r < edge) + 1
+            if rung is not None and min(curve) < rung < max(curve):
+                yield from self._measure(curve, rung, self._long)
+
+    def _repeat(self, curve: Curve, edges: list[float]) -> Search:
+        """Find the edge again on other batches, close to where it was."""
+        low = min(curve.values())
+        progress = max(self._start - low, 1e-300)
+        for batches in range(1, _REPETITIONS + 1):
+            again: Curve = {}
+
+            def share(rung: int, again: Curve = again) -> float:
+                return (again[rung] - low) / progress
+
+            below = math.floor(edges[0])
+            for rung in (below, below + 1):
+                if self._can_afford(self._long):
+                    yield from self._measure(again, rung, self._long, batches)
+            while again and share(min(again)) >= EDGE and min(again) > min(curve):
+                if not self._can_afford(self._long):
+                    break
+                yield from self._measure(again, min(again) - 1, self._long, batches)
+            while again and share(max(again)) < EDGE and self._can_afford(self._long):
+                yield from self._measure(again, max(again) + 1, self._long, batches)
+            for a, b in pairwise(sorted(again)):
+                if share(a) < EDGE <= share(b):
+                    high = min(1.0, share(b))
+                    edges.append(a + (EDGE - share(a)) / (high - share(a)))
+                    break
+
+    # ----- the result -----------------------------------------------------------------------------
+
+    def _finish(self, curve: Curve, edges: list[float]) -> None:
+        start = self._start
+        shares = lost(curve, start)
+        edge = fmean(edges) if edges else float(max(curve))
+        soft = crossing(shares, SOFT)
+        longest = self._long if curve is self._fine else self._short
+        stretch = max(1.0, self.steps / longest)
+        decades, decided_by = peak(
+            edge,
+            float(max(curve)) if soft is None else soft,
+            stretch,
+            decays=self._decays,
+            adaptive=self._adaptive,
+        )
+        doubts = Doubts(
+            longest=longest,
+            stretch=stretch,
+            progress=start - min(curve.values()),
+            noise=self._noise,
+            bracketed=bool(edges),
+            soft=decided_by == "soft edge",
+            plateau=plateau(shares),
+            scatter=pstdev(edges) / QUARTERS if edges else 0.0,
+            known=self._adaptive is not None,
+            start=start,
+        )
+        self._warnings += doubts.sentences()
+        self._conclude(10**decades, decided_by, 10 ** (edge / QUARTERS) if edges else None)
+
+    def _end_without(self, reason: str) -> None:
+        self._warnings.append(reason)
+        self._conclude(None, "nothing", None)
+
+    def _conclude(self, rate: float | None, decided_by: DecidedBy, edge: float | None) -> None:
+        self._result = Suggestion(
+            peak=rate,
+            as_good=None if rate is None else (rate * AS_GOOD[0], rate * AS_GOOD[1]),
+            best_within=None if rate is None else (rate * BEST_WITHIN[0], rate * BEST_WITHIN[1]),
+            spent=self._spent,
+            decided_by=decided_by,
+            confidence="none" if rate is None else "low" if self._warnings else "usual",
+            warnings=tuple(self._warnings),
+            steps=self.steps,
+            schedule=str(self.schedule),
+            edge=edge,
+            start_loss=self._start,
+            curve=tuple(self._runs),
+            peaks=() if rate is None else (rate,),
+        )
+
+
+def _end(losses: Sequence[float]) -> float:
+    """Return the mean of the last fifth of some losses."""
+    return fmean(losses[-max(2, round(len(losses) / 5)) :])

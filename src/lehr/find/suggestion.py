@@ -1,0 +1,169 @@
+"""The suggested peak rate: one typed value with its ranges, its doubts and what was measured."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from lehr.extras import needs
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["AS_GOOD", "BEST_WITHIN", "Confidence", "DecidedBy", "MeasuredRun", "Suggestion"]
+
+AS_GOOD = (10**-0.25, 10**0.1)
+"""The factors on the peak between which training was as good in about 7 of 10 searches."""
+
+BEST_WITHIN = (10**-0.85, 10**0.6)
+"""The factors on the peak between which the best rate was in about 9 of 10 searches."""
+
+DecidedBy = Literal["edge", "soft edge", "runs", "nothing"]
+Confidence = Literal["usual", "low", "none"]
+
+_BLUE, _ORANGE, _INK, _SOFT = "#1f62b5", "#b8430b", "#1c2430", "#566072"
+
+
+@dataclass(frozen=True)
+class MeasuredRun:
+    """One short run of a search.
+
+    Attributes:
+        rate: The peak rate; 0 for the run that measures the losses before training.
+        updates: The number of updates over which the schedule was squeezed.
+        batches: Which of the recorded batches it saw: 0, or a number from 1 for a repetition.
+        loss: The mean training loss at its end, or None if the run was stopped because its loss
+            was not finite or rose too far.
+        spent: The updates that were made.
+    """
+
+    rate: float
+    updates: int
+    batches: int
+    loss: float | None
+    spent: int
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """The peak rate to train with, and how far to trust it.
+
+    Attributes:
+        peak: The suggested rate where the schedule is 1, for the optimizer's first group; None if
+            no rate is better than not training.
+        as_good: The lowest and the highest rate between which training is expected to be as good
+            as at the peak, within a point of accuracy; this held in about 7 of 10 searches.
+        best_within: The lowest and the highest rate between which the best rate lies; this held in
+            about 9 of 10 searches.
+        spent: The updates that the search made.
+        decided_by: ``"edge"`` if the peak is a known distance below the rate at which short runs
+            lose their progress, ``"soft edge"`` if it is below a rate at which they only begin to,
+            ``"runs"`` if longer runs moved it, ``"nothing"`` if there is no suggestion.
+        confidence: ``"usual"`` where the ranges above hold as often as they say, ``"low"`` where
+            one of the warnings is a reason to doubt, ``"none"`` without a suggestion.
+        warnings: The reasons for doubt, one sentence each.
+        steps: The updates of the planned run.
+        schedule: The schedule of the planned run, as text.
+        edge: The rate at which short runs lose their progress, or None if none was found.
+        start_loss: The mean training loss before any update.
+        curve: The short runs, in the order in which they were made.
+        peaks: The suggested rate of each of the optimizer's groups: their ratios are kept.
+    """
+
+    peak: float | None
+    as_good: tuple[float, float] | None
+    best_within: tuple[float, float] | None
+    spent: int
+    decided_by: DecidedBy
+    confidence: Confidence
+    warnings: tuple[str, ...]
+    steps: int
+    schedule: str
+    edge: float | None
+    start_loss: float
+    curve: tuple[MeasuredRun, ...] = field(repr=False)
+    peaks: tuple[float, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything in JSON's types."""
+        found = asdict(self)
+        for name in ("as_good", "best_within", "warnings", "curve", "peaks"):
+            found[name] = None if found[name] is None else list(found[name])
+        if not math.isfinite(self.start_loss):
+            found["start_loss"] = None
+        return found
+
+    def __str__(self) -> str:
+        rows = [
+            ("peak rate", "none" if self.peak is None else f"{self.peak:.2g}"),
+            ("as good", _between(self.as_good, "in about 7 of 10 searches")),
+            ("best within", _between(self.best_within, "in about 9 of 10 searches")),
+            ("decided by", self._decision()),
+            ("for", f"{self.schedule} over {self.steps:,} updates"),
+            ("spent", f"{self.spent:,} updates"),
+            ("confidence", self.confidence),
+            *(("warning", text) for text in self.warnings),
+        ]
+        return "\n".join(f"{name:<12} {text}" for name, text in rows if text)
+
+    def _decision(self) -> str:
+        if self.edge is None or self.decided_by == "nothing":
+            return self.decided_by
+        return f"{self.decided_by}: short runs lose their progress at {self.edge:.2g}"
+
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """Draw the losses of the short runs against their rates, with the peak and its ranges.
+
+        Arguments:
+            axes: Where to draw; by default in a new figure, ``plot().figure``.
+
+        Raises:
+            MissingExtra: If matplotlib is not installed.
+        """
+        if axes is None:
+            with needs("drawing", "plot", "matplotlib"):
+                from matplotlib.figure import Figure
+            axes = Figure(figsize=(6.4, 3.6), layout="constrained").add_subplot()
+        if self.peak is not None and self.best_within is not None and self.as_good is not None:
+            axes.axvspan(*self.best_within, color=_BLUE, alpha=0.07, label="best within (9 in 10)")
+            axes.axvspan(*self.as_good, color=_BLUE, alpha=0.16, label="as good (7 in 10)")
+            axes.axvline(self.peak, color=_BLUE, linewidth=2, label=f"peak {self.peak:.2g}")
+        for colour, updates in zip(
+            (_SOFT, _ORANGE), sorted({run.updates for run in self.curve if run.rate}), strict=False
+        ):
+            runs = sorted(
+                (run.rate, run.loss, run.batches)
+                for run in self.curve
+                if run.updates == updates and run.rate and run.loss is not None
+            )
+            first = [(rate, loss) for rate, loss, batches in runs if not batches]
+            again = [(rate, loss) for rate, loss, batches in runs if batches]
+            label = f"after {updates} updates"
+            axes.plot(*zip(*first, strict=True), "o-", color=colour, label=label)
+            if again:
+                axes.plot(*zip(*again, strict=True), "x", color=colour)
+        if math.isfinite(self.start_loss):
+            axes.axhline(self.start_loss, color=_SOFT, linestyle=":", label="before training")
+        axes.set_xscale("log")
+        axes.set_xlabel("peak rate", color=_INK)
+        axes.set_ylabel("training loss", color=_INK)
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        return axes
+
+    def _repr_png_(self) -> bytes | None:
+        """Return the picture for a notebook, or None where matplotlib is not installed."""
+        try:
+            axes = self.plot()
+        except ModuleNotFoundError:
+            return None
+        drawn = io.BytesIO()
+        axes.figure.savefig(drawn, format="png", dpi=110)
+        return drawn.getvalue()
+
+
+def _between(pair: tuple[float, float] | None, how_often: str) -> str:
+    return "" if pair is None else f"{pair[0]:.2g} to {pair[1]:.2g}, {how_often}"

@@ -1,0 +1,1 @@
+"""Finding the peak rate with a user's own model, data and training step."""

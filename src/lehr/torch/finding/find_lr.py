@@ -1,0 +1,164 @@
+"""The peak rate for a schedule, with a user's own model, data and training step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from lehr.errors import ScheduleError, schedule_advice, whole
+from lehr.find.ladder import BATCHES, BUDGET, Ladder
+from lehr.find.suggestion import Suggestion
+from lehr.schedule.base import Schedule
+from lehr.schedule.horizon import HorizonLike
+from lehr.torch.finding.training import Training, TrainStep, adaptive, own_step
+
+__all__ = ["find_lr", "sequence_of", "step_of"]
+
+
+def find_lr(
+    model: nn.Module | Sequence[nn.Module],
+    batches: Iterable[Any],
+    loss: Callable[..., Any] | None = None,
+    optimizer: Any = None,
+    *,
+    schedule: Schedule,
+    steps: HorizonLike,
+    train_step: TrainStep | None = None,
+    accumulate: int = 1,
+    scaler: torch.amp.GradScaler | None = None,
+    autocast: torch.dtype | None = None,
+    others: Sequence[Any] = (),
+    budget: int = BUDGET,
+) -> Suggestion:
+    """Find the peak rate for a schedule over a run, by short runs of that schedule.
+
+    Short runs of the schedule, squeezed into 10 and 40 updates, start from the present state and
+    see the same batches. The rate at which they lose their progress is the edge, and the peak is a
+    known distance below it; see `docs/find.md`. All groups move by one factor, so that the ratios
+    of their rates are kept.
+
+    Everything is left as it was found, also after an error or Ctrl-C: parameters, buffers and
+    gradients, the mode of each submodule, optimizer and scaler, the random states of torch, its
+    devices, NumPy and Python, the loader's generator and, where it has one, its state. A batch
+    whose tensors a step changes in place stays changed, and an iterator loses what was taken.
+
+    Where several processes train together, each calls this at the same time. The losses are
+    averaged over them, so that all get the same suggestion.
+
+    Arguments:
+        model: The model, or several.
+        batches: The loader, or any iterable; of 120 updates or fewer, which are then repeated.
+        loss: ``(outputs, targets) -> loss`` for batches of inputs and targets. The inputs may be a
+            tensor, a tuple or a dict, for which the model is called with one, several or keyword
+            arguments. Without it, the model is called with the whole batch and returns its loss:
+            a tensor, several (their sum counts), a dict with ``"loss"`` or an object with ``loss``.
+        optimizer: The optimizer, or several; the rates that it has are where the search begins.
+        schedule: The schedule that will be trained with.
+        steps: The length of the run that will be trained.
+        train_step: ``batch -> loss``, in place of ``loss``, for any other training: it makes a
+            whole update, with ``zero_grad``, ``backward`` and ``step``, and must not step a
+            scheduler.
+        accumulate: The batches of one update. ``train_step`` is called once for each of them.
+        scaler: The gradient scaler; with ``train_step``, the one that it uses.
+        autocast: The type that the model computes in, such as ``torch.bfloat16``.
+        others: Other objects whose state a step changes, to be put back: averaged weights,
+            a second scaler, a scheduler.
+        budget: The most updates that the search may take, at least 60.
+
+    Returns:
+        The suggestion; ``peak`` is the rate of the first group, ``peaks`` has those of all.
+
+    Raises:
+        ScheduleError: If an argument is wrong, there are no batches, or a group has no rate.
+
+    Warns:
+        UserWarning: If ``batches`` is an iterator.
+
+    Example:
+        >>> import lehr
+        >>> _ = torch.manual_seed(0)
+        >>> model = nn.Linear(4, 1)
+        >>> data = [(x := torch.randn(16, 4), x.sum(1, keepdim=True)) for _ in range(120)]
+        >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+        >>> found = find_lr(
+        ...     model, data, nn.functional.mse_loss, optimizer, schedule=lehr.cosine(), steps=1_000
+        ... )
+        >>> 0.01 < found.peak < 0.5
+        True
+    """
+    modules, optimizers = sequence_of("model", model), sequence_of("optimizer", optimizer)
+    if not isinstance(schedule, Schedule):
+        raise ScheduleError(
+            f"schedule={schedule!r:.80} is not a schedule; {schedule_advice(schedule)}"
+        )
+    step = step_of(modules, loss, optimizers, train_step, scaler, autocast, accumulate)
+    training = Training(
+        modules,
+        optimizers,
+        batches,
+        step,
+        others=[*others, *([] if scaler is None else [scaler])],
+        accumulate=whole("accumulate", accumulate, at_least=1),
+        updates=BATCHES,
+    )
+    rates = training.rates
+    ladder = Ladder(
+        schedule, steps, start=rates.first, adaptive=adaptive(optimizers), budget=budget
+    )
+    with training:
+        while (run := ladder.next()) is not None:
+            losses: list[float] = []
+            values = [run.rate * factor for factor in ladder.factors]
+            with closing(training.run(values, run.batches * BATCHES // 3)) as made:
+                for found in made:
+                    losses.append(found)
+                    if ladder.is_lost(found):
+                        break
+            ladder.tell(losses)
+    suggestion = ladder.suggestion()
+    if suggestion.peak is None:
+        return suggestion
+    return replace(suggestion, peaks=rates.at(suggestion.peak))
+
+
+def sequence_of(name: str, given: Any) -> list[Any]:
+    """Return one or several objects as a list.
+
+    Raises:
+        ScheduleError: If there is none.
+    """
+    several = list(given) if isinstance(given, list | tuple) else [given]
+    if not several or None in several:
+        raise ScheduleError(f"{name}={given!r}: give the {name}, or a list of them")
+    return several
+
+
+def step_of(
+    modules: Sequence[nn.Module],
+    loss: Callable[..., Any] | None,
+    optimizers: Sequence[Any],
+    train_step: TrainStep | None,
+    scaler: Any,
+    autocast: torch.dtype | None,
+    accumulate: int,
+) -> TrainStep:
+    """Return the user's step, or the one of an ordinary training loop.
+
+    Raises:
+        ScheduleError: If both are described, or several models come without a step.
+    """
+    if train_step is not None:
+        given = {"loss": loss, "autocast": autocast}
+        if twice := [name for name, value in given.items() if value is not None]:
+            raise ScheduleError(
+                f"{twice[0]}= and train_step= both say how to train; leave {twice[0]} out"
+            )
+        return train_step
+    if len(modules) > 1:
+        raise ScheduleError("model is a list of several models: write train_step= for them")
+    return own_step(modules[0], loss, optimizers, scaler, autocast, accumulate)
