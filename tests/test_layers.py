@@ -27,6 +27,7 @@ ROOMS = [
     "translate",
     "walltime",
     "check",
+    "find",
     "torch",
     "interop",
     "lab",

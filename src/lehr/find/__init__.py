@@ -2,13 +2,16 @@
 
 from lehr.find.ladder import BATCHES, BUDGET, Ladder, ShortRun, squeezed
 from lehr.find.suggestion import MeasuredRun, Suggestion
+from lehr.find.sweep import RULES, Sweep
 
 __all__ = [
     "BATCHES",
     "BUDGET",
+    "RULES",
     "Ladder",
     "MeasuredRun",
     "ShortRun",
     "Suggestion",
+    "Sweep",
     "squeezed",
 ]

@@ -76,9 +76,7 @@ class Peak(NamedTuple):
     decided_by: DecidedBy
 
 
-def peak(
-    edge: float, soft: float, stretch: float, *, decays: bool, adaptive: bool | None
-) -> Peak:
+def peak(edge: float, soft: float, stretch: float, *, decays: bool, adaptive: bool | None) -> Peak:
     """Return the peak below the two edges.
 
     The rate at which a long run breaks is lower than that of a short one, by about a fifth of a

@@ -24,6 +24,8 @@ from lehr.torch.dropins.plateau import ReduceLROnPlateau
 from lehr.torch.dropins.restarts import CosineAnnealingWarmRestarts
 from lehr.torch.dropins.swa import SWALR
 from lehr.torch.dropins.trapezoidal import TrapezoidalLR
+from lehr.torch.finding.find_lr import find_lr
+from lehr.torch.finding.range_test import range_test
 from lehr.torch.groups import absolute, factor
 from lehr.torch.guards import GUARDS
 from lehr.torch.scheduler import Scheduler
@@ -50,4 +52,6 @@ __all__ = [
     "TrapezoidalLR",
     "absolute",
     "factor",
+    "find_lr",
+    "range_test",
 ]
