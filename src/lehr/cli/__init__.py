@@ -22,6 +22,7 @@ COMMANDS = {
     "plot": ("lehr.cli.plot", "plot", "Draw schedules, here or into a file."),
     "studio": ("lehr.cli.studio", "studio", "Design a schedule by hand, in the browser."),
     "compare": ("lehr.cli.compare", "compare", "Compare optimizers and schedules by training."),
+    "find": ("lehr.cli.find", "find", "Find the peak rate for a schedule."),
     "fit": ("lehr.cli.fit", "fit", "Fit a loss law to logged runs."),
     "predict": ("lehr.cli.predict", "predict", "Predict the loss curve of a schedule."),
     "design": ("lehr.cli.predict", "design", "Propose the best schedule for a budget."),

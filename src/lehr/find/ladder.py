@@ -151,8 +151,12 @@ class Ladder:
     @property
     def factors(self) -> list[float]:
         """The factors on the peak rate over the run that is needed now."""
+        return self.squeezed(self.schedule)
+
+    def squeezed(self, schedule: Schedule) -> list[float]:
+        """Return another schedule of the planned run, squeezed into the run that is needed now."""
         assert self._wanted is not None
-        return squeezed(self.schedule, self.horizon, self._wanted.updates)
+        return squeezed(schedule, self.horizon, self._wanted.updates)
 
     def is_lost(self, loss: float) -> bool:
         """Return whether a run with this loss can be stopped: it is not finite, or rose too far."""

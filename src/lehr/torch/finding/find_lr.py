@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from lehr.errors import ScheduleError, schedule_advice, whole
+from lehr.errors import ScheduleError, whole
 from lehr.find.ladder import BATCHES, BUDGET, Ladder
 from lehr.find.suggestion import Suggestion
-from lehr.schedule.base import Schedule
+from lehr.notation import ScheduleLike, as_schedule
 from lehr.schedule.horizon import HorizonLike
 from lehr.torch.finding.training import Training, TrainStep, adaptive, own_step
 
@@ -26,7 +26,7 @@ def find_lr(
     loss: Callable[..., Any] | None = None,
     optimizer: Any = None,
     *,
-    schedule: Schedule,
+    schedule: ScheduleLike,
     steps: HorizonLike,
     train_step: TrainStep | None = None,
     accumulate: int = 1,
@@ -58,7 +58,7 @@ def find_lr(
             arguments. Without it, the model is called with the whole batch and returns its loss:
             a tensor, several (their sum counts), a dict with ``"loss"`` or an object with ``loss``.
         optimizer: The optimizer, or several; the rates that it has are where the search begins.
-        schedule: The schedule that will be trained with.
+        schedule: The schedule that will be trained with, or its text.
         steps: The length of the run that will be trained.
         train_step: ``batch -> loss``, in place of ``loss``, for any other training: it makes a
             whole update, with ``zero_grad``, ``backward`` and ``step``, and must not step a
@@ -92,10 +92,6 @@ def find_lr(
         True
     """
     modules, optimizers = sequence_of("model", model), sequence_of("optimizer", optimizer)
-    if not isinstance(schedule, Schedule):
-        raise ScheduleError(
-            f"schedule={schedule!r:.80} is not a schedule; {schedule_advice(schedule)}"
-        )
     step = step_of(modules, loss, optimizers, train_step, scaler, autocast, accumulate)
     training = Training(
         modules,
@@ -108,7 +104,11 @@ def find_lr(
     )
     rates = training.rates
     ladder = Ladder(
-        schedule, steps, start=rates.first, adaptive=adaptive(optimizers), budget=budget
+        as_schedule("schedule", schedule),
+        steps,
+        start=rates.first,
+        adaptive=adaptive(optimizers),
+        budget=budget,
     )
     with training:
         while (run := ladder.next()) is not None:

@@ -1,0 +1,128 @@
+"""`lehr find`: find the peak rate for a schedule."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lehr.cli import Refused, Terse, echo
+from lehr.cli.names import complete_optimizers, complete_schedules, complete_tasks
+from lehr.cli.steps import Steps
+from lehr.cli.training import NamesOption, Place, check_installed, placed, training
+from lehr.errors import ScheduleError
+from lehr.time.duration import STEPS, Duration
+
+if TYPE_CHECKING:
+    from lehr.find import Suggestion
+
+__all__ = ["find"]
+
+_OUT = Path("lehr-find")
+_LEAST, _USUAL = 60, 400
+
+
+@click.command(cls=Terse)
+@click.argument("task", shell_complete=complete_tasks)
+@click.option(
+    "--optimizer",
+    cls=NamesOption,
+    default="adamw",
+    show_default=True,
+    shell_complete=complete_optimizers,
+    help="One of {optimizers}.",
+)
+@click.option(
+    "--schedule",
+    default="cosine()",
+    show_default=True,
+    shell_complete=complete_schedules,
+    help="A name from `lehr list`, or a text like 'warmup(\"5%\") >> cosine()'.",
+)
+@click.option("--steps", type=Steps(), default=1000, show_default=True, help="Updates in the run.")
+@click.option(
+    "--budget",
+    default=str(_USUAL),
+    show_default=True,
+    metavar="UPDATES",
+    help="Updates that short runs may take: a number of at least 60, or a share of the run, 10%.",
+)
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Train whole runs at the peak and at 1.8 times less and more, and take the best.",
+)
+@placed(_OUT)
+@click.option("--json", "as_json", is_flag=True, help="Write the suggestion as JSON.")
+def find(
+    task: str,
+    optimizer: str,
+    schedule: str,
+    steps: int,
+    budget: str,
+    verify: bool,
+    place: Place,
+    as_json: bool,
+) -> None:
+    """Find the peak rate for a schedule.
+
+    Short runs of the schedule show at which rate they lose their progress; the peak is a known
+    distance below. TASK is a task of `lehr compare`: digits, text:FILE, FILE.py:FUNCTION.
+    """
+    check_installed("lehr find")
+    allowed = _updates(budget, steps)
+    words = ["lehr", "find", task, "--optimizer", optimizer, "--schedule", schedule]
+    words += ["--steps", str(steps), *(["--budget", budget] if allowed != _USUAL else [])]
+    words += ["--verify"] if verify else []
+    with training(place) as run:
+        from lehr.lab.find_peak import find_peak  # Loads NumPy and more.
+
+        run.begin(shlex.join(words))
+        place.file.parent.mkdir(parents=True, exist_ok=True)
+        arguments = place.arguments() | {"store": place.file}
+        if place.engine is None and place.jobs is None and not verify:
+            # Each short run depends on the one before it.
+            arguments["jobs"] = 1
+        found: Suggestion = find_peak(
+            task,
+            optimizer,
+            schedule,
+            steps,
+            budget=allowed,
+            verify=verify,
+            watch=run.watch,
+            notify=run.notify,
+            **arguments,
+        )
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), allow_nan=False))
+    else:
+        echo(str(found))
+    if found.peak is None:
+        raise click.ClickException("no peak rate can be suggested")
+
+
+def _updates(budget: str, steps: int) -> int:
+    """Read a budget: a number of updates, or a share of the run.
+
+    Raises:
+        Refused: If it is neither, or too small.
+    """
+    given: Any = int(budget) if budget.isdecimal() else budget
+    try:
+        length = Duration.of(given)
+    except ScheduleError as error:
+        raise Refused(f"--budget {error}") from None
+    if not length.is_share and length.unit != STEPS:
+        raise Refused(f"--budget {budget} is not in updates: write {_USUAL}, or 10%")
+    amount = length.amount * (steps if length.is_share else Fraction(1))
+    if amount < _LEAST:
+        raise Refused(
+            f"--budget {budget} is {int(amount)} updates; a search needs at least {_LEAST}: write "
+            f"--budget {_USUAL}"
+        )
+    return int(amount)

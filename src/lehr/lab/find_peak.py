@@ -1,0 +1,223 @@
+"""The peak rate for a schedule on a task: the edge ladder, trained as trials of a study."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+from lehr.find.ladder import BUDGET, Ladder
+from lehr.find.suggestion import Suggestion
+from lehr.lab.engines.base import open_workers
+from lehr.lab.errors import TaskError
+from lehr.lab.optimizers import find_optimizer
+from lehr.lab.resources import Resources
+from lehr.lab.schedules import check_contender, find_contender
+from lehr.lab.store.store import Store
+from lehr.lab.study import Progress, train
+from lehr.lab.tasks.registry import TASKS, find_task, identity, pinned
+from lehr.lab.trial import Ended, FailedTrial, Outcome, Trial
+from lehr.schedule.base import Schedule
+from lehr.schedule.leaves import table
+
+__all__ = ["LadderSearch", "VERIFY_SEEDS", "find_peak"]
+
+VERIFY_SEEDS = 4
+"""The whole runs at each of the three rates that verify a suggestion."""
+
+_SIDE = 1.8  # the factor to the two other rates that verify a suggestion
+_NO_RATE = 1e-30  # changes no weight, and is above 0, as a trial's peak must be
+_SEEDS = 2_000_000  # the first seed: far above those of comparisons
+_USUAL = 24  # runs of a search
+
+# The families of torch's optimizers whose margins are known.
+_ADAPTIVE = {"SGD": False, "Adam": True, "AdamW": True}
+
+
+class LadderSearch:
+    """The search of a study for the peak rate of an optimizer with a schedule.
+
+    Arguments:
+        task: The name of the task.
+        optimizer: The name of the optimizer.
+        schedule: A name in the catalogue, or a text.
+        steps: The updates of the planned run.
+        budget: The most updates that short runs may take.
+        verify: Whether the peak and its neighbours are tried with whole runs.
+
+    Raises:
+        ValueError: If one of them is unknown or out of range.
+    """
+
+    def __init__(
+        self,
+        task: str,
+        optimizer: str,
+        schedule: str,
+        steps: int,
+        *,
+        budget: int = BUDGET,
+        verify: bool = False,
+    ) -> None:
+        self._pinned = pinned(task)
+        self._identity = "" if task in TASKS else identity(self._pinned)
+        self._task = find_task(self._pinned)
+        entry = find_optimizer(optimizer)
+        check_contender(schedule, steps)
+        self._schedule, momentum, _ = find_contender(schedule)
+        self._momentum = momentum if entry.has_momentum else None
+        self._optimizer, self._steps, self._verify = optimizer, steps, verify
+        adaptive = _ADAPTIVE.get(entry.kind)
+        self._ladder = Ladder(
+            self._schedule,
+            steps,
+            start=0.01 if adaptive is False else 0.001,
+            adaptive=adaptive,
+            budget=budget,
+        )
+        self._made = 0
+        self._whole: dict[float, list[Outcome]] = {}
+        self._needed = {trial.digest: trial for trial in self._wanted()}
+
+    @property
+    def total(self) -> int:
+        """The number of trials: about what a search takes, until it is known."""
+        whole = 3 * VERIFY_SEEDS if self._verify else 0
+        short = _USUAL if self._ladder.next() is not None else self._made
+        return max(self._made + len(self._needed), short + whole)
+
+    def next(self) -> Iterator[Trial]:
+        """Yield the trials whose outcomes are needed now."""
+        yield from self._needed.values()
+
+    def tell(self, trial: Trial, ended: Ended) -> None:
+        """Add the outcome of a trial.
+
+        Raises:
+            TaskError: If it failed: a search cannot go on without it.
+        """
+        if isinstance(ended, FailedTrial):
+            raise TaskError(f"the trial {trial} failed: {ended.reason}")
+        del self._needed[trial.digest]
+        self._made += 1
+        if self._ladder.next() is None:
+            self._whole.setdefault(trial.peak, []).append(ended.outcome)
+            return
+        outcome = ended.outcome
+        losses = [loss for loss in outcome.loss if loss is not None]
+        if outcome.diverged is not None:
+            losses.append(math.inf)
+        self._ladder.tell(losses, outcome.diverged or trial.steps)
+        self._needed = {trial.digest: trial for trial in self._wanted()}
+
+    def suggestion(self) -> Suggestion:
+        """Return the suggestion, once nothing is needed."""
+        found = self._ladder.suggestion()
+        if not self._whole:
+            return found
+        order = {
+            peak: self._task.metric.order([outcome.validation for outcome in outcomes])
+            for peak, outcomes in self._whole.items()
+        }
+        # Of equal ones the suggestion itself, which has room on both sides.
+        best = min(order, key=lambda peak: (order[peak], peak != found.peak))
+        verified = replace(found, spent=found.spent + 3 * VERIFY_SEEDS * self._steps)
+        if found.peak is None or best == found.peak:
+            return verified
+        ratio = best / found.peak
+        assert found.as_good is not None
+        low, high = found.as_good
+        as_good = (low * ratio, high * ratio)
+        return replace(verified, peak=best, peaks=(best,), as_good=as_good, decided_by="runs")
+
+    @cached_property
+    def verified(self) -> tuple[float, ...]:
+        """The rates that whole runs try: the suggestion, and one on each side."""
+        peak = self._ladder.suggestion().peak
+        return () if peak is None else (peak / _SIDE, peak, peak * _SIDE)
+
+    def _wanted(self) -> Iterator[Trial]:
+        run = self._ladder.next()
+        if run is not None:
+            momentum = self._momentum
+            if momentum is not None:
+                momentum = table(self._ladder.squeezed(momentum))
+            factors = table(self._ladder.factors)
+            yield self._trial(
+                factors, momentum, run.updates, run.rate or _NO_RATE, _SEEDS + run.batches
+            )
+        elif self._verify:
+            for peak in self.verified:
+                for seed in range(_SEEDS, _SEEDS + VERIFY_SEEDS):
+                    yield self._trial(self._schedule, self._momentum, self._steps, peak, seed)
+
+    def _trial(
+        self, schedule: Schedule, momentum: Schedule | None, steps: int, peak: float, seed: int
+    ) -> Trial:
+        return Trial(
+            task=self._pinned,
+            optimizer=self._optimizer,
+            schedule=schedule,
+            momentum=momentum,
+            steps=steps,
+            peak=peak,
+            seed=seed,
+            task_identity=self._identity,
+        )
+
+
+def find_peak(
+    task: str,
+    optimizer: str,
+    schedule: str,
+    steps: int,
+    store: Path,
+    *,
+    budget: int = BUDGET,
+    verify: bool = False,
+    engine: str | Executor | None = None,
+    jobs: int = 1,
+    memory: int | None = None,
+    device: str = "cpu",
+    retry_failed: bool = False,
+    watch: Callable[[Progress], object] = lambda _: None,
+    notify: Callable[[str], object] = lambda _: None,
+) -> Suggestion:
+    """Find the peak rate for a schedule with an optimizer on a task.
+
+    Finished trials stay in the store, and a later search does not train them again.
+
+    Arguments:
+        task: The name of the task, as `lehr compare` reads it.
+        optimizer: The name of the optimizer.
+        schedule: A name in the catalogue, or a text such as ``"warmup('5%') >> cosine()"``.
+        steps: The updates of the planned run.
+        store: The file for the trials.
+        budget: The most updates that short runs may take, at least 60.
+        verify: Whether the peak, and the rates 1.8 times below and above it, are tried with four
+            whole runs each; the best of the three by validation is then the suggestion.
+        engine: Where to train, as in `compare`, like all below.
+        jobs: How many batches are trained at a time; only whole runs are several.
+        memory: Bytes that training may use.
+        device: The device to train on.
+        retry_failed: Whether trials that failed earlier are trained again.
+        watch: Called with the progress whenever it changes.
+        notify: Called with one-line notices.
+
+    Raises:
+        ValueError: If a name is unknown or a number out of range.
+        EngineError: If the engine is unknown.
+        StoreError: If the store cannot be used.
+        TaskError: If the code of the task fails.
+        WorkerError: If workers cannot be started, or die.
+    """
+    search = LadderSearch(task, optimizer, schedule, steps, budget=budget, verify=verify)
+    workers = open_workers(engine, jobs, Resources(memory, device), notify)
+    with Store(store, write=True, device=device) as trials:
+        if retry_failed:
+            trials.forget_failures(identity(pinned(task)))
+        train(search, trials, workers, device=device, watch=watch, notify=notify)
+    return search.suggestion()
