@@ -29,7 +29,6 @@ class Doubts:
         plateau: The decades on which short runs hardly differ.
         scatter: The standard deviation of the edges on different batches, in decades.
         known: Whether the family of the optimizer is known.
-        start: The loss before training.
     """
 
     longest: int
@@ -41,14 +40,10 @@ class Doubts:
     plateau: float
     scatter: float
     known: bool
-    start: float
 
     def sentences(self) -> list[str]:
         """Return a sentence for each reason to doubt."""
         reasons = {
-            "training does not change the loss: is the network connected to the optimizer?": (
-                self.progress <= 1e-6 * abs(self.start)
-            ),
             "the best short run fell by less than the loss differs between batches: this may be "
             "noise": self.progress <= self.noise,
             "no rate was found at which short runs lose their progress: the peak may be too low": (

@@ -64,7 +64,7 @@ def crossing(shares: Mapping[int, float], level: float) -> float | None:
     rungs = sorted(shares)
     low = min(rungs, key=shares.__getitem__)
     for a, b in pairwise(rung for rung in rungs if rung >= low):
-        if shares[b] >= level:
+        if shares[a] < level <= shares[b]:
             return a + (b - a) * (level - shares[a]) / (shares[b] - shares[a])
     return None
 

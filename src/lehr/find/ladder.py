@@ -42,7 +42,8 @@ BATCHES = (1 + _REPETITIONS) * _LONG
 
 _HALF, _DECADE = QUARTERS // 2, QUARTERS  # in rungs
 _FARTHEST = 8 * _DECADE  # rungs from the start rate
-_FREE = 70  # updates of the first two stages; more of them do not shorten the later ones
+_FREE = 70  # updates that the first two stages count as: the later ones get the rest in any case
+_BLOWN = 100.0  # times the scatter between batches above the start
 
 Curve = dict[int, float]
 """The loss at the end of a run by rung, infinite for one that was stopped."""
@@ -137,7 +138,6 @@ class Ladder:
         self._runs: list[MeasuredRun] = []
         self._warnings: list[str] = []
         self._before: list[float] = []
-        self._lowest = math.inf
         self._free = 0
         self._fine: Curve = {}
         self._result: Suggestion | None = None
@@ -162,8 +162,9 @@ class Ladder:
         """Return whether a run with this loss can be stopped: it is not finite, or rose too far."""
         if not math.isfinite(loss) or not self._before:
             return not math.isfinite(loss)
-        progress = max(0.0, self._start - self._lowest)
-        return loss - self._start > 4 * max(progress, 10 * self._noise, 0.1 * abs(self._start))
+        # The scale is that of the batches, not of the progress: which runs are stopped must not
+        # depend on those before them. Where all batches are alike, only the loss itself is left.
+        return loss - self._start > (_BLOWN * self._noise or abs(self._start))
 
     def tell(self, losses: Sequence[float], spent: int | None = None) -> None:
         """Add the losses of the run that was needed, up to where it was stopped.
@@ -176,8 +177,6 @@ class Ladder:
         assert run is not None
         stopped = not losses or any(map(self.is_lost, losses))
         loss = math.inf if stopped else _end(losses)
-        if not stopped:
-            self._lowest = min(self._lowest, loss)
         if not run.rate and not stopped:
             self._before = list(losses)
         made = len(losses) if spent is None else spent
@@ -224,7 +223,7 @@ class Ladder:
             return
         coarse: Curve = {}
         yield from self._find_roughly(coarse)
-        self._free = max(0, self._spent - _FREE)
+        self._free = self._spent - _FREE
         if not any(map(math.isfinite, coarse.values())):
             self._end_without("no rate gave a finite loss after a few updates")
             return
@@ -234,6 +233,12 @@ class Ladder:
         if not fine:
             self._warnings.append(f"the budget ended after runs of {self._short} updates")
             curve = coarse
+        if self._start - min(curve.values()) <= 1e-6 * abs(self._start):
+            self._end_without(
+                "short runs lower the loss at no rate: either the optimizer has other parameters "
+                "than the model, or there is nothing left to learn"
+            )
+            return
         yield from self._refine(fine)
         edges: list[float] = []
         shares = lost(curve, self._start)
@@ -364,7 +369,6 @@ class Ladder:
             plateau=plateau(shares),
             scatter=pstdev(edges) / QUARTERS if edges else 0.0,
             known=self._adaptive is not None,
-            start=start,
         )
         self._warnings += doubts.sentences()
         self._conclude(10**decades, decided_by, 10 ** (edge / QUARTERS) if edges else None)

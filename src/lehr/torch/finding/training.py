@@ -30,11 +30,7 @@ def number_of(loss: Any) -> float:
         ScheduleError: If it is neither a number nor made of numbers.
     """
     if isinstance(loss, Tensor):
-        if loss.numel() != 1:
-            raise ScheduleError(
-                f"the loss is a tensor of shape {tuple(loss.shape)}: return its mean, loss.mean()"
-            )
-        return float(loss.detach())
+        return float(_scalar(loss).detach())
     if hasattr(loss, "loss"):
         return number_of(loss.loss)
     if isinstance(loss, Mapping):
@@ -48,6 +44,14 @@ def number_of(loss: Any) -> float:
             f"train_step returned {loss!r:.80}, not a loss: return the loss of the batch, a number "
             "or a tensor"
         ) from None
+
+
+def _scalar(loss: Tensor) -> Tensor:
+    if loss.numel() != 1:
+        raise ScheduleError(
+            f"the loss is a tensor of shape {tuple(loss.shape)}: return its mean, loss.mean()"
+        )
+    return loss
 
 
 def averaged(loss: float, device: torch.device) -> float:
@@ -313,9 +317,9 @@ def _called(model: nn.Module, inputs: Any) -> Any:
 
 
 def _total(found: Any) -> Tensor:
-    """Return one tensor: the loss of an output, or the sum of several losses."""
+    """Return one number as a tensor: the loss of an output, or the sum of several losses."""
     if isinstance(found, Tensor):
-        return found
+        return _scalar(found)
     if isinstance(getattr(found, "loss", None), Tensor):
         return found.loss
     if isinstance(found, Mapping) and "loss" in found:

@@ -1,0 +1,169 @@
+"""The edge ladder on curves whose edge is known."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import re
+
+import pytest
+
+import lehr
+from lehr.find import BATCHES, Ladder, Suggestion, squeezed
+from lehr.find.edge import crossing, lost, peak
+
+COSINE = lehr.warmup("10%") >> lehr.cosine()
+
+
+def searched(
+    edge: float,
+    *,
+    soft: bool = False,
+    noise: float = 0.0,
+    shift: float = 0.0,
+    scale: float = 1.0,
+    **options: object,
+) -> Suggestion:
+    """Search on a problem whose loss falls with the rate up to `edge`, and is lost above it."""
+    given = {"schedule": COSINE, "steps": 1_000, "start": 0.01, "adaptive": False} | options
+    ladder = Ladder(**given)  # type: ignore[arg-type]
+    draw = random.Random(0)
+    while (run := ladder.next()) is not None:
+        fall = min(1.0, run.rate / min(edge, 0.1) * 3) * min(1.0, run.updates / 40)
+        if run.rate > edge:
+            fall = max(0.0, 0.9 - 0.15 * math.log10(run.rate / edge)) if soft else -math.inf
+        losses = [
+            shift + scale * (2 - fall * (i + 1) / run.updates + noise * draw.gauss(0, 1))
+            for i in range(run.updates)
+        ]
+        ladder.tell(losses)
+    return ladder.suggestion()
+
+
+@pytest.mark.parametrize("edge", [3e-5, 2e-3, 0.17, 4.0, 900.0])
+def test_the_peak_is_a_fixed_factor_below_the_edge(edge: float) -> None:
+    found = searched(edge, noise=1e-3)
+    assert found.peak is not None
+    assert found.edge is not None
+    # Between two quarters of a decade nothing tells them apart.
+    assert abs(math.log10(found.edge / edge)) <= 0.25
+    # 0.4 decades, and a fifth of one for each factor of ten between 40 updates and 1,000.
+    below = 0.4 + 0.2 * math.log10(25)
+    assert math.log10(found.edge / found.peak) == pytest.approx(below)
+    assert found.decided_by == "edge"
+    # Ten updates for each decade between the start and where training works are free.
+    assert found.spent <= 400 + 10 * abs(math.log10(edge / 0.01))
+
+
+def test_longer_runs_and_steady_rates_want_lower_peaks() -> None:
+    usual = searched(0.1).peak
+    assert usual is not None
+    longer = searched(0.1, steps=10_000).peak
+    assert longer == pytest.approx(usual * 10**-0.2)
+    steady = lehr.constant()
+    assert searched(0.1, schedule=steady).peak == pytest.approx(usual)
+    assert searched(0.1, schedule=steady, adaptive=True).peak == pytest.approx(usual * 10**-0.3)
+    assert searched(0.1, schedule=steady, adaptive=None).peak == pytest.approx(usual * 10**-0.3)
+
+
+@pytest.mark.parametrize("start", [1e-6, 1e-3, 1.0, 100.0])
+def test_the_start_does_not_matter(start: float) -> None:
+    assert searched(0.1, start=start, noise=1e-3).peak == pytest.approx(
+        searched(0.1, noise=1e-3).peak, rel=0.02
+    )
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(1e-3, 0.0), (1e3, 0.0), (1.0, -50.0), (1.0, 50.0)])
+def test_scale_and_shift_of_the_loss_do_not_matter(scale: float, shift: float) -> None:
+    found = searched(0.1, noise=0.01, scale=scale, shift=shift)
+    assert found.peak == pytest.approx(searched(0.1, noise=0.01).peak)
+
+
+def test_a_soft_edge_decides_where_it_is_lower() -> None:
+    found = searched(0.1, soft=True)
+    assert found.decided_by == "soft edge"
+    assert found.confidence == "low"
+    assert any("gradually" in text for text in found.warnings)
+
+
+def test_ranges_and_their_share() -> None:
+    found = searched(0.1)
+    assert found.peak is not None
+    assert found.as_good == pytest.approx((found.peak / 1.778, found.peak * 1.259), rel=1e-3)
+    assert found.best_within == pytest.approx((found.peak / 7.08, found.peak * 3.98), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"budget": 60}, "this is rough"),
+        ({"steps": 20_000}, "farther than was tried"),
+        ({"adaptive": None}, "not known for this optimizer"),
+        ({"noise": 3.0}, "this may be noise|lower the loss at no rate"),
+        ({"edge": 1e30}, "no rate was found at which"),
+    ],
+)
+def test_words_of_doubt(options: dict[str, float], words: str) -> None:
+    found = searched(**({"edge": 0.1} | options))  # type: ignore[arg-type]
+    assert found.confidence != "usual"
+    assert any(re.search(words, text) for text in found.warnings), found.warnings
+
+
+def test_a_search_that_finds_nothing_ends() -> None:
+    ladder = Ladder(COSINE, 1_000, start=0.01)
+    while (run := ladder.next()) is not None:
+        ladder.tell([math.nan] if run.rate else [1.0] * run.updates)
+    found = ladder.suggestion()
+    assert (found.peak, found.as_good, found.best_within) == (None, None, None)
+    assert found.decided_by == "nothing"
+    assert found.spent < 60
+
+
+def test_the_dict_is_json() -> None:
+    found = searched(0.1)
+    read = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    keys = ("peak", "as_good", "best_within", "spent", "decided_by", "confidence", "warnings")
+    assert [read[key] for key in keys] == [
+        found.peak, list(found.as_good or ()), list(found.best_within or ()), found.spent, "edge",
+        "usual", [],
+    ]  # fmt: skip
+    assert None in [run["loss"] for run in read["curve"]]
+    assert {run["updates"] for run in read["curve"]} == {10, 40}
+
+
+def test_all_runs_fit_into_the_recorded_batches() -> None:
+    ladder = Ladder(COSINE, 1_000, start=0.01)
+    while (run := ladder.next()) is not None:
+        assert run.batches * BATCHES // 3 + run.updates <= BATCHES
+        ladder.tell([2.0 - min(1.0, run.rate)] * run.updates if run.rate < 2 else [math.inf])
+
+
+def test_a_squeezed_schedule_keeps_its_proportions() -> None:
+    whole, short = COSINE.over(1_000), squeezed(COSINE, 1_000, 10)
+    assert short == [whole(50 + 100 * i) for i in range(10)]
+    assert squeezed(lehr.cosine(), 3, 3) == [lehr.cosine().over(3)(t) for t in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"start": 0.0}, "start=0.0"),
+        ({"start": math.inf}, "start=inf"),
+        ({"budget": 59}, "budget=59 must be at least 60"),
+        ({"schedule": lehr.constant() + -2}, "nowhere below 0"),
+        ({"steps": "10%"}, "share"),
+    ],
+)
+def test_wrong_arguments(options: dict[str, object], words: str) -> None:
+    with pytest.raises(lehr.ScheduleError, match=words):
+        Ladder(**({"schedule": COSINE, "steps": 1_000, "start": 0.01} | options))  # type: ignore[arg-type]
+
+
+def test_curves() -> None:
+    assert lost({2: math.inf, 0: 1.0, 1: 3.0}, 2.0) == {0: 0.0, 1: 1.0, 2: 1.0}
+    assert crossing({0: 0.0, 2: 0.2}, 0.3) is None
+    assert crossing({0: 1.0, 1: 0.0, 2: 0.1, 3: 0.5}, 0.3) == pytest.approx(2.5)
+    # The edge is at 10 ** 0.5; 0.4 below it is 10 ** 0.1.
+    assert peak(2.0, 8.0, 1.0, decays=True, adaptive=True).decades == pytest.approx(0.1)
+    assert peak(2.0, 0.0, 1.0, decays=True, adaptive=True) == (pytest.approx(-0.3), "soft edge")

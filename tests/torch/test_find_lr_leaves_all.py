@@ -1,0 +1,306 @@
+"""A search leaves everything as it found it, whatever ends it."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lehr
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+from torch.utils.data import DataLoader, Dataset  # noqa: E402
+
+from lehr.torch import Scheduler, find_lr, range_test  # noqa: E402
+
+SCHEDULE = lehr.warmup("10%") >> lehr.cosine()
+
+
+class Noisy(Dataset[Any]):
+    """Draws from NumPy's and Python's own randomness for each sample."""
+
+    def __len__(self) -> int:
+        return 24
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        shift = np.random.rand() + random.random()  # noqa: NPY002
+        generator = torch.Generator().manual_seed(index)
+        return torch.randn(1, 6, 6, generator=generator) + shift, index % 3
+
+
+class Stateful(DataLoader):  # type: ignore[type-arg]
+    """A loader that keeps its place, as torchdata's does."""
+
+    place = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        for batch in super().__iter__():
+            self.place += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        return {"place": self.place}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.place = state["place"]
+
+
+class Network(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten())
+        self.drop = nn.Dropout(0.5)
+        self.head = nn.Linear(64, 3)
+        self.frozen = nn.BatchNorm1d(64)
+        self.register_buffer("scratch", torch.zeros(1), persistent=False)
+        self.calls = 0
+        self.plain = torch.zeros(2)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        self.plain += 1
+        self.scratch = self.scratch + 1
+        return self.head(self.drop(self.frozen(self.body(inputs))))
+
+
+class Bench:
+    """A warm training with everything in it that an update changes."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(0)
+        self.model = Network()
+        self.model.frozen.eval()
+        parts = [
+            {"params": list(self.model.body.parameters()), "lr": 1e-3},
+            {"params": list(self.model.head.parameters()), "lr": torch.tensor(1e-2)},
+        ]
+        self.optimizer = torch.optim.Adam(parts)
+        self.scaler = torch.amp.GradScaler("cpu", init_scale=1024.0, growth_interval=1)
+        self.theirs = torch.optim.lr_scheduler.StepLR(self.optimizer, 3)
+        self.average = torch.optim.swa_utils.AveragedModel(self.model)
+        self.loader = Stateful(
+            Noisy(), batch_size=8, shuffle=True, generator=torch.Generator().manual_seed(3)
+        )
+        for batch in self.loader:
+            self.step(batch)
+        self.theirs.step()
+        self.model.drop.eval()
+        self.optimizer._opt_called = False
+        self.steps = 0
+
+    def step(self, batch: Any) -> torch.Tensor:
+        inputs, targets = batch
+        self.optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(self.model(inputs), targets)
+        self.scaler.scale(loss).backward()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.average.update_parameters(self.model)
+        self.model.train()
+        return loss
+
+    def rows(self) -> dict[str, Any]:
+        """Return all there is to compare, by what it is."""
+        model, optimizer = self.model, self.optimizer
+        return copy.deepcopy(
+            {
+                "parameters": [p.detach() for p in model.parameters()],
+                "buffers": [b.detach() for b in model.buffers()],
+                "own numbers": (model.calls, model.plain),
+                "gradients": [p.grad for p in model.parameters()],
+                "modes": [m.training for m in model.modules()],
+                "optimizer state": optimizer.state_dict()["state"],
+                "groups": optimizer.state_dict()["param_groups"],
+                "optimizer attributes": getattr(optimizer, "_opt_called", None),
+                "scaler": self.scaler.state_dict(),
+                "scheduler": self.theirs.state_dict(),
+                "averaged weights": self.average.state_dict(),
+                "torch randomness": torch.get_rng_state(),
+                "numpy randomness": np.random.get_state(),  # noqa: NPY002
+                "python randomness": random.getstate(),
+                "loader generator": self.loader.generator.get_state(),
+                "loader place": self.loader.place,
+            }
+        )
+
+    def find(self, step: Callable[[Any], Any]) -> Any:
+        return find_lr(
+            self.model,
+            self.loader,
+            optimizer=self.optimizer,
+            schedule=SCHEDULE,
+            steps=500,
+            train_step=step,
+            scaler=self.scaler,
+            others=[self.theirs, self.average],
+        )
+
+
+def same(a: Any, b: Any) -> bool:
+    if isinstance(a, torch.Tensor):
+        return isinstance(b, torch.Tensor) and torch.equal(a, b)
+    if isinstance(a, np.ndarray):
+        return bool(np.array_equal(a, b))
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    return bool(a == b)
+
+
+def changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    return [name for name in before if not same(before[name], after[name])]
+
+
+def test_a_step_changes_every_row() -> None:
+    # Else the tests below would prove nothing.
+    bench = Bench()
+    before = bench.rows()
+    for group in bench.optimizer.param_groups:
+        group["lr"] = 7.0
+    for batch in bench.loader:
+        bench.step(batch)
+    bench.theirs.step()
+    assert changed(before, bench.rows()) == list(before)
+
+
+def test_after_a_search() -> None:
+    bench = Bench()
+    before, identities = bench.rows(), [p.data_ptr() for p in bench.model.parameters()]
+    rate = bench.optimizer.param_groups[1]["lr"]
+    assert bench.find(bench.step).peak > 0
+    assert changed(before, bench.rows()) == []
+    # What refers to the tensors still does.
+    assert [p.data_ptr() for p in bench.model.parameters()] == identities
+    assert bench.optimizer.param_groups[1]["lr"] is rate
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, torch.OutOfMemoryError])
+@pytest.mark.parametrize("at", [0, 17, 90])
+def test_after_an_error(error: type[BaseException], at: int) -> None:
+    bench = Bench()
+    before = bench.rows()
+
+    def step(batch: Any) -> Any:
+        bench.steps += 1
+        loss = bench.step(batch)
+        if bench.steps > at:
+            raise error
+        return loss
+
+    with pytest.raises(error):
+        bench.find(step)
+    assert changed(before, bench.rows()) == []
+
+
+def test_after_losses_that_are_not_finite() -> None:
+    bench = Bench()
+    before = bench.rows()
+
+    def step(batch: Any) -> Any:
+        bench.steps += 1
+        return bench.step(batch) * (float("nan") if bench.steps > 30 else 1)
+
+    bench.find(step)
+    assert changed(before, bench.rows()) == []
+
+
+def test_after_an_error_of_the_loader() -> None:
+    bench = Bench()
+    before = bench.rows()
+
+    def batches() -> Iterator[Any]:
+        for number, batch in enumerate(bench.loader):
+            if number == 2:
+                raise OSError
+            yield batch
+
+    with pytest.raises(OSError), pytest.warns(UserWarning, match="iterator"):  # noqa: PT011
+        find_lr(
+            bench.model, batches(), optimizer=bench.optimizer, schedule=SCHEDULE, steps=500,
+            train_step=bench.step,
+        )  # fmt: skip
+    # The generator's own loader is out of reach.
+    assert set(changed(before, bench.rows())) <= {"loader generator", "loader place"}
+
+
+def test_an_interrupt_while_the_state_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lehr.torch.finding.kept import Kept
+
+    bench = Bench()
+    before, restore, times = bench.rows(), Kept.restore, [0]
+
+    def interrupted(kept: Kept) -> None:
+        times[0] += 1
+        if times[0] == 2:
+            for part in kept._parts[:3]:
+                part()
+            raise KeyboardInterrupt
+        restore(kept)
+
+    def step(batch: Any) -> Any:
+        bench.step(batch)
+        raise RuntimeError
+
+    monkeypatch.setattr(Kept, "restore", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        bench.find(step)
+    assert changed(before, bench.rows()) == []
+
+
+def test_after_a_range_test() -> None:
+    bench = Bench()
+    before = bench.rows()
+    range_test(
+        bench.model, bench.loader, optimizer=bench.optimizer, train_step=bench.step,
+        scaler=bench.scaler, others=[bench.theirs, bench.average], updates=30,
+    )  # fmt: skip
+    assert changed(before, bench.rows()) == []
+
+
+def test_a_scheduler_of_ours_goes_on_as_if_nothing_had_happened() -> None:
+    def rates(search: bool) -> list[float]:
+        torch.manual_seed(0)
+        model = nn.Linear(2, 1)
+        data = [(torch.randn(4, 2), torch.randn(4, 1)) for _ in range(8)]
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        scheduler = Scheduler(optimizer, lr=lehr.warmup(4) >> lehr.cosine(), over=12)
+        found = []
+        for step in range(12):
+            if search and step in (0, 5):
+                find_lr(model, data, nn.functional.mse_loss, optimizer, schedule=SCHEDULE, steps=99)
+            optimizer.step()
+            scheduler.step()
+            found.append(optimizer.param_groups[0]["lr"])
+        return found
+
+    assert rates(True) == rates(False)
+
+
+def test_a_fresh_scaler_is_fresh_again() -> None:
+    model = nn.Linear(2, 1)
+    data = [(torch.randn(4, 2), torch.randn(4, 1)) for _ in range(8)]
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    scaler = torch.amp.GradScaler("cpu")
+    before = {key: value for key, value in vars(scaler).items() if key != "_per_optimizer_states"}
+    find_lr(
+        model, data, nn.functional.mse_loss, optimizer, schedule=SCHEDULE, steps=99, scaler=scaler
+    )
+    after = {key: value for key, value in vars(scaler).items() if key != "_per_optimizer_states"}
+    assert before == after
+    assert not scaler._per_optimizer_states
+    assert model.weight.grad is None
+    assert not optimizer.state
+
+
+def test_a_lazy_model_is_refused() -> None:
+    model = nn.LazyLinear(1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(lehr.ScheduleError, match="run a batch through it"):
+        find_lr(model, [], optimizer=optimizer, schedule=SCHEDULE, steps=99)
