@@ -5,6 +5,7 @@ A `Plan` says what to train; `compare` trains it and returns the `Results`.
 
 from lehr.lab.comparison import compare, stored_results
 from lehr.lab.errors import EngineError, StoreError, TaskError, WorkerError
+from lehr.lab.find_peak import find_peak
 from lehr.lab.metric import Metric
 from lehr.lab.own.running import RunningTrial, current_trial
 from lehr.lab.plan import FULL, QUICK, Pair, Plan, Size
@@ -35,6 +36,7 @@ __all__ = [
     "WorkerError",
     "compare",
     "current_trial",
+    "find_peak",
     "frame",
     "stored_results",
 ]

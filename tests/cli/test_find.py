@@ -1,0 +1,75 @@
+"""`lehr find`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+click_testing = pytest.importorskip("click.testing")
+pytest.importorskip("torch")
+pytest.importorskip("sklearn")
+pytest.importorskip("scipy")
+
+from lehr.cli import lehr as command  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*words: str) -> Any:
+    return click_testing.CliRunner().invoke(command, ["find", *words])
+
+
+def test_the_text_and_the_json_say_the_same(folder: Path) -> None:
+    words = ["digits", "--optimizer", "momentum", "--schedule", "cosine()", "--steps", "400"]
+    text = run(*words)
+    assert text.exit_code == 0, text.output
+    assert text.stdout.startswith("peak rate    ")
+    found = json.loads(run(*words, "--json").stdout)
+    keys = {"peak", "as_good", "best_within", "spent", "decided_by", "confidence", "warnings"}
+    assert keys < found.keys()
+    assert found["as_good"][0] < found["peak"] < found["as_good"][1]
+    assert f"{found['peak']:.2g}" in text.stdout.splitlines()[0]
+    assert {"rate", "updates", "loss"} < found["curve"][0].keys()
+    assert (folder / "lehr-find" / "trials.db").exists()
+
+
+def test_a_task_of_a_file(folder: Path) -> None:
+    (folder / "own.py").write_text(
+        "import torch\n"
+        "from lehr.lab import Task\n"
+        "def line():\n"
+        "    x = torch.linspace(-1, 1, 200).view(-1, 1)\n"
+        "    loss = torch.nn.functional.mse_loss\n"
+        "    return Task.from_tensors(x, 2 * x, lambda: torch.nn.Linear(1, 1), loss)\n"
+    )
+    found = run("own.py:line", "--steps", "300", "--budget", "50%", "--json")
+    assert found.exit_code == 0, found.output
+    assert json.loads(found.stdout)["spent"] <= 150 + 10
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nothing"], "unknown task 'nothing'"),
+        (["digits", "--optimizer", "adm"], "did you mean 'adam'"),
+        (["digits", "--schedule", "cosin()"], "cosin"),
+        (["digits", "--steps", "0"], "whole number of steps"),
+        (["digits", "--budget", "10"], "needs at least 60: write --budget 400"),
+        (["digits", "--budget", "10%", "--steps", "200"], "is 20 updates"),
+        (["digits", "--budget", "3ep"], "write 400, or 10%"),
+        (["digits", "--budget", "much"], "--budget"),
+        ([], "TASK"),
+    ],
+)
+def test_wrong_arguments(words: list[str], message: str) -> None:
+    found = run(*words)
+    assert found.exit_code == 2
+    assert message in found.output
+    assert found.output.count("\n") == 1

@@ -1,0 +1,97 @@
+"""The edge ladder as the search of a study."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("sklearn")
+
+from lehr.lab.errors import TaskError
+from lehr.lab.find_peak import VERIFY_SEEDS, LadderSearch, find_peak
+from lehr.lab.trial import FailedTrial, FinishedTrial, Outcome, Trial
+
+TEXT = "warmup('10%') >> cosine()"
+
+
+def test_a_search_is_trained_once_and_then_recalled(tmp_path: Path) -> None:
+    store, seen = tmp_path / "trials.db", []
+    first = find_peak("digits", "momentum", TEXT, 400, store)
+    assert first.peak is not None
+    # The best of a grid is at 0.18 to 0.3, and training breaks at 0.8.
+    assert 0.1 < first.peak < 0.5
+    again = find_peak("digits", "momentum", TEXT, 400, store, watch=seen.append)
+    assert again == first
+    assert seen[-1].trained == 0
+
+
+def outcome(trial: Trial, edge: float) -> FinishedTrial:
+    """Return the outcome of a run that learns with the rate up to an edge."""
+    count = min(20, trial.steps)
+    if trial.peak > edge:
+        lost = Outcome(3, (2.0, *[None] * (count - 1)), (0.1,) * count, 0.1, 0.1, None)
+        return FinishedTrial(lost, 0.0)
+    fall = min(1.0, trial.peak / edge * 3) * min(1.0, trial.steps / 40)
+    losses = tuple(2 - fall * (i + 1) / count for i in range(count))
+    # Whole runs are best a little above where short ones say.
+    score = 1 - 0.1 * abs(math.log10(trial.peak / 0.08))
+    return FinishedTrial(Outcome(None, losses, (score,) * count, score, score, 1.0), 0.0)
+
+
+def searched(verify: bool) -> tuple[LadderSearch, list[Trial]]:
+    search = LadderSearch("digits", "momentum", TEXT, 1_000, verify=verify)
+    made: list[Trial] = []
+    while trials := list(search.next()):
+        made += trials[:1]
+        assert len(made) + len(trials) - 1 <= search.total
+        search.tell(trials[0], outcome(trials[0], 0.2))
+    return search, made
+
+
+def test_short_runs_are_trials_of_the_squeezed_schedule() -> None:
+    search, made = searched(verify=False)
+    found = search.suggestion()
+    assert {trial.steps for trial in made} == {10, 40}
+    assert made[0].peak < 1e-20
+    assert made[-1].schedule.over(40)(0) == pytest.approx(0.12)
+    # A run that diverged cost its updates up to there, and the others all of theirs.
+    stopped = [trial for trial in made if trial.peak > 0.2]
+    assert found.spent == sum(t.steps for t in made if t not in stopped) + 3 * len(stopped)
+
+
+def test_whole_runs_verify_the_peak_and_both_sides() -> None:
+    plain = searched(verify=False)[0].suggestion()
+    search, made = searched(verify=True)
+    found = search.suggestion()
+    whole = [trial for trial in made if trial.steps == 1_000]
+    assert plain.peak is not None
+    assert sorted({trial.peak for trial in whole}) == pytest.approx(
+        [plain.peak / 1.8, plain.peak, plain.peak * 1.8]
+    )
+    assert len(whole) == 3 * VERIFY_SEEDS
+    assert found.spent == plain.spent + len(whole) * 1_000
+    assert found.decided_by == "runs"
+    assert found.peak == pytest.approx(plain.peak * 1.8)
+    assert found.peaks == (found.peak,)
+
+
+def test_a_trial_that_fails_ends_the_search() -> None:
+    search = LadderSearch("digits", "momentum", TEXT, 1_000)
+    with pytest.raises(TaskError, match="failed: ValueError: no"):
+        search.tell(next(search.next()), FailedTrial("ValueError: no", ""))
+
+
+@pytest.mark.parametrize(
+    ("task", "optimizer", "text", "words"),
+    [
+        ("digit", "adam", TEXT, "unknown task"),
+        ("digits", "adm", TEXT, "unknown optimizer"),
+        ("digits", "adam", "cosin", "cosin"),
+    ],
+)
+def test_wrong_names(task: str, optimizer: str, text: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        LadderSearch(task, optimizer, text, 1_000)
