@@ -17,11 +17,13 @@ installed. `--others` are tasks on which nothing was chosen.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import math
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -44,7 +46,7 @@ from lehr.torch import find_lr, range_test
 STEPS, GRID_SEEDS = 420, 12
 SCHEDULES = {"constant": "constant()", "cosine": "warmup('10%') >> cosine()"}
 # Quarters of a decade.
-GRIDS = {"momentum": range(-13, 3), "adam": range(-16, -1), "adamw": range(-16, -1)}
+GRIDS = {"momentum": range(-11, 2), "adam": range(-15, -1), "adamw": range(-15, -1)}
 STARTS = {"momentum": 0.01, "adam": 0.001, "adamw": 0.001}
 FIXED = {
     "fixed 0.1 / 0.003": (0.1, 0.003),
@@ -299,7 +301,9 @@ def main() -> None:
         for task, optimizer in pairs:
             row = []
             for seed in range(options.seeds):
-                with seeded(seed):
+                # Peers print, and draw progress bars.
+                quiet = redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO())
+                with seeded(seed), quiet[0], quiet[1]:
                     rate, spent = finder(task, optimizer, seed)
                 row.append((float(rate), spent))
             peers[name][task, optimizer] = row

@@ -13,10 +13,12 @@ from lehr.schedule.horizon import Horizon, HorizonLike
 with needs("lehr.interop.lightning", "torch", "torch"):
     from torch.optim import Optimizer
 
+from lehr.find import Suggestion
 from lehr.interop.deepspeed import refuse_scheduler
-from lehr.torch import Scheduler
+from lehr.notation import ScheduleLike
+from lehr.torch import Scheduler, find_lr
 
-__all__ = ["configured", "expected"]
+__all__ = ["configured", "expected", "found_peak"]
 
 
 def configured(
@@ -95,3 +97,60 @@ def expected(trainer: Any) -> Horizon:
     if math.isinf(batches):
         return Horizon(int(updates))
     return Horizon(int(updates), math.ceil(batches / trainer.accumulate_grad_batches))
+
+
+def found_peak(
+    module: Any, optimizer: Optimizer, schedule: ScheduleLike, over: HorizonLike | None = None
+) -> Suggestion:
+    """Find the peak rate in ``configure_optimizers``, and give it to the optimizer's groups.
+
+    The short runs call the module's ``training_step`` on the Trainer's training data; what it logs
+    in them is dropped. Precision plugins and gradient clipping of the Trainer are not used.
+
+    Arguments:
+        module: The LightningModule, while its Trainer fits.
+        optimizer: The optimizer.
+        schedule: The schedule that will be trained with.
+        over: The run in updates, if it differs from the one that the Trainer expects.
+
+    Raises:
+        NeedsHorizon: If the Trainer has no end, and ``over`` is not given.
+
+    Example::
+
+        def configure_optimizers(self):
+            optimizer = torch.optim.AdamW(self.parameters(), lr=1e-3)
+            found_peak(self, optimizer, schedule)
+            return configured(self, optimizer, lr=schedule)
+    """
+    run = expected(module.trainer) if over is None else over
+    names = ("log", "log_dict")
+    kept = {name: vars(module)[name] for name in names if name in vars(module)}
+
+    def step(batch: Any) -> Any:
+        module.train()
+        found = module.training_step(module.transfer_batch_to_device(batch, module.device, 0), 0)
+        loss = found["loss"] if isinstance(found, dict) else found
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    try:
+        for name in names:
+            vars(module)[name] = lambda *_, **__: None
+        found = find_lr(
+            module,
+            module.trainer.train_dataloader,
+            optimizer=optimizer,
+            train_step=step,
+            schedule=schedule,
+            steps=run,
+        )
+    finally:
+        for name in names:
+            del vars(module)[name]
+        vars(module).update(kept)
+    for group, rate in zip(optimizer.param_groups, found.peaks, strict=False):
+        group["lr"] = rate
+    return found

@@ -6,6 +6,7 @@ works where the optimizer is built late: with ``model_init``, FSDP and DeepSpeed
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,10 +17,12 @@ from lehr.schedule.base import Schedule
 with needs("lehr.interop.transformers", "torch", "torch"):
     from torch.optim import Optimizer
 
+from lehr.find import Suggestion
 from lehr.interop.deepspeed import refuse_scheduler
-from lehr.torch import Scheduler
+from lehr.notation import ScheduleLike
+from lehr.torch import Scheduler, find_lr
 
-__all__ = ["Scheduled"]
+__all__ = ["Scheduled", "found_peak"]
 
 
 class Scheduled:
@@ -139,3 +142,49 @@ def _refuse_another(arguments: Any) -> None:
 def _text(value: Any) -> str:
     """Return a member of an enumeration as its value."""
     return str(getattr(value, "value", value))
+
+
+def found_peak(trainer: Any, schedule: ScheduleLike) -> Suggestion:
+    """Find the peak rate of a Trainer before it trains, and write it into its arguments.
+
+    Short runs call the Trainer's ``compute_loss`` on its training data, one batch an update, in
+    full precision and without clipping. The optimizer is built for them and then dropped: the
+    Trainer builds its own, with the rate that was found.
+
+    Arguments:
+        trainer: The Trainer, in one process.
+        schedule: The schedule that will be trained with.
+
+    Example::
+
+        trainer = Trainer(model, arguments, train_dataset=dataset, schedule=schedule)
+        print(found_peak(trainer, schedule))
+        trainer.train()
+    """
+    loader, arguments, model = trainer.get_train_dataloader(), trainer.args, trainer.model
+    before = trainer.optimizer
+    optimizer = trainer.create_optimizer()
+    updates = arguments.max_steps
+    if updates <= 0:
+        each = max(1, len(loader) // arguments.gradient_accumulation_steps)
+        updates = math.ceil(arguments.num_train_epochs * each)
+
+    def step(batch: Any) -> Any:
+        model.train()
+        loss = trainer.compute_loss(model, trainer._prepare_inputs(batch))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    try:
+        found = find_lr(
+            model, loader, optimizer=optimizer, train_step=step, schedule=schedule, steps=updates
+        )
+    finally:
+        trainer.optimizer = before
+    if found.peak is not None:
+        arguments.learning_rate = found.peak
+        for group, rate in zip(before.param_groups if before else [], found.peaks, strict=False):
+            group["lr"] = rate
+    return found

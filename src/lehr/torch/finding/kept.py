@@ -236,7 +236,11 @@ class KeptLoader:
         if isinstance(generator, torch.Generator):
             self._parts.append(memory.remember(generator))
         if hasattr(loader, "state_dict") and hasattr(loader, "load_state_dict"):
-            state = loader.state_dict()
+            try:
+                state = loader.state_dict()
+            except AttributeError:
+                # Accelerate's loaders have the methods, and a state only if asked for one.
+                return
             self._parts.append(lambda: loader.load_state_dict(state))
 
     def restore(self) -> None:
