@@ -139,7 +139,7 @@ def ignite(task: str, optimizer: str, seed: int) -> tuple[float, int]:
     model, loader, loss, made = setting(task, optimizer, seed, 1e-7)
     trainer, finder = create_supervised_trainer(model, made, loss), FastaiLRFinder()
     keep = {"model": model, "optimizer": made}
-    with finder.attach(trainer, keep, num_iter=100, start_lr=1e-7, end_lr=10) as started:
+    with finder.attach(trainer, keep, num_iter=100, start_lr=1e-7, end_lr=10.0) as started:
         started.run(loader)
     return finder.lr_suggestion(), len(finder.get_results()["lr"])
 

@@ -283,6 +283,17 @@ def test_a_scheduler_of_ours_goes_on_as_if_nothing_had_happened() -> None:
     assert rates(True) == rates(False)
 
 
+def test_what_a_scheduler_of_ours_counts_is_put_back() -> None:
+    model = nn.Linear(2, 1)
+    data = [(torch.randn(4, 2), torch.randn(4, 1)) for _ in range(8)]
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    Scheduler(optimizer, lr=lehr.cosine(), over=12)
+    (updates,) = optimizer._optimizer_step_post_hooks.values()
+    optimizer.step()
+    find_lr(model, data, nn.functional.mse_loss, optimizer, schedule=SCHEDULE, steps=99)
+    assert updates.count == 1
+
+
 def test_a_fresh_scaler_is_fresh_again() -> None:
     model = nn.Linear(2, 1)
     data = [(torch.randn(4, 2), torch.randn(4, 1)) for _ in range(8)]

@@ -13,7 +13,14 @@ import click
 from lehr.cli import Refused, Terse, echo
 from lehr.cli.names import complete_optimizers, complete_schedules, complete_tasks
 from lehr.cli.steps import Steps
-from lehr.cli.training import NamesOption, Place, check_installed, placed, training
+from lehr.cli.training import (
+    NamesOption,
+    Place,
+    check_installed,
+    placed,
+    processors,
+    training,
+)
 from lehr.errors import ScheduleError
 from lehr.time.duration import STEPS, Duration
 
@@ -83,10 +90,8 @@ def find(
 
         run.begin(shlex.join(words))
         place.file.parent.mkdir(parents=True, exist_ok=True)
-        arguments = place.arguments() | {"store": place.file}
-        if place.engine is None and place.jobs is None and not verify:
-            # Each short run depends on the one before it.
-            arguments["jobs"] = 1
+        # Each short run depends on the one before it; only whole runs are several.
+        arguments = place.arguments(jobs=processors() if verify else 1) | {"store": place.file}
         found: Suggestion = find_peak(
             task,
             optimizer,

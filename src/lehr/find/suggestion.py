@@ -1,5 +1,8 @@
 """The suggested peak rate: one typed value with its ranges, its doubts and what was measured."""
 
+# matplotlib leaves the types of its keyword arguments open.
+# pyright: reportUnknownMemberType=false, reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import io

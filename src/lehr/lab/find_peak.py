@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from functools import cached_property
@@ -182,6 +182,8 @@ def find_peak(
     jobs: int = 1,
     memory: int | None = None,
     device: str = "cpu",
+    devices: Sequence[str] = (),
+    timeout: float | None = None,
     retry_failed: bool = False,
     watch: Callable[[Progress], object] = lambda _: None,
     notify: Callable[[str], object] = lambda _: None,
@@ -203,6 +205,8 @@ def find_peak(
         jobs: How many batches are trained at a time; only whole runs are several.
         memory: Bytes that training may use.
         device: The device to train on.
+        devices: Several devices to train on, in place of one.
+        timeout: The seconds that a trial may take.
         retry_failed: Whether trials that failed earlier are trained again.
         watch: Called with the progress whenever it changes.
         notify: Called with one-line notices.
@@ -215,9 +219,9 @@ def find_peak(
         WorkerError: If workers cannot be started, or die.
     """
     search = LadderSearch(task, optimizer, schedule, steps, budget=budget, verify=verify)
-    workers = open_workers(engine, jobs, Resources(memory, device), notify)
+    workers = open_workers(engine, jobs, Resources(memory, device), notify, devices=devices)
     with Store(store, write=True, device=device) as trials:
         if retry_failed:
             trials.forget_failures(identity(pinned(task)))
-        train(search, trials, workers, device=device, watch=watch, notify=notify)
+        train(search, trials, workers, device=device, timeout=timeout, watch=watch, notify=notify)
     return search.suggestion()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -168,7 +168,7 @@ class Training:
         if interrupted is not None:
             raise interrupted
 
-    def run(self, rates: Iterable[float], first: int = 0) -> Iterator[float]:
+    def run(self, rates: Iterable[float], first: int = 0) -> Generator[float]:
         """Start again from the state that was found; yield the loss of each update.
 
         Arguments:
