@@ -91,7 +91,8 @@ def find(
         run.begin(shlex.join(words))
         place.file.parent.mkdir(parents=True, exist_ok=True)
         # Each short run depends on the one before it; only whole runs are several.
-        arguments = place.arguments(jobs=processors() if verify else 1) | {"store": place.file}
+        arguments = place.arguments(jobs=processors() if verify else 1)
+        arguments["store"] = place.file
         found: Suggestion = find_peak(
             task,
             optimizer,
