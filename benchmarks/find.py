@@ -218,7 +218,9 @@ def cell(task: str, optimizer: str, schedule: str, seeds: int, store: Path, peer
     curve = grid(task, optimizer, text, store)
     best = max(curve, key=curve.__getitem__)
     found = [ours(task, optimizer, seed, text) for seed in range(seeds)]
-    rows = {"lehr": [(f.peak, f.spent) for f in found]}
+    # Without a suggestion, the lowest rate of the grid counts.
+    lowest = 10 ** (min(curve) / 4)
+    rows = {"lehr": [(f.peak or lowest, f.spent) for f in found]}
     rows |= {name: given[task, optimizer] for name, given in peers.items()}
     oracle = 10 ** (best / 4)
 
@@ -240,8 +242,10 @@ def cell(task: str, optimizer: str, schedule: str, seeds: int, store: Path, peer
             }
             for name, row in rows.items()
         },
-        "within": [f.best_within[0] <= oracle <= f.best_within[1] for f in found],
-        "as_good": [is_as_good(*f.as_good) for f in found],
+        "within": [
+            bool(f.best_within) and f.best_within[0] <= oracle <= f.best_within[1] for f in found
+        ],
+        "as_good": [bool(f.as_good) and is_as_good(*f.as_good) for f in found],
         "doubts": sum(f.confidence != "usual" for f in found),
     }
 
