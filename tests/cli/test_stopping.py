@@ -95,6 +95,7 @@ def test_one_signal_ends_a_loss_that_hangs(
     assert process.returncode == 128 + number
     assert stdout == ""
     lines = [line for line in stderr.splitlines() if line != "printed by the task"]
+    assert "to tune and" in lines.pop(0)
     assert lines[0] == "Stopping after the trials in hand; once more to stop now."
     if jobs == 2:
         assert "did not stop within 1 second, and had to be killed." in lines[1]

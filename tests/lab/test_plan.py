@@ -2,12 +2,14 @@
 
 import dataclasses
 import shlex
+from itertools import pairwise
 
 import pytest
 
 import lehr
 from lehr.catalogue import find_entry
-from lehr.lab.optimizers import OPTIMIZERS
+from lehr.lab.optimizers import OPTIMIZERS, find_optimizer
+from lehr.lab.optimizers.peaks import GRID, first_peaks
 from lehr.lab.plan import FULL, QUICK, SCHEDULES, Pair, Plan, Size
 
 SMALL = Size(steps=10, seeds=3, tuning_seeds=2, peaks=(0.1, 1.0))
@@ -60,11 +62,39 @@ def test_a_text_that_is_no_schedule_for_a_run_is_refused(text: str) -> None:
         Plan(schedules=(text,))
 
 
-@pytest.mark.parametrize("size", [FULL, QUICK])
-def test_the_sizes_offered_span_the_rates_of_all_optimizers(size: Size) -> None:
-    # Adam wants about 1e-2, SGD about 1, and neither may sit at the edge of the grid.
-    assert size.peaks[0] <= 0.01
-    assert size.peaks[-1] >= 2
+@pytest.mark.parametrize(
+    ("optimizer", "usual"),
+    [
+        ("sgd", 1.0),
+        ("momentum", 0.1),
+        ("sgd(momentum=0.9)", 0.1),
+        ("adamw", 0.01),
+        ("rmsprop", 0.01),
+        ("adagrad", 0.1),
+        ("lbfgs", 1.0),
+        ("muon", 0.01),
+        ("lion.py:Lion", 0.001),
+        ("signs:SignSGD", 0.001),
+        ("wrap:Lookahead(sgd(momentum=0.9))", 0.1),
+        ("sam:SAM(base_optimizer=sgd, momentum=0.9)", 0.1),
+        ("sam:SAM(base_optimizer=adam)", 0.01),
+        ("other:Own", 0.01),
+    ],
+)
+def test_each_optimizer_has_its_grid_around_a_usual_rate(optimizer: str, usual: float) -> None:
+    peaks = first_peaks(find_optimizer(optimizer, check=False))
+    assert len(peaks) == len(GRID)
+    assert peaks[len(peaks) // 2] == pytest.approx(usual)
+    ratios = [high / low for low, high in pairwise(peaks)]
+    assert all(2.9 < ratio < 3.4 for ratio in ratios)
+
+
+def test_peaks_that_are_given_are_those_of_all() -> None:
+    plan = Plan(size=SMALL)
+    assert {plan.first_peaks(pair) for pair in plan.pairs} == {(0.1, 1.0)}
+    assert plan.size.further_peaks == 0
+    assert Plan().size.further_peaks == 2
+    assert Plan().first_peaks(Pair("adam", "cosine"))[-1] == 0.1
 
 
 @pytest.mark.parametrize(
@@ -80,6 +110,7 @@ def test_the_sizes_offered_span_the_rates_of_all_optimizers(size: Size) -> None:
         ("peaks", (1.0, float("inf")), "must be finite and above 0"),
         ("peaks", (float("nan"),), "must be finite and above 0"),
         ("peaks", (1.0, 1.0), "must be in ascending order, each once"),
+        ("further", -1, "further=-1 must be a whole number of at least 0"),
         ("lengths", (1,), "lengths=(1,) must be whole numbers of at least 2"),
         ("lengths", (20, 2.5), "lengths=(20, 2.5) must be whole numbers"),
         ("lengths", (20, 10), "lengths=(20, 10) must be in ascending order, each once"),
@@ -106,6 +137,19 @@ def test_a_wrong_size_is_refused(part: str, value: object, words: str) -> None:
         ({"target": -0.1}, "target=-0.1 must be a share, from 0 to 1: write 0.97"),
         ({"target": 97.0}, "target=97.0 must be a share, from 0 to 1"),
         ({"target": float("nan")}, "target=nan must be finite"),
+        ({"tune": ("weight_decay",)}, "tune='weight_decay' is not a number and its values: write"),
+        ({"tune": ("a b=1",)}, "is not a number and its values"),
+        ({"tune": ("eps=1+1",)}, "has values that cannot be read: a value is a number"),
+        ({"tune": ("eps=1,1.0,1",)}, "has a value twice: write each once"),
+        ({"tune": ("eps=1", "eps=2")}, "tune names 'eps' twice"),
+        (
+            {"tune": ("nosuch=1",)},
+            "tune='nosuch=1': no optimizer or schedule of the comparison has",
+        ),
+        (
+            {"tune": ("square.to=1",)},
+            "no optimizer or schedule of the comparison has such a number",
+        ),
     ],
 )
 def test_a_wrong_plan_is_refused_in_one_line(parts: dict[str, object], words: str) -> None:
@@ -135,6 +179,11 @@ def test_a_wrong_plan_is_refused_in_one_line(parts: dict[str, object], words: st
             "--quick --halving --lengths 50,400",
         ),
         (
+            Plan(tune=("weight_decay=0, 0.1", "cosine.to=0,.1")),
+            "--tune weight_decay=0,0.1 --tune cosine.to=0,0.1",
+        ),
+        (Plan(size=dataclasses.replace(FULL, further=6)), "--further 6"),
+        (
             Plan(size=Size(7, 1, 2, (0.0001, 0.30000000000000004))),
             "--steps 7 --seeds 1 --tuning-seeds 2 --peaks 0.0001,0.30000000000000004",
         ),
@@ -143,3 +192,52 @@ def test_a_wrong_plan_is_refused_in_one_line(parts: dict[str, object], words: st
 def test_the_command_says_what_is_not_usual(plan: Plan, options: str) -> None:
     assert plan.command() == f"lehr compare --task digits {options}".strip()
     assert shlex.split(plan.command())[0] == "lehr"
+
+
+def test_pairs_without_a_tuned_number_get_its_budget_in_seeds() -> None:
+    plan = Plan(
+        optimizers=("adam", "momentum"),
+        schedules=("cosine", "linear"),
+        tune=("betas=[0.9, 0.99],[0.95, 0.99],[0.8, 0.99]", "cosine.to=0,0.1"),
+        size=SMALL,
+    )
+    trials = {
+        str(pair): [
+            trial
+            for choice in plan.choices[pair]
+            for peak in plan.first_peaks(pair)
+            for trial in plan.tuning(pair, peak, choice)
+        ]
+        for pair in plan.pairs
+    }
+    assert {len(each) for each in trials.values()} == {2 * 2 * 6}
+    assert {len({t.digest for t in each}) for each in trials.values()} == {24}
+    counts = {str(pair): len(plan.choices[pair]) for pair in plan.pairs}
+    assert counts == {
+        "adam/cosine": 6,
+        "adam/linear": 3,
+        "momentum/cosine": 2,
+        "momentum/linear": 1,
+    }
+    (first, *_, last) = plan.choices[plan.pairs[0]]
+    assert first.values == {"betas": "[0.9, 0.99]", "cosine.to": "0"}
+    assert last.optimizer == "adam(betas=[0.8, 0.99])"
+    assert last.contender.schedule == lehr.cosine(to=0.1)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "tune", "expected"),
+    [
+        ("cosine", "cosine.to=0.2", "cosine(to=0.2)"),
+        ("warmup('10%') >> cosine(to=0.1)", "cosine.to=0.2", "warmup('10%') >> cosine(to=0.2)"),
+        ("warmup('10%') >> cosine()", "warmup.steps='20%'", "warmup('20%') >> cosine()"),
+        ("one_cycle", "one_cycle.pct_start=0.2", "one_cycle(pct_start=0.2)"),
+    ],
+)
+def test_a_schedules_own_number_is_tuned(schedule: str, tune: str, expected: str) -> None:
+    plan = Plan(optimizers=("adam",), schedules=(schedule,), tune=(tune,), size=SMALL)
+    (choice,) = plan.choices[plan.pairs[0]]
+    assert choice.contender.schedule == lehr.parse(expected)
+    assert choice.contender.momentum == (
+        find_entry(schedule).momentum if schedule.isidentifier() else None
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from lehr.lab import Plan, Size, Store
 from lehr.lab.comparison import Comparison
 from lehr.lab.metric import Metric
-from lehr.lab.peak_grid import PeakGrid
+from lehr.lab.peak_grid import PeakGrid, further_peaks
 from lehr.lab.study import Search, recall
 from lehr.lab.trial import FinishedTrial, Outcome, Trial, evaluation_steps
 
@@ -49,10 +50,11 @@ def near(best: float) -> Callable[[Trial], float]:
 
 def grid(size: Size = SIZE) -> PeakGrid:
     return PeakGrid(
-        size.peaks,
+        size.peaks or (),
         size.rungs,
         lambda peak: dataclasses.replace(PLAN, size=size).tuning(PAIR, peak),
         Metric.score(),
+        size.further_peaks,
     )
 
 
@@ -150,3 +152,106 @@ def test_of_equal_peaks_the_lowest_is_chosen() -> None:
     search = grid()
     finish(search, lambda _: 0.5)
     assert search.peak == 0.01
+
+
+@pytest.mark.parametrize("halving", [True, False])
+@pytest.mark.parametrize(
+    ("best", "further", "found"),
+    [
+        (0.05, 4, [0.032, 0.071, 0.04, 0.06]),  # halfway to both neighbours, and again
+        (5.0, 2, [0.4, 0.8]),
+        (5.0, 4, [0.4, 0.8, 1.6, 3.2]),
+        (0.001, 3, [0.0025, 0.005, 0.0013]),
+    ],
+)
+def test_further_peaks_are_around_the_best_or_beyond_the_edge(
+    halving: bool, best: float, further: int, found: list[float]
+) -> None:
+    size = dataclasses.replace(SIZE, halving=halving, further=further)
+    search = grid(size)
+    rounds = finish(search, lambda t: 1 / (1 + abs(math.log(t.peak / best))))
+    on_grid = len(size.rungs)
+    tried = [peak for trials in rounds[on_grid:] for peak in sorted({t.peak for t in trials})]
+    assert tried == found
+    assert {
+        len([t for t in ts if t.peak == p]) for ts in rounds[on_grid:] for p in {t.peak for t in ts}
+    } == {8}
+    assert sum(map(len, rounds)) == search.total
+    assert search.peak == min(search.tried(), key=lambda p: abs(math.log(p / best)))
+    assert list(search.tried()) == sorted(search.tried())
+
+
+def test_a_single_peak_is_widened_to_both_sides() -> None:
+    assert further_peaks([0.3], 0.3, 2) == [0.1, 0.9]
+    assert further_peaks([0.1000001, 0.1000002], 0.1000001, 2) != []
+    assert further_peaks([1e-15, 1.0], 1e-15, 2) == [pytest.approx(10**-7.5, rel=0.1)]
+
+
+def test_every_pair_gets_the_same_budget_wherever_its_best_peak_is() -> None:
+    size = dataclasses.replace(SIZE, peaks=None, halving=False, lengths=())
+    plan = Plan(optimizers=("sgd", "adam"), schedules=("step",), size=size)
+    search = Comparison(plan, Metric.score())
+    best = {"sgd": 1000.0, "adam": 0.01}
+    asked = [
+        trial
+        for trials in finish(search, lambda t: 1 / (1 + abs(math.log(t.peak / best[t.optimizer]))))
+        for trial in trials
+    ]
+    spent = {name: sum(t.optimizer == name for t in asked) for name in best}
+    assert spent == {"sgd": search.total // 2, "adam": search.total // 2}
+
+
+TUNED = dataclasses.replace(
+    PLAN,
+    optimizers=("sgd", "adam"),
+    schedules=("step", "cosine(to=0.1)"),
+    tune=("momentum=0.5,0.9", "cosine.to=0,0.1"),
+    size=dataclasses.replace(SIZE, lengths=(), further=2),
+)
+
+
+def test_tuned_numbers_are_chosen_with_the_peak_and_the_same_budget() -> None:
+    def score(trial: Trial) -> float:
+        value = near(0.05)(trial)
+        value += 0.3 * (trial.optimizer == "sgd(momentum=0.5)")
+        return value + 0.1 * (repr(trial.schedule) == "cosine(to=0.0)")
+
+    search = Comparison(TUNED, Metric.score())
+    asked = [trial for trials in finish(search, score) for trial in trials]
+    assert len({t.digest for t in asked}) == len(asked) == search.total
+    finished = {str(pair): each.finished(pair) for pair, each in search._pairs}
+    assert {name: dict(each.tuned) for name, each in finished.items() if each} == {
+        "sgd/step": {"momentum": "0.5"},
+        "sgd/cosine(to=0.1)": {"momentum": "0.5", "cosine.to": "0"},
+        "adam/step": {},
+        "adam/cosine(to=0.1)": {"cosine.to": "0"},
+    }
+    best = finished["sgd/cosine(to=0.1)"]
+    assert best is not None
+    assert best.peak == 0.05
+    assert len(best.choices) == 4
+    scoring = [t for t in asked if t.seed < SIZE.seeds]
+    assert {t.optimizer for t in scoring} == {"sgd(momentum=0.5)", "adam"}
+    assert {repr(t.schedule) for t in scoring} >= {"cosine(to=0.0)"}
+    spent = {
+        name: sum(t.optimizer.startswith(name) for t in asked if t.seed >= SIZE.seeds)
+        for name in TUNED.optimizers
+    }
+    assert spent["sgd"] == spent["adam"]
+
+
+def test_pairs_whose_tuned_numbers_meet_share_the_trials(tmp_path: Path) -> None:
+    plan = dataclasses.replace(
+        TUNED,
+        optimizers=("adam",),
+        schedules=("cosine", "cosine(to=0.1)"),
+        tune=("cosine.to=0,0.1",),
+    )
+    once = dataclasses.replace(plan, schedules=("cosine",))
+    assert Comparison(plan, Metric.score()).total == Comparison(once, Metric.score()).total
+    # A tuned pair and a plain one that is among its choices.
+    plan = dataclasses.replace(plan, schedules=("cosine", "hold() >> linear('20%')"))
+    plan = dataclasses.replace(plan, optimizers=("adam", "adam(eps=1e-08)"))
+    search = Comparison(plan, Metric.score())
+    finish(search, near(0.05))
+    assert all(each.finished(pair) for pair, each in search._pairs)

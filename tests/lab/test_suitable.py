@@ -9,7 +9,8 @@ import torch
 from plain import ROUNDING, assert_rounding, float64, in_float64, loop
 from torch import Tensor, nn
 
-from lehr.lab.optimizers import OPTIMIZERS, OptimizerEntry
+from lehr.lab.errors import TaskError
+from lehr.lab.optimizers import OPTIMIZERS, canonical, label
 from lehr.lab.plan import Pair, Plan
 from lehr.lab.tasks.registry import TASKS, find_task
 from lehr.lab.tasks.seeding import seeded
@@ -133,15 +134,21 @@ def test_what_is_unusual_and_goes_is_exact(monkeypatch: pytest.MonkeyPatch) -> N
             assert torch.equal(stack.weights["idle"][i], torch.ones(3))
 
 
-@pytest.mark.parametrize(
-    "kind", ["RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam", "SGD", "Adam"]
-)
-def test_torchs_optimizers_go_and_are_exact(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(
-        OPTIMIZERS, "other", OptimizerEntry(kind, {"weight_decay": 0.01}, has_momentum=False)
-    )
-    assert obstacle("digits", "other") is None
-    few = [dataclasses.replace(t, optimizer="other", peak=0.01) for t in trials()]
+OWN = Path(__file__).parents[1] / "support" / "own_optimizers.py"
+ELEMENTWISE = [
+    *("rmsprop", "adagrad", "adadelta", "adamax", "nadam", "radam", "sgd", "adam"),
+    "adamw(betas=[0.8, 0.95], amsgrad=True)",
+    "nadam(decoupled_weight_decay=True)",
+    f"{OWN}:Lion",
+]
+
+
+@pytest.mark.parametrize("text", ELEMENTWISE, ids=label)
+def test_what_updates_each_number_on_its_own_goes_and_is_exact(text: str) -> None:
+    text = text[:-1] + ", weight_decay=0.1)" if "(" in text else f"{text}(weight_decay=0.1)"
+    text = canonical(text)
+    assert obstacle("digits", text) is None
+    few = [dataclasses.replace(t, optimizer=text, peak=0.01) for t in trials()]
     task = in_float64(DIGITS)
     with float64():
         stack = Stack(few, task)
@@ -151,31 +158,40 @@ def test_torchs_optimizers_go_and_are_exact(kind: str, monkeypatch: pytest.Monke
             assert_rounding(together[:, i], alone, ROUNDING)
 
 
-@pytest.mark.parametrize(
-    ("kind", "words"),
-    [
-        ("LBFGS", "LBFGS cannot move stacked networks ("),
-        ("Muon", "Muon cannot move stacked networks ("),
-        ("Rprop", "the update of Rprop looks at more than each number and its own rate"),
-        ("Adafactor", "the update of Adafactor looks at more"),
-    ],
-)
-def test_an_unsuitable_optimizer_is_named(
-    kind: str, words: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(OPTIMIZERS, "other", OptimizerEntry(kind, {}, has_momentum=False))
-    reason = obstacle("digits", "other")
+ONE_BY_ONE = {
+    "lbfgs(max_iter=2)": (0.2, "LBFGS cannot move stacked networks ("),
+    "muon": (0.05, "Muon trains matrices, and AdamW the rest"),
+    "rprop": (0.05, "the update of Rprop looks at more than each number and its own rate"),
+    "adafactor": (0.05, "the update of Adafactor looks at more"),
+    f"{OWN}:ScheduleFree": (
+        1.0,
+        "ScheduleFree cannot move stacked networks (RuntimeError: call tr",
+    ),
+    f"{OWN}:SAM(base_optimizer=sgd)": (0.5, "SAM cannot move stacked networks (AssertionError"),
+    f"{OWN}:Lookahead(sgd(momentum=0.9), k=5)": (0.3, "Lookahead wraps another optimizer"),
+}
+
+
+@pytest.mark.parametrize("text", ONE_BY_ONE, ids=lambda text: label(canonical(text)))
+def test_what_cannot_go_side_by_side_is_named_and_trains_alone(text: str) -> None:
+    optimizer, (peak, words) = canonical(text), ONE_BY_ONE[text]
+    reason = obstacle("digits", optimizer)
     assert reason is not None
     assert reason.startswith(words)
+    few = [dataclasses.replace(t, optimizer=optimizer, steps=30, peak=peak) for t in trials()]
+    assert min(outcome.test for outcome in train_population(few)) > 0.2
 
 
-@pytest.mark.parametrize("kind", ["LBFGS", "Rprop"])
-def test_an_optimizer_that_cannot_trains_nevertheless(
-    kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(OPTIMIZERS, "other", OptimizerEntry(kind, {}, has_momentum=False))
-    few = [dataclasses.replace(t, optimizer="other", steps=20, peak=0.05) for t in trials()]
-    assert min(outcome.test for outcome in train_population(few)) > 0.5
+def test_what_finds_its_own_rate_from_all_weights_is_noticed_though_it_starts_tiny() -> None:
+    reason = obstacle("digits", canonical(f"{OWN}:Growing"))
+    assert reason == "the update of Growing looks at more than each number and its own rate"
+
+
+def test_an_optimizer_that_trains_nothing_is_named() -> None:
+    with pytest.raises(TaskError, match="optimizer sparseadam cannot train the network of task"):
+        obstacle("digits", "sparseadam")
+    with pytest.raises(TaskError, match="the network has no hidden matrix for Muon"):
+        obstacle("quadratic", "muon")
 
 
 def test_an_error_of_the_networks_own_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -252,7 +252,7 @@ def test_cautions() -> None:
     assert "sgd has no momentum: one_cycle changes its rate only." in sentences
 
 
-def test_peaks_at_the_edge_are_said_once_with_the_rates_to_try() -> None:
+def test_peaks_at_the_edge_are_said_once_with_what_to_try() -> None:
     edges = {"a": 0.02, "b": 0.02, "c": 0.2, "d": 0.2}
     (sentence,) = (
         each
@@ -261,12 +261,12 @@ def test_peaks_at_the_edge_are_said_once_with_the_rates_to_try() -> None:
     )
     assert sentence == (
         "The best peak of 4 pairs is at the edge of the rates tried, and a better one may lie "
-        "beyond: try --peaks 0.004,0.02,0.1,0.2,0.4."
+        "beyond: try --further 4."
     )
     (lower,) = (each for each in say(pair("sgd/a", 0.9, "best", at_edge=True)) if "edge" in each)
     assert lower.endswith(
         "The best peak of sgd/a is at the edge of the rates tried, and a better "
-        "one may lie beyond: try --peaks 0.004,0.02,0.1,0.2."
+        "one may lie beyond: try --further 4."
     )
 
 

@@ -25,11 +25,14 @@ from lehr.cli.training import (
     training,
 )
 from lehr.view.numbers import count
+from lehr.view.printable import printable
 
 if TYPE_CHECKING:
     from lehr.lab import Plan, Results
 
 __all__ = ["compare"]
+
+_FITTED = ("seeds", "tuning_seeds", "further")  # what a budget sets
 
 _OUT = Path("lehr-compare")
 
@@ -80,7 +83,30 @@ _OUT = Path("lehr-compare")
 @click.option("--seeds", type=int, help="Runs that score a pair at its best peak rate.")
 @click.option("--tuning-seeds", type=int, help="Runs at each peak rate that choose the best.")
 @click.option(
-    "--peaks", callback=between_commas(float), help="Peak rates between commas, ascending."
+    "--peaks",
+    callback=between_commas(float),
+    help="Peak rates between commas, ascending.  [default: a grid that fits each optimizer]",
+)
+@click.option(
+    "--further",
+    type=click.IntRange(min=0),
+    help="Further peak rates for each pair, around its best one or beyond the edge of the grid.  "
+    "[default: 2, or none with --peaks]",
+)
+@click.option(
+    "--tune",
+    multiple=True,
+    default=None,
+    help="A number beside the peak and its values, tuned with the same budget for every pair: "
+    "weight_decay=0,0.1 or cosine.to=0,0.1. Can be repeated.",
+)
+@click.option(
+    "--first",
+    multiple=True,
+    default=None,
+    metavar="OPTIMIZER/SCHEDULE=PEAK",
+    help="A setting known to be good: its pair is trained first, and this peak before others. Can "
+    "be repeated.",
 )
 @click.option(
     "--halving",
@@ -99,10 +125,27 @@ _OUT = Path("lehr-compare")
     type=float,
     help="Validation score, or loss, for which to count the updates until it is reached.",
 )
+@click.option(
+    "--budget",
+    type=click.IntRange(min=1),
+    help="Trials of the whole comparison; seeds, tuning seeds and further peaks are chosen to fit.",
+)
+@click.option(
+    "--hours",
+    type=float,
+    help="The same by time: a trial of each optimizer is trained first, to see how long it takes.",
+)
 @click.option("--quick", is_flag=True, help="Train less: a first look.")
 @placed(_OUT)
 @click.option("--json", "as_json", is_flag=True, help="Write the results as JSON, for programs.")
-def compare(quick: bool, place: Place, as_json: bool, **chosen: Any) -> None:
+def compare(
+    quick: bool,
+    place: Place,
+    as_json: bool,
+    budget: int | None,
+    hours: float | None,
+    **chosen: Any,
+) -> None:
     """Compare optimizers and schedules by training.
 
     Every optimizer is paired with every schedule. Each pair gets its best peak rate from the same
@@ -111,13 +154,19 @@ def compare(quick: bool, place: Place, as_json: bool, **chosen: Any) -> None:
     """
     check_installed("lehr compare")
     given = {name: value for name, value in chosen.items() if value is not None}
+    limits = [f"--{n}" for n, v in (("budget", budget), ("hours", hours)) if v is not None]
+    fixed = [f"--{n.replace('_', '-')}" for n in _FITTED if n in given]
+    if len(limits + fixed) > 1 and limits:
+        raise Refused(
+            f"{limits[0]} sets what {(limits + fixed)[1]} sets too: leave out one of them"
+        )
     subject = [given.pop(name, None) for name in ("train", "own_command", "shell", "metric")]
     given |= _subject(*subject)
     if len({"task", "subject"} & given.keys()) == 2:
         raise Refused("--task, --train and --command say what to train: give one")
     given["task"] = given.pop("subject", given.get("task", "digits"))
     with training(place) as run:
-        found = _compared(_plan(quick, given), place, run)
+        found = _compared(_fitted(_plan(quick, given), budget, hours, place, run), place, run)
     if as_json:
         click.echo(json.dumps(found.to_json(), allow_nan=False))
     else:
@@ -154,30 +203,54 @@ def _subject(
 def _plan(quick: bool, chosen: Mapping[str, Any]) -> Plan:
     from lehr.lab import FULL, QUICK, Plan  # Loads NumPy and more.
 
-    names = ("task", "optimizers", "schedules", "target")
+    names = ("task", "optimizers", "schedules", "target", "tune", "first")
     size = {name: value for name, value in chosen.items() if name not in names}
-    return Plan(
-        **{name: chosen[name] for name in names if name in chosen},
-        size=replace(QUICK if quick else FULL, **size),
+    try:
+        return Plan(
+            **{name: chosen[name] for name in names if name in chosen},
+            size=replace(QUICK if quick else FULL, **size),
+        )
+    except ValueError as error:
+        # Some point at a place in a text, on lines of their own.
+        raise Refused(printable(str(error), lines=True)) from None
+
+
+def _fitted(
+    plan: Plan, budget: int | None, hours: float | None, place: Place, run: Training
+) -> Plan:
+    """Return the plan with as many seeds and peaks as fit a budget, if there is one."""
+    from lehr.lab import sized, within  # Loads NumPy and more.
+
+    if budget is not None:
+        return within(plan, budget)
+    if hours is None:
+        return plan
+    return sized(
+        plan, hours, place.out, watch=run.watch, notify=run.notify, **_arguments(plan, place)
     )
 
 
 def _compared(plan: Plan, place: Place, run: Training) -> Results:
     from lehr.lab import compare  # Loads NumPy and more.
-    from lehr.lab.own.naming import is_own  # Loads NumPy and more.
     from lehr.view.report import write_report  # Loads NumPy and more.
 
     run.begin(plan.command())
-    # Trials of one's own training share the machine only if that is asked for.
-    own = is_own(plan.task)
     return compare(
         plan,
         place.out,
         report=write_report,
         watch=run.watch,
         notify=run.notify,
-        **place.arguments(
-            jobs=1 if own else processors(),
-            contained=plan.task.endswith(".py") or ".py:" in plan.task,
-        ),
+        **_arguments(plan, place),
+    )
+
+
+def _arguments(plan: Plan, place: Place) -> dict[str, Any]:
+    """Return the arguments of `lehr.lab.compare` that say where to train."""
+    from lehr.lab.own.naming import is_own  # Loads NumPy and more.
+
+    # Trials of one's own training share the machine only if that is asked for.
+    return place.arguments(
+        jobs=1 if is_own(plan.task) else processors(),
+        contained=plan.task.endswith(".py") or ".py:" in plan.task,
     )

@@ -30,9 +30,9 @@ def split(value: str) -> list[str]:
     for letter in value:
         if quote or letter in "\"'":
             quote = "" if letter == quote else quote or letter
-        elif letter in "([":
+        elif letter in "([{":
             depth += 1
-        elif letter in ")]":
+        elif letter in ")]}":
             depth -= 1
         if letter == "," and not (quote or depth > 0):
             parts.append("")

@@ -3,10 +3,11 @@
 A `Plan` says what to train; `compare` trains it and returns the `Results`.
 """
 
-from lehr.lab.comparison import compare, stored_results
+from lehr.lab.comparison import compare, sized, stored_results
 from lehr.lab.errors import EngineError, StoreError, TaskError, WorkerError
 from lehr.lab.find_peak import find_peak
 from lehr.lab.metric import Metric
+from lehr.lab.outlook import within
 from lehr.lab.own.running import RunningTrial, current_trial
 from lehr.lab.plan import FULL, QUICK, Pair, Plan, Size
 from lehr.lab.results import Results
@@ -38,5 +39,7 @@ __all__ = [
     "current_trial",
     "find_peak",
     "frame",
+    "sized",
     "stored_results",
+    "within",
 ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from lehr.lab.engines.base import Workers, open_workers
 from lehr.lab.errors import EngineError, TaskError, WorkerError
 from lehr.lab.evaluation import FinishedPair, evaluate
 from lehr.lab.metric import Metric
+from lehr.lab.outlook import Announcer, spread, within
 from lehr.lab.own.naming import find_own, is_own, metric_of
 from lehr.lab.peak_grid import PeakGrid
 from lehr.lab.plan import Pair, Plan
@@ -27,7 +30,7 @@ from lehr.lab.study import Progress, recall, train
 from lehr.lab.tasks.registry import files_of, find_task, identity
 from lehr.lab.trial import Ended, FailedTrial, FinishedTrial, Outcome, Trial
 
-__all__ = ["STORE", "Comparison", "compare", "stored_results"]
+__all__ = ["STORE", "Comparison", "compare", "sized", "stored_results"]
 
 STORE = "trials.db"
 """The name of the store in a comparison's folder, unless another is named."""
@@ -40,7 +43,7 @@ _SCORES = {"validation.score", "test.score"}
 class Comparison:
     """The search of a comparison: it tunes the peak of each pair, then scores the pair there.
 
-    Pairs of one optimizer whose schedules are equal share their trials.
+    Pairs whose trials are the same share them.
     """
 
     def __init__(self, plan: Plan, metric: Metric) -> None:
@@ -51,7 +54,7 @@ class Comparison:
         self._searches: dict[Any, _PairSearch] = {}
         self._pairs: list[tuple[Pair, _PairSearch]] = []
         for pair in plan.pairs:
-            key = _key(plan.scoring(pair, 1.0)[0])
+            key = tuple(_key(plan.scoring(pair, 1.0, None, c)[0]) for c in plan.choices[pair])
             search = self._searches.setdefault(key, _PairSearch(plan, pair, metric))
             self._pairs.append((pair, search))
         self._finished: list[Trial] = []
@@ -71,10 +74,15 @@ class Comparison:
         """Add the outcome or the failure of a trial."""
         if self._is_open and not isinstance(ended, FailedTrial):
             ended = self._measured(ended)
-        self._searches[_key(trial)].tell(trial, ended)
+        for search in self._searches.values():
+            search.tell(trial, ended)
         if not isinstance(ended, FailedTrial):
             self._finished.append(trial)
             self._seconds.append(ended.seconds)
+
+    def spread(self) -> float | None:
+        """Return how far a difference of two settings spreads over the seeds, as seen so far."""
+        return spread([values for search in self._searches.values() for values in search.seen()])
 
     def _measured(self, ended: FinishedTrial) -> Ended:
         """Take the metric from the first outcome; an outcome without it is a failure."""
@@ -125,67 +133,105 @@ def _key(trial: Trial) -> tuple[str, str, str]:
 
 
 class _PairSearch:
-    """The search of one pair."""
+    """The search of one pair: a grid for each choice of its tuned numbers, then the scoring."""
 
     def __init__(self, plan: Plan, pair: Pair, metric: Metric) -> None:
         self._plan, self._pair = plan, pair
-        self._grid = PeakGrid(
-            plan.size.peaks, plan.size.rungs, lambda peak: plan.tuning(pair, peak), metric
-        )
-        self._scoring: dict[int, list[Trial]] = {}
+        self._choices = plan.choices[pair]
+        self._grids = [
+            PeakGrid(
+                sorted(plan.first_peaks(pair), key=lambda peak: peak != plan.known_peaks.get(pair)),
+                plan.rungs(pair),
+                partial(plan.tuning, pair, choice=choice),
+                metric,
+                plan.size.further_peaks,
+            )
+            for choice in self._choices
+        ]
+        self._best: int | None = None
         self._needed: dict[bytes, Trial] = {}
+        self._scoring: dict[int, list[Trial]] = {}
         self._outcomes: dict[bytes, Outcome] = {}
         self._failed: list[tuple[Trial, FailedTrial]] = []
-        self.total = self._grid.total + plan.size.seeds * len(plan.lengths)
+        self.total = sum(grid.total for grid in self._grids) + plan.size.seeds * len(plan.lengths)
 
     def measure_by(self, metric: Metric) -> None:
         """Compare the outcomes by this metric, before any has been compared."""
-        self._grid.metric = metric
+        for grid in self._grids:
+            grid.metric = metric
 
     def next(self) -> Iterator[Trial]:
-        if not self._failed:  # the score would be missing however the other trials end
-            yield from self._needed.values() if self._scoring else self._grid.next()
+        if self._failed:
+            return  # the score would be missing however the other trials end
+        if self._best is None:
+            for grid in self._grids:
+                yield from grid.next()
+        yield from self._needed.values()
+
+    def seen(self) -> Iterator[list[float | None]]:
+        """Yield the validation metric of the runs of each setting so far."""
+        for grid in self._grids:
+            yield from grid.seen()
 
     @property
     def failed(self) -> list[tuple[Trial, FailedTrial]]:
         """The failed trials, with their reasons, in an order that does not depend on timing."""
-        failed = self._grid.failed + self._failed
+        failed = [each for grid in self._grids for each in grid.failed] + self._failed
         return sorted(failed, key=lambda each: (each[0].steps, each[0].peak, each[0].seed))
 
     @property
     def is_lost(self) -> bool:
         """Whether the pair has no result because trials failed."""
-        return bool(self._failed) or (self._grid.peak is None and not any(self._grid.next()))
+        return bool(self._failed) or (self._best is None and not any(True for _ in self.next()))
 
     def tell(self, trial: Trial, ended: Ended) -> None:
-        if self._scoring:
-            self._needed.pop(trial.digest)
-            if isinstance(ended, FailedTrial):
-                self._failed.append((trial, ended))
-            else:
-                self._outcomes[trial.digest] = ended.outcome
+        if self._best is None:
+            for grid in self._grids:
+                grid.tell(trial, ended)
+            self._choose()
+        elif self._needed.pop(trial.digest, None) is None:
             return
-        self._grid.tell(trial, ended)
-        if self._grid.peak is not None:
-            self._start_scoring(self._grid.peak)
+        elif isinstance(ended, FailedTrial):
+            self._failed.append((trial, ended))
+        else:
+            self._outcomes[trial.digest] = ended.outcome
 
-    def _start_scoring(self, peak: float) -> None:
+    def _choose(self) -> None:
+        """Start scoring the best choice, once all grids are finished."""
+        if any(True for _ in self.next()):
+            return
+        sound = [i for i, grid in enumerate(self._grids) if grid.peak is not None]
+        # Of equal ones, the first.
+        self._best = min(sound, key=lambda i: self._grids[i].order, default=None)
+        if self._best is None:
+            return
+        peak, choice = self._grids[self._best].peak, self._choices[self._best]
+        assert peak is not None
         usual = self._plan.size.steps
         lengths = [usual, *(steps for steps in self._plan.lengths if steps != usual)]
-        self._scoring = {steps: self._plan.scoring(self._pair, peak, steps) for steps in lengths}
+        self._scoring = {
+            steps: self._plan.scoring(self._pair, peak, steps, choice) for steps in lengths
+        }
         self._needed = {
             trial.digest: trial for trials in self._scoring.values() for trial in trials
         }
 
     def finished(self, pair: Pair) -> FinishedPair | None:
         """Return the outcomes for `pair`, or None if some are missing."""
-        if self._needed or self._failed or self._grid.peak is None:
+        if self._best is None or self._needed or self._failed:
             return None
         scored = {
             steps: [self._outcomes[trial.digest] for trial in trials]
             for steps, trials in self._scoring.items()
         }
-        return FinishedPair(pair, self._grid.peak, self._grid.tried(), scored)
+        grid = self._grids[self._best]
+        assert grid.peak is not None
+        others = [
+            (choice.values, other.tried())
+            for choice, other in zip(self._choices, self._grids, strict=True)
+        ]
+        chosen = self._choices[self._best].values
+        return FinishedPair(pair, grid.peak, grid.tried(), scored, chosen, others)
 
 
 def compare(
@@ -250,14 +296,7 @@ def compare(
     """
     # Raises before any file exists.
     path = store or out / STORE
-    resources = Resources(
-        memory,
-        device,
-        timeout,
-        folder=str(path.with_name(f"{path.stem}-folders").absolute()),
-        directory=os.getcwd(),
-        files=files_of(plan.pinned),
-    )
+    resources = _resources(plan, path, memory, device, timeout)
     jobs = len(devices) or jobs
     own = is_own(plan.task)
     workers = open_workers(engine, jobs, resources, notify, own=own, devices=devices)
@@ -266,6 +305,102 @@ def compare(
         results = _train(plan, out, path, workers, resources, retry_failed, report, watch, notify)
     _write(results, out, report)
     return results
+
+
+def sized(
+    plan: Plan,
+    hours: float,
+    out: Path,
+    *,
+    store: Path | None = None,
+    engine: str | Executor | None = None,
+    jobs: int = 1,
+    memory: int | None = None,
+    device: str = "cpu",
+    devices: Sequence[str] = (),
+    timeout: float | None = None,
+    retry_failed: bool = False,
+    watch: Callable[[Progress], object] = lambda _: None,
+    notify: Callable[[str], object] = lambda _: None,
+) -> Plan:
+    """Return a plan that takes about so many hours.
+
+    A trial of each optimizer is trained first, to see how long it takes. These are trials of the
+    comparison, and are kept: a later call finds them in the store, and returns the same plan.
+
+    Arguments:
+        plan: The pairs, and the number of updates; see `within`.
+        hours: The time, above 0.
+        out: As for `compare`, like all others.
+
+    Raises:
+        ValueError: If the time is not above 0, or too short for the pairs.
+        TaskError: If the code of the task fails in all of these trials.
+    """
+    if not 0 < hours < math.inf:
+        raise ValueError(f"hours={hours!r} must be above 0: write 8")
+    search, path = _FirstTrials(plan), store or out / STORE
+    resources = _resources(plan, path, memory, device, timeout)
+    jobs = len(devices) or jobs
+    own = is_own(plan.task)
+    workers = open_workers(engine, jobs, resources, notify, own=own, devices=devices)
+    with _nothing_left_behind(out, path):
+        out.mkdir(parents=True, exist_ok=True)
+        with Store(path, write=True, device=device) as trials:
+            if retry_failed:
+                trials.forget_failures(identity(plan.pinned))
+            train(
+                search,
+                trials,
+                workers,
+                device=device,
+                timeout=timeout,
+                files=resources.files,
+                watch=watch,
+                notify=notify,
+            )
+    if not search.seconds:
+        raise TaskError("all of the first trials failed: `lehr results --json` has the tracebacks")
+    each = math.fsum(search.seconds) / len(search.seconds)
+    count = int(3600 * hours * jobs / max(each, 1e-3))
+    notify(f"A trial takes about {each:.2g} s: {hours:g} h are enough for {count:,} trials.")
+    return within(plan, count)
+
+
+def _resources(
+    plan: Plan, path: Path, memory: int | None, device: str, timeout: float | None
+) -> Resources:
+    return Resources(
+        memory,
+        device,
+        timeout,
+        folder=str(path.with_name(f"{path.stem}-folders").absolute()),
+        directory=os.getcwd(),
+        files=files_of(plan.pinned),
+    )
+
+
+class _FirstTrials:
+    """The first trial of each optimizer, at the peak in the middle of its grid.
+
+    Attributes:
+        seconds: How long those that are finished took.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        firsts = [Pair(optimizer, plan.schedules[0]) for optimizer in plan.optimizers]
+        middles = [plan.first_peaks(pair)[len(plan.first_peaks(pair)) // 2] for pair in firsts]
+        trials = [plan.tuning(*each)[0] for each in zip(firsts, middles, strict=True)]
+        self._needed = {trial.digest: trial for trial in trials}
+        self.total = len(self._needed)
+        self.seconds: list[float] = []
+
+    def next(self) -> Iterator[Trial]:
+        yield from self._needed.values()
+
+    def tell(self, trial: Trial, ended: Ended) -> None:
+        if self._needed.pop(trial.digest, None) and not isinstance(ended, FailedTrial):
+            self.seconds.append(ended.seconds)
 
 
 @contextmanager
@@ -299,6 +434,12 @@ def _train(
         trials.add_study(_KIND, _content(plan, task, command))
         if retry_failed:
             trials.forget_failures(identity(plan.pinned))
+        announcer = Announcer(plan, task.metric, search.spread, notify)
+
+        def watching(progress: Progress) -> None:
+            announcer.watch(progress)
+            watch(progress)
+
         try:
             train(
                 search,
@@ -307,7 +448,7 @@ def _train(
                 device=resources.device,
                 timeout=resources.timeout,
                 files=resources.files,
-                watch=watch,
+                watch=watching,
                 notify=notify,
             )
         except KeyboardInterrupt:

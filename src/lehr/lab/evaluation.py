@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lehr.lab.metric import Metric
-from lehr.lab.optimizers import find_optimizer
+from lehr.lab.optimizers import find_optimizer, label
 from lehr.lab.plan import Pair, Plan
 from lehr.lab.results import (
     FORMAT,
@@ -27,6 +27,7 @@ from lehr.lab.results import (
     Standing,
     TargetUpdates,
     TaskFacts,
+    Tried,
 )
 from lehr.lab.schedules import find_contender
 from lehr.lab.statistics import CONFIDENCE, interval, intervals, seeds_to_decide, ties
@@ -51,12 +52,16 @@ class FinishedPair:
         peak: The chosen peak rate.
         tried: The outcomes of the tuning runs at each peak, in ascending order.
         scored: The outcomes of the scoring runs, by their number of updates.
+        tuned: The chosen value of each tuned number beside the peak, as text.
+        choices: Each combination of such values, with the outcomes at each peak.
     """
 
     pair: Pair
     peak: float
     tried: Mapping[float, Sequence[Outcome]]
     scored: Mapping[int, Sequence[Outcome]]
+    tuned: Mapping[str, str] = field(default_factory=dict[str, str])
+    choices: Sequence[tuple[Mapping[str, str], Mapping[float, Sequence[Outcome]]]] = ()
 
 
 def evaluate(
@@ -85,7 +90,7 @@ def evaluate(
         steps=size.steps,
         seeds=size.seeds,
         tuning_seeds=size.tuning_seeds,
-        peaks=size.peaks,
+        peaks=tuple(sorted({peak for pair in plan.pairs for peak in plan.first_peaks(pair)})),
         rungs=tuple(size.rungs),
         lengths=tuple(plan.lengths),
         target=plan.target,
@@ -96,13 +101,15 @@ def evaluate(
         complete=len(finished) + len({run.pair for run in failed if run.is_lost})
         == len(plan.pairs),
         command=command,
+        further=size.further_peaks,
+        tune=plan.tune,
     )
     results = Results(
         format=FORMAT,
         lehr=LEHR,
         task=task,
         settings=settings,
-        optimizers={name: find_optimizer(name).text for name in plan.optimizers},
+        optimizers={label(name): find_optimizer(name).text for name in plan.optimizers},
         schedules={name: _schedule(name, size.steps) for name in plan.schedules},
         pairs=_ranked(plan, finished, task.metric),
         failed=tuple(failed),
@@ -244,13 +251,13 @@ def _result(
     behind: Gap | None,
     lengths: tuple[LengthScore, ...],
 ) -> PairResult:
-    steps, peaks = plan.size.steps, plan.size.peaks
+    steps, peaks, grid = plan.size.steps, tuple(each.tried), plan.first_peaks(each.pair)
     scored = each.scored[steps]
     scores = _tests(scored)
     score, low, high = _mean(scores)
     sensitivity = _sensitivity(each.tried)
     return PairResult(
-        optimizer=each.pair.optimizer,
+        optimizer=label(each.pair.optimizer),
         schedule=each.pair.schedule,
         rank=rank,
         standing=standing,
@@ -275,6 +282,14 @@ def _result(
         steps=tuple(evaluation_steps(steps)),
         loss=_band([o.loss for o in scored]),
         validations=_band([o.validations for o in scored]),
+        beyond=sum(not grid[0] <= peak <= grid[-1] for peak in peaks),
+        tuned=each.tuned,
+        choices=tuple(
+            Tried(values, peak, len(found), _mean([o.validation for o in found])[0])
+            for values, tried in each.choices
+            if each.tuned
+            for peak, found in tried.items()
+        ),
     )
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
-from lehr.lab.optimizers import OPTIMIZERS, find_optimizer
+from lehr.lab.optimizers import OPTIMIZERS, canonical, find_optimizer, label, unpinned
+from lehr.lab.optimizers.peaks import GRID, first_peaks
 from lehr.lab.own.naming import is_own, own_options
+from lehr.lab.peak_grid import total_trials
 from lehr.lab.schedules import check_contender, find_contender
 from lehr.lab.tasks.registry import TASKS, find_task, identity, pinned
 from lehr.lab.trial import Trial
+from lehr.lab.tuning import Choice, choices, read_tuned
 
 __all__ = ["FULL", "QUICK", "SCHEDULES", "Pair", "Plan", "Size"]
 
@@ -33,18 +36,20 @@ SCHEDULES = (
 )
 """The schedules that are compared by default, by family."""
 
+_FURTHER = 2
+
 # The first tuning seed: far above the scoring seeds, so that the two never overlap.
 _TUNING = 1_000_000
 
 
 class Pair(NamedTuple):
-    """An optimizer and a schedule, by name."""
+    """An optimizer and a schedule, by their texts."""
 
     optimizer: str
     schedule: str
 
     def __str__(self) -> str:
-        return f"{self.optimizer}/{self.schedule}"
+        return f"{label(self.optimizer)}/{self.schedule}"
 
 
 @dataclass(frozen=True)
@@ -55,9 +60,13 @@ class Size:
         steps: Updates in a run, at least 2.
         seeds: Runs that score a pair at its chosen peak, at least 1.
         tuning_seeds: Runs at each peak that choose the peak, at least 1.
-        peaks: The peak rates tried, above 0, in ascending order.
+        peaks: The peak rates tried, above 0, in ascending order. None gives each optimizer its own
+            grid; see `lehr.lab.optimizers.peaks`.
         halving: Whether the worse half of a pair's peaks is dropped repeatedly, before all tuning
             seeds are spent on them; see `rungs`.
+        further: How many further peaks each pair gets: beyond the edge of its grid if the best one
+            is there, else around the best. None is 2 on the optimizers' own grids, and none on
+            given peaks.
         lengths: Other numbers of updates at which a pair is scored as well, each at least 2, in
             ascending order. The schedule is placed over each; the peak is the same.
     """
@@ -65,8 +74,9 @@ class Size:
     steps: int
     seeds: int
     tuning_seeds: int
-    peaks: tuple[float, ...]
+    peaks: tuple[float, ...] | None = None
     halving: bool = False
+    further: int | None = None
     lengths: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -79,12 +89,23 @@ class Size:
             raise ValueError(f"lengths={self.lengths!r} must be whole numbers of at least 2")
         if any(a >= b for a, b in pairwise(self.lengths)):
             raise ValueError(f"lengths={self.lengths!r} must be in ascending order, each once")
+        if self.further is not None and not _whole(self.further, 0):
+            raise ValueError(f"further={self.further!r} must be a whole number of at least 0")
+        if self.peaks is None:
+            return
         if not self.peaks:
             raise ValueError("peaks=() is empty: write at least one peak rate")
         if not all(0 < peak < math.inf for peak in self.peaks):
             raise ValueError(f"peaks={self.peaks!r} must be finite and above 0")
         if any(a >= b for a, b in pairwise(self.peaks)):
             raise ValueError(f"peaks={self.peaks!r} must be in ascending order, each once")
+
+    @property
+    def further_peaks(self) -> int:
+        """How many further peaks each pair gets."""
+        if self.further is None:
+            return _FURTHER if self.peaks is None else 0
+        return self.further
 
     @property
     def rungs(self) -> list[tuple[int, int]]:
@@ -101,15 +122,16 @@ class Size:
         Example:
             >>> from dataclasses import replace
             >>> FULL.rungs
-            [(9, 6)]
+            [(5, 6)]
             >>> replace(FULL, halving=True).rungs
-            [(9, 1), (5, 2), (3, 3), (2, 6)]
+            [(5, 2), (3, 3), (2, 6)]
         """
+        peaks = len(self.peaks or GRID)
         if not self.halving:
-            return [(len(self.peaks), self.tuning_seeds)]
-        count = max(1, (len(self.peaks) - 1).bit_length())
+            return [(peaks, self.tuning_seeds)]
+        count = max(1, (peaks - 1).bit_length())
         return [
-            (-(-len(self.peaks) // 2**rung), -(-self.tuning_seeds // 2 ** (count - 1 - rung)))
+            (-(-peaks // 2**rung), -(-self.tuning_seeds // 2 ** (count - 1 - rung)))
             for rung in range(count)
         ]
 
@@ -133,17 +155,12 @@ def _whole(value: object, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
-FULL = Size(
-    steps=200,
-    seeds=30,
-    tuning_seeds=6,
-    peaks=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0),
-)
+FULL = Size(steps=200, seeds=30, tuning_seeds=6)
 """Two minutes for all pairs on a small machine. The runs are short enough for schedules to differ,
 and there are enough tuning seeds that a pair seldom loses by an unlucky choice of its peak."""
 
-QUICK = Size(steps=100, seeds=16, tuning_seeds=3, peaks=(0.01, 0.03, 0.1, 0.3, 1.0, 3.0))
-"""A first look: shorter runs, coarser peaks, wider intervals."""
+QUICK = Size(steps=100, seeds=16, tuning_seeds=3)
+"""A first look: shorter runs, wider intervals."""
 
 
 @dataclass(frozen=True)
@@ -153,37 +170,99 @@ class Plan:
     Attributes:
         task: Name of the task, or of a training of one's own: ``train:FILE.py:FUNCTION``,
             ``command:TEXT``, or ``shell:TEXT`` for a command that a shell runs.
-        optimizers: Names of optimizers, each once.
+        optimizers: Texts that `find_optimizer` reads, each once. A plan keeps them in one form,
+            with the absolute path of a file and a hash of its content.
         schedules: Names in the catalogue, or texts that `lehr.parse` reads, each once.
         size: How much is trained for each pair.
         target: A value of the metric on the validation data; the results say how many updates
             each pair needs to reach it.
+        tune: Numbers beside the peak that are tuned, each as `read_tuned` reads it:
+            ``weight_decay=0,0.01`` or ``cosine.to=0,0.1``. A pair without such a number gets more
+            tuning seeds instead, so that all pairs have the same budget.
+        first: Settings known to be good, each as ``adamw/cosine=0.003``. Their pairs are trained
+            first. The peak takes the place of the nearest one of the pair's grid.
     """
 
     task: str = "digits"
-    optimizers: tuple[str, ...] = tuple(OPTIMIZERS)
+    optimizers: tuple[str, ...] = OPTIMIZERS
     schedules: tuple[str, ...] = SCHEDULES
     size: Size = FULL
     target: float | None = None
+    tune: tuple[str, ...] = ()
+    first: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for kind, names in (("optimizers", self.optimizers), ("schedules", self.schedules)):
+        object.__setattr__(self, "optimizers", tuple(map(canonical, self.optimizers)))
+        labels = tuple(map(label, self.optimizers))
+        for kind, names in (("optimizers", labels), ("schedules", self.schedules)):
             if not names:
                 raise ValueError(f"{kind}=() is empty: name at least one")
             twice = [name for name in names if names.count(name) > 1]
             if twice:
                 raise ValueError(f"{kind} names {twice[0]!r} twice: name each once")
-        for name in self.optimizers:
-            find_optimizer(name)
         for name in self.schedules:
             for steps in (self.size.steps, *self.size.lengths):
-                check_contender(name, steps)
+                check_contender(name, find_contender(name).schedule, steps)
+        self._check_tuned()
+        if len(self.known_peaks) < len(self.first):
+            raise ValueError(f"first={self.first!r} names a pair twice: name each once")
         fixed = self.pinned  # raises if it cannot be trained
         if not is_own(self.task) and (fixed != self.task or self.task in TASKS):
             # A pinned name was found before, and its file may be gone.
             metric = find_task(fixed).metric
             if self.target is not None:
                 metric.check("target", self.target)
+
+    def _check_tuned(self) -> None:
+        tuned = [read_tuned(text) for text in self.tune]
+        object.__setattr__(self, "tune", tuple(each.text for each in tuned))
+        names = [each.name for each in tuned]
+        for each in tuned:
+            if names.count(each.name) > 1:
+                raise ValueError(f"tune names {each.name!r} twice: name each once")
+            if not any(each.fits(*pair) for pair in self.pairs):
+                raise ValueError(
+                    f"tune={each.text!r}: no optimizer or schedule of the comparison has such a "
+                    "number; write momentum=0.8,0.9 or cosine.to=0,0.1"
+                )
+        for pair in self.pairs if tuned else ():
+            for choice in self.choices[pair]:
+                for steps in (self.size.steps, *self.size.lengths):
+                    check_contender(pair.schedule, choice.contender.schedule, steps)
+
+    @cached_property
+    def choices(self) -> Mapping[Pair, list[Choice]]:
+        """Each pair with each combination of its tuned numbers; one, if it has none."""
+        tuned = [read_tuned(text) for text in self.tune]
+        return {pair: choices(*pair, tuned) for pair in self.pairs}
+
+    def rungs(self, pair: Pair) -> list[tuple[int, int]]:
+        """How many peaks of each choice of a pair are tried with how many seeds, for each rung.
+
+        A pair with fewer choices than another one gets more seeds, so that the budget is the same.
+        """
+        more = self._seeds_for_choices(pair)
+        return [(count, seeds * more) for count, seeds in self.size.rungs]
+
+    def tuning_trials(self, size: Size) -> int:
+        """Return how many trials tune each pair, with this size."""
+        choices = math.prod(len(read_tuned(text).values) for text in self.tune)
+        return choices * total_trials(size.rungs, size.further_peaks)
+
+    def _seeds_for_choices(self, pair: Pair) -> int:
+        if not self.tune:
+            return 1
+        most = math.prod(len(read_tuned(text).values) for text in self.tune)
+        return most // len(self.choices[pair])
+
+    def first_peaks(self, pair: Pair) -> tuple[float, ...]:
+        """Return the peaks at which a pair is tried first, in ascending order."""
+        peaks = self.size.peaks or first_peaks(find_optimizer(pair.optimizer))
+        known = self.known_peaks.get(pair)
+        if known is None or known in peaks:
+            return peaks
+        nearest = min(peaks, key=lambda peak: abs(math.log(peak / known)))
+        return tuple(sorted({*peaks, known} - {nearest}))
 
     @cached_property
     def pinned(self) -> str:
@@ -192,32 +271,59 @@ class Plan:
 
     @property
     def pairs(self) -> list[Pair]:
-        """Every optimizer with every schedule."""
+        """Every optimizer with every schedule; those with a known peak come first."""
+        return sorted(self._product(), key=lambda pair: pair not in self.known_peaks)
+
+    def _product(self) -> list[Pair]:
         return [Pair(o, s) for o in self.optimizers for s in self.schedules]
+
+    @cached_property
+    def known_peaks(self) -> Mapping[Pair, float]:
+        """The peaks that are known to be good."""
+        pairs = {str(pair): pair for pair in self._product()}
+        found: dict[Pair, float] = {}
+        for text in self.first:
+            name, _, number = text.rpartition("=")
+            try:
+                found[pairs[name.strip()]] = peak = float(number)
+            except (KeyError, ValueError):
+                peak = math.nan
+            if not 0 < peak < math.inf:
+                raise ValueError(
+                    f"first={text!r:.80} is not a pair of the comparison with a peak above 0: "
+                    f"write {next(iter(pairs))}=0.01"
+                )
+        return found
 
     @property
     def lengths(self) -> list[int]:
         """All numbers of updates at which pairs are scored, in ascending order."""
         return sorted({self.size.steps, *self.size.lengths})
 
-    def tuning(self, pair: Pair, peak: float) -> list[Trial]:
-        """Return the trials that tune a pair at a peak."""
-        seeds = range(_TUNING, _TUNING + self.size.tuning_seeds)
-        return self._trials(pair, peak, self.size.steps, seeds)
+    def tuning(self, pair: Pair, peak: float, choice: Choice | None = None) -> list[Trial]:
+        """Return the trials that tune a pair at a peak, with a choice of its tuned numbers."""
+        seeds = self.size.tuning_seeds * self._seeds_for_choices(pair)
+        return self._trials(pair, peak, self.size.steps, range(_TUNING, _TUNING + seeds), choice)
 
-    def scoring(self, pair: Pair, peak: float, steps: int | None = None) -> list[Trial]:
+    def scoring(
+        self, pair: Pair, peak: float, steps: int | None = None, choice: Choice | None = None
+    ) -> list[Trial]:
         """Return the trials that score a pair at its peak, over `steps` or the usual updates."""
         steps = self.size.steps if steps is None else steps
-        return self._trials(pair, peak, steps, range(self.size.seeds))
+        return self._trials(pair, peak, steps, range(self.size.seeds), choice)
 
-    def _trials(self, pair: Pair, peak: float, steps: int, seeds: Iterable[int]) -> list[Trial]:
-        schedule, momentum, _ = find_contender(pair.schedule)
-        if not find_optimizer(pair.optimizer).has_momentum:
+    def _trials(
+        self, pair: Pair, peak: float, steps: int, seeds: Iterable[int], choice: Choice | None
+    ) -> list[Trial]:
+        if choice is None:
+            (choice, *_) = self.choices.get(pair) or choices(*pair, ())
+        schedule, momentum, _ = choice.contender
+        if not find_optimizer(choice.optimizer).has_momentum:
             momentum = None
         return [
             Trial(
                 task=self.pinned,
-                optimizer=pair.optimizer,
+                optimizer=choice.optimizer,
                 schedule=schedule,
                 momentum=momentum,
                 steps=steps,
@@ -231,10 +337,14 @@ class Plan:
     def command(self) -> str:
         """Return the command of this comparison, without options on where to train and store."""
         words = ["lehr", "compare", *(own_options(self.task) or ["--task", self.task])]
-        if self.optimizers != tuple(OPTIMIZERS):
-            words += ["--optimizers", ",".join(self.optimizers)]
+        if self.optimizers != OPTIMIZERS:
+            words += ["--optimizers", ",".join(map(unpinned, self.optimizers))]
         if self.schedules != SCHEDULES:
             words += ["--schedules", ",".join(self.schedules)]
+        for text in self.tune:
+            words += ["--tune", text]
+        for text in self.first:
+            words += ["--first", text]
         if self.target is not None:
             words += ["--target", repr(self.target)]
         full = self.size.differences(FULL)

@@ -6,7 +6,7 @@ import math
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
@@ -37,17 +37,34 @@ def from_json(kind: type[_Dataclass], value: Any, where: str) -> _Dataclass:
         where: The name of the value in messages.
 
     Raises:
-        ValueError: If a part is missing, unknown or of another type; the message names it.
+        ValueError: If a part without a default is missing, or one is unknown or of another type;
+            the message names it.
     """
     if not isinstance(value, Mapping):
         raise _mismatch(where, value, "an object")
     parts = cast("Mapping[str, Any]", value)
     types = _types(kind)
-    for name in types.keys() - parts.keys():
+    for name in types.keys() - parts.keys() - _usual(kind):
         raise ValueError(f"{where} has no part {name!r}")
     for name in parts.keys() - types.keys():
         raise ValueError(f"{where} has an unknown part {name!r}")
-    return kind(**{name: _part(of, parts[name], f"{where}.{name}") for name, of in types.items()})
+    return kind(
+        **{
+            name: _part(of, parts[name], f"{where}.{name}")
+            for name, of in types.items()
+            if name in parts
+        }
+    )
+
+
+@cache
+def _usual(kind: type[Any]) -> set[str]:
+    """Return the names of the parts that have a default."""
+    return {
+        field.name
+        for field in fields(kind)
+        if field.default is not MISSING or field.default_factory is not MISSING
+    }
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import median
 from typing import Any, Literal
@@ -25,6 +25,7 @@ __all__ = [
     "Standing",
     "TargetUpdates",
     "TaskFacts",
+    "Tried",
     "present",
 ]
 
@@ -115,6 +116,23 @@ class TargetUpdates:
 
 
 @dataclass(frozen=True)
+class Tried:
+    """A setting that was tried in tuning.
+
+    Attributes:
+        values: The value of each tuned number beside the peak, as text.
+        peak: The peak rate.
+        seeds: The number of tuning runs.
+        validation: The mean of their validation metric; None if none of them has a number.
+    """
+
+    values: Mapping[str, str]
+    peak: float
+    seeds: int
+    validation: float | None
+
+
+@dataclass(frozen=True)
 class PairResult:
     """The result of one optimizer with one schedule.
 
@@ -147,6 +165,9 @@ class PairResult:
         steps: The updates at which the curves have a point.
         loss: The training loss at the chosen peak.
         validations: The validation metric at the chosen peak.
+        beyond: How many of the peak rates tried are beyond the first grid.
+        tuned: The chosen value of each tuned number beside the peak, as text.
+        choices: All that was tried in tuning, if there are such numbers.
     """
 
     optimizer: str
@@ -174,6 +195,9 @@ class PairResult:
     steps: tuple[int, ...]
     loss: Band
     validations: Band
+    beyond: int = 0
+    tuned: Mapping[str, str] = field(default_factory=dict[str, str])
+    choices: tuple[Tried, ...] = ()
 
     @property
     def name(self) -> str:
@@ -237,12 +261,15 @@ class Settings:
     """How the comparison was made; see `Size` and `Plan` for the first parts.
 
     Attributes:
+        peaks: The peak rates of the first grids of all pairs.
         confidence: The confidence of all intervals.
         versions: The versions that trained the trials.
         seconds: The cost of all trials, in seconds of one core.
         trials: The number of finished trials.
         complete: Whether all pairs are finished, or have failed.
         command: The command that makes this comparison.
+        further: How many further peak rates each pair gets.
+        tune: The numbers beside the peak that are tuned, with their values.
     """
 
     steps: int
@@ -258,6 +285,8 @@ class Settings:
     trials: int
     complete: bool
     command: str
+    further: int = 0
+    tune: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -47,13 +47,12 @@ def find_contender(name: str) -> Contender:
     return Contender(parse(name), None, "")
 
 
-def check_contender(name: str, steps: int) -> None:
-    """Check that a schedule can be placed over a run of `steps` updates.
+def check_contender(name: str, schedule: Schedule, steps: int) -> None:
+    """Check that the schedule of this name can be placed over a run of `steps` updates.
 
     Raises:
         ScheduleError: If it cannot; the message names the schedule.
     """
-    schedule = find_contender(name).schedule
     try:
         schedule.over(steps)(steps - 1)
     except ScheduleError as error:

@@ -28,6 +28,7 @@ __all__ = [
     "intervals",
     "p_value",
     "seeds_to_decide",
+    "separable",
     "ties",
 ]
 
@@ -225,6 +226,36 @@ def _signs(seeds: int) -> Iterator[NDArray[np.float64]]:
         bits[0] = 0
     for start in range(0, len(bits), _AT_ONCE):
         yield 1.0 - 2.0 * bits[start : start + _AT_ONCE].astype(np.float64)
+
+
+def separable(
+    seeds: int, comparisons: int, spread: float, confidence: float = CONFIDENCE
+) -> float | None:
+    """Return about the smallest mean difference that `ties` separates.
+
+    A difference of this size is separated in half of the cases.
+
+    Arguments:
+        seeds: the number of seeds.
+        comparisons: the number of comparisons that share the level.
+        spread: the standard deviation of a difference, from seed to seed.
+        confidence: in (0, 1).
+
+    Returns:
+        The difference, in the unit of the spread; None if no difference is enough.
+
+    Example:
+        >>> round(separable(30, 6, 0.01), 4)
+        0.0054
+    """
+    if seeds < 2:
+        return None
+    level = (1 - confidence) / 2 / comparisons
+    if seeds < FEW:
+        return -float(stdtrit(seeds - 1, level)) * spread / seeds**0.5
+    # The statistic is sqrt(n) * mean / rms, and at most sqrt(n).
+    z = -float(ndtri(level))
+    return None if seeds <= z * z else z * spread * ((seeds - 1) / seeds / (seeds - z * z)) ** 0.5
 
 
 def seeds_to_decide(

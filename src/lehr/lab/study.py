@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from lehr.lab.engines.base import Workers, call_each, train_batches
 from lehr.lab.engines.limit import within
 from lehr.lab.errors import TaskError, describe
+from lehr.lab.optimizers import label
 from lehr.lab.own.naming import is_own
 from lehr.lab.resources import check_device
 from lehr.lab.store.store import Store
@@ -112,7 +113,7 @@ def train(
         device: The device to train on, as torch names it.
         timeout: Seconds that the first checks of a task may take.
         files: The content of users' files, by their pinned names; see `Resources`.
-        watch: Called with the progress whenever it changes.
+        watch: Called with the progress at first, when training begins, and whenever it changes.
         notify: Called with one-line notices about how trials are trained.
 
     Raises:
@@ -129,6 +130,7 @@ def train(
     with workers as pool:
         single = _single(search, pool, (device, timeout, files or {}), notify)
         queue = _Queue(search, store, pool, reused, device, single)
+        watch(last)
         try:
             while True:
                 for batch, ended in train_batches(queue.take, pool, store.check):
@@ -238,7 +240,7 @@ def _single(
     for (task, optimizer), reason in zip(pairs, reasons, strict=True):
         if reason is not None:
             found.add((task, optimizer))
-            notify(f"{optimizer} is trained one run at a time: {reason}")
+            notify(f"{label(optimizer)} is trained one run at a time: {reason}")
     return found
 
 

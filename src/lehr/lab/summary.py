@@ -212,7 +212,9 @@ def _cautions(results: Results) -> list[str]:
         )
         notes.append(f"Scoring runs diverged, and {count}: {_join(lost)}.")
     cycling = [name for name, each in results.schedules.items() if each.momentum is not None]
-    plain = [name for name in results.optimizers if not find_optimizer(name).has_momentum]
+    plain = [
+        name for name in results.optimizers if not find_optimizer(name, check=False).has_momentum
+    ]
     if cycling and plain:
         notes.append(f"{_join(plain)} has no momentum: {_join(cycling)} changes its rate only.")
     return notes
@@ -248,15 +250,10 @@ def _at_edge(pairs: Sequence[PairResult], settings: Settings) -> list[str]:
     if not edge:
         return []
     names = _join([pair.name for pair in edge]) if len(edge) <= _NAMED else f"{len(edge)} pairs"
-    peaks = list(settings.peaks)
-    if len(peaks) == 1:
-        peaks.append(2 * peaks[0])
-    lower = [peaks[0] ** 2 / peaks[1]] if any(p.peak == settings.peaks[0] for p in edge) else []
-    higher = [peaks[-1] ** 2 / peaks[-2]] if any(p.peak == settings.peaks[-1] for p in edge) else []
-    wider = ",".join(f"{peak:.3g}" for peak in (*lower, *peaks, *higher))
+    tried = f", after {settings.further} further ones" if settings.further else ""
     return [
-        f"The best peak of {names} is at the edge of the rates tried, and a better one may lie "
-        f"beyond: try --peaks {wider}."
+        f"The best peak of {names} is at the edge of the rates tried{tried}, and a better one may "
+        f"lie beyond: try --further {max(4, 2 * settings.further)}."
     ]
 
 

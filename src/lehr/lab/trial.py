@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from lehr.lab.optimizers import identity, label
 from lehr.schedule.base import Schedule
 
 __all__ = [
@@ -43,7 +44,7 @@ class Trial:
 
     Attributes:
         task: The task's name as `find_task` reads it, pinned if the task is in a file.
-        optimizer: The name of the optimizer.
+        optimizer: The canonical text of the optimizer; the folder of its file does not count.
         schedule: The factor on the peak rate over the run.
         momentum: The momentum (or beta1) over the run, if a schedule changes it.
         steps: The number of updates, at least 1.
@@ -67,7 +68,7 @@ class Trial:
         return {
             "format": FORMAT,
             "task": self.task_identity or self.task,
-            "optimizer": self.optimizer,
+            "optimizer": identity(self.optimizer),
             "schedule": repr(self.schedule),
             "momentum": None if self.momentum is None else repr(self.momentum),
             "steps": self.steps,
@@ -87,7 +88,7 @@ class Trial:
 
     def __str__(self) -> str:
         return (
-            f"{self.optimizer} with {self.schedule!r} at a peak rate of {self.peak:g} "
+            f"{label(self.optimizer)} with {self.schedule!r} at a peak rate of {self.peak:g} "
             f"with seed {self.seed}"
         )
 

@@ -41,8 +41,14 @@ class _Axes:
         return tag("td", drawn, class_="scale")
 
 
+def _ends(results: Results) -> tuple[float, float]:
+    """Return the lowest and the highest peak rate of all."""
+    peaks = [*results.settings.peaks, *(peak for pair in results.pairs for peak in pair.peaks)]
+    return min(peaks), max(peaks)
+
+
 def _axes(results: Results) -> _Axes | None:
-    peaks = results.settings.peaks
+    peaks = _ends(results)
     metric = results.metric
     costs = [metric.cost(v) for pair in results.pairs for v in present(pair.sensitivity.mean)]
     if not costs:
@@ -125,8 +131,7 @@ def sensitivity(results: Results) -> Markup:
         )
         for i, optimizer in enumerate(optimizers)
     ]
-    peaks = results.settings.peaks
-    ends = [tag("span", rate(peaks[0])), tag("span", rate(peaks[-1]))]
+    ends = [tag("span", rate(peak)) for peak in _ends(results)]
     head = tag(
         "tr", tag("td"), tag("td"), *(tag("th", breakable(name), scope="col") for name in names)
     )

@@ -281,7 +281,11 @@ def _statistics(results: Results) -> str:
 def _tried(results: Results) -> str:
     """Return the peak rates, and how many of them were tried with how many seeds."""
     peaks = ", ".join(rate(peak) for peak in results.settings.peaks)
-    rungs = results.settings.rungs
+    rungs, further = results.settings.rungs, results.settings.further
+    if len(results.settings.peaks) > rungs[0][0]:
+        peaks = f"{rungs[0][0]} for each optimizer, of {peaks}"
+    if further:
+        peaks += f"; then {further} further ones, around the best or beyond the edge"
     if len(rungs) < 2:
         return peaks
     first, *rest = [f"{tried} with {count(seeds, 'tuning seed')}" for tried, seeds in rungs]

@@ -65,7 +65,7 @@ class RunningTrial:
         """Return the trial's optimizer, with its peak as the rate.
 
         Arguments:
-            parameters: Parameters, or parameter groups.
+            parameters: Parameters or parameter groups; or the network, which `muon` needs.
             options: Further arguments of the optimizer's class.
         """
         return find_optimizer(self.optimizer).make(parameters, self.peak, **options)
@@ -86,9 +86,11 @@ class RunningTrial:
                 f"trial's peak is {self.peak:g}: build it by trial.optimizer_for(parameters), or "
                 "with lr=trial.peak"
             )
+        from lehr.lab.optimizers.making import rates as rates_of  # Loads torch.
         from lehr.torch import Scheduler  # Loads torch.
 
-        return Scheduler(optimizer, lr=self.schedule, over=self.steps, momentum=self.momentum)
+        lr = rates_of(find_optimizer(self.optimizer), optimizer, self.schedule)
+        return Scheduler(optimizer, lr=lr, over=self.steps, momentum=self.momentum)
 
     def report(
         self,

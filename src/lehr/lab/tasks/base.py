@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sized
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-__all__ = ["Data", "Split", "Task"]
+__all__ = ["Data", "Part", "Split", "Task"]
 
 # The split is part of the task: with another, scores would not be comparable.
 SPLIT_SEED = 0
@@ -38,6 +38,13 @@ class Split(NamedTuple):
         return Split(self.inputs.to(device), self.targets.to(device))
 
 
+Part = Split | Any
+"""A part of the data: tensors, or an iterable that starts anew each time and gives batches.
+
+Each batch is a pair of inputs and targets: tensors, or lists and dicts of tensors.
+"""
+
+
 class Data(NamedTuple):
     """All of the data.
 
@@ -47,9 +54,9 @@ class Data(NamedTuple):
         test: Data to measure the metric on; nothing is chosen on it.
     """
 
-    train: Split
-    validation: Split
-    test: Split
+    train: Part
+    validation: Part
+    test: Part
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,19 +164,11 @@ class Task:
         held_out = samples // 4
         cuts = order.split([samples - 2 * held_out, held_out, held_out])
         data = Data(*(Split(inputs[part].detach(), targets[part].detach()) for part in cuts))
-        defaults = {
-            "name": "",
-            "summary": f"{samples:,} samples of shape {tuple(inputs.shape[1:])}",
-            "network": "",
-            "batch_size": min(32, samples - 2 * held_out),
-            "metric": Metric.score(guess=0.0) if score else Metric.loss(),
-        }
-        if unknown := parts.keys() - defaults.keys():
-            raise TaskError(
-                f"a task of tensors has no part {min(unknown)!r}: it has {', '.join(defaults)}"
-            )
+        size = parts.pop("batch_size", None) or min(32, samples - 2 * held_out)
+        summary = f"{samples:,} samples of shape {tuple(inputs.shape[1:])}"
         return cls(
-            **(defaults | parts),
+            **_parts(summary, score is not None, parts),
+            batch_size=size,
             train=samples - 2 * held_out,
             validation=held_out,
             test=held_out,
@@ -178,3 +177,80 @@ class Task:
             loss=loss,
             score=score,
         )
+
+    @classmethod
+    def from_loaders(
+        cls,
+        train: Iterable[Any],
+        validation: Iterable[Any],
+        test: Iterable[Any],
+        model: Callable[[], nn.Module],
+        loss: Callable[[Any, Any], Tensor],
+        score: Callable[[Any, Any], Tensor] | None = None,
+        *,
+        samples: tuple[int, int, int] | None = None,
+        **parts: Any,
+    ) -> Task:
+        """Make a task from loaders, such as torch's `DataLoader`, or from other iterables.
+
+        An update takes one batch. What the training data draw (their order, augmentations) and
+        what the network draws (dropout) depends on the seed of the trial alone. Loss and score of
+        an evaluation are means over the batches, weighted by their samples. Trials are trained
+        one by one.
+
+        Arguments:
+            train: Gives the batches of an epoch: pairs of inputs and targets. It starts anew each
+                time; an iterator, which can be read once, will not do.
+            validation: The same for the validation data.
+            test: The same for the test data.
+            model: Returns a new network, with starting weights from torch's own randomness.
+            loss: (outputs, targets) -> the scalar to minimise.
+            score: As in `from_tensors`.
+            samples: The number of samples of each part, if the loaders have no dataset with a
+                length.
+            **parts: Other attributes of a task, as in `from_tensors`.
+
+        Raises:
+            TaskError: If the number of samples is unknown.
+        """
+        loaders = {"train": train, "validation": validation, "test": test}
+        sizes = samples or tuple(_samples(name, each) for name, each in loaders.items())
+        size = parts.pop("batch_size", None) or getattr(train, "batch_size", None)
+        data = Data(train, validation, test)
+        return cls(
+            **_parts(f"{sizes[0]:,} samples in batches", score is not None, parts),
+            batch_size=min(size or 1, sizes[0]),
+            train=sizes[0],
+            validation=sizes[1],
+            test=sizes[2],
+            load=lambda: data,
+            model=lambda _: model(),
+            loss=loss,
+            score=score,
+        )
+
+
+def _samples(name: str, loader: Iterable[Any]) -> int:
+    dataset = getattr(loader, "dataset", None)
+    if isinstance(dataset, Sized):
+        return len(dataset)
+    if isinstance(loader, list | tuple):
+        batches: Iterable[Any] = loader
+        return sum(len(targets) for _, targets in batches)
+    raise TaskError(
+        f"the {name} data, a {type(loader).__name__}, do not say how many samples they have: give "
+        "samples=(train, validation, test)"
+    )
+
+
+def _parts(summary: str, has_score: bool, parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the descriptive parts of a task, with defaults for those that are not given."""
+    defaults = {
+        "name": "",
+        "summary": summary,
+        "network": "",
+        "metric": Metric.score(guess=0.0) if has_score else Metric.loss(),
+    }
+    if unknown := parts.keys() - defaults.keys():
+        raise TaskError(f"a task has no part {min(unknown)!r}: it has {', '.join(defaults)}")
+    return defaults | dict(parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from torch import nn
 from lehr.lab.errors import TaskError, describe
 from lehr.lab.metric import Metric
 from lehr.lab.python_source import module_of
-from lehr.lab.tasks.base import Data, Split, Task
+from lehr.lab.tasks.base import Data, Part, Split, Task
 from lehr.lab.tasks.seeding import network
 
 __all__ = ["check_task", "task_of_file"]
@@ -71,14 +72,19 @@ def check_task(task: Task, where: str) -> None:
     for name, text in texts.items():
         _check_text(where, name, text)
     data = _try(where, "load()", task.load)
-    if not isinstance(data, Data) or not all(isinstance(split, Split) for split in data):
-        raise TaskError(f"{where}: load() must return Data(train, validation, test) of Splits")
+    if not isinstance(data, Data):
+        raise TaskError(
+            f"{where}: load() must return Data(train, validation, test) of Splits or loaders"
+        )
     if _try(where, "load()", task.load) is not data:
         raise TaskError(
             f"{where}: load() must return the same data every time: use functools.cache"
         )
-    for name, split in zip(Data._fields, data, strict=True):
-        _check_split(where, name, split, getattr(task, name))
+    for name, part in zip(Data._fields, data, strict=True):
+        if isinstance(part, Split):
+            _check_split(where, name, part, getattr(task, name))
+        else:
+            _check_batches(where, name, part)
     made = [_try(where, "model", network, task, 0) for _ in range(2)]
     if not isinstance(made[0], nn.Module):
         raise TaskError(f"{where}: model returns a {type(made[0]).__name__}, not a torch.nn.Module")
@@ -121,9 +127,36 @@ def _check_split(where: str, name: str, split: Split, size: int) -> None:
             raise TaskError(f"{where}: the {part} of the {name} data are not all finite")
 
 
+def _check_batches(where: str, name: str, part: Any) -> None:
+    """Check data that are neither tensors nor, perhaps, an iterable of batches."""
+    what = f"{where}: the {name} data, a {type(part).__name__},"
+    if not isinstance(part, Iterable):
+        raise TaskError(f"{what} are neither a Split of tensors nor an iterable of batches")
+    if iter(part) is part:
+        raise TaskError(
+            f"{what} can be read once only: give a DataLoader, a list, or an object whose "
+            "__iter__ starts anew"
+        )
+    first: Any = _try(where, f"the first batch of the {name} data", next, iter(part), None)
+    if not isinstance(first, tuple | list) or len(first) != 2:
+        raise TaskError(
+            f"{what} give {_shown(first)} where a batch, a pair of inputs and targets, is needed"
+        )
+
+
+def _first(part: Part, size: int | None) -> tuple[Any, Any]:
+    """Return the first samples of tensors, or the first batch of an iterable."""
+    if isinstance(part, Split):
+        return part.inputs[:size], part.targets[:size]
+    inputs, targets = next(iter(part))
+    return inputs, targets
+
+
 def _check_numbers(where: str, task: Task, one: nn.Module, data: Data) -> None:
-    inputs, targets = (part[: task.batch_size] for part in data.train)
-    shape = f"{tuple(inputs.shape)} {str(inputs.dtype).removeprefix('torch.')}"
+    inputs, targets = _first(data.train, task.batch_size)
+    shape = _shown(inputs)
+    if isinstance(inputs, torch.Tensor):
+        shape = f"{tuple(inputs.shape)} {str(inputs.dtype).removeprefix('torch.')}"
     outputs = _try(where, f"its network, given inputs of {shape},", one, inputs)
     loss = _try(where, "loss(outputs, targets)", task.loss, outputs, targets)
     if not isinstance(loss, torch.Tensor) or loss.dim() or not loss.requires_grad:
@@ -134,11 +167,12 @@ def _check_numbers(where: str, task: Task, one: nn.Module, data: Data) -> None:
     if not loss.isfinite():
         raise TaskError(f"{where}: the loss of the first batch is {loss.item()} before any update")
     one.eval()
+    inputs, targets = _first(data.test, None)
     with torch.no_grad():
-        outputs = _try(where, "its network, given the test data,", one, data.test.inputs)
+        outputs = _try(where, "its network, given the test data,", one, inputs)
         if task.score is None:
             return
-        score = _try(where, "score(outputs, targets)", task.score, outputs, data.test.targets)
+        score = _try(where, "score(outputs, targets)", task.score, outputs, targets)
     if isinstance(score, torch.Tensor) and score.numel() != 1:
         raise TaskError(f"{where}: score(outputs, targets) must be one number, not {_shown(score)}")
     value = _try(where, "score(outputs, targets)", float, score)

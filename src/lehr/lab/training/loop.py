@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lehr.lab.errors import StoppedError
-from lehr.lab.tasks.base import Split, Task
+from lehr.lab.tasks.base import Part, Task
 from lehr.lab.trial import Outcome, Trial, evaluation_steps
 
 __all__ = ["Batches", "Networks", "batches", "stacked", "train"]
@@ -97,7 +97,7 @@ class Networks(Protocol):
         """Update each network; return the losses before the update, (networks,)."""
         ...
 
-    def measure(self, split: Split) -> tuple[list[float], list[float]]:
+    def measure(self, part: Part) -> tuple[list[float], list[float]]:
         """Return the metric and the loss of each network on this part of the data."""
         ...
 

@@ -10,7 +10,7 @@ import torch
 
 from lehr.lab.tasks.base import Task
 from lehr.lab.tasks.registry import find_task
-from lehr.lab.tasks.seeding import seeded
+from lehr.lab.tasks.seeding import Randomness, seeded
 from lehr.lab.training.footprint import fitting
 from lehr.lab.training.loop import train
 from lehr.lab.training.single import SingleNetwork
@@ -70,8 +70,8 @@ def train_population(
 
 
 def _train_single(trial: Trial, task: Task, stopped: Callable[[], bool], device: str) -> Outcome:
-    # Dropout draws from torch's own randomness, which depends on the seed alone here.
-    with seeded(trial.seed):
+    # What a network draws, such as dropout, depends on the seed alone here.
+    with seeded(trial.seed), Randomness(trial.seed).used():
         (outcome,) = train([trial], task, SingleNetwork(trial, task, device), stopped)
     return outcome
 

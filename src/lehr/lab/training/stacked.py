@@ -23,7 +23,7 @@ from torch.func import functional_call
 from lehr.catalogue.decay.elementary import constant
 from lehr.errors import ScheduleError
 from lehr.lab.optimizers import find_optimizer
-from lehr.lab.tasks.base import Split, Task
+from lehr.lab.tasks.base import Part, Split, Task
 from lehr.lab.tasks.seeding import network
 from lehr.lab.training.convolution import Products
 from lehr.lab.training.loop import Batches, stacked
@@ -98,7 +98,9 @@ class Stack:
         self._convolving: Callable[[], AbstractContextManager[Any]] = (
             Products if torch.device(device).type == "cuda" else nullcontext
         )
-        self._data = task.load().train.to(device)
+        data = task.load().train
+        assert isinstance(data, Split)  # others are trained one by one
+        self._data = data.to(device)
         weights, others = stacked([network(task, t.seed) for t in trials])
         tensors = {name: t.detach().to(device) for name, t in (weights | others).items()}
         trained = [name for name, tensor in weights.items() if tensor.requires_grad]
@@ -162,11 +164,12 @@ class Stack:
         return losses.detach()
 
     @torch.no_grad()
-    def measure(self, split: Split) -> tuple[list[float], list[float]]:
+    def measure(self, part: Part) -> tuple[list[float], list[float]]:
         """Return the metric and the loss of every network on this part of the data."""
+        assert isinstance(part, Split)  # others are trained one by one
         self._frame.eval()
         with self._convolving():
-            scores, losses = self._measures(self.weights, self._others, *split.to(self._device))
+            scores, losses = self._measures(self.weights, self._others, *part.to(self._device))
         self._frame.train()
         return scores.tolist(), losses.tolist()
 

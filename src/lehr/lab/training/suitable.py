@@ -12,17 +12,21 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from lehr.lab.optimizers import OptimizerEntry, find_optimizer
+from lehr.catalogue.decay.elementary import constant
+from lehr.lab.errors import TaskError, describe
+from lehr.lab.optimizers import find_optimizer, label
 from lehr.lab.tasks.base import Split, Task
 from lehr.lab.tasks.registry import find_task
 from lehr.lab.tasks.seeding import network, seeded
 from lehr.lab.training.loop import stacked
+from lehr.lab.training.single import SingleNetwork
 from lehr.lab.training.unit_step import UnitStep
+from lehr.lab.trial import Trial
 
 __all__ = ["obstacle"]
 
 _SAMPLES = 4
-_UPDATES = 3
+_UPDATES = 12  # some do something else in every fifth or tenth update
 # Side by side, sums are taken in another order; a wrong result is off by much more.
 _RELATIVE, _ABSOLUTE = 1e-3, 1e-5
 
@@ -38,14 +42,33 @@ def obstacle(task: str, optimizer: str) -> str | None:
 
     Raises:
         ValueError: If the task or the optimizer is unknown.
+        TaskError: If the optimizer cannot train such a network at all.
     """
-    found, entry = find_task(task), find_optimizer(optimizer)
+    found = find_task(task)
     with seeded(0):
-        return _of_network(found) or _of_optimizer(entry)
+        reason = _of_network(found) or _of_optimizer(optimizer)
+        if reason is not None:
+            _check_alone(found, optimizer)
+    return reason
+
+
+def _check_alone(task: Task, optimizer: str) -> None:
+    """Check that an optimizer makes an update of a network by itself."""
+    trial = Trial(task.name, optimizer, constant(), None, steps=1, peak=1e-3, seed=0)
+    try:
+        SingleNetwork(trial, task).update()
+    # The optimizer may be a user's: whatever it raises.
+    except Exception as error:
+        raise TaskError(
+            f"optimizer {label(optimizer)} cannot train the network of task {task.name}: "
+            f"{describe(error)}"
+        ) from error
 
 
 def _of_network(task: Task) -> str | None:
     data = task.load()
+    if not all(isinstance(part, Split) for part in data) or not isinstance(data.train, Split):
+        return "its data come in batches of their own"
     few = Split(*(part[: min(_SAMPLES, task.batch_size)] for part in data.train))
     networks = [network(task, seed) for seed in (0, 1)]
     alone: list[tuple[Tensor, Gradients]] = []
@@ -113,20 +136,30 @@ def _close(one: Tensor, other: Tensor) -> bool:
     )
 
 
-def _of_optimizer(entry: OptimizerEntry) -> str | None:
+def _of_optimizer(text: str) -> str | None:
     """Try an optimizer on three stacks of random weights, against itself on each alone."""
+    entry = find_optimizer(text)
+    if entry.rest is not None:
+        return f"{entry.kind} trains matrices, and {entry.rest.kind} the rest"
+    if entry.inner is not None:
+        return f"{entry.kind} wraps another optimizer"
     # The rates change, as under a schedule: some optimizers use the first one only.
-    rates = torch.tensor([0.5, 0.01, 0.1]) * torch.tensor([1.0, 0.3, 2.0]).view(_UPDATES, 1)
+    factors = torch.tensor([1.0, 0.3, 2.0]).repeat(_UPDATES // 3).view(-1, 1)
+    rates = torch.tensor([0.5, 0.01, 0.1]) * factors
     shapes = [(3, 4, 5), (3, 4)]
-    start = [torch.randn(shape) for shape in shapes]
-    gradients = [[torch.randn(shape) for shape in shapes] for _ in range(_UPDATES)]
+    # In float64, so that the movements can be compared even if they are tiny, as Prodigy's are.
+    start = [torch.randn(shape, dtype=torch.float64) for shape in shapes]
+    # Of a steady slope, along which optimizers that find their own rate get faster.
+    gradients = [
+        [weights + 0.5 * torch.randn_like(weights) for weights in start] for _ in range(_UPDATES)
+    ]
     together = [weights.clone() for weights in start]
     try:
         stacked = UnitStep(entry, together, [3])
         for step, now in zip(gradients, rates, strict=True):
             # Copies, because some optimizers modify the gradients.
             stacked.step([gradient.clone() for gradient in step], now, [None])
-    # Muon, LBFGS and others each raise an error of their own.
+    # LBFGS and others each raise an error of their own.
     except Exception as error:
         reason = str(error).strip().partition("\n")[0].partition(". ")[0]
         return f"{entry.kind} cannot move stacked networks ({type(error).__name__}: {reason})"
@@ -138,6 +171,10 @@ def _of_optimizer(entry: OptimizerEntry) -> str | None:
             for weights, gradient in zip(alone, step, strict=True):
                 weights.grad = gradient[i].clone()
             optimizer.step()
-        if not all(_close(a.detach(), b[i]) for a, b in zip(alone, together, strict=True)):
+        moved = [
+            (a.detach() - begun[i], b[i] - begun[i])
+            for a, b, begun in zip(alone, together, start, strict=True)
+        ]
+        if not all(_close(a, b) for a, b in moved):
             return f"the update of {entry.kind} looks at more than each number and its own rate"
     return None

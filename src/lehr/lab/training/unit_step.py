@@ -1,4 +1,4 @@
-"""torch's own optimizers on stacked networks, each of which has a rate of its own.
+"""Optimizers on stacked networks, each of which has a rate of its own.
 
 An optimizer has one rate for a whole tensor. But the update of most is linear in the rate: it is
 ``-rate * direction``, and the direction does not depend on the rate. So torch's optimizer takes a
@@ -21,7 +21,7 @@ __all__ = ["UnitStep"]
 
 
 class UnitStep:
-    """One of torch's optimizers, with a rate of its own for each network of a stack.
+    """An optimizer, with a rate of its own for each network of a stack.
 
     Arguments:
         entry: The optimizer.
@@ -41,8 +41,12 @@ class UnitStep:
         self._optimizer = entry.make([{"params": part} for part in self._groups], 1.0, foreach=True)
         first = self._optimizer.param_groups[0]
         self._decay = float(first.get("weight_decay", 0))
-        # AdamW's decay shrinks the weights directly; that of the others is added to the gradient.
-        self._apart = bool(first.get("decoupled_weight_decay", False))
+        # AdamW's decay shrinks the weights directly; that of others is added to the gradient.
+        self._apart = bool(self._decay) and bool(
+            first["decoupled_weight_decay"]
+            if "decoupled_weight_decay" in first
+            else _shrinks(entry)
+        )
         for group in self._optimizer.param_groups:
             if self._decay:
                 group["weight_decay"] = 0.0
@@ -100,7 +104,25 @@ class UnitStep:
                 for before, after in zip(old, next(groups), strict=True):
                     state = self._optimizer.state.get(before, {})
                     narrow._optimizer.state[after] = _rows(state, before.shape, rows)
+        # Some optimizers count their steps in the groups.
+        old_groups = [
+            g for g, left in zip(self._optimizer.param_groups, counts, strict=True) if left
+        ]
+        for before, after in zip(old_groups, narrow._optimizer.param_groups, strict=True):
+            after |= {name: value for name, value in before.items() if name != "params"}
         return narrow
+
+
+def _shrinks(entry: OptimizerEntry) -> bool:
+    """Find out, with gradients of zero, whether weight decay shrinks the weights directly."""
+    start, rate = torch.tensor([1.0, -0.5]), 0.25
+    weights = start.clone()
+    optimizer = entry.make([weights], rate)
+    for _ in range(2):
+        weights.grad = torch.zeros(2)
+        optimizer.step()
+    decay = float(optimizer.param_groups[0]["weight_decay"])
+    return torch.allclose(weights, start * (1 - rate * decay) ** 2)
 
 
 def _rows(state: dict[str, Any], shape: torch.Size, rows: Tensor) -> dict[str, Any]:

@@ -1,0 +1,27 @@
+"""Optimizers by their texts: ``adam``, ``adamw(weight_decay=0.1)``, ``lion.py:Lion``."""
+
+from lehr.lab.optimizers.entry import (
+    OptimizerEntry,
+    canonical,
+    find_optimizer,
+    identity,
+    label,
+    takes,
+    unpinned,
+    with_setting,
+)
+
+__all__ = [
+    "OPTIMIZERS",
+    "OptimizerEntry",
+    "canonical",
+    "find_optimizer",
+    "identity",
+    "label",
+    "takes",
+    "unpinned",
+    "with_setting",
+]
+
+OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw")
+"""The optimizers that are compared by default."""

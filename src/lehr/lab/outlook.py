@@ -1,0 +1,175 @@
+"""A plan in advance: what fits a budget, how long it takes, and what it can tell apart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from time import monotonic
+
+from lehr.lab.metric import Metric
+from lehr.lab.plan import Plan, Size
+from lehr.lab.statistics import separable
+from lehr.lab.study import Progress
+
+__all__ = ["Announcer", "outlook", "spread", "within"]
+
+# Tuning seeds and further peaks, the most thorough first.
+_TUNING = ((6, 2), (5, 2), (4, 2), (3, 2), (2, 2), (1, 2), (1, 0))
+
+_FEWEST = 2  # scoring seeds; with one nothing can be told apart
+_GUESS = 0.01  # the spread of shares, nats and bits, until it has been seen
+_FIRST = 0.05  # the share of the trials after which a time is told
+_LONG = 60.0  # seconds that must be left for it to be worth a line
+
+
+def within(plan: Plan, trials: int) -> Plan:
+    """Return a plan of at most so many trials.
+
+    At most half of them tune, with as many tuning seeds as that allows; the others score.
+
+    Arguments:
+        plan: The pairs, and the number of updates. Its seeds do not count.
+        trials: The number of trials of all pairs together.
+
+    Raises:
+        ValueError: If that is too little for tuning once and scoring twice.
+
+    Example:
+        >>> plan = Plan(optimizers=("adamw", "momentum"), schedules=("cosine", "wsd"))
+        >>> size = within(plan, 60).size
+        >>> size.tuning_seeds, size.further, size.seeds
+        (1, 2, 8)
+    """
+    each = trials // len(plan.pairs)
+    lengths = len(plan.lengths)
+    for tuning_seeds, further in _TUNING:
+        size = replace(plan.size, tuning_seeds=tuning_seeds, further=further, seeds=1)
+        left = each - plan.tuning_trials(size)
+        if left >= each / 2 and left >= _FEWEST * lengths:
+            break
+    else:
+        size = replace(plan.size, tuning_seeds=1, further=0, seeds=1)
+        left = each - plan.tuning_trials(size)
+    if left < _FEWEST * lengths:
+        least = (plan.tuning_trials(size) + _FEWEST * lengths) * len(plan.pairs)
+        raise ValueError(
+            f"budget={trials} trials are too few for {_count(len(plan.pairs), 'pair')}: give at "
+            f"least {least}, or fewer optimizers, schedules or peaks"
+        )
+    return replace(plan, size=replace(size, seeds=left // lengths))
+
+
+def outlook(plan: Plan, metric: Metric, total: int, spread: float | None = None) -> str:
+    """Say how many trials a plan has, and which differences it cannot tell apart.
+
+    Arguments:
+        plan: The plan.
+        metric: The metric of its task.
+        total: How many different trials it has.
+        spread: How far the scores of one setting spread over the seeds; None to guess it.
+    """
+    size: Size = plan.size
+    tuning = plan.tuning_trials(size)
+    text = (
+        f"{_count(len(plan.pairs), 'pair')}, each with {_count(tuning, 'trial')} to tune and "
+        f"{_count(size.seeds * len(plan.lengths), 'other')} to score: {total:,} trials."
+    )
+    return f"{text} {_power(plan, metric, spread)}".rstrip()
+
+
+def _power(plan: Plan, metric: Metric, spread: float | None) -> str:
+    seeds, comparisons = plan.size.seeds, math.comb(len(plan.pairs), 2)
+    if not comparisons:
+        return ""
+    if spread is None:
+        if not (metric.is_share or metric.unit in ("nats", "bits")):
+            return ""
+        known = f"if a pair's lead varies by {_unit(metric, _GUESS)} from seed to seed (a guess)"
+    else:
+        known = f"if leads vary from seed to seed by the {_unit(metric, spread)} seen so far"
+    least = separable(seeds, comparisons, _GUESS if spread is None else spread)
+    if least is None:
+        return f"{_count(seeds, 'seed')} cannot tell any of the pairs apart: everything will tie."
+    return (
+        f"With {_count(seeds, 'seed')}, differences under {_unit(metric, least)} will not be "
+        f"told apart, {known}."
+    )
+
+
+class Announcer:
+    """Says what a comparison will take: before it starts, and after its first trials.
+
+    Arguments:
+        plan: Its plan.
+        metric: The metric of its task.
+        noise: Returns how far the scores of one setting have spread so far; see `outlook`.
+        notify: Called with each line.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        metric: Metric,
+        noise: Callable[[], float | None],
+        notify: Callable[[str], object],
+    ) -> None:
+        self._plan, self._metric = plan, metric
+        self._noise, self._notify = noise, notify
+        self._begun: float | None = None
+        self._calls = 0
+        self._is_told = False
+
+    def watch(self, progress: Progress) -> None:
+        """Say something, if this progress gives a reason to: the second call begins training."""
+        left = progress.total - progress.reused - progress.trained
+        self._calls += 1
+        if self._calls == 1:
+            return  # whether anything can be trained is not known yet
+        if self._begun is None:
+            self._begun = monotonic()
+            self._notify(outlook(self._plan, self._metric, progress.total))
+        elif not self._is_told and progress.trained >= max(1, _FIRST * progress.total):
+            self._is_told = True
+            seconds = (monotonic() - self._begun) / progress.trained * left
+            if seconds >= _LONG:
+                power = _power(self._plan, self._metric, self._noise())
+                done = progress.reused + progress.trained
+                self._notify(
+                    f"{done:,} of {progress.total:,} trials: about {_time(seconds)} left. {power}"
+                )
+
+
+def spread(settings: Sequence[Sequence[float | None]]) -> float | None:
+    """Return how far a difference of two settings spreads over the seeds; None if it is unknown.
+
+    It is that of two independent runs. Runs of one seed are alike, so it is rather too large.
+
+    Example:
+        >>> spread([[0.9, 0.92], [0.8]])
+        0.02
+    """
+    squares, freedom = 0.0, 0
+    for values in settings:
+        known = [value for value in values if value is not None]
+        if len(known) > 1:
+            mean = math.fsum(known) / len(known)
+            squares += math.fsum((value - mean) ** 2 for value in known)
+            freedom += len(known) - 1
+    return float(f"{math.sqrt(2 * squares / freedom):.2g}") if squares else None
+
+
+def _unit(metric: Metric, value: float) -> str:
+    return f"{metric.difference(value)}{metric.units}"
+
+
+def _count(number: int, one: str) -> str:
+    return f"{number:,} {one}" if number == 1 else f"{number:,} {one}s"
+
+
+def _time(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, rest = divmod(minutes, 60)
+    return f"{hours} h {rest} min" if hours < 10 else f"{round(minutes / 60)} h"

@@ -1,0 +1,76 @@
+"""Training data that come in batches of their own, from a loader or any other iterable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+from torch.utils._pytree import tree_map_only
+
+from lehr.lab.tasks.base import Split
+from lehr.lab.tasks.seeding import Randomness
+
+__all__ = ["Stream", "moved", "pieces"]
+
+
+_EVALUATION = 0  # the seed of what an evaluation draws
+
+
+class Stream:
+    """The batches of an iterable, epoch after epoch.
+
+    What it draws (an order, augmentations) depends on the seed alone, not on how many numbers the
+    network draws: all runs of one seed see the same batches.
+
+    Arguments:
+        source: The iterable, which starts anew each time.
+        seed: Its seed.
+    """
+
+    def __init__(self, source: Iterable[Any], seed: int) -> None:
+        self._source = source
+        self._randomness = Randomness(seed)
+        # Generators of the user's own would go on from one run to the next.
+        for holder in (source, getattr(source, "sampler", None)):
+            generator = getattr(holder, "generator", None)
+            if isinstance(generator, torch.Generator):
+                generator.manual_seed(seed)
+        self._epoch: Iterator[Any] = iter(())
+
+    def next(self) -> Any:
+        """Return the next batch: inputs and targets.
+
+        Raises:
+            ValueError: If an epoch has no batch.
+        """
+        with self._randomness.used():
+            for batch in self._epoch:
+                return batch
+            self._epoch = iter(self._source)
+            for batch in self._epoch:
+                return batch
+        raise ValueError("an epoch of the training data has no batch: does the iterable end?")
+
+
+def moved(batch: Any, device: str) -> Any:
+    """Return inputs or targets on a device: a tensor, or lists and dicts of tensors."""
+    return tree_map_only(torch.Tensor, lambda tensor: tensor.to(device), batch)
+
+
+def pieces(part: Split | Iterable[Any], device: str) -> Iterator[tuple[Any, Any, int]]:
+    """Yield the batches of a part of the data for an evaluation: the same ones at each call.
+
+    Yields:
+        Inputs, targets, and the number of samples. Tensors are a single batch.
+    """
+    if isinstance(part, Split):
+        whole = part.to(device)
+        yield whole.inputs, whole.targets, len(whole.targets)
+        return
+    Stream(part, _EVALUATION)  # seeds what generators it has
+    # Training draws on as before.
+    with Randomness(_EVALUATION).used():
+        for inputs, targets in part:
+            count = len(targets) if isinstance(targets, torch.Tensor) and targets.dim() else 1
+            yield moved(inputs, device), moved(targets, device), count
