@@ -66,8 +66,8 @@ class LadderSearch:
         self._identity = "" if task in TASKS else identity(self._pinned)
         self._task = find_task(self._pinned)
         entry = find_optimizer(optimizer)
-        check_contender(schedule, steps)
         self._schedule, momentum, _ = find_contender(schedule)
+        check_contender(schedule, self._schedule, steps)
         self._momentum = momentum if entry.has_momentum else None
         self._optimizer, self._steps, self._verify = optimizer, steps, verify
         adaptive = _ADAPTIVE.get(entry.kind)
