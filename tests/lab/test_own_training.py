@@ -386,3 +386,58 @@ def test_a_script_that_a_command_names_is_part_of_what_it_is(
     assert pinned_own(command(tmp_path, "pass")) == before
     assert pinned_own(command(tmp_path, "pass  # changed")) != before
     assert find_own(before) == find_own(command(tmp_path, "pass"))
+
+
+# ----- beside the built-in tasks ------------------------------------------------------------------
+
+DIGITS = """
+import torch
+from lehr.lab.tasks.registry import find_task
+from lehr.lab.tasks.seeding import network
+from lehr.lab.training.loop import batches
+
+def train(trial):
+    task = find_task("digits")
+    data, model = task.load(), network(task, trial.seed)
+    optimizer = trial.optimizer_for(model.parameters())
+    scheduler = trial.scheduler_for(optimizer)
+    order = batches(task, trial.seed)
+    for step in range(1, trial.steps + 1):
+        chosen = next(order)
+        optimizer.zero_grad()
+        loss = task.loss(model(data.train.inputs[chosen]), data.train.targets[chosen])
+        loss.backward()
+        optimizer.step()
+        scheduler.step()
+        trial.report(step, loss=loss.item())
+    with torch.no_grad():
+        parts = {name: getattr(data, name) for name in ("validation", "test")}
+        return {
+            name: {
+                "score": task.score(model(part.inputs), part.targets),
+                "loss": task.loss(model(part.inputs), part.targets),
+            }
+            for name, part in parts.items()
+        }
+"""
+
+
+def test_a_comparison_equals_the_built_in_one_trial_by_trial(tmp_path: Path) -> None:
+    size = Size(20, 1, 1, (0.01, 0.1))
+    found: dict[str, dict[Any, Any]] = {}
+    for name, task in (("built in", "digits"), ("own", function(tmp_path, DIGITS))):
+        store = tmp_path / name / "trials.db"
+        compare(Plan(task, ("momentum", "adamw"), ("one_cycle",), size), store.parent)
+        with Store(store) as trials:
+            found[name] = {
+                (r.identity["optimizer"], r.identity["peak"], r.identity["seed"]): r.outcome
+                for r in trials.records()
+            }
+    assert found["own"].keys() == found["built in"].keys()
+    for key, outcome in found["own"].items():
+        other = found["built in"][key]
+        # One image more or less of 225 is what rounding may decide.
+        assert outcome.validation == pytest.approx(other.validation, abs=0.005)
+        assert outcome.test == pytest.approx(other.test, abs=0.005)
+        assert outcome.test_loss == pytest.approx(other.test_loss, rel=1e-3)
+        assert outcome.loss == pytest.approx(other.loss, rel=1e-3)
