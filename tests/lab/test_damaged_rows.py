@@ -123,7 +123,7 @@ def test_what_could_not_be_read_again_is_not_written(path: Path) -> None:
     trial = Trial("digits", "adam", lehr.cosine(), None, steps=2, peak=0.1, seed=9)
     nan = float("nan")
     for outcome in (
-        Outcome(None, (1.5, 1.0), (0.25, nan), 0.5, 0.5, 1.0),
+        Outcome(None, (1.5, 1.0), (0.25, float("inf")), 0.5, 0.5, 1.0),
         Outcome(None, (1.5, 1.0), (0.25, 0.5), nan, 0.5, 1.0),
         Outcome(None, (1.5, 1.0), (0.25, 0.5), 0.5, nan, 1.0),
         Outcome(None, (1.5, 1.0), (0.25, 0.5), 0.5, 0.5, nan),

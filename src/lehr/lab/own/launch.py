@@ -292,7 +292,7 @@ def _outcome(answer: dict[str, Any], trial: Trial, folder: Path, timeout: float 
     return Outcome(
         diverged=trial.steps if diverged else None,
         loss=tuple(loss for loss, _ in points),
-        validations=tuple(found.validation if value is None else value for _, value in points),
+        validations=(*(value for _, value in points[:-1]), found.validation),
         validation=found.validation,
         test=found.test,
         test_loss=found.test_loss,

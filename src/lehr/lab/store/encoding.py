@@ -54,8 +54,6 @@ def read_outcome(row: tuple[Any, ...], steps: int | None = None) -> FinishedTria
         if not missing and not (isinstance(value, float) and math.isfinite(value)):
             raise ValueError(f"{name} is {value!r:.40}")
     loss, validations = _read_curves(curves)
-    if None in validations and not diverged:
-        raise ValueError("its curves have numbers that are not finite")
     if steps is not None and len(loss) != len(evaluation_steps(steps)):
         raise ValueError(f"its curves have {len(loss)} points")
     outcome = Outcome(
