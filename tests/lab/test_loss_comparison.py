@@ -139,7 +139,14 @@ def made(*rows: list[float | None], metric: Metric) -> Results:
         return Outcome(None if test is not None else 1, (1.0, 1.0), (test, test), test, test, None)
 
     finished = [
-        FinishedPair(Pair("sgd", name), 0.1, {0.1: [outcome(1.0)]}, {2: list(map(outcome, row))})
+        FinishedPair(
+            pair := Pair("sgd", name),
+            0.1,
+            {0.1: [outcome(1.0)]},
+            {2: list(map(outcome, row))},
+            PLAN.scoring(pair, 0.1)[0],
+            1.0,
+        )
         for name, row in zip(PLAN.schedules, rows, strict=True)
     ]
     facts = TaskFacts("own", "", "", 1, 1, 1, 1, metric)

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import pytest
+
+from lehr.lab.influence import Influence
 from lehr.lab.metric import Metric
 from lehr.lab.results import (
     Band,
@@ -47,6 +50,10 @@ def pair(name: str, score: float, standing: str = "behind", **parts: Any) -> Pai
         "steps": (),
         "loss": NOTHING,
         "validations": NOTHING,
+        "letters": "",
+        "code": "",
+        "seconds": 1.0,
+        "numbers": {},
     }
     return PairResult(optimizer, schedule, **(usual | parts))
 
@@ -57,6 +64,8 @@ def say(
     complete: bool = True,
     target: float | None = None,
     metric: Metric = SCORE,
+    influences: tuple[Influence, ...] = (),
+    serving: tuple[str, ...] = (),
 ) -> list[str]:
     settings = Settings(
         steps=100,
@@ -72,6 +81,7 @@ def say(
         trials=1,
         complete=complete,
         command="lehr compare",
+        finished=None,
     )
     cycle = ((0.0,), (0.9,))
     return summarize(
@@ -88,6 +98,8 @@ def say(
                 for p in pairs
             },
             pairs=pairs,
+            influences=influences,
+            serving=serving,
         )
     )
 
@@ -99,8 +111,8 @@ def test_the_best_with_its_interval_and_its_ties() -> None:
         pair("adam/step", 0.95),
     )[0]
     assert first == (
-        "adam with cosine at a peak rate of 0.02 scores best: 97.0% (96.0% to 98.0%). "
-        "Of the other 2, 1 ties with it and 1 is behind."
+        "Over 100 updates, adam with cosine at a peak rate of 0.02 scores best: 97.0% (96.0% to "
+        "98.0%). Of the other 2, 1 ties with it and 1 is behind."
     )
 
 
@@ -150,7 +162,7 @@ def test_an_undecided_pair_is_said_to_be_so_and_why() -> None:
     assert sentences[0].endswith("Of the other 3, 1 ties with it, 1 is undecided and 1 is behind.")
     assert sentences[1] == (
         "Undecided with 5 seeds, by the interval of the points behind: sgd/step (from -0.5 to "
-        "12.0). About --seeds 12 would decide it."
+        "12.0). About 7 more seeds (--seeds 12) would decide it."
     )
     assert sentences[2] == (
         "sgd: wsd and linear tie; step is undecided; cosine is 7.0 points behind."
@@ -168,7 +180,7 @@ def test_many_undecided_pairs_are_counted() -> None:
     )
     assert sentences[1].startswith("5 pairs are undecided with 5 seeds: ")
     assert "reaches from 0.0 to 14.0 (sgd/4)" in sentences[1]
-    assert sentences[1].endswith("About --seeds 30 would decide 3 of them.")
+    assert sentences[1].endswith("About 25 more seeds (--seeds 30) would decide 3 of them.")
     assert sentences[2] == "sgd: best scores best, and the others are undecided."
 
 
@@ -180,7 +192,7 @@ def test_the_steadiest_of_the_best() -> None:
     )
     assert sentences[2] == (
         "Of those that tie for the best, adam with wsd is least sensitive to the peak rate: "
-        "within a point of the best over 1.0 decades."
+        "within a point of the best over a factor of 10 in it."
     )
 
 
@@ -246,7 +258,9 @@ def test_cautions() -> None:
         pair("sgd/step", 0.8, "undecided", diverged=2, behind=Gap(0.1, None, None)),
         seeds=1,
     )
-    assert sentences[0].startswith("sgd with one_cycle at a peak rate of 0.02 scores best: 90.0%.")
+    assert sentences[0].startswith(
+        "Over 100 updates, sgd with one_cycle at a peak rate of 0.02 scores best: 90.0%."
+    )
     assert "With one seed nothing can be told apart: every pair is undecided." in sentences
     assert "Scoring runs diverged, and count as guessing (10.0%): sgd/step (2)." in sentences
     assert "sgd has no momentum: one_cycle changes its rate only." in sentences
@@ -281,3 +295,43 @@ def test_not_all_yet() -> None:
 
 def test_a_lone_pair() -> None:
     assert len(say(pair("adam/cosine", 0.97, "best"))) == 1
+
+
+def at(steps: int, standing: str) -> LengthScore:
+    return LengthScore(steps, 0.9, None, None, (), standing)  # type: ignore[arg-type]
+
+
+def test_the_first_sentence_says_whether_the_order_depends_on_the_length() -> None:
+    best = pair("adam/cosine", 0.97, "best", lengths=(at(50, "behind"), at(100, "best")))
+    other = pair("adam/wsd", 0.9, lengths=(at(50, "best"), at(100, "behind")))
+    first = say(best, other)[0]
+    assert first.endswith("The order depends on the length: adam/wsd at 50 is ahead of it.")
+    near = pair("adam/cosine", 0.97, "best", lengths=(at(50, "undecided"), at(100, "best")))
+    assert say(near, other)[0].endswith("The other pair is behind. It is not behind at 50.")
+
+
+def test_what_moves_the_score() -> None:
+    parts = (
+        Influence("optimizer", 0.002, 0.001, 0.003, 0.2, 0.1, 0.3),
+        Influence("peak rate", 0.01, None, None, 0.5, None, None),
+    )
+    found = say(pair("adam/cosine", 0.97, "best"), influences=parts)
+    assert (
+        "What moves the score, as a standard deviation in points: the peak rate within a decade "
+        "around the best by 1.0 and the choice of the optimizer by 0.2 (0.1 to 0.3)."
+    ) in found
+
+
+@pytest.mark.parametrize(
+    ("serving", "words"),
+    [
+        ((), "The best schedule depends on the optimizer: each one is behind another with some"),
+        (("wsd",), "The best schedule need not depend on the optimizer: wsd is behind with none"),
+    ],
+)
+def test_whether_the_best_schedule_depends_on_the_optimizer(
+    serving: tuple[str, ...], words: str
+) -> None:
+    names = [f"{o}/{s}" for o in ("sgd", "adam") for s in ("wsd", "step")]
+    found = say(*(pair(name, 0.9) for name in names), serving=serving)
+    assert any(sentence.startswith(words) for sentence in found)

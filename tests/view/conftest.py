@@ -125,6 +125,10 @@ def _pair(
         "steps": steps,
         "loss": _band(loss, 0.08 * loss),
         "validations": _band(accuracy, 0.004 + 0.02 * np.exp(-8 * u)),
+        "letters": "",
+        "code": f"from torch.optim import SGD\n\n# {optimizer}, {schedule}",
+        "seconds": 1.5 + i + 0.1 * j,
+        "numbers": {"norm": {"mean": 2.0 + j, "low": 1.0, "high": 3.0}},
     }
 
 
@@ -154,6 +158,7 @@ def make_results(optimizers: int = 5, schedules: int = 11) -> dict[str, Any]:
             for other in pairs
             if other is not pair and abs(other["score"] - pair["score"]) < 0.0035
         ]
+        pair["letters"] = "abcdefgh"[rank // 8]
     for pair in pairs[1:]:
         gap = pairs[0]["score"] - pair["score"]
         pair["behind"] = {"mean": gap, "low": gap - 0.004, "high": gap + 0.004, "seeds": None}
@@ -170,7 +175,7 @@ def make_results(optimizers: int = 5, schedules: int = 11) -> dict[str, Any]:
     steps = (u * STEPS).round().astype(int).tolist()
     best = pairs[0]
     return {
-        "format": 4,
+        "format": 5,
         "lehr": "0.1.0",
         "task": {
             "name": "digits",
@@ -202,6 +207,7 @@ def make_results(optimizers: int = 5, schedules: int = 11) -> dict[str, Any]:
             "trials": len(pairs) * (len(PEAKS) * 3 + SEEDS),
             "complete": True,
             "command": "lehr compare --task digits --out results",
+            "finished": 1_790_000_000.0,
         },
         "optimizers": chosen,
         "schedules": {
@@ -224,6 +230,19 @@ def make_results(optimizers: int = 5, schedules: int = 11) -> dict[str, Any]:
         ],
         "pairs": pairs,
         "failed": [],
+        "influences": [
+            {
+                "name": name,
+                "spread": spread,
+                "low": spread / 2,
+                "high": spread * 2,
+                "share": spread / 0.02,
+                "share_low": spread / 0.04,
+                "share_high": spread / 0.01,
+            }
+            for name, spread in (("optimizer", 0.01), ("schedule", 0.004), ("seed", 0.006))
+        ],
+        "serving": ["linear"],
     }
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from textwrap import indent
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from lehr.cli import console
-from lehr.view.numbers import MISSING
+from lehr.cli import console, echo
+from lehr.view.numbers import MISSING, rate
 from lehr.view.printable import printable
 
 if TYPE_CHECKING:
@@ -20,13 +21,20 @@ if TYPE_CHECKING:
 
 __all__ = ["ranking", "show"]
 
+GROUPS = "Pairs that share a letter of their groups are not told apart by the test."
+
 
 def show(results: Results) -> None:
-    """Print the ranking and what it says."""
+    """Print what the ranking says, the code of the best pair, and the ranking."""
     terminal = console()
+    first, *rest = results.summary
+    terminal.print(printable(first), markup=False)
     if results.pairs:
+        echo(f"\n{indent(results.pairs[0].code, '    ')}\n")
         terminal.print(ranking(results, terminal.width))
-    for sentence in results.summary:
+        if len(results.pairs) > 1:
+            terminal.print(f"\n{GROUPS}", markup=False, style="dim")
+    for sentence in rest:
         terminal.print(f"\n{printable(sentence)}", markup=False)
 
 
@@ -105,11 +113,15 @@ def _columns(results: Results) -> list[_Cells]:
         _Cells("peak rate", [f"{pair.peak:g}" for pair in pairs], 1, {"justify": "right"}),
         _Cells(printable(f"test {metric.name}"), scores, 0, {}),
         _Cells("", [_interval(pair, metric) for pair in pairs], 4, {}),
-        _Cells("", [_STANDINGS[pair.standing] for pair in pairs], 2, {"style": "green"}),
+        _Cells("groups", [pair.letters for pair in pairs], 3, {}),
+        _Cells("", [_standing(pair) for pair in pairs], 2, {"style": "green"}),
     ]
     if target is not None:
         title = f"updates to {metric.text(target)}"
         found.append(_Cells(title, list(map(_updates, pairs)), 3, {}))
+    for name in results.numbers:
+        cells = [rate(n.mean) if (n := pair.numbers.get(name)) else MISSING for pair in pairs]
+        found.append(_Cells(printable(name), cells, 5, {"justify": "right"}))
     return found
 
 
@@ -122,6 +134,13 @@ _STANDINGS = {
     "undecided": "undecided",
     "behind": "",
 }
+
+
+def _standing(pair: PairResult) -> str:
+    text, gap = _STANDINGS[pair.standing], pair.behind
+    if gap is None or gap.seeds is None or pair.standing != "undecided":
+        return text
+    return f"{text}: {gap.seeds - pair.seeds:,} more seeds"
 
 
 def _updates(pair: PairResult) -> str:

@@ -120,6 +120,7 @@ class Comparison:
             command=command,
             versions=store.versions(self._finished),
             seconds=self._seconds,
+            last=store.last(self._finished),
             failed=[
                 FailedRun(str(pair), str(trial), failure.reason, search.is_lost)
                 for pair, search in self._pairs
@@ -151,7 +152,7 @@ class _PairSearch:
         self._best: int | None = None
         self._needed: dict[bytes, Trial] = {}
         self._scoring: dict[int, list[Trial]] = {}
-        self._outcomes: dict[bytes, Outcome] = {}
+        self._ended: dict[bytes, FinishedTrial] = {}
         self._failed: list[tuple[Trial, FailedTrial]] = []
         self.total = sum(grid.total for grid in self._grids) + plan.size.seeds * len(plan.lengths)
 
@@ -194,7 +195,7 @@ class _PairSearch:
         elif isinstance(ended, FailedTrial):
             self._failed.append((trial, ended))
         else:
-            self._outcomes[trial.digest] = ended.outcome
+            self._ended[trial.digest] = ended
 
     def _choose(self) -> None:
         """Start scoring the best choice, once all grids are finished."""
@@ -221,9 +222,11 @@ class _PairSearch:
         if self._best is None or self._needed or self._failed:
             return None
         scored = {
-            steps: [self._outcomes[trial.digest] for trial in trials]
+            steps: [self._ended[trial.digest].outcome for trial in trials]
             for steps, trials in self._scoring.items()
         }
+        usual = self._scoring[self._plan.size.steps]
+        seconds = math.fsum(self._ended[trial.digest].seconds for trial in usual) / len(usual)
         grid = self._grids[self._best]
         assert grid.peak is not None
         others = [
@@ -231,7 +234,9 @@ class _PairSearch:
             for choice, other in zip(self._choices, self._grids, strict=True)
         ]
         chosen = self._choices[self._best].values
-        return FinishedPair(pair, grid.peak, grid.tried(), scored, chosen, others)
+        return FinishedPair(
+            pair, grid.peak, grid.tried(), scored, usual[0], seconds, chosen, others
+        )
 
 
 def compare(

@@ -10,9 +10,12 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
+from lehr.lab.influence import Influence, influences
+from lehr.lab.letters import letters
 from lehr.lab.metric import Metric
 from lehr.lab.optimizers import find_optimizer, label
 from lehr.lab.plan import Pair, Plan
+from lehr.lab.recipe import recipe
 from lehr.lab.results import (
     FORMAT,
     Band,
@@ -20,6 +23,7 @@ from lehr.lab.results import (
     FailedRun,
     Gap,
     LengthScore,
+    Mean,
     PairResult,
     Results,
     Row,
@@ -32,7 +36,7 @@ from lehr.lab.results import (
 from lehr.lab.schedules import find_contender
 from lehr.lab.statistics import CONFIDENCE, interval, intervals, seeds_to_decide, ties
 from lehr.lab.summary import summarize
-from lehr.lab.trial import Outcome, evaluation_steps
+from lehr.lab.trial import Outcome, Trial, evaluation_steps
 from lehr.lab.versions import LEHR
 from lehr.schedule.base import Schedule
 
@@ -41,6 +45,7 @@ __all__ = ["FinishedPair", "evaluate"]
 _Scores = Sequence[float | None]
 
 _DRAWN = 400  # points of a schedule's curve, at most
+_HALF_DECADE = 0.5 + 1e-9
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,8 @@ class FinishedPair:
         peak: The chosen peak rate.
         tried: The outcomes of the tuning runs at each peak, in ascending order.
         scored: The outcomes of the scoring runs, by their number of updates.
+        trial: The first scoring run over the usual number of updates.
+        seconds: The mean cost of such a run.
         tuned: The chosen value of each tuned number beside the peak, as text.
         choices: Each combination of such values, with the outcomes at each peak.
     """
@@ -60,6 +67,8 @@ class FinishedPair:
     peak: float
     tried: Mapping[float, Sequence[Outcome]]
     scored: Mapping[int, Sequence[Outcome]]
+    trial: Trial
+    seconds: float
     tuned: Mapping[str, str] = field(default_factory=dict[str, str])
     choices: Sequence[tuple[Mapping[str, str], Mapping[float, Sequence[Outcome]]]] = ()
 
@@ -72,6 +81,7 @@ def evaluate(
     command: str,
     versions: Mapping[str, str],
     seconds: Sequence[float],
+    last: float | None = None,
     failed: Sequence[FailedRun] = (),
 ) -> Results:
     """Rank finished pairs, and say which of them can be told apart.
@@ -83,6 +93,7 @@ def evaluate(
         command: The command that makes this comparison.
         versions: The versions that trained the trials.
         seconds: The cost of each finished trial.
+        last: When the last of them finished, in seconds since 1970.
         failed: The failed trials.
     """
     size = plan.size
@@ -101,9 +112,11 @@ def evaluate(
         complete=len(finished) + len({run.pair for run in failed if run.is_lost})
         == len(plan.pairs),
         command=command,
+        finished=last,
         further=size.further_peaks,
         tune=plan.tune,
     )
+    pairs = _ranked(plan, finished, task.metric)
     results = Results(
         format=FORMAT,
         lehr=LEHR,
@@ -111,8 +124,10 @@ def evaluate(
         settings=settings,
         optimizers={label(name): find_optimizer(name).text for name in plan.optimizers},
         schedules={name: _schedule(name, size.steps) for name in plan.schedules},
-        pairs=_ranked(plan, finished, task.metric),
+        pairs=pairs,
         failed=tuple(failed),
+        influences=_influences(plan, finished, task.metric),
+        serving=_serving(plan, pairs),
     )
     return replace(results, summary=tuple(summarize(results)))
 
@@ -142,6 +157,7 @@ def _ranked(plan: Plan, finished: Sequence[FinishedPair], metric: Metric) -> tup
     rows = [scores[each.pair] for each in ordered]
     tied = _not_separated(rows)
     gaps, standings = _compare(rows, tied[0] if rows else (), metric)
+    groups = letters(tied)
     lengths = _at_lengths(plan, ordered, metric)
     return tuple(
         _result(
@@ -152,6 +168,7 @@ def _ranked(plan: Plan, finished: Sequence[FinishedPair], metric: Metric) -> tup
             standing=standings[i],
             standing_in_optimizer=_standing_in_optimizer(ordered, rows, tied, i, metric),
             not_separated=tuple(name for j, name in enumerate(names) if tied[i, j] and j != i),
+            letters=groups[i],
             behind=gaps[i],
             lengths=lengths[i],
         )
@@ -248,6 +265,7 @@ def _result(
     standing: Standing,
     standing_in_optimizer: Standing,
     not_separated: tuple[str, ...],
+    letters: str,
     behind: Gap | None,
     lengths: tuple[LengthScore, ...],
 ) -> PairResult:
@@ -263,6 +281,7 @@ def _result(
         standing=standing,
         standing_in_optimizer=standing_in_optimizer,
         not_separated=not_separated,
+        letters=letters,
         peak=each.peak,
         at_edge=each.peak in (peaks[0], peaks[-1]),
         score=score,
@@ -282,6 +301,9 @@ def _result(
         steps=tuple(evaluation_steps(steps)),
         loss=_band([o.loss for o in scored]),
         validations=_band([o.validations for o in scored]),
+        code=recipe(each.trial),
+        seconds=each.seconds,
+        numbers=_numbers(scored),
         beyond=sum(not grid[0] <= peak <= grid[-1] for peak in peaks),
         tuned=each.tuned,
         choices=tuple(
@@ -291,6 +313,60 @@ def _result(
             for peak, found in tried.items()
         ),
     )
+
+
+def _influences(
+    plan: Plan, finished: Sequence[FinishedPair], metric: Metric
+) -> tuple[Influence, ...]:
+    """Return how far each choice moves the score, over schedules with a score everywhere."""
+    scored = {
+        each.pair: [metric.cost(value) for value in row]
+        for each in finished
+        if None not in (row := _tests(each.scored[plan.size.steps]))
+    }
+    whole = [s for s in plan.schedules if all(Pair(o, s) in scored for o in plan.optimizers)]
+    if len(whole) * len(plan.optimizers) < 2:
+        return ()
+    table = np.array([[scored[Pair(o, s)] for s in whole] for o in plan.optimizers])
+    peaks = [
+        np.array(rows)
+        for each in finished
+        if each.pair.schedule in whole and len(rows := _near(each, metric)) > 1
+    ]
+    return influences(table, {"peak rate": peaks} if peaks else {})
+
+
+def _near(each: FinishedPair, metric: Metric) -> list[list[float]]:
+    """Return the tuning runs at the peaks within half a decade of the best, a row for each peak.
+
+    Halving gives peaks different numbers of seeds; the first seeds, which all have, are kept.
+    """
+    found = [
+        [metric.cost(o.validation) for o in outcomes if o.validation is not None]
+        for peak, outcomes in each.tried.items()
+        if abs(math.log10(peak / each.peak)) <= _HALF_DECADE
+        and all(o.validation is not None for o in outcomes)
+    ]
+    seeds = min(map(len, found), default=0)
+    return [row[:seeds] for row in found]
+
+
+def _serving(plan: Plan, pairs: Sequence[PairResult]) -> tuple[str, ...]:
+    """Return the schedules that are behind the best one of no optimizer."""
+    found = {(p.optimizer, p.schedule): p.standing_in_optimizer for p in pairs}
+    if len(found) < len(plan.pairs):
+        return ()
+    behind = {schedule for (_, schedule), standing in found.items() if standing == "behind"}
+    return tuple(schedule for schedule in plan.schedules if schedule not in behind)
+
+
+def _numbers(scored: Sequence[Outcome]) -> dict[str, Mean]:
+    """Return the mean of each further number, over the runs that have it."""
+    found: dict[str, list[float]] = {}
+    for outcome in scored:
+        for name, value in outcome.numbers.items():
+            found.setdefault(name, []).append(value)
+    return {name: Mean(*interval(values)) for name, values in sorted(found.items())}
 
 
 def _tests(scored: Sequence[Outcome]) -> _Scores:

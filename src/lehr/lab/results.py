@@ -10,7 +10,9 @@ from statistics import median
 from typing import Any, Literal
 
 from lehr.lab import records
+from lehr.lab.influence import Influence
 from lehr.lab.metric import Metric
+from lehr.provided import PROVIDED
 
 __all__ = [
     "Band",
@@ -29,7 +31,7 @@ __all__ = [
     "present",
 ]
 
-FORMAT = 4
+FORMAT = 5
 """The version of the JSON form."""
 
 Row = tuple[float | None, ...]
@@ -91,6 +93,15 @@ class Gap:
 
 
 @dataclass(frozen=True)
+class Mean:
+    """A mean over the seeds and its interval, without ends if there is one seed only."""
+
+    mean: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
 class LengthScore:
     """A pair's score over another number of updates, and its standing there."""
 
@@ -145,6 +156,7 @@ class PairResult:
         standing: Its standing against the best pair.
         standing_in_optimizer: Its standing against the best pair of its optimizer.
         not_separated: The names of the other pairs from which the test does not separate it.
+        letters: Its groups. Two pairs share a letter unless the test separates them.
         peak: The chosen peak rate.
         at_edge: Whether that is the lowest or the highest one tried.
         score: The mean score at that peak, of the runs that have one; None if none has.
@@ -165,6 +177,9 @@ class PairResult:
         steps: The updates at which the curves have a point.
         loss: The training loss at the chosen peak.
         validations: The validation metric at the chosen peak.
+        code: Python code that builds its optimizer and its scheduler.
+        seconds: The mean cost of a scoring run, in seconds of one core.
+        numbers: The further numbers of the scoring runs, by name; of those runs that have them.
         beyond: How many of the peak rates tried are beyond the first grid.
         tuned: The chosen value of each tuned number beside the peak, as text.
         choices: All that was tried in tuning, if there are such numbers.
@@ -176,6 +191,7 @@ class PairResult:
     standing: Standing
     standing_in_optimizer: Standing
     not_separated: tuple[str, ...]
+    letters: str
     peak: float
     at_edge: bool
     score: float | None
@@ -195,6 +211,9 @@ class PairResult:
     steps: tuple[int, ...]
     loss: Band
     validations: Band
+    code: str
+    seconds: float
+    numbers: Mapping[str, Mean]
     beyond: int = 0
     tuned: Mapping[str, str] = field(default_factory=dict[str, str])
     choices: tuple[Tried, ...] = ()
@@ -268,6 +287,7 @@ class Settings:
         trials: The number of finished trials.
         complete: Whether all pairs are finished, or have failed.
         command: The command that makes this comparison.
+        finished: When the last of the trials finished, in seconds since 1970; None without trials.
         further: How many further peak rates each pair gets.
         tune: The numbers beside the peak that are tuned, with their values.
     """
@@ -285,6 +305,7 @@ class Settings:
     trials: int
     complete: bool
     command: str
+    finished: float | None
     further: int = 0
     tune: tuple[str, ...] = ()
 
@@ -303,6 +324,9 @@ class Results:
         pairs: The finished pairs, best first.
         summary: The results in plain sentences, the most important first.
         failed: The failed trials.
+        influences: How far each choice moves the score. Schedules that lack a score with an
+            optimizer are left out; there are none if that leaves a single pair.
+        serving: The schedules that no test separates from the best one of any optimizer.
     """
 
     format: int
@@ -314,6 +338,8 @@ class Results:
     pairs: tuple[PairResult, ...]
     summary: tuple[str, ...] = ()
     failed: tuple[FailedRun, ...] = ()
+    influences: tuple[Influence, ...] = ()
+    serving: tuple[str, ...] = ()
 
     @property
     def lengths(self) -> tuple[int, ...]:
@@ -348,6 +374,14 @@ class Results:
             sorted(optimizers, key=lambda o: median(costs[o, s] for s in schedules)),
             sorted(schedules, key=lambda s: median(costs[o, s] for o in optimizers)),
         )
+
+    @property
+    def numbers(self) -> list[str]:
+        """The names of the further numbers that runs have."""
+        return sorted({name for pair in self.pairs for name in pair.numbers})
+
+    def _repr_html_(self) -> str:
+        return PROVIDED["results_html"](self)
 
     def to_json(self) -> dict[str, Any]:
         """Return the results in JSON's types."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lehr.lab.influence import SEED
 from lehr.lab.metric import Metric
 from lehr.lab.optimizers import find_optimizer
 from lehr.lab.results import PairResult, Results, Settings
@@ -21,17 +22,19 @@ def summarize(results: Results) -> list[str]:
             return ["No pair has a result.", *_failures(results)]
         return ["Not finished: no pair has all its runs yet.", *_failures(results)]
     metric = results.metric
-    sentences = [_best(pairs, metric), *_undecided(pairs, results.settings.seeds, metric)]
+    first = f"{_best(results)}{_elsewhere(results)}"
+    sentences = [first, *_undecided(pairs, results.settings.seeds, metric)]
     for optimizer in results.optimizers:
         own = [pair for pair in pairs if pair.optimizer == optimizer]
         if len(own) > 1:
             sentences.append(f"{optimizer}: {_of_optimizer(own, metric)}.")
+    sentences += _mattering(results) + _serving(results)
     sentences += _steady(pairs, metric) + _fast(results) + _lasting(results)
     return sentences + _cautions(results)
 
 
-def _best(pairs: Sequence[PairResult], metric: Metric) -> str:
-    best, others = pairs[0], pairs[1:]
+def _best(results: Results) -> str:
+    metric, (best, *others) = results.metric, results.pairs
     if best.score is None:
         return "No pair has a score: all of the scoring runs diverged."
     write = metric.text if metric.is_share else metric.number
@@ -39,8 +42,8 @@ def _best(pairs: Sequence[PairResult], metric: Metric) -> str:
     if best.low is not None and best.high is not None:
         score += f" ({write(best.low)} to {write(best.high)})"
     text = (
-        f"{best.optimizer} with {best.schedule} at a peak rate of {best.peak:g} "
-        f"scores best: {score}."
+        f"Over {results.settings.steps:,} updates, {best.optimizer} with {best.schedule} at a peak "
+        f"rate of {best.peak:g} scores best: {score}."
     )
     if not others:
         return text
@@ -57,6 +60,21 @@ def _best(pairs: Sequence[PairResult], metric: Metric) -> str:
     if behind:
         parts.append(f"{behind} {'is' if behind == 1 else 'are'} behind")
     return f"{text} Of the other {len(others)}, {_join(parts)}."
+
+
+def _elsewhere(results: Results) -> str:
+    """Say whether the best pair is behind over other numbers of updates."""
+    best, *others = results.pairs
+    places = [i for i, at in enumerate(best.lengths) if at.steps != results.settings.steps]
+    if not others or not places or best.score is None:
+        return ""
+    lost = [i for i in places if best.lengths[i].standing == "behind"]
+    if not lost:
+        return f" It is not behind at {_join([f'{best.lengths[i].steps:,}' for i in places])}."
+    leaders = [next(p.name for p in others if p.lengths[i].standing == "best") for i in lost]
+    ahead = [f"{name} at {best.lengths[i].steps:,}" for name, i in zip(leaders, lost, strict=True)]
+    verb = "is" if len(ahead) == 1 else "are"
+    return f" The order depends on the length: {_join(ahead)} {verb} ahead of it."
 
 
 def _undecided(pairs: Sequence[PairResult], seeds: int, metric: Metric) -> list[str]:
@@ -88,7 +106,7 @@ def _undecided(pairs: Sequence[PairResult], seeds: int, metric: Metric) -> list[
         which = (
             "it" if len(ranges) == 1 else "them" if decided == len(ranges) else f"{decided} of them"
         )
-        text += f" About --seeds {enough} would decide {which}."
+        text += f" About {enough - seeds} more seeds (--seeds {enough}) would decide {which}."
     return [text]
 
 
@@ -129,6 +147,52 @@ def _behind(best: PairResult, pairs: Sequence[PairResult], metric: Metric) -> st
     )
 
 
+def _mattering(results: Results) -> list[str]:
+    """Say how far each choice moves the score."""
+    metric, found = results.metric, results.influences
+    if len(found) < 2:
+        return []
+    parts: list[str] = []
+    for each in sorted(found, key=lambda each: -each.spread):
+        reach = (
+            f" ({metric.difference(each.low)} to {metric.difference(each.high)})"
+            if each.low is not None and each.high is not None
+            else ""
+        )
+        parts.append(
+            f"{_CHOICES.get(each.name, each.name)} by {metric.difference(each.spread)}{reach}"
+        )
+    unit = f" in {metric.units.strip()}" if metric.unit else ""
+    return [f"What moves the score, as a standard deviation{unit}: {_join(parts)}."]
+
+
+_CHOICES = {
+    "optimizer": "the choice of the optimizer",
+    "schedule": "that of the schedule",
+    "optimizer x schedule": "how well the two suit each other",
+    "peak rate": "the peak rate within a decade around the best",
+    SEED: "the seed",
+}
+
+
+def _serving(results: Results) -> list[str]:
+    """Say whether the best schedule depends on the optimizer."""
+    optimizers, schedules = len(results.optimizers), len(results.schedules)
+    if min(optimizers, schedules) < 2 or len(results.pairs) < optimizers * schedules:
+        return []
+    names = results.serving
+    if not names:
+        return [
+            "The best schedule depends on the optimizer: each one is behind another with some "
+            "optimizer."
+        ]
+    verb = "is" if len(names) == 1 else "are"
+    return [
+        "The best schedule need not depend on the optimizer: "
+        f"{_few(names, 'schedules')} {verb} behind with none of them."
+    ]
+
+
 def _steady(pairs: Sequence[PairResult], metric: Metric) -> list[str]:
     """Of the pairs that tie with the best, name the least sensitive to its peak rate."""
     equals = [pair for pair in pairs if pair.standing in ("best", "tie")]
@@ -142,7 +206,7 @@ def _steady(pairs: Sequence[PairResult], metric: Metric) -> list[str]:
     verb = "is" if len(least) == 1 else "are"
     return [
         f"Of those that tie for the best, {names} {verb} least sensitive to the peak rate: within "
-        f"{metric.near} over {widths[0]:.1f} decades."
+        f"{metric.near} over a factor of {10 ** widths[0]:.2g} in it."
     ]
 
 
@@ -240,8 +304,8 @@ def _failures(results: Results) -> list[str]:
     ]
 
 
-def _few(names: Sequence[str]) -> str:
-    return _join(names) if len(names) <= _NAMED else f"{len(names)} pairs"
+def _few(names: Sequence[str], kind: str = "pairs") -> str:
+    return _join(names) if len(names) <= _NAMED else f"{len(names)} {kind}"
 
 
 def _at_edge(pairs: Sequence[PairResult], settings: Settings) -> list[str]:

@@ -220,6 +220,12 @@ class Store:
                     found.setdefault(name, set()).add(str(version))
         return {name: " or ".join(sorted(several)) for name, several in found.items()}
 
+    def last(self, trials: Iterable[Trial]) -> float | None:
+        """Return when the last of these trials finished, in seconds since 1970."""
+        keys = [trial.digest for trial in trials]
+        rows = self._rows("SELECT finished FROM trials WHERE key IN", keys)
+        return max((float(finished) for (finished,) in rows), default=None)
+
     def __len__(self) -> int:
         with translate_errors(self.path):
             return self._link.execute("SELECT count(*) FROM trials").fetchone()[0]

@@ -1,0 +1,47 @@
+"""The code that trains as a trial did, for use in another program."""
+
+from __future__ import annotations
+
+import json
+
+from lehr.lab.optimizers import find_optimizer
+from lehr.lab.trial import Trial
+
+__all__ = ["recipe"]
+
+_WIDTH = 88
+
+
+def recipe(trial: Trial) -> str:
+    """Return Python code that builds the optimizer and the scheduler of a trial.
+
+    It needs `model`, the network, and nothing else.
+    """
+    entry = find_optimizer(trial.optimizer)
+    settings = entry.text.removeprefix(f"{entry.kind}(")
+    schedules = [f"lr={_quoted(trial.schedule)}"]
+    if trial.momentum is not None:
+        schedules.append(f"momentum={_quoted(trial.momentum)}")
+    return "\n".join(
+        (
+            f"from torch.optim import {entry.kind}",
+            "",
+            "from lehr.torch import Scheduler",
+            "",
+            f"optimizer = {entry.kind}(model.parameters(), lr={trial.peak!r}, {settings}",
+            _call("scheduler = Scheduler", ["optimizer", *schedules, f"over={trial.steps}"]),
+            f"# after each of the {trial.steps:,} updates: scheduler.step()",
+        )
+    )
+
+
+def _call(start: str, arguments: list[str]) -> str:
+    """Write a call in one line, or in a line for each argument if that is too long."""
+    line = f"{start}({', '.join(arguments)})"
+    if len(line) <= _WIDTH:
+        return line
+    return "\n".join((f"{start}(", *(f"    {each}," for each in arguments), ")"))
+
+
+def _quoted(schedule: object) -> str:
+    return json.dumps(repr(schedule), ensure_ascii=False)
