@@ -43,12 +43,38 @@ frame.addEventListener("load", () => {
   say("first", `${shown(".panel.o0")} ${shown(".panel.o1")}`);
   page.querySelector("label[for=o1]").click();
   say("second", `${shown(".panel.o0")} ${shown(".panel.o1")}`);
-  say("line", shown(".panel.o1 .series.k0"));
-  page.querySelector("#k0").click();
-  say("hidden", shown(".panel.o1 .series.k0"));
   say("folded", shown(".rest"));
   page.querySelector("#every").click();
   say("unfolded", shown(".rest"));
+  const heads = [...page.querySelectorAll(".ranking th[data-sort] button")];
+  const cells = (place) => [...page.querySelectorAll(".ranking tbody tr")]
+    .filter((row) => row.offsetHeight).map((row) => row.cells[place].textContent);
+  heads[1].click();
+  say("sorted", cells(1).slice(0, 3));
+  say("sort", heads[1].parentElement.getAttribute("aria-sort"));
+  heads[1].click();
+  say("turned", cells(1).slice(0, 3));
+  const field = page.querySelector("#filter");
+  field.value = "sgd cosine";
+  field.dispatchEvent(new Event("input"));
+  say("filtered", `${cells(0).length} ${page.querySelector("[role=status]").textContent}`);
+  field.value = "";
+  field.dispatchEvent(new Event("input"));
+  const saved = [];
+  view.HTMLAnchorElement.prototype.click = function () {
+    saved.push(this.download, this.href.slice(0, 5));
+  };
+  page.querySelector(".downloads button").click();
+  say("saved", saved);
+  page.querySelector(".copy").click();
+  say("copied", page.querySelector(".recipe button").textContent.length > 0);
+  const ranked = page.querySelector("#ranking .scroll");
+  say("scrolls", ranked.scrollWidth > ranked.clientWidth);
+  const maps = [...page.querySelectorAll("#map .scroll, #peaks .scroll")];
+  say("maps", maps.some((map) => map.scrollWidth > map.clientWidth));
+  say("line", shown(".panel.o1 .series.k0"));
+  page.querySelector("#k0").click();
+  say("hidden", shown(".panel.o1 .series.k0"));
   const chart = page.querySelector(".panel.o1 svg.curves"), box = chart.getBoundingClientRect();
   chart.dispatchEvent(new view.PointerEvent("pointermove",
     { clientX: box.left + box.width * 0.5, clientY: box.top + box.height * 0.6 }));
@@ -117,6 +143,22 @@ def test_controls_work(seen: tuple[dict[str, str], str]) -> None:
     assert (found["first"], found["second"]) == ("true false", "false true")
     assert (found["line"], found["hidden"]) == ("true", "false")
     assert (found["folded"], found["unfolded"]) == ("false", "true")
+
+
+def test_the_ranking_sorts_and_filters(seen: tuple[dict[str, str], str]) -> None:
+    found = seen[0]
+    assert (found["sorted"], found["sort"]) == ("adam,adam,adam", "ascending")
+    assert found["turned"] == "sgd,sgd,sgd"
+    assert found["filtered"] == "1 1 of 55 pairs"
+
+
+def test_the_numbers_are_saved_without_a_network(seen: tuple[dict[str, str], str]) -> None:
+    assert seen[0]["saved"] == "lehr-results.json,blob:"
+    assert seen[0]["copied"] == "true"
+
+
+def test_tables_fit_on_a_phone(seen: tuple[dict[str, str], str]) -> None:
+    assert (seen[0]["scrolls"], seen[0]["maps"]) == ("false", "false")
 
 
 def test_the_script_reads_out_what_is_pointed_at(seen: tuple[dict[str, str], str]) -> None:

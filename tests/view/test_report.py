@@ -2,15 +2,18 @@
 
 import base64
 import copy
+import csv
 import dataclasses
 import hashlib
 import html
+import io
 import json
 import re
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -18,6 +21,7 @@ from lehr.lab.metric import Metric
 from lehr.lab.results import Results
 from lehr.view import report
 from lehr.view.curves import COLOURS
+from lehr.view.downloads import pairs_csv
 from lehr.view.tables import FIRST, SHADES
 
 
@@ -81,7 +85,7 @@ def test_ids_are_unique_and_every_reference_has_its_target(page: str) -> None:
         *parsed.attributes("for"),
         *parsed.attributes("aria-labelledby"),
         *parsed.attributes("aria-describedby"),
-        *(href.removeprefix("#") for href in parsed.attributes("href")),
+        *(href[1:] for href in parsed.attributes("href") if href.startswith("#")),
         *(re.findall(r"url\(#([^)]*)\)", " ".join(parsed.attributes("clip-path")))),
     ]
     assert set(wanted) <= set(ids)
@@ -95,7 +99,7 @@ def test_nothing_is_loaded_from_anywhere(page: str) -> None:
     assert "url(" not in re.sub(r"url\(#[\w-]+\)", "", page)
     parsed = Page(page)
     assert not parsed.attributes("src")
-    assert all(href.startswith("#") for href in parsed.attributes("href"))
+    assert all(href.startswith(("#", "data:text/csv")) for href in parsed.attributes("href"))
     assert "link" not in {tag for tag, _ in parsed.tags}
 
 
@@ -130,12 +134,15 @@ def test_the_map_has_a_cell_for_each_pair_and_marks_each_optimizers_best(
 ) -> None:
     table = re.search(r'<table class="heat">.*?</table>', page, re.DOTALL)[0]
     assert table.count("<td class=") == 55
+    names = re.findall(r'<th scope="col">(.*?)</th>', table)
     body = re.search(r"<tbody>(.*)</tbody>", table, re.DOTALL)[1]
+    starred: dict[str, list[str]] = {name: [] for name in names}
     for row in body.split("</tr>")[:-1]:
-        name = re.search(r"<th[^>]*>(.*?)</th>", row)[1]
+        for name, cell in zip(names, re.findall(r"<td[^>]*>(.*?)</td>", row), strict=True):
+            starred[name] += re.findall(r"([\d.]+)<span[^>]*>★", cell)
+    for name in full["optimizers"]:
         best = max(p["score"] for p in full["pairs"] if p["optimizer"] == name)
-        starred = re.findall(r"<td[^>]*>([\d.]+)<span[^>]*>★", row)
-        assert starred == [f"{100 * best:.1f}"]
+        assert starred[name] == [f"{100 * best:.1f}"]
 
 
 def test_the_failed_pair_does_not_flatten_the_scale(page: str, full: dict[str, Any]) -> None:
@@ -152,7 +159,7 @@ def test_standings_are_marked(page: str, full: dict[str, Any]) -> None:
         for name in ("tie", "undecided", "behind")
     }
     assert all(counts.values())
-    assert page.count('<tr class="top">') == 1 + counts["tie"]
+    assert page.count('<tr class="top"') == 1 + counts["tie"]
     for name in ("tie", "undecided"):
         assert page.count(f'<span class="pill">{name}</span>') == counts[name]
         for pair in full["pairs"]:
@@ -171,9 +178,56 @@ def test_curves_have_a_panel_for_each_optimizer_and_a_line_for_each_pair(page: s
 
 
 def test_the_readout_has_the_numbers(page: str, full: dict[str, Any]) -> None:
-    data = json.loads(re.search(r'<script type="application/json"[^>]*>(.*?)</script>', page)[1])
+    data = json.loads(_block(page, "numbers"))
     assert len(data["pairs"]) == 55
     assert set(data["names"]) == set(full["schedules"])
+
+
+def _block(page: str, name: str) -> str:
+    return re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', page)[1]
+
+
+def test_the_page_holds_its_numbers_as_json(page: str, full: dict[str, Any]) -> None:
+    assert json.loads(_block(page, "results")) == full
+
+
+def test_the_page_holds_its_numbers_as_csv(page: str, full: dict[str, Any]) -> None:
+    link = next(a for t, a in Page(page).tags if t == "a" and a.get("download"))
+    text = unquote((link["href"] or "").removeprefix("data:text/csv;charset=utf-8,"))
+    rows = list(csv.DictReader(io.StringIO(text)))
+    for row, pair in zip(rows, full["pairs"], strict=True):
+        assert (row["optimizer"], row["schedule"]) == (pair["optimizer"], pair["schedule"])
+        assert float(row["score"]) == pair["score"]
+        assert float(row["peak_room"]) == pytest.approx(10 ** pair["width"], rel=1e-5)
+        assert [float(row[f"seed_{i}"]) for i in range(10)] == pair["scores"]
+        assert float(row["norm"]) == pair["numbers"]["norm"]["mean"]
+
+
+def test_a_spreadsheet_runs_no_name_as_a_formula(results: dict[str, Any]) -> None:
+    named = _renamed(results, {"cosine": "=1+1"})
+    rows = list(csv.DictReader(io.StringIO(pairs_csv(Results.from_json(named)))))
+    assert "'=1+1" in {row["schedule"] for row in rows}
+    assert "=1+1" not in {row["schedule"] for row in rows}
+
+
+def test_the_code_of_the_best_pair_comes_first(page: str, full: dict[str, Any]) -> None:
+    code = html.escape(full["pairs"][0]["code"], quote=False)
+    assert f'<div class="recipe"><pre tabindex="0"><code>{code}</code></pre></div>' in page
+    assert page.index('class="recipe"') < page.index('id="ranking"')
+
+
+def test_what_mattered_is_a_table_of_spreads_in_the_metrics_unit(page: str) -> None:
+    table = re.search(r'<table class="influences">.*?</table>', page, re.DOTALL)[0]
+    assert re.findall(r'<th scope="row">(.*?)</th>', table) == ["Optimizer", "Seed", "Schedule"]
+    assert re.findall(r"<b>(.*?)</b>", table) == ["1.0", "0.6", "0.4"]
+    assert "0.5–2.0" in table
+    assert "No test separates linear from the best schedule of any optimizer." in page
+
+
+def test_a_few_curves_are_drawn_at_first(page: str, full: dict[str, Any]) -> None:
+    boxes = [a for t, a in Page(page).tags if t == "input" and (a["id"] or "")[0] == "k"]
+    assert len(boxes) == 11
+    assert sum("checked" in a for a in boxes) == 4
 
 
 def test_how_it_was_run(page: str) -> None:
@@ -188,6 +242,7 @@ def test_how_it_was_run(page: str) -> None:
         "by halving: 9 with 1 tuning seed, then the best 5 with 1 tuning seed, 3 with 2 tuning "
         "seeds, 2 with 3 tuning seeds, for every pair",
         "torch 2.13.0",
+        "21 September 2026, 14:13 UTC",
         "lehr compare --task digits --out results",
         "3e-5, 0.0001",
     ):
@@ -200,7 +255,7 @@ def _row_of(page: str, pair: dict[str, Any]) -> str:
 
 
 def test_how_far_a_pair_is_behind(page: str, full: dict[str, Any]) -> None:
-    assert " to " not in re.sub(r"<details>.*?</details>", "", _row_of(page, full["pairs"][0]))
+    assert " to " not in Page(_row_of(page, full["pairs"][0])).text()
     for pair in full["pairs"][1:]:
         low, high = (100 * pair["behind"][end] for end in ("low", "high"))
         found = re.search(r"\((-?[\d.]+) to (-?[\d.]+)\)", _row_of(page, pair))
@@ -260,7 +315,7 @@ def test_a_score_is_called_what_the_task_calls_it(results: dict[str, Any], words
     }
     results["summary"] = []
     said = Page(render(results)).text()
-    assert "Test excess loss, optimizers by schedules" in said
+    assert "Test excess loss, of each schedule with each optimizer" in said
     assert words not in said
 
 
@@ -272,7 +327,7 @@ def test_pictures_say_in_words_what_they_show(page: str) -> None:
 
 def test_tables_have_captions_and_headers(page: str) -> None:
     tags = [tag for tag, _ in Page(page).tags]
-    assert tags.count("table") == tags.count("caption") == 4
+    assert tags.count("table") == tags.count("caption") == 5
     assert all(attrs.get("scope") for tag, attrs in Page(page).tags if tag == "th")
 
 
@@ -300,12 +355,11 @@ def test_hostile_names_stay_text(results: dict[str, Any]) -> None:
     text = render(hostile)
     parsed = Page(text)
     tags = [tag for tag, _ in parsed.tags]
-    assert tags.count("script") == 2
+    assert tags.count("script") == 3
     assert tags.count("style") == tags.count("title") - text.count("<title id=") == 1
     assert "img" not in tags
     assert HOSTILE in html.unescape(parsed.text())
-    data = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', text)[1]
-    assert names["cosine"] in json.loads(data)["names"]
+    assert names["cosine"] in json.loads(_block(text, "numbers"))["names"]
 
 
 def test_an_unfinished_comparison(partial: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -144,20 +144,13 @@ def _write_json(store: Store) -> None:
 
 def _write_csv(store: Store) -> None:
     from lehr.lab.store.rows import COLUMNS, row  # Loads NumPy and more.
+    from lehr.view.downloads import cell  # Loads NumPy and more.
 
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(COLUMNS)
     for record in store.records():
         found = row(record)
-        writer.writerow([_cell(found[name]) for name in COLUMNS])
-
-
-def _cell(value: Any) -> Any:
-    """Return a value for a spreadsheet, which would run a text that looks like a formula."""
-    if not isinstance(value, str):
-        return value
-    text = printable(value)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+        writer.writerow([cell(found[name]) for name in COLUMNS])
 
 
 def _fill_tensorboard(store: Store, folder: Path) -> None:

@@ -23,6 +23,9 @@ __all__ = ["curves", "readout"]
 BANDS = 3
 """The number of schedules, the best ones, whose bands are visible at first: more hide the lines."""
 
+CHOSEN = 4
+"""The number of schedules whose lines are visible at first, at least; others on demand."""
+
 COLOURS, DASHES = 6, 3
 """The numbers of colours and dash patterns of the style sheet; together they tell lines apart."""
 
@@ -181,11 +184,20 @@ def _picker(optimizers: Sequence[str]) -> Markup:
     return tag("fieldset", tag("legend", "Optimizer"), tag("div", *options), class_="picker")
 
 
-def _toggles(names: Sequence[str]) -> Markup:
+def chosen(results: Results) -> list[str]:
+    """Return the schedules that are drawn at first: each optimizer's best, and the best overall."""
+    optimizers, names = results.order
+    best = {pair.optimizer: pair.schedule for pair in reversed(results.pairs)}
+    first = list(dict.fromkeys(best[name] for name in optimizers if name in best))
+    more = [name for name in names if name not in first]
+    return first[:COLOURS] + more[: max(0, CHOSEN - len(first))]
+
+
+def _toggles(names: Sequence[str], visible: Sequence[str]) -> Markup:
     options = [
         tag(
             "span",
-            tag("input", type="checkbox", id=f"k{i}", checked=True),
+            tag("input", type="checkbox", id=f"k{i}", checked=name in visible),
             tag("label", _swatch(i), name, for_=f"k{i}"),
         )
         for i, name in enumerate(names)
@@ -215,7 +227,7 @@ def curves(results: Results) -> Markup:
         "div",
         # A control for a single optimizer would only be in the way.
         _picker(optimizers) if len(optimizers) > 1 else "",
-        _toggles(names) if len(names) > 1 else "",
+        _toggles(names, chosen(results)) if len(names) > 1 else "",
         _bands() if len(names) > BANDS else "",
         *(_optimizer(results, i, names, metrics) for i in range(len(optimizers))),
         class_="learning",

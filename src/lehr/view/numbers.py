@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lehr.lab.metric import Metric
 
-__all__ = ["MISSING", "NARROW", "count", "duration", "factor", "measured", "plain", "rate"]
+__all__ = ["MISSING", "NARROW", "count", "day", "duration", "factor", "measured", "plain", "rate"]
 
 NARROW = "\u202f"
 """The narrow no-break space between a number and its unit."""
@@ -54,6 +55,12 @@ def factor(decades: float | None) -> str:
 def count(number: int, one: str, many: str | None = None) -> str:
     """Write a count with its noun: `1 pair`, `2,640 pairs`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def day(seconds: float) -> str:
+    """Write a moment, in seconds since 1970: `28 November 2026, 12:05 UTC`."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
 
 
 def duration(seconds: float | None) -> str:

@@ -7,6 +7,7 @@ from lehr.lab.results import PairResult, Results, present
 from lehr.view.markup import Markup, breakable, tag
 from lehr.view.numbers import measured, rate
 from lehr.view.svg import Scale, band, chart, line, nice_ticks
+from lehr.view.tables import layout, pair_at
 
 __all__ = ["sensitivity"]
 
@@ -114,32 +115,32 @@ def _cell(pair: PairResult | None, name: str, axes: _Axes) -> Markup:
 
 
 def sensitivity(results: Results) -> Markup:
-    """Draw the validation metric against the peak rate: optimizers by schedules, as in the map."""
+    """Draw the validation metric against the peak rate, pair by pair, as in the map."""
     axes = _axes(results)
     if axes is None:
         return tag("p", "No peak rate has been tried yet.", class_="soft")
-    optimizers, names = results.order
+    across, down = layout(results)
     rows = [
         tag(
             "tr",
-            tag("th", breakable(optimizer), scope="row"),
+            tag("th", breakable(row), scope="row"),
             axes.labels(),
             *(
-                _cell(results.find(optimizer, name), f"peak-{i}-{j}", axes)
-                for j, name in enumerate(names)
+                _cell(pair_at(results, row, column), f"peak-{i}-{j}", axes)
+                for j, column in enumerate(across)
             ),
         )
-        for i, optimizer in enumerate(optimizers)
+        for i, row in enumerate(down)
     ]
     ends = [tag("span", rate(peak)) for peak in _ends(results)]
     head = tag(
-        "tr", tag("td"), tag("td"), *(tag("th", breakable(name), scope="col") for name in names)
+        "tr", tag("td"), tag("td"), *(tag("th", breakable(name), scope="col") for name in across)
     )
     foot = tag(
         "tr",
         tag("th", "peak rate", scope="row"),
         tag("td"),
-        *(tag("td", *ends, class_="ends") for _ in names),
+        *(tag("td", *ends, class_="ends") for _ in across),
     )
     metric = results.metric
     lost = "a run" if metric.guess is None else "every run"

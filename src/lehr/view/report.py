@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 from lehr.lab.records import replace_text
 from lehr.lab.results import Results
 from lehr.view.curves import curves, readout
+from lehr.view.downloads import downloads
+from lehr.view.influences import influences
 from lehr.view.lengths import lengths
 from lehr.view.markup import Markup, tag
-from lehr.view.numbers import count, duration, measured, rate
+from lehr.view.numbers import count, day, duration, measured, rate
 from lehr.view.peaks import sensitivity
 from lehr.view.predicted import predicted
 from lehr.view.shapes import schedules
@@ -55,7 +57,7 @@ def render(results: Results, law: Law | None = None) -> str:
         security policy allows; names and texts from `results` are escaped.
     """
     style = Markup(_asset("page.css") + _choices(results))
-    script = Markup(_asset("page.js"))
+    script = Markup(_asset("page.js") + _asset("table.js"))
     page = tag("html", _head(results, style, script), _body(results, script, law), lang="en")
     return f"<!doctype html>\n{page}\n"
 
@@ -101,6 +103,7 @@ def _head(results: Results, style: Markup, script: Markup) -> Markup:
 
 SECTIONS = (
     ("ranking", "Ranking"),
+    ("mattered", "What mattered"),
     ("map", "Map"),
     ("schedules", "Schedules"),
     ("learning", "Learning curves"),
@@ -112,7 +115,12 @@ SECTIONS = (
 
 
 def _body(results: Results, script: Markup, law: Law | None) -> Markup:
-    absent = {name for name, has in (("lengths", results.lengths), ("predicted", law)) if not has}
+    shown = {
+        "lengths": results.lengths,
+        "predicted": law,
+        "mattered": len(results.influences) > 1,
+    }
+    absent = {name for name, has in shown.items() if not has}
     sections = [s for s in SECTIONS if s[0] not in absent]
     links = [tag("a", words, href=f"#{name}") for name, words in sections]
     content = _sections(results, law) if results.pairs else [_nothing(), _method(results)]
@@ -144,6 +152,9 @@ def _opening(results: Results) -> Markup:
         tag("p", mark, "lehr", tag("span", "a comparison by training"), class_="brand"),
         tag("h1", f"Schedules and optimizers on {results.task.name}"),
         tag("p", first, class_="lede"),
+        tag("div", tag("pre", tag("code", results.pairs[0].code), tabindex="0"), class_="recipe")
+        if results.pairs
+        else "",
         tag("ul", *(tag("li", sentence) for sentence in rest), class_="summary") if rest else "",
         _progress(results),
         _facts(results),
@@ -203,7 +214,9 @@ def _sections(results: Results, law: Law | None) -> list[Markup]:
             "Ranking",
             "Best first. Pairs that tie with the best have a bar at their left.",
             ranking(results),
+            downloads(results),
         ),
+        *([_mattered(results)] if len(results.influences) > 1 else []),
         _section("map", "Map", "Which schedule suits which optimizer.", heat_map(results)),
         _section(
             "schedules",
@@ -215,7 +228,8 @@ def _sections(results: Results, law: Law | None) -> list[Markup]:
             "learning",
             "Learning curves",
             "At the chosen peak rate. A line is the mean over the seeds, its band the interval. "
-            "All optimizers share the same axes.",
+            "All optimizers share the same axes. At first only the best schedules are drawn; the "
+            "boxes add others.",
             curves(results),
         ),
         _section(
@@ -229,6 +243,18 @@ def _sections(results: Results, law: Law | None) -> list[Markup]:
         *([_predicted(results, law)] if law else []),
         _method(results),
     ]
+
+
+def _mattered(results: Results) -> Markup:
+    serving = results.serving
+    words = ""
+    if min(len(results.optimizers), len(results.schedules)) > 1:
+        words = (
+            f"No test separates {', '.join(serving)} from the best schedule of any optimizer."
+            if serving
+            else "Each schedule is behind another with some optimizer: the best one depends on it."
+        )
+    return _section("mattered", "What mattered", words, influences(results))
 
 
 def _lengths(results: Results) -> Markup:
@@ -295,6 +321,7 @@ def _tried(results: Results) -> str:
 def _method(results: Results) -> Markup:
     settings, task = results.settings, results.task
     versions = ", ".join(f"{k} {v}" for k, v in settings.versions.items())
+    finished = "" if settings.finished is None else day(settings.finished)
     rows = [
         ("Task", f"{task.name}: {task.summary}"),
         (
@@ -311,6 +338,7 @@ def _method(results: Results) -> Markup:
             + (f" with batches of {task.batch_size}" if task.batch_size else ""),
         ),
         ("Peak rates tried", _tried(results)),
+        ("Finished", finished),
         ("Versions", versions),
     ]
     items = [tag("div", tag("dt", name), tag("dd", text)) for name, text in rows if text]

@@ -1,11 +1,13 @@
 """The report's tables: the ranking, with its intervals drawn, and the map of all pairs."""
 
+import math
 from collections.abc import Sequence
 
 from lehr.lab.metric import Metric
 from lehr.lab.results import ComparedSchedule, PairResult, Results, TargetUpdates, present
 from lehr.view.markup import Markup, breakable, join, tag
-from lehr.view.numbers import NARROW, factor, measured, rate
+from lehr.view.numbers import NARROW, duration, factor, measured, rate
+from lehr.view.numbers import plain as plain_number
 from lehr.view.svg import Scale, line, nice_ticks, robust_low
 
 __all__ = ["heat_map", "ranking"]
@@ -104,12 +106,11 @@ def _axis(scale: Scale, ticks: Sequence[float]) -> Markup:
     return _interval(*texts, height=16.0)
 
 
-def _not_separated(pair: PairResult) -> Markup:
-    if not pair.not_separated:
-        return tag("span", "none", class_="soft")
-    names = join(tag("li", name.replace("/", " + ", 1)) for name in pair.not_separated)
-    text = f"{len(pair.not_separated)} {'pair' if len(pair.not_separated) == 1 else 'pairs'}"
-    return tag("details", tag("summary", text), tag("ul", names))
+def _cell_of(name: str, *content: str, key: float | str | None, look: str) -> Markup:
+    """Return a cell of the ranking, with its name for narrow pages and its key for sorting."""
+    if isinstance(key, float):
+        key = f"{key:.9g}".replace("inf", "Infinity")  # as JavaScript reads it
+    return tag("td", *content, class_=look, role="cell", data_label=name or None, data_key=key)
 
 
 def _row(pair: PairResult, results: Results, drawn: Markup) -> Markup:
@@ -130,27 +131,46 @@ def _row(pair: PairResult, results: Results, drawn: Markup) -> Markup:
     plain = pair.schedule.isidentifier()
     edge = tag("span", "edge", class_="pill") if pair.at_edge else ""
     lost = tag("span", f"{pair.diverged} of {pair.seeds} diverged", class_="pill")
+    gap = math.inf if pair.behind is None else pair.behind.mean
     return tag(
         "tr",
-        tag("td", str(pair.rank), class_="number rank"),
-        tag("th", pair.optimizer, scope="row"),
-        tag(
-            "td",
+        _cell_of("", str(pair.rank), key=float(pair.rank), look="number rank"),
+        tag("th", pair.optimizer, scope="row", role="rowheader"),
+        _cell_of(
+            "",
             curve,
             pair.schedule if plain else breakable(pair.schedule),
             lost if pair.diverged else "",
-            class_="name" if plain else "name long",
+            key=pair.schedule,
+            look="name" if plain else "name long",
         ),
-        tag("td", measured(metric, pair.score), class_="number score"),
-        tag("td", drawn, class_="drawn"),
-        tag("td", interval, class_="number soft"),
-        tag("td", _behind(pair, metric), class_="number"),
-        tag("td", rate(pair.peak), edge, class_="number"),
-        tag("td", factor(pair.width), class_="number"),
+        _cell_of(
+            "",
+            measured(metric, pair.score),
+            tag("small", " ", interval) if interval else "",
+            key=math.inf if pair.score is None else metric.cost(pair.score),
+            look="number score",
+        ),
+        tag("td", drawn, class_="drawn", role="cell"),
+        _cell_of(
+            "behind", _behind(pair, metric), key=-math.inf if pair.rank == 1 else gap, look="number"
+        ),
+        _cell_of("groups", pair.letters, key=pair.letters, look="letters"),
+        _cell_of("peak rate", rate(pair.peak), edge, key=pair.peak, look="number"),
+        _cell_of("room", factor(pair.width), key=-pair.width, look="number"),
+        _cell_of("time per run", duration(pair.seconds), key=pair.seconds, look="number"),
         "" if pair.target is None else _updates(pair.target, pair, results),
-        tag("td", _not_separated(pair), class_="ties"),
+        *(_number(name, pair) for name in results.numbers),
         class_="top" if pair.standing in ("best", "tie") else None,
+        role="row",
     )
+
+
+def _number(name: str, pair: PairResult) -> Markup:
+    mean = pair.numbers.get(name)
+    value = None if mean is None else mean.mean
+    key = math.inf if value is None else value
+    return _cell_of(name, plain_number(value), key=key, look="number")
 
 
 def _behind(pair: PairResult, metric: Metric) -> Markup | str:
@@ -159,10 +179,13 @@ def _behind(pair: PairResult, metric: Metric) -> Markup | str:
         return ""
     parts: list[Markup | str] = [metric.difference(gap.mean)]
     if gap.low is not None and gap.high is not None:
-        reach = f" ({metric.difference(gap.low)} to {metric.difference(gap.high)})"
-        parts.append(tag("span", reach, class_="soft"))
+        parts.append(
+            tag("small", f" ({metric.difference(gap.low)} to {metric.difference(gap.high)})")
+        )
     if pair.standing != "behind":
-        parts.append(tag("span", pair.standing, class_="pill"))
+        parts.insert(0, tag("span", pair.standing, class_="pill"))
+    if gap.seeds is not None and pair.standing == "undecided":
+        parts.append(tag("small", f" {gap.seeds - pair.seeds:,} more seeds"))
     return join(parts)
 
 
@@ -170,10 +193,12 @@ def _updates(target: TargetUpdates, pair: PairResult, results: Results) -> Marku
     """Return the updates to the target, and how many seeds reach it if not all do."""
     last = results.settings.steps
     text = f"over {last}" if target.updates is None else f"{target.updates:,g}"
-    if target.reached == pair.seeds:
-        return tag("td", text, class_="number")
+    key = math.inf if target.updates is None else target.updates
+    name = f"updates to {measured(results.metric, results.settings.target)}"
     some = tag("span", f" ({target.reached} of {pair.seeds})", class_="soft")
-    return tag("td", text, some, class_="number")
+    return _cell_of(
+        name, text, "" if target.reached == pair.seeds else some, key=key, look="number"
+    )
 
 
 def _columns(results: Results) -> str:
@@ -181,13 +206,16 @@ def _columns(results: Results) -> str:
     metric = results.metric
     text = (
         f"Score: test {metric.name} ({metric.direction}). The dot is the mean over the seeds, the "
-        "bar its interval, the faint dots are the seeds one by one. Behind: the "
+        f"bar its {100 * results.settings.confidence:g}{NARROW}% interval, the faint dots are the "
+        "seeds one by one. Behind: the "
         f"{f'number of {metric.units.strip()}' if metric.unit else 'difference'}, compared with "
         "the best seed by seed. Tie: the test does not separate it from the best, and the interval "
         f"stays within {metric.near}. Undecided: the interval is wider, or a pair nearer to the "
-        f"best is behind. Room: the range of peak rates within {metric.near}, "
-        "as a factor. Edge: the best peak is the lowest or the highest one tried, and a better one "
-        "may lie beyond. Not separated from: the pairs from which the test does not separate it."
+        "best is behind; about so many more seeds would decide it. Groups: pairs that share a "
+        "letter are not told apart by the test. Room: the range of peak rates within "
+        f"{metric.near}, as a factor. Edge: the best peak is the lowest or the highest one tried, "
+        "and a better one "
+        "may lie beyond. Time per run: seconds of one core, on average over the scoring runs."
     )
     target = results.settings.target
     if target is None:
@@ -207,37 +235,37 @@ def ranking(results: Results) -> Markup:
     scale = _score_scale(pairs, metric)
     ticks = nice_ticks(scale.low, scale.high, 4)
     rows = [_row(pair, results, _whisker(pair, metric, scale, ticks)) for pair in pairs]
-    confidence = f"{100 * results.settings.confidence:g}{NARROW}%"
     target = results.settings.target
+    numbers = {"class_": "number"}
+    titles: list[tuple[str | Markup, dict[str, str]]] = [
+        ("#", numbers | {"data_sort": "number"}),
+        ("Optimizer", {"data_sort": "text"}),
+        ("Schedule", {"data_sort": "text"}),
+        ("Score", numbers | {"data_sort": "number"}),
+        (join([tag("span", "Score, drawn", class_="unseen"), _axis(scale, ticks)]), {}),
+        ("Behind", numbers | {"data_sort": "number"}),
+        ("Groups", {"data_sort": "text"}),
+        ("Peak rate", numbers | {"data_sort": "number"}),
+        ("Room", numbers | {"data_sort": "number"}),
+        ("Time per run", numbers | {"data_sort": "number"}),
+    ]
+    if target is not None:
+        titles.append((f"Updates to {measured(metric, target)}", numbers | {"data_sort": "number"}))
+    titles += [(name, numbers | {"data_sort": "number"}) for name in results.numbers]
     head = tag(
         "tr",
-        tag("th", "#", scope="col", class_="number"),
-        tag("th", "Optimizer", scope="col"),
-        tag("th", "Schedule", scope="col"),
-        tag("th", "Score", scope="col", class_="number"),
-        tag(
-            "th",
-            tag("span", "Score, drawn", class_="unseen"),
-            _axis(scale, ticks),
-            scope="col",
-        ),
-        tag("th", f"{confidence} interval", scope="col", class_="number"),
-        tag("th", "Behind", scope="col", class_="number"),
-        tag("th", "Peak rate", scope="col", class_="number"),
-        tag("th", "Room", scope="col", class_="number"),
-        ""
-        if target is None
-        else tag("th", f"Updates to {measured(metric, target)}", scope="col", class_="number"),
-        tag("th", "Not separated from", scope="col"),
+        *(tag("th", title, scope="col", role="columnheader", **parts) for title, parts in titles),
+        role="row",
     )
     caption = tag("caption", _columns(results))
     table = tag(
         "table",
         caption,
-        tag("thead", head),
-        tag("tbody", *rows[:FIRST]),
-        tag("tbody", *rows[FIRST:], class_="rest") if len(rows) > FIRST else "",
+        tag("thead", head, role="rowgroup"),
+        tag("tbody", *rows[:FIRST], role="rowgroup"),
+        tag("tbody", *rows[FIRST:], class_="rest", role="rowgroup") if len(rows) > FIRST else "",
         class_="ranking",
+        role="table",
     )
     scroll = tag("div", table, class_="scroll", tabindex="0", role="region", aria_label="Ranking")
     if len(rows) <= FIRST:
@@ -284,32 +312,43 @@ def _legend(metric: Metric, worst: float, best: float) -> Markup:
     )
 
 
-def heat_map(results: Results) -> Markup:
-    """Draw the scores, optimizers by schedules, as text and as a shade."""
+def layout(results: Results) -> tuple[list[str], list[str]]:
+    """Return the names across and down a map: the fewer ones across, so that it stays narrow."""
     optimizers, schedules = results.order
+    return (optimizers, schedules) if len(optimizers) <= len(schedules) else (schedules, optimizers)
+
+
+def pair_at(results: Results, row: str, column: str) -> PairResult | None:
+    """Return the pair in a cell of a map that has this `layout`."""
+    found = results.find(column, row) if column in results.optimizers else None
+    return found or results.find(row, column)
+
+
+def heat_map(results: Results) -> Markup:
+    """Draw the scores of all pairs, as text and as a shade."""
     metric = results.metric
     scores = [pair.score for pair in results.pairs if pair.score is not None]
     ends = reach(scores, metric) if scores else (0.0, 0.0)
+    tops = {p.optimizer: p.rank for p in reversed(results.pairs)}
+    across, down = layout(results)
     rows: list[Markup] = []
-    for optimizer in optimizers:
-        cells = [results.find(optimizer, schedule) for schedule in schedules]
-        top = min((c.rank for c in cells if c is not None), default=None)
+    for row in down:
+        cells = [pair_at(results, row, column) for column in across]
         rows.append(
             tag(
                 "tr",
-                tag("th", breakable(optimizer), scope="row"),
-                *(_cell(c, metric, ends, c is not None and c.rank == top) for c in cells),
+                tag("th", breakable(row), scope="row"),
+                *(
+                    _cell(c, metric, ends, c is not None and c.rank == tops[c.optimizer])
+                    for c in cells
+                ),
             )
         )
-    head = tag(
-        "tr",
-        tag("td"),
-        *(tag("th", breakable(name), scope="col") for name in schedules),
-    )
+    head = tag("tr", tag("td"), *(tag("th", breakable(name), scope="col") for name in across))
     below = not all(metric.reaches(pair.score, ends[0]) for pair in results.pairs)
     caption = tag(
         "caption",
-        f"{metric.title}, optimizers by schedules."
+        f"{metric.title}, of each schedule with each optimizer."
         + (" Striped cells are worse than the scale reaches." if below else ""),
     )
     table = tag("table", caption, tag("thead", head), tag("tbody", *rows), class_="heat")
