@@ -13,5 +13,5 @@ from typing import Any, Final
 __all__ = ["PROVIDED"]
 
 PROVIDED: Final[dict[str, Callable[..., Any]]] = {}
-"""The functions, by name: ``schedule_html``, ``entry_html`` and ``plot`` draw, ``read_schedule``
-reads."""
+"""The functions, by name: ``schedule_html``, ``entry_html``, ``results_html`` and ``plot`` draw,
+``read_schedule`` reads."""

@@ -1,8 +1,11 @@
 """`lehr results` as a user types it."""
 
 import csv
+import html
 import io
 import json
+import re
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -88,6 +91,65 @@ def test_each_comparison_of_a_store_can_be_shown(tmp_path: Path) -> None:
     assert "has 2 comparisons" in refused.stderr
 
 
+def shown(page: str) -> str:
+    """The text of a page, with the spaces of a terminal."""
+    text = re.sub(r"<(script|style|small).*?</\1>|<[^>]+>", " ", page, flags=re.DOTALL)
+    return html.unescape(text).replace("\u202f", "")
+
+
+def test_it_prints_the_numbers_of_the_report(tmp_path: Path) -> None:
+    compare(tmp_path, *TUNED)
+    page = tmp_path / "again.html"
+    printed = call(str(tmp_path), "--report", str(page)).stdout
+    assert f"Report: {page}" in printed
+    # The report of the store is that of the comparison, byte for byte.
+    written = page.read_text(encoding="utf-8")
+    assert written == (tmp_path / "report.html").read_text(encoding="utf-8")
+    text = shown(written)
+    kept = json.loads((tmp_path / "results.json").read_text())
+    assert kept["summary"][0] in printed
+    for sentence in kept["summary"]:
+        assert sentence in printed
+        assert sentence in text
+    for line in kept["pairs"][0]["code"].splitlines():
+        assert line in printed
+        assert line in text
+    for pair in kept["pairs"]:
+        words = (pair["optimizer"], pair["schedule"], f"{pair['peak']:g}")
+        words += (f"{100 * pair['score']:.1f}%", pair["letters"])
+        row = next(line for line in printed.splitlines() if line.split()[1:3] == list(words[:2]))
+        assert set(words) <= set(row.split())
+        assert re.search(r"\s+".join(map(re.escape, words[:2])), text)
+        assert words[3] in text
+
+
+def test_further_numbers_are_shown_by_name(tmp_path: Path) -> None:
+    compare(tmp_path, *TUNED)
+    with sqlite3.connect(tmp_path / "trials.db") as link:
+        link.execute("UPDATE trials SET numbers = ?", [json.dumps({"tokens/s": 1234.5})])
+    printed = call(str(tmp_path)).stdout
+    assert "tokens/s" in printed
+    assert printed.count(" 1234") == 6
+
+
+def test_two_comparisons_beside_each_other(tmp_path: Path) -> None:
+    compare(tmp_path / "one", *TUNED)
+    compare(tmp_path / "two", *TUNED, "--schedules", "cosine,wsd", "--steps", "12")
+    page = tmp_path / "two.html"
+    result = call(str(tmp_path / "one"), str(tmp_path / "two"), "--report", str(page))
+    assert result.exit_code == 0, result.stderr
+    assert "They differ in: 6 and 12 updates. 2 pairs are compared seed by seed." in result.stdout
+    text = shown(page.read_text(encoding="utf-8"))
+    assert "They differ in: 6 and 12 updates. 2 pairs are compared seed by seed." in text
+    line = next(x for x in result.stdout.splitlines() if x.startswith("momentum   cosine"))
+    gain = re.search(r"-?[\d.]+ \(-?[\d.]+ to -?[\d.]+\)", line)
+    assert gain is not None
+    assert gain[0] in text
+    missing = call(str(tmp_path / "one"), str(tmp_path / "no"))
+    assert missing.exit_code == 2
+    assert "no does not exist" in missing.stderr
+
+
 def test_a_store_without_a_comparison_says_how_many_trials_it_has(path: Path) -> None:
     assert call(str(path)).stdout == f"\n5 trials in {path}.\n"
 
@@ -146,6 +208,8 @@ def test_folders_are_filled_and_the_program_for_them_is_named(path: Path, tmp_pa
         (["no.db"], "no.db does not exist: name the file that `lehr compare` wrote"),
         (["list"], "list is not a store of trials: name another file"),
         (["trials.db", "--json", "--csv"], "say where to write: give one"),
+        (["trials.db", "--report", "x.html"], "has no comparison: name a store of `lehr compare`"),
+        (["trials.db", "--json", "--report", "x.html"], "--report are for comparisons: leave out"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(path: Path, words: list[str], message: str) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
 import lehr
+from lehr.lab.results import Results
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -113,3 +115,17 @@ def test_without_axes_it_draws_into_the_current_ones() -> None:
         "axes = lehr.cosine().plot(50); assert axes is pyplot.gca(); assert len(axes.lines) == 1"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_results_show_their_first_sentence_the_code_and_the_first_rows(
+    full: dict[str, Any],
+) -> None:
+    root = drawn(Results.from_json(full))
+    assert root.findtext("p/b") == full["summary"][0]
+    assert root.findtext("pre/code") == full["pairs"][0]["code"]
+    rows = [[cell.text for cell in row] for row in root.iterfind("table/tbody/tr")]
+    assert len(rows) == 10
+    assert rows[0][:3] == ["1", full["pairs"][0]["optimizer"], full["pairs"][0]["schedule"]]
+    assert root.findtext("p[2]") == "The other 45 pairs are not shown."
+    unfinished = drawn(Results.from_json(full | {"pairs": [], "summary": ["Not finished."]}))
+    assert unfinished.findtext("p/b") == "Not finished."

@@ -16,10 +16,11 @@ from lehr.view.printable import printable
 
 if TYPE_CHECKING:
     from lehr.lab import Results
+    from lehr.lab.contrast import Contrast
     from lehr.lab.metric import Metric
     from lehr.lab.results import PairResult
 
-__all__ = ["ranking", "show"]
+__all__ = ["ranking", "show", "show_contrast"]
 
 GROUPS = "Pairs that share a letter of their groups are not told apart by the test."
 
@@ -36,6 +37,32 @@ def show(results: Results) -> None:
             terminal.print(f"\n{GROUPS}", markup=False, style="dim")
     for sentence in rest:
         terminal.print(f"\n{printable(sentence)}", markup=False)
+
+
+def show_contrast(found: Contrast) -> None:
+    """Print two comparisons beside each other, pair by pair."""
+    from lehr.view.contrast import gain  # Loads html.
+
+    terminal, metric = console(), found.first.metric
+    for name, results in (("First", found.first), ("Second", found.second)):
+        terminal.print(f"{name}: {printable(results.settings.command)}", markup=False)
+        for sentence in results.summary[:1]:
+            terminal.print(f"  {printable(sentence)}\n", markup=False)
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, _GAP, 0, 0))
+    titles = ["optimizer", "schedule", "first", "second"]
+    if found.comparable:
+        titles.append(f"second is better by{metric.units and ','}{metric.units}")
+    for title in titles:
+        table.add_column(title, overflow="fold")
+    for pair in found.pairs:
+        scores = [
+            MISSING if each is None or each.score is None else results.metric.text(each.score)
+            for each, results in ((pair.first, found.first), (pair.second, found.second))
+        ]
+        cells = [printable(pair.optimizer), printable(pair.schedule), *scores]
+        table.add_row(*map(Text, [*cells, gain(pair, metric)][: len(titles)]))
+    terminal.print(table)
+    terminal.print(f"\n{printable(found.note)}", markup=False)
 
 
 class _Cells(NamedTuple):

@@ -17,7 +17,7 @@ from rich.progress import track
 
 from lehr.cli import Refused, Terse, echo
 from lehr.cli.laws import refusing, say_predicted
-from lehr.cli.ranking import show
+from lehr.cli.ranking import show, show_contrast
 from lehr.extras import install
 from lehr.view.printable import printable
 
@@ -31,6 +31,7 @@ _FILE = Path("lehr-compare")
 
 @click.command(cls=Terse)
 @click.argument("file", type=click.Path(path_type=Path), default=_FILE)
+@click.argument("other", type=click.Path(path_type=Path), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Write all trials as JSON, with curves.")
 @click.option("--csv", "as_csv", is_flag=True, help="Write all trials as CSV, without curves.")
 @click.option(
@@ -54,24 +55,41 @@ _FILE = Path("lehr-compare")
     "--law",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="A law of `lehr fit`: write report.html again, with predicted beside measured curves.",
+    help="A law of `lehr fit`: write the report again, with predicted beside measured curves.",
+)
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="PAGE",
+    help="Write the report, or that of two comparisons, into this file.  [default, with --law: "
+    "report.html beside the store]",
 )
 def results(
     file: Path,
+    other: Path | None,
     as_json: bool,
     as_csv: bool,
     tensorboard: Path | None,
     mlflow: str | None,
     comparison: int | None,
     law: Path | None,
+    report: Path | None,
 ) -> None:
     """Show the results of a comparison, from its store.
 
     FILE is the store of `lehr compare`, or the folder with its trials.db (by default
     lehr-compare). It may be read while a comparison is running. The folders for TensorBoard and
     MLflow get the trials that they lack: repeat the command when more have finished.
+
+    With a second store, OTHER, its last comparison is shown beside that of FILE, pair by pair.
     """
     where = [as_json, as_csv, tensorboard is not None, mlflow is not None]
+    if any(where) and any(each is not None for each in (other, law, report)):
+        raise Refused(
+            "a second store, --law and --report are for comparisons: leave out the others"
+        )
+    if other is not None and law is not None:
+        raise Refused("--law is for one comparison: leave out the second store")
     if sum(where) > 1:
         raise Refused("--json, --csv, --tensorboard and --mlflow say where to write: give one")
     with opened(file) as store:
@@ -83,23 +101,33 @@ def results(
             _fill_tensorboard(store, tensorboard)
         elif mlflow is not None:
             _fill_mlflow(store, mlflow)
+        elif other is None:
+            _show(store, comparison, law, report)
         else:
-            _show(store, comparison, law)
+            with opened(other) as second:
+                both = (
+                    _there(chosen(store, comparison)[0], store),
+                    _there(chosen(second, None)[0], second),
+                )
+                _contrast(*both, report)
 
 
-def _write_predicted(store: Store, results: Results | None, path: Path) -> None:
-    from lehr.view.report import write_report  # Loads NumPy and more.
+def _write_report(results: Results, law: Path | None, page: Path) -> None:
+    """Write the report of a comparison, with what a law predicts if there is one."""
+    from lehr.lab.records import replace_text  # Loads NumPy and more.
+    from lehr.view.report import render  # Loads NumPy and more.
 
-    if results is None:
-        raise Refused(f"--law: {store.path} has no comparison")
-    with refusing():
-        from lehr.laws import load, predict_compared  # Loads SciPy.
+    if law is None:
+        replace_text(page, render(results))
+    else:
+        with refusing():
+            from lehr.laws import load, predict_compared  # Loads SciPy.
 
-        law = load(path)
-        echo("")
-        say_predicted(predict_compared(results, law))
-        write_report(results, store.path.parent, law)
-    echo(f"\nReport: {store.path.parent / 'report.html'}")
+            found = load(law)
+            echo("")
+            say_predicted(predict_compared(results, found))
+            replace_text(page, render(results, found))
+    echo(f"\nReport: {page}")
 
 
 @contextmanager
@@ -197,13 +225,14 @@ def chosen(store: Store, number: int | None) -> tuple[Results | None, list[Resul
     return (found[(number or len(found)) - 1] if found else None), found
 
 
-def _show(store: Store, number: int | None, law: Path | None) -> None:
+def _show(store: Store, number: int | None, law: Path | None, report: Path | None) -> None:
     """Print the ranking of a comparison, and the number of trials."""
     shown, found = chosen(store, number)
     if shown is not None:
         show(shown)
-    if law is not None:
-        _write_predicted(store, shown, law)
+    if law is not None or report is not None:
+        page = report or store.path.parent / "report.html"
+        _write_report(_there(shown, store), law, page)
     failures = sum(1 for _ in store.failures())
     failed = f", and {failures:,} failed ones" if failures else ""
     echo(f"\n{len(store):,} trials in {store.path}{failed}.")
@@ -211,3 +240,21 @@ def _show(store: Store, number: int | None, law: Path | None) -> None:
         echo("Comparisons, for --comparison NUMBER:")
         for i, each in enumerate(found, start=1):
             echo(f"{i:3}  {each.settings.command}")
+
+
+def _there(results: Results | None, store: Store) -> Results:
+    if results is None:
+        raise Refused(f"{store.path} has no comparison: name a store of `lehr compare`")
+    return results
+
+
+def _contrast(first: Results, second: Results, report: Path | None) -> None:
+    """Print two comparisons beside each other."""
+    from lehr.lab.contrast import contrast  # Loads NumPy and more.
+    from lehr.view.contrast import write  # Loads NumPy and more.
+
+    found = contrast(first, second)
+    show_contrast(found)
+    if report is not None:
+        write(found, report)
+        echo(f"\nReport: {report}")

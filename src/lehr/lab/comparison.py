@@ -28,7 +28,7 @@ from lehr.lab.store.database import delete_unused
 from lehr.lab.store.store import Store
 from lehr.lab.study import Progress, recall, train
 from lehr.lab.tasks.registry import files_of, find_task, identity
-from lehr.lab.trial import Ended, FailedTrial, FinishedTrial, Outcome, Trial
+from lehr.lab.trial import Ended, FailedTrial, FinishedTrial, Trial
 
 __all__ = ["STORE", "Comparison", "compare", "sized", "stored_results"]
 

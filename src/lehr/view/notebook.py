@@ -6,14 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 from lehr.errors import ScheduleError
 from lehr.provided import PROVIDED
+from lehr.view.numbers import measured, rate
 from lehr.view.scales import own_steps
 
 if TYPE_CHECKING:
     from lehr.catalogue import Entry, RuleEntry
+    from lehr.lab.results import Results
     from lehr.schedule.base import Schedule
     from lehr.view.markup import Markup
 
-__all__ = ["entry_html", "schedule_html"]
+__all__ = ["entry_html", "results_html", "schedule_html"]
+
+_ROWS = 10
+"""The number of pairs that a notebook shows."""
 
 _RUN = 1000
 """The length of the run in the picture of a schedule that has none of its own."""
@@ -46,6 +51,40 @@ def entry_html(entry: Entry | RuleEntry) -> str:
     return tag("figure", heading, *parts, caption, style="margin:0;max-width:60em")
 
 
+def results_html(results: Results) -> str:
+    """Show the answer of a comparison: its first sentence, the best pair's code, the first rows."""
+    from lehr.view.markup import tag  # Loads html.
+
+    parts: list[str] = [tag("p", tag("b", text)) for text in results.summary[:1]]
+    if results.pairs:
+        parts.append(tag("pre", tag("code", results.pairs[0].code), style="white-space:pre-wrap"))
+    heads = ("#", "optimizer", "schedule", "peak rate", f"test {results.metric.name}", "groups", "")
+    rows: list[Markup] = [
+        tag(
+            "tr",
+            *(
+                tag("td", text)
+                for text in (
+                    str(pair.rank),
+                    pair.optimizer,
+                    pair.schedule,
+                    rate(pair.peak),
+                    measured(results.metric, pair.score),
+                    pair.letters,
+                    "" if pair.standing == "behind" else pair.standing,
+                )
+            ),
+        )
+        for pair in results.pairs[:_ROWS]
+    ]
+    if rows:
+        head = tag("thead", tag("tr", *(tag("th", text, scope="col") for text in heads)))
+        parts.append(tag("table", head, tag("tbody", *rows)))
+    if len(results.pairs) > _ROWS:
+        parts.append(tag("p", f"The other {len(results.pairs) - _ROWS} pairs are not shown."))
+    return tag("div", *parts)
+
+
 def _caption(text: str, note: str) -> Markup:
     from lehr.view.markup import tag  # Loads html.
 
@@ -75,4 +114,6 @@ def _plot(schedule: Schedule, *arguments: Any, **options: Any) -> Any:
     return plot(schedule, *arguments, **options)
 
 
-PROVIDED.update(schedule_html=schedule_html, entry_html=entry_html, plot=_plot)
+PROVIDED.update(
+    schedule_html=schedule_html, entry_html=entry_html, results_html=results_html, plot=_plot
+)

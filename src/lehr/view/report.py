@@ -25,7 +25,7 @@ from lehr.view.tables import heat_map, ranking
 if TYPE_CHECKING:
     from lehr.laws import Law
 
-__all__ = ["render", "write_report"]
+__all__ = ["document", "render", "write_report"]
 
 
 def write_report(results: Results, folder: Path, law: Law | None = None) -> None:
@@ -56,9 +56,32 @@ def render(results: Results, law: Law | None = None) -> str:
         A whole HTML document. It holds its own style and script, the only ones that its content
         security policy allows; names and texts from `results` are escaped.
     """
-    style = Markup(_asset("page.css") + _choices(results))
+    return document(
+        f"Schedules and optimizers on {results.task.name}",
+        results.lehr,
+        *_body(results, law),
+        rules=_choices(results),
+    )
+
+
+def document(title: str, version: str, *body: str, rules: str = "") -> str:
+    """Return a whole HTML document that needs no network.
+
+    Arguments:
+        title: Its title.
+        version: The version of lehr that made its numbers.
+        body: Its content.
+        rules: Further rules of style.
+    """
+    style = Markup(_asset("page.css") + rules)
     script = Markup(_asset("page.js") + _asset("table.js"))
-    page = tag("html", _head(results, style, script), _body(results, script, law), lang="en")
+    footer = tag("footer", f"Made by lehr {version}. This page makes no requests.")
+    page = tag(
+        "html",
+        _head(title, version, style, script),
+        tag("body", *body, footer, tag("script", script)),
+        lang="en",
+    )
     return f"<!doctype html>\n{page}\n"
 
 
@@ -84,7 +107,7 @@ def _choices(results: Results) -> str:
     return "\n".join(rules)
 
 
-def _head(results: Results, style: Markup, script: Markup) -> Markup:
+def _head(title: str, version: str, style: Markup, script: Markup) -> Markup:
     policy = (
         f"default-src 'none'; style-src 'sha256-{_digest(style)}'; "
         f"script-src 'sha256-{_digest(script)}'; base-uri 'none'; form-action 'none'"
@@ -95,8 +118,8 @@ def _head(results: Results, style: Markup, script: Markup) -> Markup:
         tag("meta", http_equiv="Content-Security-Policy", content=policy),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
-        tag("meta", name="generator", content=f"lehr {results.lehr}"),
-        tag("title", f"Schedules and optimizers on {results.task.name} · lehr"),
+        tag("meta", name="generator", content=f"lehr {version}"),
+        tag("title", f"{title} · lehr"),
         tag("style", style),
     )
 
@@ -114,7 +137,7 @@ SECTIONS = (
 )
 
 
-def _body(results: Results, script: Markup, law: Law | None) -> Markup:
+def _body(results: Results, law: Law | None) -> list[str]:
     shown = {
         "lengths": results.lengths,
         "predicted": law,
@@ -126,16 +149,13 @@ def _body(results: Results, script: Markup, law: Law | None) -> Markup:
     content = _sections(results, law) if results.pairs else [_nothing(), _method(results)]
     # "</script>" would end a data block, so it has no "<".
     data = Markup(json.dumps(readout(results), allow_nan=False).replace("<", "\\u003c"))
-    return tag(
-        "body",
+    return [
         tag("a", "Skip to the results", href="#ranking", class_="skip"),
         _opening(results),
         tag("nav", *links, aria_label="Sections") if results.pairs else "",
         tag("main", *content),
-        tag("footer", f"Made by lehr {results.lehr}. This page makes no requests."),
         tag("script", data, type="application/json", id="numbers"),
-        tag("script", script),
-    )
+    ]
 
 
 def _opening(results: Results) -> Markup:

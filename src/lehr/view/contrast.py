@@ -1,0 +1,107 @@
+"""Two comparisons beside each other as one page of HTML."""
+
+from pathlib import Path
+
+from lehr.lab.contrast import Contrast, PairContrast
+from lehr.lab.metric import Metric
+from lehr.lab.records import replace_text
+from lehr.lab.results import PairResult, Results
+from lehr.view.markup import Markup, breakable, tag
+from lehr.view.numbers import MISSING, day, measured, rate
+from lehr.view.report import document
+
+__all__ = ["gain", "render", "write"]
+
+
+def write(found: Contrast, path: Path) -> None:
+    """Write the page of two comparisons into a file."""
+    replace_text(path, render(found))
+
+
+def render(found: Contrast) -> str:
+    """Return the page of two comparisons, a whole HTML document like a report's."""
+    title = f"Two comparisons: {found.first.task.name}"
+    if found.second.task.name != found.first.task.name:
+        title += f" and {found.second.task.name}"
+    return document(
+        title,
+        found.second.lehr,
+        tag(
+            "header",
+            tag("h1", title),
+            tag("p", found.note, class_="lede"),
+        ),
+        tag(
+            "main",
+            tag(
+                "section",
+                tag("h2", "Pair by pair", id="pairs-title"),
+                _table(found),
+                id="pairs",
+                aria_labelledby="pairs-title",
+            ),
+            _facts("First", found.first),
+            _facts("Second", found.second),
+        ),
+    )
+
+
+def gain(pair: PairContrast, metric: Metric) -> str:
+    """Write an improvement with its interval; a dash if there is none."""
+    mean = pair.gain
+    if mean is None:
+        return MISSING
+    text = metric.difference(mean.mean)
+    if mean.low is not None and mean.high is not None:
+        text += f" ({metric.difference(mean.low)} to {metric.difference(mean.high)})"
+    return text
+
+
+def _table(found: Contrast) -> Markup:
+    metric = found.first.metric
+    rows = [
+        tag(
+            "tr",
+            tag("th", pair.optimizer, " ", tag("b", breakable(pair.schedule)), scope="row"),
+            _result(pair.first, metric),
+            _result(pair.second, found.second.metric),
+            tag("td", gain(pair, metric), class_="number") if found.comparable else "",
+        )
+        for pair in found.pairs
+    ]
+    unit = f", {metric.units.strip()}" if metric.unit else ""
+    heads = ["Pair", "First", "Second"]
+    if found.comparable:
+        heads.append(f"Second is better by{unit}")
+    caption = tag(
+        "caption", "Test scores with the rank and the peak rate in each of the two comparisons."
+    )
+    head = tag("tr", *(tag("th", text, scope="col") for text in heads))
+    return tag("table", caption, tag("thead", head), tag("tbody", *rows), class_="lengths")
+
+
+def _result(pair: PairResult | None, metric: Metric) -> Markup:
+    if pair is None:
+        return tag("td", MISSING, class_="soft")
+    text = f"#{pair.rank} at {rate(pair.peak)}"
+    return tag("td", measured(metric, pair.score), tag("small", text))
+
+
+def _facts(title: str, results: Results) -> Markup:
+    finished = results.settings.finished
+    rows = [
+        ("Answer", next(iter(results.summary), "")),
+        ("Task", f"{results.task.name}: {results.task.summary}"),
+        ("Command", results.settings.command),
+        ("Finished", "" if finished is None else day(finished)),
+        ("Versions", ", ".join(f"{k} {v}" for k, v in results.settings.versions.items())),
+    ]
+    items = [tag("div", tag("dt", name), tag("dd", text)) for name, text in rows if text]
+    name = title.lower()
+    return tag(
+        "section",
+        tag("h2", title, id=f"{name}-title"),
+        tag("dl", *items, class_="method"),
+        id=name,
+        aria_labelledby=f"{name}-title",
+    )
