@@ -52,17 +52,25 @@ def test_it_prints_the_ranking_and_says_what_it_means(out: Path) -> None:
     result = call(out, *TINY)
     found = json.loads((out / "results.json").read_text())
     lines = [line.rstrip() for line in result.stdout.splitlines()]
-    assert lines[0].split() == ["rank", "optimizer", "schedule", "peak", "rate", "test", "accuracy"]
-    for pair, line in zip(found["pairs"], lines[1:5], strict=True):
+    first, *rest = found["summary"]
+    code = [line and f"    {line}" for line in found["pairs"][0]["code"].splitlines()]
+    assert lines[: len(code) + 3] == [first, "", *code, ""]
+    head, *lines = lines[len(code) + 3 :]
+    titles = ["rank", "optimizer", "schedule", "peak", "rate", "test", "accuracy", "groups"]
+    assert head.split() == titles
+    for pair, line in zip(found["pairs"], lines[:4], strict=True):
         words = line.split()
         assert words[:3] == [str(pair["rank"]), pair["optimizer"], pair["schedule"]]
         assert float(words[3]) == pair["peak"]
         assert words[4] == f"{100 * pair['score']:.1f}%"
         assert line.endswith("ties with the best") == (pair["standing"] == "tie")
-        assert line.endswith("undecided") == (pair["standing"] == "undecided")
-    assert lines[1].endswith("best")
-    assert [line for line in lines[5:] if line] == [
-        *found["summary"],
+        needed = (pair["behind"] or {}).get("seeds")
+        more = f": {needed - 3:,} more seeds" if needed else ""
+        assert (f" undecided{more}" in line) == (pair["standing"] == "undecided")
+    assert lines[0].endswith("best")
+    assert [line for line in lines[4:] if line] == [
+        "Pairs that share a letter of their groups are not told apart by the test.",
+        *rest,
         f"Report: {out / 'report.html'}",
     ]
     assert "20 of 20 trials were already in" in result.stderr
@@ -80,7 +88,8 @@ def test_schedules_may_be_texts_and_all_options_are_used(tmp_path: Path) -> None
     assert list(found["schedules"]) == ["linear", "warmup(2) >> cosine('50%', to=0.1)"]
     assert found["settings"]["rungs"] == [[3, 1], [2, 2]]
     assert found["settings"]["lengths"] == [4, 6, 8]
-    header, *lines = result.stdout.splitlines()
+    _, _, table = result.stdout.partition("\nrank ")
+    header, *lines = table.splitlines()
     assert header.split()[-3:] == ["updates", "to", "5.0%"]
     for pair, line in zip(found["pairs"], lines, strict=False):
         assert f"{pair['target']['updates']:g} (2 of 2)" in line

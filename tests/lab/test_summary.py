@@ -318,7 +318,7 @@ def test_what_moves_the_score() -> None:
     found = say(pair("adam/cosine", 0.97, "best"), influences=parts)
     assert (
         "What moves the score, as a standard deviation in points: the peak rate within a decade "
-        "around the best by 1.0 and the choice of the optimizer by 0.2 (0.1 to 0.3)."
+        "around the best by 1.0 and the optimizer by 0.2 (0.1 to 0.3)."
     ) in found
 
 

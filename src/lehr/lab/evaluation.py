@@ -319,10 +319,11 @@ def _influences(
     plan: Plan, finished: Sequence[FinishedPair], metric: Metric
 ) -> tuple[Influence, ...]:
     """Return how far each choice moves the score, over schedules with a score everywhere."""
+    rows = {each.pair: _tests(each.scored[plan.size.steps]) for each in finished}
     scored = {
-        each.pair: [metric.cost(value) for value in row]
-        for each in finished
-        if None not in (row := _tests(each.scored[plan.size.steps]))
+        pair: [metric.cost(value) for value in _known(row)]
+        for pair, row in rows.items()
+        if None not in row
     }
     whole = [s for s in plan.schedules if all(Pair(o, s) in scored for o in plan.optimizers)]
     if len(whole) * len(plan.optimizers) < 2:

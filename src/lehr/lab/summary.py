@@ -167,8 +167,8 @@ def _mattering(results: Results) -> list[str]:
 
 
 _CHOICES = {
-    "optimizer": "the choice of the optimizer",
-    "schedule": "that of the schedule",
+    "optimizer": "the optimizer",
+    "schedule": "the schedule",
     "optimizer x schedule": "how well the two suit each other",
     "peak rate": "the peak rate within a decade around the best",
     SEED: "the seed",
