@@ -106,8 +106,8 @@ def results(
         else:
             with opened(other) as second:
                 both = (
-                    _there(chosen(store, comparison)[0], store),
-                    _there(chosen(second, None)[0], second),
+                    _existing(chosen(store, comparison)[0], store),
+                    _existing(chosen(second, None)[0], second),
                 )
                 _contrast(*both, report)
 
@@ -232,7 +232,7 @@ def _show(store: Store, number: int | None, law: Path | None, report: Path | Non
         show(shown)
     if law is not None or report is not None:
         page = report or store.path.parent / "report.html"
-        _write_report(_there(shown, store), law, page)
+        _write_report(_existing(shown, store), law, page)
     failures = sum(1 for _ in store.failures())
     failed = f", and {failures:,} failed ones" if failures else ""
     echo(f"\n{len(store):,} trials in {store.path}{failed}.")
@@ -242,7 +242,7 @@ def _show(store: Store, number: int | None, law: Path | None, report: Path | Non
             echo(f"{i:3}  {each.settings.command}")
 
 
-def _there(results: Results | None, store: Store) -> Results:
+def _existing(results: Results | None, store: Store) -> Results:
     if results is None:
         raise Refused(f"{store.path} has no comparison: name a store of `lehr compare`")
     return results

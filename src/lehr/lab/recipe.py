@@ -17,22 +17,34 @@ def recipe(trial: Trial) -> str:
 
     It needs `model`, the network, and nothing else.
     """
-    entry = find_optimizer(trial.optimizer)
-    settings = entry.text.removeprefix(f"{entry.kind}(")
+    place, made = _optimizer(trial)
     schedules = [f"lr={_quoted(trial.schedule)}"]
     if trial.momentum is not None:
         schedules.append(f"momentum={_quoted(trial.momentum)}")
     return "\n".join(
         (
-            f"from torch.optim import {entry.kind}",
-            "",
+            *place,
             "from lehr.torch import Scheduler",
             "",
-            f"optimizer = {entry.kind}(model.parameters(), lr={trial.peak!r}, {settings}",
+            f"optimizer = {made}",
             _call("scheduler = Scheduler", ["optimizer", *schedules, f"over={trial.steps}"]),
             f"# after each of the {trial.steps:,} updates: scheduler.step()",
         )
     )
+
+
+def _optimizer(trial: Trial) -> tuple[list[str], str]:
+    """Return the lines that import an optimizer, and the call that makes it."""
+    entry = find_optimizer(trial.optimizer)
+    if ":" in trial.optimizer or not entry.text.endswith(")"):
+        # It is no single call of one of torch's classes.
+        text = json.dumps(trial.optimizer, ensure_ascii=False)
+        made = f"find_optimizer({text}).make(model, lr={trial.peak!r})"
+        return ["from lehr.lab.optimizers import find_optimizer"], made
+    settings = entry.text.removeprefix(f"{entry.kind}(")
+    settings = settings if settings == ")" else f", {settings}"
+    made = f"{entry.kind}(model.parameters(), lr={trial.peak!r}{settings}"
+    return [f"from torch.optim import {entry.kind}", ""], made
 
 
 def _call(start: str, arguments: list[str]) -> str:
