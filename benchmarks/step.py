@@ -182,7 +182,7 @@ def measure(groups: int, repeats: int, seconds: float) -> dict[str, float]:
     calls: dict[str, int] = {}
     # Computing values ahead is part of what a step costs: with few groups a turn is some blocks of
     # them, with a thousand their share is too small to be seen.
-    least = 4 * LONG if groups < 100 else LONG if groups < 1000 else 1_000
+    least = 2 * LONG if groups < 100 else LONG // 2 if groups < 1000 else 1_000
     for name, step in steps.items():
         turn(step, 50)
         once = turn(step, 50) / 50

@@ -79,8 +79,6 @@ class Driver(LRScheduler):
             "_lag",
             "_ahead",
             "_size",
-            "_watched",
-            "_as_noted",
         ),
         *("_observer", "_shared", "_owner", "_updates", "_stepped", "_replaces"),
         *("plan", "membership"),
@@ -154,9 +152,6 @@ class Driver(LRScheduler):
         self._lag: float = 0
         self._ahead: Lookahead = NOTHING
         self._size = SHORT
-        # Lists that user code may change in place, and what they were: see DropIn.
-        self._watched: list[Any] = []
-        self._as_noted: list[Any] = []
         self.plan = DrivePlan()
         self.membership = Membership()
         if not hasattr(self, "_observer"):
@@ -331,7 +326,6 @@ class Driver(LRScheduler):
             epoch is None
             and position < ahead.end
             and ((updates := self._updates) is None or updates.count == position + self._lag)
-            and self._watched == self._as_noted
             and ahead.writer.put(self._source.param_groups, ahead.entries, position - ahead.start)
         ):
             self._position = position
@@ -393,7 +387,7 @@ class Driver(LRScheduler):
         went_on = position == self.last_epoch + 1 and ends_here and self.membership.turn > 0
         before = self._position, self._uncounted, self._lag, copy(self.membership)
         shared.moved(self)
-        self._size = LONG if went_on and not changes else SHORT
+        self._size = min(8 * self._size, LONG) if went_on and not changes else SHORT
         self._place(position)
         self.membership.silent = False
         try:

@@ -105,7 +105,7 @@ class Guards(Observer):
         """The steps of the run that the rate was given."""
         self.highest = 0.0
         """The highest level of the rate before the levels that are known ahead."""
-        self._climb, self._climb_start = np.empty(0), 0
+        self._ahead, self._ahead_start = np.empty(0), 0
         self._edge: tuple[int, list[float]] = (-1, [])
         self._fights = 0
         self._many = 0
@@ -272,7 +272,7 @@ class Guards(Observer):
                 f"the run ends after {self.run:g} steps, and this is update {position + 1:g}: the "
                 "schedule stays at its end level; write over=... for a longer run, or extend(...)",
             )
-        self.highest, self._climb = self.reached(here), np.empty(0)
+        self.highest, self._ahead = self.reached(here), np.empty(0)
 
     def block_end(self, position: int, last: float) -> float:
         # The step past the end must be a slow one, which reports it.
@@ -293,8 +293,8 @@ class Guards(Observer):
 
     def reached(self, position: float) -> float:
         """Return the highest level of the rate up to a position."""
-        climb = self._climb[: max(math.floor(position) - self._climb_start + 1, 0)]
-        return max(self.highest, float(climb[-1])) if len(climb) else self.highest
+        levels = self._ahead[: max(math.floor(position) - self._ahead_start + 1, 0)]
+        return max(self.highest, float(levels.max(initial=0.0)))
 
     def on_levels(self, position: int, plan: DrivePlan, blocks: Sequence[NDArray[Any]]) -> None:
         rates = [
@@ -305,9 +305,8 @@ class Guards(Observer):
         for levels in rates if self.watches("jump") else ():
             self._look_for_jumps(position, levels)
         if rates:
-            highest = np.max(rates, axis=0)
-            self._climb, self._climb_start = np.maximum.accumulate(highest), position
-            self._edge = position + len(highest), [float(levels[-1]) for levels in rates]
+            self._ahead, self._ahead_start = np.max(rates, axis=0), position
+            self._edge = position + len(self._ahead), [float(levels[-1]) for levels in rates]
 
     def _look_for_jumps(self, position: int, levels: NDArray[np.float64]) -> None:
         """Look at levels ahead, together with the one before them."""

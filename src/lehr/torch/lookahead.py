@@ -27,9 +27,9 @@ from lehr.torch.writers import (
 
 __all__ = ["LONG", "NOTHING", "SHORT", "Lookahead", "compute"]
 
-# Steps computed at once: few enough to stay in the cache, enough that their cost vanishes; fewer
-# where each group has values of its own, and after a seek, which may be followed by another.
-LONG: Final = 8192
+# Steps computed at once: enough that their cost vanishes, few enough that nobody notices the pause;
+# fewer where each group has values of its own, and after a seek, which may be followed by another.
+LONG: Final = 16_384
 SHORT: Final = 32
 
 _NUMBERS: Final = 65_536

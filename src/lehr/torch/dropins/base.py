@@ -19,7 +19,7 @@ from lehr.torch.copies import attributes_of, set_attributes
 from lehr.torch.driver import Driver
 from lehr.torch.dropins.arguments import counted, current, plain_copy, rates_of
 from lehr.torch.dropins.parameters import Parameter, Parameters, check_alike
-from lehr.torch.dropins.recursion import Carried, KeysWatched, View, rates_in, read_keys
+from lehr.torch.dropins.recursion import Carried, View, Watched, Watching, rates_in
 from lehr.torch.groups import origins
 from lehr.torch.lookahead import NOTHING
 from lehr.torch.plan import Contribution, Driven, DrivePlan, StepLevels
@@ -54,7 +54,7 @@ class DropIn(Driver):
     """Whether a changed parameter holds from now on; otherwise the whole formula changes."""
 
     __slots__ = (
-        *("_apart", "_carried", "_from", "_stale", "_keys_seen"),
+        *("_apart", "_carried", "_from", "_stale", "_watched"),
         *("_get_lr_called_within_step", "_is_initial"),
     )
 
@@ -76,7 +76,7 @@ class DropIn(Driver):
         self._apart = self._stale = False
         # The position before a move that is being made.
         self._from: float | None = None
-        self._keys_seen: list[Any] = []
+        self._watched = Watched()
         # What torch's methods look at.
         self._is_initial, self._get_lr_called_within_step = False, True
 
@@ -170,24 +170,19 @@ class DropIn(Driver):
 
     def _note_parameters(self) -> None:
         """Remember the parameters of the present plan."""
-        self._watched = self.lists()
-        self._as_noted = [copy(each) for each in self._watched]
-        self._keys_seen = read_keys(keys, self.groups) if (keys := self._keys()) else []
+        self._watched = Watched.now(self.lists(), self._keys(), self.groups)
         self._stale = False
 
     def _has_changes(self) -> bool:
         """Return whether parameters were changed since the plan was resolved."""
-        return self._stale or self._watched != self._as_noted or self._has_changed_keys()
-
-    def _has_changed_keys(self) -> bool:
-        keys = self._keys()
-        return bool(keys) and read_keys(keys, self.groups) != self._keys_seen
+        watched = self._watched
+        return self._stale or watched.lists_changed() or watched.keys_changed(self.groups)
 
     def _follow_changes(self) -> None:
         """Resolve the plan again after parameters were changed."""
         plan = self._resolve()
         # It is torch's rule that reads the groups' other keys.
-        if self._carries_changes or self._has_changed_keys():
+        if self._carries_changes or self._watched.keys_changed(self.groups):
             self._carry()
         self.plan = plan
         self.settle()
@@ -241,8 +236,8 @@ class DropIn(Driver):
         if self._carried is None:
             if not super().write_alone():
                 return False
-            if keys := self._keys():
-                writer = KeysWatched(self._ahead.writer, keys, self._keys_seen)
+            if self._watched:
+                writer = Watching(self._ahead.writer, self._watched)
                 self._ahead = replace(self._ahead, writer=writer)
             return True
         groups = self.groups

@@ -10,7 +10,8 @@ groups, and writes what comes back. A jump (``seek``, ``step(n)``, a loaded posi
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any
@@ -19,7 +20,7 @@ from lehr.torch.binding import LR, Group, Slot, plain
 from lehr.torch.plan import DrivePlan
 from lehr.torch.writers import Step
 
-__all__ = ["Carried", "KeysWatched", "View", "rates_in", "read_keys"]
+__all__ = ["Carried", "View", "Watched", "Watching", "rates_in"]
 
 
 class View:
@@ -78,32 +79,61 @@ class Carried:
         return [(LR, self.rates), *self.others]
 
 
-def read_keys(keys: Sequence[str], groups: Sequence[Group]) -> list[Any]:
-    """Return the values of some keys, group by group."""
-    try:
-        return list(map(itemgetter(*keys), groups))
-    except KeyError:
-        return [list(map(group.get, keys)) for group in groups]
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What user code may change in place, and what it was when the plan was resolved.
 
-
-class KeysWatched(Step):
-    """A writer that leaves a step undone where other keys of the groups have changed.
-
-    Arguments:
-        writer: Writes the numbers that are driven.
+    Attributes:
+        lists: Lists among the parameters.
+        noted: Their copies.
         keys: The keys that torch reads from the groups at each step.
-        seen: Their values, as :func:`read_keys` returned them.
+        read: Returns their values in a group.
+        seen: These, group by group.
     """
 
-    def __init__(self, writer: Step, keys: Sequence[str], seen: list[Any]) -> None:
-        self._writer, self._keys, self._seen = writer, itemgetter(*keys), seen
+    lists: Sequence[Any] = ()
+    noted: Sequence[Any] = ()
+    keys: Sequence[str] = ()
+    read: Callable[[Group], Any] = len
+    seen: Sequence[Any] = ()
+
+    @classmethod
+    def now(cls, lists: list[Any], keys: Sequence[str], groups: Sequence[Group]) -> Watched:
+        """Return it with the present values."""
+        watched = cls(lists, [copy(each) for each in lists], keys)
+        if not keys:
+            return watched
+        watched = replace(watched, read=itemgetter(*keys))
+        return replace(watched, seen=watched._values(groups))
+
+    def __bool__(self) -> bool:
+        return bool(self.lists or self.keys)
+
+    def lists_changed(self) -> bool:
+        """Return whether one of the lists was changed."""
+        return self.lists != self.noted
+
+    def keys_changed(self, groups: Sequence[Group]) -> bool:
+        """Return whether one of the keys was changed in one of the groups."""
+        return bool(self.keys) and self._values(groups) != self.seen
+
+    def _values(self, groups: Sequence[Group]) -> list[Any]:
+        try:
+            return list(map(self.read, groups))
+        except KeyError:
+            return [list(map(group.get, self.keys)) for group in groups]
+
+
+class Watching(Step):
+    """A writer that leaves a step undone where what is watched has changed."""
+
+    def __init__(self, writer: Step, watched: Watched) -> None:
+        self._writer, self._watched = writer, watched
 
     def put(self, groups: Sequence[Group], entries: Any, index: int) -> bool:
-        try:
-            same = list(map(self._keys, groups)) == self._seen
-        except KeyError:
+        if self._watched.lists_changed() or self._watched.keys_changed(groups):
             return False
-        return same and self._writer.put(groups, entries, index)
+        return self._writer.put(groups, entries, index)
 
     def write(self, groups: Sequence[Group], entry: Any) -> None:
         self._writer.write(groups, entry)
