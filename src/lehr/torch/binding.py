@@ -7,14 +7,12 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Final
 
 import numpy as np
 from torch import Tensor
-from torch.optim import Optimizer
 
 from lehr.errors import ScheduleError
 
@@ -24,9 +22,6 @@ __all__ = [
     "Group",
     "SlotKey",
     "Slot",
-    "Together",
-    "check_optimizer",
-    "inner_of",
     "plain",
     "python_number",
     "warn",
@@ -37,13 +32,6 @@ _NUMBERED: Final = re.compile(r"(?P<key>\w+)\[(?P<index>\d{1,3})\]")
 
 Group = dict[str, Any]
 SlotKey = tuple[str, int | None]
-
-
-_INNER: Final = (
-    *("optimizer", "optim", "base_optimizer", "inner_optimizer"),
-    *("_optimizer", "_optim", "_base_optimizer", "_inner_optimizer"),
-)
-"""The attributes in which wrappers keep the optimizer that they wrap."""
 
 
 def plain(value: Any) -> float:
@@ -203,59 +191,6 @@ class Binding:
     def base(self) -> float:
         """The value at level 1."""
         return self.offset + self.gain
-
-
-def check_optimizer(optimizer: Any) -> None:
-    """Raise TypeError unless ``optimizer`` is a torch Optimizer."""
-    if isinstance(optimizer, Optimizer):
-        return
-    kind = type(optimizer).__name__
-    for name in _INNER:
-        if isinstance(getattr(optimizer, name, None), Optimizer):
-            raise TypeError(
-                f"{kind} is not an Optimizer: pass the inner optimizer, its attribute `.{name}`"
-            )
-    if isinstance(getattr(optimizer, "param_groups", None), list):
-        raise TypeError(
-            f"{kind} is not an Optimizer, although it has param_groups: to drive these all the "
-            "same, write Scheduler(..., any_optimizer=True)"
-        )
-    raise TypeError(f"{kind} is not an Optimizer")
-
-
-def inner_of(optimizer: Any) -> Any:
-    """Return the innermost optimizer that a wrapper hands its work to, or the optimizer itself.
-
-    A wrapper's own groups may be those from before the last load. An optimizer with other
-    parameters than the wrapper does not count.
-    """
-    for name in _INNER:
-        inner = getattr(optimizer, name, None)
-        if isinstance(inner, Optimizer) and inner is not optimizer and _alike(optimizer, inner):
-            return inner_of(inner)
-    return optimizer
-
-
-def _alike(outer: Any, inner: Any) -> bool:
-    """Return whether two optimizers have the same parameters."""
-    if outer.param_groups is inner.param_groups:
-        return True
-    mine, others = (
-        [id(p) for group in each.param_groups for p in group["params"]] for each in (outer, inner)
-    )
-    return mine == others
-
-
-class Together:
-    """The groups of several optimizers, one after the other."""
-
-    def __init__(self, optimizers: Sequence[Any]) -> None:
-        self._optimizers = optimizers
-
-    @property
-    def param_groups(self) -> list[Group]:
-        """The groups at present."""
-        return [group for optimizer in self._optimizers for group in optimizer.param_groups]
 
 
 def warn(message: str) -> None:

@@ -27,7 +27,7 @@ Given = (
 )
 
 
-class Place(NamedTuple):
+class Found(NamedTuple):
     """Where a new group was found.
 
     Attributes:
@@ -76,13 +76,13 @@ class EachChooser:
     def __init__(self, choosers: Sequence[Chooser]) -> None:
         self._choosers = choosers
 
-    def index(self, place: Place) -> int:
+    def index(self, place: Found) -> int:
         """Return the index of a group among those that a list is for."""
         return place.within
 
-    def of(self, place: Place, group: Group) -> Interpreted | None:
+    def of(self, place: Found, group: Group) -> Interpreted | None:
         """Return a group's schedule, or None if it is left alone."""
-        inside = Place(place.within, 0, place.within)
+        inside = Found(place.within, 0, place.within)
         return self._choosers[place.optimizer].of(inside, group)
 
     def check_used(self, groups: Sequence[Sequence[Group]]) -> None:
@@ -119,11 +119,11 @@ class Chooser:
         elif not callable(given):
             as_schedule(name, given)
 
-    def index(self, place: Place) -> int:
+    def index(self, place: Found) -> int:
         """Return the index of a group among those that a list is for."""
         return place.index
 
-    def of(self, place: Place, group: Group) -> Interpreted | None:
+    def of(self, place: Found, group: Group) -> Interpreted | None:
         """Return a group's schedule, or None if it is left alone.
 
         Raises:
@@ -238,7 +238,7 @@ class Choosers:
         for index, (optimizer, group) in enumerate(numbered):
             if old[index] is not None:
                 continue
-            here = Place(sum(found), optimizer, found[optimizer])
+            here = Found(sum(found), optimizer, found[optimizer])
             for name, chooser in self.by_name.items():
                 chosen = chooser.of(here, group)
                 if chosen is None:

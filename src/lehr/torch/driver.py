@@ -30,9 +30,6 @@ from lehr.torch.binding import (
     LR,
     Group,
     Slot,
-    Together,
-    check_optimizer,
-    inner_of,
     plain,
     python_number,
     warn,
@@ -43,8 +40,10 @@ from lehr.torch.groups import origins
 from lehr.torch.guards import Observer
 from lehr.torch.logged import logged
 from lehr.torch.lookahead import LONG, NOTHING, SHORT, Lookahead, compute
+from lehr.torch.membership import Membership
+from lehr.torch.optimizers import Together, driven_optimizers
 from lehr.torch.plan import Contribution, DrivePlan
-from lehr.torch.shared import Change, Membership, Shared, shared_of
+from lehr.torch.shared import Change, Shared, shared_of
 from lehr.torch.updates import JointUpdates, Updates
 
 __all__ = ["Driver"]
@@ -108,25 +107,9 @@ class Driver(LRScheduler):
                 raise
 
     def _use(self, given: list[Any], any_optimizer: bool) -> None:
-        """Drive some optimizers: those that they wrap, if they are wrappers.
-
-        Raises:
-            ScheduleError: If there are none, or one of them is given twice.
-            TypeError: If one of them is not an optimizer.
-        """
-        if not given:
-            raise ScheduleError("optimizer=[]: no optimizer is given")
-        for each in given:
-            if not any_optimizer:
-                check_optimizer(each)
-            elif not isinstance(getattr(each, "param_groups", None), list):
-                raise TypeError(
-                    f"{type(each).__name__} is not an optimizer: it has no param_groups"
-                )
+        """Drive some optimizers: those that they wrap, if they are wrappers."""
+        self._optimizers: list[Any] = driven_optimizers(given, any_optimizer)
         self._given = given
-        self._optimizers: list[Any] = [inner_of(each) for each in given]
-        if len({id(each) for each in self._optimizers}) < len(given):
-            raise ScheduleError("optimizer: one of the optimizers is given twice")
         self._source: Any = self._optimizers[0] if len(given) == 1 else Together(self._optimizers)
 
     @property

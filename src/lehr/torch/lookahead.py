@@ -14,15 +14,14 @@ from torch import Tensor
 from lehr.errors import ScheduleError
 from lehr.torch.binding import Group, Slot, SlotKey
 from lehr.torch.plan import Driven, DrivePlan
+from lehr.torch.tensor_writers import Mixed, TensorFill
 from lehr.torch.writers import (
     FloatPair,
-    Mixed,
     PerGroupFloat,
     Several,
     SharedFloat,
     SlotWriter,
     Step,
-    TensorFill,
 )
 
 __all__ = ["LONG", "NOTHING", "SHORT", "Lookahead", "compute"]
@@ -35,8 +34,6 @@ SHORT: Final = 32
 _NUMBERS: Final = 65_536
 _FEWEST: Final = 16
 
-Blocks = list[NDArray[np.float64]]
-"""The levels of each driven number, from a position on."""
 LevelAt = Callable[[int], float]
 """Gives the level at a position."""
 WriterOf = Callable[[Slot, type[SlotWriter]], SlotWriter]
@@ -72,7 +69,7 @@ def compute(
     writer_of: WriterOf,
     size: int = LONG,
     level_of: Callable[[Driven], LevelAt] | None = None,
-    inspect: Callable[[Blocks], object] = lambda _: None,
+    inspect: Callable[[list[NDArray[np.float64]]], object] = lambda _: None,
 ) -> Lookahead:
     """Write the values of a position, and compute those of the next steps.
 
@@ -190,7 +187,7 @@ def _by_slot(driven: Sequence[Driven]) -> list[list[Driven]]:
     return list(found.values())
 
 
-def _blocks(driven: Sequence[Driven], steps: NDArray[Any]) -> Blocks:
+def _blocks(driven: Sequence[Driven], steps: NDArray[Any]) -> list[NDArray[np.float64]]:
     """Return the levels of each number, cut where one of them is no longer finite."""
     with np.errstate(over="ignore", invalid="ignore"):
         blocks = [each.levels.over(steps) for each in driven]

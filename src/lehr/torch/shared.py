@@ -18,22 +18,21 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from torch.optim import Optimizer
 
 from lehr.torch.binding import LR, Group, Slot, SlotKey, plain
 from lehr.torch.groups import origins
+from lehr.torch.membership import Family, SharingScheduler
 from lehr.torch.plan import Contribution, combine
+from lehr.torch.tensor_writers import Mixed
 from lehr.torch.updates import JointUpdates, Updates, parts_of
-from lehr.torch.writers import Mixed, SlotWriter
+from lehr.torch.writers import SlotWriter
 
 __all__ = [
     "Change",
-    "Membership",
     "Shared",
-    "SharingScheduler",
     "shared_of",
 ]
 
@@ -42,62 +41,6 @@ _SHARED: dict[int, tuple[weakref.ref[Any], Shared]] = {}
 
 Change = tuple[Slot, Group, float]
 """A slot, a group, and the value that user code has written there."""
-
-
-class Family:
-    """Schedulers of which only the one that moved last contributes."""
-
-    last: int = 0
-
-
-@dataclass
-class Membership:
-    """A scheduler's part among those of its optimizer.
-
-    Attributes:
-        silent: Whether it contributes nothing until its next move.
-        turn: When it moved last, as a count of moves.
-        family: The family that it belongs to.
-    """
-
-    silent: bool = True
-    turn: int = 0
-    family: Family | None = None
-
-
-class SharingScheduler(Protocol):
-    """A scheduler, as far as the others of its optimizer need to know."""
-
-    membership: Membership
-
-    @property
-    def is_absolute(self) -> bool:
-        """Whether its values are independent of the groups' bases."""
-        ...
-
-    def contributions(self) -> list[tuple[Slot, Group, Contribution]]:
-        """Return its share in each number at its position."""
-        ...
-
-    def write_alone(self) -> bool:
-        """Write its values and compute the next ones; return False if that cannot be done."""
-        ...
-
-    def settle(self) -> None:
-        """Drop the values that were computed ahead."""
-        ...
-
-    def base_for(self, slot: Slot, group: Group, value: float) -> float | None:
-        """Return the base from which its schedule would have come to a value."""
-        ...
-
-    def rebase(self, slot: Slot, group: Group, base: float) -> None:
-        """Use a new base for a number of a group."""
-        ...
-
-    def read_bases(self) -> None:
-        """Use the bases that a loaded optimizer brought."""
-        ...
 
 
 Shares = list[tuple[SharingScheduler, Contribution]]

@@ -12,8 +12,9 @@ from typing import Any
 from torch.optim import Optimizer
 
 from lehr.errors import ScheduleError, number
-from lehr.torch.binding import Slot, check_optimizer, warn
+from lehr.torch.binding import Slot, warn
 from lehr.torch.checkpoint import short
+from lehr.torch.optimizers import check_optimizer
 
 __all__ = [
     "counted",

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
-from lehr.torch.binding import LR, Binding, Group, Slot, check_optimizer, plain, warn
+from lehr.torch.binding import LR, Binding, Group, Slot, plain, warn
 from lehr.torch.checkpoint import loading, short
 from lehr.torch.copies import attributes_of, set_attributes
 from lehr.torch.driver import Driver
@@ -22,9 +22,11 @@ from lehr.torch.dropins.parameters import Parameter, Parameters, check_alike
 from lehr.torch.dropins.recursion import Carried, View, Watched, Watching, rates_in
 from lehr.torch.groups import origins
 from lehr.torch.lookahead import NOTHING
+from lehr.torch.membership import Membership
+from lehr.torch.optimizers import check_optimizer
 from lehr.torch.plan import Contribution, Driven, DrivePlan, StepLevels
-from lehr.torch.shared import Membership, Shared
-from lehr.torch.writers import Mixed
+from lehr.torch.shared import Shared
+from lehr.torch.tensor_writers import Mixed
 
 __all__ = ["DropIn"]
 

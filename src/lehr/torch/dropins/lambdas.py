@@ -12,7 +12,7 @@ from torch.optim import Optimizer, lr_scheduler
 
 from lehr.errors import ScheduleError
 from lehr.schedule.leaves import formula
-from lehr.torch.binding import LR, Binding, check_optimizer, plain
+from lehr.torch.binding import LR, Binding, plain
 from lehr.torch.checkpoint import short
 from lehr.torch.dropins.arguments import (
     counted,
@@ -23,6 +23,7 @@ from lehr.torch.dropins.arguments import (
 )
 from lehr.torch.dropins.base import DropIn
 from lehr.torch.dropins.parameters import Parameter, check_alike
+from lehr.torch.optimizers import check_optimizer
 from lehr.torch.plan import Driven, DrivePlan, StepLevels
 
 __all__ = ["LambdaLR", "MultiplicativeLR"]
@@ -207,11 +208,11 @@ class MultiplicativeLR(_FromFunctions):
         super().__init__(optimizer, lr_lambda, last_epoch)
 
     def _factors(self) -> list[Function]:
-        products: list[_Product] = []
+        products: list[_Cumulative] = []
         for index, function in enumerate(self.lr_lambdas):
             begun = (0, 1.0) if self._begun is None else (self._begun[0], self._begun[1][index])
             alike = (p for p in products if p.function is function and p.begun == begun)
-            products.append(next(alike, None) or _Product(function, begun))
+            products.append(next(alike, None) or _Cumulative(function, begun))
         return list(products)
 
     def state_dict(self) -> dict[str, Any]:
@@ -244,7 +245,7 @@ class MultiplicativeLR(_FromFunctions):
         super()._regroup(old)
 
 
-class _Product:
+class _Cumulative:
     """The product of a function's values from 1 to a position, which is 1 at 0.
 
     Arguments:

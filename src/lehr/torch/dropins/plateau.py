@@ -12,11 +12,12 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau as Theirs
 from lehr.catalogue.feedback import Mode, ThresholdMode, plateau
 from lehr.errors import ScheduleError, number
 from lehr.schedule.leaves import hold
-from lehr.torch.binding import LR, Binding, Group, Slot, check_optimizer, plain, warn
+from lehr.torch.binding import LR, Binding, Group, Slot, plain, warn
 from lehr.torch.checkpoint import loading
 from lehr.torch.dropins.arguments import counted, current, listed, per_group, plain_copy, rates_of
 from lehr.torch.dropins.base import DropIn
 from lehr.torch.dropins.recursion import rates_in
+from lehr.torch.optimizers import check_optimizer
 from lehr.torch.plan import Contribution, Driven, DrivePlan, StepLevels
 
 __all__ = ["ReduceLROnPlateau"]

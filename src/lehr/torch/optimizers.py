@@ -1,0 +1,96 @@
+"""The optimizers that a driver drives: those that it was given, or those inside of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from torch.optim import Optimizer
+
+from lehr.errors import ScheduleError
+from lehr.torch.binding import Group
+
+__all__ = ["Together", "check_optimizer", "driven_optimizers"]
+
+_INNER: Final = (
+    *("optimizer", "optim", "base_optimizer", "inner_optimizer"),
+    *("_optimizer", "_optim", "_base_optimizer", "_inner_optimizer"),
+)
+"""The attributes in which wrappers keep the optimizer that they wrap."""
+
+
+def driven_optimizers(given: Sequence[Any], any_optimizer: bool) -> list[Any]:
+    """Return the optimizers whose groups are driven: the inner ones of wrappers.
+
+    Arguments:
+        given: What the user gave.
+        any_optimizer: Whether an object that only has ``param_groups`` will do.
+
+    Raises:
+        ScheduleError: If there are none, or one of them is given twice.
+        TypeError: If one of them is not an optimizer.
+    """
+    if not given:
+        raise ScheduleError("optimizer=[]: no optimizer is given")
+    for each in given:
+        if not any_optimizer:
+            check_optimizer(each)
+        elif not isinstance(getattr(each, "param_groups", None), list):
+            raise TypeError(f"{type(each).__name__} is not an optimizer: it has no param_groups")
+    found = [_inner_of(each) for each in given]
+    if len({id(each) for each in found}) < len(given):
+        raise ScheduleError("optimizer: one of the optimizers is given twice")
+    return found
+
+
+def check_optimizer(optimizer: Any) -> None:
+    """Raise TypeError unless ``optimizer`` is a torch Optimizer."""
+    if isinstance(optimizer, Optimizer):
+        return
+    kind = type(optimizer).__name__
+    for name in _INNER:
+        if isinstance(getattr(optimizer, name, None), Optimizer):
+            raise TypeError(
+                f"{kind} is not an Optimizer: pass the inner optimizer, its attribute `.{name}`"
+            )
+    if isinstance(getattr(optimizer, "param_groups", None), list):
+        raise TypeError(
+            f"{kind} is not an Optimizer, although it has param_groups: to drive these all the "
+            "same, write Scheduler(..., any_optimizer=True)"
+        )
+    raise TypeError(f"{kind} is not an Optimizer")
+
+
+def _inner_of(optimizer: Any) -> Any:
+    """Return the innermost optimizer that a wrapper hands its work to, or the optimizer itself.
+
+    A wrapper's own groups may be those from before the last load. An optimizer with other
+    parameters than the wrapper does not count.
+    """
+    for name in _INNER:
+        inner = getattr(optimizer, name, None)
+        if isinstance(inner, Optimizer) and inner is not optimizer and _alike(optimizer, inner):
+            return _inner_of(inner)
+    return optimizer
+
+
+def _alike(outer: Any, inner: Any) -> bool:
+    """Return whether two optimizers have the same parameters."""
+    if outer.param_groups is inner.param_groups:
+        return True
+    mine, others = (
+        [id(p) for group in each.param_groups for p in group["params"]] for each in (outer, inner)
+    )
+    return mine == others
+
+
+class Together:
+    """The groups of several optimizers, one after the other."""
+
+    def __init__(self, optimizers: Sequence[Any]) -> None:
+        self._optimizers = optimizers
+
+    @property
+    def param_groups(self) -> list[Group]:
+        """The groups at present."""
+        return [group for optimizer in self._optimizers for group in optimizer.param_groups]
