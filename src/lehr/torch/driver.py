@@ -36,7 +36,7 @@ from lehr.torch.binding import (
 )
 from lehr.torch.checkpoint import groups_restored_on_error, restored_on_error
 from lehr.torch.copies import attributes_of, kept, set_attributes
-from lehr.torch.groups import origins
+from lehr.torch.groups import given_rates, origins
 from lehr.torch.guards import Observer
 from lehr.torch.logged import logged
 from lehr.torch.lookahead import LONG, NOTHING, SHORT, Lookahead, compute
@@ -99,7 +99,7 @@ class Driver(LRScheduler):
         with groups_restored_on_error(self.groups):
             shared_of(self._optimizers).find_bases()
             self._known = list(self.groups)
-            self.base_lrs: list[Any] = self._find_base_lrs(last_epoch)
+            self.base_lrs: list[Any] = given_rates(self.groups, last_epoch)
             try:
                 self._initial_step()
             except BaseException:
@@ -144,23 +144,6 @@ class Driver(LRScheduler):
         self._updates: Updates | JointUpdates | None = None
         self._stepped: Any = None
         self._replaces = last_epoch >= 0
-
-    def _find_base_lrs(self, last_epoch: int) -> list[Any]:
-        """Return the rate that each group was given, and note it in the group as torch does."""
-        found: list[Any] = []
-        for index, group in enumerate(self.groups):
-            if "lr" not in group:
-                found.append(math.nan)
-                continue
-            if last_epoch >= 0 and "initial_lr" not in group:
-                raise KeyError(
-                    f"param 'initial_lr' is not specified in param_groups[{index}] when resuming "
-                    f"scheduler with last_epoch >= 0 (here {last_epoch}): load the optimizer's "
-                    "state first, or write group.setdefault('initial_lr', group['lr'])"
-                )
-            group["initial_lr"] = python_number(group.get("initial_lr", group["lr"]))
-            found.append(python_number(group["initial_lr"]))
-        return found
 
     @property
     def groups(self) -> list[Group]:

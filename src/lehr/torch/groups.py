@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,9 +11,9 @@ from lehr.errors import ScheduleError, number
 from lehr.notation import ScheduleLike, as_schedule
 from lehr.schedule.base import Schedule
 from lehr.schedule.tree import from_dict
-from lehr.torch.binding import Group
+from lehr.torch.binding import Group, python_number
 
-__all__ = ["Interpreted", "absolute", "factor", "origins"]
+__all__ = ["Interpreted", "absolute", "factor", "given_rates", "origins"]
 
 
 Floors = float | tuple[float, ...] | None
@@ -44,6 +45,32 @@ def _first_parameter(group: Group) -> int:
     """Return the identity of a group's first parameter, or of the group."""
     parameters = group.get("params")
     return id(parameters[0]) if isinstance(parameters, list) and parameters else id(group)
+
+
+def given_rates(groups: Sequence[Group], last_epoch: int) -> list[Any]:
+    """Return the rate that each group was given, and note it in the group as torch does.
+
+    Arguments:
+        groups: The groups; NaN stands for the rate of one that has none.
+        last_epoch: The last epoch done: where a run goes on, the rates must have been noted before.
+
+    Raises:
+        KeyError: If a run goes on and a group has no noted rate.
+    """
+    found: list[Any] = []
+    for index, group in enumerate(groups):
+        if "lr" not in group:
+            found.append(math.nan)
+            continue
+        if last_epoch >= 0 and "initial_lr" not in group:
+            raise KeyError(
+                f"param 'initial_lr' is not specified in param_groups[{index}] when resuming "
+                f"scheduler with last_epoch >= 0 (here {last_epoch}): load the optimizer's state "
+                "first, or write group.setdefault('initial_lr', group['lr'])"
+            )
+        group["initial_lr"] = python_number(group.get("initial_lr", group["lr"]))
+        found.append(python_number(group["initial_lr"]))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from lehr.schedule.base import Schedule
 from lehr.torch.binding import LR, Group, warn
 from lehr.torch.plan import Driven, DrivePlan
 from lehr.torch.shared import Change
-from lehr.torch.updates import JointUpdates, Updates
+from lehr.torch.updates import TOO_EARLY, JointUpdates, Updates, has_begun
 
 __all__ = ["GUARDS", "Guards", "GuardMode", "Observer"]
 
@@ -255,13 +255,8 @@ class Guards(Observer):
 
     def check_order(self, updates: Updates | JointUpdates | None, optimizer: Any) -> None:
         """Report a first step before the optimizer's."""
-        if updates is None or updates.count or getattr(optimizer, "_opt_called", False):
-            return
-        self.report(
-            "order",
-            "Detected call of `lr_scheduler.step()` before `optimizer.step()`: the schedule's "
-            "first value is never used. Call `optimizer.step()` first, then `lr_scheduler.step()`",
-        )
+        if not has_begun(optimizer, updates):
+            self.report("order", TOO_EARLY)
 
     # ----- moves --------------------------------------------------------------------------------
 

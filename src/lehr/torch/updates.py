@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-__all__ = ["JointUpdates", "Updates", "parts_of"]
+__all__ = ["TOO_EARLY", "JointUpdates", "Updates", "has_begun", "parts_of"]
+
+TOO_EARLY: Final = (
+    "Detected call of `lr_scheduler.step()` before `optimizer.step()`: the schedule's first value "
+    "is never used. Call `optimizer.step()` first, then `lr_scheduler.step()`"
+)
+"""The warning of a step that comes before the first update, in torch's words."""
 
 
 class Updates:
@@ -102,3 +108,8 @@ def parts_of(updates: Updates | JointUpdates | None) -> list[Updates]:
     if isinstance(updates, JointUpdates):
         return updates.parts
     return [] if updates is None else [updates]
+
+
+def has_begun(optimizer: Any, updates: Updates | JointUpdates | None) -> bool:
+    """Return whether an optimizer has made an update, or it is unknown whether it has."""
+    return updates is None or updates.count > 0 or getattr(optimizer, "_opt_called", False)

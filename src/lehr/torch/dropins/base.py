@@ -27,6 +27,7 @@ from lehr.torch.optimizers import check_optimizer
 from lehr.torch.plan import Contribution, Driven, DrivePlan, StepLevels
 from lehr.torch.shared import Shared
 from lehr.torch.tensor_writers import Mixed
+from lehr.torch.updates import TOO_EARLY, has_begun
 
 __all__ = ["DropIn"]
 
@@ -199,14 +200,11 @@ class DropIn(Driver):
                 "`optimizer.step()` has been overridden since this scheduler was built: make sure "
                 "that the new one updates the weights, and before `lr_scheduler.step()`"
             )
-        updates = self._attach().updates
-        if updates is None or updates.count or getattr(self.optimizer, "_opt_called", False):
-            return
-        warn(
-            "Detected call of `lr_scheduler.step()` before `optimizer.step()`: the schedule's "
-            "first value is never used. Call `optimizer.step()` first, then `lr_scheduler.step()`; "
-            "see https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate"
-        )
+        if not has_begun(self.optimizer, self._attach().updates):
+            warn(
+                f"{TOO_EARLY}; see "
+                "https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate"
+            )
 
     def _step_slowly(self, epoch: float | None) -> None:
         if epoch is not None:

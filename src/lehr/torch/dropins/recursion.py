@@ -131,7 +131,8 @@ class Watching(Step):
         self._writer, self._watched = writer, watched
 
     def put(self, groups: Sequence[Group], entries: Any, index: int) -> bool:
-        if self._watched.lists_changed() or self._watched.keys_changed(groups):
+        watched = self._watched
+        if watched.lists != watched.noted or (watched.keys and watched.keys_changed(groups)):
             return False
         return self._writer.put(groups, entries, index)
 
