@@ -292,6 +292,7 @@ class Driver(LRScheduler):
             epoch is None
             and position < ahead.end
             and ((updates := self._updates) is None or updates.count == position + self._lag)
+            and (not ahead.lists or ahead.lists == ahead.noted)
             and ahead.writer.put(self._source.param_groups, ahead.entries, position - ahead.start)
         ):
             self._position = position

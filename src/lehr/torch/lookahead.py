@@ -49,12 +49,16 @@ class Lookahead:
         end: The position after the last one.
         entries: What the writer writes, a step each; for several writers, the column of each.
         writer: Writes an entry into all groups.
+        lists: Lists that the entries were computed from, and that user code may change in place.
+        noted: What these were then.
     """
 
     start: int
     end: float
     entries: Sequence[Any]
     writer: Step
+    lists: Sequence[Any] = ()
+    noted: Sequence[Any] = ()
 
 
 NOTHING: Final = Lookahead(0, -math.inf, (), Several(()))

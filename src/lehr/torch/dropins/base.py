@@ -19,7 +19,7 @@ from lehr.torch.copies import attributes_of, set_attributes
 from lehr.torch.driver import Driver
 from lehr.torch.dropins.arguments import counted, current, plain_copy, rates_of
 from lehr.torch.dropins.parameters import Parameter, Parameters, check_alike
-from lehr.torch.dropins.recursion import Carried, View, Watched, Watching, rates_in
+from lehr.torch.dropins.recursion import Carried, KeysWatched, View, Watched, rates_in
 from lehr.torch.groups import origins
 from lehr.torch.lookahead import NOTHING
 from lehr.torch.membership import Membership
@@ -236,9 +236,9 @@ class DropIn(Driver):
         if self._carried is None:
             if not super().write_alone():
                 return False
-            if self._watched:
-                writer = Watching(self._ahead.writer, self._watched)
-                self._ahead = replace(self._ahead, writer=writer)
+            ahead, watched = self._ahead, self._watched
+            writer = KeysWatched(ahead.writer, watched) if watched.keys else ahead.writer
+            self._ahead = replace(ahead, writer=writer, lists=watched.lists, noted=watched.noted)
             return True
         groups = self.groups
         if origins(self._known, groups) != list(range(len(self._known))):

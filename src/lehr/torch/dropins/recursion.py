@@ -20,7 +20,7 @@ from lehr.torch.binding import LR, Group, Slot, plain
 from lehr.torch.plan import DrivePlan
 from lehr.torch.writers import Step
 
-__all__ = ["Carried", "View", "Watched", "Watching", "rates_in"]
+__all__ = ["Carried", "KeysWatched", "View", "Watched", "rates_in"]
 
 
 class View:
@@ -106,9 +106,6 @@ class Watched:
         watched = replace(watched, read=itemgetter(*keys))
         return replace(watched, seen=watched._values(groups))
 
-    def __bool__(self) -> bool:
-        return bool(self.lists or self.keys)
-
     def lists_changed(self) -> bool:
         """Return whether one of the lists was changed."""
         return self.lists != self.noted
@@ -124,17 +121,14 @@ class Watched:
             return [list(map(group.get, self.keys)) for group in groups]
 
 
-class Watching(Step):
-    """A writer that leaves a step undone where what is watched has changed."""
+class KeysWatched(Step):
+    """A writer that leaves a step undone where other keys of the groups have changed."""
 
     def __init__(self, writer: Step, watched: Watched) -> None:
         self._writer, self._watched = writer, watched
 
     def put(self, groups: Sequence[Group], entries: Any, index: int) -> bool:
-        watched = self._watched
-        if watched.lists != watched.noted or (watched.keys and watched.keys_changed(groups)):
-            return False
-        return self._writer.put(groups, entries, index)
+        return not self._watched.keys_changed(groups) and self._writer.put(groups, entries, index)
 
     def write(self, groups: Sequence[Group], entry: Any) -> None:
         self._writer.write(groups, entry)
