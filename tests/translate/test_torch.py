@@ -695,7 +695,7 @@ def test_mistakes_are_named(call: Callable[[], Any], message: str) -> None:
 
 def test_a_translation_is_registered_once() -> None:
     with pytest.raises(ScheduleError, match="torch has two translations of 'StepLR'"):
-        translates("torch", "mine", also=("StepLR",))(lambda: lehr.constant())
+        translates("torch", "mine", "StepLR")(lambda: lehr.constant())
 
 
 def test_names_and_arguments_do_not_import_torch() -> None:

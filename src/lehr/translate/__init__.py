@@ -5,11 +5,4 @@
 
 from lehr.translate.registry import Translation, libraries, names, reads, translate, translates
 
-__all__ = [
-    "Translation",
-    "libraries",
-    "names",
-    "reads",
-    "translate",
-    "translates",
-]
+__all__ = ["Translation", "libraries", "names", "reads", "translate", "translates"]

@@ -267,12 +267,7 @@ def _linear_with_warmup(
 
 @translates("composer", "CosineAnnealingWithWarmupScheduler")
 def _cosine_with_warmup(
-    clock: ComposerClock,
-    warmup: ComposerWarmup,
-    /,
-    *,
-    t_max: str = "1dur",
-    alpha_f: float = 0.0,
+    clock: ComposerClock, warmup: ComposerWarmup, /, *, t_max: str = "1dur", alpha_f: float = 0.0
 ) -> Translation:
     return warmup.decaying(clock, t_max, 1.0, alpha_f, "cosine")
 

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Final
 
 from lehr.catalogue.decay.elementary import inverse
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
 from lehr.translate.pieces import differing, go, line, one_of, rates, then
-from lehr.translate.registry import Translation, translates
+from lehr.translate.registry import Translation, ignores, translates
 
 # Where a run resumes.
-_IGNORED: Final = ("last_batch_iteration",)
+ignores("deepspeed", "last_batch_iteration")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +41,7 @@ class DeepSpeedWarmup:
         return go(self.count - 1, frm=low, to=high, ease=ease) >> hold(1, at=high)
 
 
-@translates("deepspeed", "WarmupLR", ignores=_IGNORED)
+@translates("deepspeed", "WarmupLR")
 def _warmup(
     warmup: DeepSpeedWarmup,
     /,
@@ -57,7 +56,7 @@ def _warmup(
     return rates(hold(1, at=warmup_min_lr) >> warmup.rise(warmup_min_lr, peak))
 
 
-@translates("deepspeed", "WarmupDecayLR", ignores=_IGNORED)
+@translates("deepspeed", "WarmupDecayLR")
 def _warmup_decay(
     warmup: DeepSpeedWarmup,
     /,
@@ -71,7 +70,7 @@ def _warmup_decay(
     return rates(rise >> go(left, frm=warmup_max_lr, to=warmup_min_lr))
 
 
-@translates("deepspeed", "WarmupCosineLR", ignores=_IGNORED)
+@translates("deepspeed", "WarmupCosineLR")
 def _warmup_cosine(
     warmup: DeepSpeedWarmup,
     /,
@@ -87,7 +86,7 @@ def _warmup_cosine(
     return differing(hold(1, at=0.0) >> rise >> decay)
 
 
-@translates("deepspeed", "LRRangeTest", ignores=_IGNORED)
+@translates("deepspeed", "LRRangeTest")
 def _range_test(
     *,
     lr_range_test_min_lr: float = 1e-3,
@@ -101,7 +100,7 @@ def _range_test(
     return rates(rising.every(size) if lr_range_test_staircase else rising)
 
 
-@translates("deepspeed", "OneCycle", ignores=_IGNORED)
+@translates("deepspeed", "OneCycle")
 def _one_cycle(
     *,
     cycle_min_lr: float,

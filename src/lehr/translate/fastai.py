@@ -24,22 +24,22 @@ _MOMENTA: Final = (0.95, 0.85, 0.95)
 _FIT: Final = ("n_epoch", "start_epoch", "cbs", "reset_opt", "wd")
 
 
-@translates("fastai", "SchedLin", also=("sched_lin",), ignores=("pos",))
+@translates("fastai", "SchedLin", "sched_lin", ignores=("pos",))
 def _linear(*, start: float, end: float) -> Translation:
     return rates(_go(start, end, "linear"))
 
 
-@translates("fastai", "SchedCos", also=("sched_cos",), ignores=("pos",))
+@translates("fastai", "SchedCos", "sched_cos", ignores=("pos",))
 def _cosine(*, start: float, end: float) -> Translation:
     return rates(_go(start, end, "cosine"))
 
 
-@translates("fastai", "SchedNo", also=("sched_no",), ignores=("pos",))
+@translates("fastai", "SchedNo", "sched_no", ignores=("pos",))
 def _none(*, start: float, end: float | None = None) -> Translation:
     return rates(hold(at=start))
 
 
-@translates("fastai", "SchedExp", also=("sched_exp",), ignores=("pos",))
+@translates("fastai", "SchedExp", "sched_exp", ignores=("pos",))
 def _exponential(*, start: float, end: float) -> Translation:
     number("start", start, above=0)
     return rates(hold(at=start) if start == end else ramp(to=end, start=start, log=True))
@@ -92,9 +92,7 @@ def _fit_one_cycle(
     start = peak / number("div", div, above=0)
     end = peak / number("div_final", div_final, above=0)
     return Translation(
-        _cosines(pct_start, start, peak, end),
-        absolute=True,
-        momentum=_cosines(pct_start, *momenta),
+        _cosines(pct_start, start, peak, end), absolute=True, momentum=_cosines(pct_start, *momenta)
     )
 
 
@@ -138,9 +136,7 @@ def _fit_sgdr(
     return rates(then(parts).repeat(1))
 
 
-@translates(
-    "fastai", "lr_find", also=("LRFinder",), ignores=("stop_div", "show_plot", "suggest_funcs")
-)
+@translates("fastai", "lr_find", "LRFinder", ignores=("stop_div", "show_plot", "suggest_funcs"))
 def _lr_find(*, start_lr: float = 1e-7, end_lr: float = 10.0, num_it: int = 100) -> Translation:
     steps = whole("num_it", num_it, at_least=1)
     return rates(ramp(steps, start=start_lr, to=end_lr, log=True))

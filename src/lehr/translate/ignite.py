@@ -11,7 +11,7 @@ import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any
 
 from lehr.catalogue.decay.elementary import exponential, multistep, step
 from lehr.errors import ScheduleError, number, whole
@@ -28,12 +28,11 @@ from lehr.translate.pieces import (
     schedules_of,
 )
 from lehr.translate.plateau import ReduceOnPlateau
-from lehr.translate.registry import Translation, translates
+from lehr.translate.registry import Translation, ignores, translates
 
 CycleShape = Callable[[int, float, float], Schedule]
 
-# Arguments that make no difference to the values.
-_IGNORED: Final = ("param_name", "save_history", "param_group_index", "create_new", "trainer")
+ignores("ignite", "param_name", "save_history", "param_group_index", "create_new", "trainer")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +96,7 @@ class IgniteCycles:
         return functools.reduce(operator.add, moving) if moving else hold(at=0.0)
 
 
-@translates("ignite", "LinearCyclicalScheduler", ignores=_IGNORED)
+@translates("ignite", "LinearCyclicalScheduler")
 def _linear_cyclical(given: IgniteCycles, /, *, monotonic: bool = False) -> Translation:
     if given.warmup_duration > 0 and not monotonic:
         raise ScheduleError(f"warmup_duration={given.warmup_duration!r} needs monotonic=True")
@@ -112,12 +111,12 @@ def _linear_cyclical(given: IgniteCycles, /, *, monotonic: bool = False) -> Tran
     return given.translation(there if monotonic else there_and_back)
 
 
-@translates("ignite", "CosineAnnealingScheduler", ignores=_IGNORED)
+@translates("ignite", "CosineAnnealingScheduler")
 def _cosine_annealing(given: IgniteCycles, /) -> Translation:
     return given.translation(lambda size, start, end: go(size, frm=start, to=end, ease="cosine"))
 
 
-@translates("ignite", "PiecewiseLinear", also=("PiecewiseLinearStateScheduler",), ignores=_IGNORED)
+@translates("ignite", "PiecewiseLinear", "PiecewiseLinearStateScheduler")
 def _piecewise_linear(*, milestones_values: Sequence[tuple[int, float]]) -> Translation:
     points = [(whole("milestone", t, at_least=0), value) for t, value in milestones_values]
     if not points or any(b[0] < a[0] for a, b in itertools.pairwise(points)):
@@ -125,7 +124,7 @@ def _piecewise_linear(*, milestones_values: Sequence[tuple[int, float]]) -> Tran
     return rates(piecewise(points))
 
 
-@translates("ignite", "ConcatScheduler", ignores=_IGNORED)
+@translates("ignite", "ConcatScheduler")
 def _concat(
     *, schedulers: Sequence[Schedule | Translation], durations: Sequence[int]
 ) -> Translation:
@@ -138,9 +137,7 @@ def _concat(
     return rates(concatenated(parts, list(itertools.accumulate(lengths))))
 
 
-@translates(
-    "ignite", "create_lr_scheduler_with_warmup", ignores=(*_IGNORED, "output_simulated_values")
-)
+@translates("ignite", "create_lr_scheduler_with_warmup", ignores=("output_simulated_values",))
 def _with_warmup(
     *,
     lr_scheduler: Schedule | Translation,
@@ -163,29 +160,29 @@ def _with_warmup(
     return rates(rise >> body if body(0) == end else rise >> hold(1, at=end) >> body)
 
 
-@translates("ignite", "ExpStateScheduler", ignores=_IGNORED)
+@translates("ignite", "ExpStateScheduler")
 def _exp_state(*, initial_value: float, gamma: float) -> Translation:
     return rates(exponential(gamma, start=initial_value))
 
 
-@translates("ignite", "StepStateScheduler", ignores=_IGNORED)
+@translates("ignite", "StepStateScheduler")
 def _step_state(*, initial_value: float, gamma: float, step_size: int) -> Translation:
     return rates(scaled(step(whole("step_size", step_size, at_least=1), gamma), initial_value))
 
 
-@translates("ignite", "MultiStepStateScheduler", ignores=_IGNORED)
+@translates("ignite", "MultiStepStateScheduler")
 def _multistep_state(
     *, initial_value: float, gamma: float, milestones: Sequence[int]
 ) -> Translation:
     return rates(scaled(multistep(sorted(milestones), gamma), initial_value))
 
 
-@translates("ignite", "LambdaStateScheduler", ignores=_IGNORED)
+@translates("ignite", "LambdaStateScheduler")
 def _lambda_state(*, lambda_obj: Callable[[Any], float]) -> Translation:
     return rates(formula(lambda_obj))
 
 
-@translates("ignite", "ParamGroupScheduler", ignores=(*_IGNORED, "names"))
+@translates("ignite", "ParamGroupScheduler", ignores=("names",))
 def _param_groups(*, schedulers: Sequence[Schedule | Translation]) -> Translation:
     parts = schedules_of("schedulers", schedulers)
     if not parts:
@@ -193,6 +190,6 @@ def _param_groups(*, schedulers: Sequence[Schedule | Translation]) -> Translatio
     return Translation(parts[0], absolute=True, groups=tuple(parts))
 
 
-@translates("ignite", "ReduceLROnPlateauScheduler", ignores=(*_IGNORED, "metric_name", "verbose"))
+@translates("ignite", "ReduceLROnPlateauScheduler", ignores=("metric_name", "verbose"))
 def _reduce_on_plateau(given: ReduceOnPlateau, /) -> Schedule:
     raise given.error("ignite ReduceLROnPlateauScheduler")

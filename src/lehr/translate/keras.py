@@ -18,7 +18,9 @@ from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.leaves import hold
 from lehr.translate import pieces
 from lehr.translate.pieces import go, power_ease, rates
-from lehr.translate.registry import Translation, translates
+from lehr.translate.registry import Translation, ignores, translates
+
+ignores("keras", "name")
 
 _MISSES: Final = (
     "keras looks for restarts with 32 bits and, when t_mul is not whole, misses on some of its "
@@ -27,20 +29,16 @@ _MISSES: Final = (
 )
 
 
-@translates("keras", "ExponentialDecay", ignores=("name",))
+@translates("keras", "ExponentialDecay")
 def _exponential(
-    *,
-    initial_learning_rate: float,
-    decay_steps: float,
-    decay_rate: float,
-    staircase: bool = False,
+    *, initial_learning_rate: float, decay_steps: float, decay_rate: float, staircase: bool = False
 ) -> Translation:
     length = _length("decay_steps", decay_steps)
     body = exponential(decay_rate, every=length, start=initial_learning_rate)
     return rates(body.every(length) if staircase else body)
 
 
-@translates("keras", "PiecewiseConstantDecay", ignores=("name",))
+@translates("keras", "PiecewiseConstantDecay")
 def _piecewise_constant(*, boundaries: Sequence[float], values: Sequence[float]) -> Translation:
     if not boundaries or len(values) != len(boundaries) + 1:
         raise ScheduleError(
@@ -53,7 +51,7 @@ def _piecewise_constant(*, boundaries: Sequence[float], values: Sequence[float])
     return rates(pieces.staircase([max(begin, 0) for begin in after], values))
 
 
-@translates("keras", "PolynomialDecay", ignores=("name",))
+@translates("keras", "PolynomialDecay")
 def _polynomial(
     *,
     initial_learning_rate: float,
@@ -77,13 +75,9 @@ def _polynomial(
     return rates(go(length, frm=initial_learning_rate, to=end_learning_rate, ease=ease))
 
 
-@translates("keras", "InverseTimeDecay", ignores=("name",))
+@translates("keras", "InverseTimeDecay")
 def _inverse_time(
-    *,
-    initial_learning_rate: float,
-    decay_steps: float,
-    decay_rate: float,
-    staircase: bool = False,
+    *, initial_learning_rate: float, decay_steps: float, decay_rate: float, staircase: bool = False
 ) -> Translation:
     length = _length("decay_steps", decay_steps)
     rate = number("decay_rate", decay_rate, at_least=0)
@@ -93,7 +87,7 @@ def _inverse_time(
     return rates(body.every(length) if staircase else body)
 
 
-@translates("keras", "CosineDecay", ignores=("name",))
+@translates("keras", "CosineDecay")
 def _cosine(
     *,
     initial_learning_rate: float,
@@ -111,7 +105,7 @@ def _cosine(
     return rates(before >> go(length, frm=warmup_target, to=warmup_target * alpha, ease="cosine"))
 
 
-@translates("keras", "CosineDecayRestarts", ignores=("name",))
+@translates("keras", "CosineDecayRestarts")
 def _cosine_restarts(
     *,
     initial_learning_rate: float,

@@ -21,10 +21,11 @@ from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
 from lehr.translate.pieces import go, one_of, power_ease, rates, then
-from lehr.translate.registry import Translation, translate, translates
+from lehr.translate.registry import Translation, ignores, translate, translates
 
 # Fields of an optimizer's configuration that its learning rate does not depend on.
-_IGNORED: Final = (
+ignores(
+    "levanter",
     *("weight_decay", "weight_decay_modules", "default_weight_decay_mask", "adamc_weight_decay"),
     *("beta1", "beta2", "epsilon", "max_grad_norm", "nesterov", "update_rms_clipping"),
     *("clip_update_norm", "skip_bad_steps", "update_interval"),
@@ -136,7 +137,7 @@ class LevanterRun:
         return [whole("cycles", end, at_least=1) for end in self.cycles or self.haps or ()]
 
 
-@translates("levanter", "OptimizerConfig", also=("AdamConfig", "LionConfig"), ignores=_IGNORED)
+@translates("levanter", "OptimizerConfig", "AdamConfig", "LionConfig")
 def _by_configuration(
     run: LevanterRun, /, *, lr_schedule: str | Mapping[str, Any] = "cosine"
 ) -> Translation:
@@ -148,12 +149,12 @@ def _by_configuration(
     return translate("levanter", name, **vars(run), **fields)
 
 
-@translates("levanter", "constant", also=("ConstantLrSchedule",), ignores=_IGNORED)
+@translates("levanter", "constant", "ConstantLrSchedule")
 def _constant(run: LevanterRun, /) -> Translation:
     return run.translation(lambda phase: hold(at=phase.peak))
 
 
-@translates("levanter", "cosine", also=("CosineLrSchedule",), ignores=_IGNORED)
+@translates("levanter", "cosine", "CosineLrSchedule")
 def _cosine(run: LevanterRun, /, *, exponent: float = 1.0) -> Translation:
     ease = "cosine"
     if exponent != 1:
@@ -161,17 +162,17 @@ def _cosine(run: LevanterRun, /, *, exponent: float = 1.0) -> Translation:
     return run.translation(lambda phase: _down(phase, ease))
 
 
-@translates("levanter", "linear", also=("LinearLrSchedule",), ignores=_IGNORED)
+@translates("levanter", "linear", "LinearLrSchedule")
 def _linear(run: LevanterRun, /) -> Translation:
     return run.translation(lambda phase: _down(phase, "linear"))
 
 
-@translates("levanter", "polynomial", also=("PolynomialLrSchedule",), ignores=_IGNORED)
+@translates("levanter", "polynomial", "PolynomialLrSchedule")
 def _polynomial(run: LevanterRun, /, *, power: float = 2.0) -> Translation:
     return run.translation(lambda phase: _down(phase, power_ease("power", power)))
 
 
-@translates("levanter", "inv_sqrt", also=("InvSqrtLrSchedule",), ignores=_IGNORED)
+@translates("levanter", "inv_sqrt", "InvSqrtLrSchedule")
 def _inverse_sqrt(run: LevanterRun, /, *, timescale: float = 10000) -> Translation:
     scale = Fraction(str(number("timescale", timescale, at_least=1)))
 
@@ -185,7 +186,7 @@ def _inverse_sqrt(run: LevanterRun, /, *, timescale: float = 10000) -> Translati
     return run.translation(decay)
 
 
-@translates("levanter", "inv", also=("InvLrSchedule",), ignores=_IGNORED)
+@translates("levanter", "inv", "InvLrSchedule")
 def _inverse(run: LevanterRun, /) -> Translation:
     number("min_lr_ratio", run.min_lr_ratio, above=0, at_most=1)
 
@@ -200,7 +201,7 @@ def _inverse(run: LevanterRun, /) -> Translation:
     return run.translation(decay)
 
 
-@translates("levanter", "inv_sqrt_decay", also=("InvSqrtDecayLrSchedule",), ignores=_IGNORED)
+@translates("levanter", "inv_sqrt_decay", "InvSqrtDecayLrSchedule")
 def _inverse_sqrt_decay(run: LevanterRun, /, *, decay_constant: float = 28.6) -> Translation:
     rate = Fraction(str(number("decay_constant", decay_constant, above=0)))
     return run.translation(
@@ -208,7 +209,7 @@ def _inverse_sqrt_decay(run: LevanterRun, /, *, decay_constant: float = 28.6) ->
     )
 
 
-@translates("levanter", "power", also=("PowerLrSchedule",), ignores=_IGNORED)
+@translates("levanter", "power", "PowerLrSchedule")
 def _power(
     run: LevanterRun, /, *, batch_size: int, seq_length: int, a: float = 4.6, b: float = -0.51
 ) -> Translation:

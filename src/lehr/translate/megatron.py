@@ -17,13 +17,13 @@ from lehr.errors import ScheduleError, level, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
 from lehr.translate.pieces import go, one_of, rates, steps
-from lehr.translate.registry import Translation, translates
+from lehr.translate.registry import Translation, ignores, translates
 
 T = TypeVar("T")
 
 _STYLES: Final = ("constant", "linear", "cosine", "inverse-square-root", "WSD")
 # How a checkpoint's arguments and these go together when a run resumes.
-_IGNORED: Final = ("use_checkpoint_opt_param_scheduler", "override_opt_param_scheduler")
+ignores("megatron", "use_checkpoint_opt_param_scheduler", "override_opt_param_scheduler")
 _WSD: Final = {
     "linear": "linear",
     "cosine": "cosine",
@@ -95,16 +95,16 @@ def _lr(lr_decay_style: str, given: MegatronRate, /) -> Translation:
     return rates(body if before is None else before >> body, given.decay_note)
 
 
-@translates("megatron", "OptimizerParamScheduler", ignores=_IGNORED)
+@translates("megatron", "OptimizerParamScheduler")
 def _scheduler(given: MegatronRate, /, *, lr_decay_style: str) -> Translation:
     return _lr(lr_decay_style, given)
 
 
 for _style in _STYLES:
-    translates("megatron", _style, ignores=_IGNORED)(functools.partial(_lr, _style))
+    translates("megatron", _style)(functools.partial(_lr, _style))
 
 
-@translates("megatron", "weight_decay", ignores=_IGNORED)
+@translates("megatron", "weight_decay")
 def _weight_decay(
     *,
     start_wd: float,

@@ -17,14 +17,14 @@ from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
 from lehr.translate.pieces import differing, go, line, one_of, schedules_of, share_of, then
-from lehr.translate.registry import Translation, translates
+from lehr.translate.registry import Translation, ignores, translates
 
 _BELOW: Final = (
     "past the end OLMo-core goes on down the line, below 0; here the rate holds what it ended at"
 )
 _SHAPES: Final = ("linear", "cosine")
 # Fields that name the keys of a group, and the class.
-_IGNORED: Final = ("lr_field", "initial_lr_field", "type")
+ignores("olmo_core", "lr_field", "initial_lr_field", "type")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,24 +122,24 @@ def _length(name: str, given: int | None, fraction: float | None, t_max: int | N
     )
 
 
-@translates("olmo_core", "constant", also=("ConstantScheduler",), ignores=_IGNORED)
+@translates("olmo_core", "constant", "ConstantScheduler")
 def _constant(run: OlmoRun, /) -> Translation:
     return run.translation(hold(at=1.0))
 
 
-@translates("olmo_core", "constant_with_warmup", also=("ConstantWithWarmup",), ignores=_IGNORED)
+@translates("olmo_core", "constant_with_warmup", "ConstantWithWarmup")
 def _constant_with_warmup(run: OlmoRun, warmup: OlmoWarmup, /) -> Translation:
     return run.translation(warmup.rise(run) >> hold(at=1.0))
 
 
-@translates("olmo_core", "wsd", also=("WSD",), ignores=_IGNORED)
+@translates("olmo_core", "wsd", "WSD")
 def _wsd(run: OlmoRun, warmup: OlmoWarmup, decay: OlmoDecay, /) -> Translation:
     rise, fall = warmup.length(run.t_max), decay.length(run.t_max)
     before = warmup.rise(run) >> hold(run.left(rise, fall), at=1.0)
     return run.ending(before, 1.0, fall, decay.decay_min_lr)
 
 
-@translates("olmo_core", "power_lr", also=("PowerLR",), ignores=_IGNORED)
+@translates("olmo_core", "power_lr", "PowerLR")
 def _power(
     run: OlmoRun, warmup: OlmoWarmup, decay: OlmoDecay, /, *, b: float = -0.51
 ) -> Translation:
@@ -148,19 +148,19 @@ def _power(
     return run.ending(warmup.rise(run) >> body, body.end, fall, decay.decay_min_lr)
 
 
-@translates("olmo_core", "linear_with_warmup", also=("LinearWithWarmup",), ignores=_IGNORED)
+@translates("olmo_core", "linear_with_warmup", "LinearWithWarmup")
 def _linear(run: OlmoRun, warmup: OlmoWarmup, /, *, alpha_f: float = 0.1) -> Translation:
     left = run.left(warmup.length(run.t_max))
     return run.translation(warmup.rise(run) >> go(left, frm=1.0, to=alpha_f))
 
 
-@translates("olmo_core", "cos_with_warmup", also=("CosWithWarmup",), ignores=_IGNORED)
+@translates("olmo_core", "cos_with_warmup", "CosWithWarmup")
 def _cosine(run: OlmoRun, warmup: OlmoWarmup, /, *, alpha_f: float = 0.1) -> Translation:
     left = run.left(warmup.length(run.t_max))
     return run.translation(warmup.rise(run) >> go(left, frm=1.0, to=alpha_f, ease="cosine"))
 
 
-@translates("olmo_core", "half_cos_with_warmup", also=("HalfCosWithWarmup",), ignores=_IGNORED)
+@translates("olmo_core", "half_cos_with_warmup", "HalfCosWithWarmup")
 def _half_cosine(run: OlmoRun, warmup: OlmoWarmup, /, *, alpha_f: float = 0.1) -> Translation:
     # It warms up to half the height, where the second half of the cosine begins.
     middle = alpha_f + (1.0 - alpha_f) / 2
@@ -169,12 +169,7 @@ def _half_cosine(run: OlmoRun, warmup: OlmoWarmup, /, *, alpha_f: float = 0.1) -
     return run.translation(warmup.rise(run, to=middle) >> fall)
 
 
-@translates(
-    "olmo_core",
-    "cos_with_warmup_and_linear_decay",
-    also=("CosWithWarmupAndLinearDecay",),
-    ignores=_IGNORED,
-)
+@translates("olmo_core", "cos_with_warmup_and_linear_decay", "CosWithWarmupAndLinearDecay")
 def _cosine_then_linear(
     run: OlmoRun, warmup: OlmoWarmup, decay: OlmoDecay, /, *, alpha_f: float = 0.1
 ) -> Translation:
@@ -183,7 +178,7 @@ def _cosine_then_linear(
     return run.ending(before, before.end, fall, decay.decay_min_lr)
 
 
-@translates("olmo_core", "inv_sqrt_with_warmup", also=("InvSqrtWithWarmup",), ignores=_IGNORED)
+@translates("olmo_core", "inv_sqrt_with_warmup", "InvSqrtWithWarmup")
 def _inverse_sqrt(run: OlmoRun, warmup: OlmoWarmup, /, *, alpha_f: float = 0.1) -> Translation:
     number("alpha_f", alpha_f, at_least=0)
     rise = warmup.rise(run, scale="root")
@@ -193,13 +188,13 @@ def _inverse_sqrt(run: OlmoRun, warmup: OlmoWarmup, /, *, alpha_f: float = 0.1) 
     return run.translation(rise >> (body + alpha_f if alpha_f else body))
 
 
-@translates("olmo_core", "exponential", also=("ExponentialScheduler",), ignores=_IGNORED)
+@translates("olmo_core", "exponential", "ExponentialScheduler")
 def _exponential(run: OlmoRun, /, *, lr_min: float = 1e-9) -> Translation:
     low = number("lr_min", run.share(lr_min=lr_min), above=0)
     return run.translation(go(run.left(), frm=low, to=1.0, log=True))
 
 
-@translates("olmo_core", "wsds", also=("WSDS",), ignores=_IGNORED)
+@translates("olmo_core", "wsds", "WSDS")
 def _wsds(
     run: OlmoRun,
     warmup: OlmoWarmup,
@@ -231,7 +226,7 @@ def _wsds(
     return run.translation(then([parts[0], *_late(parts[1:], low)]))
 
 
-@translates("olmo_core", "composable", also=("ComposableScheduler",), ignores=_IGNORED)
+@translates("olmo_core", "composable", "ComposableScheduler")
 def _composable(
     run: OlmoRun,
     /,
@@ -254,7 +249,7 @@ def _composable(
     return _overridden(then(parts), override_decay, run)
 
 
-@translates("olmo_core", "sequential", also=("SequentialScheduler",), ignores=_IGNORED)
+@translates("olmo_core", "sequential", "SequentialScheduler")
 def _sequential(
     run: OlmoRun,
     /,

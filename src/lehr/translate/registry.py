@@ -3,7 +3,7 @@
 A library is a module of this package with its own name. It registers a function for each of the
 library's schedulers, whose arguments are that scheduler's own, by its own names:
 
-    @translates("timm", "cosine", also=("CosineLRScheduler",))
+    @translates("timm", "cosine", "CosineLRScheduler")
     def cosine(*, epochs: int, warmup_epochs: int = 0, faithful: bool = False) -> Translation: ...
 
 The function returns a :class:`Translation`, or a bare schedule where there is nothing to add. It
@@ -21,7 +21,8 @@ A function takes it as a parameter before the slash, and is called with an insta
     @translates("timm", "cosine")
     def cosine(warmup: Warmup, /, *, epochs: int) -> Translation: ...
 
-:func:`reads` registers the one function of a library that reads its live objects.
+:func:`ignores` names what makes no difference to any scheduler of a library, and :func:`reads`
+registers the one function of a library that reads its live objects.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ __all__ = [
     "Registered",
     "Translation",
     "arguments_of",
+    "ignores",
     "libraries",
     "libraries_with",
     "names",
@@ -177,25 +179,26 @@ _SHARED: Final = ("one_cycle", "pieces", "plateau", "registry")
 _SCHEDULERS: dict[str, dict[str, Registered]] = {}
 _ALIASES: dict[str, dict[str, str]] = {}
 _READERS: dict[str, LiveReader] = {}
+_IGNORED: dict[str, tuple[str, ...]] = {}
 
 F = TypeVar("F", bound=Translator)
 R = TypeVar("R", bound=LiveReader)
 
 
+def ignores(library: str, *arguments: str) -> None:
+    """Ignore arguments that make no difference to any scheduler that is registered after this."""
+    _IGNORED[library] = arguments
+
+
 def translates(
-    library: str,
-    name: str,
-    *,
-    also: Iterable[str] = (),
-    ignores: Iterable[str] = (),
-    state: FromState | None = None,
+    library: str, name: str, *also: str, ignores: Iterable[str] = (), state: FromState | None = None
 ) -> Callable[[F], F]:
     """Register the function below as the translation of a library's scheduler.
 
     Arguments:
         library: The library, as its module of this package is called.
         name: The scheduler's name there.
-        also: Other names of the same scheduler.
+        *also: Other names of the same scheduler.
         ignores: Arguments that the scheduler has and that make no difference to its values.
         state: Makes arguments of a saved state; they win over those that are given.
 
@@ -209,7 +212,7 @@ def translates(
         for label in (name, *also):
             if label in known or label in aliases:
                 raise ScheduleError(f"{library} has two translations of {label!r}")
-        known[name] = Registered.of(function, ignores, state)
+        known[name] = Registered.of(function, {*ignores, *_IGNORED.get(library, ())}, state)
         aliases.update(dict.fromkeys(also, name))
         return function
 

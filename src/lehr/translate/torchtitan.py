@@ -23,7 +23,7 @@ _PAST: Final = (
 )
 
 
-@translates("torchtitan", "LRSchedulersContainer", also=("lr_scheduler", "build_lr_schedulers"))
+@translates("torchtitan", "LRSchedulersContainer", "lr_scheduler", "build_lr_schedulers")
 def _schedule(
     *,
     training_steps: int,

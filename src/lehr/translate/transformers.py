@@ -10,28 +10,21 @@ step counts to every schedule; those that a schedule ignores make no difference 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from lehr.catalogue.decay.elementary import constant, cosine, inverse
 from lehr.catalogue.warmup import warmup
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
-from lehr.translate.pieces import (
-    differing,
-    go,
-    one_of,
-    power_ease,
-    share_of,
-    steps,
-)
+from lehr.translate.pieces import differing, go, one_of, power_ease, share_of, steps
 from lehr.translate.plateau import ReduceOnPlateau, follows_a_metric, rule_text
-from lehr.translate.registry import Translation, translate, translates
+from lehr.translate.registry import Translation, ignores, translate, translates
 
-F = TypeVar("F", bound=Callable[..., Translation | Schedule])
+ignores("transformers", "last_epoch")
 
 _REBOUND: Final = (
     "past num_training_steps transformers follows the cosine back up to the full rate; "
@@ -82,11 +75,7 @@ class TransformersFloor:
         return share_of(self.lr, min_lr=self.min_lr)[0]
 
 
-def _schedule(name: str, *also: str, ignores: tuple[str, ...] = ()) -> Callable[[F], F]:
-    return translates("transformers", name, also=also, ignores=("last_epoch", *ignores))
-
-
-@_schedule("get_scheduler")
+@translates("transformers", "get_scheduler")
 def _by_name(
     *,
     name: str,
@@ -104,12 +93,13 @@ def _by_name(
     return translate("transformers", name, faithful=faithful, **given, **own)
 
 
-@_schedule("constant", "get_constant_schedule", ignores=_COUNTS)
+@translates("transformers", "constant", "get_constant_schedule", ignores=_COUNTS)
 def _constant() -> Schedule:
     return constant()
 
 
-@_schedule(
+@translates(
+    "transformers",
     "constant_with_warmup",
     "get_constant_schedule_with_warmup",
     ignores=("num_training_steps",),
@@ -118,19 +108,19 @@ def _constant_with_warmup(*, num_warmup_steps: float) -> Schedule:
     return warmup(steps("num_warmup_steps", num_warmup_steps)) >> hold()
 
 
-@_schedule("linear", "get_linear_schedule_with_warmup")
+@translates("transformers", "linear", "get_linear_schedule_with_warmup")
 def _linear(run: TransformersSteps, /) -> Schedule:
     return warmup(run.rise) >> ramp(run.left)
 
 
-@_schedule("cosine", "get_cosine_schedule_with_warmup")
+@translates("transformers", "cosine", "get_cosine_schedule_with_warmup")
 def _cosine(
     run: TransformersSteps, /, *, num_cycles: float = 0.5, faithful: bool = False
 ) -> Translation:
     return _waves(run, num_cycles, 0.0, faithful)
 
 
-@_schedule("cosine_with_min_lr", "get_cosine_with_min_lr_schedule_with_warmup")
+@translates("transformers", "cosine_with_min_lr", "get_cosine_with_min_lr_schedule_with_warmup")
 def _cosine_with_min_lr(
     run: TransformersSteps,
     floor: TransformersFloor,
@@ -142,7 +132,11 @@ def _cosine_with_min_lr(
     return _waves(run, num_cycles, floor.factor, faithful)
 
 
-@_schedule("cosine_warmup_with_min_lr", "get_cosine_with_min_lr_schedule_with_warmup_lr_rate")
+@translates(
+    "transformers",
+    "cosine_warmup_with_min_lr",
+    "get_cosine_with_min_lr_schedule_with_warmup_lr_rate",
+)
 def _cosine_warmup_with_min_lr(
     run: TransformersSteps,
     floor: TransformersFloor,
@@ -168,7 +162,9 @@ def _cosine_warmup_with_min_lr(
     return differing(before >> decay, note)
 
 
-@_schedule("cosine_with_restarts", "get_cosine_with_hard_restarts_schedule_with_warmup")
+@translates(
+    "transformers", "cosine_with_restarts", "get_cosine_with_hard_restarts_schedule_with_warmup"
+)
 def _cosine_with_restarts(run: TransformersSteps, /, *, num_cycles: float = 1) -> Schedule:
     rise, left = run.rise, run.left
     count = Fraction(str(number("num_cycles", num_cycles, above=0)))
@@ -180,7 +176,7 @@ def _cosine_with_restarts(run: TransformersSteps, /, *, num_cycles: float = 1) -
     return warmup(rise) >> cosine(period).repeat()[: left or 1] >> hold(at=0.0)
 
 
-@_schedule("polynomial", "get_polynomial_decay_schedule_with_warmup")
+@translates("transformers", "polynomial", "get_polynomial_decay_schedule_with_warmup")
 def _polynomial(
     run: TransformersSteps, /, *, lr: float, lr_end: float = 1e-7, power: float = 1.0
 ) -> Schedule:
@@ -190,14 +186,16 @@ def _polynomial(
     return warmup(run.rise) >> ramp(run.left, to=floor, ease=power_ease("power", power))
 
 
-@_schedule("inverse_sqrt", "get_inverse_sqrt_schedule", ignores=("num_training_steps",))
+@translates(
+    "transformers", "inverse_sqrt", "get_inverse_sqrt_schedule", ignores=("num_training_steps",)
+)
 def _inverse_sqrt(*, num_warmup_steps: float, timescale: float | None = None) -> Schedule:
     rise = steps("num_warmup_steps", num_warmup_steps)
     scale = (rise or 10_000) if timescale is None else steps("timescale", timescale)
     return warmup(rise) >> inverse(scale, power=0.5)
 
 
-@_schedule("warmup_stable_decay", "get_wsd_schedule")
+@translates("transformers", "warmup_stable_decay", "get_wsd_schedule")
 def _warmup_stable_decay(
     *,
     num_warmup_steps: float,
@@ -231,12 +229,16 @@ def _warmup_stable_decay(
     return before >> rest >> hold(at=floor)
 
 
-@_schedule("reduce_lr_on_plateau", "get_reduce_on_plateau_schedule", ignores=_COUNTS)
+@translates(
+    "transformers", "reduce_lr_on_plateau", "get_reduce_on_plateau_schedule", ignores=_COUNTS
+)
 def _reduce_on_plateau(given: ReduceOnPlateau, /) -> Schedule:
     raise given.error("transformers reduce_lr_on_plateau")
 
 
-@_schedule("greedy", "get_greedy_schedule", "GreedyLR", ignores=(*_COUNTS, "verbose"))
+@translates(
+    "transformers", "greedy", "get_greedy_schedule", "GreedyLR", ignores=(*_COUNTS, "verbose")
+)
 def _greedy(
     *,
     mode: str = "min",

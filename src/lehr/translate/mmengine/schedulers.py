@@ -13,29 +13,17 @@ from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
 from lehr.translate.mmengine.combined import together
-from lehr.translate.mmengine.windows import (
-    Affine,
-    Assigning,
-    Effect,
-    MMBase,
-    MMWindow,
-    Restarting,
-)
+from lehr.translate.mmengine.windows import Affine, Assigning, Effect, MMBase, MMWindow, Restarting
 from lehr.translate.one_cycle import OneCyclePhases
-from lehr.translate.pieces import (
-    go,
-    one_of,
-    power_ease,
-    rates,
-    scaled,
-    share_of,
-    staircase,
-)
+from lehr.translate.pieces import go, one_of, power_ease, rates, scaled, share_of, staircase
 from lehr.translate.plateau import ReduceOnPlateau
-from lehr.translate.registry import Registered, Translation, translates
+from lehr.translate.registry import Registered, Translation, ignores, translates
 
 Build = Callable[..., Effect]
 B = TypeVar("B", bound=Build)
+
+_PARAM: Final = ("param_name",)
+ignores("mmengine", *_PARAM)
 
 _BUILDS: Final[dict[str, tuple[Registered, str]]] = {}
 """By the type in a configuration: what builds the effect, and the number that it acts on."""
@@ -49,10 +37,10 @@ def _scheduler(kind: str, *names: str) -> Callable[[B], B]:
             drives = "momentum" if name.endswith("Momentum") else "lr"
             also = (f"{kind}ParamScheduler",) if drives == "lr" else ()
             for label in (name, *also):
-                _BUILDS[label] = Registered.of(build, ("param_name",), None), drives
+                _BUILDS[label] = Registered.of(build, _PARAM, None), drives
             # With the signature of ``build``, which is what the arguments are checked against.
             alone = functools.wraps(build)(functools.partial(_alone, build, drives))
-            translates("mmengine", name, also=also, ignores=("param_name",))(alone)
+            translates("mmengine", name, *also)(alone)
         return build
 
     return register
@@ -234,7 +222,7 @@ def _one_cycle(
     return Assigning(window, curve, phases.notes(heights, faithful=base.faithful, past=past))
 
 
-@translates("mmengine", "OneCycleLR", also=("OneCycleParamScheduler",), ignores=("param_name",))
+@translates("mmengine", "OneCycleLR", "OneCycleParamScheduler")
 @functools.wraps(_one_cycle)
 def _one_cycle_alone(window: MMWindow, base: MMBase, /, **own: Any) -> Translation:
     effect = _one_cycle(window, base, **own)
@@ -289,7 +277,7 @@ def _momentum_plateau(**arguments: Any) -> Translation:
 
 _BUILDS["ReduceOnPlateauMomentum"] = Registered.of(_momentum_plateau, (), None), "lr"
 for _label in ("OneCycleLR", "OneCycleParamScheduler"):
-    _BUILDS[_label] = Registered.of(_one_cycle, ("param_name",), None), "lr"
+    _BUILDS[_label] = Registered.of(_one_cycle, _PARAM, None), "lr"
 
 
 @translates("mmengine", "param_scheduler")

@@ -14,20 +14,20 @@ from lehr.schedule.leaves import hold, ramp
 from lehr.translate.pieces import go, one_of, staircase, steps
 from lehr.translate.plateau import ReduceOnPlateau
 from lehr.translate.registry import Translation, translates
-from lehr.translate.timm.cycles import NOISE_ARGUMENTS, TimmCycles, TimmWarmup
+from lehr.translate.timm.cycles import TimmCycles, TimmWarmup
 
 _STABLE: Final = ("constant", "rsqrt", "power")
 _DECAY: Final = ("linear", "1-sqrt", "cosine", "power", "exp")
 
 
-@translates("timm", "CosineLRScheduler", ignores=NOISE_ARGUMENTS)
+@translates("timm", "CosineLRScheduler")
 def cosine(cycles: TimmCycles, warmup: TimmWarmup, /, *, k_decay: float = 1.0) -> Translation:
     """Translate cosines down to ``lr_min``."""
     ease = "cosine" if k_decay == 1 else f"k-cosine({number('k_decay', k_decay, above=0)!r})"
     return cycles.translation(warmup, ease)
 
 
-@translates("timm", "TanhLRScheduler", ignores=NOISE_ARGUMENTS)
+@translates("timm", "TanhLRScheduler")
 def tanh(
     cycles: TimmCycles, warmup: TimmWarmup, /, *, lb: float = -7.0, ub: float = 3.0
 ) -> Translation:
@@ -39,7 +39,7 @@ def tanh(
     return cycles.translation(warmup, f"tanh({-low!r}, {high!r})", top, bottom)
 
 
-@translates("timm", "PolyLRScheduler", ignores=NOISE_ARGUMENTS)
+@translates("timm", "PolyLRScheduler")
 def poly(
     cycles: TimmCycles, warmup: TimmWarmup, /, *, power: float = 0.5, k_decay: float = 1.0
 ) -> Translation:
@@ -49,21 +49,16 @@ def poly(
     return cycles.translation(warmup, ease)
 
 
-@translates("timm", "StepLRScheduler", ignores=NOISE_ARGUMENTS)
+@translates("timm", "StepLRScheduler")
 def steps_down(
-    warmup: TimmWarmup,
-    /,
-    *,
-    decay_t: float,
-    decay_rate: float = 1.0,
-    warmup_prefix: bool = True,
+    warmup: TimmWarmup, /, *, decay_t: float, decay_rate: float = 1.0, warmup_prefix: bool = True
 ) -> Schedule:
     """Translate a staircase with regular steps."""
     body = hold(at=1.0) if decay_rate == 1 else step(steps("decay_t", decay_t), decay_rate)
     return warmup.before(body, warmup_prefix)
 
 
-@translates("timm", "MultiStepLRScheduler", ignores=NOISE_ARGUMENTS)
+@translates("timm", "MultiStepLRScheduler")
 def multistep(
     warmup: TimmWarmup,
     /,
@@ -82,7 +77,7 @@ def multistep(
     return warmup.before(body, warmup_prefix)
 
 
-@translates("timm", "WSDLRScheduler", ignores=NOISE_ARGUMENTS)
+@translates("timm", "WSDLRScheduler")
 def wsd(
     warmup: TimmWarmup,
     /,
@@ -134,7 +129,7 @@ def _wsd_ease(
     return decay_fn
 
 
-@translates("timm", "PlateauLRScheduler", ignores=NOISE_ARGUMENTS)
+@translates("timm", "PlateauLRScheduler")
 def plateau(
     warmup: TimmWarmup,
     /,

@@ -12,12 +12,12 @@ from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
 from lehr.time.duration import LONGEST, exact
 from lehr.translate.pieces import differing, go, share_of, steps, then
-from lehr.translate.registry import Translation
+from lehr.translate.registry import Translation, ignores
 
-__all__ = ["NOISE_ARGUMENTS", "TimmCycles", "TimmWarmup"]
+__all__ = ["TimmCycles", "TimmWarmup"]
 
-NOISE_ARGUMENTS = ("noise_pct", "noise_std", "noise_seed", "noise_type", "initialize")
-"""Arguments that make no difference without noise, which is refused; and ``initialize``."""
+# Without noise, which is refused, the arguments of its kind make no difference.
+ignores("timm", "noise_pct", "noise_std", "noise_seed", "noise_type", "initialize")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from lehr.schedule.leaves import hold
 from lehr.translate.pieces import one_of
 from lehr.translate.registry import Translation, translates
 from lehr.translate.timm import classes
-from lehr.translate.timm.cycles import NOISE_ARGUMENTS, TimmCycles, TimmWarmup
+from lehr.translate.timm.cycles import TimmCycles, TimmWarmup
 
 _NAMES: Final = (
     *("cosine", "tanh", "step", "constant", "multistep", "poly", "wsd", "rsqrt"),
@@ -66,10 +66,7 @@ class TimmFactory:
     @property
     def warmup(self) -> TimmWarmup:
         return TimmWarmup(
-            warmup_t=self.rise,
-            warmup_lr_init=self.warmup_lr,
-            noise_range_t=self.noise,
-            lr=self.lr,
+            warmup_t=self.rise, warmup_lr_init=self.warmup_lr, noise_range_t=self.noise, lr=self.lr
         )
 
     @property
@@ -85,7 +82,7 @@ class TimmFactory:
         )
 
 
-@translates("timm", "create_scheduler_v2", ignores=NOISE_ARGUMENTS)
+@translates("timm", "create_scheduler_v2")
 def _by_argument(given: TimmFactory, /, *, sched: str = "cosine") -> Translation | Schedule:
     return _create(one_of("sched", sched, _NAMES), given)
 
@@ -147,4 +144,4 @@ def _wsd(sched: str, given: TimmFactory) -> Schedule:
 
 
 for _name in _NAMES:
-    translates("timm", _name, ignores=NOISE_ARGUMENTS)(functools.partial(_create, _name))
+    translates("timm", _name)(functools.partial(_create, _name))

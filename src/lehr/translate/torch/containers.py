@@ -106,11 +106,7 @@ def _chained_state(state: Mapping[str, Any]) -> dict[str, Any]:
     children = [_child_state(child) for child in state["_schedulers"]]
     # It counts nothing itself.
     first = children[0][1]
-    return {
-        "schedulers": children,
-        "last_epoch": first.get("last_epoch"),
-        "lr": first.get("lr"),
-    }
+    return {"schedulers": children, "last_epoch": first.get("last_epoch"), "lr": first.get("lr")}
 
 
 @translates("torch", "SequentialLR", state=_sequential_state)
@@ -153,12 +149,7 @@ def sequential_lr(
     ]
     absolute = _mixed(parts, base.lr)
     curves = [_joined(turns, group, absolute) for group in range(_groups(parts, base.lr, absolute))]
-    return base.answer(
-        curves,
-        absolute=absolute,
-        notes=notes,
-        momentum=_momentum(parts, turns),
-    )
+    return base.answer(curves, absolute=absolute, notes=notes, momentum=_momentum(parts, turns))
 
 
 @dataclass(frozen=True)
@@ -226,11 +217,7 @@ def _momentum(parts: list[_ChildPart], turns: list[_Turn]) -> Schedule | None:
 
 @translates("torch", "ChainedScheduler", state=_chained_state)
 def chained_scheduler(
-    base: TorchBase,
-    /,
-    *,
-    schedulers: Iterable[Child],
-    faithful: bool = False,
+    base: TorchBase, /, *, schedulers: Iterable[Child], faithful: bool = False
 ) -> Translation:
     """The product of what each child does to the base rate."""
     parts, notes = _parts(schedulers, base.lr, first=False, faithful=faithful)
@@ -255,10 +242,7 @@ def chained_scheduler(
         curves.append(product if own or not absolute else scaled(product, parts[0].base(group)))
     momenta = [part.translation.momentum for part in parts if part.translation.momentum]
     return base.answer(
-        curves,
-        absolute=absolute,
-        notes=notes,
-        momentum=momenta[-1] if momenta else None,
+        curves, absolute=absolute, notes=notes, momentum=momenta[-1] if momenta else None
     )
 
 

@@ -176,12 +176,7 @@ def cyclic_lr(
     notes = _one_momentum(cycle_momentum, base_momentum, max_momentum)
     if scale_fn is not None and not faithful:
         notes.append("where scale_fn makes the rate or the momentum negative, it is 0")
-    return base.answer(
-        curves,
-        absolute=True,
-        notes=notes,
-        momentum=momentum,
-    )
+    return base.answer(curves, absolute=True, notes=notes, momentum=momentum)
 
 
 def _count(*given: Any) -> int:

@@ -22,11 +22,7 @@ __all__ = ["replayed"]
 
 
 def replayed(
-    name: str,
-    schedulers: Iterable[Any],
-    milestones: list[int] | None,
-    *,
-    base: TorchBase,
+    name: str, schedulers: Iterable[Any], milestones: list[int] | None, *, base: TorchBase
 ) -> Translation:
     """Return the translation whose values are those of a fresh torch scheduler, step by step."""
     rates = [needed(rate, name, 1.0) for rate in bases(base.lr)]
@@ -35,9 +31,7 @@ def replayed(
     curves = [formula(_RecordedValue(run, index)) for index in range(len(rates))]
     drives = any(child in str(arguments) for child in ("CyclicLR", "OneCycleLR"))
     return TorchBase(lr=rates, last_epoch=base.last_epoch).answer(
-        curves,
-        absolute=True,
-        momentum=formula(_RecordedValue(run, -1)) if drives else None,
+        curves, absolute=True, momentum=formula(_RecordedValue(run, -1)) if drives else None
     )
 
 
