@@ -147,7 +147,7 @@ def test_every_name() -> None:
         ),
         ("PiecewiseLinear", {"milestones_values": [(5, 0.1), (3, 0.2)]}, "must rise"),
         ("ReduceLROnPlateauScheduler", {"factor": 0.5}, r"lehr.plateau\(.*factor=0.5"),
-        ("ConcatScheduler", {"schedulers": [], "durations": []}, "one less"),
+        ("ConcatScheduler", {"schedulers": [], "durations": []}, "is empty"),
     ],
 )
 def test_refused(name: str, given: dict[str, Any], said: str) -> None:

@@ -21,7 +21,7 @@ from lehr.catalogue.decay.elementary import exponential, step
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate.pieces import cycles, differing, go, power_ease, staircase
+from lehr.translate.pieces import cycles, differing, falls, go, power_ease, staircase
 from lehr.translate.registry import Translation, translates
 
 _TIME: Final = re.compile(
@@ -241,8 +241,8 @@ def _multistep_with_warmup(
     gamma: float = 0.1,
 ) -> Translation:
     length, slope, note = warmup.steps(clock)
-    falls = _falls(clock, milestones, gamma)
-    return clock.translation(go(slope, frm=0.0, to=1.0)[:length] >> falls[length:], note)
+    after = _falls(clock, milestones, gamma)[length:]
+    return clock.translation(go(slope, frm=0.0, to=1.0)[:length] >> after, note)
 
 
 @translates("composer", "ConstantWithWarmupScheduler", ignores=("t_max",))
@@ -286,5 +286,4 @@ def _polynomial_with_warmup(
 
 
 def _falls(clock: ComposerClock, milestones: Sequence[str], gamma: float) -> Schedule:
-    times = sorted(clock.of("milestones", milestone) for milestone in milestones)
-    return staircase(times, [gamma**count for count in range(len(times) + 1)])
+    return falls(sorted(clock.of("milestones", time) for time in milestones), gamma)

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from lehr.catalogue.decay.elementary import inverse
-from lehr.errors import ScheduleError, number, whole
+from lehr.errors import number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate.pieces import differing, go, line, one_of, rates, then
+from lehr.translate.pieces import differing, go, line, one_of, own_rate, rates, then
 from lehr.translate.registry import Translation, ignores, translates
 
 # Where a run resumes.
@@ -50,9 +50,7 @@ def _warmup(
     warmup_max_lr: float | None = None,
     lr: float | None = None,
 ) -> Translation:
-    peak = lr if warmup_max_lr is None else warmup_max_lr
-    if peak is None:
-        raise ScheduleError("warmup_max_lr is the optimizer's rate: give it, or lr")
+    peak = own_rate("warmup_max_lr", warmup_max_lr, lr)
     return rates(hold(1, at=warmup_min_lr) >> warmup.rise(warmup_min_lr, peak))
 
 

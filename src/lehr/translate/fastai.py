@@ -16,7 +16,15 @@ from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
 from lehr.time.duration import Duration
-from lehr.translate.pieces import rates, schedule_of, schedules_of, then
+from lehr.translate.pieces import (
+    in_shares,
+    own_rate,
+    rates,
+    schedule_of,
+    schedules_of,
+    then,
+    whole_run,
+)
 from lehr.translate.registry import Translation, translates
 
 _MOMENTA: Final = (0.95, 0.85, 0.95)
@@ -26,12 +34,12 @@ _FIT: Final = ("n_epoch", "start_epoch", "cbs", "reset_opt", "wd")
 
 @translates("fastai", "SchedLin", "sched_lin", ignores=("pos",))
 def _linear(*, start: float, end: float) -> Translation:
-    return rates(_go(start, end, "linear"))
+    return rates(whole_run(start, end, "linear"))
 
 
 @translates("fastai", "SchedCos", "sched_cos", ignores=("pos",))
 def _cosine(*, start: float, end: float) -> Translation:
-    return rates(_go(start, end, "cosine"))
+    return rates(whole_run(start, end, "cosine"))
 
 
 @translates("fastai", "SchedNo", "sched_no", ignores=("pos",))
@@ -47,7 +55,7 @@ def _exponential(*, start: float, end: float) -> Translation:
 
 @translates("fastai", "SchedPoly")
 def _polynomial(*, start: float, end: float, power: float) -> Translation:
-    return rates(_go(start, end, f"complement({number('power', power, above=0)!r})"))
+    return rates(whole_run(start, end, f"complement({number('power', power, above=0)!r})"))
 
 
 @translates("fastai", "combine_scheds")
@@ -58,7 +66,7 @@ def _combined(*, pcts: Sequence[float], scheds: Sequence[Schedule | Translation]
         raise ScheduleError(
             f"pcts={list(pcts)!r} must sum to 1, one for each of {len(parts)} scheds"
         )
-    return rates(_phases(parts, shares))
+    return rates(in_shares(parts, shares))
 
 
 @translates("fastai", "combined_cos")
@@ -143,10 +151,7 @@ def _lr_find(*, start_lr: float = 1e-7, end_lr: float = 10.0, num_it: int = 100)
 
 
 def _peak(name: str, value: float | None, lr: float | None) -> float:
-    peak = lr if value is None else value
-    if peak is None:
-        raise ScheduleError(f"{name} is the learner's rate: give it, or lr")
-    return number(name, peak, above=0)
+    return number(name, own_rate(name, value, lr), above=0)
 
 
 def _missed_restarts(lengths: Sequence[int]) -> dict[int, int]:
@@ -170,19 +175,7 @@ def _single(value: float) -> float:
     return struct.unpack("f", struct.pack("f", value))[0]
 
 
-def _go(start: float, end: float, ease: str) -> Schedule:
-    return hold(at=start) if start == end else ramp(to=end, start=start, ease=ease)
-
-
 def _cosines(pct: float, start: float, middle: float, end: float) -> Schedule:
     share = Fraction(str(number("pct_start", pct, at_least=0, at_most=1)))
-    parts = [_go(start, middle, "cosine"), _go(middle, end, "cosine")]
-    return _phases(parts, [share, 1 - share])
-
-
-def _phases(parts: Sequence[Schedule], shares: Sequence[Fraction]) -> Schedule:
-    placed = [
-        part.over(Duration(share, "%")) for part, share in zip(parts, shares, strict=True) if share
-    ]
-    # In a repeat, shares are not rounded to whole steps.
-    return then(placed).repeat(1)
+    parts = [whole_run(start, middle, "cosine"), whole_run(middle, end, "cosine")]
+    return in_shares(parts, [share, 1 - share])

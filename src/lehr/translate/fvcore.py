@@ -19,9 +19,9 @@ from typing import Final
 from lehr.catalogue.decay.elementary import exponential
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
-from lehr.schedule.leaves import hold, ramp
+from lehr.schedule.leaves import hold
 from lehr.time.duration import Duration
-from lehr.translate.pieces import one_of, rates, schedules_of, then
+from lehr.translate.pieces import in_shares, one_of, rates, schedules_of, then, whole_run
 from lehr.translate.registry import Translation, translates
 
 _EARLY: Final = Fraction(1, 10**6)
@@ -35,12 +35,12 @@ def _constant(*, value: float) -> Translation:
 
 @translates("fvcore", "CosineParamScheduler")
 def _cosine(*, start_value: float, end_value: float) -> Translation:
-    return rates(_whole_run(start_value, end_value, "cosine"))
+    return rates(whole_run(start_value, end_value, "cosine"))
 
 
 @translates("fvcore", "LinearParamScheduler")
 def _linear(*, start_value: float, end_value: float) -> Translation:
-    return rates(_whole_run(start_value, end_value, "linear"))
+    return rates(whole_run(start_value, end_value, "linear"))
 
 
 @translates("fvcore", "ExponentialParamScheduler")
@@ -50,7 +50,7 @@ def _exponential(*, start_value: float, decay: float) -> Translation:
 
 @translates("fvcore", "PolynomialDecayParamScheduler")
 def _polynomial(*, base_value: float, power: float) -> Translation:
-    return rates(_whole_run(base_value, 0.0, f"power({number('power', power, above=0)!r})"))
+    return rates(whole_run(base_value, 0.0, f"power({number('power', power, above=0)!r})"))
 
 
 @translates("fvcore", "StepParamScheduler")
@@ -130,19 +130,12 @@ def _composite(
     return rates(_unrounded(then(placed)))
 
 
-def _whole_run(start: float, end: float, ease: str) -> Schedule:
-    return hold(at=start) if start == end else ramp(to=end, start=start, ease=ease)
-
-
 def _stairs(boundaries: Sequence[Fraction], values: Sequence[float]) -> Schedule:
     if not boundaries:
         return hold(at=values[0])
     begins = [Fraction(0), *(boundary - _EARLY for boundary in boundaries)]
-    held = [
-        hold(_share(end - begin), at=value)
-        for (begin, end), value in zip(itertools.pairwise(begins), values, strict=False)
-    ]
-    return _unrounded(then([*held, hold(_share(1 - begins[-1]), at=values[-1])]))
+    lengths = [end - begin for begin, end in itertools.pairwise([*begins, Fraction(1)])]
+    return in_shares([hold(at=value) for value in values], lengths)
 
 
 def _share(part: Fraction) -> Duration:

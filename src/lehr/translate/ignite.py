@@ -21,6 +21,8 @@ from lehr.translate.pieces import (
     concatenated,
     cycles,
     go,
+    one_less,
+    own_rate,
     piecewise,
     rates,
     scaled,
@@ -129,10 +131,7 @@ def _concat(
     *, schedulers: Sequence[Schedule | Translation], durations: Sequence[int]
 ) -> Translation:
     parts = schedules_of("schedulers", schedulers)
-    if len(parts) != len(durations) + 1:
-        raise ScheduleError(
-            f"durations={list(durations)!r} must be one less than the {len(parts)} schedulers"
-        )
+    one_less("durations", durations, parts, "schedulers")
     lengths = [whole("durations", duration, at_least=1) for duration in durations]
     return rates(concatenated(parts, list(itertools.accumulate(lengths))))
 
@@ -151,9 +150,7 @@ def _with_warmup(
         if lr is None:
             raise ScheduleError("lr_scheduler gives factors of the optimizer's rate: give lr")
         body = scaled(body, lr)
-    end = lr if warmup_end_value is None else warmup_end_value
-    if end is None:
-        raise ScheduleError("warmup_end_value is the optimizer's rate: give it, or lr")
+    end = own_rate("warmup_end_value", warmup_end_value, lr)
     count = whole("warmup_duration", warmup_duration, at_least=2)
     # The warmup's last step is its end. Where the scheduler begins there, that is its first step.
     rise = go(count - 1, frm=warmup_start_value, to=end)

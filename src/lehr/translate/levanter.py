@@ -20,7 +20,7 @@ from lehr.catalogue.decay.elementary import inverse
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate.pieces import go, one_of, power_ease, rates, then
+from lehr.translate.pieces import cosine_ease, go, one_of, power_ease, rates, then
 from lehr.translate.registry import Translation, ignores, translate, translates
 
 # Fields of an optimizer's configuration that its learning rate does not depend on.
@@ -156,10 +156,7 @@ def _constant(run: LevanterRun, /) -> Translation:
 
 @translates("levanter", "cosine", "CosineLrSchedule")
 def _cosine(run: LevanterRun, /, *, exponent: float = 1.0) -> Translation:
-    ease = "cosine"
-    if exponent != 1:
-        ease = f"cosine-power({number('exponent', exponent, above=0)!r})"
-    return run.translation(lambda phase: _down(phase, ease))
+    return run.translation(lambda phase: _down(phase, cosine_ease("exponent", exponent)))
 
 
 @translates("levanter", "linear", "LinearLrSchedule")

@@ -7,6 +7,7 @@ past the end a schedule holds.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Final
 
@@ -16,7 +17,9 @@ from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
 from lehr.translate.pieces import (
     concatenated,
+    cosine_ease,
     go,
+    one_less,
     one_of,
     piecewise,
     power_ease,
@@ -25,7 +28,7 @@ from lehr.translate.pieces import (
     staircase,
     then,
 )
-from lehr.translate.registry import Translation, translates
+from lehr.translate.registry import Translation, translate, translates
 
 _KINDS: Final = ("linear", "cosine")
 
@@ -86,28 +89,35 @@ def _piecewise_interpolate(
     return rates(piecewise(list(zip([0, *boundaries], values, strict=True)), interpolate_type))
 
 
+@dataclass(frozen=True, kw_only=True)
+class OptaxDecay:
+    """The arguments of an exponential decay but for the value that it begins at."""
+
+    transition_steps: int
+    decay_rate: float
+    transition_begin: int = 0
+    staircase: bool = False
+    end_value: float | None = None
+
+    def decay(self, start: float) -> Schedule:
+        """Return the decay from a value."""
+        length = _count("transition_steps", self.transition_steps)
+        begin = max(_count("transition_begin", self.transition_begin), 0)
+        if length <= 0 or self.decay_rate == 0:
+            return hold(at=start)
+        body = exponential(self.decay_rate, every=length, start=start)
+        if self.staircase:
+            body = body.every(length)
+        if begin:
+            body = hold(begin, at=start) >> body
+        if self.end_value is None:
+            return body
+        return body.clip(**{"low" if self.decay_rate < 1 else "high": self.end_value})
+
+
 @translates("optax", "exponential_decay")
-def _exponential(
-    *,
-    init_value: float,
-    transition_steps: int,
-    decay_rate: float,
-    transition_begin: int = 0,
-    staircase: bool = False,
-    end_value: float | None = None,
-) -> Translation:
-    length = _count("transition_steps", transition_steps)
-    begin = max(_count("transition_begin", transition_begin), 0)
-    if length <= 0 or decay_rate == 0:
-        return rates(hold(at=init_value))
-    body = exponential(decay_rate, every=length, start=init_value)
-    if staircase:
-        body = body.every(length)
-    if begin:
-        body = hold(begin, at=init_value) >> body
-    if end_value is not None:
-        body = body.clip(low=end_value) if decay_rate < 1 else body.clip(high=end_value)
-    return rates(body)
+def _exponential(given: OptaxDecay, /, *, init_value: float) -> Translation:
+    return rates(given.decay(init_value))
 
 
 @translates("optax", "cosine_decay_schedule")
@@ -115,117 +125,103 @@ def _cosine(
     *, init_value: float, decay_steps: float, alpha: float = 0.0, exponent: float = 1.0
 ) -> Translation:
     length = Fraction(str(number("decay_steps", decay_steps, above=0)))
-    ease = "cosine" if exponent == 1 else f"cosine-power({number('exponent', exponent, above=0)!r})"
+    ease = cosine_ease("exponent", exponent)
     return rates(go(length, frm=init_value, to=init_value * alpha, ease=ease))
 
 
-@translates("optax", "linear_onecycle_schedule")
-def _linear_onecycle(
-    *,
-    transition_steps: int,
-    peak_value: float,
-    pct_start: float = 0.3,
-    pct_final: float = 0.85,
-    div_factor: float = 25.0,
-    final_div_factor: float = 1e4,
-) -> Translation:
-    total = whole("transition_steps", transition_steps, at_least=1)
-    number("final_div_factor", final_div_factor, above=0)
-    return _piecewise_interpolate(
-        interpolate_type="linear",
-        init_value=peak_value / number("div_factor", div_factor, above=0),
+@dataclass(frozen=True, kw_only=True)
+class OptaxOneCycle:
+    """The arguments that both one-cycles have."""
+
+    transition_steps: int
+    peak_value: float
+    pct_start: float = 0.3
+    div_factor: float = 25.0
+    final_div_factor: float = 1e4
+
+    def translation(self, kind: str, pct_final: float | None = None) -> Translation:
+        """Return the cycle, by way of its initial value at a share of the steps, if given."""
+        total = whole("transition_steps", self.transition_steps, at_least=1)
+        div = number("div_factor", self.div_factor, above=0)
+        final = number("final_div_factor", self.final_div_factor, above=0)
         # In a run so short that two boundaries are one, the later scale is the only one.
-        boundaries_and_scales={
-            int(number("pct_start", pct_start) * total): div_factor,
-            int(number("pct_final", pct_final) * total): 1.0 / div_factor,
-            total: 1.0 / final_div_factor,
-        },
-    )
+        scales = {int(number("pct_start", self.pct_start) * total): div}
+        if pct_final is None:
+            scales[total] = 1.0 / (div * final)
+        else:
+            scales |= {int(number("pct_final", pct_final) * total): 1.0 / div, total: 1.0 / final}
+        return _piecewise_interpolate(
+            interpolate_type=kind, init_value=self.peak_value / div, boundaries_and_scales=scales
+        )
+
+
+@translates("optax", "linear_onecycle_schedule")
+def _linear_onecycle(cycle: OptaxOneCycle, /, *, pct_final: float = 0.85) -> Translation:
+    return cycle.translation("linear", pct_final)
 
 
 @translates("optax", "cosine_onecycle_schedule")
-def _cosine_onecycle(
-    *,
-    transition_steps: int,
-    peak_value: float,
-    pct_start: float = 0.3,
-    div_factor: float = 25.0,
-    final_div_factor: float = 1e4,
-) -> Translation:
-    total = whole("transition_steps", transition_steps, at_least=1)
-    number("final_div_factor", final_div_factor, above=0)
-    return _piecewise_interpolate(
-        interpolate_type="cosine",
-        init_value=peak_value / number("div_factor", div_factor, above=0),
-        boundaries_and_scales={
-            int(number("pct_start", pct_start) * total): div_factor,
-            total: 1.0 / (div_factor * final_div_factor),
-        },
-    )
+def _cosine_onecycle(cycle: OptaxOneCycle, /) -> Translation:
+    return cycle.translation("cosine")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptaxWarmup:
+    """The arguments of a warmup."""
+
+    init_value: float
+    peak_value: float
+    warmup_steps: int
+
+    @property
+    def steps(self) -> int:
+        return max(_count("warmup_steps", self.warmup_steps), 0)
+
+    def before(self, body: Schedule) -> Translation:
+        """Return the warmup, if it has steps, with a schedule after it."""
+        rise = go(self.steps, frm=self.init_value, to=self.peak_value)
+        return rates(rise >> body if self.steps else body)
 
 
 @translates("optax", "warmup_constant_schedule")
-def _warmup_constant(
-    *, init_value: float, peak_value: float, warmup_steps: int, faithful: bool = False
-) -> Translation:
-    if _count("warmup_steps", warmup_steps) > 0 or faithful:
-        return _linear(init_value=init_value, end_value=peak_value, transition_steps=warmup_steps)
+def _warmup_constant(warmup: OptaxWarmup, /, *, faithful: bool = False) -> Translation:
+    if warmup.steps > 0:
+        return warmup.before(hold(at=warmup.peak_value))
+    if faithful:
+        return rates(hold(at=warmup.init_value))
     return rates(
-        hold(at=peak_value),
-        f"without warmup steps optax stays at init_value={init_value!r} indefinitely; "
+        hold(at=warmup.peak_value),
+        f"without warmup steps optax stays at init_value={warmup.init_value!r} indefinitely; "
         "here it is at the peak",
     )
 
 
 @translates("optax", "warmup_cosine_decay_schedule")
 def _warmup_cosine(
-    *,
-    init_value: float,
-    peak_value: float,
-    warmup_steps: int,
-    decay_steps: int,
-    end_value: float = 0.0,
-    exponent: float = 1.0,
+    warmup: OptaxWarmup, /, *, decay_steps: int, end_value: float = 0.0, exponent: float = 1.0
 ) -> Translation:
-    rise = max(_count("warmup_steps", warmup_steps), 0)
+    rise, peak = warmup.steps, warmup.peak_value
     if decay_steps <= rise:
         raise ScheduleError(
             f"decay_steps={decay_steps!r} includes the warmup: more than warmup_steps={rise}"
         )
-    alpha = end_value / peak_value if peak_value else 0.0
-    decay = _cosine(
-        init_value=peak_value, decay_steps=decay_steps - rise, alpha=alpha, exponent=exponent
-    ).schedule
-    return rates(go(rise, frm=init_value, to=peak_value) >> decay if rise else decay)
+    alpha = end_value / peak if peak else 0.0
+    left = decay_steps - rise
+    decay = _cosine(init_value=peak, decay_steps=left, alpha=alpha, exponent=exponent)
+    return warmup.before(decay.schedule)
 
 
 @translates("optax", "warmup_exponential_decay_schedule")
-def _warmup_exponential(
-    *,
-    init_value: float,
-    peak_value: float,
-    warmup_steps: int,
-    transition_steps: int,
-    decay_rate: float,
-    transition_begin: int = 0,
-    staircase: bool = False,
-    end_value: float | None = None,
-) -> Translation:
-    rise = max(_count("warmup_steps", warmup_steps), 0)
-    decay = _exponential(
-        init_value=peak_value,
-        transition_steps=transition_steps,
-        decay_rate=decay_rate,
-        transition_begin=transition_begin,
-        staircase=staircase,
-        end_value=end_value,
-    ).schedule
-    return rates(go(rise, frm=init_value, to=peak_value) >> decay if rise else decay)
+def _warmup_exponential(warmup: OptaxWarmup, given: OptaxDecay, /) -> Translation:
+    return warmup.before(given.decay(warmup.peak_value))
 
 
 @translates("optax", "sgdr_schedule")
 def _sgdr(*, cosine_kwargs: Sequence[Mapping[str, Any]]) -> Translation:
-    parts = [_warmup_cosine(**kwargs).schedule for kwargs in cosine_kwargs]
+    parts = [
+        translate("optax", "warmup_cosine_decay_schedule", **kwargs).schedule
+        for kwargs in cosine_kwargs
+    ]
     if not parts:
         raise ScheduleError("cosine_kwargs=[] is empty; write one dict a cycle")
     return rates(then(parts))
@@ -234,10 +230,7 @@ def _sgdr(*, cosine_kwargs: Sequence[Mapping[str, Any]]) -> Translation:
 @translates("optax", "join_schedules")
 def _join(*, schedules: Sequence[Schedule | Translation], boundaries: Sequence[int]) -> Translation:
     parts = schedules_of("schedules", schedules)
-    if len(parts) != len(boundaries) + 1:
-        raise ScheduleError(
-            f"boundaries={list(boundaries)!r} must be one less than the {len(parts)} schedules"
-        )
+    one_less("boundaries", boundaries, parts, "schedules")
     begins = [0, *(_count("boundaries", boundary) for boundary in boundaries)]
     if sorted(begins) != begins:
         raise ScheduleError(f"boundaries={list(boundaries)!r} must be in rising order, from 0")

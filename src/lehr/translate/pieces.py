@@ -12,15 +12,22 @@ from lehr.curves.easing import EaseLike
 from lehr.errors import ScheduleError, level, number
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
+from lehr.time.duration import Duration
 from lehr.translate.registry import Translation
 
 __all__ = [
     "concatenated",
+    "cosine_ease",
     "cycles",
     "differing",
+    "falls",
     "go",
+    "in_shares",
     "line",
+    "one_less",
     "one_of",
+    "only_one",
+    "own_rate",
     "piecewise",
     "power_ease",
     "rates",
@@ -31,6 +38,7 @@ __all__ = [
     "staircase",
     "steps",
     "then",
+    "whole_run",
 ]
 
 # A line without an end is drawn to here, which is more updates than any run has.
@@ -61,6 +69,43 @@ def one_of(name: str, value: Any, allowed: Sequence[Any]) -> Any:
     return value
 
 
+def only_one(**given: Any) -> None:
+    """Check that exactly one of several arguments is not None.
+
+    Raises:
+        ScheduleError: If none is, or more than one.
+    """
+    if sum(value is not None for value in given.values()) != 1:
+        shown = ", ".join(f"{name}={value!r}" for name, value in given.items())
+        raise ScheduleError(f"{shown}: give one of them")
+
+
+def one_less(name: str, values: Sequence[Any], parts: Sequence[Any], what: str) -> None:
+    """Check that there is a value between each part and the next.
+
+    Raises:
+        ScheduleError: If there is not, or there are no parts.
+    """
+    if not parts:
+        raise ScheduleError(f"{what}=[] is empty; write at least one")
+    if len(values) != len(parts) - 1:
+        raise ScheduleError(
+            f"{name}={list(values)!r} must be one less than the {len(parts)} {what}"
+        )
+
+
+def own_rate(name: str, value: float | None, lr: float | None) -> float:
+    """Return a rate that is the optimizer's own where it is not given.
+
+    Raises:
+        ScheduleError: If neither is known.
+    """
+    rate = lr if value is None else value
+    if rate is None:
+        raise ScheduleError(f"{name} is the optimizer's rate: give it, or lr")
+    return number(name, rate)
+
+
 def share_of(lr: float | None, **absolute: float) -> tuple[float, ...]:
     """Return absolute rates as factors of the optimizer's own rate.
 
@@ -85,6 +130,11 @@ def power_ease(name: str, power: float) -> str:
     return "linear" if power == 1 else f"power({number(name, power, above=0)!r})"
 
 
+def cosine_ease(name: str, exponent: float) -> str:
+    """Return the ease of a cosine to a power, given its exponent and the name of that argument."""
+    return "cosine" if exponent == 1 else f"cosine-power({number(name, exponent, above=0)!r})"
+
+
 def go(
     length: int | Fraction, *, frm: float, to: float, ease: EaseLike = "linear", log: bool = False
 ) -> Schedule:
@@ -92,6 +142,23 @@ def go(
     if level("start", frm) == level("end", to):
         return hold(length, at=frm)
     return ramp(length, start=frm, to=to, ease=ease, log=log)
+
+
+def whole_run(start: float, end: float, ease: str) -> Schedule:
+    """Return a piece from one level to another over the whole run, whatever its length."""
+    return hold(at=start) if start == end else ramp(to=end, start=start, ease=ease)
+
+
+def in_shares(parts: Iterable[Schedule], shares: Iterable[Fraction]) -> Schedule:
+    """Return schedules one after the other, each in its share of the run, however short.
+
+    The shares are not rounded to whole steps.
+    """
+    placed = [
+        part.over(Duration(share, "%")) for part, share in zip(parts, shares, strict=True) if share
+    ]
+    # In a repeat, shares are not rounded to whole steps.
+    return then(placed).repeat(1)
 
 
 def line(start: float, slope: float) -> Schedule:
@@ -128,6 +195,11 @@ def staircase(boundaries: Sequence[int | Fraction], values: Sequence[float]) -> 
         hold(end - begin, at=value) for (begin, end), value in zip(begins, values, strict=False)
     ]
     return then([*held, hold(at=values[-1])])
+
+
+def falls(times: Sequence[int | Fraction], rate: float) -> Schedule:
+    """Return 1, times ``rate`` from each of some times on, which are in rising order."""
+    return staircase(times, [rate**count for count in range(len(times) + 1)])
 
 
 def piecewise(

@@ -77,19 +77,9 @@ class ReduceOnPlateau:
             raise ScheduleError(
                 f"{label}: min_lr={self.min_lr!r}, lr={self.lr!r}: write one a group in both"
             )
+        own = {name: value for name, value in vars(self).items() if name not in ("min_lr", "lr")}
         rules = [
-            rule_text(
-                "plateau",
-                base,
-                {"floor": floor},
-                eps=self.eps,
-                mode=self.mode,
-                factor=self.factor,
-                patience=self.patience,
-                threshold=self.threshold,
-                threshold_mode=self.threshold_mode,
-                cooldown=self.cooldown,
-            )
+            rule_text("plateau", base, {"floor": floor}, **own)
             for floor, base in zip(
                 floors * (count // len(floors)), bases * (count // len(bases)), strict=True
             )

@@ -20,7 +20,7 @@ from lehr.catalogue.warmup import warmup
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
-from lehr.translate.pieces import differing, go, one_of, power_ease, share_of, steps
+from lehr.translate.pieces import differing, go, one_of, only_one, power_ease, share_of, steps
 from lehr.translate.plateau import ReduceOnPlateau, follows_a_metric, rule_text
 from lehr.translate.registry import Translation, ignores, translate, translates
 
@@ -66,10 +66,7 @@ class TransformersFloor:
 
     @property
     def factor(self) -> float:
-        if (self.min_lr is None) == (self.min_lr_rate is None):
-            raise ScheduleError(
-                f"min_lr={self.min_lr!r}, min_lr_rate={self.min_lr_rate!r}: give one of them"
-            )
+        only_one(min_lr=self.min_lr, min_lr_rate=self.min_lr_rate)
         if self.min_lr is None:
             return number("min_lr_rate", self.min_lr_rate, at_least=0)
         return share_of(self.lr, min_lr=self.min_lr)[0]
@@ -236,42 +233,36 @@ def _reduce_on_plateau(given: ReduceOnPlateau, /) -> Schedule:
     raise given.error("transformers reduce_lr_on_plateau")
 
 
+@dataclass(frozen=True, kw_only=True)
+class GreedyArguments:
+    """The arguments of ``GreedyLR``."""
+
+    mode: str = "min"
+    factor: float = 0.95
+    patience: int = 10
+    threshold: float = 1e-6
+    threshold_mode: str = "abs"
+    cooldown: int = 0
+    warmup: int = 0
+    smooth: bool = False
+    window_size: int = 50
+    reset_start: int = 500
+
+
 @translates(
     "transformers", "greedy", "get_greedy_schedule", "GreedyLR", ignores=(*_COUNTS, "verbose")
 )
 def _greedy(
+    given: GreedyArguments,
+    /,
     *,
-    mode: str = "min",
-    factor: float = 0.95,
-    patience: int = 10,
-    threshold: float = 1e-6,
-    threshold_mode: str = "abs",
-    cooldown: int = 0,
-    warmup: int = 0,
     min_lr: float = 1e-3,
     max_lr: float = 1.0,
     eps: float | None = None,
-    smooth: bool = False,
-    window_size: int = 50,
-    reset_start: int = 500,
     lr: float | None = None,
 ) -> Schedule:
-    rule = rule_text(
-        "greedy",
-        lr,
-        {"floor": min_lr, "ceiling": max_lr},
-        eps=eps,
-        mode=mode,
-        factor=factor,
-        patience=patience,
-        threshold=threshold,
-        threshold_mode=threshold_mode,
-        cooldown=cooldown,
-        warmup=warmup,
-        smooth=smooth,
-        window_size=window_size,
-        reset_start=reset_start,
-    )
+    bounds = {"floor": min_lr, "ceiling": max_lr}
+    rule = rule_text("greedy", lr, bounds, eps=eps, **vars(given))
     raise follows_a_metric("transformers greedy", rule)
 
 

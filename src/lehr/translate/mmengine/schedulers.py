@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
@@ -15,7 +14,17 @@ from lehr.schedule.leaves import hold
 from lehr.translate.mmengine.combined import together
 from lehr.translate.mmengine.windows import Affine, Assigning, Effect, MMBase, MMWindow, Restarting
 from lehr.translate.one_cycle import OneCyclePhases
-from lehr.translate.pieces import go, one_of, power_ease, rates, scaled, share_of, staircase
+from lehr.translate.pieces import (
+    falls,
+    go,
+    one_of,
+    only_one,
+    power_ease,
+    rates,
+    scaled,
+    share_of,
+    staircase,
+)
 from lehr.translate.plateau import ReduceOnPlateau
 from lehr.translate.registry import Registered, Translation, ignores, translates
 
@@ -84,10 +93,8 @@ def _step(window: MMWindow, base: MMBase, /, *, step_size: int, gamma: float = 0
 def _multistep(
     window: MMWindow, base: MMBase, /, *, milestones: Sequence[int], gamma: float = 0.1
 ) -> Effect:
-    counts = Counter(whole("milestones", time, at_least=0) * window.per for time in milestones)
-    times = sorted(counts.elements())
-    levels = [gamma**count for count in range(len(times) + 1)]
-    return Affine(window, staircase(times, levels))
+    times = sorted(whole("milestones", time, at_least=0) * window.per for time in milestones)
+    return Affine(window, falls(times, gamma))
 
 
 @_scheduler("Constant", "ConstantLR", "ConstantMomentum")
@@ -172,10 +179,7 @@ def _cosine_restart(
     eta_min: float | None = None,
     eta_min_ratio: float | None = None,
 ) -> Effect:
-    if (eta_min is None) == (eta_min_ratio is None):
-        raise ScheduleError(
-            f"eta_min={eta_min!r}, eta_min_ratio={eta_min_ratio!r}: give one of them"
-        )
+    only_one(eta_min=eta_min, eta_min_ratio=eta_min_ratio)
     if not periods or len(periods) != len(restart_weights):
         raise ScheduleError(
             f"restart_weights={list(restart_weights)!r}: write one for each of "

@@ -11,7 +11,7 @@ from lehr.curves.easing import Ease, EaseLike
 from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
-from lehr.translate.pieces import go, one_of, staircase, steps
+from lehr.translate.pieces import falls, go, one_of, steps
 from lehr.translate.plateau import ReduceOnPlateau
 from lehr.translate.registry import Translation, translates
 from lehr.translate.timm.cycles import TimmCycles, TimmWarmup
@@ -69,12 +69,11 @@ def multistep(
 ) -> Schedule:
     """Translate a staircase with its own milestones."""
     # timm compares milestones with t + 1: each falls a step before the one that it names.
-    falls = [max(steps("decay_t", milestone) - 1, 0) for milestone in decay_t]
-    if sorted(falls) != falls:
+    times = [max(steps("decay_t", milestone) - 1, 0) for milestone in decay_t]
+    if sorted(times) != times:
         raise ScheduleError(f"decay_t={list(decay_t)!r} must be in rising order")
     rate = number("decay_rate", decay_rate, above=0, at_most=1e6)
-    body = staircase(falls, [rate**count for count in range(len(falls) + 1)])
-    return warmup.before(body, warmup_prefix)
+    return warmup.before(falls(times, rate), warmup_prefix)
 
 
 @translates("timm", "WSDLRScheduler")

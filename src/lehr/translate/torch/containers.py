@@ -13,6 +13,7 @@ from lehr.errors import ScheduleError, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
 from lehr.schedule.node import Reach
+from lehr.translate.pieces import one_less
 from lehr.translate.registry import Translation, arguments_of, translate, translates
 from lehr.translate.torch.common import (
     Rates,
@@ -124,8 +125,7 @@ def sequential_lr(
     """
     parts, notes = _parts(schedulers, base.lr, first=True, faithful=faithful)
     times = [whole("milestones", plain(time), at_least=-(2**62)) for time in milestones]
-    if len(times) != len(parts) - 1:
-        raise ScheduleError(f"milestones={times} must be one less than the {len(parts)} schedulers")
+    one_less("milestones", times, parts, "schedulers")
     sorted_times = times == sorted(times)
     for index, part in enumerate(parts):
         if part.name in CONTAINERS:
