@@ -8,20 +8,22 @@ import click
 import pytest
 
 from lehr.cli import Terse
-from lehr.cli.training import Place, placed
+from lehr.cli.training import RunPlace, placed
 
 USUAL = Path("usual")
 
 
 @click.command(cls=Terse)
 @placed(USUAL)
-def command(place: Place) -> None:
+def command(place: RunPlace) -> None:
     """Train nothing."""
 
 
-def place(words: list[str]) -> Place:
+def place(words: list[str]) -> RunPlace:
     given: dict[str, Any] = command.make_context("train", list(words)).params
-    return Place(**{name: given[name] for name in Place._fields if name in given}, usual_out=USUAL)
+    return RunPlace(
+        **{name: given[name] for name in RunPlace._fields if name in given}, usual_out=USUAL
+    )
 
 
 @pytest.mark.parametrize(

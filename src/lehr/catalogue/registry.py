@@ -59,7 +59,7 @@ class Paper:
         return f"{self.authors} ({self.year}), {self.title}{source}"
 
 
-Family = Literal["decay", "warmup", "cyclic", "phases", "derived"]
+EntryFamily = Literal["decay", "warmup", "cyclic", "phases", "derived"]
 """The kinds of schedules; feedback rules are a family of their own."""
 
 State = dict[str, Any]
@@ -195,7 +195,7 @@ R = TypeVar("R", bound=Callable[..., Rule])
 
 
 def entry(
-    family: Family,
+    family: EntryFamily,
     *,
     formula: str,
     example: With,
@@ -213,7 +213,7 @@ def entry(
         name, function = function.__name__, checked(function, names_call=True)
         if name in ENTRIES:
             raise ScheduleError(f"the catalogue has two entries {name!r}")
-        argument(Family, family, "family")
+        argument(EntryFamily, family, "family")
         ENTRIES[name] = Entry(
             name=name,
             family=family,

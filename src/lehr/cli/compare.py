@@ -16,7 +16,7 @@ from lehr.cli.ranking import show
 from lehr.cli.steps import Steps
 from lehr.cli.training import (
     NamesOption,
-    Place,
+    RunPlace,
     Training,
     between_commas,
     check_installed,
@@ -140,7 +140,7 @@ _OUT = Path("lehr-compare")
 @click.option("--json", "as_json", is_flag=True, help="Write the results as JSON, for programs.")
 def compare(
     quick: bool,
-    place: Place,
+    place: RunPlace,
     as_json: bool,
     budget: int | None,
     hours: float | None,
@@ -216,7 +216,7 @@ def _plan(quick: bool, chosen: Mapping[str, Any]) -> Plan:
 
 
 def _fitted(
-    plan: Plan, budget: int | None, hours: float | None, place: Place, run: Training
+    plan: Plan, budget: int | None, hours: float | None, place: RunPlace, run: Training
 ) -> Plan:
     """Return the plan with as many seeds and peaks as fit a budget, if there is one."""
     from lehr.lab import sized, within  # Loads NumPy and more.
@@ -230,7 +230,7 @@ def _fitted(
     )
 
 
-def _compared(plan: Plan, place: Place, run: Training) -> Results:
+def _compared(plan: Plan, place: RunPlace, run: Training) -> Results:
     from lehr.lab import compare  # Loads NumPy and more.
     from lehr.view.report import write_report  # Loads NumPy and more.
 
@@ -245,7 +245,7 @@ def _compared(plan: Plan, place: Place, run: Training) -> Results:
     )
 
 
-def _arguments(plan: Plan, place: Place) -> dict[str, Any]:
+def _arguments(plan: Plan, place: RunPlace) -> dict[str, Any]:
     """Return the arguments of `lehr.lab.compare` that say where to train."""
     from lehr.lab.own.naming import is_own  # Loads NumPy and more.
 

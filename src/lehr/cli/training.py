@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NamesOption",
-    "Place",
+    "RunPlace",
     "Training",
     "between_commas",
     "check_installed",
@@ -88,7 +88,7 @@ class NamesOption(click.Option):
         return record and (record[0], record[1].format(**names))
 
 
-class Place(NamedTuple):
+class RunPlace(NamedTuple):
     """The options that say where to train and where to keep the trials.
 
     Attributes:
@@ -157,7 +157,7 @@ class Place(NamedTuple):
 
 
 def placed(out: Path) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Add the options of `Place` to a command, which gets them as its argument `place`.
+    """Add the options of `RunPlace` to a command, which gets them as its argument `place`.
 
     Arguments:
         out: The folder for the results by default.
@@ -220,8 +220,8 @@ def placed(out: Path) -> Callable[[Callable[..., None]], Callable[..., None]]:
     def add(command: Callable[..., None]) -> Callable[..., None]:
         @wraps(command)
         def gathered(**given: Any) -> None:
-            parts = {name: given.pop(name) for name in Place._fields if name in given}
-            command(place=Place(**parts, usual_out=out), **given)
+            parts = {name: given.pop(name) for name in RunPlace._fields if name in given}
+            command(place=RunPlace(**parts, usual_out=out), **given)
 
         for option in reversed(options):
             gathered = option(gathered)
@@ -247,7 +247,7 @@ class Training:
     `watch` and `notify` are the arguments of those names of `lehr.lab.study.train`.
     """
 
-    def __init__(self, place: Place, stop: Stop, errors: Console, bar: Bar) -> None:
+    def __init__(self, place: RunPlace, stop: Stop, errors: Console, bar: Bar) -> None:
         self._place, self._stop, self._errors, self._bar = place, stop, errors, bar
         self._line = bar.add_task(_PREPARING, total=None)
         self._first: Progress | None = None
@@ -255,7 +255,7 @@ class Training:
         self._again = ""
 
     def begin(self, words: str) -> None:
-        """Set the command of this training, without the options of its `Place`."""
+        """Set the command of this training, without the options of its `RunPlace`."""
         self._again = self._place.command(words)
         self._stop.farewell = (
             f"Stopped at once: finished trials are kept in {self._place.file}; to continue: "
@@ -294,7 +294,7 @@ class Training:
 
 
 @contextmanager
-def training(place: Place) -> Generator[Training]:
+def training(place: RunPlace) -> Generator[Training]:
     """Train in the block, with a progress bar if the error output is a terminal.
 
     What is printed in the block goes to the error output, because the other one is for results.

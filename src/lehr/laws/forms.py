@@ -31,11 +31,11 @@ import numpy as np
 
 from lehr.laws.runs import Floats, LawError
 
-__all__ = ["FORMS", "Form", "Kernel", "Parameter", "find_form"]
+__all__ = ["FORMS", "Form", "Kernel", "LawParameter", "find_form"]
 
 
 @dataclass(frozen=True)
-class Parameter:
+class LawParameter:
     """A parameter inside the formula, which is positive and fitted by its logarithm.
 
     Arguments:
@@ -55,7 +55,7 @@ class Kernel(Protocol):
     """How the gain of a drop comes, as a function of the distance behind it."""
 
     @property
-    def parameters(self) -> tuple[Parameter, ...]:
+    def parameters(self) -> tuple[LawParameter, ...]:
         """The parameters that it has."""
         ...
 
@@ -70,15 +70,17 @@ class Kernel(Protocol):
         ...
 
 
-_SCALE = Parameter("C", log(0.07), 1.5, "how fast the gain of a drop comes, per step at the peak")
-_SHAPE = Parameter("beta", log(0.2), 1.0, "how slowly its rest comes, without unit")
+_SCALE = LawParameter(
+    "C", log(0.07), 1.5, "how fast the gain of a drop comes, per step at the peak"
+)
+_SHAPE = LawParameter("beta", log(0.2), 1.0, "how slowly its rest comes, without unit")
 
 
 @dataclass(frozen=True)
 class PowerKernel:
     """``G = 1 - (1 + C x)^-beta``."""
 
-    parameters: tuple[Parameter, ...] = (_SCALE, _SHAPE)
+    parameters: tuple[LawParameter, ...] = (_SCALE, _SHAPE)
 
     def gain(self, x: Floats, rate: Floats, values: Floats) -> tuple[Floats, list[Floats]]:
         scale, shape = values
@@ -92,10 +94,10 @@ class PowerKernel:
 class RateKernel:
     """``G = 1 - (1 + C r^-gamma x)^-beta`` with r the rate after the drop."""
 
-    parameters: tuple[Parameter, ...] = (
+    parameters: tuple[LawParameter, ...] = (
         _SCALE,
         _SHAPE,
-        Parameter("gamma", log(0.4), 0.5, "how a low rate hastens the gain, without unit"),
+        LawParameter("gamma", log(0.4), 0.5, "how a low rate hastens the gain, without unit"),
     )
 
     def gain(self, x: Floats, rate: Floats, values: Floats) -> tuple[Floats, list[Floats]]:
@@ -111,7 +113,7 @@ class RateKernel:
 class ExponentialKernel:
     """``G = 1 - 0.999^x``."""
 
-    parameters: tuple[Parameter, ...] = ()
+    parameters: tuple[LawParameter, ...] = ()
 
     def gain(self, x: Floats, rate: Floats, values: Floats) -> tuple[Floats, list[Floats]]:
         return -np.expm1(x * log(0.999)), []
@@ -121,8 +123,8 @@ class ExponentialKernel:
 class ForgettingKernel:
     """``G = -(1 + x)^-p``: noise that is forgotten, so that less of it is a gain."""
 
-    parameters: tuple[Parameter, ...] = (
-        Parameter("p", log(1.0), 0.7, "how fast noise is forgotten, without unit"),
+    parameters: tuple[LawParameter, ...] = (
+        LawParameter("p", log(1.0), 0.7, "how fast noise is forgotten, without unit"),
     )
 
     def gain(self, x: Floats, rate: Floats, values: Floats) -> tuple[Floats, list[Floats]]:
@@ -164,7 +166,7 @@ class Form:
     error: float = 4e-4
 
     @property
-    def parameters(self) -> tuple[Parameter, ...]:
+    def parameters(self) -> tuple[LawParameter, ...]:
         """The parameters inside the formula: that of progress, then the kernel's."""
         return (ALPHA, *self.kernel.parameters)
 
@@ -174,7 +176,7 @@ class Form:
         return not isinstance(self.kernel, RateKernel)
 
 
-ALPHA = Parameter("alpha", log(0.55), 0.5, "how progress slows down, without unit")
+ALPHA = LawParameter("alpha", log(0.55), 0.5, "how progress slows down, without unit")
 
 FORMS = {
     form.name: form

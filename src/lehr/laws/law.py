@@ -8,18 +8,14 @@ from functools import cached_property
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from lehr.laws.design import Design, design
 from lehr.laws.forms import Form
 from lehr.laws.model import Model
-from lehr.laws.runs import Floats, Ints, LawError, LoggedRun, rates_of, risen
+from lehr.laws.runs import Floats, Ints, LawError, LoggedRun, RatesLike, rates_of, risen
 from lehr.laws.series import Series, Setting, series
-from lehr.schedule.base import Schedule
 
-__all__ = ["Difference", "FittedRun", "Law", "Prediction", "ScheduleLike"]
-
-ScheduleLike = str | Schedule | LoggedRun | ArrayLike
+__all__ = ["Difference", "FittedRun", "Law", "Prediction"]
 
 LEVEL = 0.9
 TIE = 1e-3
@@ -208,7 +204,7 @@ class Law:
 
     def predict(
         self,
-        schedule: ScheduleLike,
+        schedule: RatesLike,
         *,
         steps: int | None = None,
         peak: float | None = None,

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lehr.laws.rows import Row
+from lehr.laws.rows import LogRow
 from lehr.laws.rows import rows as log_rows
 from lehr.laws.runs import Floats, LawError, LoggedRun, dense, risen, schedule_rates
 
@@ -220,14 +220,14 @@ class _Found:
     norm: str | None = None
 
 
-def _usable(rows: Sequence[Row]) -> list[str]:
+def _usable(rows: Sequence[LogRow]) -> list[str]:
     seen = dict.fromkeys(name for _, row in rows for name in row)
     return [name for name in seen if not name.endswith(("__MIN", "__MAX"))]
 
 
 def _find(
     path: Path,
-    rows: Sequence[Row],
+    rows: Sequence[LogRow],
     given: str | None,
     known: Iterable[str],
     what: str,
@@ -252,7 +252,7 @@ def _find(
     )
 
 
-def _found(path: Path, rows: Sequence[Row], columns: Columns, scheduled: bool) -> _Found:
+def _found(path: Path, rows: Sequence[LogRow], columns: Columns, scheduled: bool) -> _Found:
     plain = [_plain(name) for name in _usable(rows)]
 
     def find(given: str | None, known: Sequence[str], what: str, option: str) -> str:
@@ -290,7 +290,7 @@ class _Table:
         return {step: sum(values) / len(values) for step, values in found.items()}
 
 
-def _table(rows: Sequence[Row], step: str, wanted: Sequence[str], loss: str = "") -> _Table:
+def _table(rows: Sequence[LogRow], step: str, wanted: Sequence[str], loss: str = "") -> _Table:
     values: dict[str, dict[int, list[float]]] = {name: {} for name in wanted}
     last, back = -1, 0
     for place, row in rows:

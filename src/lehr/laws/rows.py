@@ -11,13 +11,13 @@ from typing import Any, cast
 from lehr.laws.events import scalars
 from lehr.laws.runs import LawError
 
-__all__ = ["Row", "rows"]
+__all__ = ["LogRow", "rows"]
 
-Row = tuple[str, Mapping[str, object]]
+LogRow = tuple[str, Mapping[str, object]]
 """A place, such as a file and a line, and the values there by their names."""
 
 
-def rows(path: Path) -> Iterator[Row]:
+def rows(path: Path) -> Iterator[LogRow]:
     """Yield the rows of a log, of whatever kind it is.
 
     Raises:
@@ -44,7 +44,7 @@ def rows(path: Path) -> Iterator[Row]:
         raise LawError(f"{path}: cannot be read: {error}") from None
 
 
-def _folder(path: Path) -> Iterator[Row]:
+def _folder(path: Path) -> Iterator[LogRow]:
     if events := sorted(path.rglob("*tfevents*")):
         yield from _events(events)
         return
@@ -64,13 +64,13 @@ def _folder(path: Path) -> Iterator[Row]:
             yield f"{file}:{number}", {"step": words[2], key: words[1]}
 
 
-def _events(paths: Sequence[Path]) -> Iterator[Row]:
+def _events(paths: Sequence[Path]) -> Iterator[LogRow]:
     for path in paths:
         for tag, step, value in scalars(path):
             yield str(path), {"step": step, tag: value}
 
 
-def _csv(path: Path) -> Iterator[Row]:
+def _csv(path: Path) -> Iterator[LogRow]:
     with path.open(newline="", encoding="utf-8-sig") as file:
         first = file.readline()
         file.seek(0)
@@ -92,7 +92,7 @@ def _csv(path: Path) -> Iterator[Row]:
             raise LawError(f"{path}:{reader.line_num}: {error}") from None
 
 
-def _json_lines(path: Path) -> Iterator[Row]:
+def _json_lines(path: Path) -> Iterator[LogRow]:
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
             if line.strip():
@@ -109,7 +109,7 @@ def _object(place: str, text: str) -> Mapping[str, object]:
     return cast("dict[str, object]", value)
 
 
-def _json(path: Path) -> Iterator[Row]:
+def _json(path: Path) -> Iterator[LogRow]:
     try:
         value: Any = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lehr.errors import ScheduleError
-from lehr.notation import parse
+from lehr.notation import ScheduleLike, parse
 from lehr.schedule.base import Schedule
 
-__all__ = ["Floats", "Ints", "LawError", "LoggedRun", "checked", "dense", "rates_of", "usable"]
+__all__ = [
+    "Floats",
+    "Ints",
+    "LawError",
+    "LoggedRun",
+    "RatesLike",
+    "checked",
+    "dense",
+    "rates_of",
+    "usable",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -122,9 +133,11 @@ def dense(name: str, steps: Ints, rates: Floats, warmup: int | None) -> tuple[Fl
     return result, min(warmup, len(result) - 1)
 
 
-def rates_of(
-    schedule: str | Schedule | LoggedRun | ArrayLike, steps: int | None, peak: float | None
-) -> Floats:
+RatesLike: TypeAlias = ScheduleLike | LoggedRun | ArrayLike
+"""What gives rates: a schedule or its text, a run, or the rates themselves."""
+
+
+def rates_of(schedule: RatesLike, steps: int | None, peak: float | None) -> Floats:
     """Return the learning rate of every update of a schedule.
 
     Arguments:

@@ -33,7 +33,7 @@ def cosine_power(
     steps: DurationLike | None = None,
     *,
     exponent: float,
-    to: float = 0.0,
+    to: float | None = None,
     start: float | None = None,
 ) -> Schedule:
     """Go to a level along a power of half a cosine wave.
@@ -43,7 +43,7 @@ def cosine_power(
     Arguments:
         steps: How long; without it, as long as there is room.
         exponent: Greater than 0; 1 is :func:`cosine`, more falls sooner.
-        to: The level that it reaches after ``steps``.
+        to: The level that it reaches after ``steps``; by default 0, or 1 if ``start`` is 0.
         start: The level at which it begins; without it, that at which the piece before ended.
 
     Raises:
@@ -68,7 +68,7 @@ def k_decay_cosine(
     steps: DurationLike | None = None,
     *,
     k: float,
-    to: float = 0.0,
+    to: float | None = None,
     start: float | None = None,
 ) -> Schedule:
     """Go to a level along half a cosine wave whose time runs as a power of the time.
@@ -79,7 +79,7 @@ def k_decay_cosine(
     Arguments:
         steps: How long; without it, as long as there is room.
         k: Greater than 0; 1 is :func:`cosine`, above 1 the rate stays high for longer.
-        to: The level that it reaches after ``steps``.
+        to: The level that it reaches after ``steps``; by default 0, or 1 if ``start`` is 0.
         start: The level at which it begins; without it, that at which the piece before ended.
 
     Raises:
@@ -100,7 +100,7 @@ def k_decay_cosine(
     example=With(),
 )
 def quarter_cosine(
-    steps: DurationLike | None = None, *, to: float = 0.0, start: float | None = None
+    steps: DurationLike | None = None, *, to: float | None = None, start: float | None = None
 ) -> Schedule:
     """Go to a level along the first quarter of a cosine wave: slow, then ever faster.
 
@@ -110,7 +110,7 @@ def quarter_cosine(
 
     Arguments:
         steps: How long; without it, as long as there is room.
-        to: The level that it reaches after ``steps``.
+        to: The level that it reaches after ``steps``; by default 0, or 1 if ``start`` is 0.
         start: The level at which it begins; without it, that at which the piece before ended.
 
     Raises:
@@ -133,7 +133,7 @@ def quarter_cosine(
     example=With(),
 )
 def second_half_cosine(
-    steps: DurationLike | None = None, *, to: float = 0.0, start: float | None = None
+    steps: DurationLike | None = None, *, to: float | None = None, start: float | None = None
 ) -> Schedule:
     """Go to a level along the second half of a falling cosine: fast, then ever slower.
 
@@ -143,7 +143,7 @@ def second_half_cosine(
 
     Arguments:
         steps: How long; without it, as long as there is room.
-        to: The level that it reaches after ``steps``.
+        to: The level that it reaches after ``steps``; by default 0, or 1 if ``start`` is 0.
         start: The level at which it begins; without it, that at which the piece before ended.
 
     Raises:
@@ -170,7 +170,7 @@ def second_half_cosine(
     example=With(),
 )
 def mirror_cosine(
-    steps: DurationLike | None = None, *, to: float = 0.0, start: float | None = None
+    steps: DurationLike | None = None, *, to: float | None = None, start: float | None = None
 ) -> Schedule:
     """Go to a level along a cosine mirrored at the straight line: fast, slow, fast.
 
@@ -180,7 +180,7 @@ def mirror_cosine(
 
     Arguments:
         steps: How long; without it, as long as there is room.
-        to: The level that it reaches after ``steps``.
+        to: The level that it reaches after ``steps``; by default 0, or 1 if ``start`` is 0.
         start: The level at which it begins; without it, that at which the piece before ended.
 
     Raises:

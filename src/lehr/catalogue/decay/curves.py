@@ -79,7 +79,7 @@ def normalised_exponential(
     steps: DurationLike | None = None,
     *,
     ratio: float = 0.1,
-    to: float = 0.0,
+    to: float | None = None,
     start: float | None = None,
 ) -> Schedule:
     """Go to a level exponentially, and reach it.
@@ -92,7 +92,7 @@ def normalised_exponential(
     Arguments:
         steps: How long; without it, as long as there is room.
         ratio: The level of the exponential's end before it is moved, between 0 and 1.
-        to: The level that it reaches after ``steps``.
+        to: The level that it reaches after ``steps``; by default 0, or 1 if ``start`` is 0.
         start: The level at which it begins; without it, that at which the piece before ended.
 
     Raises:
@@ -123,7 +123,7 @@ def complement_power(
     steps: DurationLike | None = None,
     *,
     power: float = 0.5,
-    to: float = 0.0,
+    to: float | None = None,
     start: float | None = None,
 ) -> Schedule:
     """Go to a level as a power of the time that has passed.
@@ -136,7 +136,7 @@ def complement_power(
     Arguments:
         steps: How long; without it, as long as there is room.
         power: Greater than 0; below 1 it falls fast at first, above 1 slowly.
-        to: The level that it reaches after ``steps``.
+        to: The level that it reaches after ``steps``; by default 0, or 1 if ``start`` is 0.
         start: The level at which it begins; without it, that at which the piece before ended.
 
     Raises:
@@ -162,7 +162,7 @@ def k_decay(
     *,
     k: float,
     power: float = 1.0,
-    to: float = 0.0,
+    to: float | None = None,
     start: float | None = None,
 ) -> Schedule:
     """Go to a level as a polynomial whose time runs as a power of the time.
@@ -174,7 +174,7 @@ def k_decay(
         steps: How long; without it, as long as there is room.
         k: Greater than 0; above 1 the rate stays high for longer.
         power: The power of the polynomial, greater than 0.
-        to: The level that it reaches after ``steps``.
+        to: The level that it reaches after ``steps``; by default 0, or 1 if ``start`` is 0.
         start: The level at which it begins; without it, that at which the piece before ended.
 
     Raises:
@@ -260,7 +260,7 @@ def tanh_decay(
     example=With(),
 )
 def rex(
-    steps: DurationLike | None = None, *, to: float = 0.0, start: float | None = None
+    steps: DurationLike | None = None, *, to: float | None = None, start: float | None = None
 ) -> Schedule:
     """Stay above a straight line, and fall steeply at the end: reflected exponential.
 
@@ -268,7 +268,7 @@ def rex(
 
     Arguments:
         steps: How long; without it, as long as there is room.
-        to: The level that it reaches after ``steps``.
+        to: The level that it reaches after ``steps``; by default 0, or 1 if ``start`` is 0.
         start: The level at which it begins; without it, that at which the piece before ended.
 
     Raises:

@@ -13,13 +13,13 @@ from lehr.lab.own.returned import plain_content
 from lehr.lab.records import replace_text
 from lehr.lab.trial import evaluation_steps
 
-__all__ = ["CURVE", "Curve", "read_curve"]
+__all__ = ["CURVE", "LossCurve", "read_curve"]
 
 CURVE = "curve.json"
 """The file in a trial's folder that has what was reported."""
 
 
-class Curve:
+class LossCurve:
     """Reports, gathered into as many points as the curves of other trials have.
 
     A file keeps them, so that a trial that is resumed goes on with the curve it had. What a

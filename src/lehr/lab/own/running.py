@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lehr.lab.errors import TrialError
 from lehr.lab.optimizers import find_optimizer
-from lehr.lab.own.curve import CURVE, Curve
+from lehr.lab.own.curve import CURVE, LossCurve
 from lehr.lab.own.returned import OUTCOME, check_returned, plain
 from lehr.lab.records import replace_text
 from lehr.notation import parse
@@ -121,8 +121,8 @@ class RunningTrial:
         )
 
     @cached_property
-    def _curve(self) -> Curve:
-        return Curve(self.steps, self.folder / CURVE)
+    def _curve(self) -> LossCurve:
+        return LossCurve(self.steps, self.folder / CURVE)
 
     def finish(self, returned: Mapping[str, Any]) -> None:
         """Write what the training returns. A function returns it; a command's script calls this.
