@@ -17,11 +17,19 @@ from fractions import Fraction
 from typing import Final
 
 from lehr.catalogue.cyclic import warm_restarts
-from lehr.catalogue.decay.elementary import exponential, step
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate.pieces import cycles, differing, falls, go, power_ease, staircase
+from lehr.translate.pieces import (
+    cycles,
+    decayed,
+    differing,
+    falls,
+    go,
+    polynomial,
+    power_ease,
+    staircase,
+)
 from lehr.translate.registry import Translation, translates
 
 _TIME: Final = re.compile(
@@ -173,7 +181,7 @@ def _read(name: str, time: str) -> tuple[Fraction, str]:
 
 @translates("composer", "StepScheduler")
 def _step(clock: ComposerClock, /, *, step_size: str, gamma: float = 0.1) -> Translation:
-    return clock.translation(step(clock.of("step_size", step_size), gamma))
+    return clock.translation(decayed(gamma, every=clock.of("step_size", step_size), stairs=True))
 
 
 @translates("composer", "MultiStepScheduler")
@@ -200,7 +208,7 @@ def _exponential(
     clock: ComposerClock, /, *, gamma: float, decay_period: str = "1ep"
 ) -> Translation:
     every = clock.of("decay_period", decay_period)
-    return clock.translation(exponential(gamma, every=every))
+    return clock.translation(decayed(gamma, every=every))
 
 
 @translates("composer", "CosineAnnealingScheduler")
@@ -227,8 +235,7 @@ def _cosine_restarts(
 def _polynomial(
     clock: ComposerClock, /, *, power: float, t_max: str = "1dur", alpha_f: float = 0.0
 ) -> Translation:
-    ease = power_ease("power", power)
-    return clock.translation(go(clock.of("t_max", t_max), frm=1.0, to=alpha_f, ease=ease))
+    return clock.translation(polynomial(clock.of("t_max", t_max), power, frm=1.0, to=alpha_f))
 
 
 @translates("composer", "MultiStepWithWarmupScheduler")
@@ -282,6 +289,8 @@ def _polynomial_with_warmup(
     t_max: str = "1dur",
     alpha_f: float = 0.0,
 ) -> Translation:
+    if power == 0:
+        return warmup.before(clock, 1.0, hold(at=1.0))
     return warmup.decaying(clock, t_max, 1.0, alpha_f, power_ease("power", power))
 
 

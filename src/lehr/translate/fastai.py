@@ -55,6 +55,8 @@ def _exponential(*, start: float, end: float) -> Translation:
 
 @translates("fastai", "SchedPoly")
 def _polynomial(*, start: float, end: float, power: float) -> Translation:
+    if power == 0:
+        return rates(hold(at=end))
     return rates(whole_run(start, end, f"complement({number('power', power, above=0)!r})"))
 
 

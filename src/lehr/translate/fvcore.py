@@ -16,12 +16,20 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Final
 
-from lehr.catalogue.decay.elementary import exponential
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
 from lehr.time.duration import Duration
-from lehr.translate.pieces import in_shares, one_of, rates, schedules_of, then, whole_run
+from lehr.translate.pieces import (
+    decayed,
+    in_shares,
+    one_of,
+    polynomial,
+    rates,
+    schedules_of,
+    then,
+    whole_run,
+)
 from lehr.translate.registry import Translation, translates
 
 _EARLY: Final = Fraction(1, 10**6)
@@ -45,12 +53,12 @@ def _linear(*, start_value: float, end_value: float) -> Translation:
 
 @translates("fvcore", "ExponentialParamScheduler")
 def _exponential(*, start_value: float, decay: float) -> Translation:
-    return rates(exponential(decay, every="100%", start=start_value))
+    return rates(decayed(decay, every="100%", start=start_value))
 
 
 @translates("fvcore", "PolynomialDecayParamScheduler")
 def _polynomial(*, base_value: float, power: float) -> Translation:
-    return rates(whole_run(base_value, 0.0, f"power({number('power', power, above=0)!r})"))
+    return rates(polynomial("100%", power, frm=base_value, to=0.0))
 
 
 @translates("fvcore", "StepParamScheduler")

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from lehr.catalogue.decay.elementary import exponential, multistep, step
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import formula, hold
 from lehr.translate.pieces import (
     concatenated,
     cycles,
+    decayed,
+    falls,
     go,
     one_less,
     own_rate,
@@ -159,19 +160,23 @@ def _with_warmup(
 
 @translates("ignite", "ExpStateScheduler")
 def _exp_state(*, initial_value: float, gamma: float) -> Translation:
-    return rates(exponential(gamma, start=initial_value))
+    return rates(decayed(gamma, start=initial_value))
 
 
 @translates("ignite", "StepStateScheduler")
 def _step_state(*, initial_value: float, gamma: float, step_size: int) -> Translation:
-    return rates(scaled(step(whole("step_size", step_size, at_least=1), gamma), initial_value))
+    return rates(
+        decayed(
+            gamma, every=whole("step_size", step_size, at_least=1), start=initial_value, stairs=True
+        )
+    )
 
 
 @translates("ignite", "MultiStepStateScheduler")
 def _multistep_state(
     *, initial_value: float, gamma: float, milestones: Sequence[int]
 ) -> Translation:
-    return rates(scaled(multistep(sorted(milestones), gamma), initial_value))
+    return rates(scaled(falls(sorted(milestones), gamma), initial_value))
 
 
 @translates("ignite", "LambdaStateScheduler")

@@ -13,11 +13,11 @@ from fractions import Fraction
 from typing import Final
 
 from lehr.catalogue.cyclic import polynomial_cycle, warm_restarts
-from lehr.catalogue.decay.elementary import exponential, inverse
+from lehr.catalogue.decay.elementary import inverse
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.leaves import hold
 from lehr.translate import pieces
-from lehr.translate.pieces import go, power_ease, rates
+from lehr.translate.pieces import decayed, go, polynomial, rates
 from lehr.translate.registry import Translation, ignores, translates
 
 ignores("keras", "name")
@@ -34,8 +34,8 @@ def _exponential(
     *, initial_learning_rate: float, decay_steps: float, decay_rate: float, staircase: bool = False
 ) -> Translation:
     length = _length("decay_steps", decay_steps)
-    body = exponential(decay_rate, every=length, start=initial_learning_rate)
-    return rates(body.every(length) if staircase else body)
+    start = initial_learning_rate
+    return rates(decayed(decay_rate, every=length, start=start, stairs=staircase))
 
 
 @translates("keras", "PiecewiseConstantDecay")
@@ -61,8 +61,7 @@ def _polynomial(
     cycle: bool = False,
 ) -> Translation:
     length = _length("decay_steps", decay_steps)
-    power = number("power", power, above=0)
-    if cycle and initial_learning_rate != end_learning_rate:
+    if cycle and power != 0 and initial_learning_rate != end_learning_rate:
         return rates(
             polynomial_cycle(
                 whole("decay_steps", length, at_least=1),
@@ -71,8 +70,8 @@ def _polynomial(
                 peak=initial_learning_rate,
             )
         )
-    ease = power_ease("power", power)
-    return rates(go(length, frm=initial_learning_rate, to=end_learning_rate, ease=ease))
+    start, to = initial_learning_rate, end_learning_rate
+    return rates(polynomial(length, power, frm=start, to=to))
 
 
 @translates("keras", "InverseTimeDecay")
@@ -115,10 +114,12 @@ def _cosine_restarts(
     alpha: float = 0.0,
 ) -> Translation:
     first = _length("first_decay_steps", first_decay_steps)
-    if alpha == 1:
+    if alpha == 1 or initial_learning_rate == 0:
         return rates(hold(at=initial_learning_rate))
     # m_mul lowers the height above the floor, not the floor.
     floor = initial_learning_rate * alpha
+    if m_mul == 0:
+        return rates(go(first, frm=initial_learning_rate, to=floor, ease="cosine"))
     body = warm_restarts(first, t_mul, decay=m_mul, floor=floor, peak=initial_learning_rate)
     return rates(body) if t_mul == int(t_mul) else rates(body, _MISSES)
 

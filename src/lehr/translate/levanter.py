@@ -20,7 +20,7 @@ from lehr.catalogue.decay.elementary import inverse
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate.pieces import cosine_ease, go, one_of, power_ease, rates, then
+from lehr.translate.pieces import cosine_ease, go, one_of, polynomial, rates, then
 from lehr.translate.registry import Translation, ignores, translate, translates
 
 # Fields of an optimizer's configuration that its learning rate does not depend on.
@@ -156,6 +156,8 @@ def _constant(run: LevanterRun, /) -> Translation:
 
 @translates("levanter", "cosine", "CosineLrSchedule")
 def _cosine(run: LevanterRun, /, *, exponent: float = 1.0) -> Translation:
+    if exponent == 0:
+        return _constant(run)
     return run.translation(lambda phase: _down(phase, cosine_ease("exponent", exponent)))
 
 
@@ -166,7 +168,9 @@ def _linear(run: LevanterRun, /) -> Translation:
 
 @translates("levanter", "polynomial", "PolynomialLrSchedule")
 def _polynomial(run: LevanterRun, /, *, power: float = 2.0) -> Translation:
-    return run.translation(lambda phase: _down(phase, power_ease("power", power)))
+    return run.translation(
+        lambda phase: polynomial(phase.steps, power, frm=phase.peak, to=phase.floor)
+    )
 
 
 @translates("levanter", "inv_sqrt", "InvSqrtLrSchedule")

@@ -76,20 +76,23 @@ def _lr(lr_decay_style: str, given: MegatronRate, /) -> Translation:
             f"lr_warmup_steps={given.lr_warmup_steps!r} must be less than "
             f"lr_decay_steps={given.lr_decay_steps}"
         )
+    # The last step still counts: a fall to min_lr comes with the step after it.
+    until = total // per + 1 - rise / per
     before = go(rise / per, frm=given.init_lr, to=peak) if rise else None
     if lr_decay_style == "constant":
         body = hold(at=peak)
     elif lr_decay_style == "inverse-square-root":
-        # Its last step still counts: the fall to min_lr comes with the step after it.
-        until = total // per + 1 - rise / per
         body = _inverse_sqrt(peak, rise, per).clip(low=low)[:until] >> hold(at=low)
     elif lr_decay_style == "WSD":
         fall = steps("wsd_decay_steps", _needed("wsd_decay_steps", given.wsd_decay_steps))
-        kind = _needed("lr_wsd_decay_style", given.lr_wsd_decay_style)
-        ease = _WSD[one_of("lr_wsd_decay_style", kind, list(_WSD))]
-        decay = go(Fraction(fall) / per, frm=peak, to=low, ease=ease)
-        stable = (total - rise - fall) / per
-        body = hold(stable, at=peak) >> decay if stable >= 0 else _begun(decay, -stable, rise / per)
+        body = hold(until, at=peak) >> hold(at=low)
+        if fall:
+            kind = _needed("lr_wsd_decay_style", given.lr_wsd_decay_style)
+            ease = _WSD[one_of("lr_wsd_decay_style", kind, list(_WSD))]
+            decay = go(Fraction(fall) / per, frm=peak, to=low, ease=ease)
+            stable = (total - rise - fall) / per
+            begun = stable < 0
+            body = _begun(decay, -stable, rise / per) if begun else hold(stable, at=peak) >> decay
     else:
         body = go((total - rise) / per, frm=peak, to=low, ease=lr_decay_style)
     return rates(body if before is None else before >> body, given.decay_note)
@@ -134,7 +137,7 @@ def _inverse_sqrt(peak: float, rise: Fraction, per: int) -> Schedule:
 
 def _begun(decay: Schedule, since: Fraction, rise: Fraction) -> Schedule:
     """Return a decay that began under the warmup, whose last step is still its own."""
-    if rise.denominator > 1:
+    if not rise or rise.denominator > 1:
         return decay[since:]
     return hold(1) >> decay[since + 1 :]
 

@@ -22,7 +22,7 @@ from lehr.translate.pieces import (
     one_less,
     one_of,
     piecewise,
-    power_ease,
+    polynomial,
     rates,
     schedules_of,
     staircase,
@@ -51,8 +51,7 @@ def _polynomial(
     begin = max(_count("transition_begin", transition_begin), 0)
     if length <= 0:
         return rates(hold(at=init_value))
-    ease = power_ease("power", power)
-    fall = go(length, frm=init_value, to=end_value, ease=ease)
+    fall = polynomial(length, power, frm=init_value, to=end_value)
     return rates(hold(begin, at=init_value) >> fall if begin else fall)
 
 
@@ -125,6 +124,8 @@ def _cosine(
     *, init_value: float, decay_steps: float, alpha: float = 0.0, exponent: float = 1.0
 ) -> Translation:
     length = Fraction(str(number("decay_steps", decay_steps, above=0)))
+    if exponent == 0:
+        return rates(hold(at=init_value))
     ease = cosine_ease("exponent", exponent)
     return rates(go(length, frm=init_value, to=init_value * alpha, ease=ease))
 

@@ -8,17 +8,19 @@ from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
+from lehr.catalogue.decay.elementary import exponential
 from lehr.curves.easing import EaseLike
 from lehr.errors import ScheduleError, level, number
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
-from lehr.time.duration import Duration
+from lehr.time.duration import Duration, DurationLike
 from lehr.translate.registry import Translation
 
 __all__ = [
     "concatenated",
     "cosine_ease",
     "cycles",
+    "decayed",
     "differing",
     "falls",
     "go",
@@ -29,6 +31,7 @@ __all__ = [
     "only_one",
     "own_rate",
     "piecewise",
+    "polynomial",
     "power_ease",
     "rates",
     "scaled",
@@ -136,12 +139,29 @@ def cosine_ease(name: str, exponent: float) -> str:
 
 
 def go(
-    length: int | Fraction, *, frm: float, to: float, ease: EaseLike = "linear", log: bool = False
+    length: DurationLike, *, frm: float, to: float, ease: EaseLike = "linear", log: bool = False
 ) -> Schedule:
     """Return a piece from one level to another, or a hold if they are equal."""
     if level("start", frm) == level("end", to):
         return hold(length, at=frm)
     return ramp(length, start=frm, to=to, ease=ease, log=log)
+
+
+def polynomial(length: DurationLike, power: float, *, frm: float, to: float) -> Schedule:
+    """Return a polynomial from one level to another; a power of 0 never leaves the first."""
+    if power == 0:
+        return hold(at=frm)
+    return go(length, frm=frm, to=to, ease=power_ease("power", power))
+
+
+def decayed(
+    rate: float, *, every: DurationLike = 1, start: float = 1.0, stairs: bool = False
+) -> Schedule:
+    """Return an exponential decay, or its staircase; a rate of 0 falls to 0 at once."""
+    if rate == 0:
+        return hold(every if stairs else 1, at=start) >> hold(at=0.0)
+    body = exponential(rate, every=every, start=start)
+    return body.every(every) if stairs else body
 
 
 def whole_run(start: float, end: float, ease: str) -> Schedule:
@@ -243,7 +263,9 @@ def cycles(
 
 
 def scaled(schedule: Schedule, factor: float) -> Schedule:
-    """Return the schedule times a number, or as it is if that is 1."""
+    """Return the schedule times a number, or as it is if that is 1; 0 if it is 0."""
+    if factor == 0:
+        return hold(at=0.0)
     return schedule if factor == 1 else schedule * factor
 
 

@@ -164,7 +164,9 @@ def _cosine_warmup_with_min_lr(
 )
 def _cosine_with_restarts(run: TransformersSteps, /, *, num_cycles: float = 1) -> Schedule:
     rise, left = run.rise, run.left
-    count = Fraction(str(number("num_cycles", num_cycles, above=0)))
+    count = Fraction(str(number("num_cycles", num_cycles, at_least=0)))
+    if count == 0:
+        return warmup(rise) >> hold(left or 1, at=1.0) >> hold(at=0.0)
     period = Fraction(left or 1) / count
     if count == 1:
         return warmup(rise) >> cosine(period)
@@ -180,6 +182,9 @@ def _polynomial(
     (floor,) = share_of(lr, lr_end=lr_end)
     if floor >= 1:
         raise ScheduleError(f"lr_end={lr_end!r} must be less than lr={lr!r}")
+    if power == 0:
+        # Its last step still counts.
+        return warmup(run.rise) >> hold(run.left + 1, at=1.0) >> hold(at=floor)
     return warmup(run.rise) >> ramp(run.left, to=floor, ease=power_ease("power", power))
 
 
@@ -218,7 +223,9 @@ def _warmup_stable_decay(
     floor = number("min_lr_ratio", min_lr_ratio, at_least=0)
     before = go(rise, frm=floor, to=1.0, ease=_RISES[warmup_type])
     if decay_type == "cosine":
-        decay = _wave(fall, num_cycles, floor, faithful=False) if fall else hold(0, at=floor)
+        decay = hold(fall, at=floor)
+        if fall and floor != 1:
+            decay = _wave(fall, num_cycles, floor, faithful=False)[:fall]
     else:
         decay = go(fall, frm=1.0, to=floor, ease=decay_type)
     # Where the phases do not fit, the decay has begun before the warmup ends.
@@ -273,9 +280,11 @@ def _waves(run: TransformersSteps, num_cycles: float, floor: float, faithful: bo
 
 def _wave(length: int | Fraction, count: float, floor: float, faithful: bool) -> Schedule:
     """Return ``count`` cosine waves in ``length`` steps, held after them unless faithful."""
-    half = Fraction(length) / (2 * Fraction(str(number("num_cycles", count, above=0))))
-    if floor == 1:
+    # A cosine does not know whether it goes forwards or backwards.
+    count = abs(number("num_cycles", count))
+    if floor == 1 or count == 0:
         return hold(at=1.0)
+    half = Fraction(length) / (2 * Fraction(str(count)))
     down = cosine(half, to=floor)
     waves = (down >> cosine(half, to=1.0)).repeat()
     if faithful:

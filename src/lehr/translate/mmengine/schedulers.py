@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from lehr.catalogue.decay.elementary import exponential, step
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
@@ -15,6 +14,7 @@ from lehr.translate.mmengine.combined import together
 from lehr.translate.mmengine.windows import Affine, Assigning, Effect, MMBase, MMWindow, Restarting
 from lehr.translate.one_cycle import OneCyclePhases
 from lehr.translate.pieces import (
+    decayed,
     falls,
     go,
     one_of,
@@ -86,7 +86,7 @@ def _translation(effects: Mapping[str, Sequence[Effect]], base: MMBase) -> Trans
 @_scheduler("Step", "StepLR", "StepMomentum")
 def _step(window: MMWindow, base: MMBase, /, *, step_size: int, gamma: float = 0.1) -> Effect:
     every = whole("step_size", step_size, at_least=1) * window.per
-    return Affine(window, step(every, gamma))
+    return Affine(window, decayed(gamma, every=every, stairs=True))
 
 
 @_scheduler("MultiStep", "MultiStepLR", "MultiStepMomentum")
@@ -109,7 +109,7 @@ def _constant(window: MMWindow, base: MMBase, /, *, factor: float = 1.0 / 3) -> 
 @_scheduler("Exponential", "ExponentialLR", "ExponentialMomentum")
 def _exponential(window: MMWindow, base: MMBase, /, *, gamma: float) -> Effect:
     # The conversion to steps leaves gamma as it is.
-    return Affine(window, exponential(gamma, start=1.0))
+    return Affine(window, decayed(gamma))
 
 
 @_scheduler("Linear", "LinearLR", "LinearMomentum")
@@ -126,7 +126,7 @@ def _linear(
 @_scheduler("Poly", "PolyLR", "PolyMomentum")
 def _poly(window: MMWindow, base: MMBase, /, *, eta_min: float = 0.0, power: float = 1.0) -> Effect:
     (low,) = share_of(base.lr, eta_min=eta_min)
-    if not window.last:
+    if not window.last or power == 0:
         return Affine(window, hold(at=1.0))
     return _falling(window, window.last, low, power_ease("power", power))
 

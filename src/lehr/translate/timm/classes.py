@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from lehr.catalogue.decay.elementary import inverse, step
+from lehr.catalogue.decay.elementary import inverse
 from lehr.curves.easing import Ease, EaseLike
 from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
-from lehr.translate.pieces import falls, go, one_of, steps
+from lehr.translate.pieces import decayed, falls, go, one_of, steps
 from lehr.translate.plateau import ReduceOnPlateau
 from lehr.translate.registry import Translation, translates
 from lehr.translate.timm.cycles import TimmCycles, TimmWarmup
@@ -44,6 +44,8 @@ def poly(
     cycles: TimmCycles, warmup: TimmWarmup, /, *, power: float = 0.5, k_decay: float = 1.0
 ) -> Translation:
     """Translate polynomials down to ``lr_min``."""
+    if power == 0:
+        return cycles.translation(warmup, "linear", bottom=1.0)
     power, k = number("power", power, above=0), number("k_decay", k_decay, above=0)
     ease = f"power({power!r})" if k == 1 else f"k-power({k!r}, {power!r})"
     return cycles.translation(warmup, ease)
@@ -54,7 +56,11 @@ def steps_down(
     warmup: TimmWarmup, /, *, decay_t: float, decay_rate: float = 1.0, warmup_prefix: bool = True
 ) -> Schedule:
     """Translate a staircase with regular steps."""
-    body = hold(at=1.0) if decay_rate == 1 else step(steps("decay_t", decay_t), decay_rate)
+    body = (
+        hold(at=1.0)
+        if decay_rate == 1
+        else decayed(decay_rate, every=steps("decay_t", decay_t), stairs=True)
+    )
     return warmup.before(body, warmup_prefix)
 
 
@@ -72,7 +78,7 @@ def multistep(
     times = [max(steps("decay_t", milestone) - 1, 0) for milestone in decay_t]
     if sorted(times) != times:
         raise ScheduleError(f"decay_t={list(decay_t)!r} must be in rising order")
-    rate = number("decay_rate", decay_rate, above=0, at_most=1e6)
+    rate = number("decay_rate", decay_rate, at_least=0, at_most=1e6)
     return warmup.before(falls(times, rate), warmup_prefix)
 
 

@@ -12,6 +12,7 @@ from lehr.schedule.leaves import Decay, Piece, hold
 from lehr.schedule.sequence import Sequence
 from lehr.schedule.times import Repeat, Slice
 from lehr.schedule.values import Clip, Every
+from lehr.translate.pieces import scaled
 from lehr.translate.registry import Translation
 
 __all__ = [
@@ -111,13 +112,6 @@ def _enters(schedule: Schedule) -> bool:
             return _enters(schedule.inner)
         case _:
             return False
-
-
-def scaled(curve: Schedule, base: float) -> Schedule:
-    """Return a factor's curve as the rate that it makes of a base."""
-    if base == 0:
-        return hold(at=0.0)
-    return curve if base == 1 else curve * base
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from lehr.errors import ScheduleError, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
 from lehr.schedule.node import Reach
-from lehr.translate.pieces import one_less
+from lehr.translate.pieces import one_less, scaled
 from lehr.translate.registry import Translation, arguments_of, translate, translates
 from lehr.translate.torch.common import (
     Rates,
@@ -24,7 +24,6 @@ from lehr.translate.torch.common import (
     needed,
     of_group,
     plain,
-    scaled,
 )
 
 __all__ = ["CONTAINERS", "OWN_RATES"]

@@ -9,9 +9,10 @@ from typing import Any, Final
 
 from lehr.errors import ScheduleError
 from lehr.schedule.base import Schedule
+from lehr.translate.pieces import scaled
 from lehr.translate.plateau import ReduceOnPlateau
 from lehr.translate.registry import Translation, arguments_of, names, reads, translate, translates
-from lehr.translate.torch.common import plain, scaled
+from lehr.translate.torch.common import plain
 from lehr.translate.torch.containers import CONTAINERS, OWN_RATES
 
 _MODULES: Final = ("torch.optim.lr_scheduler", "torch.optim.swa_utils")
