@@ -38,6 +38,9 @@ CASES: list[Case] = [
     ("PolynomialWithWarmupScheduler", {"t_warmup": "1ep", **RUN}),
     ("CosineAnnealingWithWarmupScheduler", {"t_warmup": "20ba", "t_max": "100ba", "ssr": 0.7}),
     ("StepScheduler", {"step_size": "3ep", "ssr": 0.35, **RUN}),
+    ("StepScheduler", {**RUN, "step_size": "2ep", "gamma": 0.0}),
+    ("ExponentialScheduler", {**RUN, "gamma": 0.0}),
+    ("PolynomialScheduler", {**RUN, "power": 0}),
 ]
 
 SCALED: list[Case] = [

@@ -35,6 +35,14 @@ CASES: list[Case] = [
         "CosineDecayRestarts",
         {**RATE, "first_decay_steps": 16, "t_mul": 2.0, "m_mul": 0.5, "alpha": 0.1},
     ),
+    ("ExponentialDecay", {"initial_learning_rate": 0.1, "decay_steps": 10, "decay_rate": 0}),
+    (
+        "ExponentialDecay",
+        {"initial_learning_rate": 0.1, "decay_steps": 10, "decay_rate": 0, "staircase": True},
+    ),
+    ("PolynomialDecay", {"initial_learning_rate": 0.1, "decay_steps": 30, "power": 0}),
+    ("CosineDecayRestarts", {"initial_learning_rate": 0.1, "first_decay_steps": 10, "m_mul": 0.0}),
+    ("CosineDecayRestarts", {"initial_learning_rate": 0.0, "first_decay_steps": 10}),
 ]
 
 MISSED: Case = ("CosineDecayRestarts", {**RATE, "first_decay_steps": 10, "t_mul": 1.5})

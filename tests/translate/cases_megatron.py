@@ -18,6 +18,8 @@ CASES: list[dict[str, Any]] = [
         for style in ("linear", "cosine", "exponential", "minus_sqrt")
     ],
     {**_WSD, "lr_wsd_decay_style": "linear", "wsd_decay_steps": 90},
+    {**_WSD, "lr_wsd_decay_style": "linear", "wsd_decay_steps": 0},
+    {**_RUN, "lr_decay_style": "WSD", "wsd_decay_steps": 150, "lr_wsd_decay_style": "linear"},
     {**_WARM, "lr_decay_style": "cosine", "increment": 3},
     {**_WARM, "lr_decay_style": "inverse-square-root", "increment": 3},
     {**_RUN, "lr_decay_style": "inverse-square-root", "increment": 3},

@@ -36,6 +36,9 @@ CASES: list[Case] = [
     ("OneCycleLR", {"eta_max": 0.5, "begin": 5, "end": 105}),
     ("OneCycleLR", {"eta_max": 0.5, "end": 100, "pct_start": 0.0}),
     ("OneCycleLR", {"eta_max": 0.5, "end": 100, "pct_start": 1.0}),
+    ("StepLR", {"step_size": 7, "gamma": 0.0, "begin": 5}),
+    ("ExponentialLR", {"gamma": 0.0, "end": 20}),
+    ("PolyLR", {"power": 0, "end": 20}),
 ]
 
 PAST: list[Case] = [

@@ -141,4 +141,9 @@ CASES: list[Case] = [
             ]
         },
     ),
+    (
+        "polynomial_schedule",
+        {"init_value": 0.1, "end_value": 1.0, "power": 0, "transition_steps": 20},
+    ),
+    ("cosine_decay_schedule", {"init_value": 0.1, "decay_steps": 20, "exponent": 0}),
 ]

@@ -99,6 +99,9 @@ CASES: list[Case] = [
         },
     ),
     ("none", {}),
+    ("PolyLRScheduler", {"t_initial": 20, "power": 0, "cycle_limit": 2, "cycle_decay": 0.5}),
+    ("StepLRScheduler", {"decay_t": 7, "decay_rate": 0.0, "warmup_t": 3}),
+    ("MultiStepLRScheduler", {"decay_t": [3, 9], "decay_rate": 0.0}),
 ]
 
 MISSED: Case = ("CosineLRScheduler", {"t_initial": 10, "cycle_mul": 3.0, "cycle_limit": 6})

@@ -47,6 +47,9 @@ CASES: list[Case] = [
     ),
     ("warmup_stable_decay", {**RUN, "num_decay_steps": 30, "num_cycles": 1.5}),
     ("warmup_stable_decay", {**RUN, "num_decay_steps": 95, "decay_type": "linear"}),
+    ("polynomial", {**RUN, "power": 0}),
+    ("cosine_with_restarts", {**RUN, "num_cycles": 0}),
+    ("warmup_stable_decay", {**RUN, "num_decay_steps": 30, "min_lr_ratio": 1.0}),
 ]
 """Those with nothing to put right."""
 
@@ -69,6 +72,8 @@ WAVES: list[Case] = [
             "warmup_lr_rate": 0.2,
         },
     ),
+    ("cosine", {**RUN, "num_cycles": 0}),
+    ("cosine", {**RUN, "num_cycles": -1.5}),
 ]
 """Those whose wave goes on past the end."""
 

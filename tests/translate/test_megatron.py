@@ -27,7 +27,7 @@ def formula(a: dict[str, Any], t: int) -> float:
         return max(low, high * math.sqrt(max(rise, 1) / max(n, 1)))
     p = (n - rise) / (total - rise)
     if style == "WSD":
-        p = max(0.0, (n - total + a["wsd_decay_steps"]) / a["wsd_decay_steps"])
+        p = max(0.0, (n - total + a["wsd_decay_steps"]) / max(a["wsd_decay_steps"], 1))
         style = a["lr_wsd_decay_style"]
     left = {
         "linear": 1 - p,

@@ -39,7 +39,8 @@ def formula(case: Case, t: int) -> float:
         return max(0.0, 1 - p) if total > rise else 0.0
     if name == "polynomial":
         end = a.get("lr_end", 1e-7) / LR
-        return end + (1 - end) * max(0.0, 1 - p) ** a.get("power", 1.0)
+        # Past the end it asks for no power.
+        return end if t > total else end + (1 - end) * (1 - p) ** a.get("power", 1.0)
     if name == "cosine_with_restarts":
         cycles = a.get("num_cycles", 1)
         # In whole steps, so that no rounding error hides a restart.

@@ -64,7 +64,7 @@ def _polynomial(
     if cycle and power != 0 and initial_learning_rate != end_learning_rate:
         return rates(
             polynomial_cycle(
-                whole("decay_steps", length, at_least=1),
+                whole("decay_steps", decay_steps, at_least=1),
                 power=power,
                 floor=end_learning_rate,
                 peak=initial_learning_rate,

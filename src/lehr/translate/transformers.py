@@ -184,7 +184,8 @@ def _polynomial(
         raise ScheduleError(f"lr_end={lr_end!r} must be less than lr={lr!r}")
     if power == 0:
         # Its last step still counts.
-        return warmup(run.rise) >> hold(run.left + 1, at=1.0) >> hold(at=floor)
+        until = max(steps("num_training_steps", run.num_training_steps) + 1 - run.rise, 0)
+        return warmup(run.rise) >> hold(until, at=1.0) >> hold(at=floor)
     return warmup(run.rise) >> ramp(run.left, to=floor, ease=power_ease("power", power))
 
 
