@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 import lehr
 from lehr.catalogue.registry import ENTRIES
-from lehr.schedule.base import Schedule
 
 # The arguments that the shapes need beside these.
 NEEDED = {"k": 2.0, "exponent": 2.0}
 
 
-def shapes() -> dict[str, type[Schedule]]:
-    found = {"ramp": lehr.ramp}
+def shapes() -> dict[str, Callable[..., Any]]:
+    found: dict[str, Callable[..., Any]] = {"ramp": lehr.ramp}
     for name, entry in ENTRIES.items():
         parameters = inspect.signature(entry.function).parameters
         if "start" in parameters and "to" in parameters and parameters["to"].default is None:

@@ -123,7 +123,7 @@ def test_times_of_composer() -> None:
     advised = re.findall(r"'([^']+)'", str(caught.value).partition("write ")[2])
     assert len(advised) == 4
     for time in advised:
-        run = {"max_duration": "100ep", "dataloader_len": 9}
+        run: dict[str, Any] = {"max_duration": "100ep", "dataloader_len": 9}
         translate("composer", "StepScheduler", step_size=time, **run)
 
 
@@ -155,8 +155,9 @@ def test_a_function_is_exported_as_the_table_that_is_advised() -> None:
 
 
 def test_checks() -> None:
+    number: Any = 0.1
     with pytest.raises(ScheduleError, match=re.escape("write lehr.constant(0.1)")):
-        lehr.check(0.1, 100)
+        lehr.check(number, 100)
     lehr.check(lehr.constant(0.1), 100)
     with pytest.raises(ScheduleError, match="write 100 for steps"):
         lehr.check(lehr.cosine(), 100.0)

@@ -15,7 +15,7 @@ from lehr.cli.names import complete_optimizers, complete_schedules, complete_tas
 from lehr.cli.steps import Steps
 from lehr.cli.training import (
     NamesOption,
-    Place,
+    RunPlace,
     check_installed,
     placed,
     processors,
@@ -72,7 +72,7 @@ def find(
     steps: int,
     budget: str,
     verify: bool,
-    place: Place,
+    place: RunPlace,
     as_json: bool,
 ) -> None:
     """Find the peak rate for a schedule.

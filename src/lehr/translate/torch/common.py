@@ -16,7 +16,7 @@ from lehr.translate.pieces import scaled
 from lehr.translate.registry import Translation
 
 __all__ = [
-    "Rates",
+    "GroupRates",
     "TorchBase",
     "after",
     "bases",
@@ -29,7 +29,7 @@ __all__ = [
     "plain",
 ]
 
-Rates = float | list[float] | tuple[float, ...] | None
+GroupRates = float | list[float] | tuple[float, ...] | None
 """The optimizer's rate: one for all groups, a list with one a group, or unknown."""
 
 
@@ -43,7 +43,7 @@ def many(value: Any) -> list[Any] | None:
     return list(cast("list[Any]", value)) if isinstance(value, list | tuple) else None
 
 
-def bases(lr: Rates) -> list[float | None]:
+def bases(lr: GroupRates) -> list[float | None]:
     """Return the base rate of each group; one unknown one where none is given."""
     if lr is None:
         return [None]
@@ -72,7 +72,7 @@ def of_group(value: Any, group: int) -> Any:
     return plain(value if listed is None else listed[group])
 
 
-def levels(lr: Rates, name: str, low: float) -> tuple[list[tuple[float, float]], bool]:
+def levels(lr: GroupRates, name: str, low: float) -> tuple[list[tuple[float, float]], bool]:
     """Return the level that each group begins at and the one that it goes to.
 
     They are factors of the base rates; or rates, if one of the base rates is 0 and so has no
@@ -124,7 +124,7 @@ class TorchBase:
             if no run is known.
     """
 
-    lr: Rates = None
+    lr: GroupRates = None
     last_epoch: int | None = None
 
     def answer(

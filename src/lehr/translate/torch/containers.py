@@ -16,7 +16,7 @@ from lehr.schedule.node import Reach
 from lehr.translate.pieces import one_less, scaled
 from lehr.translate.registry import Translation, arguments_of, translate, translates
 from lehr.translate.torch.common import (
-    Rates,
+    GroupRates,
     TorchBase,
     after,
     bases,
@@ -46,7 +46,7 @@ class _ChildPart:
 
     name: str
     arguments: dict[str, Any]
-    lr: Rates
+    lr: GroupRates
     translation: Translation
 
     def base(self, group: int) -> float:
@@ -268,7 +268,7 @@ def _chain_notes(parts: list[_ChildPart]) -> list[str]:
 
 
 def _parts(
-    schedulers: Iterable[Child], lr: Rates, *, first: bool, faithful: bool
+    schedulers: Iterable[Child], lr: GroupRates, *, first: bool, faithful: bool
 ) -> tuple[list[_ChildPart], list[str]]:
     """Return the children, each with the base rate that torch builds it with, and the notes.
 
@@ -295,10 +295,10 @@ def _parts(
 
 
 def _starts(
-    children: list[tuple[str, dict[str, Any]]], lr: Rates, *, first: bool
-) -> tuple[list[Rates], list[str]]:
+    children: list[tuple[str, dict[str, Any]]], lr: GroupRates, *, first: bool
+) -> tuple[list[GroupRates], list[str]]:
     """Return the base rate that each child starts from; see :func:`_parts`."""
-    starts: list[Rates] = []
+    starts: list[GroupRates] = []
     initial = lr
     for index, (name, arguments) in enumerate(children):
         starts.append(arguments.get("lr", initial))
@@ -346,7 +346,7 @@ def _given(parts: list[_ChildPart]) -> list[Child]:
     return [(part.name, part.arguments) for part in parts]
 
 
-def _divided(arguments: Mapping[str, Any]) -> Rates:
+def _divided(arguments: Mapping[str, Any]) -> GroupRates:
     top, factor = arguments.get("max_lr"), arguments.get("div_factor", 25.0)
     listed = many(top)
     if listed is not None:
@@ -354,12 +354,12 @@ def _divided(arguments: Mapping[str, Any]) -> Rates:
     return None if top is None else float(top) / factor
 
 
-def _mixed(parts: list[_ChildPart], lr: Rates) -> bool:
+def _mixed(parts: list[_ChildPart], lr: GroupRates) -> bool:
     """Return whether the children have no base rate in common that they are factors of."""
     return any(part.translation.absolute or bases(part.lr) != bases(lr) for part in parts)
 
 
-def _groups(parts: list[_ChildPart], lr: Rates, absolute: bool) -> int:
+def _groups(parts: list[_ChildPart], lr: GroupRates, absolute: bool) -> int:
     """Return how many groups have curves of their own."""
     if not absolute:
         return 1

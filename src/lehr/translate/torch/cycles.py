@@ -17,7 +17,7 @@ from lehr.translate.one_cycle import OneCyclePhases
 from lehr.translate.pieces import steps
 from lehr.translate.registry import Translation, translates
 from lehr.translate.torch.common import (
-    Rates,
+    GroupRates,
     TorchBase,
     after,
     from_state,
@@ -229,8 +229,8 @@ def one_cycle_lr(
     div_factor: float = 25.0,
     final_div_factor: float = 1e4,
     three_phase: bool = False,
-    initial_lr: Rates = None,
-    min_lr: Rates = None,
+    initial_lr: GroupRates = None,
+    min_lr: GroupRates = None,
     faithful: bool = False,
 ) -> Translation:
     """Up to ``max_lr`` and far down; the optimizer's own ``lr`` is not used.
