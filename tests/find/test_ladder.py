@@ -120,6 +120,37 @@ def test_a_search_that_finds_nothing_ends() -> None:
     assert found.spent < 60
 
 
+@pytest.mark.parametrize("broken", [1.98, 2.4])
+def test_a_finite_loss_of_a_broken_network_is_not_progress(broken: float) -> None:
+    """Runs of 10 updates learn at 1, where those of 40 diverge or end with a broken network."""
+    ladder = Ladder(lehr.constant(), 420, start=0.01, adaptive=False)
+    while (run := ladder.next()) is not None:
+        losses = [2.0 - min(1.0, run.rate) * 0.3 * (i + 1) / 10 for i in range(run.updates)]
+        if run.rate > 2:
+            losses = [broken] * run.updates if run.rate < 5 else [math.inf]
+        elif run.rate > 0.2 and run.updates == 40:
+            losses = [2.0, 2.0, math.inf]
+        ladder.tell(losses)
+    found = ladder.suggestion()
+    assert found.decided_by == "edge"
+    assert found.edge is not None
+    # The last rung that works is 0.178; 0.316 does not.
+    assert 0.178 < found.edge < 0.316
+    assert found.spent <= 400
+
+
+def test_a_budget_that_ends_above_the_edge_gives_no_rate() -> None:
+    ladder = Ladder(lehr.constant(), 420, start=0.01, adaptive=False, budget=120)
+    while (run := ladder.next()) is not None:
+        works = run.updates < 15 or run.rate < 1e-9
+        ladder.tell(
+            [2.0 - works * min(1.0, run.rate)] * run.updates if run.rate < 2 else [math.inf]
+        )
+    found = ladder.suggestion()
+    assert found.peak is None
+    assert "give a larger budget" in found.warnings[-1]
+
+
 def test_the_dict_is_json() -> None:
     found = searched(0.1)
     read = json.loads(json.dumps(found.to_dict(), allow_nan=False))

@@ -214,6 +214,15 @@ class Ladder:
     def _has_learned(self, curve: Curve) -> bool:
         return self._start - min(curve.values()) > max(self._noise, 1e-3 * abs(self._start))
 
+    def _falls_short(self, curve: Curve, coarse: Curve) -> bool:
+        """Return whether no run gets a tenth as far as a shorter one did.
+
+        A network that a high rate has broken may end with any finite loss: close to that before
+        training, if it answers the same to every input.
+        """
+        least = max(0.1 * (self._start - min(coarse.values())), 1e-6 * abs(self._start))
+        return not self._start - min(curve.values()) > least
+
     # ----- the stages -----------------------------------------------------------------------------
 
     def _stages(self) -> Search:
@@ -233,10 +242,13 @@ class Ladder:
         if not fine:
             self._warnings.append(f"the budget ended after runs of {self._short} updates")
             curve = coarse
-        if self._start - min(curve.values()) <= 1e-6 * abs(self._start):
+        if self._falls_short(curve, coarse):
             self._end_without(
-                "short runs lower the loss at no rate: either the optimizer has other parameters "
-                "than the model, or there is nothing left to learn"
+                f"runs of {self._long} updates lost at every rate what shorter ones had gained: "
+                "give a larger budget"
+                if self._has_learned(coarse)
+                else "short runs lower the loss at no rate: either the optimizer has other "
+                "parameters than the model, or there is nothing left to learn"
             )
             return
         yield from self._refine(fine)
@@ -294,8 +306,7 @@ class Ladder:
             if self._can_afford(self._long):
                 yield from self._measure(curve, rung, self._long)
         while curve and self._can_afford(self._long):
-            finite = any(map(math.isfinite, curve.values()))
-            if not finite or best(curve) == min(curve):
+            if self._falls_short(curve, coarse) or best(curve) == min(curve):
                 rung = min(curve) - _HALF
             elif lost(curve, self._start)[max(curve)] < HALF_LOST:
                 rung = max(curve) + _HALF
