@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,25 @@ def test_a_task_of_a_file(folder: Path) -> None:
     assert json.loads(found.stdout)["spent"] <= 150 + 10
 
 
+@pytest.mark.skipif(os.name != "posix", reason="own trainings need POSIX")
+def test_a_command_of_ones_own(folder: Path) -> None:
+    (folder / "own.py").write_text(
+        "import sys, math\n"
+        "peak, steps = float(sys.argv[1]), int(sys.argv[2])\n"
+        "loss = 2 - min(1, 10 * peak) * steps / 40 if peak < 0.3 else math.inf\n"
+        "import json\n"
+        "print(json.dumps({'validation': {'loss': loss}, 'test': {'loss': 1}}))\n"
+    )
+    words = ["--command", f"{sys.executable} -S own.py {{peak}} {{steps}}"]
+    words += ["--optimizer", "momentum", "--steps", "300", "--json"]
+    found = run(*words)
+    assert found.exit_code == 0, found.output
+    # The last quarter of a decade that works is 0.18.
+    assert 0.17 < json.loads(found.stdout)["edge"] < 0.32
+    again = run(*words)
+    assert again.stdout == found.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -65,7 +86,11 @@ def test_a_task_of_a_file(folder: Path) -> None:
         (["digits", "--budget", "10%", "--steps", "200"], "is 20 updates"),
         (["digits", "--budget", "3ep"], "write 400, or 10%"),
         (["digits", "--budget", "much"], "--budget"),
-        ([], "TASK"),
+        ([], "TASK, --train and --command say what to train"),
+        (["digits", "--train", "own.py:run"], "give one"),
+        (["--train", "own.py:run", "--command", "run"], "give one"),
+        (["digits", "--metric", "loss"], "a task has its own metric"),
+        (["--train", "missing.py:run"], "missing.py"),
     ],
 )
 def test_wrong_arguments(words: list[str], message: str) -> None:

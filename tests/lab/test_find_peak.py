@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,51 @@ def test_a_trial_that_fails_ends_the_search() -> None:
     search = LadderSearch("digits", "momentum", TEXT, 1_000)
     with pytest.raises(TaskError, match="failed: ValueError: no"):
         search.tell(next(search.next()), FailedTrial("ValueError: no", ""))
+
+
+def own_search(folder: Path, verify: bool = False) -> LadderSearch:
+    (folder / "own.py").write_text("def run(trial): ...")
+    return LadderSearch(f"train:{folder}/own.py:run", "momentum", TEXT, 1_000, verify=verify)
+
+
+@pytest.mark.parametrize("reported", [True, False])
+def test_a_training_of_ones_own_is_searched_by_what_it_reports(
+    tmp_path: Path, reported: bool
+) -> None:
+    """A broken run lacks its last loss. Where none are reported, that on validation data counts."""
+    search = own_search(tmp_path)
+    while trials := list(search.next()):
+        made = outcome(trials[0], 0.2).outcome
+        if reported:
+            made = replace(made, diverged=None, numbers={"validation.score": 0.1})
+        else:
+            known = {"validation.loss": made.loss[-1] or 0.0} if made.diverged is None else {}
+            made = replace(made, loss=(None,) * len(made.loss), numbers=known)
+        search.tell(trials[0], FinishedTrial(made, 0.0))
+    found = search.suggestion()
+    assert found.edge is not None
+    assert found.edge == pytest.approx(0.2, rel=0.4)
+    assert found.decided_by == "edge"
+
+
+def test_a_training_of_ones_own_that_gives_no_loss_is_an_error(tmp_path: Path) -> None:
+    search = own_search(tmp_path)
+    made = Outcome(None, (None,) * 10, (0.1,) * 10, 0.1, 0.1, None, {"validation.score": 0.1})
+    with pytest.raises(TaskError, match=r"call trial.report\(step, loss=...\)"):
+        search.tell(next(search.next()), FinishedTrial(made, 0.0))
+
+
+@pytest.mark.parametrize("kind", ["score", "loss"])
+def test_whole_runs_of_ones_own_are_ordered_by_what_they_return(tmp_path: Path, kind: str) -> None:
+    search = own_search(tmp_path, verify=True)
+    while trials := list(search.next()):
+        made = outcome(trials[0], 0.2).outcome
+        value = made.validation if kind == "score" else 1 - (made.validation or 0.0)
+        made = replace(made, validation=value, numbers={f"validation.{kind}": value or 0.0})
+        search.tell(trials[0], FinishedTrial(made, 0.0))
+    # Whole runs are best at 0.08, and the short ones suggest less.
+    assert search.suggestion().decided_by == "runs"
+    assert search.suggestion().peak == pytest.approx(search.verified[2])
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import click
 
 from lehr.cli import Refused, Terse, echo
 from lehr.cli.names import complete_optimizers, complete_schedules, complete_tasks
+from lehr.cli.own import own_options, subject_of
 from lehr.cli.ranking import show
 from lehr.cli.steps import Steps
 from lehr.cli.training import (
@@ -44,26 +45,7 @@ _OUT = Path("lehr-compare")
     shell_complete=complete_tasks,
     help="The task to train: {tasks} for a task of your own.  [default: digits]",
 )
-@click.option(
-    "--train",
-    metavar="FILE.py:FUNCTION",
-    help="In place of a task: your own training, a function of a Python file that gets the trial "
-    "and returns its losses or scores.",
-)
-@click.option(
-    "--command",
-    "own_command",
-    metavar="TEXT",
-    help="In place of a task: your own training, a command such as 'python train.py --lr {peak} "
-    "--schedule {schedule} --seed {seed} --steps {steps} --out {out}'.",
-)
-@click.option("--shell", is_flag=True, help="Let a shell run the command.")
-@click.option(
-    "--metric",
-    metavar="NAME",
-    help="The number of your own training that counts: score, loss (in nats), or with another "
-    "unit, loss:bits.  [default: the score of the first trial, if it has one, else its loss]",
-)
+@own_options
 @click.option(
     "--optimizers",
     cls=NamesOption,
@@ -161,7 +143,7 @@ def compare(
             f"{limits[0]} sets what {(limits + fixed)[1]} sets too: leave out one of them"
         )
     subject = [given.pop(name, None) for name in ("train", "own_command", "shell", "metric")]
-    given |= _subject(*subject)
+    given |= subject_of(*subject)
     if len({"task", "subject"} & given.keys()) == 2:
         raise Refused("--task, --train and --command say what to train: give one")
     given["task"] = given.pop("subject", given.get("task", "digits"))
@@ -177,27 +159,6 @@ def compare(
             f"{count(len(found.failed), 'trial')} failed; {place.file} has the tracebacks "
             "(`lehr results --json`). They are not trained again without --retry-failed"
         )
-
-
-def _subject(
-    train: str | None, command: str | None, shell: bool, metric: str | None
-) -> dict[str, str]:
-    """Return the name of a training of one's own under "subject", if there is one."""
-    from lehr.lab.own.naming import is_own  # Loads NumPy and more.
-
-    if train is not None and command is not None:
-        raise Refused("--task, --train and --command say what to train: give one")
-    if shell and command is None:
-        raise Refused("--shell is for --command: give that too")
-    if train is None and command is None:
-        if metric is not None:
-            raise Refused("--metric is for --train and --command: a task has its own metric")
-        return {}
-    kind, text = ("train", train) if train else ("shell" if shell else "command", command)
-    subject = f"{kind}[{metric}]:{text}" if metric else f"{kind}:{text}"
-    if not is_own(subject):
-        raise Refused(f"--metric {metric}: write score, loss, or with a unit, loss:bits")
-    return {"subject": subject}
 
 
 def _plan(quick: bool, chosen: Mapping[str, Any]) -> Plan:

@@ -12,6 +12,7 @@ import click
 
 from lehr.cli import Refused, Terse, echo
 from lehr.cli.names import complete_optimizers, complete_schedules, complete_tasks
+from lehr.cli.own import own_options, subject_of
 from lehr.cli.steps import Steps
 from lehr.cli.training import (
     NamesOption,
@@ -34,7 +35,8 @@ _LEAST, _USUAL = 60, 400
 
 
 @click.command(cls=Terse)
-@click.argument("task", shell_complete=complete_tasks)
+@click.argument("task", required=False, shell_complete=complete_tasks)
+@own_options
 @click.option(
     "--optimizer",
     cls=NamesOption,
@@ -66,7 +68,11 @@ _LEAST, _USUAL = 60, 400
 @placed(_OUT)
 @click.option("--json", "as_json", is_flag=True, help="Write the suggestion as JSON.")
 def find(
-    task: str,
+    task: str | None,
+    train: str | None,
+    own_command: str | None,
+    shell: bool,
+    metric: str | None,
     optimizer: str,
     schedule: str,
     steps: int,
@@ -78,23 +84,31 @@ def find(
     """Find the peak rate for a schedule.
 
     Short runs of the schedule show at which rate they lose their progress; the peak is a known
-    distance below. TASK is a task of `lehr compare`: digits, text:FILE, FILE.py:FUNCTION.
+    distance below. TASK is a task of `lehr compare`: digits, text:FILE, FILE.py:FUNCTION. With
+    --train or --command, each short run is a trial of your own training.
     """
     check_installed("lehr find")
     allowed = _updates(budget, steps)
-    words = ["lehr", "find", task, "--optimizer", optimizer, "--schedule", schedule]
+    subject = subject_of(train, own_command, shell, metric, task="TASK").get("subject")
+    if (task is None) == (subject is None):
+        raise Refused("TASK, --train and --command say what to train: give one, such as digits")
+    name = task or subject or ""
+    words = ["lehr", "find", *_options(name), "--optimizer", optimizer, "--schedule", schedule]
     words += ["--steps", str(steps), *(["--budget", budget] if allowed != _USUAL else [])]
     words += ["--verify"] if verify else []
     with training(place) as run:
         from lehr.lab.find_peak import find_peak  # Loads NumPy and more.
+        from lehr.lab.own.naming import is_own  # Loads NumPy and more.
 
         run.begin(shlex.join(words))
         place.file.parent.mkdir(parents=True, exist_ok=True)
-        # Each short run depends on the one before it; only whole runs are several.
-        arguments = place.arguments(jobs=processors() if verify else 1)
+        # Each short run depends on the one before it; only whole runs are several, and those of
+        # one's own training share the machine only if that is asked for.
+        several = verify and not is_own(name)
+        arguments = place.arguments(jobs=processors() if several else 1)
         arguments["store"] = place.file
         found: Suggestion = find_peak(
-            task,
+            name,
             optimizer,
             schedule,
             steps,
@@ -110,6 +124,13 @@ def find(
         echo(str(found))
     if found.peak is None:
         raise click.ClickException("no peak rate can be suggested")
+
+
+def _options(name: str) -> list[str]:
+    """Return the words that name a task, or a training of one's own."""
+    from lehr.lab.own.naming import own_options  # Loads NumPy and more.
+
+    return own_options(name) or [name]
 
 
 def _updates(budget: str, steps: int) -> int:

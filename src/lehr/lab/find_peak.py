@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -13,12 +14,14 @@ from lehr.find.ladder import BUDGET, Ladder
 from lehr.find.suggestion import Suggestion
 from lehr.lab.engines.base import open_workers
 from lehr.lab.errors import TaskError
+from lehr.lab.metric import Metric
 from lehr.lab.optimizers import find_optimizer
+from lehr.lab.own.naming import find_own, is_own, metric_of
 from lehr.lab.resources import Resources
 from lehr.lab.schedules import check_contender, find_contender
 from lehr.lab.store.store import Store
 from lehr.lab.study import Progress, train
-from lehr.lab.tasks.registry import TASKS, find_task, identity, pinned
+from lehr.lab.tasks.registry import TASKS, files_of, find_task, identity, pinned
 from lehr.lab.trial import Ended, FailedTrial, Outcome, Trial
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import table
@@ -64,7 +67,10 @@ class LadderSearch:
     ) -> None:
         self._pinned = pinned(task)
         self._identity = "" if task in TASKS else identity(self._pinned)
-        self._task = find_task(self._pinned)
+        self._is_own = is_own(task)
+        self._metric = (
+            find_own(self._pinned).metric if self._is_own else find_task(self._pinned).metric
+        )
         entry = find_optimizer(optimizer)
         self._schedule, momentum, _ = find_contender(schedule)
         check_contender(schedule, self._schedule, steps)
@@ -79,6 +85,7 @@ class LadderSearch:
             budget=budget,
         )
         self._made = 0
+        self._reports_last = False
         self._whole: dict[float, list[Outcome]] = {}
         self._needed = {trial.digest: trial for trial in self._wanted()}
 
@@ -108,6 +115,8 @@ class LadderSearch:
             return
         outcome = ended.outcome
         losses = [loss for loss in outcome.loss if loss is not None]
+        if self._is_own:
+            losses = self._own_losses(losses, outcome)
         if outcome.diverged is not None:
             losses.append(math.inf)
         self._ladder.tell(losses, outcome.diverged or trial.steps)
@@ -118,8 +127,9 @@ class LadderSearch:
         found = self._ladder.suggestion()
         if not self._whole:
             return found
+        metric = self._metric or self._first_metric()
         order = {
-            peak: self._task.metric.order([outcome.validation for outcome in outcomes])
+            peak: metric.order([outcome.validation for outcome in outcomes])
             for peak, outcomes in self._whole.items()
         }
         # Of equal ones the suggestion itself, which has room on both sides.
@@ -132,6 +142,51 @@ class LadderSearch:
         low, high = found.as_good
         as_good = (low * ratio, high * ratio)
         return replace(verified, peak=best, peaks=(best,), as_good=as_good, decided_by="runs")
+
+    def _own_losses(self, losses: list[float], outcome: Outcome) -> list[float]:
+        """Return the losses of a short run of one's own training.
+
+        They are those that it reported or, if there are none, the loss on the validation data.
+
+        Arguments:
+            losses: The reported ones.
+            outcome: The outcome.
+
+        Raises:
+            TaskError: If it has neither.
+        """
+        reports_last = bool(losses) and outcome.loss[-1] is not None
+        if self._made == 1:
+            self._reports_last = reports_last
+        if self._reports_last and not reports_last:
+            # The loss of the last update was reported by the run that changed nothing. Here it
+            # is missing, because it is not finite.
+            return [*losses, math.inf]
+        if losses or outcome.diverged is not None:
+            return losses
+        if "validation.loss" not in outcome.numbers:
+            raise TaskError(
+                "the training gives no loss: call trial.report(step, loss=...) after each update, "
+                "or return a loss beside the score of the validation data"
+            )
+        return [outcome.numbers["validation.loss"]]
+
+    def _first_metric(self) -> Metric:
+        """Return the metric of the whole runs: the score, if they have one.
+
+        Raises:
+            TaskError: If some have one, and some do not.
+        """
+        outcomes = [outcome for outcomes in self._whole.values() for outcome in outcomes]
+        kinds = {
+            "score" if "validation.score" in o.numbers else "loss" for o in outcomes if o.numbers
+        }
+        if len(kinds) > 1:
+            raise TaskError(
+                "some runs returned a score and some only a loss: return the same from all, or say "
+                "by --metric which one counts"
+            )
+        return metric_of(next(iter(kinds), "loss"))
 
     @cached_property
     def verified(self) -> tuple[float, ...]:
@@ -193,7 +248,7 @@ def find_peak(
     Finished trials stay in the store, and a later search does not train them again.
 
     Arguments:
-        task: The name of the task, as `lehr compare` reads it.
+        task: The name of the task, or of a training of one's own, as `lehr.lab.Plan` reads it.
         optimizer: The name of the optimizer.
         schedule: A name in the catalogue, or a text such as ``"warmup('5%') >> cosine()"``.
         steps: The updates of the planned run.
@@ -219,9 +274,26 @@ def find_peak(
         WorkerError: If workers cannot be started, or die.
     """
     search = LadderSearch(task, optimizer, schedule, steps, budget=budget, verify=verify)
-    workers = open_workers(engine, jobs, Resources(memory, device), notify, devices=devices)
+    resources = Resources(
+        memory,
+        device,
+        timeout,
+        folder=str(store.with_name(f"{store.stem}-folders").absolute()),
+        directory=os.getcwd(),
+        files=files_of(pinned(task)),
+    )
+    workers = open_workers(engine, jobs, resources, notify, own=is_own(task), devices=devices)
     with Store(store, write=True, device=device) as trials:
         if retry_failed:
             trials.forget_failures(identity(pinned(task)))
-        train(search, trials, workers, device=device, timeout=timeout, watch=watch, notify=notify)
+        train(
+            search,
+            trials,
+            workers,
+            device=device,
+            timeout=timeout,
+            files=resources.files,
+            watch=watch,
+            notify=notify,
+        )
     return search.suggestion()

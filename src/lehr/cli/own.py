@@ -1,0 +1,78 @@
+"""The options that name a training of one's own, in place of a task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+
+from lehr.cli import Refused
+
+__all__ = ["own_options", "subject_of"]
+
+
+def own_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options to a command: `train`, `own_command`, `shell` and `metric`."""
+    options = (
+        click.option(
+            "--train",
+            metavar="FILE.py:FUNCTION",
+            help="In place of a task: your own training, a function of a Python file that gets the "
+            "trial and returns its losses or scores.",
+        ),
+        click.option(
+            "--command",
+            "own_command",
+            metavar="TEXT",
+            help="In place of a task: your own training, a command such as 'python train.py --lr "
+            "{peak} --schedule {schedule} --seed {seed} --steps {steps} --out {out}'.",
+        ),
+        click.option("--shell", is_flag=True, help="Let a shell run the command."),
+        click.option(
+            "--metric",
+            metavar="NAME",
+            help="The number of your own training that counts: score, loss (in nats), or with "
+            "another unit, loss:bits.  [default: the score of the first trial, if it has one, else "
+            "its loss]",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def subject_of(
+    train: str | None,
+    command: str | None,
+    shell: bool | None,
+    metric: str | None,
+    *,
+    task: str = "--task",
+) -> dict[str, str]:
+    """Return the name of a training of one's own under "subject", if there is one.
+
+    Arguments:
+        train: The file and its function.
+        command: The command.
+        shell: Whether a shell runs the command.
+        metric: The number that counts.
+        task: How this command gets a task.
+
+    Raises:
+        Refused: If they contradict each other.
+    """
+    from lehr.lab.own.naming import is_own  # Loads NumPy and more.
+
+    if train is not None and command is not None:
+        raise Refused(f"{task}, --train and --command say what to train: give one")
+    if shell and command is None:
+        raise Refused("--shell is for --command: give that too")
+    if train is None and command is None:
+        if metric is not None:
+            raise Refused("--metric is for --train and --command: a task has its own metric")
+        return {}
+    kind, text = ("train", train) if train else ("shell" if shell else "command", command)
+    subject = f"{kind}[{metric}]:{text}" if metric else f"{kind}:{text}"
+    if not is_own(subject):
+        raise Refused(f"--metric {metric}: write score, loss, or with a unit, loss:bits")
+    return {"subject": subject}
