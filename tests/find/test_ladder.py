@@ -139,6 +139,38 @@ def test_a_finite_loss_of_a_broken_network_is_not_progress(broken: float) -> Non
     assert found.spent <= 400
 
 
+def test_short_runs_that_learn_nothing_do_not_say_where_longer_ones_are_made() -> None:
+    """Runs of 10 updates differ by noise alone, and those of 40 lose their progress at 0.5."""
+    ladder = Ladder(COSINE, 420, start=0.01, adaptive=False)
+    draw, made = random.Random(1), list[float]()
+    noise = [0.02 * draw.gauss(0, 1) for _ in range(40)]
+    while (run := ladder.next()) is not None:
+        fall = min(1.0, 4 * run.rate) if run.updates == 40 and run.rate < 0.5 else -run.rate / 1e3
+        losses = [2.0 - fall + noise[i] for i in range(run.updates)]
+        made += [run.rate] if run.updates == 40 else []
+        ladder.tell(losses if run.rate < 2 else [math.inf])
+    found = ladder.suggestion()
+    assert found.edge == pytest.approx(0.4, rel=0.25)
+    # Runs far below the edge would take the budget of the repetitions.
+    assert min(made) > 0.05
+    assert {run.batches for run in found.curve} == {0, 1, 2}
+
+
+def test_a_repetition_on_whose_batches_the_edge_is_lower_counts_too() -> None:
+    """A rate at which other batches lose their progress needs no run above it."""
+    ladder = Ladder(COSINE, 1_000, start=0.01, adaptive=False)
+    while (run := ladder.next()) is not None:
+        edge = 0.5 if run.batches == 0 else 0.2
+        fall = min(1.0, 5 * run.rate) * run.updates / 40
+        ladder.tell([2.0 - fall] * run.updates if run.rate < edge else [math.inf])
+    found = ladder.suggestion()
+    again = [run for run in found.curve if run.batches]
+    assert [run.rate for run in again] == pytest.approx([10**-0.5, 10**-0.75] * 2)
+    # A mean of three: one between the rungs 0.316 and 0.562, and two between 0.178 and 0.316.
+    assert found.edge is not None
+    assert 0.2 < found.edge < 10 ** (-(0.25 + 2 * 0.5) / 3)
+
+
 def test_a_budget_that_ends_above_the_edge_gives_no_rate() -> None:
     ladder = Ladder(lehr.constant(), 420, start=0.01, adaptive=False, budget=120)
     while (run := ladder.next()) is not None:

@@ -300,9 +300,15 @@ class Ladder:
 
     def _find_closely(self, coarse: Curve, curve: Curve) -> Search:
         """Make longer runs, from the rate at which progress is lost to below the best one."""
-        low, shares = best(coarse), lost(coarse, self._start)
-        top = next((r for r in shares if r >= low and shares[r] >= HALF_LOST), max(coarse))
-        for rung in range(top, low - _HALF - 1, -_HALF):
+        if self._has_learned(coarse):
+            low, shares = best(coarse), lost(coarse, self._start)
+            top = next((r for r in shares if r >= low and shares[r] >= HALF_LOST), max(coarse))
+            bottom = low - _HALF
+        else:
+            # Which of them is best is noise. They only show which rates are too high.
+            top = max(rung for rung, loss in coarse.items() if math.isfinite(loss))
+            bottom = top - _DECADE
+        for rung in range(top, bottom - 1, -_HALF):
             if self._can_afford(self._long):
                 yield from self._measure(curve, rung, self._long)
         while curve and self._can_afford(self._long):
@@ -339,9 +345,8 @@ class Ladder:
                 return (again[rung] - low) / progress
 
             below = math.floor(edges[0])
-            for rung in (below, below + 1):
-                if self._can_afford(self._long):
-                    yield from self._measure(again, rung, self._long, batches)
+            if self._can_afford(self._long):
+                yield from self._measure(again, below, self._long, batches)
             while again and share(min(again)) >= EDGE and min(again) > min(curve):
                 if not self._can_afford(self._long):
                     break
