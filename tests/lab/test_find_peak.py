@@ -99,7 +99,10 @@ def test_a_training_of_ones_own_is_searched_by_what_it_reports(
     while trials := list(search.next()):
         made = outcome(trials[0], 0.2).outcome
         if reported:
-            made = replace(made, diverged=None, numbers={"validation.score": 0.1})
+            count = len(made.loss)
+            learned = tuple(0.5 if at < count / 2 else None for at in range(count))
+            loss = made.loss if made.diverged is None else learned
+            made = replace(made, loss=loss, diverged=None, numbers={"validation.score": 0.1})
         else:
             known = {"validation.loss": made.loss[-1] or 0.0} if made.diverged is None else {}
             made = replace(made, loss=(None,) * len(made.loss), numbers=known)
