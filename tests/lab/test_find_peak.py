@@ -13,13 +13,14 @@ pytest.importorskip("sklearn")
 
 from lehr.lab.errors import TaskError
 from lehr.lab.find_peak import VERIFY_SEEDS, LadderSearch, find_peak
+from lehr.lab.study import Progress
 from lehr.lab.trial import FailedTrial, FinishedTrial, Outcome, Trial
 
 TEXT = "warmup('10%') >> cosine()"
 
 
 def test_a_search_is_trained_once_and_then_recalled(tmp_path: Path) -> None:
-    store, seen = tmp_path / "trials.db", []
+    store, seen = tmp_path / "trials.db", list[Progress]()
     first = find_peak("digits", "momentum", TEXT, 400, store)
     assert first.peak is not None
     # The best of a grid is at 0.18 to 0.3, and training breaks at 0.8.
