@@ -121,6 +121,12 @@ def test_a_training_of_ones_own_that_gives_no_loss_is_an_error(tmp_path: Path) -
         search.tell(next(search.next()), FinishedTrial(made, 0.0))
 
 
+def test_a_failed_run_of_ones_own_says_what_to_return(tmp_path: Path) -> None:
+    search = own_search(tmp_path)
+    with pytest.raises(TaskError, match=r"10 updates .* failed: no\. .* a loss that is not finite"):
+        search.tell(next(search.next()), FailedTrial("no", ""))
+
+
 @pytest.mark.parametrize("kind", ["score", "loss"])
 def test_whole_runs_of_ones_own_are_ordered_by_what_they_return(tmp_path: Path, kind: str) -> None:
     search = own_search(tmp_path, verify=True)

@@ -107,7 +107,15 @@ class LadderSearch:
             TaskError: If it failed: a search cannot go on without it.
         """
         if isinstance(ended, FailedTrial):
-            raise TaskError(f"the trial {trial} failed: {ended.reason}")
+            advice = (
+                ". If training breaks at this rate, return a loss that is not finite instead"
+                if self._is_own
+                else ""
+            )
+            raise TaskError(
+                f"the run of {trial.steps} updates at a peak rate of {trial.peak:g} failed: "
+                f"{ended.reason}{advice}"
+            )
         del self._needed[trial.digest]
         self._made += 1
         if self._ladder.next() is None:
