@@ -40,7 +40,7 @@ from lehr.lab.store.store import Store
 from lehr.lab.study import train
 from lehr.lab.tasks.registry import TASKS, find_task, identity, pinned
 from lehr.lab.tasks.seeding import network, seeded
-from lehr.lab.trial import FinishedTrial, Trial
+from lehr.lab.trial import Ended, FinishedTrial, Trial
 from lehr.torch import find_lr, range_test
 
 STEPS, GRID_SEEDS = 420, 12
@@ -61,13 +61,17 @@ class Fixed:
 
     def __init__(self, trials: list[Trial]) -> None:
         self.left = {trial.digest: trial for trial in trials}
-        self.total, self.ended = len(trials), {}
+        self.total = len(trials)
+        self.ended: dict[bytes, FinishedTrial] = {}
 
     def next(self) -> Iterator[Trial]:
         yield from list(self.left.values())
 
-    def tell(self, trial: Trial, ended: FinishedTrial) -> None:
-        self.ended[trial.digest] = self.left.pop(trial.digest), ended
+    def tell(self, trial: Trial, ended: Ended) -> None:
+        if not isinstance(ended, FinishedTrial):
+            raise RuntimeError(f"{trial} failed: {ended.reason}")
+        self.ended[trial.digest] = ended
+        del self.left[trial.digest]
 
 
 def grid(task: str, optimizer: str, text: str, store: Path) -> dict[int, float]:
@@ -83,7 +87,7 @@ def grid(task: str, optimizer: str, text: str, store: Path) -> dict[int, float]:
     search = Fixed(list(trials.values()))
     with Store(store, write=True) as kept:
         train(search, kept, open_workers("population", 1))
-    outcomes = {key: search.ended[trial.digest][1].outcome for key, trial in trials.items()}
+    outcomes = {key: search.ended[trial.digest].outcome for key, trial in trials.items()}
     return {
         n: 50 * fmean(outcomes[n, s].validation + outcomes[n, s].test for s in range(GRID_SEEDS))
         for n in grid
@@ -122,7 +126,7 @@ def torch_lr_finder(low: float, high: float, task: str, optimizer: str, seed: in
 
     mpl.use("Agg")
     from matplotlib import pyplot
-    from torch_lr_finder import LRFinder
+    from torch_lr_finder import LRFinder  # pyright: ignore[reportMissingImports]
 
     model, loader, loss, made = setting(task, optimizer, seed, low)
     finder = LRFinder(model, made, loss, device="cpu")
@@ -133,8 +137,8 @@ def torch_lr_finder(low: float, high: float, task: str, optimizer: str, seed: in
 
 
 def ignite(task: str, optimizer: str, seed: int) -> tuple[float, int]:
-    from ignite.engine import create_supervised_trainer
-    from ignite.handlers import FastaiLRFinder
+    from ignite.engine import create_supervised_trainer  # pyright: ignore[reportMissingImports]
+    from ignite.handlers import FastaiLRFinder  # pyright: ignore[reportMissingImports]
 
     model, loader, loss, made = setting(task, optimizer, seed, 1e-7)
     trainer, finder = create_supervised_trainer(model, made, loss), FastaiLRFinder()
@@ -145,8 +149,8 @@ def ignite(task: str, optimizer: str, seed: int) -> tuple[float, int]:
 
 
 def fastai(rule: str, task: str, optimizer: str, seed: int) -> tuple[float, int]:
-    from fastai.basics import DataLoaders, Learner, OptimWrapper
-    from fastai.callback import schedule
+    from fastai.basics import DataLoaders, Learner, OptimWrapper  # pyright: ignore[reportMissingImports]
+    from fastai.callback import schedule  # pyright: ignore[reportMissingImports]
 
     model, loader, loss, _ = setting(task, optimizer, seed, 1e-3)
     entry = find_optimizer(optimizer)
@@ -163,8 +167,8 @@ def fastai(rule: str, task: str, optimizer: str, seed: int) -> tuple[float, int]
 def lightning(task: str, optimizer: str, seed: int) -> tuple[float, int]:
     import logging
 
-    import lightning
-    from lightning.pytorch.tuner import Tuner
+    import lightning  # pyright: ignore[reportMissingImports]
+    from lightning.pytorch.tuner import Tuner  # pyright: ignore[reportMissingImports]
 
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     model, loader, loss, _ = setting(task, optimizer, seed, 1e-3)

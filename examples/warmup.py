@@ -22,7 +22,7 @@ def compared(task: str, size: Size, out: Path) -> dict[str, PairResult]:
     found = compare(Plan(task, ("adam",), (WITHOUT, WITH), size), out, store=out / "trials.db")
     pairs = {pair.schedule: pair for pair in found.pairs}
     print(f"{found.task.name}, {found.task.network}, {size.steps} updates")
-    print(f"  score at peak {''.join(f'{peak:>8g}' for peak in size.peaks)}")
+    print(f"  score at peak {''.join(f'{peak:>8g}' for peak in pairs[WITH].peaks)}")
     for name, words in ((WITHOUT, "without"), (WITH, "with warmup")):
         means = pairs[name].sensitivity.mean
         cells = "".join("    lost" if mean is None else f"{mean:8.1%}" for mean in means)
@@ -32,7 +32,8 @@ def compared(task: str, size: Size, out: Path) -> dict[str, PairResult]:
 
 def verdict(pairs: Mapping[str, PairResult]) -> str:
     """What the warmup brings at each schedule's own best peak, and whether peaks may be higher."""
-    gains = [a - b for a, b in zip(pairs[WITH].scores, pairs[WITHOUT].scores, strict=True)]
+    both = zip(pairs[WITH].scores, pairs[WITHOUT].scores, strict=True)
+    gains = [a - b for a, b in both if a is not None and b is not None]
     mean, low, high = (100 * (end or 0.0) for end in interval(gains))
     told = f"{mean:+.1f} points with it ({low:+.1f} to {high:+.1f})"
     matters = (

@@ -51,7 +51,9 @@ from lehr.schedule.horizon import Horizon
 from lehr.schedule.leaves import formula, hold, ramp, table
 from lehr.time.duration import Duration
 from lehr.translate import Translation, translate
-from lehr.view import notebook as _notebook  # noqa: F401  registers the pictures
+
+# Registers the pictures of a notebook.
+from lehr.view import notebook as _notebook  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from lehr.walltime.wallclock import WallClock
 
 __version__ = "0.1.0"

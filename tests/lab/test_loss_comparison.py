@@ -122,7 +122,9 @@ def test_every_output_says_nats(folder: Path, shown: str, found: Results) -> Non
 def test_results_from_the_store_are_the_same(folder: Path, shown: str) -> None:
     again = CliRunner().invoke(lehr, ["results", str(folder)])
     assert again.exit_code == 0
-    assert again.stdout.startswith(shown.partition("\nReport: ")[0].rstrip("\n"))
+    # The two may be wrapped at another width.
+    words, known = again.stdout.split(), shown.partition("\nReport: ")[0].split()
+    assert words[: len(known)] == known
 
 
 PLAN = Plan(

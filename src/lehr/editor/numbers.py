@@ -158,6 +158,9 @@ class _Finder:
             # Of the pieces, the first begins at 1 where nothing else is written.
             if parameter.name == "start" and value is None and first and inner is None:
                 value = 1.0
+            # A shape without an end goes to 0, and from 0 to 1.
+            if parameter.name == "to" and value is None:
+                value = 1.0 if _is_zero(given.get("start")) else 0.0
             if parameter.name in given or not isinstance(value, float):
                 continue
             if math.isfinite(value):
@@ -251,6 +254,10 @@ def _is_number(node: ast.AST) -> bool:
 
 def _is_schedule(node: ast.AST) -> bool:
     return isinstance(node, ast.Call | ast.BinOp | ast.Subscript)
+
+
+def _is_zero(node: ast.expr | None) -> bool:
+    return isinstance(node, ast.Constant) and node.value == 0
 
 
 def _unit(value: int | float, hint: Any) -> str:
