@@ -40,7 +40,7 @@ from lehr.lab.store.store import Store
 from lehr.lab.study import train
 from lehr.lab.tasks.registry import TASKS, find_task, identity, pinned
 from lehr.lab.tasks.seeding import network, seeded
-from lehr.lab.trial import Ended, FinishedTrial, Trial
+from lehr.lab.trial import Ended, FinishedTrial, Outcome, Trial
 from lehr.torch import find_lr, range_test
 
 STEPS, GRID_SEEDS = 420, 12
@@ -54,6 +54,13 @@ FIXED = {
     "fixed 0.01 / 0.001": (0.01, 0.001),
 }
 Finder = Callable[..., tuple[float, int]]
+
+
+def _both(outcome: Outcome) -> float:
+    """Return the sum of the validation and the test score."""
+    assert outcome.validation is not None
+    assert outcome.test is not None
+    return outcome.validation + outcome.test
 
 
 class Fixed:
@@ -88,10 +95,7 @@ def grid(task: str, optimizer: str, text: str, store: Path) -> dict[int, float]:
     with Store(store, write=True) as kept:
         train(search, kept, open_workers("population", 1))
     outcomes = {key: search.ended[trial.digest].outcome for key, trial in trials.items()}
-    return {
-        n: 50 * fmean(outcomes[n, s].validation + outcomes[n, s].test for s in range(GRID_SEEDS))
-        for n in grid
-    }
+    return {n: 50 * fmean(_both(outcomes[n, s]) for s in range(GRID_SEEDS)) for n in grid}
 
 
 def score(curve: dict[int, float], rate: float) -> float:
