@@ -38,6 +38,10 @@ OPTIONS = [
 ]
 
 
+WIDE = {"COLUMNS": "100"}
+"""The width of the terminal, which decides how many columns a ranking has."""
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("loss")
@@ -48,7 +52,7 @@ def shown(folder: Path) -> str:
     """The output of the comparison."""
     (folder / "own.py").write_text(OWN)
     words = ["compare", "--task", f"{folder / 'own.py'}:make", *OPTIONS, "--out", str(folder)]
-    result = CliRunner().invoke(lehr, words)
+    result = CliRunner().invoke(lehr, words, env=WIDE)
     assert result.exit_code == 0, result.stderr
     return result.stdout
 
@@ -120,7 +124,7 @@ def test_every_output_says_nats(folder: Path, shown: str, found: Results) -> Non
 
 
 def test_results_from_the_store_are_the_same(folder: Path, shown: str) -> None:
-    again = CliRunner().invoke(lehr, ["results", str(folder)])
+    again = CliRunner().invoke(lehr, ["results", str(folder)], env=WIDE)
     assert again.exit_code == 0
     # The two may be wrapped at another width.
     words, known = again.stdout.split(), shown.partition("\nReport: ")[0].split()

@@ -217,7 +217,6 @@ WRONG: list[tuple[str, str, str]] = [
     ("cosine([1])", "       ^", "steps is one value, not a list"),
     ("cosine(hold())", "       ^", "steps=hold() is not a duration"),
     ("cosine(to='x')", "          ^", "to='x' is not a number"),
-    ("quarter_cosine(to=None)", "                  ^", "to=None: leave it out"),
     ("cosine(to=True)", "          ^", "is a bool; write 1.0"),
     ("cosine(to=1e999)", "          ^", "is not finite"),
     ("cosine(to=1, start=1)", "^", "starts at the level 1.0"),
