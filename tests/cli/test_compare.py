@@ -65,7 +65,7 @@ def test_it_prints_the_ranking_and_says_what_it_means(out: Path) -> None:
         assert words[4] == f"{100 * pair['score']:.1f}%"
         assert line.endswith("ties with the best") == (pair["standing"] == "tie")
         needed = (pair["behind"] or {}).get("seeds")
-        more = f": {needed - 3:,} more seeds" if needed else ""
+        more = f": {needed - 3:,} more seed{'s' * (needed != 4)}" if needed else ""
         assert (f" undecided{more}" in line) == (pair["standing"] == "undecided")
     assert lines[0].endswith("best")
     assert [line for line in lines[4:] if line] == [

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lehr.cli import console, echo
-from lehr.view.numbers import MISSING, rate
+from lehr.view.numbers import MISSING, count, rate
 from lehr.view.printable import printable
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def _standing(pair: PairResult) -> str:
     text, gap = _STANDINGS[pair.standing], pair.behind
     if gap is None or gap.seeds is None or pair.standing != "undecided":
         return text
-    return f"{text}: {gap.seeds - pair.seeds:,} more seeds"
+    return f"{text}: {count(gap.seeds - pair.seeds, 'more seed')}"
 
 
 def _updates(pair: PairResult) -> str:

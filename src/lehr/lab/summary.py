@@ -106,7 +106,8 @@ def _undecided(pairs: Sequence[PairResult], seeds: int, metric: Metric) -> list[
         which = (
             "it" if len(ranges) == 1 else "them" if decided == len(ranges) else f"{decided} of them"
         )
-        text += f" About {enough - seeds} more seeds (--seeds {enough}) would decide {which}."
+        more = "1 more seed" if enough - seeds == 1 else f"{enough - seeds} more seeds"
+        text += f" About {more} (--seeds {enough}) would decide {which}."
     return [text]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from lehr.lab.metric import Metric
 from lehr.lab.results import ComparedSchedule, PairResult, Results, TargetUpdates, present
 from lehr.view.markup import Markup, breakable, join, tag
-from lehr.view.numbers import NARROW, duration, factor, measured, rate
+from lehr.view.numbers import NARROW, count, duration, factor, measured, rate
 from lehr.view.numbers import plain as plain_number
 from lehr.view.svg import Scale, line, nice_ticks, robust_low
 
@@ -185,7 +185,7 @@ def _behind(pair: PairResult, metric: Metric) -> Markup | str:
     if pair.standing != "behind":
         parts.insert(0, tag("span", pair.standing, class_="pill"))
     if gap.seeds is not None and pair.standing == "undecided":
-        parts.append(tag("small", f" {gap.seeds - pair.seeds:,} more seeds"))
+        parts.append(tag("small", f" {count(gap.seeds - pair.seeds, 'more seed')}"))
     return join(parts)
 
 
