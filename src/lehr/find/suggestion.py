@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["AS_GOOD", "BEST_WITHIN", "Confidence", "DecidedBy", "MeasuredRun", "Suggestion"]
 
 AS_GOOD = (10**-0.25, 10**0.1)
-"""The factors on the peak between which training was as good in about 7 of 10 searches."""
+"""The factors on the peak between which training was as good in about half of the searches."""
 
 BEST_WITHIN = (10**-0.85, 10**0.6)
 """The factors on the peak between which the best rate was in about 9 of 10 searches."""
@@ -57,7 +57,7 @@ class Suggestion:
         peak: The suggested rate where the schedule is 1, for the optimizer's first group; None if
             no rate is better than not training.
         as_good: The lowest and the highest rate between which training is expected to be as good
-            as at the peak, within a point of accuracy; this held in about 7 of 10 searches.
+            as at the peak, within a point of accuracy; this held in about half of the searches.
         best_within: The lowest and the highest rate between which the best rate lies; this held in
             about 9 of 10 searches.
         spent: The updates that the search made.
@@ -101,7 +101,7 @@ class Suggestion:
     def __str__(self) -> str:
         rows = [
             ("peak rate", "none" if self.peak is None else f"{self.peak:.2g}"),
-            ("as good", _between(self.as_good, "in about 7 of 10 searches")),
+            ("as good", _between(self.as_good, "in about half of the searches")),
             ("best within", _between(self.best_within, "in about 9 of 10 searches")),
             ("decided by", self._decision()),
             ("for", f"{self.schedule} over {self.steps:,} updates"),
@@ -130,8 +130,8 @@ class Suggestion:
                 from matplotlib.figure import Figure
             axes = Figure(figsize=(6.4, 3.6), layout="constrained").add_subplot()
         if self.peak is not None and self.best_within is not None and self.as_good is not None:
-            axes.axvspan(*self.best_within, color=_BLUE, alpha=0.07, label="best within (9 in 10)")
-            axes.axvspan(*self.as_good, color=_BLUE, alpha=0.16, label="as good (7 in 10)")
+            axes.axvspan(*self.best_within, color=_BLUE, alpha=0.07, label="best within")
+            axes.axvspan(*self.as_good, color=_BLUE, alpha=0.16, label="as good (about half)")
             axes.axvline(self.peak, color=_BLUE, linewidth=2, label=f"peak {self.peak:.2g}")
         for colour, updates in zip(
             (_SOFT, _ORANGE), sorted({run.updates for run in self.curve if run.rate}), strict=False
