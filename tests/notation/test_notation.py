@@ -239,7 +239,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("5", "^", "the text is 5, not a schedule"),
     ("'cosine()'", "^", "not a schedule"),
     ("[hold()]", "^", "a list, not a schedule"),
-    ("5 >> hold()", "^", "5 is not a schedule: >> stands between two schedules"),
+    ("5 >> hold()", "^", "5 is not a schedule: >> joins two schedules"),
     ("hold() * 'a'", "         ^", "'a' is neither a schedule nor a number"),
     ("hold() / hold()", "         ^", "a schedule cannot divide"),
     ("hold() / 0", "         ^", "has no value"),

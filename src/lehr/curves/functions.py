@@ -217,7 +217,7 @@ def name_of(function: Callable[[Any], Any]) -> str | None:
 
 
 def called(function: Callable[[Any], Any], at: Any) -> float:
-    """Return what a user-defined function gives for one number.
+    """Call a user-defined function with one number.
 
     Raises:
         ScheduleError: If that is not a number. An error of the function comes out as itself, with a

@@ -82,7 +82,7 @@ def answer(request: Mapping[str, Any], evidence: Evidence = _NOTHING) -> dict[st
 
 
 class _LineError(Exception):
-    """What is wrong with the text of a line."""
+    """An error in the text of a line."""
 
     def __init__(self, line: int, error: Exception) -> None:
         super().__init__(str(error))
@@ -358,7 +358,7 @@ def _words(sketch: Sketch, stroke: Stroke) -> str:
 
 
 def _findings(sketch: Sketch, strokes: Sequence[Stroke]) -> list[dict[str, Any]]:
-    """Return what is probably a mistake, with the place to go to in the text."""
+    """Return the probable mistakes, each with its place in the text."""
     found: list[dict[str, Any]] = []
     for index, (line, stroke) in enumerate(zip(sketch.lines, strokes, strict=True)):
         if line.role != "rate" or stroke.length > _CHECKED:

@@ -22,7 +22,7 @@ _LONGEST: Final = 200_000
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known beside a sketch; both parts may be missing.
+    """A law and measured results to show beside a sketch; both may be missing.
 
     Attributes:
         law: A fitted law.
@@ -66,7 +66,7 @@ class Evidence:
         return {"words": words, "loss": found.final, "low": low, "high": high, "notes": notes}
 
     def measured(self, placed: Schedule) -> list[str]:
-        """Return what real training gave for the same schedule, a sentence for each pair."""
+        """Return the measured results of the same schedule, a sentence for each pair."""
         inner = getattr(placed, "inner", placed)
         return self._measured.get(repr(inner), [])
 

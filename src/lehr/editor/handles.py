@@ -75,7 +75,7 @@ class Handle:
 
 
 class _Effect(NamedTuple):
-    """How a knot follows a number that grows by 1: in shares of the run and of the levels."""
+    """The movement of a knot when a number grows by 1, in shares of the run and of the levels."""
 
     x: float
     left: float

@@ -111,7 +111,7 @@ def move(
     tolerance: tuple[float, float] | None = None,
     ripple: bool = False,
 ) -> Move:
-    """Return what :func:`moved` does, and why the handle stopped where it did not arrive."""
+    """Move a handle as :func:`moved` does, and say why it stopped short where it did."""
     found = find(text, run, handle)
     near = tolerance or _pixel(text, run)
     bounds: list[str] = []
@@ -141,7 +141,7 @@ def _again(before: str, index: int, text: str) -> int:
 
 
 def nudge(text: str, run: HorizonLike, handle: str, axis: Axis, by: int) -> Move:
-    """Return what :func:`nudged` does, and why the handle stopped where it did not arrive."""
+    """Nudge a handle as :func:`nudged` does, and say why it stopped short where it did."""
     found = find(text, run, handle)
     pairs = found.x_numbers
     if axis == "y":

@@ -63,7 +63,7 @@ class Number:
     written: bool = True
 
     def text(self, digits: str) -> str:
-        """Return what replaces its characters, given its digits."""
+        """Return the text that replaces its characters, given its digits."""
         return f"{self.before}{digits}{self.after}"
 
 

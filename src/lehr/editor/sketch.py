@@ -1,4 +1,4 @@
-"""What a person works on: the texts of some lines, and the run that they are drawn over."""
+"""A design in progress: the texts of its lines, and the run that they are drawn over."""
 
 from __future__ import annotations
 

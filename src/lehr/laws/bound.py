@@ -25,13 +25,13 @@ from lehr.schedule.base import Schedule
 __all__ = ["Bound", "bound"]
 
 _LEAF = 192
-"""How many updates are summed one by one."""
+"""The number of updates that are summed one by one."""
 
 _NODES = 12
-"""How many nodes stand for the updates of a block that is far enough away."""
+"""The number of nodes that replace the updates of a block that is far enough away."""
 
 _FAR = 0.5
-"""How far that is, as a part of the block's extent."""
+"""The distance that is far enough, as a part of the block's extent."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +149,7 @@ def _tails(sums: Floats, masses: Floats) -> Floats:
 
 
 class _Blocks:
-    """Blocks of updates, each with nodes that stand for them."""
+    """Blocks of updates, each with nodes in their place."""
 
     def __init__(self, sums: Floats, masses: Floats) -> None:
         self._sums = sums

@@ -94,7 +94,7 @@ class PredictedRun:
 
 
 def predict_compared(results: Results, law: Law) -> list[PredictedRun]:
-    """Return what a law predicts of the runs of its optimizer, in the order of the comparison.
+    """Predict the runs of a law's optimizer, in the order of the comparison.
 
     Raises:
         LawError: If the comparison has no finished runs of that optimizer.

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["Coarse", "falling"]
 
 CELLS = 240
-"""How many cells of equal rate the run after the warmup is cut into."""
+"""The number of cells of equal rate that the run after the warmup is cut into."""
 
 KNOTS = 8
-"""How many straight pieces the path has: few enough that it cannot become a staircase."""
+"""The number of straight pieces of the path: few enough that it cannot become a staircase."""
 
 _LEAST = 1e-4
 

@@ -26,7 +26,7 @@ below this part of the other's. Less may be luck with two or three runs; and on 
 models, laws that won by a factor of two lost on longer runs."""
 
 FOLDS = 5
-"""How often runs are left out at most."""
+"""The most times that runs are left out."""
 
 EXPECTED = 3.0
 """As many runs the experience with a form counts, beside those that are left out."""
@@ -133,7 +133,7 @@ def _usual(weight_decay: float) -> Form:
 
 @dataclass(frozen=True)
 class _LeftOut:
-    """How well a form predicts runs that are left out in turn.
+    """The errors of a form in runs that are left out in turn.
 
     Arguments:
         error: The mean error, in nats.
@@ -145,7 +145,7 @@ class _LeftOut:
 
     @property
     def width(self) -> float:
-        """How many times wider intervals must be, seen from before: at least 1."""
+        """The factor by which intervals must be wider than before: at least 1."""
         expected = EXPECTED + sum(min(square, FARTHEST) for square in self.squares)
         return max(1.0, expected / (EXPECTED + len(self.squares))) ** 0.5
 

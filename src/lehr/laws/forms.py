@@ -52,7 +52,7 @@ class LawParameter:
 
 
 class Kernel(Protocol):
-    """How the gain of a drop comes, as a function of the distance behind it."""
+    """The gain of a drop as a function of the distance behind it."""
 
     @property
     def parameters(self) -> tuple[LawParameter, ...]:

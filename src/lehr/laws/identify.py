@@ -38,7 +38,7 @@ KINDS = {
 _REFERENCE = "a linear decay"
 
 BLUR = 1.7e-3
-"""Kinds whose difference is known to no better than this part of the loss are not told apart."""
+"""Kinds whose difference is known to no better than this part of the loss count as the same."""
 
 _Z = 1.645
 _POINTS = 48
@@ -51,7 +51,7 @@ class Blur:
 
     Arguments:
         kind: One of :data:`KINDS`.
-        half: How well the difference of their finals is known: half an interval of 90%, in nats.
+        half: Half the 90% interval of the difference of their finals, in nats.
     """
 
     kind: str
@@ -71,7 +71,7 @@ class Proposal:
         schedule: The text of its schedule, as factors on the peak rate.
         steps: Its length, in updates.
         peak: Its peak rate.
-        half: How well the kinds would be told apart afterwards, in nats.
+        half: The largest half of those intervals after that run, in nats.
         settles: Whether that is enough.
     """
 
@@ -119,7 +119,7 @@ class _Knowledge:
         return {kind: one - slopes[_REFERENCE] for kind, one in slopes.items()}
 
     def information(self, kind: str, steps: int) -> Floats:
-        """Return what a run of a kind would add to the precision."""
+        """Return the precision that a run of a kind would add."""
         rates = self.rates(kind, steps)
         first = risen(rates) + max(1, steps // 50)
         at = np.unique(np.linspace(first, steps, _POINTS).astype(np.int64))
@@ -131,7 +131,7 @@ class _Knowledge:
         return rows.T @ rows
 
     def halves(self, ends: dict[str, Floats], precision: Floats) -> dict[str, float]:
-        """Return how well each kind is told from the reference."""
+        """Return how well each kind is distinguished from the reference."""
         covariance = np.linalg.inv(precision)
         return {
             kind: _Z * float(np.sqrt(widened(max(0.0, float(g @ covariance @ g)), self._loss)))

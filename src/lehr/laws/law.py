@@ -25,14 +25,14 @@ RUN = 4e-4
 """The spread of a final loss from run to run, as a part of it (124M parameters, measured)."""
 
 CAUTION = 2.2
-"""By how much the spread that the parameters leave open is widened at most."""
+"""The largest factor by which the spread that the parameters leave open is widened."""
 
 LINEAR = 1.3e-3
-"""How wide that spread may be, as a part of the loss, before it is widened twofold: it is computed
-from slopes, which hold near the fitted parameters only."""
+"""The widest that spread may be, as a part of the loss, before it is widened twofold: it is
+computed from slopes, which hold near the fitted parameters only."""
 
 COMMON = 1.4
-"""How much larger the part of a law's error is that all schedules share."""
+"""The part of a law's error that all schedules share, as a multiple of the rest."""
 
 GAIN = 0.03
 """The spread of a law's error about what a cooldown gains, as a part of how far that gain is from
@@ -76,7 +76,7 @@ class FittedRun:
 
 @dataclass(frozen=True)
 class Difference:
-    """How the finals of two schedules differ: in nats, with an interval.
+    """The difference between the finals of two schedules: in nats, with an interval.
 
     Arguments:
         value: The first less the second; below 0 the first is better.
@@ -194,7 +194,7 @@ class Law:
 
     @property
     def setting(self) -> Setting:
-        """What all runs of this law share."""
+        """The setting that all runs of this law share."""
         return Setting(self.form, self.weight_decay, self.peak, self.measured)
 
     @property

@@ -1,4 +1,4 @@
-"""How far predicted losses are from measured ones."""
+"""Errors of predicted losses against measured ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Agreement", "agreement"]
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far predicted losses are from measured ones, as in arXiv 2503.12811.
+    """The errors of predicted losses against measured ones, as in arXiv 2503.12811.
 
     Arguments:
         r2: 1 less the squared errors over the squared distances from the mean.

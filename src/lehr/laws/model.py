@@ -13,7 +13,7 @@ from lehr.laws.series import Series
 __all__ = ["Model", "names", "prior"]
 
 PEAK_SPREAD = 0.01
-"""How much the loss may shift per e-fold of the peak rate, in nats, before any run is seen."""
+"""The shift of the loss per e-fold of the peak rate, in nats, expected before any run is seen."""
 
 
 def names(form: Form) -> tuple[str, ...]:

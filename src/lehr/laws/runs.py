@@ -134,7 +134,7 @@ def dense(name: str, steps: Ints, rates: Floats, warmup: int | None) -> tuple[Fl
 
 
 RatesLike: TypeAlias = ScheduleLike | LoggedRun | ArrayLike
-"""What gives rates: a schedule or its text, a run, or the rates themselves."""
+"""A source of rates: a schedule or its text, a run, or the rates themselves."""
 
 
 def rates_of(schedule: RatesLike, steps: int | None, peak: float | None) -> Floats:

@@ -16,11 +16,11 @@ START = 0.2
 """The weights' squared norm at the start, as a part of that in balance at the peak rate."""
 
 LIFT = 1.6
-"""How much more noise a higher peak makes than a rise from the fitted one would: within a run, the
+"""The extra noise of a higher peak over that of a rise from the fitted one: within a run, the
 gain of a drop has not come to its end (from 124M parameters at two peaks)."""
 
 BLOCKS = 256
-"""How many blocks of nearly equal rate a run is cut into, besides its jumps."""
+"""The number of blocks of nearly equal rate that a run is cut into, besides its jumps."""
 
 
 _FAR = 1e100
@@ -28,7 +28,7 @@ _FAR = 1e100
 
 @dataclass(frozen=True)
 class Setting:
-    """What all runs of a law share.
+    """The setting that all runs of a law share.
 
     Arguments:
         form: The form of the law.
@@ -86,14 +86,14 @@ def effective(rates: Floats, weight_decay: float, start: float) -> Floats:
 
 
 def scales(form: Form, ratio: float) -> tuple[float, float, float]:
-    """Return what a peak so many times that of the law does to progress, to drops, and to noise."""
+    """Return the factors of progress, drops and noise at a peak so many times that of the law."""
     power = 0.5 if form.effective else 1.0
     drops = ratio ** (power * form.jump * (2 if form.mass == "squares" else 1))
     return ratio ** (power * form.clock), drops, LIFT * (drops - 1) if form.relative else 0.0
 
 
 def measured_unit(setting: Setting, runs: Sequence[LoggedRun]) -> float:
-    """Return what measured effective rates are multiplied with, so that they are in our unit.
+    """Return the factor that brings measured effective rates into the unit of modelled ones.
 
     It is their ratio to the modelled ones, over all updates after the warmups.
     """

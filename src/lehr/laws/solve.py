@@ -21,7 +21,7 @@ from lehr.laws.series import BLOCKS, Series, Setting, measured_unit, series
 __all__ = ["Fitted", "Problem", "averaged", "independent", "solve"]
 
 POINTS = 160
-"""How many losses of a run are fitted at most; of more, neighbours are averaged."""
+"""The most losses of a run that are fitted; of more, neighbours are averaged."""
 
 INDEPENDENT = 8.0
 """As many independent measurements a run counts whose residuals are the law's own errors: those

@@ -27,7 +27,7 @@ __all__ = ["METHODS", "functions", "hints", "parameters", "parse"]
 
 _LONGEST: Final = 1_000_000
 _DEEPEST_ARGUMENT: Final = 3
-"""How deeply the arguments of the innermost schedule are nested: a list of pairs of numbers."""
+"""The depth of the innermost schedule's arguments: a list of pairs of numbers."""
 METHODS: Final[dict[str, Callable[..., Schedule]]] = {
     "repeat": Schedule.repeat,
     "every": Schedule.every,
@@ -187,7 +187,7 @@ class _TextReader:
             parts.append(spine.right)
             spine = spine.left
         parts.append(spine)
-        message = "{} is not a schedule: >> stands between two schedules"
+        message = "{} is not a schedule: >> joins two schedules"
         schedules = [self._schedule(part, depth, message) for part in reversed(parts)]
         return self._build(spine, lambda: Sequence(tuple(schedules)))
 
