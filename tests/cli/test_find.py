@@ -51,7 +51,7 @@ def test_a_task_of_a_file(folder: Path) -> None:
         "    loss = torch.nn.functional.mse_loss\n"
         "    return Task.from_tensors(x, 2 * x, lambda: torch.nn.Linear(1, 1), loss)\n"
     )
-    found = run("own.py:line", "--steps", "300", "--budget", "50%", "--json")
+    found = run("own.py:line", "--steps", "300", "--budget", "150", "--json")
     assert found.exit_code == 0, found.output
     assert json.loads(found.stdout)["spent"] <= 150 + 10
 
@@ -82,10 +82,14 @@ def test_a_command_of_ones_own(folder: Path) -> None:
         (["digits", "--optimizer", "adm"], "did you mean 'adam'"),
         (["digits", "--schedule", "cosin()"], "cosin"),
         (["digits", "--steps", "0"], "whole number of steps"),
-        (["digits", "--budget", "10"], "needs at least 60: write --budget 400"),
-        (["digits", "--budget", "10%", "--steps", "200"], "is 20 updates"),
-        (["digits", "--budget", "3ep"], "write 400, or 10%"),
-        (["digits", "--budget", "much"], "--budget"),
+        (["digits", "--budget", "10"], "at least 60 updates; write --budget 400"),
+        (
+            ["digits", "--budget", "10%", "--steps", "2000"],
+            "--budget 10% is 200 of 2000 updates, and short runs alone may take 400: write "
+            "--budget 400, or 20% or more",
+        ),
+        (["digits", "--budget", "3ep"], "--budget 3ep is not a number of updates: write 400, or"),
+        (["digits", "--budget", "much"], "write 400, or 10% of the run"),
         ([], "TASK, --train and --command say what to train"),
         (["digits", "--train", "own.py:run"], "give one"),
         (["--train", "own.py:run", "--command", "run"], "give one"),

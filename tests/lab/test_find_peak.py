@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,26 +31,33 @@ def test_a_search_is_trained_once_and_then_recalled(tmp_path: Path) -> None:
     assert seen[-1].trained == 0
 
 
-def outcome(trial: Trial, edge: float) -> FinishedTrial:
-    """Return the outcome of a run that learns with the rate up to an edge."""
+def outcome(trial: Trial, edge: float, best: float = 0.08) -> FinishedTrial:
+    """Return the outcome of a run that learns with the rate up to an edge.
+
+    Arguments:
+        trial: The run.
+        edge: The edge.
+        best: The rate at which validation is best, a little above where short runs say.
+    """
     count = min(20, trial.steps)
     if trial.peak > edge:
         lost = Outcome(3, (2.0, *[None] * (count - 1)), (0.1,) * count, 0.1, 0.1, None)
         return FinishedTrial(lost, 0.0)
     fall = min(1.0, trial.peak / edge * 3) * min(1.0, trial.steps / 40)
     losses = tuple(2 - fall * (i + 1) / count for i in range(count))
-    # Whole runs are best a little above where short ones say.
-    score = 1 - 0.1 * abs(math.log10(trial.peak / 0.08))
+    score = 1 - 0.1 * abs(math.log10(trial.peak / best))
     return FinishedTrial(Outcome(None, losses, (score,) * count, score, score, 1.0), 0.0)
 
 
-def searched(verify: bool) -> tuple[LadderSearch, list[Trial]]:
-    search = LadderSearch("digits", "momentum", TEXT, 1_000, verify=verify)
+def searched(
+    verify: bool, budget: int | str = 400, best: float = 0.08
+) -> tuple[LadderSearch, list[Trial]]:
+    search = LadderSearch("digits", "momentum", TEXT, 1_000, budget=budget, verify=verify)
     made: list[Trial] = []
     while trials := list(search.next()):
         made += trials[:1]
         assert len(made) + len(trials) - 1 <= search.total
-        search.tell(trials[0], outcome(trials[0], 0.2))
+        search.tell(trials[0], outcome(trials[0], 0.2, best))
     return search, made
 
 
@@ -80,15 +88,61 @@ def test_whole_runs_verify_the_peak_and_both_sides() -> None:
     assert found.peaks == (found.peak,)
 
 
+def test_the_rest_of_a_budget_is_spent_on_longer_runs() -> None:
+    plain = searched(verify=False)[0].suggestion()
+    search, made = searched(verify=False, budget="200%", best=0.03)
+    found = search.suggestion()
+    (steps,) = {trial.steps for trial in made} - {10, 40}
+    longer = [trial for trial in made if trial.steps == steps]
+    assert plain.peak is not None
+    assert 100 < steps == (2_000 - plain.spent) // 12
+    # Three rates and one beyond, with three seeds each.
+    assert len(longer) == 12
+    assert found.spent == plain.spent + 12 * steps
+    assert found.decided_by == "runs"
+    assert found.peak == pytest.approx(plain.peak / 1.8)
+    scores = [outcome(trial, 0.2, 0.03).outcome.validation or 0.0 for trial in longer]
+    assert [-(run.validation or 0.0) for run in found.curve[-12:]] == scores
+
+
+def test_whole_runs_verify_what_longer_ones_have_moved() -> None:
+    moved = searched(verify=False, budget="200%", best=0.03)[0].suggestion().peak
+    search, made = searched(verify=True, budget="200%", best=0.03)
+    assert moved is not None
+    whole = {trial.peak for trial in made if trial.steps == 1_000}
+    assert sorted(whole) == pytest.approx([moved / 1.8, moved, moved * 1.8])
+    assert search.suggestion().decided_by == "runs"
+
+
 def test_a_trial_that_fails_ends_the_search() -> None:
     search = LadderSearch("digits", "momentum", TEXT, 1_000)
     with pytest.raises(TaskError, match="failed: ValueError: no"):
         search.tell(next(search.next()), FailedTrial("ValueError: no", ""))
 
 
-def own_search(folder: Path, verify: bool = False) -> LadderSearch:
+def own_search(folder: Path, **options: Any) -> LadderSearch:
     (folder / "own.py").write_text("def run(trial): ...")
-    return LadderSearch(f"train:{folder}/own.py:run", "momentum", TEXT, 1_000, verify=verify)
+    return LadderSearch(f"train:{folder}/own.py:run", "momentum", TEXT, 1_000, **options)
+
+
+@pytest.mark.parametrize("kind", ["score", "loss", None])
+def test_longer_runs_of_ones_own_count_by_what_they_return(
+    tmp_path: Path, kind: str | None
+) -> None:
+    search = own_search(tmp_path, budget="200%")
+    while trials := list(search.next()):
+        made = outcome(trials[0], 0.2, 0.03).outcome
+        value = made.validation or 0.0
+        value = {"score": value, "loss": 1 - value}.get(kind or "")
+        numbers = {} if value is None else {f"validation.{kind}": value}
+        made = replace(made, validation=value, numbers=numbers)
+        search.tell(trials[0], FinishedTrial(made, 0.0))
+    found = search.suggestion()
+    assert found.edge is not None
+    # What is returned is best at 0.03, and the training loss as high as it gets before 0.2.
+    below = math.log10(found.edge / (found.peak or 1.0))
+    usual = 0.4 + 0.2 * math.log10(1_000 / 40)
+    assert below == pytest.approx(usual + (-1 if kind is None else 1) * math.log10(1.8))
 
 
 @pytest.mark.parametrize("reported", [True, False])

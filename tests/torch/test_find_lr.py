@@ -337,12 +337,43 @@ def test_losses_are_averaged_over_processes(monkeypatch: pytest.MonkeyPatch) -> 
         ({"lr": 0.0}, "rate above 0"),
         ({"accumulate": 0}, "accumulate=0"),
         ({"budget": 10}, "budget=10"),
+        ({"budget": "50%"}, "is 250 of 500 updates"),
         ({"train_step": print}, "leave loss out"),
     ],
 )
 def test_wrong_arguments(change: dict[str, Any], words: str) -> None:
     with pytest.raises(lehr.ScheduleError, match=words):
         found(**change)
+
+
+def test_the_rest_of_a_budget_is_spent_on_longer_runs(usual: dict[str, float]) -> None:
+    model, made, asked = network(), list[int](), list[bool]()
+    before = [p.clone() for p in model.parameters()]
+
+    def score() -> float:
+        asked.append(not all(map(torch.equal, before, model.parameters())))
+        return 1.0
+
+    suggestion = found(model=model, budget=1_400, score=score, watch=made.append)
+    longer = [run for run in suggestion.curve if run.updates == (1_400 - made[-10]) // 12]
+    # As good everywhere: nothing moves it.
+    assert suggestion.peak == usual["sgd"]
+    assert [run.validation for run in longer] == [-1.0] * 9
+    assert asked == [True] * 9
+    assert made[-1] == suggestion.spent <= 1_400
+    assert len(made) == len(suggestion.curve)
+    assert all(map(torch.equal, before, model.parameters()))
+
+
+def test_a_score_decides_against_the_training_loss(usual: dict[str, float]) -> None:
+    model = network()
+
+    def score() -> float:
+        return -sum(float(p.detach().square().sum()) for p in model.parameters())
+
+    suggestion = found(model=model, budget="300%", score=score)
+    assert suggestion.decided_by == "runs"
+    assert peak_of(suggestion) < usual["sgd"]
 
 
 def test_a_missing_optimizer_and_a_schedule_that_is_none() -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
-from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -23,7 +22,6 @@ from lehr.cli.training import (
     training,
 )
 from lehr.errors import ScheduleError
-from lehr.time.duration import STEPS, Duration
 
 if TYPE_CHECKING:
     from lehr.find import Suggestion
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["find"]
 
 _OUT = Path("lehr-find")
-_LEAST, _USUAL = 60, 400
+_USUAL = 400
 
 
 @click.command(cls=Terse)
@@ -58,7 +56,8 @@ _LEAST, _USUAL = 60, 400
     default=str(_USUAL),
     show_default=True,
     metavar="UPDATES",
-    help="Updates that short runs may take: a number of at least 60, or a share of the run, 10%.",
+    help="Updates that the search may make: a number of at least 60, or a share of the run, 10%. "
+    "What short runs leave of it is spent on longer ones.",
 )
 @click.option(
     "--verify",
@@ -134,22 +133,15 @@ def _options(name: str) -> list[str]:
 
 
 def _updates(budget: str, steps: int) -> int:
-    """Read a budget: a number of updates, or a share of the run.
+    """Read a budget.
 
     Raises:
-        Refused: If it is neither, or too small.
+        Refused: If it is neither a number of updates nor a share of the run, or too small.
     """
-    given: Any = int(budget) if budget.isdecimal() else budget
+    from lehr.find.budget import updates_of  # Loads NumPy.
+
     try:
-        length = Duration.of(given)
+        return updates_of(budget, steps)
     except ScheduleError as error:
-        raise Refused(f"--budget {error}") from None
-    if not length.is_share and length.unit != STEPS:
-        raise Refused(f"--budget {budget} is not in updates: write {_USUAL}, or 10%")
-    amount = length.amount * (steps if length.is_share else Fraction(1))
-    if amount < _LEAST:
-        raise Refused(
-            f"--budget {budget} is {int(amount)} updates; a search needs at least {_LEAST}: write "
-            f"--budget {_USUAL}"
-        )
-    return int(amount)
+        # As it is typed there: without the quotes of Python.
+        raise Refused(str(error).replace("budget=", "--budget ").replace("'", "")) from None

@@ -1,5 +1,6 @@
 """The peak rate for a schedule: the search without the training, and the classic rules."""
 
+from lehr.find.budget import updates_of
 from lehr.find.ladder import BATCHES, BUDGET, Ladder, ShortRun, squeezed
 from lehr.find.suggestion import MeasuredRun, Suggestion
 from lehr.find.sweep import RULES, Sweep
@@ -14,4 +15,5 @@ __all__ = [
     "Suggestion",
     "Sweep",
     "squeezed",
+    "updates_of",
 ]

@@ -24,12 +24,12 @@ from statistics import fmean, pstdev
 
 from lehr.errors import ScheduleError, whole
 from lehr.find.doubts import Doubts, plateau
-from lehr.find.edge import EDGE, HALF_LOST, QUARTERS, SOFT, best, crossing, lost, peak
+from lehr.find.edge import EDGE, HALF_LOST, QUARTERS, SOFT, Peak, best, crossing, lost, peak
 from lehr.find.suggestion import AS_GOOD, BEST_WITHIN, DecidedBy, MeasuredRun, Suggestion
 from lehr.schedule.base import Schedule
 from lehr.schedule.horizon import Horizon, HorizonLike
 
-__all__ = ["BATCHES", "BUDGET", "Ladder", "ShortRun", "squeezed"]
+__all__ = ["BATCHES", "BUDGET", "Ladder", "ShortRun", "end_of", "squeezed"]
 
 BUDGET = 400
 """The most updates that a search takes, unless another number is given."""
@@ -93,7 +93,7 @@ class Ladder:
         start: A rate to begin with, above 0; the suggestion hardly depends on it.
         adaptive: Whether the optimizer divides by a running scale of the gradients, as Adam does;
             None if that is unknown.
-        budget: The most updates that the search may take, at least 60.
+        budget: The most updates that the search may take, at least 60; 400 of more.
 
     Raises:
         ScheduleError: If an argument is out of range, or the schedule is never above 0.
@@ -119,7 +119,8 @@ class Ladder:
         adaptive: bool | None = None,
         budget: int = BUDGET,
     ) -> None:
-        self._budget = whole("budget", budget, at_least=60)
+        # More makes it no better: see `lehr.find.longer`.
+        self._budget = min(BUDGET, whole("budget", budget, at_least=60))
         if not 0 < start < math.inf:
             raise ScheduleError(f"start={start!r} must be a finite rate above 0, such as 0.01")
         self.schedule, self.horizon = schedule, Horizon.of(steps)
@@ -141,6 +142,7 @@ class Ladder:
         self._free = 0
         self._fine: Curve = {}
         self._result: Suggestion | None = None
+        self._edges = math.nan, math.nan
         self._search = self._stages()
         self._wanted = next(self._search, None)
 
@@ -148,15 +150,9 @@ class Ladder:
         """Return the run that is needed now, or None once the search is finished."""
         return self._wanted
 
-    @property
-    def factors(self) -> list[float]:
-        """The factors on the peak rate over the run that is needed now."""
-        return self.squeezed(self.schedule)
-
-    def squeezed(self, schedule: Schedule) -> list[float]:
-        """Return another schedule of the planned run, squeezed into the run that is needed now."""
-        assert self._wanted is not None
-        return squeezed(schedule, self.horizon, self._wanted.updates)
+    def factors(self, run: ShortRun) -> list[float]:
+        """Return the factors on the peak rate over a run."""
+        return squeezed(self.schedule, self.horizon, run.updates)
 
     def is_lost(self, loss: float) -> bool:
         """Return whether a run with this loss can be stopped: it is not finite, or rose too far."""
@@ -176,7 +172,7 @@ class Ladder:
         run = self._wanted
         assert run is not None
         stopped = not losses or any(map(self.is_lost, losses))
-        loss = math.inf if stopped else _end(losses)
+        loss = math.inf if stopped else end_of(losses)
         if not run.rate and not stopped:
             self._before = list(losses)
         made = len(losses) if spent is None else spent
@@ -192,12 +188,16 @@ class Ladder:
         assert self._result is not None
         return self._result
 
+    def peak_over(self, steps: int) -> float:
+        """Return the suggested peak for a run of another length, once one is found."""
+        return 10 ** self._peak(max(1.0, steps / self._long)).decades
+
     # ----- what is known --------------------------------------------------------------------------
 
     @property
     def _start(self) -> float:
         """The loss before training: of the same batches that a short run ends on."""
-        return _end(self._before) if self._before else math.nan
+        return end_of(self._before) if self._before else math.nan
 
     @property
     def _noise(self) -> float:
@@ -368,13 +368,8 @@ class Ladder:
         soft = crossing(shares, SOFT)
         longest = self._long if curve is self._fine else self._short
         stretch = max(1.0, self.steps / longest)
-        decades, decided_by = peak(
-            edge,
-            float(max(curve)) if soft is None else soft,
-            stretch,
-            decays=self._decays,
-            adaptive=self._adaptive,
-        )
+        self._edges = edge, float(max(curve)) if soft is None else soft
+        decades, decided_by = self._peak(stretch)
         doubts = Doubts(
             longest=longest,
             stretch=stretch,
@@ -388,6 +383,9 @@ class Ladder:
         )
         self._warnings += doubts.sentences()
         self._conclude(10**decades, decided_by, 10 ** (edge / QUARTERS) if edges else None)
+
+    def _peak(self, stretch: float) -> Peak:
+        return peak(*self._edges, stretch, decays=self._decays, adaptive=self._adaptive)
 
     def _end_without(self, reason: str) -> None:
         self._warnings.append(reason)
@@ -411,6 +409,6 @@ class Ladder:
         )
 
 
-def _end(losses: Sequence[float]) -> float:
+def end_of(losses: Sequence[float]) -> float:
     """Return the mean of the last fifth of some losses."""
     return fmean(losses[-max(2, round(len(losses) / 5)) :])

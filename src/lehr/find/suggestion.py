@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from lehr.extras import needs
@@ -26,12 +26,12 @@ BEST_WITHIN = (10**-0.85, 10**0.6)
 DecidedBy = Literal["edge", "soft edge", "runs", "nothing"]
 Confidence = Literal["usual", "low", "none"]
 
-_BLUE, _ORANGE, _INK, _SOFT = "#1f62b5", "#b8430b", "#1c2430", "#566072"
+_BLUE, _ORANGE, _GREEN, _INK, _SOFT = "#1f62b5", "#b8430b", "#2b7a4b", "#1c2430", "#566072"
 
 
 @dataclass(frozen=True)
 class MeasuredRun:
-    """One short run of a search.
+    """One run of a search.
 
     Attributes:
         rate: The peak rate; 0 for the run that measures the losses before training.
@@ -40,6 +40,8 @@ class MeasuredRun:
         loss: The mean training loss at its end, or None if the run was stopped because its loss
             was not finite or rose too far.
         spent: The updates that were made.
+        validation: The value on validation data after it, of which less is better; None where the
+            training loss decides.
     """
 
     rate: float
@@ -47,6 +49,7 @@ class MeasuredRun:
     batches: int
     loss: float | None
     spent: int
+    validation: float | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,24 @@ class Suggestion:
     start_loss: float
     curve: tuple[MeasuredRun, ...] = field(repr=False)
     peaks: tuple[float, ...] = ()
+
+    def moved(self, ratio: float) -> Suggestion:
+        """Return the suggestion that longer runs have moved by a factor.
+
+        The range that holds the best rate is widened by it.
+        """
+        assert self.peak is not None
+        assert self.as_good is not None
+        assert self.best_within is not None
+        low, high = self.best_within
+        return replace(
+            self,
+            peak=self.peak * ratio,
+            peaks=tuple(peak * ratio for peak in self.peaks),
+            as_good=(self.as_good[0] * ratio, self.as_good[1] * ratio),
+            best_within=(low * min(1.0, ratio), high * max(1.0, ratio)),
+            decided_by="runs",
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything in JSON's types."""
@@ -133,20 +154,19 @@ class Suggestion:
             axes.axvspan(*self.best_within, color=_BLUE, alpha=0.07, label="best within")
             axes.axvspan(*self.as_good, color=_BLUE, alpha=0.16, label="as good (about half)")
             axes.axvline(self.peak, color=_BLUE, linewidth=2, label=f"peak {self.peak:.2g}")
+        runs = [run for run in self.curve if run.rate and run.loss is not None]
         for colour, updates in zip(
-            (_SOFT, _ORANGE), sorted({run.updates for run in self.curve if run.rate}), strict=False
+            (_SOFT, _ORANGE, _GREEN), sorted({run.updates for run in runs}), strict=False
         ):
-            runs = sorted(
-                (run.rate, run.loss, run.batches)
-                for run in self.curve
-                if run.updates == updates and run.rate and run.loss is not None
-            )
-            first = [(rate, loss) for rate, loss, batches in runs if not batches]
-            again = [(rate, loss) for rate, loss, batches in runs if batches]
-            label = f"after {updates} updates"
-            axes.plot(*zip(*first, strict=True), "o-", color=colour, label=label)
-            if again:
-                axes.plot(*zip(*again, strict=True), "x", color=colour)
+            for mark, repeated in (("o-", False), ("x", True)):
+                points = sorted(
+                    (run.rate, run.loss)
+                    for run in runs
+                    if run.updates == updates and bool(run.batches) is repeated
+                )
+                label = None if repeated else f"after {updates} updates"
+                rates, losses = [rate for rate, _ in points], [loss for _, loss in points]
+                axes.plot(rates, losses, mark, color=colour, label=label)
         if math.isfinite(self.start_loss):
             axes.axhline(self.start_loss, color=_SOFT, linestyle=":", label="before training")
         axes.set_xscale("log")

@@ -10,7 +10,9 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from lehr.find.ladder import BUDGET, Ladder
+from lehr.find.budget import updates_of
+from lehr.find.ladder import BUDGET, Ladder, ShortRun, squeezed
+from lehr.find.longer import SIDE, LongerRuns
 from lehr.find.suggestion import Suggestion
 from lehr.lab.engines.base import open_workers
 from lehr.lab.errors import TaskError
@@ -31,7 +33,6 @@ __all__ = ["LadderSearch", "VERIFY_SEEDS", "find_peak"]
 VERIFY_SEEDS = 4
 """The whole runs at each of the three rates that verify a suggestion."""
 
-_SIDE = 1.8  # the factor to the two other rates that verify a suggestion
 _NO_RATE = 1e-30  # changes no weight, and is above 0, as a trial's peak must be
 _SEEDS = 2_000_000  # the first seed: far above those of comparisons
 _USUAL = 24  # runs of a search
@@ -48,7 +49,7 @@ class LadderSearch:
         optimizer: The name of the optimizer.
         schedule: A name in the catalogue, or a text.
         steps: The updates of the planned run.
-        budget: The most updates that short runs may take.
+        budget: The most updates that the search may take, or a share of the run.
         verify: Whether the peak and its neighbours are tried with whole runs.
 
     Raises:
@@ -62,7 +63,7 @@ class LadderSearch:
         schedule: str,
         steps: int,
         *,
-        budget: int = BUDGET,
+        budget: int | str = BUDGET,
         verify: bool = False,
     ) -> None:
         self._pinned = pinned(task)
@@ -76,18 +77,22 @@ class LadderSearch:
         check_contender(schedule, self._schedule, steps)
         self._momentum = momentum if entry.has_momentum else None
         self._optimizer, self._steps, self._verify = optimizer, steps, verify
+        self._budget = updates_of(budget, steps)
         adaptive = _ADAPTIVE.get(entry.kind)
         self._ladder = Ladder(
             self._schedule,
             steps,
             start=0.01 if adaptive is False else 0.001,
             adaptive=adaptive,
-            budget=budget,
+            budget=self._budget,
         )
+        self._longer: LongerRuns | None = None
         self._made = 0
         self._reports_last = False
+        self._long: list[Outcome] = []
         self._whole: dict[float, list[Outcome]] = {}
-        self._needed = {trial.digest: trial for trial in self._wanted()}
+        self._needed: dict[bytes, tuple[Trial, ShortRun | None]] = {}
+        self._advance()
 
     @property
     def total(self) -> int:
@@ -98,7 +103,7 @@ class LadderSearch:
 
     def next(self) -> Iterator[Trial]:
         """Yield the trials whose outcomes are needed now."""
-        yield from self._needed.values()
+        yield from [trial for trial, _ in self._needed.values()]
 
     def tell(self, trial: Trial, ended: Ended) -> None:
         """Add the outcome of a trial.
@@ -116,26 +121,37 @@ class LadderSearch:
                 f"the run of {trial.steps} updates at a peak rate of {trial.peak:g} failed: "
                 f"{ended.reason}{advice}"
             )
-        del self._needed[trial.digest]
-        self._made += 1
-        if self._ladder.next() is None:
-            self._whole.setdefault(trial.peak, []).append(ended.outcome)
-            return
+        _, run = self._needed.pop(trial.digest)
         outcome = ended.outcome
-        losses = [loss for loss in outcome.loss if loss is not None]
-        if self._is_own:
-            losses = self._own_losses(losses, outcome)
-        if outcome.diverged is not None:
-            losses.append(math.inf)
-        self._ladder.tell(losses, outcome.diverged or trial.steps)
-        self._needed = {trial.digest: trial for trial in self._wanted()}
+        self._made += 1
+        if run is None:
+            self._whole.setdefault(trial.peak, []).append(outcome)
+        elif self._longer is None:
+            losses = [loss for loss in outcome.loss if loss is not None]
+            if self._is_own:
+                losses = self._own_losses(losses, outcome)
+            if outcome.diverged is not None:
+                losses.append(math.inf)
+            self._ladder.tell(losses, outcome.diverged or trial.steps)
+        else:
+            losses = [loss for loss in outcome.loss if loss is not None] or [None]
+            diverged = outcome.diverged is not None
+            self._longer.tell(
+                run,
+                math.inf if diverged else losses[-1],
+                outcome.diverged or trial.steps,
+                None if diverged else self._cost(outcome),
+            )
+        if not self._needed:
+            self._advance()
 
     def suggestion(self) -> Suggestion:
         """Return the suggestion, once nothing is needed."""
-        found = self._ladder.suggestion()
+        assert self._longer is not None
+        found = self._longer.suggestion()
         if not self._whole:
             return found
-        metric = self._metric or self._first_metric()
+        metric = self._measured_by([o for outcomes in self._whole.values() for o in outcomes])
         order = {
             peak: metric.order([outcome.validation for outcome in outcomes])
             for peak, outcomes in self._whole.items()
@@ -145,11 +161,7 @@ class LadderSearch:
         verified = replace(found, spent=found.spent + 3 * VERIFY_SEEDS * self._steps)
         if found.peak is None or best == found.peak:
             return verified
-        ratio = best / found.peak
-        assert found.as_good is not None
-        low, high = found.as_good
-        as_good = (low * ratio, high * ratio)
-        return replace(verified, peak=best, peaks=(best,), as_good=as_good, decided_by="runs")
+        return verified.moved(best / found.peak)
 
     def _own_losses(self, losses: list[float], outcome: Outcome) -> list[float]:
         """Return the losses of a short run of one's own training.
@@ -179,13 +191,14 @@ class LadderSearch:
             )
         return [outcome.numbers["validation.loss"]]
 
-    def _first_metric(self) -> Metric:
-        """Return the metric of the whole runs: the score, if they have one.
+    def _measured_by(self, outcomes: Sequence[Outcome]) -> Metric:
+        """Return the metric of runs: of one's own training the score, if they have one.
 
         Raises:
             TaskError: If some have one, and some do not.
         """
-        outcomes = [outcome for outcomes in self._whole.values() for outcome in outcomes]
+        if self._metric is not None:
+            return self._metric
         kinds = {
             "score" if "validation.score" in o.numbers else "loss" for o in outcomes if o.numbers
         }
@@ -196,26 +209,48 @@ class LadderSearch:
             )
         return metric_of(next(iter(kinds), "loss"))
 
+    def _cost(self, outcome: Outcome) -> float | None:
+        """Return the value of a longer run on validation data, of which less is better."""
+        self._long.append(outcome)
+        if outcome.validation is None:
+            return None
+        return self._measured_by(self._long).cost(outcome.validation)
+
     @cached_property
     def verified(self) -> tuple[float, ...]:
         """The rates that whole runs try: the suggestion, and one on each side."""
-        peak = self._ladder.suggestion().peak
-        return () if peak is None else (peak / _SIDE, peak, peak * _SIDE)
+        assert self._longer is not None
+        peak = self._longer.suggestion().peak
+        return () if peak is None else (peak / SIDE, peak, peak * SIDE)
 
-    def _wanted(self) -> Iterator[Trial]:
+    def _advance(self) -> None:
+        """Ask for the trials that are needed next: of the ladder, longer ones, then whole ones."""
         run = self._ladder.next()
         if run is not None:
-            momentum = self._momentum
-            if momentum is not None:
-                momentum = table(self._ladder.squeezed(momentum))
-            factors = table(self._ladder.factors)
-            yield self._trial(
-                factors, momentum, run.updates, run.rate or _NO_RATE, _SEEDS + run.batches
-            )
-        elif self._verify:
+            self._need(self._short_trial(run), run)
+            return
+        if self._longer is None:
+            self._longer = LongerRuns(self._ladder, self._budget)
+        for longer in self._longer.next():
+            self._need(self._short_trial(longer), longer)
+        if not self._needed and self._verify and not self._whole:
             for peak in self.verified:
                 for seed in range(_SEEDS, _SEEDS + VERIFY_SEEDS):
-                    yield self._trial(self._schedule, self._momentum, self._steps, peak, seed)
+                    self._need(
+                        self._trial(self._schedule, self._momentum, self._steps, peak, seed), None
+                    )
+
+    def _need(self, trial: Trial, run: ShortRun | None) -> None:
+        self._needed[trial.digest] = trial, run
+
+    def _short_trial(self, run: ShortRun) -> Trial:
+        momentum = self._momentum
+        if momentum is not None:
+            momentum = table(squeezed(momentum, self._steps, run.updates))
+        factors = table(self._ladder.factors(run))
+        return self._trial(
+            factors, momentum, run.updates, run.rate or _NO_RATE, _SEEDS + run.batches
+        )
 
     def _trial(
         self, schedule: Schedule, momentum: Schedule | None, steps: int, peak: float, seed: int
@@ -239,7 +274,7 @@ def find_peak(
     steps: int,
     store: Path,
     *,
-    budget: int = BUDGET,
+    budget: int | str = BUDGET,
     verify: bool = False,
     engine: str | Executor | None = None,
     jobs: int = 1,
@@ -261,7 +296,9 @@ def find_peak(
         schedule: A name in the catalogue, or a text such as ``"warmup('5%') >> cosine()"``.
         steps: The updates of the planned run.
         store: The file for the trials.
-        budget: The most updates that short runs may take, at least 60.
+        budget: The most updates that the search may take, at least 60; or a share of the run, such
+            as ``"10%"``. What a large one leaves is spent on longer runs at the suggestion and
+            beside it, which move it where another rate is clearly better by validation.
         verify: Whether the peak, and the rates 1.8 times below and above it, are tried with four
             whole runs each; the best of the three by validation is then the suggestion.
         engine: Where to train, as in `compare`, like all below.

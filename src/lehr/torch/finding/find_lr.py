@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -11,10 +12,12 @@ import torch
 from torch import nn
 
 from lehr.errors import ScheduleError, whole
-from lehr.find.ladder import BATCHES, BUDGET, Ladder
+from lehr.find.budget import updates_of
+from lehr.find.ladder import BATCHES, BUDGET, Ladder, ShortRun, end_of
+from lehr.find.longer import REPEATS, LongerRuns, longest
 from lehr.find.suggestion import Suggestion
 from lehr.notation import ScheduleLike, as_schedule
-from lehr.schedule.horizon import HorizonLike
+from lehr.schedule.horizon import Horizon, HorizonLike
 from lehr.torch.finding.training import Training, TrainStep, adaptive, own_step
 
 __all__ = ["find_lr", "sequence_of", "step_of"]
@@ -33,7 +36,9 @@ def find_lr(
     scaler: torch.amp.GradScaler | None = None,
     autocast: torch.dtype | None = None,
     others: Sequence[Any] = (),
-    budget: int = BUDGET,
+    budget: int | str = BUDGET,
+    score: Callable[[], float] | None = None,
+    watch: Callable[[int], object] = lambda _: None,
 ) -> Suggestion:
     """Find the peak rate for a schedule over a run, by short runs of that schedule.
 
@@ -68,7 +73,13 @@ def find_lr(
         autocast: The type that the model computes in, such as ``torch.bfloat16``.
         others: Other objects whose state a step changes, to be put back: averaged weights,
             a second scaler, a scheduler.
-        budget: The most updates that the search may take, at least 60.
+        budget: The most updates that the search may take, at least 60; or a share of the run,
+            such as ``"10%"``. What a large one leaves is spent on longer runs at the suggestion and
+            beside it, which move it where another rate is clearly better.
+        score: Called after each of the longer runs; returns the score of the model as it is then,
+            such as its accuracy on validation data. Higher is better. Without it their training
+            loss decides.
+        watch: Called after each run with the updates made so far.
 
     Returns:
         The suggestion; ``peak`` is the rate of the first group, ``peaks`` has those of all.
@@ -93,6 +104,8 @@ def find_lr(
     """
     modules, optimizers = sequence_of("model", model), sequence_of("optimizer", optimizer)
     step = step_of(modules, loss, optimizers, train_step, scaler, autocast, accumulate)
+    horizon = Horizon.of(steps)
+    allowed = updates_of(budget, horizon.steps)
     training = Training(
         modules,
         optimizers,
@@ -100,30 +113,54 @@ def find_lr(
         step,
         others=[*others, *([] if scaler is None else [scaler])],
         accumulate=whole("accumulate", accumulate, at_least=1),
-        updates=BATCHES,
+        updates=max(BATCHES, REPEATS * longest(allowed, horizon.steps)),
     )
     rates = training.rates
     ladder = Ladder(
         as_schedule("schedule", schedule),
-        steps,
+        horizon,
         start=rates.first,
         adaptive=adaptive(optimizers),
-        budget=budget,
+        budget=allowed,
     )
     with training:
-        while (run := ladder.next()) is not None:
-            losses: list[float] = []
-            values = [run.rate * factor for factor in ladder.factors]
-            with closing(training.run(values, run.batches * BATCHES // 3)) as made:
-                for found in made:
-                    losses.append(found)
-                    if ladder.is_lost(found):
-                        break
-            ladder.tell(losses)
-    suggestion = ladder.suggestion()
-    if suggestion.peak is None:
-        return suggestion
-    return replace(suggestion, peaks=rates.at(suggestion.peak))
+        found = _climbed(ladder, allowed, training, score, watch)
+    return found if found.peak is None else replace(found, peaks=rates.at(found.peak))
+
+
+def _climbed(
+    ladder: Ladder,
+    budget: int,
+    training: Training,
+    score: Callable[[], float] | None,
+    watch: Callable[[int], object],
+) -> Suggestion:
+    """Train what a ladder needs, and longer runs if the budget has something left for them."""
+    spent = 0
+
+    def losses_of(run: ShortRun) -> list[float]:
+        nonlocal spent
+        losses: list[float] = []
+        values = [run.rate * factor for factor in ladder.factors(run)]
+        first = run.batches * max(run.updates, BATCHES // REPEATS)
+        with closing(training.run(values, first)) as made:
+            for found in made:
+                losses.append(found)
+                if ladder.is_lost(found):
+                    break
+        watch(spent := spent + len(losses))
+        return losses
+
+    while (run := ladder.next()) is not None:
+        ladder.tell(losses_of(run))
+    longer = LongerRuns(ladder, budget)
+    while needed := longer.next():
+        for run in needed:
+            losses = losses_of(run)
+            is_lost = ladder.is_lost(losses[-1])
+            value = None if score is None or is_lost else -training.averaged(score())
+            longer.tell(run, math.inf if is_lost else end_of(losses), len(losses), value)
+    return longer.suggestion()
 
 
 def sequence_of(name: str, given: Any) -> list[Any]:

@@ -182,7 +182,11 @@ class Training:
                 number_of(self._step(_copied(self._batch(number * self._accumulate + part))))
                 for part in range(self._accumulate)
             ]
-            yield averaged(math.fsum(losses) / len(losses), self._device)
+            yield self.averaged(math.fsum(losses) / len(losses))
+
+    def averaged(self, value: float) -> float:
+        """Return the mean of a value over the processes that train together."""
+        return averaged(value, self._device)
 
     def _batch(self, number: int) -> Any:
         return self._recorded[number % len(self._recorded)]

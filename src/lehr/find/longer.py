@@ -1,0 +1,147 @@
+"""Longer runs: what the short ones leave of a large budget, spent nearer to the horizon.
+
+The margins below the edge are the same for all networks. On one whose training has a slow second
+phase, the best rate is two or three times higher; where long runs overfit, it is lower. So the
+suggestion for a run of some hundred updates is tried with runs of that length, beside rates 1.8
+times lower and higher, three times each. Where one of these is better beyond the scatter of the
+three, the suggestion for the planned run is moved by as much.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import fmean, stdev
+
+from lehr.find.ladder import BUDGET, Ladder, ShortRun
+from lehr.find.suggestion import MeasuredRun, Suggestion
+
+__all__ = ["REPEATS", "SIDE", "LongerRuns", "longest"]
+
+SIDE = 1.8
+"""The factor from a suggestion to its neighbours: one of the three is nearly always good."""
+
+REPEATS = 3
+"""The longer runs at each rate."""
+
+_PLACES = 4  # rates: three at first, and one beyond
+_LEAST = 80  # updates: shorter runs are hardly longer than those of the ladder
+_SURE = 2.92  # the t statistic of three pairs that chance exceeds in one of twenty
+
+
+def longest(budget: int, steps: int) -> int:
+    """Return the most updates of a longer run within a budget; 0 if it is too small for any.
+
+    Example:
+        >>> longest(400, 10_000), longest(2_000, 10_000), longest(100_000, 1_000)
+        (0, 166, 1000)
+    """
+    updates = min(steps, budget // (REPEATS * _PLACES))
+    return updates if updates >= min(_LEAST, steps) else 0
+
+
+class LongerRuns:
+    """Runs that may move the suggestion of a finished ladder.
+
+    Like the ladder it does not train: `next` returns the runs that are needed, in any order, and
+    `tell` takes the value of each.
+
+    Arguments:
+        ladder: The ladder, once it is finished.
+        budget: The most updates that the ladder and these runs may take together.
+
+    Attributes:
+        updates: The length of the runs; 0 if there are none.
+    """
+
+    def __init__(self, ladder: Ladder, budget: int) -> None:
+        self._found, self._budget = ladder.suggestion(), budget
+        left = budget - self._found.spent
+        self.updates = 0 if self._found.peak is None else longest(left, ladder.steps)
+        self._base = ladder.peak_over(self.updates) if self.updates else math.nan
+        self._runs: list[MeasuredRun] = []
+        self._values: dict[int, dict[int, float]] = {}
+        self._needed: dict[ShortRun, tuple[int, int]] = {}
+        self._at = 0
+        if self.updates:
+            self._need(0, 1, -1)
+
+    def next(self) -> list[ShortRun]:
+        """Return the runs that are needed now; none once the search is finished."""
+        return list(self._needed)
+
+    def tell(
+        self, run: ShortRun, loss: float | None, spent: int, value: float | None = None
+    ) -> None:
+        """Add a run.
+
+        Arguments:
+            run: The run, as `next` returned it.
+            loss: The training loss at its end; infinite if it was stopped, None if it is unknown.
+            spent: The updates that were made.
+            value: Its value on validation data, of which less is better; without it the loss
+                decides.
+        """
+        place, batches = self._needed.pop(run)
+        decisive = value if value is not None else math.inf if loss is None else loss
+        kept = loss if loss is not None and math.isfinite(loss) else None
+        self._runs.append(MeasuredRun(run.rate, run.updates, run.batches, kept, spent, value))
+        self._values.setdefault(place, {})[batches] = decisive
+        if not self._needed:
+            self._advance()
+
+    def suggestion(self) -> Suggestion:
+        """Return the suggestion, once `next` returns nothing."""
+        found = self._found
+        found = replace(
+            found,
+            spent=found.spent + sum(run.spent for run in self._runs),
+            curve=(*found.curve, *self._runs),
+        )
+        if not self.updates and self._budget > BUDGET and found.peak is not None:
+            text = (
+                f"{self._budget - found.spent} updates of the budget were left, too few for longer "
+                f"runs: they take {_LEAST * REPEATS * _PLACES}"
+            )
+            return replace(found, warnings=(*found.warnings, text))
+        if self._at == 0:
+            return found
+        found = found.moved(SIDE**self._at)
+        if self._at in (min(self._values), max(self._values)):
+            text = "the best longer runs were at the end of the rates that were tried: the peak "
+            text += f"may be too {'low' if self._at > 0 else 'high'}"
+            found = replace(found, confidence="low", warnings=(*found.warnings, text))
+        return found
+
+    def _need(self, *places: int) -> None:
+        for batches in range(REPEATS):
+            for place in places:
+                run = ShortRun(self._base * SIDE**place, self.updates, batches)
+                self._needed[run] = place, batches
+
+    def _advance(self) -> None:
+        """Go to a neighbour that is better, and on in its direction."""
+        near = [place for place in (self._at - 1, self._at + 1) if place in self._values]
+        better = [place for place in near if _is_better(*map(self._of, (place, self._at)))]
+        if not better:
+            return
+        before = self._at
+        self._at = min(better, key=lambda place: fmean(self._of(place)))
+        beyond = 2 * self._at - before
+        spent = self._found.spent + sum(run.spent for run in self._runs)
+        if beyond not in self._values and spent + REPEATS * self.updates <= self._budget:
+            self._need(beyond)
+
+    def _of(self, place: int) -> list[float]:
+        return [value for _, value in sorted(self._values[place].items())]
+
+
+def _is_better(values: Sequence[float], others: Sequence[float]) -> bool:
+    """Return whether values are below others by more than their differences scatter."""
+    if not all(map(math.isfinite, values)):
+        return False
+    if not all(map(math.isfinite, others)):
+        return True
+    gains = [b - a for a, b in zip(values, others, strict=True)]
+    return fmean(gains) > _SURE * stdev(gains) / math.sqrt(len(gains))
