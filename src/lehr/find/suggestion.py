@@ -66,7 +66,7 @@ class Suggestion:
         spent: The updates that the search made.
         decided_by: ``"edge"`` if the peak is a known distance below the rate at which short runs
             lose their progress, ``"soft edge"`` if it is below a rate at which they only begin to,
-            ``"runs"`` if longer runs moved it, ``"nothing"`` if there is no suggestion.
+            ``"runs"`` if longer or whole runs moved it, ``"nothing"`` if there is no suggestion.
         confidence: ``"usual"`` where the ranges above hold as often as they say, ``"low"`` where
             one of the warnings is a reason to doubt, ``"none"`` without a suggestion.
         warnings: The reasons for doubt, one sentence each.
@@ -135,7 +135,8 @@ class Suggestion:
     def _decision(self) -> str:
         if self.edge is None or self.decided_by == "nothing":
             return self.decided_by
-        return f"{self.decided_by}: short runs lose their progress at {self.edge:.2g}"
+        decided_by = "longer runs" if self.decided_by == "runs" else self.decided_by
+        return f"{decided_by}: short runs lose their progress at {self.edge:.2g}"
 
     def plot(self, axes: Axes | None = None) -> Axes:
         """Draw the losses of the short runs against their rates, with the peak and its ranges.
