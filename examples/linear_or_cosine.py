@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
-from lehr.lab import Plan, Size, compare
+from lehr.lab import Plan, RunPlace, Size, compare
 from lehr.lab.results import PairResult
 from lehr.lab.statistics import Interval, interval
 
@@ -51,7 +51,7 @@ def verdict(found: Mapping[int, Interval]) -> str:
 def show(task: str, optimizers: tuple[str, ...], size: Size, out: Path) -> None:
     """Compare the two and print the result."""
     plan = Plan(task, optimizers, (LINE, TENTH), size)
-    found = compare(plan, out / task, store=out / "trials.db")
+    found = compare(plan, RunPlace(out / task, store=out / "trials.db"))
     pairs = {(pair.optimizer, pair.schedule): pair for pair in found.pairs}
     for optimizer in optimizers:
         line, tenth = (pairs[optimizer, schedule] for schedule in (LINE, TENTH))

@@ -8,7 +8,7 @@ schedules get their best peak rate from the same rates, with the same budget.
 import argparse
 from pathlib import Path
 
-from lehr.lab import Plan, Size, compare
+from lehr.lab import Plan, RunPlace, Size, compare
 from lehr.lab.results import PairResult
 
 CLOSE = 0.005  # half a point: that near counts as reached
@@ -19,7 +19,7 @@ def train(steps: int, seeds: int, tuning_seeds: int, out: Path) -> dict[str, Pai
     """Compare the two in runs of one length; return the pair of each schedule."""
     size = Size(steps, seeds, tuning_seeds, PEAKS)
     plan = Plan("digits", ("momentum",), ("step", "one_cycle"), size)
-    found = compare(plan, out / f"{steps}-updates", store=out / "trials.db")
+    found = compare(plan, RunPlace(out / f"{steps}-updates", store=out / "trials.db"))
     return {pair.schedule: pair for pair in found.pairs}
 
 

@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
-from lehr.lab import Plan, Size, TaskError, compare
+from lehr.lab import Plan, RunPlace, Size, TaskError, compare
 from lehr.lab.results import PairResult
 from lehr.lab.statistics import interval
 
@@ -19,7 +19,9 @@ WITHOUT, WITH = "linear", "warmup('10%') >> linear()"
 
 def compared(task: str, size: Size, out: Path) -> dict[str, PairResult]:
     """Compare the two and print the validation score at each peak; return the pairs."""
-    found = compare(Plan(task, ("adam",), (WITHOUT, WITH), size), out, store=out / "trials.db")
+    found = compare(
+        Plan(task, ("adam",), (WITHOUT, WITH), size), RunPlace(out, store=out / "trials.db")
+    )
     pairs = {pair.schedule: pair for pair in found.pairs}
     print(f"{found.task.name}, {found.task.network}, {size.steps} updates")
     print(f"  score at peak {''.join(f'{peak:>8g}' for peak in pairs[WITH].peaks)}")

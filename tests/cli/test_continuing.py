@@ -2,28 +2,26 @@
 
 import shlex
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
 
 from lehr.cli import Terse
-from lehr.cli.training import RunPlace, placed
+from lehr.cli.training import continuing, placed
+from lehr.lab.place import RunPlace
 
 USUAL = Path("usual")
 
 
 @click.command(cls=Terse)
 @placed(USUAL)
-def command(place: RunPlace) -> None:
+def command(place: RunPlace) -> RunPlace:
     """Train nothing."""
+    return place
 
 
-def place(words: list[str]) -> RunPlace:
-    given: dict[str, Any] = command.make_context("train", list(words)).params
-    return RunPlace(
-        **{name: given[name] for name in RunPlace._fields if name in given}, usual_out=USUAL
-    )
+def given(words: list[str]) -> RunPlace:
+    return command.main(words, standalone_mode=False)
 
 
 @pytest.mark.parametrize(
@@ -33,15 +31,16 @@ def place(words: list[str]) -> RunPlace:
         ["--jobs", "3"],
         ["--engine", "dask://host:8786", "--out", "a b", "--memory", "2000000000"],
         ["--store", "all.db", "--device", "cuda", "--jobs", "1"],
+        ["--devices", "cuda:0,cuda:1", "--timeout", "90s"],
     ],
 )
 def test_the_command_to_continue_reads_as_the_same_place(words: list[str]) -> None:
-    first = place(words)
-    name, *again = shlex.split(first.command("train"))
+    first = given(words)
+    name, *again = shlex.split(continuing("train", first, USUAL))
     assert name == "train"
-    assert place(again) == first
+    assert given(again) == first
 
 
 def test_failed_trials_are_not_tried_again_by_continuing() -> None:
     # They were given another chance when the training began.
-    assert place(["--retry-failed"]).command("train") == "train"
+    assert continuing("train", given(["--retry-failed"]), USUAL) == "train"

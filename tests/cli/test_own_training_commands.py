@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from lehr.cli import lehr as command
-from lehr.lab import Plan, Size, compare
+from lehr.lab import Plan, RunPlace, Size, compare
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "own_script" / "after.py"
 SMALL = ["--optimizers", "adam", "--schedules", "cosine", "--steps", "20", "--seeds", "2"]
@@ -111,7 +111,7 @@ def test_a_trial_whose_process_is_killed_is_one_failed_trial(tmp_path: Path) -> 
 
 def test_the_example_runs(tmp_path: Path) -> None:
     plan = Plan(f"train:{EXAMPLE}:train", ("adamw",), ("cosine",), Size(50, 2, 1, (0.001, 0.03)))
-    results = compare(plan, tmp_path, jobs=2)
+    results = compare(plan, RunPlace(tmp_path, jobs=2))
     (pair,) = results.pairs
     assert pair.peak == 0.03
     assert pair.score is not None

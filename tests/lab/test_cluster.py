@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lehr.lab import Plan, Progress, Size, WorkerError, compare
+from lehr.lab import Plan, Progress, RunPlace, Size, WorkerError, compare
 from lehr.lab.engines import dask_cluster as cluster
 from lehr.lab.engines.base import open_workers
 from lehr.lab.resources import Resources
@@ -70,7 +70,9 @@ def test_a_worker_killed_in_the_middle_costs_time_only(scheduler: str, tmp_path:
             if progress.trained and workers[0].poll() is None:
                 workers[0].kill()
 
-        found = compare(PLAN, tmp_path / "there", engine=f"dask://{scheduler}", watch=watch)
+        found = compare(
+            PLAN, RunPlace(tmp_path / "there", engine=f"dask://{scheduler}"), watch=watch
+        )
         assert workers[0].wait() == -signal.SIGKILL
         assert workers[1].poll() is None
         # What is under way when somebody leaves ends soon, and the worker is free again.
@@ -101,7 +103,7 @@ def test_a_missing_scheduler_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path:
     with pytest.raises(
         WorkerError, match=rf"no Dask scheduler answers at '{address}' .*: start one with `dask s"
     ):
-        compare(PLAN, tmp_path, engine=f"dask://{address}")
+        compare(PLAN, RunPlace(tmp_path, engine=f"dask://{address}"))
 
 
 def test_missing_workers_are_named(
@@ -112,7 +114,7 @@ def test_missing_workers_are_named(
     with pytest.raises(
         WorkerError, match=rf"{scheduler} has no workers: start some with `dask worker tcp://127"
     ):
-        compare(PLAN, tmp_path, engine=f"dask://{scheduler}")
+        compare(PLAN, RunPlace(tmp_path, engine=f"dask://{scheduler}"))
 
 
 def test_another_lehr_is_not_trusted() -> None:

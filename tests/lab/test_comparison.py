@@ -19,7 +19,7 @@ import pytest
 from scipy import stats
 
 import lehr
-from lehr.lab import Pair, Plan, Progress, Results, Size, Store, compare, stored_results
+from lehr.lab import Pair, Plan, Progress, Results, RunPlace, Size, Store, compare, stored_results
 from lehr.lab.results import PairResult
 from lehr.lab.training.population import train_population
 from lehr.lab.trial import FinishedTrial, Outcome, evaluation_steps
@@ -346,7 +346,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {folder!r})
-from lehr.lab import compare
+from lehr.lab import RunPlace, compare
 from test_comparison import EACH, PLAN
 
 def watch(progress):
@@ -374,13 +374,13 @@ SHARED = """
 import json, sys
 from pathlib import Path
 sys.path.insert(0, {folder!r})
-from lehr.lab import compare
+from lehr.lab import RunPlace, compare
 from test_comparison import PLAN
 
 seen = []
 print("ready", flush=True)
 sys.stdin.readline()
-found = compare(PLAN, Path(sys.argv[1]), store=Path({store!r}), watch=seen.append)
+found = compare(PLAN, RunPlace(Path(sys.argv[1]), store=Path({store!r})), watch=seen.append)
 print(json.dumps([seen[-1], found.to_json()["pairs"]]))
 """
 
@@ -431,7 +431,7 @@ def test_other_settings_share_what_they_can(tmp_path: Path, out: Path) -> None:
         PLAN, schedules=("step", "linear"), size=dataclasses.replace(PLAN.size, seeds=4)
     )
     seen: list[Progress] = []
-    found = compare(other, tmp_path / "out", store=store, watch=seen.append)
+    found = compare(other, RunPlace(tmp_path / "out", store=store), watch=seen.append)
     assert seen[0].reused == 2 * EACH  # all of "step" but its fourth seeds
     assert seen[-1].trained == 2 * (EACH + 1) + 2
     assert {p.schedule for p in found.pairs} == {"step", "linear"}
@@ -490,7 +490,7 @@ def test_what_diverged_counts_as_guessing(tmp_path: Path) -> None:
 
 def test_no_jobs_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="jobs=0 must be at least 1"):
-        compare(PLAN, tmp_path, jobs=0)
+        compare(PLAN, RunPlace(tmp_path, jobs=0))
 
 
 def test_the_seconds_are_those_of_the_store(out: Path, found: Results) -> None:

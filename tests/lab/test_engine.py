@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lehr.lab import compare
+from lehr.lab import RunPlace, compare
 from lehr.lab.engines.base import Workers, open_workers, train_batches
 from lehr.lab.engines.processes import Processes
 from lehr.lab.errors import WorkerError
@@ -80,7 +80,7 @@ def test_what_cannot_be_is_refused_before_anything_is_begun(
     engine: str, jobs: int, words: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ValueError, match=words):
-        compare(PLAN, tmp_path / "out", engine=engine, jobs=jobs)
+        compare(PLAN, RunPlace(tmp_path / "out", engine=engine, jobs=jobs))
     assert not (tmp_path / "out").exists()
 
 
@@ -188,7 +188,7 @@ def test_what_is_left_is_cut_so_that_no_worker_is_idle(tmp_path: Path) -> None:
     size = Size(steps=2, seeds=3, tuning_seeds=10, peaks=(0.1, 0.2, 0.3, 0.4))
     executor = Logged()
     plan = Plan(optimizers=("sgd",), schedules=("step", "linear"), size=size)
-    compare(plan, tmp_path, engine=executor, jobs=4)
+    compare(plan, RunPlace(tmp_path, engine=executor, jobs=4))
     # Two pairs of 40 trials for four workers. All four end before more is submitted, and the six
     # scoring trials are too few to be cut.
     assert executor.log == [20, 20, 20, 20, 6]
@@ -206,7 +206,7 @@ def test_what_cannot_be_stacked_is_trained_one_run_at_a_time(
     executor = Logged()
     size = Size(steps=2, seeds=2, tuning_seeds=9, peaks=(0.1,))
     plan = Plan(optimizers=("adam", "sgd"), schedules=("step",), size=size)
-    found = compare(plan, tmp_path, engine=executor, jobs=2, notify=notices.append)
+    found = compare(plan, RunPlace(tmp_path, engine=executor, jobs=2), notify=notices.append)
     first, plan_told = notices
     assert first == "adam is trained one run at a time: it is too odd"
     assert plan_told.startswith(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lehr.lab import Plan, Results, Size, Store, TaskError, WorkerError, compare
+from lehr.lab import Plan, Results, RunPlace, Size, Store, TaskError, WorkerError, compare
 from lehr.lab.metric import Metric
 from lehr.lab.peak_grid import PeakGrid
 from lehr.lab.study import Progress
@@ -55,7 +55,9 @@ def write(path: Path, marked: str = "()", **bodies: str) -> str:
     return f"{path}:make"
 
 
-def run(task: str, out: Path, *, seeds: int = 2, **options: bool) -> tuple[Results, list[Progress]]:
+def run(
+    task: str, out: Path, *, seeds: int = 2, retry_failed: bool = False
+) -> tuple[Results, list[Progress]]:
     plan = Plan(
         task=task,
         optimizers=("sgd",),
@@ -63,7 +65,7 @@ def run(task: str, out: Path, *, seeds: int = 2, **options: bool) -> tuple[Resul
         size=Size(SIZE.steps, seeds, SIZE.tuning_seeds, SIZE.peaks),
     )
     seen: list[Progress] = []
-    return compare(plan, out, watch=seen.append, **options), seen
+    return compare(plan, RunPlace(out, retry_failed=retry_failed), watch=seen.append), seen
 
 
 @pytest.mark.parametrize(
@@ -172,4 +174,4 @@ def test_a_task_that_ends_its_process_is_named(tmp_path: Path) -> None:
         size=Size(steps=40, seeds=2, tuning_seeds=1, peaks=(0.1,)),
     )
     with pytest.raises(WorkerError, match=r"workers died .*own\.py:make"):
-        compare(plan, tmp_path / "out", engine="processes", jobs=2)
+        compare(plan, RunPlace(tmp_path / "out", engine="processes", jobs=2))

@@ -21,12 +21,12 @@ TEXT = "warmup('10%') >> cosine()"
 
 
 def test_a_search_is_trained_once_and_then_recalled(tmp_path: Path) -> None:
-    store, seen = tmp_path / "trials.db", list[Progress]()
-    first = find_peak("digits", "momentum", TEXT, 400, store)
+    seen: list[Progress] = []
+    first = find_peak("digits", "momentum", TEXT, 400, tmp_path)
     assert first.peak is not None
     # The best of a grid is at 0.18 to 0.3, and training breaks at 0.8.
     assert 0.1 < first.peak < 0.5
-    again = find_peak("digits", "momentum", TEXT, 400, store, watch=seen.append)
+    again = find_peak("digits", "momentum", TEXT, 400, tmp_path, watch=seen.append)
     assert again == first
     assert seen[-1].trained == 0
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lehr.lab import Plan, Size, compare, stored_results
+from lehr.lab import Plan, RunPlace, Size, compare, stored_results
 from lehr.lab.errors import StoppedError, TaskError, TrialError
 from lehr.lab.own.launch import LOG, train_own, trial_folder
 from lehr.lab.own.naming import find_own, pinned_own
@@ -78,7 +78,7 @@ def test_a_function_gets_the_trial_and_its_numbers_are_kept(tmp_path: Path) -> N
 
 def test_a_comparison_is_made_of_them_and_is_read_from_the_store(tmp_path: Path) -> None:
     plan = Plan(function(tmp_path, SIMULATED), ("adam", "sgd"), ("cosine", "linear"), SIZE)
-    results = compare(plan, tmp_path / "out", jobs=2)
+    results = compare(plan, RunPlace(tmp_path / "out", jobs=2))
     assert [pair.peak for pair in results.pairs] == [1.0] * 4
     assert results.metric.text(0.5) == "0.500 nats"
     assert "--train" in results.settings.command

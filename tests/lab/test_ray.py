@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from lehr.lab import Plan, Progress, Results, Size, WorkerError, compare
+from lehr.lab import Plan, Progress, Results, RunPlace, Size, WorkerError, compare
 from lehr.lab.engines import ray_cluster
 from lehr.lab.engines.base import open_workers
 from lehr.lab.resources import Resources
@@ -79,7 +79,7 @@ def test_a_worker_killed_in_the_middle_costs_time_only(
     expected: Results, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     watch = Killer()
-    found = compare(PLAN, tmp_path, engine="ray", jobs=2, watch=watch)
+    found = compare(PLAN, RunPlace(tmp_path, engine="ray", jobs=2), watch=watch)
     assert watch.killed
     assert untimed(found) == untimed(expected)
     assert watch.seen[-1] == Progress(0, TOTAL, TOTAL)
@@ -173,7 +173,7 @@ def test_a_running_cluster_does_the_same_and_is_free_afterwards(
 ) -> None:
     address, pid = head
     watch = Killer(pid)
-    found = compare(PLAN, tmp_path, engine=f"ray://{address}", watch=watch)
+    found = compare(PLAN, RunPlace(tmp_path, engine=f"ray://{address}"), watch=watch)
     assert watch.killed
     assert untimed(found) == untimed(expected)
     with open_workers(f"ray://{address}", 1) as by:
@@ -193,7 +193,7 @@ def test_a_cluster_without_a_gpu_is_refused(head: tuple[str, int], tmp_path: Pat
     with pytest.raises(
         WorkerError, match=rf"Ray cluster at {address} has no GPU: add it by `ray st"
     ):
-        compare(PLAN, tmp_path, engine=f"ray://{address}", device="cuda")
+        compare(PLAN, RunPlace(tmp_path, engine=f"ray://{address}", device="cuda"))
 
 
 @needs_ray
@@ -224,7 +224,7 @@ def test_a_missing_cluster_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     with pytest.raises(
         WorkerError, match=rf"no Ray answers at '{address}' \(.*\): start one with `ray start --h"
     ):
-        compare(PLAN, tmp_path, engine=f"ray://{address}")
+        compare(PLAN, RunPlace(tmp_path, engine=f"ray://{address}"))
 
 
 # What needs no Ray.

@@ -17,19 +17,19 @@ from lehr.cli.ranking import show
 from lehr.cli.steps import Steps
 from lehr.cli.training import (
     NamesOption,
-    RunPlace,
     Training,
     between_commas,
     check_installed,
     placed,
     processors,
     training,
+    usual,
 )
 from lehr.view.numbers import count
 from lehr.view.printable import printable
 
 if TYPE_CHECKING:
-    from lehr.lab import Plan, Results
+    from lehr.lab import Plan, Results, RunPlace
 
 __all__ = ["compare"]
 
@@ -147,7 +147,7 @@ def compare(
     if len({"task", "subject"} & given.keys()) == 2:
         raise Refused("--task, --train and --command say what to train: give one")
     given["task"] = given.pop("subject", given.get("task", "digits"))
-    with training(place) as run:
+    with training(place, _OUT) as run:
         found = _compared(_fitted(_plan(quick, given), budget, hours, place, run), place, run)
     if as_json:
         click.echo(json.dumps(found.to_json(), allow_nan=False))
@@ -186,9 +186,7 @@ def _fitted(
         return within(plan, budget)
     if hours is None:
         return plan
-    return sized(
-        plan, hours, place.out, watch=run.watch, notify=run.notify, **_arguments(plan, place)
-    )
+    return sized(plan, hours, _usual(place, plan), watch=run.watch, notify=run.notify)
 
 
 def _compared(plan: Plan, place: RunPlace, run: Training) -> Results:
@@ -198,20 +196,17 @@ def _compared(plan: Plan, place: RunPlace, run: Training) -> Results:
     run.begin(plan.command())
     return compare(
         plan,
-        place.out,
+        _usual(place, plan),
         report=write_report,
         watch=run.watch,
         notify=run.notify,
-        **_arguments(plan, place),
     )
 
 
-def _arguments(plan: Plan, place: RunPlace) -> dict[str, Any]:
-    """Return the arguments of `lehr.lab.compare` that say where to train."""
+def _usual(place: RunPlace, plan: Plan) -> RunPlace:
     from lehr.lab.own.naming import is_own  # Loads NumPy and more.
 
     # Trials of one's own training share the machine only if that is asked for.
-    return place.arguments(
-        jobs=1 if is_own(plan.task) else processors(),
-        contained=plan.task.endswith(".py") or ".py:" in plan.task,
-    )
+    jobs = 1 if is_own(plan.task) else processors()
+    contained = plan.task.endswith(".py") or ".py:" in plan.task
+    return usual(place, jobs=jobs, contained=contained)

@@ -15,16 +15,17 @@ from lehr.cli.own import own_options, subject_of
 from lehr.cli.steps import Steps
 from lehr.cli.training import (
     NamesOption,
-    RunPlace,
     check_installed,
     placed,
     processors,
     training,
+    usual,
 )
 from lehr.errors import ScheduleError
 
 if TYPE_CHECKING:
     from lehr.find import Suggestion
+    from lehr.lab import RunPlace
 
 __all__ = ["find"]
 
@@ -95,27 +96,24 @@ def find(
     words = ["lehr", "find", *_options(name), "--optimizer", optimizer, "--schedule", schedule]
     words += ["--steps", str(steps), *(["--budget", budget] if allowed != _USUAL else [])]
     words += ["--verify"] if verify else []
-    with training(place) as run:
+    with training(place, _OUT) as run:
         from lehr.lab.find_peak import find_peak  # Loads NumPy and more.
         from lehr.lab.own.naming import is_own  # Loads NumPy and more.
 
         run.begin(shlex.join(words))
-        place.file.parent.mkdir(parents=True, exist_ok=True)
         # Each short run depends on the one before it; only whole runs are several, and those of
         # one's own training share the machine only if that is asked for.
         several = verify and not is_own(name)
-        arguments = place.arguments(jobs=processors() if several else 1)
-        arguments["store"] = place.file
         found: Suggestion = find_peak(
             name,
             optimizer,
             schedule,
             steps,
+            usual(place, jobs=processors() if several else 1),
             budget=allowed,
             verify=verify,
             watch=run.watch,
             notify=run.notify,
-            **arguments,
         )
     if as_json:
         click.echo(json.dumps(found.to_dict(), allow_nan=False))

@@ -140,7 +140,7 @@ def opened(file: Path) -> Generator[Store]:
     if find_spec("scipy") is None:
         raise Refused(f"reading a store needs scipy: {install('lab')}")
     from lehr.lab import Store, StoreError  # Loads NumPy and more.
-    from lehr.lab.comparison import STORE  # Loads NumPy and more.
+    from lehr.lab.place import STORE  # Loads NumPy and more.
 
     def warn(text: str) -> None:
         click.echo(f"Warning: {printable(text)}", err=True)

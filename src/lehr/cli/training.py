@@ -8,10 +8,11 @@ import shlex
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import fields, replace
 from functools import wraps
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -26,17 +27,18 @@ from lehr.extras import install
 from lehr.view.printable import printable
 
 if TYPE_CHECKING:
-    from lehr.lab import Progress
+    from lehr.lab import Progress, RunPlace
 
 __all__ = [
     "NamesOption",
-    "RunPlace",
     "Training",
     "between_commas",
     "check_installed",
+    "continuing",
     "placed",
     "processors",
     "training",
+    "usual",
 ]
 
 _PREPARING, _TRAINING, _WAITING = "preparing", "training", "waiting for another run"
@@ -88,75 +90,38 @@ class NamesOption(click.Option):
         return record and (record[0], record[1].format(**names))
 
 
-class RunPlace(NamedTuple):
-    """The options that say where to train and where to keep the trials.
+def usual(place: RunPlace, *, jobs: int, contained: bool = False) -> RunPlace:
+    """Return a place with what the options leave open.
 
-    Attributes:
-        out: The folder for the results.
-        store: The file for the trials, if it is not the usual one in `out`.
-        engine: The name of the engine, if it is not the usual one for the jobs.
-        jobs: How many batches are trained at a time, if that was given.
-        memory: Bytes that training may use.
-        device: The device to train on.
-        devices: Several devices, for a process each.
-        timeout: Seconds that a trial may take.
-        retry_failed: Whether trials that failed earlier are trained again.
-        usual_out: The folder that the command writes into by default.
+    Arguments:
+        place: The place that the options give.
+        jobs: How many batches are trained at a time, unless an option says so.
+        contained: Whether to train in other processes even if there is one job only.
     """
-
-    out: Path
-    store: Path | None
-    engine: str | None
-    jobs: int | None
-    memory: int | None
-    device: str
-    devices: tuple[str, ...] | None
-    timeout: float | None
-    retry_failed: bool
-    usual_out: Path
-
-    @property
-    def file(self) -> Path:
-        """The file of the store."""
-        from lehr.lab.comparison import STORE  # Loads NumPy and more.
-
-        return self.store or self.out / STORE
-
-    def arguments(self, *, jobs: int, contained: bool = False) -> dict[str, Any]:
-        """Return the options as keyword arguments of `lehr.lab.compare`, but for `out`.
-
-        Arguments:
-            jobs: How many batches are trained at a time, unless an option says so.
-            contained: Whether to train in other processes even if there is one job only.
-        """
-        return {
-            "store": self.store,
-            "engine": self.engine or ("processes" if contained else None),
-            "jobs": self.jobs or (1 if self.engine == "population" else jobs),
-            "memory": self.memory,
-            "device": self.device,
-            "devices": self.devices or (),
-            "timeout": self.timeout,
-            "retry_failed": self.retry_failed,
-        }
-
-    def command(self, words: str) -> str:
-        """Return a command with these options, to continue what was stopped."""
-        options = {
-            "--out": None if self.out == self.usual_out else self.out,
-            "--store": self.store,
-            "--engine": self.engine,
-            "--jobs": self.jobs,
-            "--memory": self.memory,
-            "--device": None if self.device == "cpu" else self.device,
-            "--devices": self.devices and ",".join(self.devices),
-            "--timeout": None if self.timeout is None else f"{self.timeout:g}s",
-        }
-        given = [word for name, value in options.items() if value for word in (name, str(value))]
-        return f"{words} {shlex.join(given)}".rstrip()
+    return replace(
+        place,
+        engine=place.engine or ("processes" if contained else None),
+        jobs=place.jobs or (1 if place.engine == "population" else jobs),
+    )
 
 
-def placed(out: Path) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def continuing(words: str, place: RunPlace, usual_out: Path) -> str:
+    """Return a command with the options of a place, to continue what was stopped there."""
+    options = {
+        "--out": None if place.out == usual_out else place.out,
+        "--store": place.store,
+        "--engine": place.engine,
+        "--jobs": place.jobs,
+        "--memory": place.memory,
+        "--device": None if place.device == "cpu" else place.device,
+        "--devices": ",".join(place.devices),
+        "--timeout": None if place.timeout is None else f"{place.timeout:g}s",
+    }
+    given = [word for name, value in options.items() if value for word in (name, str(value))]
+    return f"{words} {shlex.join(given)}".rstrip()
+
+
+def placed(out: Path) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add the options of `RunPlace` to a command, which gets them as its argument `place`.
 
     Arguments:
@@ -217,11 +182,14 @@ def placed(out: Path) -> Callable[[Callable[..., None]], Callable[..., None]]:
         ),
     )
 
-    def add(command: Callable[..., None]) -> Callable[..., None]:
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(command)
-        def gathered(**given: Any) -> None:
-            parts = {name: given.pop(name) for name in RunPlace._fields if name in given}
-            command(place=RunPlace(**parts, usual_out=out), **given)
+        def gathered(**given: Any) -> Any:
+            from lehr.lab.place import RunPlace  # Loads NumPy and more.
+
+            parts = {each.name: given.pop(each.name) for each in fields(RunPlace)}
+            parts["devices"] = parts["devices"] or ()
+            return command(place=RunPlace(**parts), **given)
 
         for option in reversed(options):
             gathered = option(gathered)
@@ -247,8 +215,11 @@ class Training:
     `watch` and `notify` are the arguments of those names of `lehr.lab.study.train`.
     """
 
-    def __init__(self, place: RunPlace, stop: Stop, errors: Console, bar: Bar) -> None:
-        self._place, self._stop, self._errors, self._bar = place, stop, errors, bar
+    def __init__(
+        self, place: RunPlace, usual_out: Path, stop: Stop, errors: Console, bar: Bar
+    ) -> None:
+        self._place, self._usual_out = place, usual_out
+        self._stop, self._errors, self._bar = stop, errors, bar
         self._line = bar.add_task(_PREPARING, total=None)
         self._first: Progress | None = None
         self._last: Progress | None = None
@@ -256,7 +227,7 @@ class Training:
 
     def begin(self, words: str) -> None:
         """Set the command of this training, without the options of its `RunPlace`."""
-        self._again = self._place.command(words)
+        self._again = continuing(words, self._place, self._usual_out)
         self._stop.farewell = (
             f"Stopped at once: finished trials are kept in {self._place.file}; to continue: "
             f"{self._again}"
@@ -294,12 +265,16 @@ class Training:
 
 
 @contextmanager
-def training(place: RunPlace) -> Generator[Training]:
+def training(place: RunPlace, usual_out: Path) -> Generator[Training]:
     """Train in the block, with a progress bar if the error output is a terminal.
 
     What is printed in the block goes to the error output, because the other one is for results.
     Ctrl-C, SIGTERM and the errors of training end the command with one line and an exit code; a
     line also says how many trials were known before.
+
+    Arguments:
+        place: Where to train.
+        usual_out: The folder that the command writes into by default.
 
     Raises:
         Refused: For a ValueError or an OSError of the block.
@@ -321,7 +296,7 @@ def training(place: RunPlace) -> Generator[Training]:
         disable=not errors.is_terminal,
     )
     with stoppable() as stop, redirect_stdout(sys.stderr):
-        now = Training(place, stop, errors, bar)
+        now = Training(place, usual_out, stop, errors, bar)
         try:
             with bar:
                 yield now

@@ -3,12 +3,13 @@
 A `Plan` says what to train; `compare` trains it and returns the `Results`.
 """
 
-from lehr.lab.comparison import compare, sized, stored_results
+from lehr.lab.comparison import compare, stored_results
 from lehr.lab.errors import EngineError, StoreError, TaskError, WorkerError
 from lehr.lab.find_peak import find_peak
 from lehr.lab.metric import Metric
-from lehr.lab.outlook import within
+from lehr.lab.outlook import sized, within
 from lehr.lab.own.running import RunningTrial, current_trial
+from lehr.lab.place import RunPlace
 from lehr.lab.plan import FULL, QUICK, Pair, Plan, Size
 from lehr.lab.results import Results
 from lehr.lab.store.rows import frame
@@ -27,6 +28,7 @@ __all__ = [
     "Progress",
     "Record",
     "Results",
+    "RunPlace",
     "RunningTrial",
     "Size",
     "Split",

@@ -4,36 +4,27 @@ from __future__ import annotations
 
 import json
 import math
-import os
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from lehr.lab import records
-from lehr.lab.engines.base import Workers, open_workers
-from lehr.lab.errors import EngineError, TaskError, WorkerError
 from lehr.lab.evaluation import FinishedPair, evaluate
 from lehr.lab.metric import Metric
-from lehr.lab.outlook import Announcer, spread, within
+from lehr.lab.outlook import Announcer, spread
 from lehr.lab.own.naming import find_own, is_own, metric_of
 from lehr.lab.peak_grid import PeakGrid
+from lehr.lab.place import RunPlace
 from lehr.lab.plan import Pair, Plan
-from lehr.lab.resources import Resources
 from lehr.lab.results import FailedRun, Results, TaskFacts
-from lehr.lab.store.database import delete_unused
 from lehr.lab.store.store import Store
-from lehr.lab.study import Progress, recall, train
-from lehr.lab.tasks.registry import files_of, find_task, identity
+from lehr.lab.study import Progress, recall
+from lehr.lab.tasks.registry import find_task
 from lehr.lab.trial import Ended, FailedTrial, FinishedTrial, Trial
 
-__all__ = ["STORE", "Comparison", "compare", "sized", "stored_results"]
-
-STORE = "trials.db"
-"""The name of the store in a comparison's folder, unless another is named."""
+__all__ = ["Comparison", "compare", "stored_results"]
 
 _KIND = "comparison"  # of the study in the store
 
@@ -241,46 +232,20 @@ class _PairSearch:
 
 def compare(
     plan: Plan,
-    out: Path,
+    place: RunPlace | Path,
     *,
-    store: Path | None = None,
-    engine: str | Executor | None = None,
-    jobs: int = 1,
-    memory: int | None = None,
-    device: str = "cpu",
-    devices: Sequence[str] = (),
-    timeout: float | None = None,
-    retry_failed: bool = False,
     report: Callable[[Results, Path], object] | None = None,
     watch: Callable[[Progress], object] = lambda _: None,
     notify: Callable[[str], object] = lambda _: None,
 ) -> Results:
     """Train every pair of a plan, each at its best peak rate, and rank the pairs.
 
-    Finished trials stay in the store, whatever ends the comparison, and a later one with the same
-    store does not train them again. Several comparisons may share a store, also at the same time:
-    each trains the trials that no other has claimed. `results.json` is written into the folder at
-    the end, and on Ctrl-C with the pairs that are finished by then.
+    `results.json` is written into the folder at the end, and on Ctrl-C with the pairs that are
+    finished by then.
 
     Arguments:
         plan: What to train.
-        out: The folder for the results; created if it is missing.
-        store: The file for the trials; by default `trials.db` in `out`.
-        engine: Where to train: "population" (this process), "processes", "dask" or "ray" (a
-            cluster on this machine), "dask://host:port" or "ray://host:port" (a running one), or
-            your own executor, whose workers can import lehr. By default this process for one job,
-            and processes for more.
-        jobs: How many batches are trained at a time, at least 1; a running cluster has its own
-            number. With processes, or a cluster on this machine, a script must keep its own work
-            under `if __name__ == "__main__":`.
-        memory: Bytes that training may use on this machine or, on a running cluster, in each of
-            its workers; None leaves it unbounded.
-        device: The device to train on, as torch names it.
-        devices: Several devices of this machine, each for a process of its own; `jobs` is then
-            their number.
-        timeout: Seconds that a trial may take; one that takes longer fails. Trials that are
-            trained side by side may take as much together.
-        retry_failed: Whether trials that failed earlier are trained again.
+        place: Where to train it; a folder for the results is enough.
         report: Called with the results and the folder after `results.json` is written, such as
             `lehr.view.report.write_report`.
         watch: Called with the progress whenever it changes.
@@ -299,146 +264,11 @@ def compare(
             trials are in the store.
         KeyboardInterrupt: On Ctrl-C, after everything is written.
     """
-    # Raises before any file exists.
-    path = store or out / STORE
-    resources = _resources(plan, path, memory, device, timeout)
-    jobs = len(devices) or jobs
-    own = is_own(plan.task)
-    workers = open_workers(engine, jobs, resources, notify, own=own, devices=devices)
-    with _nothing_left_behind(out, path):
-        out.mkdir(parents=True, exist_ok=True)
-        results = _train(plan, out, path, workers, resources, retry_failed, report, watch, notify)
-    _write(results, out, report)
-    return results
-
-
-def sized(
-    plan: Plan,
-    hours: float,
-    out: Path,
-    *,
-    store: Path | None = None,
-    engine: str | Executor | None = None,
-    jobs: int = 1,
-    memory: int | None = None,
-    device: str = "cpu",
-    devices: Sequence[str] = (),
-    timeout: float | None = None,
-    retry_failed: bool = False,
-    watch: Callable[[Progress], object] = lambda _: None,
-    notify: Callable[[str], object] = lambda _: None,
-) -> Plan:
-    """Return a plan that takes about so many hours.
-
-    A trial of each optimizer is trained first, to see how long it takes. These are trials of the
-    comparison, and are kept: a later call finds them in the store, and returns the same plan.
-
-    Arguments:
-        plan: The pairs, and the number of updates; see `within`.
-        hours: The time, above 0.
-        out: As for `compare`, like all others.
-
-    Raises:
-        ValueError: If the time is not above 0, or too short for the pairs.
-        TaskError: If the code of the task fails in all of these trials.
-    """
-    if not 0 < hours < math.inf:
-        raise ValueError(f"hours={hours!r} must be above 0: write 8")
-    search, path = _FirstTrials(plan), store or out / STORE
-    resources = _resources(plan, path, memory, device, timeout)
-    jobs = len(devices) or jobs
-    own = is_own(plan.task)
-    workers = open_workers(engine, jobs, resources, notify, own=own, devices=devices)
-    with _nothing_left_behind(out, path):
-        out.mkdir(parents=True, exist_ok=True)
-        with Store(path, write=True, device=device) as trials:
-            if retry_failed:
-                trials.forget_failures(identity(plan.pinned))
-            train(
-                search,
-                trials,
-                workers,
-                device=device,
-                timeout=timeout,
-                files=resources.files,
-                watch=watch,
-                notify=notify,
-            )
-    if not search.seconds:
-        raise TaskError("all of the first trials failed: `lehr results --json` has the tracebacks")
-    each = math.fsum(search.seconds) / len(search.seconds)
-    count = int(3600 * hours * jobs / max(each, 1e-3))
-    notify(f"A trial takes about {each:.2g} s: {hours:g} h are enough for {count:,} trials.")
-    return within(plan, count)
-
-
-def _resources(
-    plan: Plan, path: Path, memory: int | None, device: str, timeout: float | None
-) -> Resources:
-    return Resources(
-        memory,
-        device,
-        timeout,
-        folder=str(path.with_name(f"{path.stem}-folders").absolute()),
-        directory=os.getcwd(),
-        files=files_of(plan.pinned),
-    )
-
-
-class _FirstTrials:
-    """The first trial of each optimizer, at the peak in the middle of its grid.
-
-    Attributes:
-        seconds: How long those that are finished took.
-    """
-
-    def __init__(self, plan: Plan) -> None:
-        firsts = [Pair(optimizer, plan.schedules[0]) for optimizer in plan.optimizers]
-        middles = [plan.first_peaks(pair)[len(plan.first_peaks(pair)) // 2] for pair in firsts]
-        trials = [plan.tuning(*each)[0] for each in zip(firsts, middles, strict=True)]
-        self._needed = {trial.digest: trial for trial in trials}
-        self.total = len(self._needed)
-        self.seconds: list[float] = []
-
-    def next(self) -> Iterator[Trial]:
-        yield from self._needed.values()
-
-    def tell(self, trial: Trial, ended: Ended) -> None:
-        if self._needed.pop(trial.digest, None) and not isinstance(ended, FailedTrial):
-            self.seconds.append(ended.seconds)
-
-
-@contextmanager
-def _nothing_left_behind(out: Path, path: Path) -> Generator[None]:
-    """Delete a new store, and a new folder, if an error in the block comes before any trial."""
-    is_new, is_new_folder = not os.path.lexists(path), not os.path.lexists(out)
-    try:
-        yield
-    except (EngineError, TaskError, WorkerError):
-        if is_new and path.exists():
-            delete_unused(path)
-            if is_new_folder and not any(out.iterdir()):
-                out.rmdir()
-        raise
-
-
-def _train(
-    plan: Plan,
-    out: Path,
-    path: Path,
-    workers: AbstractContextManager[Workers],
-    resources: Resources,
-    retry_failed: bool,
-    report: Callable[[Results, Path], object] | None,
-    watch: Callable[[Progress], object],
-    notify: Callable[[str], object],
-) -> Results:
-    task, command = _facts(plan), plan.command()
-    search = Comparison(plan, task.metric)
-    with Store(path, write=True, device=resources.device) as trials:
-        trials.add_study(_KIND, _content(plan, task, command))
-        if retry_failed:
-            trials.forget_failures(identity(plan.pinned))
+    place = RunPlace.of(place)
+    with place.opened(plan.pinned, notify) as (store, train):
+        task, command = _facts(plan), plan.command()
+        search = Comparison(plan, task.metric)
+        store.add_study(_KIND, _content(plan, task, command))
         announcer = Announcer(plan, task.metric, search.spread, notify)
 
         def watching(progress: Progress) -> None:
@@ -446,20 +276,13 @@ def _train(
             watch(progress)
 
         try:
-            train(
-                search,
-                trials,
-                workers,
-                device=resources.device,
-                timeout=resources.timeout,
-                files=resources.files,
-                watch=watching,
-                notify=notify,
-            )
+            train(search, watch=watching)
         except KeyboardInterrupt:
-            _write(search.results(task, command, trials), out, report)
+            _write(search.results(task, command, store), place.out, report)
             raise
-        return search.results(task, command, trials)
+        results = search.results(task, command, store)
+    _write(results, place.out, report)
+    return results
 
 
 def stored_results(store: Store) -> list[Results]:

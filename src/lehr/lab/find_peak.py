@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -14,16 +12,14 @@ from lehr.find.budget import updates_of
 from lehr.find.ladder import BUDGET, Ladder, ShortRun, squeezed
 from lehr.find.longer import SIDE, LongerRuns
 from lehr.find.suggestion import Suggestion
-from lehr.lab.engines.base import open_workers
 from lehr.lab.errors import TaskError
 from lehr.lab.metric import Metric
 from lehr.lab.optimizers import find_optimizer
 from lehr.lab.own.naming import find_own, is_own, metric_of
-from lehr.lab.resources import Resources
+from lehr.lab.place import RunPlace
 from lehr.lab.schedules import check_contender, find_contender
-from lehr.lab.store.store import Store
-from lehr.lab.study import Progress, train
-from lehr.lab.tasks.registry import TASKS, files_of, find_task, identity, pinned
+from lehr.lab.study import Progress
+from lehr.lab.tasks.registry import TASKS, find_task, identity, pinned
 from lehr.lab.trial import Ended, FailedTrial, Outcome, Trial
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import table
@@ -272,17 +268,10 @@ def find_peak(
     optimizer: str,
     schedule: str,
     steps: int,
-    store: Path,
+    place: RunPlace | Path,
     *,
     budget: int | str = BUDGET,
     verify: bool = False,
-    engine: str | Executor | None = None,
-    jobs: int = 1,
-    memory: int | None = None,
-    device: str = "cpu",
-    devices: Sequence[str] = (),
-    timeout: float | None = None,
-    retry_failed: bool = False,
     watch: Callable[[Progress], object] = lambda _: None,
     notify: Callable[[str], object] = lambda _: None,
 ) -> Suggestion:
@@ -295,19 +284,12 @@ def find_peak(
         optimizer: The name of the optimizer.
         schedule: A name in the catalogue, or a text such as ``"warmup('5%') >> cosine()"``.
         steps: The updates of the planned run.
-        store: The file for the trials.
+        place: Where to train, as for `compare`; only whole runs are several at a time.
         budget: The most updates that the search may take, at least 60; or a share of the run, such
             as ``"10%"``. What a large one leaves is spent on longer runs at the suggestion and
             beside it, which move it where another rate is clearly better by validation.
         verify: Whether the peak, and the rates 1.8 times below and above it, are tried with four
             whole runs each; the best of the three by validation is then the suggestion.
-        engine: Where to train, as in `compare`, like all below.
-        jobs: How many batches are trained at a time; only whole runs are several.
-        memory: Bytes that training may use.
-        device: The device to train on.
-        devices: Several devices to train on, in place of one.
-        timeout: The seconds that a trial may take.
-        retry_failed: Whether trials that failed earlier are trained again.
         watch: Called with the progress whenever it changes.
         notify: Called with one-line notices.
 
@@ -319,26 +301,6 @@ def find_peak(
         WorkerError: If workers cannot be started, or die.
     """
     search = LadderSearch(task, optimizer, schedule, steps, budget=budget, verify=verify)
-    resources = Resources(
-        memory,
-        device,
-        timeout,
-        folder=str(store.with_name(f"{store.stem}-folders").absolute()),
-        directory=os.getcwd(),
-        files=files_of(pinned(task)),
-    )
-    workers = open_workers(engine, jobs, resources, notify, own=is_own(task), devices=devices)
-    with Store(store, write=True, device=device) as trials:
-        if retry_failed:
-            trials.forget_failures(identity(pinned(task)))
-        train(
-            search,
-            trials,
-            workers,
-            device=device,
-            timeout=timeout,
-            files=resources.files,
-            watch=watch,
-            notify=notify,
-        )
+    with RunPlace.of(place).opened(pinned(task), notify) as (_, train):
+        train(search, watch=watch)
     return search.suggestion()

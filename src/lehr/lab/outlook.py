@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from time import monotonic
 
+from lehr.lab.errors import TaskError
 from lehr.lab.metric import Metric
-from lehr.lab.plan import Plan, Size
+from lehr.lab.place import RunPlace
+from lehr.lab.plan import Pair, Plan, Size
 from lehr.lab.statistics import separable
 from lehr.lab.study import Progress
+from lehr.lab.trial import Ended, FailedTrial, Trial
 
-__all__ = ["Announcer", "outlook", "spread", "within"]
+__all__ = ["Announcer", "outlook", "sized", "spread", "within"]
 
 # Tuning seeds and further peaks, the most thorough first.
 _TUNING = ((6, 2), (5, 2), (4, 2), (3, 2), (2, 2), (1, 2), (1, 0))
@@ -58,6 +62,64 @@ def within(plan: Plan, trials: int) -> Plan:
             f"least {least}, or fewer optimizers, schedules or peaks"
         )
     return replace(plan, size=replace(size, seeds=left // lengths))
+
+
+def sized(
+    plan: Plan,
+    hours: float,
+    place: RunPlace | Path,
+    *,
+    watch: Callable[[Progress], object] = lambda _: None,
+    notify: Callable[[str], object] = lambda _: None,
+) -> Plan:
+    """Return a plan that takes about so many hours.
+
+    A trial of each optimizer is trained first, to see how long it takes. These are trials of the
+    comparison, and are kept: a later call finds them in the store, and returns the same plan.
+
+    Arguments:
+        plan: The pairs, and the number of updates; see `within`.
+        hours: The time, above 0.
+        place: Where to train, as for `compare`, like all others.
+
+    Raises:
+        ValueError: If the time is not above 0, or too short for the pairs.
+        TaskError: If the code of the task fails in all of these trials.
+    """
+    if not 0 < hours < math.inf:
+        raise ValueError(f"hours={hours!r} must be above 0: write 8")
+    search, place = _FirstTrials(plan), RunPlace.of(place)
+    with place.opened(plan.pinned, notify) as (_, train):
+        train(search, watch=watch)
+    if not search.seconds:
+        raise TaskError("all of the first trials failed: `lehr results --json` has the tracebacks")
+    each = math.fsum(search.seconds) / len(search.seconds)
+    count = int(3600 * hours * place.parallel / max(each, 1e-3))
+    notify(f"A trial takes about {each:.2g} s: {hours:g} h are enough for {count:,} trials.")
+    return within(plan, count)
+
+
+class _FirstTrials:
+    """The first trial of each optimizer, at the peak in the middle of its grid.
+
+    Attributes:
+        seconds: How long those that are finished took.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        firsts = [Pair(optimizer, plan.schedules[0]) for optimizer in plan.optimizers]
+        middles = [plan.first_peaks(pair)[len(plan.first_peaks(pair)) // 2] for pair in firsts]
+        trials = [plan.tuning(*each)[0] for each in zip(firsts, middles, strict=True)]
+        self._needed = {trial.digest: trial for trial in trials}
+        self.total = len(self._needed)
+        self.seconds: list[float] = []
+
+    def next(self) -> Iterator[Trial]:
+        yield from self._needed.values()
+
+    def tell(self, trial: Trial, ended: Ended) -> None:
+        if self._needed.pop(trial.digest, None) and not isinstance(ended, FailedTrial):
+            self.seconds.append(ended.seconds)
 
 
 def outlook(plan: Plan, metric: Metric, total: int, spread: float | None = None) -> str:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Hashable, Iterator, Sequence, Set
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-from lehr.lab.engines.base import Workers, call_each, train_batches
+from lehr.lab.engines.base import UNBOUNDED, Workers, call_each, train_batches
 from lehr.lab.engines.limit import within
 from lehr.lab.errors import TaskError, describe
 from lehr.lab.optimizers import label
 from lehr.lab.own.naming import is_own
-from lehr.lab.resources import check_device
+from lehr.lab.resources import Resources, check_device
 from lehr.lab.store.store import Store
 from lehr.lab.tasks.registry import add_files
 from lehr.lab.trial import Ended, FailedTrial, Trial
@@ -95,9 +95,7 @@ def train(
     store: Store,
     workers: AbstractContextManager[Workers],
     *,
-    device: str = "cpu",
-    timeout: float | None = None,
-    files: Mapping[str, bytes] | None = None,
+    resources: Resources = UNBOUNDED,
     watch: Callable[[Progress], object] = lambda _: None,
     notify: Callable[[str], object] = lambda _: None,
 ) -> None:
@@ -110,9 +108,7 @@ def train(
         search: Decides which trials to train.
         store: The store for finished trials, open for writing.
         workers: The pool, not yet open; it stays closed if all outcomes are in the store.
-        device: The device to train on, as torch names it.
-        timeout: Seconds that the first checks of a task may take.
-        files: The content of users' files, by their pinned names; see `Resources`.
+        resources: What the workers may use.
         watch: Called with the progress at first, when training begins, and whenever it changes.
         notify: Called with one-line notices about how trials are trained.
 
@@ -128,8 +124,8 @@ def train(
     if not any(True for _ in search.next()):
         return
     with workers as pool:
-        single = _single(search, pool, (device, timeout, files or {}), notify)
-        queue = _Queue(search, store, pool, reused, device, single)
+        single = _single(search, pool, resources, notify)
+        queue = _Queue(search, store, pool, reused, resources.device, single)
         watch(last)
         try:
             while True:
@@ -230,12 +226,12 @@ class _Queue:
 
 
 def _single(
-    search: Search, workers: Workers, how: tuple[Any, ...], notify: Callable[[str], object]
+    search: Search, workers: Workers, resources: Resources, notify: Callable[[str], object]
 ) -> set[tuple[str, str]]:
     """Return the tasks and optimizers whose networks cannot be trained side by side."""
     tasks = (trial for trial in search.next() if not is_own(trial.task))
     pairs = list(dict.fromkeys((trial.task, trial.optimizer) for trial in tasks))
-    reasons = call_each(_obstacle, [(*pair, *how) for pair in pairs], workers)
+    reasons = call_each(partial(_obstacle, resources), pairs, workers)
     found: set[tuple[str, str]] = set()
     for (task, optimizer), reason in zip(pairs, reasons, strict=True):
         if reason is not None:
@@ -244,17 +240,15 @@ def _single(
     return found
 
 
-def _obstacle(
-    task: str, optimizer: str, device: str, timeout: float | None, files: Mapping[str, bytes]
-) -> str | None:
+def _obstacle(resources: Resources, task: str, optimizer: str) -> str | None:
     from lehr.lab.training.suitable import obstacle  # Loads torch.
 
-    check_device(device)
-    add_files(files)
+    check_device(resources.device)
+    add_files(resources.files)
     try:
-        if timeout is None:
+        if resources.timeout is None:
             return obstacle(task, optimizer)
-        return within(timeout, partial(obstacle, task, optimizer))
+        return within(resources.timeout, partial(obstacle, task, optimizer))
     except (TaskError, ImportError):
         raise
     # The network and the loss are a user's: whatever they raise, SystemExit too.

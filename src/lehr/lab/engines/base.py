@@ -41,6 +41,7 @@ from lehr.lab.versions import LEHR
 
 __all__ = [
     "ENGINES",
+    "UNBOUNDED",
     "Workers",
     "call_each",
     "check_version",

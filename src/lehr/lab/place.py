@@ -1,0 +1,136 @@
+"""Where to train, and where to keep the trials."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from lehr.lab.engines.base import open_workers
+from lehr.lab.errors import EngineError, TaskError, WorkerError
+from lehr.lab.own.naming import is_own
+from lehr.lab.resources import Resources
+from lehr.lab.store.database import delete_unused
+from lehr.lab.store.store import Store
+from lehr.lab.study import train
+from lehr.lab.tasks.registry import files_of, identity
+
+__all__ = ["STORE", "RunPlace"]
+
+STORE = "trials.db"
+"""The name of the store in a folder of results, unless another is named."""
+
+
+@dataclass(frozen=True)
+class RunPlace:
+    """Where to train, and where to keep the trials.
+
+    Finished trials stay in the store, whatever ends the training, and are not trained again later.
+    Several processes may share a store, also at the same time: each trains the trials that no other
+    has claimed.
+
+    Attributes:
+        out: The folder for the results; created if it is missing.
+        store: The file for the trials; by default `trials.db` in `out`.
+        engine: Where to train: "population" (this process), "processes", "dask" or "ray" (a
+            cluster on this machine), "dask://host:port" or "ray://host:port" (a running one), or
+            your own executor, whose workers can import lehr. By default this process for one job,
+            and processes for more.
+        jobs: How many batches are trained at a time, at least 1 and by default 1; a running
+            cluster has its own number. With processes, or a cluster on this machine, a script must
+            keep its own work under `if __name__ == "__main__":`.
+        memory: Bytes that training may use on this machine or, on a running cluster, in each of
+            its workers; None leaves it unbounded.
+        device: The device to train on, as torch names it.
+        devices: Several devices of this machine, each for a process of its own; `jobs` is then
+            their number.
+        timeout: Seconds that a trial may take; one that takes longer fails. Trials that are
+            trained side by side may take as much together.
+        retry_failed: Whether trials that failed earlier are trained again.
+    """
+
+    out: Path
+    store: Path | None = None
+    engine: str | Executor | None = field(default=None, kw_only=True)
+    jobs: int | None = field(default=None, kw_only=True)
+    memory: int | None = field(default=None, kw_only=True)
+    device: str = field(default="cpu", kw_only=True)
+    devices: tuple[str, ...] = field(default=(), kw_only=True)
+    timeout: float | None = field(default=None, kw_only=True)
+    retry_failed: bool = field(default=False, kw_only=True)
+
+    @classmethod
+    def of(cls, place: RunPlace | Path) -> RunPlace:
+        """Return the place itself, or the usual one with this folder."""
+        return place if isinstance(place, cls) else cls(Path(place))
+
+    @property
+    def file(self) -> Path:
+        """The file of the store."""
+        return self.store or self.out / STORE
+
+    @property
+    def parallel(self) -> int:
+        """How many batches are trained at a time."""
+        return len(self.devices) or (1 if self.jobs is None else self.jobs)
+
+    @contextmanager
+    def opened(
+        self, task: str, notify: Callable[[str], object]
+    ) -> Generator[tuple[Store, Callable[..., None]]]:
+        """Open the store, and prepare the workers for the trials of a task.
+
+        A new store, and a new folder, are deleted if an error comes before any trial is finished.
+
+        Arguments:
+            task: The pinned name of the task.
+            notify: Called with one-line notices about how trials are trained.
+
+        Yields:
+            The store, and the function that trains a search there, once: `lehr.lab.study.train`
+            without its arguments about where.
+        """
+        resources = Resources(
+            self.memory,
+            self.device,
+            self.timeout,
+            folder=str(self.file.with_name(f"{self.file.stem}-folders").absolute()),
+            directory=os.getcwd(),
+            files=files_of(task),
+        )
+        # Raises before any file exists.
+        workers = open_workers(
+            self.engine,
+            self.parallel,
+            resources,
+            notify,
+            own=is_own(task),
+            devices=self.devices,
+        )
+        with self._nothing_left_behind():
+            self.out.mkdir(parents=True, exist_ok=True)
+            with Store(self.file, write=True, device=self.device) as store:
+                if self.retry_failed:
+                    store.forget_failures(identity(task))
+                yield (
+                    store,
+                    partial(
+                        train, store=store, workers=workers, resources=resources, notify=notify
+                    ),
+                )
+
+    @contextmanager
+    def _nothing_left_behind(self) -> Generator[None]:
+        is_new, is_new_folder = not os.path.lexists(self.file), not os.path.lexists(self.out)
+        try:
+            yield
+        except (EngineError, TaskError, WorkerError):
+            if is_new and self.file.exists():
+                delete_unused(self.file)
+                if is_new_folder and not any(self.out.iterdir()):
+                    self.out.rmdir()
+            raise
