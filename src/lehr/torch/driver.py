@@ -497,8 +497,13 @@ class Driver(LRScheduler):
                 self._known[origin] = group
                 if "lr" in group:
                     base = group.setdefault("initial_lr", self.base_lrs[origin])
-                    self._set_base(LR, origin, plain(base))
+                    if self._follows_bases():
+                        self._set_base(LR, origin, plain(base))
         self._replan()
+
+    def _follows_bases(self) -> bool:
+        """Return whether the bases of a loaded optimizer replace its own."""
+        return True
 
     # ----- what people read ---------------------------------------------------------------------
 
@@ -535,8 +540,9 @@ class Driver(LRScheduler):
 
     def __getstate__(self) -> dict[str, Any]:
         """Return all attributes but those that are computed or found again, for pickling."""
+        self._attach().notice()
         return {**attributes_of(self), **dict.fromkeys(_LINKED), "_ahead": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         set_attributes(self, {**state, "_ahead": NOTHING})
-        self._attach()
+        self._attach().hold(self.plan.slots)

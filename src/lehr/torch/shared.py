@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from torch.optim import Optimizer
@@ -236,6 +236,11 @@ class Shared:
         """Treat the current values of all groups as written by the schedulers."""
         for writer in self.writers.values():
             writer.forget()
+
+    def hold(self, slots: Iterable[Slot]) -> None:
+        """Treat the current values as written by the schedulers, and later ones as changes."""
+        for slot in slots:
+            self.writer(slot, Mixed).hold(self.groups)
 
     # ----- bases and changes by hand ------------------------------------------------------------
 

@@ -84,9 +84,8 @@ class SlotWriter(Step):
         """Write an entry into all groups."""
 
     def write(self, groups: Sequence[Group], entry: Any) -> None:
-        exists, read = self.slot.exists_in, self.slot.read
-        before = [mark_of(read(group)) if exists(group) else None for group in groups]
-        self.held, self._before, self.pending, self.last = list(groups), before, entry, None
+        self.hold(groups)
+        self.pending = entry
         self._assign(groups, entry)
         self.last, self.pending, self._before = entry, None, []
 
@@ -134,6 +133,12 @@ class SlotWriter(Step):
     def forget(self) -> None:
         """Treat the current values as its own until the next write."""
         self.last, self.pending, self._before = None, None, []
+
+    def hold(self, groups: Sequence[Group]) -> None:
+        """Treat the current values as its own, and what is written from now on as a change."""
+        exists, read = self.slot.exists_in, self.slot.read
+        before = [mark_of(read(group)) if exists(group) else None for group in groups]
+        self.held, self._before, self.pending, self.last = list(groups), before, None, None
 
     def restore_tensors(self, groups: Sequence[Group]) -> None:
         """Put the tensors that were filled last into groups that now hold others."""

@@ -148,9 +148,15 @@ class DropIn(Driver):
 
     def read_bases(self) -> None:
         """Use the bases, and the rates to go on from, that a loaded optimizer brought."""
+        if self._owned_by() is None and self._has_changes():
+            self._follow_changes()
         super().read_bases()
         if self._carried is not None and len(self._attach().members) == 1:
             self._carried = Carried(rates_in(self.groups))
+
+    def _follows_bases(self) -> bool:
+        # Under way its own are in its state, as torch's are.
+        return (self._owned_by() or self).last_epoch <= 0
 
     # ----- changed parameters -------------------------------------------------------------------
 
@@ -212,13 +218,31 @@ class DropIn(Driver):
             self._attach().forget()
         super()._step_slowly(epoch)
 
+    def _update_lr(self, epoch: float | None = None) -> None:
+        carried = self._carried
+        if epoch is not None:
+            self._check_position(self._read_position(epoch))
+            self._leave_rule()
+        try:
+            super()._update_lr(epoch)
+        except BaseException:
+            self._carried = self._carried or carried
+            raise
+
+    def _leave_rule(self) -> None:
+        """Go back to the formula, as a jump does."""
+        if self._has_changes():
+            self._follow_changes()
+        if self._carried is not None and not self._has_rule:
+            self._carried = None
+            self._replan()
+
     def _move(self, position: float) -> None:
         if self._has_changes():
             self._follow_changes()
         goes_on = position == self.last_epoch + 1 and not self._fraction
-        if self._carried is not None and not goes_on and not self._has_rule:
-            self._carried = None
-            self._replan()
+        if not goes_on:
+            self._leave_rule()
         before = self._position, self._uncounted, self._lag
         self._from = self._position
         try:
@@ -408,6 +432,8 @@ class DropIn(Driver):
     def state_dict(self) -> dict[str, Any]:
         """Return the position and the parameters, in plain types."""
         self._attach().notice()
+        if self._owned_by() is None and self._has_changes():
+            self._follow_changes()
         return {
             "last_epoch": self.last_epoch,
             "_step_count": self._step_count,

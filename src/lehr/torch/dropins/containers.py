@@ -186,14 +186,11 @@ class ChainedScheduler(Tree):
         """Return the product of the children's rates, each of which goes on from its own."""
         position = self.last_epoch
         before = self._product(position - 1, view)
-        first = next((child for child in self.drop_ins if child._recursive), None)
-        if first is not None:
+        # As in torch, a child that works out its rate from the base discards what was written.
+        if self.drop_ins and all(child._recursive for child in self.drop_ins):
             for index, group in enumerate(view):
-                # A rate that was written by hand is that of the first that goes on from it.
                 if group["lr"] != before[index]:
-                    own = first._carry().rates[index]
-                    rate = own * group["lr"] / before[index] if before[index] else group["lr"]
-                    first._carried = first._carry().at(index, rate)
+                    self._go_on_from(index, group["lr"], before[index])
         carried: list[Carried] = []
         for child in self.drop_ins:
             own = child._carry().rates
@@ -204,6 +201,16 @@ class ChainedScheduler(Tree):
         for child, each in zip(self.drop_ins, carried, strict=True):
             child._carried = each
         return self._product(position, view)
+
+    def _go_on_from(self, index: int, rate: float, before: float) -> None:
+        """Have the children's product be a rate that was written by hand into a group."""
+        first, *others = self.drop_ins
+        if not before:
+            # Of a product that was 0, no child keeps a 0.
+            for child in others:
+                child._carried = child._carry().at(index, plain(self.base_lrs[index]))
+        own = first._carry().rates[index] * rate / before if before else rate
+        first._carried = first._carry().at(index, own)
 
     def _product(self, position: int, view: list[Group]) -> list[float]:
         """Return the rates that the children's own give together at a position."""

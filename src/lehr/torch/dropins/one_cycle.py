@@ -114,6 +114,10 @@ class OneCycleLR(DropIn):
             self._mark_groups(optimizer)
         super().__init__(optimizer, last_epoch)
 
+    def _follows_bases(self) -> bool:
+        # Torch's rule does not read them: they only say whether a group's start was set.
+        return True
+
     def _keys(self) -> tuple[str, ...]:
         return _RATES + _MOMENTUMS if self.cycle_momentum else _RATES
 

@@ -78,7 +78,8 @@ class CosineAnnealingWarmRestarts(DropIn):
         self._cycles = self.T_0, self.T_mult
 
     def _replan(self) -> None:
-        self._counted = None
+        if self._carried is None:
+            self._counted = None
         super()._replan()
         self._cycles = self.T_0, self.T_mult
 
@@ -104,6 +105,15 @@ class CosineAnnealingWarmRestarts(DropIn):
             begin, length = begin + length, length * factor
         return position - begin, length
 
+    def begin(self, view: list[Group]) -> list[float]:
+        """Return the rates at its position 0, where T_cur and T_i may have been set before."""
+        counted = self._counted
+        rates = super().begin(view)
+        if counted is None:
+            return rates
+        self._counted = counted
+        return super()._next_rates(view)
+
     def _next_rates(self, view: list[Group]) -> list[float]:
         before = self._counted
         done, length = self._cycle() if before is None else (before[0] + 1, before[1])
@@ -120,6 +130,7 @@ class CosineAnnealingWarmRestarts(DropIn):
 
     def _load(self, state: dict[str, Any]) -> None:
         super()._load(state)
+        self._counted = None
         if self._carried is not None and {"T_cur", "T_i"} <= state.keys():
             self._counted = (
                 number("T_cur", state["T_cur"], at_least=0),
@@ -136,6 +147,7 @@ class CosineAnnealingWarmRestarts(DropIn):
         done = number("T_cur", epochs, at_least=0)
         self._carry()
         self._counted = done, self.T_i
+        self.parameter_set()
 
     @property
     def T_i(self) -> float:
@@ -147,3 +159,4 @@ class CosineAnnealingWarmRestarts(DropIn):
         length = number("T_i", epochs, above=0)
         self._carry()
         self._counted = self.T_cur, length
+        self.parameter_set()

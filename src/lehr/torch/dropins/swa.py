@@ -10,11 +10,12 @@ from torch.optim import Optimizer, swa_utils
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
-from lehr.torch.binding import Binding, Slot, plain
+from lehr.torch.binding import Binding, Group, Slot, plain
 from lehr.torch.driver import Driver
 from lehr.torch.dropins.arguments import per_group
 from lehr.torch.dropins.base import DropIn
 from lehr.torch.dropins.parameters import Parameter
+from lehr.torch.dropins.recursion import rates_in
 
 __all__ = ["SWALR"]
 
@@ -132,6 +133,11 @@ class SWALR(DropIn):
         except Exception:
             self._under_way = before
             raise
+
+    def begin(self, view: list[Group]) -> list[float]:
+        """Return the rates at its position 0, which are those that the one before has left."""
+        self.starts = list(rates_in(view))
+        return super().begin(view)
 
     def _ratios(self) -> list[float]:
         """Return its own share in each current rate: 1, except at the end."""
