@@ -248,7 +248,7 @@ def test_a_real_difference_is_found_because_seeds_are_paired() -> None:
 def test_so_many_seeds_do_decide(seeds: int, gap: float) -> None:
     """Normal differences with a mean of `gap` spreads are separated with the seeds it says."""
     needed = [
-        seeds_to_decide((gap + rng.standard_normal(seeds)).tolist(), 10, margin=1e-9)
+        seeds_to_decide((gap + rng.standard_normal(seeds)).tolist(), 5, margin=1e-9)
         for rng in map(np.random.default_rng, range(200))
     ]
     # The statistic is sqrt(n) * mean / rms: it reaches the quantile of 1 - 0.05 / 20 at this n.
@@ -263,6 +263,6 @@ def test_seeds_that_would_show_a_tie() -> None:
     spread = [0.02 * (-1) ** i for i in range(10)]
     sd = float(np.std(spread, ddof=1))
     expected = np.ceil((stats.norm.ppf(0.975) * sd / 0.01) ** 2)
-    assert seeds_to_decide(spread, 10, margin=0.01) == expected == 18
-    assert seeds_to_decide([0.1], 10, margin=0.01) is None
-    assert seeds_to_decide([1.0, -1.0], 10, margin=1e-6) is None
+    assert seeds_to_decide(spread, 5, margin=0.01) == expected == 18
+    assert seeds_to_decide([0.1], 5, margin=0.01) is None
+    assert seeds_to_decide([1.0, -1.0], 5, margin=1e-6) is None

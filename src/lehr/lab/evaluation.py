@@ -247,9 +247,7 @@ def _compare(
             is_tie = all_ and near and mean is not None and mean < nearest
             standing = "tie" if is_tie else "undecided"
         seeds = (
-            seeds_to_decide(row, math.comb(len(rows), 2), margin)
-            if standing == "undecided" and all_
-            else None
+            seeds_to_decide(row, len(rows), margin) if standing == "undecided" and all_ else None
         )
         gaps.append(None if mean is None else Gap(mean, low, high, seeds))
         standings.append(standing)

@@ -141,8 +141,8 @@ def outlook(plan: Plan, metric: Metric, total: int, spread: float | None = None)
 
 
 def _power(plan: Plan, metric: Metric, spread: float | None) -> str:
-    seeds, comparisons = plan.size.seeds, math.comb(len(plan.pairs), 2)
-    if not comparisons:
+    seeds, contenders = plan.size.seeds, len(plan.pairs)
+    if contenders < 2:
         return ""
     if spread is None:
         if not (metric.is_share or metric.unit in ("nats", "bits")):
@@ -150,9 +150,9 @@ def _power(plan: Plan, metric: Metric, spread: float | None) -> str:
         known = f"if a pair's lead varies by {_unit(metric, _GUESS)} from seed to seed (a guess)"
     else:
         known = f"if leads vary from seed to seed by the {_unit(metric, spread)} seen so far"
-    least = separable(seeds, comparisons, _GUESS if spread is None else spread)
+    least = separable(seeds, contenders, _GUESS if spread is None else spread)
     if least is None:
-        return f"{_count(seeds, 'seed')} cannot tell any of the pairs apart: everything will tie."
+        return "With one seed nothing can be told apart: every pair will be undecided."
     return (
         f"With {_count(seeds, 'seed')}, differences under {_unit(metric, least)} will not be "
         f"told apart, {known}."

@@ -12,7 +12,7 @@ fewer, Student's formulas are used, which assume normal noise.
 import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import combinations
 from typing import NamedTuple
 
@@ -39,6 +39,8 @@ FEW = 8
 
 _RESAMPLES = 5_000
 _MANY_SEEDS = 10_000
+_LIKE_MANY = 64  # seeds from which on the test's critical value hardly changes
+_COMPARISONS = 300  # at least so many, for a critical value
 _SIGNS = 10_000  # of 2^29, where there are 30 seeds
 _AT_ONCE = 500  # rows of signs; for a thousand comparisons they take a few megabytes
 
@@ -229,7 +231,7 @@ def _signs(seeds: int) -> Iterator[NDArray[np.float64]]:
 
 
 def separable(
-    seeds: int, comparisons: int, spread: float, confidence: float = CONFIDENCE
+    seeds: int, contenders: int, spread: float, confidence: float = CONFIDENCE
 ) -> float | None:
     """Return about the smallest mean difference that `ties` separates.
 
@@ -237,7 +239,7 @@ def separable(
 
     Arguments:
         seeds: the number of seeds.
-        comparisons: the number of comparisons that share the level.
+        contenders: the number of contenders, which are all compared with all: at least 2.
         spread: the standard deviation of a difference, from seed to seed.
         confidence: in (0, 1).
 
@@ -245,33 +247,51 @@ def separable(
         The difference, in the unit of the spread; None if no difference is enough.
 
     Example:
-        >>> round(separable(30, 6, 0.01), 4)
-        0.0054
+        >>> round(separable(30, 4, 0.01), 3)
+        0.005
     """
     if seeds < 2:
         return None
-    level = (1 - confidence) / 2 / comparisons
     if seeds < FEW:
+        level = (1 - confidence) / 2 / math.comb(contenders, 2)
         return -float(stdtrit(seeds - 1, level)) * spread / seeds**0.5
     # The statistic is sqrt(n) * mean / rms, and at most sqrt(n).
-    z = -float(ndtri(level))
-    return None if seeds <= z * z else z * spread * ((seeds - 1) / seeds / (seeds - z * z)) ** 0.5
+    least = _critical(seeds, contenders, confidence)
+    return spread * least * ((seeds - 1) / seeds / (seeds - least**2)) ** 0.5
+
+
+@lru_cache
+def _critical(seeds: int, contenders: int, confidence: float) -> float:
+    """Return about the statistic above which `ties` separates contenders.
+
+    It is the one that the largest of all comparisons exceeds by random signs in a share
+    `1 - confidence`, for contenders of equal and independent normal scores.
+    """
+    rng, seeds = np.random.default_rng(0), min(seeds, _LIKE_MANY)
+    first, second = np.triu_indices(contenders, 1)
+    largest: list[float] = []
+    for _ in range(-(-_COMPARISONS // len(first))):
+        table = rng.standard_normal((contenders, seeds))
+        differences = table[first] - table[second]
+        units = differences / np.sqrt((differences**2).sum(1))[:, None]
+        signs = rng.choice((-1.0, 1.0), (_AT_ONCE, seeds))
+        largest += np.abs(signs @ units.T).max(1).tolist()
+    return float(np.quantile(largest, confidence))
 
 
 def seeds_to_decide(
-    differences: Sequence[float], comparisons: int, margin: float, confidence: float = CONFIDENCE
+    differences: Sequence[float], contenders: int, margin: float, confidence: float = CONFIDENCE
 ) -> int | None:
     """Return about how many seeds would separate two contenders, or show that they tie.
 
     It assumes that mean and spread of the differences stay as they are. The statistic of `ties`
-    is `sqrt(n) * |mean(d)| / rms(d)` for `n` seeds, and about normal for equal contenders: they
-    are separated once it exceeds the normal quantile, with the level divided among all
-    comparisons. They tie once the interval of the mean, of a standard error of
-    `spread / sqrt(n)`, stays within the margin.
+    is `sqrt(n) * |mean(d)| / rms(d)` for `n` seeds: two are separated once it exceeds what random
+    signs make of contenders that are equal. They tie once the interval of the mean, of a standard
+    error of `spread / sqrt(n)`, stays within the margin.
 
     Arguments:
         differences: the differences, seed by seed.
-        comparisons: the number of comparisons that share the level.
+        contenders: the number of contenders, which are all compared with all.
         margin: the largest difference of a tie, above 0.
         confidence: in (0, 1).
 
@@ -284,10 +304,12 @@ def seeds_to_decide(
         return None
     values = np.asarray(differences, dtype=np.float64)
     mean, spread = abs(float(values.mean())), float(values.std(ddof=1))
+    critical = partial(_critical, contenders=contenders, confidence=confidence)
     needed = math.inf
     if mean > 0:
-        z = -float(ndtri((1 - confidence) / 2 / comparisons))
-        needed = float((z / mean) ** 2 * (values**2).mean())
+        ratio = float((values**2).mean()) / mean**2
+        few = (n for n in range(FEW, _LIKE_MANY) if n >= ratio * critical(n) ** 2)
+        needed = next(few, ratio * critical(_LIKE_MANY) ** 2)
     if mean < margin:
         z = -float(ndtri((1 - confidence) / 2))
         needed = min(needed, (z * spread / (margin - mean)) ** 2)
