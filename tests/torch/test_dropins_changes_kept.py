@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 from driving import make_optimizer, rates
 from twins import ARGUMENTS, CLOSED, SIDES, Run, build, flat, saved, scheduler_class
 
@@ -209,3 +210,46 @@ def test_a_scheduler_adopts_what_is_written_into_its_copy():
     twin.optimizer.step()
     twin.step()
     assert twin.get_last_lr() == pytest.approx([0.35], rel=1e-12)
+
+
+def add_group(run: Run) -> None:
+    """Add a group with a rate of its own."""
+    group = {"params": [torch.zeros(1, requires_grad=True)], "lr": 0.2}
+    run.optimizer.add_param_group(group)
+
+
+@pytest.mark.parametrize("name", [*RECURSIVE, "CosineAnnealingWarmRestarts", "LambdaLR", "SWALR"])
+def test_a_group_added_just_before(name: str):
+    """The state has it at once: it loads where the group was added as well."""
+    run, fresh = build("lehr", name), build("lehr", name)
+    run.steps(3)
+    for each in (run, fresh):
+        add_group(each)
+    fresh.scheduler.load_state_dict(saved(run))
+    fresh.optimizer.load_state_dict(run.optimizer.state_dict())
+    assert flat(fresh.steps(8)) == pytest.approx(flat(run.steps(8)), rel=1e-12)
+
+
+def test_a_group_added_to_a_scheduler_just_before():
+    runs: list[Run] = []
+    for _ in range(2):
+        optimizer = make_optimizer("sgd", (0.1, 0.3))
+        scheduler = lehr.torch.Scheduler(optimizer, lr=lehr.linear(10))
+        runs.append(Run(optimizer, scheduler))
+    run, fresh = runs
+    run.steps(3)
+    for each in runs:
+        add_group(each)
+    fresh.scheduler.load_state_dict(run.scheduler.state_dict())
+    assert rates(fresh.optimizer) == pytest.approx([0.07, 0.21, 0.14], rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["OneCycleLR", "SWALR"])
+def test_a_group_that_was_removed_before_the_optimizer_is_loaded(name: str):
+    """These two read keys of the groups; the rate of the group that remains is its own."""
+    run, twin = build("lehr", name), build("lehr", name)
+    for each in (run, twin):
+        each.steps(3)
+        del each.optimizer.param_groups[0]
+    reloaded(run)
+    assert flat(run.steps(6)) == flat(twin.steps(6))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from driving import make_optimizer, rates, read
-from twins import ARGUMENTS, PLATEAU, Run, build, flat, saved, scheduler_class
+from twins import ARGUMENTS, PLATEAU, SIDES, Run, build, flat, saved, scheduler_class
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
@@ -214,3 +214,35 @@ def test_deep_copies_of_containers(container: str):
     assert ahead[1] == pytest.approx(ahead[0], rel=1e-9)
     expected, found = (run.steps(8) for run in pair)
     assert flat(found) == pytest.approx(flat(expected), rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", sorted(set(ARGUMENTS) - {"MultiplicativeLR", "SWALR", PLATEAU}))
+def test_a_subclass_goes_to_an_epoch_as_torchs_does(name: str):
+    """``step(n)`` is the closed form where there is one, whatever ``get_lr`` a subclass has."""
+    found: list[list[float]] = []
+    for side in SIDES:
+
+        class Clamped(scheduler_class(side, name)):
+            def get_lr(self):
+                return [max(lr, 0.03) for lr in super().get_lr()]
+
+        optimizer = make_optimizer("sgd", (0.1, 0.3))
+        run = Run(optimizer, Clamped(optimizer, **ARGUMENTS[name]))
+        rows = run.steps(3)
+        run.scheduler.step(9)
+        found.append(flat([*rows, read(optimizer), *run.steps(6)]))
+    assert found[1] == pytest.approx(found[0], rel=1e-9, abs=1e-12)
+
+
+def test_a_get_lr_without_a_momentum_leaves_it_where_the_constructor_puts_it():
+    found: list[list[float]] = []
+    for side in SIDES:
+
+        class Own(scheduler_class(side, "CyclicLR")):
+            def get_lr(self):
+                return [lr / (1 + self.last_epoch) for lr in self.base_lrs]
+
+        optimizer = make_optimizer("adamw", (0.1, 0.3))
+        run = Run(optimizer, Own(optimizer, **ARGUMENTS["CyclicLR"]))
+        found.append(flat([read(optimizer), *run.steps(4)]))
+    assert found[1] == pytest.approx(found[0], rel=1e-12)

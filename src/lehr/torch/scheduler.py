@@ -343,6 +343,7 @@ class Scheduler(Driver):
         The schedules are there in their dict form, to be compared when the state is loaded.
         """
         self._attach().notice()
+        self._recognize_groups()
         assignment = self._assignment
         timed = bool(self._clocks)
         return Saved(

@@ -152,7 +152,11 @@ class DropIn(Driver):
             self._follow_changes()
         super().read_bases()
         if self._carried is not None and len(self._attach().members) == 1:
-            self._carried = Carried(rates_in(self.groups))
+            for index, rate in zip(
+                origins(self._known, self.groups), rates_in(self.groups), strict=True
+            ):
+                if index is not None:
+                    self._carried = self._carried.at(index, rate)
 
     def _follows_bases(self) -> bool:
         # Under way its own are in its state, as torch's are.
@@ -228,12 +232,17 @@ class DropIn(Driver):
         except BaseException:
             self._carried = self._carried or carried
             raise
+        if self._has_rule:
+            self._carry()
 
     def _leave_rule(self) -> None:
         """Go back to the formula, as a jump does."""
         if self._has_changes():
             self._follow_changes()
-        if self._carried is not None and not self._has_rule:
+        # As in torch, the rule of a subclass has no say where there is a closed form.
+        if self._carried is not None and (
+            not self._has_rule or hasattr(self._torch, "_get_closed_form_lr")
+        ):
             self._carried = None
             self._replan()
 
@@ -434,6 +443,7 @@ class DropIn(Driver):
         self._attach().notice()
         if self._owned_by() is None and self._has_changes():
             self._follow_changes()
+        self._recognize_groups()
         return {
             "last_epoch": self.last_epoch,
             "_step_count": self._step_count,

@@ -115,6 +115,9 @@ class CyclicLR(DropIn):
                 self.optimizer.param_groups, self.base_momentums, self.max_momentums, strict=True
             ):
                 group["base_momentum"], group["max_momentum"] = low, high
+                if self._has_rule:
+                    # A get_lr of the user's own may leave it where torch's constructor puts it.
+                    momentum_slot(self.optimizer).write(group, high)
         super()._initial_step()
 
     def _shape(self) -> Schedule:

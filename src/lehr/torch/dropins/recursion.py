@@ -111,8 +111,9 @@ class Watched:
         return self.lists != self.noted
 
     def keys_changed(self, groups: Sequence[Group]) -> bool:
-        """Return whether one of the keys was changed in one of the groups."""
-        return bool(self.keys) and self._values(groups) != self.seen
+        """Return whether one of the keys was changed in one of the groups, which are as many."""
+        same = bool(self.keys) and len(groups) == len(self.seen)
+        return same and self._values(groups) != self.seen
 
     def _values(self, groups: Sequence[Group]) -> list[Any]:
         try:

@@ -95,6 +95,10 @@ class CosineAnnealingWarmRestarts(DropIn):
             self._counted = self._cycle()
         return super()._carry()
 
+    def _leave_rule(self) -> None:
+        super()._leave_rule()
+        self._counted = None
+
     def _cycle(self) -> tuple[float, float]:
         """Return the epochs since the last restart, and those between the last and the next."""
         position = max(self.last_epoch + self._fraction, 0)
