@@ -29,8 +29,8 @@ ALL_BAD: list[Any] = [
 ]
 """What takes their place in the slow tests."""
 
-MORE: list[Any] = [float("nan"), float("inf"), -1.0, 1j, None, "x", 10**400, 2.5, 2**53 + 1, {}]
-"""The same for containers."""
+OVERFLOWING = 1e308
+"""In a child of a container it may become infinite later only: it is the step that is refused."""
 
 FEW: list[Any] = [float("nan"), -1.0, None, "x", 10**400]
 """The same for containers, whose children are tampered with alone as well."""
@@ -130,7 +130,7 @@ BUILDS: dict[str, Callable[[Any], Any]] = {
 
 
 def tampered(
-    state: Any, table: list[Any], path: tuple[Any, ...] = ()
+    state: Any, table: list[Any], deep: int = 2, path: tuple[Any, ...] = ()
 ) -> Iterator[tuple[tuple[Any, ...], Any, str]]:
     """Yield a path into a state, a state with something else there, and what was done."""
     ends = {0, len(state) - 1}  # of a list; what lies between is alike
@@ -145,8 +145,8 @@ def tampered(
             yield (*path, key), replaced(state, key, value[:-1]), "one less"
         # Which attributes of a user's callable object are right, only that object knows.
         of_the_user = key == "_scale_fn_custom" or path[-1:] == ("lr_lambdas",)
-        if isinstance(value, list | dict) and value and len(path) < 2 and not of_the_user:
-            for deeper, inner, what in tampered(value, table, (*path, key)):
+        if isinstance(value, list | dict) and value and len(path) < deep and not of_the_user:
+            for deeper, inner, what in tampered(value, table, deep, (*path, key)):
                 yield deeper, replaced(state, key, inner), what
 
 
@@ -217,16 +217,17 @@ def test_each_key_with_each_bad_value(name: str):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ALL_BUILDS)
 def test_each_key_with_every_bad_value(name: str):
-    look_at_each_key(name, MORE if name.startswith(("sequence", "chain")) else ALL_BAD)
+    inside = name.startswith(("sequence", "chain"))
+    look_at_each_key(name, [bad for bad in ALL_BAD if not (inside and bad == OVERFLOWING)], deep=7)
 
 
-def look_at_each_key(name: str, table: list[Any]) -> None:
-    """Load states with each value of a table in the place of each key."""
+def look_at_each_key(name: str, table: list[Any], deep: int = 2) -> None:
+    """Load states with each value of a table in the place of each key, so many levels deep."""
     state = saved(new(name, 6))
     wrong: list[str] = []
     refused = accepted = 0
     run, looks, goes = rebuilt(name)
-    for path, bad, what in tampered(state, table):
+    for path, bad, what in tampered(state, table, deep):
         case = f"{'.'.join(map(str, path))} = {what}"
         ASKED[0] = 0
         try:

@@ -508,8 +508,17 @@ class Driver(LRScheduler):
     # ----- what people read ---------------------------------------------------------------------
 
     def get_lr(self) -> list[float | Tensor]:
-        """Return the rate of each group at the present position."""
-        return self.get_last_lr()
+        """Return the rate of each group at the present position, also before it is written.
+
+        Frameworks that write the rates themselves set ``last_epoch`` and call it.
+        """
+        rates = self.get_last_lr()
+        for slot, group, share in self.contributions() if self._position >= 0 else ():
+            if slot.place == LR.place:
+                index = next(i for i, each in enumerate(self.groups) if each is group)
+                rate = rates[index]
+                rates[index] = rate.fill_(share.value) if isinstance(rate, Tensor) else share.value
+        return rates
 
     def get_last_lr(self) -> list[float | Tensor]:
         """Return the current rate of each group."""

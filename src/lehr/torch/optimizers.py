@@ -65,8 +65,11 @@ def _inner_of(optimizer: Any) -> Any:
     """Return the innermost optimizer that a wrapper hands its work to, or the optimizer itself.
 
     A wrapper's own groups may be those from before the last load. An optimizer with other
-    parameters than the wrapper does not count.
+    parameters than the wrapper does not count, nor the inner one of a wrapper that copies its own
+    groups into it before each update, as torch's ZeroRedundancyOptimizer does.
     """
+    if hasattr(optimizer, "_sync_param_groups"):
+        return optimizer
     for name in _INNER:
         inner = getattr(optimizer, name, None)
         if isinstance(inner, Optimizer) and inner is not optimizer and _alike(optimizer, inner):

@@ -71,7 +71,7 @@ class DropIn(Driver):
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         check_optimizer(optimizer)
-        super().__init__(optimizer, last_epoch)
+        super().__init__(optimizer, counted("last_epoch", last_epoch, at_least=-1))
 
     def _start_at(self, last_epoch: int) -> None:
         super()._start_at(last_epoch)
@@ -386,7 +386,7 @@ class DropIn(Driver):
         ``super().get_lr()`` in it is torch's rule.
         """
         if not isinstance(self.optimizer, View):
-            return self.get_last_lr()
+            return super().get_lr()
         if self._torch is None:
             return list(Carried.of_plan(self.plan, self._at, self._known).rates)
         return self._torch.get_lr(self)
@@ -493,8 +493,9 @@ class DropIn(Driver):
         saved = self._parameters.saved
         missing = [n for n in ("last_epoch", "base_lrs", *saved) if n not in state]
         if missing:
+            advice = "" if "last_epoch" in missing else "; adopt='here' restores the position only"
             raise ScheduleError(
-                f"not a state of a {type(self).__name__}: {', '.join(missing)} missing"
+                f"not a state of a {type(self).__name__}: {', '.join(missing)} missing{advice}"
             )
         whole_steps = counted("last_epoch", state["last_epoch"], at_least=-1)
         fraction = number("fraction", state.get("fraction", 0.0), at_least=0, at_most=1)

@@ -74,7 +74,7 @@ class SequentialLR(Tree):
         milestones: list[int],
         last_epoch: int = -1,
     ) -> None:
-        self._milestones = list(milestones)
+        self._milestones = several("milestones", milestones)
         super().__init__(optimizer, schedulers, last_epoch)
 
     def _starts(self) -> list[int]:

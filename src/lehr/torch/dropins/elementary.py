@@ -8,13 +8,13 @@ resuming in any order, seeking and a group added later are right too.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 from torch.optim import Optimizer, lr_scheduler
 
 from lehr.catalogue.decay.elementary import cosine, exponential, linear, multistep, polynomial, step
-from lehr.errors import ScheduleError, number
+from lehr.errors import ScheduleError, number, several
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
 from lehr.torch.binding import Binding, Slot, plain
@@ -106,8 +106,12 @@ class MultiStepLR(DropIn):
         gamma: float = 0.1,
         last_epoch: int = -1,
     ) -> None:
+        # A set will do, as in torch: they have no order.
+        if isinstance(milestones, Set | Mapping):
+            milestones = list(Counter(milestones).elements())
         self.milestones = Counter(
-            counted("milestones", milestone, at_least=0) for milestone in milestones
+            counted("milestones", milestone, at_least=0)
+            for milestone in several("milestones", milestones)
         )
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)

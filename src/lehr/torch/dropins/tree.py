@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from lehr.errors import ScheduleError
 from lehr.schedule.base import Schedule
 from lehr.torch.binding import LR, Binding, Group, Slot, plain
+from lehr.torch.checkpoint import short
 from lehr.torch.driver import Driver
 from lehr.torch.dropins.base import DropIn
 from lehr.torch.dropins.container_parts import Part, part_of
@@ -176,7 +177,7 @@ class Tree(DropIn):
             raise ScheduleError(
                 f"not a state of a {type(self).__name__} of {len(self._schedulers)} "
                 "_schedulers: the state has "
-                + ("none" if not isinstance(parts, list | tuple) else f"{len(parts)}")
+                + (f"{len(parts)}" if isinstance(parts, list | tuple) else short(parts))
             )
         state.setdefault("base_lrs", [plain(lr) for lr in self.base_lrs])
         self._loading = True
