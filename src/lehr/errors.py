@@ -86,6 +86,7 @@ def number(
     above: float = -math.inf,
     at_least: float = -math.inf,
     at_most: float = math.inf,
+    below: float = math.inf,
 ) -> float:
     """Return ``value`` as a finite float inside the given range.
 
@@ -99,6 +100,8 @@ def number(
         raise ScheduleError(f"{name}={shown(value)} must be at least {at_least:g}")
     if result > at_most:
         raise ScheduleError(f"{name}={shown(value)} must be at most {at_most:g}")
+    if not result < below:
+        raise ScheduleError(f"{name}={shown(value)} must be less than {below:g}")
     return result
 
 

@@ -93,10 +93,10 @@ ROWS: list[tuple[str, str, dict[str, Any], str, dict[str, Any]]] = [
     ("fastai", "fit_sgdr", {"n_cycles": 2, "cycle_len": 1}, "give it, or lr", {"lr": 0.1}),
     (
         "keras",
-        "PolynomialDecay",
-        {"initial_learning_rate": 1.0, "decay_steps": 2.5, "cycle": True},
-        "decay_steps=2.5 must be a whole number",
-        {"decay_steps": 3},
+        "PiecewiseConstantDecay",
+        {"boundaries": [5, 2], "values": [1, 2, 3]},
+        "write faithful=True",
+        {"faithful": True},
     ),
     (
         "levanter",

@@ -145,7 +145,7 @@ def test_every_name() -> None:
             {"start_value": 0.0, "end_value": 1.0, "cycle_size": 1},
             "cycle_size=1",
         ),
-        ("PiecewiseLinear", {"milestones_values": [(5, 0.1), (3, 0.2)]}, "must rise"),
+        ("PiecewiseLinear", {"milestones_values": [(5, 0.1), (3, 0.2)]}, "in rising order"),
         ("ReduceLROnPlateauScheduler", {"factor": 0.5}, r"lehr.plateau\(.*factor=0.5"),
         ("ConcatScheduler", {"schedulers": [], "durations": []}, "is empty"),
     ],

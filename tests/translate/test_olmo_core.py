@@ -158,7 +158,16 @@ def test_every_name() -> None:
     [
         ("wsd", {"t_max": 100, "warmup": 5, "decay": 5}, "decay_fraction=None"),
         ("wsd", {"t_max": 100}, "warmup=None, warmup_fraction=None"),
-        ("cos_with_warmup", {"t_max": 10, "warmup": 11}, "t_max=10 is less"),
+        (
+            "cos_with_warmup_and_linear_decay",
+            {"t_max": 10, "warmup": 1, "decay": 11, "decay_fraction": None},
+            "at most 10",
+        ),
+        (
+            "power_lr",
+            {"t_max": 10, "warmup": 5, "decay": 10, "decay_fraction": None},
+            "less than t_max=10",
+        ),
         ("power_lr", {"t_max": 10, "warmup": 0}, "at least 1"),
         ("cos_with_warmup", {"t_max": 10, "warmup": 1, "warmup_min_lr": 0.1}, "is a rate"),
         ("composable", {"stages": [{"duration": 5}]}, "end_lr or end_lr_fraction"),

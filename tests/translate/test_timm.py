@@ -193,7 +193,6 @@ def test_every_name_of_the_factory() -> None:
         ("cosine", {"step_on_epochs": False}, "updates_per_epoch=0"),
         ("WSDLRScheduler", {"t_initial": 10, "decay_t": 11}, "decay_t=11"),
         ("WSDLRScheduler", {"t_initial": 10, "decay_t": 5, "decay_fn": "x"}, "decay_fn='x'"),
-        ("MultiStepLRScheduler", {"decay_t": [5, 2]}, "rising order"),
         ("plateau", {"patience_epochs": 5}, "lehr.plateau.mode='max', factor=0.1, patience=5"),
         ("PlateauLRScheduler", {"lr_min": 0.1, "lr": 0.2}, "floor=0.5"),
     ],

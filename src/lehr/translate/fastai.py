@@ -50,6 +50,8 @@ def _none(*, start: float, end: float | None = None) -> Translation:
 @translates("fastai", "SchedExp", "sched_exp", ignores=("pos",))
 def _exponential(*, start: float, end: float) -> Translation:
     number("start", start, above=0)
+    if end == 0:
+        return rates(hold(1, at=start) >> hold(at=0.0))
     return rates(hold(at=start) if start == end else ramp(to=end, start=start, log=True))
 
 
@@ -126,6 +128,8 @@ def _fit_sgdr(
     size = whole("cycle_len", cycle_len, at_least=1)
     growth = whole("cycle_mult", cycle_mult, at_least=2)
     peak = _peak("lr_max", lr_max, lr)
+    if peak == 0:
+        return rates(hold(at=0.0))
     first = Duration(Fraction(growth - 1, growth**count - 1), "%")
     late = _missed_restarts([size * growth**index for index in range(count)])
     if not late:
@@ -153,7 +157,7 @@ def _lr_find(*, start_lr: float = 1e-7, end_lr: float = 10.0, num_it: int = 100)
 
 
 def _peak(name: str, value: float | None, lr: float | None) -> float:
-    return number(name, own_rate(name, value, lr), above=0)
+    return number(name, own_rate(name, value, lr), at_least=0)
 
 
 def _missed_restarts(lengths: Sequence[int]) -> dict[int, int]:

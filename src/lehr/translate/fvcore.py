@@ -131,6 +131,8 @@ def _composite(
         parts, interval_scaling, itertools.pairwise(begins), strict=True
     ):
         one_of("interval_scaling", scaling, _SCALING)
+        if begin == end:
+            continue
         if scaling == "rescaled":
             placed.append(part.over(_share(end - begin)))
         else:

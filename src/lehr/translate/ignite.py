@@ -17,11 +17,11 @@ from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import formula, hold
 from lehr.translate.pieces import (
-    concatenated,
     cycles,
     decayed,
     falls,
     go,
+    joined,
     one_less,
     own_rate,
     piecewise,
@@ -52,12 +52,12 @@ class IgniteCycles:
 
     def start(self, cycle: int) -> float:
         """Return the level that a cycle begins at."""
-        mult = number("start_value_mult", self.start_value_mult, above=0)
+        mult = number("start_value_mult", self.start_value_mult, at_least=0)
         return number("start_value", self.start_value) * mult**cycle
 
     def end(self, cycle: int) -> float:
         """Return the level that a cycle goes to."""
-        mult = number("end_value_mult", self.end_value_mult, above=0)
+        mult = number("end_value_mult", self.end_value_mult, at_least=0)
         return number("end_value", self.end_value) * mult**cycle
 
     def translation(self, shape: CycleShape) -> Translation:
@@ -82,6 +82,10 @@ class IgniteCycles:
         Each level is a repeat of its own, which is 0 where the other one is reached.
         """
         start, end = self.start(0), self.end(0)
+
+        def again(first: Schedule, scale: float) -> Schedule:
+            return first.repeat(stretch=growth, scale=scale) if scale else first >> hold(at=0.0)
+
         if self.start_value_mult == self.end_value_mult == 1:
             body = shape(size, start, end)
             if back:
@@ -92,8 +96,8 @@ class IgniteCycles:
             begins = begins >> go(back, frm=0.0, to=self.start_value_mult)
             ends = ends >> go(back, frm=1.0, to=0.0)
         parts = [
-            (start, begins.repeat(stretch=growth, scale=self.start_value_mult)),
-            (end, ends.repeat(stretch=growth, scale=self.end_value_mult)),
+            (start, again(begins, self.start_value_mult)),
+            (end, again(ends, self.end_value_mult)),
         ]
         moving = [scaled(part, value) for value, part in parts if value]
         return functools.reduce(operator.add, moving) if moving else hold(at=0.0)
@@ -121,9 +125,11 @@ def _cosine_annealing(given: IgniteCycles, /) -> Translation:
 
 @translates("ignite", "PiecewiseLinear", "PiecewiseLinearStateScheduler")
 def _piecewise_linear(*, milestones_values: Sequence[tuple[int, float]]) -> Translation:
-    points = [(whole("milestone", t, at_least=0), value) for t, value in milestones_values]
+    points = [(whole("milestone", t), value) for t, value in milestones_values]
     if not points or any(b[0] < a[0] for a, b in itertools.pairwise(points)):
-        raise ScheduleError(f"milestones_values={list(milestones_values)!r} must rise, from 0")
+        raise ScheduleError(
+            f"milestones_values={list(milestones_values)!r}: write at least one, in rising order"
+        )
     return rates(piecewise(points))
 
 
@@ -133,8 +139,14 @@ def _concat(
 ) -> Translation:
     parts = schedules_of("schedulers", schedulers)
     one_less("durations", durations, parts, "schedulers")
-    lengths = [whole("durations", duration, at_least=1) for duration in durations]
-    return rates(concatenated(parts, list(itertools.accumulate(lengths))))
+    lengths = [whole("durations", duration, at_least=0) for duration in durations]
+    if 0 in lengths:
+        raise ScheduleError(
+            f"durations={lengths!r}: ignite never leaves a part whose duration is 0; write at "
+            "least 1, or leave out what follows it"
+        )
+    begins = itertools.accumulate(lengths, initial=0)
+    return rates(joined(list(zip(begins, parts, strict=True))))
 
 
 @translates("ignite", "create_lr_scheduler_with_warmup", ignores=("output_simulated_values",))
@@ -176,7 +188,8 @@ def _step_state(*, initial_value: float, gamma: float, step_size: int) -> Transl
 def _multistep_state(
     *, initial_value: float, gamma: float, milestones: Sequence[int]
 ) -> Translation:
-    return rates(scaled(falls(sorted(milestones), gamma), initial_value))
+    times = [max(whole("milestones", time), 0) for time in milestones]
+    return rates(scaled(falls(times, gamma), initial_value))
 
 
 @translates("ignite", "LambdaStateScheduler")

@@ -7,6 +7,7 @@ fall at each multiple of ``decay_steps``. keras computes with 32 bits; these do 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from fractions import Fraction
@@ -14,7 +15,7 @@ from typing import Final
 
 from lehr.catalogue.cyclic import polynomial_cycle, warm_restarts
 from lehr.catalogue.decay.elementary import inverse
-from lehr.errors import ScheduleError, number, whole
+from lehr.errors import ScheduleError, number
 from lehr.schedule.leaves import hold
 from lehr.translate import pieces
 from lehr.translate.pieces import decayed, go, polynomial, rates
@@ -26,6 +27,10 @@ _MISSES: Final = (
     "keras looks for restarts with 32 bits and, when t_mul is not whole, misses on some of its "
     "backends one that falls on a whole step: that step then has the end of the cycle before; "
     "here the new cycle begins"
+)
+_ROUNDED: Final = (
+    "keras counts cycles with 32 bits and, when decay_steps is not whole, may begin one late that "
+    "begins on a whole step, or early; here each ends on its last step"
 )
 
 
@@ -39,16 +44,34 @@ def _exponential(
 
 
 @translates("keras", "PiecewiseConstantDecay")
-def _piecewise_constant(*, boundaries: Sequence[float], values: Sequence[float]) -> Translation:
+def _piecewise_constant(
+    *, boundaries: Sequence[float], values: Sequence[float], faithful: bool = False
+) -> Translation:
     if not boundaries or len(values) != len(boundaries) + 1:
         raise ScheduleError(
             f"boundaries={list(boundaries)!r}, values={list(values)!r}: write one value more, and "
             "at least one boundary"
         )
-    if sorted(boundaries) != list(boundaries):
-        raise ScheduleError(f"boundaries={list(boundaries)!r} must be in rising order")
-    after = [math.floor(number("boundaries", boundary)) + 1 for boundary in boundaries]
-    return rates(pieces.staircase([max(begin, 0) for begin in after], values))
+    # keras cuts them to whole steps, and a value counts from the step after its boundary.
+    begins = [math.trunc(number("boundaries", boundary)) + 1 for boundary in boundaries]
+    if sorted(boundaries) == list(boundaries):
+        return rates(pieces.staircase([max(begin, 0) for begin in begins], values))
+    if not faithful:
+        raise ScheduleError(
+            f"boundaries={list(boundaries)!r} are not in rising order, and keras adds values up or "
+            "drops them; sort them with their values, or write faithful=True"
+        )
+    changes = sorted({begin for begin in begins if begin > 0})
+    levels = [_summed(begins, values, step) for step in (0, *changes)]
+    return rates(pieces.staircase(changes, levels))
+
+
+def _summed(begins: Sequence[int], values: Sequence[float], step: int) -> float:
+    """Return the sum of the values whose intervals a step is in."""
+    first = values[0] if step < begins[0] else 0.0
+    last = values[-1] if step >= begins[-1] else 0.0
+    middle = zip(itertools.pairwise(begins), values[1:-1], strict=True)
+    return first + sum(value for (low, high), value in middle if low <= step < high) + last
 
 
 @translates("keras", "PolynomialDecay")
@@ -61,17 +84,20 @@ def _polynomial(
     cycle: bool = False,
 ) -> Translation:
     length = _length("decay_steps", decay_steps)
-    if cycle and power != 0 and initial_learning_rate != end_learning_rate:
-        return rates(
-            polynomial_cycle(
-                whole("decay_steps", decay_steps, at_least=1),
-                power=power,
-                floor=end_learning_rate,
-                peak=initial_learning_rate,
-            )
-        )
     start, to = initial_learning_rate, end_learning_rate
-    return rates(polynomial(length, power, frm=start, to=to))
+    if not cycle or power == 0 or start == to:
+        return rates(polynomial(length, power, frm=start, to=to))
+    if isinstance(length, int):
+        return rates(polynomial_cycle(length, power=power, floor=to, peak=start))
+    number("power", power, above=0)
+    once = polynomial(length, power, frm=1.0, to=0.0).repeat()
+    heights = inverse(length, power=power).every(length)
+    # A cycle ends on its last step, where the next one of the same length would begin.
+    whole = length.numerator
+    ends = hold(1, at=1.0) >> (hold(whole - 1, at=1.0) >> hold(1, at=0.0)).repeat()
+    # Halves and quarters are exact in 32 bits.
+    inexact = length.denominator & (length.denominator - 1)
+    return rates(once * heights * ends * (start - to) + to, _ROUNDED if inexact else "")
 
 
 @translates("keras", "InverseTimeDecay")

@@ -10,7 +10,6 @@ cycle, not one step.
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -20,7 +19,7 @@ from lehr.catalogue.decay.elementary import inverse
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate.pieces import cosine_ease, go, one_of, polynomial, rates, then
+from lehr.translate.pieces import cosine_ease, go, joined, one_of, power_ease, rates
 from lehr.translate.registry import Translation, ignores, translate, translates
 
 # Fields of an optimizer's configuration that its learning rate does not depend on.
@@ -31,6 +30,10 @@ ignores(
     *("clip_update_norm", "skip_bad_steps", "update_interval"),
 )
 _FAR: Final = 10**12
+_CUT: Final = (
+    "warmup and decay do not fit into a cycle; they are cut to fit, as levanter does since 2026 "
+    "(release 1.2 begins the decay under the warmup, which faithful=True keeps)"
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class CyclePhase:
         peak: The rate that it begins at.
         floor: The rate ``min_lr_ratio * learning_rate``.
         warmup: The steps of the warmup before it.
-        steps: Its own steps, at least 1.
+        steps: Its own steps; below 1 where the warmup leaves none.
     """
 
     peak: float
@@ -68,45 +71,47 @@ class LevanterRun:
     cycle_length: float | Sequence[int] | None = None
     cycles: int | Sequence[int] | None = None
     haps: Sequence[int] | None = None
+    faithful: bool = False
 
     def translation(self, decay: BuildDecay) -> Translation:
         """Return the cycles with their warmups, stable phases and decays."""
         total = whole("num_train_steps", self.num_train_steps, at_least=1)
         cooldown = 0 if self.cooldown is None else _count("cooldown", self.cooldown, total)
+        if cooldown > total:
+            raise ScheduleError(f"cooldown={self.cooldown!r} must be at most {total}, the run")
         given = self.learning_rate if self.override_lr is None else self.override_lr
         peak = number("learning_rate", given, above=0)
         floor = peak * number("min_lr_ratio", self.min_lr_ratio, at_least=0)
         points = self._ends(total - cooldown)
-        parts: list[Schedule] = []
-        level, cut, body = 0.0, 0, hold(at=peak)
+        parts: list[tuple[int, Schedule]] = []
+        level, cut = 0.0, False
         for index, (begin, end) in enumerate(itertools.pairwise(points)):
-            rise, stable, fall, over = self._phases(index, end - begin)
+            rise, fall, over = self._phases(index, end - begin)
             cut = cut or over
             if rise:
-                parts.append(go(rise, frm=level, to=peak))
-            if stable:
-                parts.append(hold(stable, at=peak))
-            body = decay(CyclePhase(peak, floor, rise, fall)) if fall else hold(at=peak)
-            # Past its end the last one goes on, unless a cooldown follows.
-            last = end == points[-1] and not cooldown
-            parts.append(body if last or body.length == fall else body[:fall])
-            level = body(fall)
+                parts.append((begin, go(rise, frm=level, to=peak)))
+            if begin + rise != end - fall:
+                parts.append((begin + rise, hold(at=peak)))
+            body = decay(CyclePhase(peak, floor, rise, fall))
+            if fall <= 0 and not self.faithful:
+                cut = cut or body != hold(at=peak)
+                body = hold(at=peak)
+            parts.append((end - fall, body))
+            level = body(max(fall, 0))
         if cooldown:
-            parts.append(go(cooldown, frm=level, to=floor))
-        note = (
-            f"decay={self.decay!r} asks for {cut} steps more than a cycle has after its warmup; "
-            "it is cut to fit, as levanter does since 2026 (before, its phases overlapped)"
-        )
-        return rates(then(parts), note if cut else "")
+            parts.append((total - cooldown, go(cooldown, frm=level, to=floor)))
+        return rates(joined(parts), _CUT if cut and not self.faithful else "")
 
-    def _phases(self, index: int, size: int) -> tuple[int, int, int, int]:
-        """Return the steps of a cycle's warmup, stable phase and decay, and those cut from it."""
+    def _phases(self, index: int, size: int) -> tuple[int, int, bool]:
+        """Return the steps of a cycle's warmup and decay, and whether they overlap or are cut."""
         name, given = ("rewarmup", self.rewarmup) if index else ("warmup", self.warmup)
-        rise = min(_count(name, given, size), size)
-        left = size - rise
-        asked = left if self.decay is None else _count("decay", self.decay, size)
-        fall = min(asked, left)
-        return rise, left - fall, fall, asked - fall
+        rise = _count(name, given, size)
+        fall = size - rise if self.decay is None else _count("decay", self.decay, size)
+        over = rise > size or rise + fall > size
+        if over and not self.faithful:
+            rise = min(rise, size)
+            fall = min(max(fall, 0), size - rise)
+        return rise, fall, over
 
     def _ends(self, total: int) -> list[int]:
         """Return the step at which the first cycle begins, and those at which each ends."""
@@ -168,9 +173,9 @@ def _linear(run: LevanterRun, /) -> Translation:
 
 @translates("levanter", "polynomial", "PolynomialLrSchedule")
 def _polynomial(run: LevanterRun, /, *, power: float = 2.0) -> Translation:
-    return run.translation(
-        lambda phase: polynomial(phase.steps, power, frm=phase.peak, to=phase.floor)
-    )
+    if power == 0:
+        return _constant(run)
+    return run.translation(lambda phase: _down(phase, power_ease("power", power)))
 
 
 @translates("levanter", "inv_sqrt", "InvSqrtLrSchedule")
@@ -192,9 +197,11 @@ def _inverse(run: LevanterRun, /) -> Translation:
     number("min_lr_ratio", run.min_lr_ratio, above=0, at_most=1)
 
     def decay(phase: CyclePhase) -> Schedule:
-        if phase.floor == phase.peak:
-            return hold(at=phase.peak)
+        if phase.floor == phase.peak or phase.steps == 0:
+            return hold(at=phase.floor)
         tau = Fraction(phase.steps) / Fraction(phase.peak / phase.floor - 1)
+        if tau < 0:
+            return hold(-tau, at=phase.peak) >> hold(at=phase.floor)
         body = inverse(tau, power=1.0, start=phase.peak)
         # It counts from 1, and its step 0 has the value of step 1.
         return _above(phase, hold(1, at=body(1)) >> body[1:])
@@ -205,9 +212,13 @@ def _inverse(run: LevanterRun, /) -> Translation:
 @translates("levanter", "inv_sqrt_decay", "InvSqrtDecayLrSchedule")
 def _inverse_sqrt_decay(run: LevanterRun, /, *, decay_constant: float = 28.6) -> Translation:
     rate = Fraction(str(number("decay_constant", decay_constant, above=0)))
-    return run.translation(
-        lambda phase: _above(phase, inverse(phase.steps / rate, power=0.5, start=phase.peak))
-    )
+
+    def decay(phase: CyclePhase) -> Schedule:
+        if phase.steps <= 0:
+            return hold(at=phase.peak)
+        return _above(phase, inverse(phase.steps / rate, power=0.5, start=phase.peak))
+
+    return run.translation(decay)
 
 
 @translates("levanter", "power", "PowerLrSchedule")
@@ -217,7 +228,7 @@ def _power(
     batch = whole("batch_size", batch_size, at_least=1)
     tokens = batch * whole("seq_length", seq_length, at_least=1)
     height = batch * number("a", a, above=0)
-    exponent = number("b", b, at_most=math.nextafter(0, -1))
+    exponent = number("b", b, below=0)
 
     def decay(phase: CyclePhase) -> Schedule:
         # The steps, counted from the decay's own start, until the power falls below the peak.
@@ -245,6 +256,8 @@ _SCHEDULES: Final = (
 
 
 def _down(phase: CyclePhase, ease: str) -> Schedule:
+    if phase.steps <= 0:
+        return hold(at=phase.peak)
     return go(phase.steps, frm=phase.peak, to=phase.floor, ease=ease)
 
 

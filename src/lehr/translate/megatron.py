@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final, TypeVar
+from typing import Final
 
 from lehr.catalogue.decay.elementary import inverse
 from lehr.errors import ScheduleError, level, number, whole
@@ -18,8 +18,6 @@ from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
 from lehr.translate.pieces import go, one_of, rates, steps
 from lehr.translate.registry import Translation, ignores, translates
-
-T = TypeVar("T")
 
 _STYLES: Final = ("constant", "linear", "cosine", "inverse-square-root", "WSD")
 # How a checkpoint's arguments and these go together when a run resumes.
@@ -84,11 +82,16 @@ def _lr(lr_decay_style: str, given: MegatronRate, /) -> Translation:
     elif lr_decay_style == "inverse-square-root":
         body = _inverse_sqrt(peak, rise, per).clip(low=low)[:until] >> hold(at=low)
     elif lr_decay_style == "WSD":
-        fall = steps("wsd_decay_steps", _needed("wsd_decay_steps", given.wsd_decay_steps))
+        if given.wsd_decay_steps is None:
+            raise ScheduleError(
+                "wsd_decay_steps is missing: write wsd_decay_steps=100, or how many"
+            )
+        fall = steps("wsd_decay_steps", given.wsd_decay_steps)
         body = hold(until, at=peak) >> hold(at=low)
-        if fall:
-            kind = _needed("lr_wsd_decay_style", given.lr_wsd_decay_style)
-            ease = _WSD[one_of("lr_wsd_decay_style", kind, list(_WSD))]
+        last = total // per * per
+        # The style makes no difference where no update is in the decay.
+        if last > total - fall and (last > rise or not rise):
+            ease = _WSD[one_of("lr_wsd_decay_style", given.lr_wsd_decay_style, list(_WSD))]
             decay = go(Fraction(fall) / per, frm=peak, to=low, ease=ease)
             stable = (total - rise - fall) / per
             begun = stable < 0
@@ -140,9 +143,3 @@ def _begun(decay: Schedule, since: Fraction, rise: Fraction) -> Schedule:
     if not rise or rise.denominator > 1:
         return decay[since:]
     return hold(1) >> decay[since + 1 :]
-
-
-def _needed(name: str, value: T | None) -> T:
-    if value is None:
-        raise ScheduleError(f"{name} is missing; WSD needs it")
-    return value

@@ -22,6 +22,9 @@ from lehr.translate.registry import Translation, ignores, translates
 _BELOW: Final = (
     "past the end OLMo-core goes on down the line, below 0; here the rate holds what it ended at"
 )
+_UNDIVIDED: Final = (
+    "without steps to decay in, OLMo-core divides by zero at the last step; here the rate holds"
+)
 _SHAPES: Final = ("linear", "cosine")
 # Fields that name the keys of a group, and the class.
 ignores("olmo_core", "lr_field", "initial_lr_field", "type")
@@ -43,14 +46,9 @@ class OlmoRun:
         """Return a rate as a factor of the optimizer's."""
         return share_of(self.lr, **rate)[0]
 
-    def left(self, *taken: int) -> int:
-        """Return the steps of the run that phases leave."""
-        left = whole("t_max", self.t_max, at_least=1) - sum(taken)
-        if left < 0:
-            raise ScheduleError(
-                f"t_max={self.t_max!r} is less than the {sum(taken)} steps of its phases"
-            )
-        return left
+    @property
+    def steps(self) -> int:
+        return whole("t_max", self.t_max, at_least=1)
 
     def translation(self, schedule: Schedule, *notes: str) -> Translation:
         """Return the translation, with a note if its steps are tokens."""
@@ -58,15 +56,25 @@ class OlmoRun:
         return differing(schedule, unit, *notes)
 
     def ending(
-        self, before: Schedule, start: float, length: int, decay_min_lr: float
+        self, before: Schedule, start: float, length: int, decay_min_lr: float, begun: int = 0
     ) -> Translation:
-        """Return a schedule with a line down to the floor; or, if faithful, on below it."""
+        """Return a schedule with a line down to the floor; or, if faithful, on below it.
+
+        Arguments:
+            before: The schedule until then.
+            start: The level that the line begins at.
+            length: Its steps.
+            decay_min_lr: The floor.
+            begun: The steps of the line that lie before its time and are not seen.
+        """
         floor = self.share(decay_min_lr=decay_min_lr)
         if length == 0:
-            return self.translation(before)
+            return self.translation(before, _UNDIVIDED)
         if self.faithful:
-            return self.translation(before >> line(start, (floor - start) / length))
-        return self.translation(before >> go(length, frm=start, to=floor), _BELOW)
+            return self.translation(before >> line(start, (floor - start) / length)[begun:])
+        fall = go(length, frm=start, to=floor)
+        left = fall[begun:] if begun < length else hold(at=floor)
+        return self.translation(before >> left, _BELOW)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,18 +86,18 @@ class OlmoWarmup:
     warmup_fraction: float | None = None
     warmup_min_lr: float = 0.0
 
-    def length(self, t_max: int | None, *, scale: str = "") -> int:
-        """Return its steps; at least 1 if it is the time scale of the decay."""
+    def length(self, t_max: int | None) -> int:
         given = self.warmup_steps if self.warmup is None else self.warmup
-        length = _length("warmup", given, self.warmup_fraction, t_max)
-        if scale and length == 0:
-            raise ScheduleError(f"warmup is the time scale of the {scale}: at least 1")
-        return length
+        return _length("warmup", given, self.warmup_fraction, t_max)
 
-    def rise(self, run: OlmoRun, *, scale: str = "", to: float = 1.0) -> Schedule:
+    def left(self, run: OlmoRun) -> int:
+        """Return the steps of the run after the warmup; 0 if that is longer."""
+        return max(run.steps - self.length(run.t_max), 0)
+
+    def rise(self, run: OlmoRun, *, to: float = 1.0) -> Schedule:
         """Return the warmup up to a level."""
         start = run.share(warmup_min_lr=self.warmup_min_lr)
-        return go(self.length(run.t_max, scale=scale), frm=start, to=to)
+        return go(self.length(run.t_max), frm=start, to=to)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,38 +142,48 @@ def _constant_with_warmup(run: OlmoRun, warmup: OlmoWarmup, /) -> Translation:
 
 @translates("olmo_core", "wsd", "WSD")
 def _wsd(run: OlmoRun, warmup: OlmoWarmup, decay: OlmoDecay, /) -> Translation:
-    rise, fall = warmup.length(run.t_max), decay.length(run.t_max)
-    before = warmup.rise(run) >> hold(run.left(rise, fall), at=1.0)
-    return run.ending(before, 1.0, fall, decay.decay_min_lr)
+    return _decaying(run, warmup, decay, warmup.length(run.t_max), hold(at=1.0), 1.0)
 
 
 @translates("olmo_core", "power_lr", "PowerLR")
 def _power(
     run: OlmoRun, warmup: OlmoWarmup, decay: OlmoDecay, /, *, b: float = -0.51
 ) -> Translation:
-    rise, fall = warmup.length(run.t_max, scale="power"), decay.length(run.t_max)
-    body = inverse(rise, power=-number("b", b), start=1.0)[: run.left(rise, fall)]
-    return run.ending(warmup.rise(run) >> body, body.end, fall, decay.decay_min_lr)
+    rise = warmup.length(run.t_max)
+    if rise == 0:
+        raise ScheduleError("warmup is the time scale of the power: write at least 1 step")
+    body = inverse(rise, power=-number("b", b, below=0), start=1.0)
+    begin = run.steps - decay.length(run.t_max)
+    # The power has a value where the decay begins, even under the warmup.
+    start = (begin / rise) ** b if begin else 0j
+    if isinstance(start, complex):
+        raise ScheduleError(
+            f"decay={run.steps - begin} leaves no step before it: write less than t_max={run.t_max}"
+        )
+    if start <= run.share(decay_min_lr=decay.decay_min_lr):
+        raise ScheduleError(
+            f"decay_min_lr={decay.decay_min_lr!r} is not below the rate where the decay begins, "
+            f"{start:.6g} of lr; write less"
+        )
+    return _decaying(run, warmup, decay, rise, body, start)
 
 
 @translates("olmo_core", "linear_with_warmup", "LinearWithWarmup")
 def _linear(run: OlmoRun, warmup: OlmoWarmup, /, *, alpha_f: float = 0.1) -> Translation:
-    left = run.left(warmup.length(run.t_max))
-    return run.translation(warmup.rise(run) >> go(left, frm=1.0, to=alpha_f))
+    return run.translation(warmup.rise(run) >> go(warmup.left(run), frm=1.0, to=alpha_f))
 
 
 @translates("olmo_core", "cos_with_warmup", "CosWithWarmup")
 def _cosine(run: OlmoRun, warmup: OlmoWarmup, /, *, alpha_f: float = 0.1) -> Translation:
-    left = run.left(warmup.length(run.t_max))
-    return run.translation(warmup.rise(run) >> go(left, frm=1.0, to=alpha_f, ease="cosine"))
+    fall = go(warmup.left(run), frm=1.0, to=alpha_f, ease="cosine")
+    return run.translation(warmup.rise(run) >> fall)
 
 
 @translates("olmo_core", "half_cos_with_warmup", "HalfCosWithWarmup")
 def _half_cosine(run: OlmoRun, warmup: OlmoWarmup, /, *, alpha_f: float = 0.1) -> Translation:
     # It warms up to half the height, where the second half of the cosine begins.
     middle = alpha_f + (1.0 - alpha_f) / 2
-    left = run.left(warmup.length(run.t_max))
-    fall = go(left, frm=middle, to=alpha_f, ease="second-half-cosine")
+    fall = go(warmup.left(run), frm=middle, to=alpha_f, ease="second-half-cosine")
     return run.translation(warmup.rise(run, to=middle) >> fall)
 
 
@@ -174,14 +192,19 @@ def _cosine_then_linear(
     run: OlmoRun, warmup: OlmoWarmup, decay: OlmoDecay, /, *, alpha_f: float = 0.1
 ) -> Translation:
     fall = decay.length(run.t_max)
-    before = _cosine(run, warmup, alpha_f=alpha_f).schedule[: run.left(fall)]
+    if fall > run.steps:
+        raise ScheduleError(f"decay={fall} is longer than the run: write at most {run.steps}")
+    before = _cosine(run, warmup, alpha_f=alpha_f).schedule[: run.steps - fall]
     return run.ending(before, before.end, fall, decay.decay_min_lr)
 
 
 @translates("olmo_core", "inv_sqrt_with_warmup", "InvSqrtWithWarmup")
 def _inverse_sqrt(run: OlmoRun, warmup: OlmoWarmup, /, *, alpha_f: float = 0.1) -> Translation:
     number("alpha_f", alpha_f, at_least=0)
-    rise = warmup.rise(run, scale="root")
+    if warmup.length(run.t_max) == 0:
+        # The root is that of 0 steps.
+        return run.translation(hold(at=alpha_f))
+    rise = warmup.rise(run)
     if alpha_f == 1:
         return run.translation(rise >> hold(at=1.0))
     body = inverse(warmup.length(run.t_max), power=0.5, start=1.0 - alpha_f)
@@ -191,7 +214,7 @@ def _inverse_sqrt(run: OlmoRun, warmup: OlmoWarmup, /, *, alpha_f: float = 0.1) 
 @translates("olmo_core", "exponential", "ExponentialScheduler")
 def _exponential(run: OlmoRun, /, *, lr_min: float = 1e-9) -> Translation:
     low = number("lr_min", run.share(lr_min=lr_min), above=0)
-    return run.translation(go(run.left(), frm=low, to=1.0, log=True))
+    return run.translation(go(run.steps, frm=low, to=1.0, log=True))
 
 
 @translates("olmo_core", "wsds", "WSDS")
@@ -284,6 +307,35 @@ def _sequential(
         parts.append(body[skip : lengths[index] + 1])
         height, skip = body(lengths[index]), 1
     return _overridden(then(parts), override_decay, run)
+
+
+def _decaying(
+    run: OlmoRun,
+    warmup: OlmoWarmup,
+    decay: OlmoDecay,
+    rise: int,
+    body: Schedule,
+    start: float,
+) -> Translation:
+    """Return a warmup, a body and a decay, which may begin under the warmup.
+
+    Arguments:
+        run: The run.
+        warmup: The warmup.
+        decay: The decay.
+        rise: The steps of the warmup.
+        body: What comes between.
+        start: The level that the decay begins at.
+    """
+    fall = decay.length(run.t_max)
+    begin = run.steps - fall
+    before, begun = warmup.rise(run), 0
+    if begin > rise:
+        before = before >> body[: begin - rise]
+    elif begin < rise:
+        # The last step of the warmup is still its own.
+        before, begun = before >> hold(1, at=1.0), rise + 1 - begin
+    return run.ending(before, start, fall, decay.decay_min_lr, begun)
 
 
 def _late(parts: list[Schedule], low: float) -> list[Schedule]:

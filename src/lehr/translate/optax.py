@@ -16,9 +16,9 @@ from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
 from lehr.translate.pieces import (
-    concatenated,
     cosine_ease,
     go,
+    joined,
     one_less,
     one_of,
     piecewise,
@@ -85,7 +85,10 @@ def _piecewise_interpolate(
 ) -> Translation:
     one_of("interpolate_type", interpolate_type, _KINDS)
     boundaries, values = _levels(init_value, boundaries_and_scales)
-    return rates(piecewise(list(zip([0, *boundaries], values, strict=True)), interpolate_type))
+    points = list(zip([0, *boundaries], values, strict=True))
+    # The initial value is that of step 0 only where no boundary lies before it.
+    before = bool(boundaries) and boundaries[0] < 0
+    return rates(piecewise(points[1:] if before else points, interpolate_type))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,12 +179,12 @@ class OptaxWarmup:
 
     @property
     def steps(self) -> int:
-        return max(_count("warmup_steps", self.warmup_steps), 0)
+        return _count("warmup_steps", self.warmup_steps)
 
     def before(self, body: Schedule) -> Translation:
         """Return the warmup, if it has steps, with a schedule after it."""
-        rise = go(self.steps, frm=self.init_value, to=self.peak_value)
-        return rates(rise >> body if self.steps else body)
+        rise = go(max(self.steps, 0), frm=self.init_value, to=self.peak_value)
+        return rates(joined([(0, rise), (self.steps, body)]))
 
 
 @translates("optax", "warmup_constant_schedule")
@@ -233,9 +236,7 @@ def _join(*, schedules: Sequence[Schedule | Translation], boundaries: Sequence[i
     parts = schedules_of("schedules", schedules)
     one_less("boundaries", boundaries, parts, "schedules")
     begins = [0, *(_count("boundaries", boundary) for boundary in boundaries)]
-    if sorted(begins) != begins:
-        raise ScheduleError(f"boundaries={list(boundaries)!r} must be in rising order, from 0")
-    return rates(concatenated(parts, begins[1:]))
+    return rates(joined(list(zip(begins, parts, strict=True))))
 
 
 def _count(name: str, value: Any) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
 import itertools
 from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +18,6 @@ from lehr.time.duration import Duration, DurationLike
 from lehr.translate.registry import Translation
 
 __all__ = [
-    "concatenated",
     "cosine_ease",
     "cycles",
     "decayed",
@@ -25,6 +25,7 @@ __all__ = [
     "falls",
     "go",
     "in_shares",
+    "joined",
     "line",
     "one_less",
     "one_of",
@@ -191,16 +192,22 @@ def then(parts: Iterable[Schedule]) -> Schedule:
     return functools.reduce(lambda before, after: before >> after, parts)
 
 
-def concatenated(parts: Sequence[Schedule], begins: Sequence[int | Fraction]) -> Schedule:
-    """Return schedules one after the other, each from its own step 0 until the next begins.
+def joined(parts: Sequence[tuple[int, Schedule]]) -> Schedule:
+    """Return schedules that each begin, with their own step 0, at a step; a later one wins.
 
     Arguments:
-        parts: The schedules.
-        begins: The steps at which the second and later ones begin, in rising order.
+        parts: The steps, which need not be in rising order, and the schedules.
     """
-    lengths = [Fraction(end) - Fraction(begin) for begin, end in itertools.pairwise([0, *begins])]
-    cut = [part[:length] for part, length in zip(parts, lengths, strict=False)]
-    return then([*cut, parts[-1]])
+    seen: list[Schedule] = []
+    until: int | None = None
+    for begin, part in reversed(parts):
+        first = max(begin, 0)
+        if until is None or first < until:
+            shown = part[first - begin :] if first > begin else part
+            # The last one goes on past its end.
+            seen.append(shown if until is None else shown[: until - first])
+            until = first
+    return then(reversed(seen))
 
 
 def staircase(boundaries: Sequence[int | Fraction], values: Sequence[float]) -> Schedule:
@@ -218,8 +225,13 @@ def staircase(boundaries: Sequence[int | Fraction], values: Sequence[float]) -> 
 
 
 def falls(times: Sequence[int | Fraction], rate: float) -> Schedule:
-    """Return 1, times ``rate`` from each of some times on, which are in rising order."""
-    return staircase(times, [rate**count for count in range(len(times) + 1)])
+    """Return 1, times ``rate`` from each of some times on.
+
+    Where they are not in rising order, as many count as a bisection finds, which libraries look
+    them up with.
+    """
+    steps = sorted(set(times))
+    return staircase(steps, [1.0, *(rate ** bisect.bisect_right(times, step) for step in steps)])
 
 
 def piecewise(
@@ -227,14 +239,15 @@ def piecewise(
 ) -> Schedule:
     """Return a schedule through points ``(step, level)``, held before and after them.
 
-    Two points at one step make a jump, at which the later one counts.
+    Two points at one step make a jump, at which the later one counts. Points may lie before step 0.
     """
     first, last = points[0], points[-1]
     parts = [hold(first[0], at=first[1])] if first[0] > 0 else []
     for (begin, low), (end, high) in itertools.pairwise(points):
         if end > begin:
             parts.append(go(Fraction(end) - begin, frm=low, to=high, ease=ease))
-    return then([*parts, hold(at=last[1])])
+    path = then([*parts, hold(at=last[1])])
+    return path if first[0] >= 0 else path[-first[0] :]
 
 
 def cycles(

@@ -144,7 +144,7 @@ def _cosine_warmup_with_min_lr(
     faithful: bool = False,
 ) -> Translation:
     rise = whole("num_warmup_steps", run.num_warmup_steps, at_least=0)
-    left = max(1, whole("num_training_steps", run.num_training_steps, at_least=1) - rise)
+    left = max(1, whole("num_training_steps", run.num_training_steps, at_least=0) - rise)
     # Both legs count from 1: the peak is the last step of the warmup, the floor the run's last.
     decay = _wave(left, num_cycles, floor.factor, faithful)[1:]
     note = "" if faithful else _REBOUND.replace("past num_training_steps", "past its last step")
@@ -194,7 +194,9 @@ def _polynomial(
 )
 def _inverse_sqrt(*, num_warmup_steps: float, timescale: float | None = None) -> Schedule:
     rise = steps("num_warmup_steps", num_warmup_steps)
-    scale = (rise or 10_000) if timescale is None else steps("timescale", timescale)
+    scale: int | Fraction = rise or 10_000
+    if timescale is not None:
+        scale = steps("timescale", number("timescale", timescale, above=0))
     return warmup(rise) >> inverse(scale, power=0.5)
 
 

@@ -75,21 +75,24 @@ def _stretch(active: Sequence[Effect], begin: int, end: int | None, level: float
     factors = [effect.factor for effect in active]
     known = [factor for factor in factors if factor is not None]
     if len(known) == len(active):
-        return _multiplied(active, known, begin, level)
+        product = _multiplied(active, known, begin, level)
+        if product is not None:
+            return product
     values = _SteppedValues(active, begin, level)
     if end is None or end - begin > _MANY:
-        return formula(values, low=0.0)
+        return formula(values, low=min(effect.low for effect in active))
     return table([values(t) for t in range(end - begin)])
 
 
 def _multiplied(
     active: Sequence[Effect], factors: Sequence[Schedule], begin: int, level: float
-) -> Schedule:
+) -> Schedule | None:
+    """Return the product of factors on a level; None if one has multiplied by 0 before."""
     since = [begin - effect.begin for effect in active]
     before = [factor(n - 1) if n else 1.0 for factor, n in zip(factors, since, strict=True)]
     left = functools.reduce(operator.mul, before)
     if left == 0:
-        return hold(at=level)
+        return None
     product = _product(
         [factor[n:] if n else factor for factor, n in zip(factors, since, strict=True)]
     )

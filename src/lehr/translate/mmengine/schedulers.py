@@ -85,16 +85,24 @@ def _translation(effects: Mapping[str, Sequence[Effect]], base: MMBase) -> Trans
 
 @_scheduler("Step", "StepLR", "StepMomentum")
 def _step(window: MMWindow, base: MMBase, /, *, step_size: int, gamma: float = 0.1) -> Effect:
-    every = whole("step_size", step_size, at_least=1) * window.per
-    return Affine(window, decayed(gamma, every=every, stairs=True))
+    # Only remainders of it count, and none in a window of one step.
+    every = abs(whole("step_size", step_size)) * window.per
+    if not window.last:
+        return Affine(window, hold(at=1.0))
+    if every == 0:
+        raise ScheduleError("step_size=0: mmengine divides by zero; write at least 1")
+    stairs = decayed(gamma, every=every, stairs=True)
+    return Affine(window, stairs, zeroes=lambda n: gamma == 0 and n % every == 0)
 
 
 @_scheduler("MultiStep", "MultiStepLR", "MultiStepMomentum")
 def _multistep(
     window: MMWindow, base: MMBase, /, *, milestones: Sequence[int], gamma: float = 0.1
 ) -> Effect:
-    times = sorted(whole("milestones", time, at_least=0) * window.per for time in milestones)
-    return Affine(window, falls(times, gamma))
+    times = sorted(whole("milestones", time) * window.per for time in milestones)
+    # Those before the first step are never met.
+    times = [time for time in times if time >= 0]
+    return Affine(window, falls(times, gamma), zeroes=lambda n: gamma == 0 and n in times)
 
 
 @_scheduler("Constant", "ConstantLR", "ConstantMomentum")
@@ -109,7 +117,7 @@ def _constant(window: MMWindow, base: MMBase, /, *, factor: float = 1.0 / 3) -> 
 @_scheduler("Exponential", "ExponentialLR", "ExponentialMomentum")
 def _exponential(window: MMWindow, base: MMBase, /, *, gamma: float) -> Effect:
     # The conversion to steps leaves gamma as it is.
-    return Affine(window, decayed(gamma))
+    return Affine(window, decayed(gamma), zeroes=lambda n: gamma == 0)
 
 
 @_scheduler("Linear", "LinearLR", "LinearMomentum")
@@ -142,8 +150,9 @@ def _cosine(
     eta_min_ratio: float | None = None,
 ) -> Effect:
     length = window.last + 1
-    if T_max is not None:
-        length = whole("T_max", T_max, at_least=1) * window.per
+    if T_max and window.last:
+        # A cosine does not know whether it goes forwards or backwards.
+        length = abs(whole("T_max", T_max)) * window.per
     low = _floor(eta_min, eta_min_ratio, base.lr)
     if length >= window.last:
         return _falling(window, length, low, "cosine")
@@ -185,9 +194,14 @@ def _cosine_restart(
             f"restart_weights={list(restart_weights)!r}: write one for each of "
             f"periods={list(periods)!r}"
         )
-    lengths = [whole("periods", period, at_least=1) * window.per for period in periods]
+    lengths = [whole("periods", period, at_least=0) * window.per for period in periods]
     levels = [number("restart_weights", weight, at_least=0) for weight in restart_weights]
-    return Restarting(window, lengths, levels, _floor(eta_min, eta_min_ratio, base.lr))
+    low = _floor(eta_min, eta_min_ratio, base.lr)
+    # A period without steps is never met.
+    met = [(size, top) for size, top in zip(lengths, levels, strict=True) if size]
+    if not met:
+        return Affine(window, hold(at=1.0))
+    return Restarting(window, [size for size, _ in met], [top for _, top in met], low)
 
 
 def _floor(eta_min: float | None, eta_min_ratio: float | None, lr: float | None) -> float:
@@ -280,7 +294,9 @@ def _momentum_plateau(**arguments: Any) -> Translation:
 
 
 _BUILDS["ReduceOnPlateauMomentum"] = Registered.of(_momentum_plateau, (), None), "lr"
-for _label in ("OneCycleLR", "OneCycleParamScheduler"):
+_ONE_CYCLES: Final = ("OneCycleLR", "OneCycleParamScheduler")
+_BOUNDS: Final = ("eta_max", "div_factor", "final_div_factor")
+for _label in _ONE_CYCLES:
     _BUILDS[_label] = Registered.of(_one_cycle, _PARAM, None), "lr"
 
 
@@ -290,6 +306,7 @@ def _list(base: MMBase, /, *, schedulers: Sequence[Mapping[str, Any]]) -> Transl
     if not schedulers:
         raise ScheduleError("schedulers=[] is empty; write at least one dict with its type")
     effects: dict[str, list[Effect]] = {"lr": [], "momentum": []}
+    cycles = [config for config in schedulers if config.get("type") in _ONE_CYCLES]
     for config in schedulers:
         given = dict(config)
         kind = one_of("type", given.pop("type", None), list(_BUILDS))
@@ -301,7 +318,10 @@ def _list(base: MMBase, /, *, schedulers: Sequence[Mapping[str, Any]]) -> Transl
         if any(isinstance(other, Assigning) for other in effects[drives]):
             _check_base(kind, given, effect)
         if isinstance(effect, Assigning):
-            effect = _as_factor(kind, effect, base)
+            bounds = {name: cycles[-1][name] for name in _BOUNDS if name in cycles[-1]}
+            own = {name: value for name, value in given.items() if name not in _BOUNDS}
+            last: Assigning = build.call(f"mmengine {kind}", {**numbers, **own, **bounds})
+            effect = _as_factor(kind, effect.overwritten(last, faithful=base.faithful), base)
         effects[drives].append(effect)
     units = {effect.by_epoch for several in effects.values() for effect in several}
     if len(units) > 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,6 +18,10 @@ __all__ = ["Affine", "Assigning", "Effect", "MMBase", "MMWindow", "Restarting", 
 
 INF: Final = 10**9
 """mmengine's own number for no end."""
+_OVERWRITTEN: Final = (
+    "mmengine keeps the bounds of a OneCycleLR in the groups, where those of the last one in the "
+    "list overwrite the others; here each has its own"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +105,11 @@ class Effect(abc.ABC):
         return False
 
     @property
+    def low(self) -> float:
+        """The least that it makes of 0 or more; not finite if that is unknown."""
+        return 0.0
+
+    @property
     def factor(self) -> Schedule | None:
         """The factor of what it finds, if it is one; None if it goes to a floor of its own."""
         return None
@@ -124,6 +134,7 @@ class Affine(Effect):
         length: The number of steps after which it changes nothing.
         notes: How it differs from mmengine.
         bounces: Whether it goes up again from the floor, to the optimizer's own number.
+        zeroes: Whether it multiplies by 0 at a step after its first, if it ever does.
     """
 
     def __init__(
@@ -136,9 +147,10 @@ class Affine(Effect):
         length: int | None = None,
         notes: Sequence[str] = (),
         bounces: bool = False,
+        zeroes: Callable[[int], bool] = lambda _: False,
     ) -> None:
         super().__init__(window, length, notes)
-        self._share, self._floor, self._bounces = share, floor, bounces
+        self._share, self._floor, self._bounces, self._zeroes = share, floor, bounces, zeroes
         self._shape = shape or self._scaled
 
     @property
@@ -158,7 +170,9 @@ class Affine(Effect):
     def apply(self, n: int, found: float) -> float:
         before = self._left(n - 1)
         if before == 0:
-            return found + (1.0 - self._floor) * self._left(n) if self._bounces else found
+            if self._bounces:
+                return found + (1.0 - self._floor) * self._left(n)
+            return 0.0 if self._zeroes(n) else found
         return self._floor + (found - self._floor) * self._left(n) / before
 
     def alone(self, n: int, found: float) -> Schedule | None:
@@ -233,6 +247,23 @@ class Assigning(Effect):
     def scaled(self, factor: float) -> Assigning:
         """Return the same with the number times a factor."""
         return Assigning(self._window, self._curve * factor, self.notes)
+
+    @property
+    def low(self) -> float:
+        # Past its end, faithful, the curve may go below 0, and others multiply that.
+        return 0.0 if self._curve.bounds[0] >= 0 else -math.inf
+
+    def overwritten(self, last: Assigning, *, faithful: bool) -> Assigning:
+        """Return its like with the bounds of the last one in a list, if they differ and faithful.
+
+        mmengine keeps bounds in the groups. The value at step 0 is set before they are overwritten.
+        """
+        if self._curve == last._curve:
+            return self
+        if not faithful:
+            return Assigning(self._window, self._curve, [*self.notes, _OVERWRITTEN])
+        curve = last._curve if self.begin else hold(1, at=self._curve(0)) >> last._curve[1:]
+        return Assigning(self._window, curve, last.notes)
 
     def apply(self, n: int, found: float) -> float:
         return self._curve(n)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Final
 
 from lehr.catalogue.decay.elementary import inverse
@@ -11,7 +12,7 @@ from lehr.curves.easing import Ease, EaseLike
 from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
-from lehr.translate.pieces import decayed, falls, go, one_of, steps
+from lehr.translate.pieces import decayed, differing, falls, go, one_of, steps
 from lehr.translate.plateau import ReduceOnPlateau
 from lehr.translate.registry import Translation, translates
 from lehr.translate.timm.cycles import TimmCycles, TimmWarmup
@@ -32,7 +33,7 @@ def tanh(
     cycles: TimmCycles, warmup: TimmWarmup, /, *, lb: float = -7.0, ub: float = 3.0
 ) -> Translation:
     """Translate hyperbolic tangents down to ``lr_min``."""
-    low = number("lb", lb, at_most=math.nextafter(0, -1))
+    low = number("lb", lb, below=0)
     high = number("ub", ub, above=0, at_most=20)
     # (1 - tanh x) / 2 is a little less than 1 at the start, a little more than 0 at the end.
     top, bottom = (1 / (1 + math.exp(2 * bound)) for bound in (low, high))
@@ -53,15 +54,23 @@ def poly(
 
 @translates("timm", "StepLRScheduler")
 def steps_down(
-    warmup: TimmWarmup, /, *, decay_t: float, decay_rate: float = 1.0, warmup_prefix: bool = True
-) -> Schedule:
+    warmup: TimmWarmup,
+    /,
+    *,
+    decay_t: float,
+    decay_rate: float = 1.0,
+    warmup_prefix: bool = True,
+    faithful: bool = False,
+) -> Translation:
     """Translate a staircase with regular steps."""
-    body = (
-        hold(at=1.0)
-        if decay_rate == 1
-        else decayed(decay_rate, every=steps("decay_t", decay_t), stairs=True)
-    )
-    return warmup.before(body, warmup_prefix)
+    size, note = steps("decay_t", number("decay_t", decay_t, above=0)), ""
+    if Fraction(decay_t) > size:
+        note = f"timm rounds when it divides by decay_t={decay_t!r}, and falls a step late"
+    body = hold(at=1.0) if decay_rate == 1 else decayed(decay_rate, every=size, stairs=True)
+    if note and faithful:
+        # Later by less than the distance of a whole step to a fall that is on none.
+        body = hold(Fraction(1, 2 * size.denominator), at=1.0) >> body
+    return differing(warmup.before(body, warmup_prefix), "" if faithful else note)
 
 
 @translates("timm", "MultiStepLRScheduler")
@@ -76,8 +85,6 @@ def multistep(
     """Translate a staircase with its own milestones."""
     # timm compares milestones with t + 1: each falls a step before the one that it names.
     times = [max(steps("decay_t", milestone) - 1, 0) for milestone in decay_t]
-    if sorted(times) != times:
-        raise ScheduleError(f"decay_t={list(decay_t)!r} must be in rising order")
     rate = number("decay_rate", decay_rate, at_least=0, at_most=1e6)
     return warmup.before(falls(times, rate), warmup_prefix)
 

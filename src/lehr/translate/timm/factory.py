@@ -114,7 +114,7 @@ def _create(sched: str, given: TimmFactory, /) -> Translation | Schedule:
             return _stairs(sched, given)
 
 
-def _stairs(sched: str, given: TimmFactory) -> Schedule:
+def _stairs(sched: str, given: TimmFactory) -> Translation | Schedule:
     prefix, rate = given.warmup_prefix, given.decay_rate
     if sched == "multistep":
         falls = [milestone * given.per for milestone in given.decay_milestones]
@@ -122,7 +122,13 @@ def _stairs(sched: str, given: TimmFactory) -> Schedule:
     if sched == "constant":
         rate = 1.0
     every = (90 if given.decay_epochs is None else given.decay_epochs) * given.per
-    return classes.steps_down(given.warmup, decay_t=every, decay_rate=rate, warmup_prefix=prefix)
+    return classes.steps_down(
+        given.warmup,
+        decay_t=every,
+        decay_rate=rate,
+        warmup_prefix=prefix,
+        faithful=given.faithful,
+    )
 
 
 def _wsd(sched: str, given: TimmFactory) -> Schedule:
