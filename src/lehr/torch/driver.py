@@ -239,7 +239,9 @@ class Driver(LRScheduler):
 
     @last_epoch.setter
     def last_epoch(self, position: int) -> None:
-        before = self.last_epoch
+        before, position = self.last_epoch, self._read_position(position)
+        if not abs(position) < 2**53:
+            raise ScheduleError(f"last_epoch={position!r} must be a finite number")
         self._place(position)
         if position == before - 1:
             self._undo()

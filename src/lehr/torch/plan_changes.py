@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from lehr.curves.easing import Ease
-from lehr.errors import ScheduleError
+from lehr.errors import ScheduleError, number
 from lehr.notation import ScheduleLike, as_schedule
 from lehr.time.duration import DurationLike
 
@@ -81,7 +81,7 @@ def cooldown(
         )
     Ease.of(ease)
     scheduler._change(
-        "cooldown", of, steps=scheduler._whole("steps", steps), to=float(to), ease=ease
+        "cooldown", of, steps=scheduler._whole("steps", steps), to=number("to", to), ease=ease
     )
 
 
@@ -113,7 +113,7 @@ def rewarm(
         "rewarm",
         of,
         steps=scheduler._whole("steps", steps),
-        to=float(to),
+        to=number("to", to),
         then=None if then is None else _saved_schedule("then", then),
         over=None if over is None else scheduler._whole("over", over),
     )
@@ -160,7 +160,9 @@ def scale(scheduler: Changeable, factor: float, *, steps: DurationLike = 0, of: 
     Raises:
         ScheduleError: If the factor is not positive. Nothing is changed then.
     """
-    scheduler._change("scale", of, factor=float(factor), steps=scheduler._whole("steps", steps))
+    scheduler._change(
+        "scale", of, factor=number("factor", factor), steps=scheduler._whole("steps", steps)
+    )
 
 
 def _saved_schedule(name: str, schedule: ScheduleLike) -> dict[str, Any]:

@@ -121,6 +121,8 @@ class Scheduler(Driver):
         coupled = tuple(name for name, value in given.items() if value == "lr" and name != "lr")
         if coupled and "lr" not in given:
             raise ScheduleError(f"{coupled[0]}='lr' follows the rate, which is not driven")
+        if feedback is not None and not hasattr(feedback, "init"):
+            raise TypeError(f"feedback={feedback!r} must be a rule, such as lehr.plateau()")
         self._rule = feedback
         self._feedback: State = {} if feedback is None else feedback.init()
         self._horizon = None if over is None else Horizon.of(over)
@@ -319,7 +321,7 @@ class Scheduler(Driver):
             )
 
     def _change(self, kind: str, of: str, **arguments: Any) -> None:
-        if of not in self._assignment.schedules:
+        if not isinstance(of, str) or of not in self._assignment.schedules:
             driven = ", ".join(self._assignment.schedules)
             raise ScheduleError(f"of={of!r} is not driven here; driven: {driven}")
         self._refuse_timed(kind)

@@ -19,6 +19,7 @@ from lehr.torch.optimizers import check_optimizer
 __all__ = [
     "counted",
     "current",
+    "flag",
     "listed",
     "momentum_slot",
     "number_of",
@@ -33,6 +34,8 @@ __all__ = [
 
 def _item(value: Any) -> Any:
     """Return the number in a NumPy scalar or a tensor of one number; other values as they are."""
+    if getattr(value, "is_meta", False):
+        return None  # a tensor without content
     return value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
 
 
@@ -54,6 +57,18 @@ def number_of(name: str, value: Any) -> float:
         ScheduleError: If it is anything else.
     """
     return number(name, _item(value))
+
+
+def flag(name: str, value: Any) -> bool:
+    """Return a bool; 0 and 1 will do.
+
+    Raises:
+        ScheduleError: If it is anything else.
+    """
+    item = _item(value)
+    if not isinstance(item, int) or item not in (0, 1):
+        raise ScheduleError(f"{name}={short(value)} must be True or False")
+    return bool(item)
 
 
 def counted(name: str, value: Any, *, at_least: int) -> int:

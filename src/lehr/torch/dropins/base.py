@@ -192,8 +192,24 @@ class DropIn(Driver):
         return self._stale or watched.lists_changed() or watched.keys_changed(self.groups)
 
     def _follow_changes(self) -> None:
-        """Resolve the plan again after parameters were changed."""
-        plan = self._resolve()
+        """Resolve the plan again after parameters were changed.
+
+        Raises:
+            ScheduleError: With the parameters and their values, if there is no plan for them.
+        """
+        try:
+            plan = self._resolve()
+        except ScheduleError:
+            raise
+        except (
+            *(ValueError, TypeError, AttributeError),
+            *(LookupError, ArithmeticError, RuntimeError),
+        ) as error:
+            names = ("base_lrs", *self._parameters.saved, *self.callables())
+            shown = ", ".join(f"{name}={short(getattr(self, name))}" for name in names)
+            raise ScheduleError(
+                f"{type(self).__name__} cannot go on with {shown}: {error}"
+            ) from None
         # It is torch's rule that reads the groups' other keys.
         if self._carries_changes or self._watched.keys_changed(self.groups):
             self._carry()

@@ -16,7 +16,9 @@ from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import formula
 from lehr.torch.binding import LR, Binding, Slot, plain
 from lehr.torch.dropins.arguments import (
+    flag,
     momentum_slot,
+    number_of,
     per_group,
     real_steps,
     restore_function,
@@ -93,15 +95,19 @@ class CyclicLR(DropIn):
         self.max_lrs = per_group("max_lr", max_lr, optimizer)
         self.step_size_up = step_size_up
         self.step_size_down = step_size_up if step_size_down is None else step_size_down
-        self.mode, self.gamma, self.scale_mode = mode, gamma, scale_mode
+        self.mode, self.gamma, self.scale_mode = mode, number_of("gamma", gamma), scale_mode
+        if scale_fn is not None and not callable(scale_fn):
+            raise TypeError(f"scale_fn={scale_fn!r} must be a function of one number")
+        if not isinstance(mode, str):
+            raise ScheduleError(f"mode={mode!r} must be a text, such as 'triangular'")
         self._scale_fn_custom = scale_fn
         if scale_fn is None and scale_mode in ("cycle", "iterations"):
             # A mode has its own, whatever is given.
             self.scale_mode = "iterations" if mode == "exp_range" else "cycle"
-        self.cycle_momentum = cycle_momentum
+        self.cycle_momentum = flag("cycle_momentum", cycle_momentum)
         self.base_momentums = per_group("base_momentum", base_momentum, optimizer)
         self.max_momentums = per_group("max_momentum", max_momentum, optimizer)
-        if cycle_momentum:
+        if self.cycle_momentum:
             momentum_slot(optimizer)
         # Everything is checked before the optimizer is touched.
         self._shape()
@@ -123,7 +129,7 @@ class CyclicLR(DropIn):
     def _shape(self) -> Schedule:
         up = real_steps("step_size_up", self.step_size_up)
         triangle, down = warmup(up), Fraction(0)
-        if self.step_size_down != 0:
+        if number_of("step_size_down", self.step_size_down) != 0:
             down = real_steps("step_size_down", self.step_size_down)
             triangle = triangle >> linear(down)
         custom = self._scale_fn_custom

@@ -191,7 +191,7 @@ class LinearLR(DropIn):
         super().__init__(optimizer, last_epoch)
 
     def _shape(self) -> Schedule:
-        if self.start_factor == 0:
+        if number_of("start_factor", self.start_factor) == 0:
             raise ScheduleError(
                 "start_factor=0 is refused as in torch.optim; for a warmup from 0 write "
                 "lehr.torch.Scheduler(optimizer, lr=lehr.warmup(steps))"

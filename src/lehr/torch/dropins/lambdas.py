@@ -78,6 +78,11 @@ class _FromFunctions(DropIn):
 
     def _resolve(self) -> DrivePlan:
         self._used = list(self._factors())
+        if len(self._used) != len(self.base_lrs):
+            raise ScheduleError(
+                f"lr_lambdas={short(self.lr_lambdas)}: one function is needed for each of the "
+                f"{len(self.base_lrs)} groups"
+            )
         bindings = [Binding(gain=plain(base)) for base in self.base_lrs]
         # One function for all groups is called once an epoch, not once a group.
         return DrivePlan(

@@ -14,7 +14,7 @@ from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
 from lehr.torch.binding import LR, Binding, Group, Slot
-from lehr.torch.dropins.arguments import momentum_slot, number_of, per_group
+from lehr.torch.dropins.arguments import counted, flag, momentum_slot, number_of, per_group
 from lehr.torch.dropins.base import DropIn
 from lehr.torch.dropins.parameters import Parameter
 
@@ -98,19 +98,19 @@ class OneCycleLR(DropIn):
         self.pct_start, self.anneal_strategy, self.three_phase = (
             pct_start,
             anneal_strategy,
-            three_phase,
+            flag("three_phase", three_phase),
         )
         self.div_factor = number_of("div_factor", div_factor)
         self.final_div_factor = number_of("final_div_factor", final_div_factor)
-        self.cycle_momentum = cycle_momentum
+        self.cycle_momentum = flag("cycle_momentum", cycle_momentum)
         self.max_lrs = per_group("max_lr", max_lr, optimizer)
         self.base_momentums = per_group("base_momentum", base_momentum, optimizer)
         self.max_momentums = per_group("max_momentum", max_momentum, optimizer)
-        if cycle_momentum:
+        if self.cycle_momentum:
             momentum_slot(optimizer)
         # Everything is checked before the optimizer is touched.
         self._ends()
-        if last_epoch == -1:
+        if counted("last_epoch", last_epoch, at_least=-1) == -1:
             self._mark_groups(optimizer)
         super().__init__(optimizer, last_epoch)
 

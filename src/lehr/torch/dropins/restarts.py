@@ -75,13 +75,13 @@ class CosineAnnealingWarmRestarts(DropIn):
         # The epochs since the last restart and between two, once they are counted; and the T_0 and
         # T_mult of the present plan.
         self._counted: tuple[float, float] | None = None
-        self._cycles = self.T_0, self.T_mult
+        self._cycles = 1, 1
 
     def _replan(self) -> None:
         if self._carried is None:
             self._counted = None
         super()._replan()
-        self._cycles = self.T_0, self.T_mult
+        self._cycles = int(self.T_0), int(self.T_mult)
 
     def _place(self, position: float) -> None:
         if self._from is None and position >= 0 and self._counted is None:

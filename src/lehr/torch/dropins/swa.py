@@ -11,6 +11,7 @@ from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
 from lehr.torch.binding import Binding, Group, Slot, plain
+from lehr.torch.checkpoint import groups_restored_on_error
 from lehr.torch.driver import Driver
 from lehr.torch.dropins.arguments import per_group
 from lehr.torch.dropins.base import DropIn
@@ -74,8 +75,9 @@ class SWALR(DropIn):
         self.starts = []
         # Everything is checked before the optimizer is touched.
         self._shape()
-        self._mark_groups(optimizer)
-        super().__init__(optimizer, last_epoch)
+        with groups_restored_on_error(optimizer.param_groups):
+            self._mark_groups(optimizer)
+            super().__init__(optimizer, last_epoch)
 
     _get_initial_lr = staticmethod(swa_utils.SWALR._get_initial_lr)
 

@@ -16,6 +16,7 @@ from lehr.torch.binding import Binding, Slot, plain
 from lehr.torch.checkpoint import restored_on_error, short
 from lehr.torch.dropins.arguments import (
     counted,
+    number_of,
     per_group,
     plain_copy,
     real_steps,
@@ -121,7 +122,8 @@ class TrapezoidalLR(DropIn):
         per_epoch = whole("steps_per_epoch", self.steps_per_epoch, at_least=1)
         size = real_steps("step_size", self.step_size) * per_epoch
         number("anneal_start_epoch", self.anneal_start_epoch, at_least=0)
-        anneal = Fraction(str(self.anneal_start_epoch)) * per_epoch
+        begin = number_of("anneal_start_epoch", self.anneal_start_epoch)
+        anneal = Fraction(str(begin)) * per_epoch
         if anneal < size:
             raise ScheduleError(
                 f"anneal_start_epoch={self.anneal_start_epoch!r} is before the first ramp's end at "
