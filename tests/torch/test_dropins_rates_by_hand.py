@@ -165,3 +165,23 @@ def test_a_drop_in_after_another_takes_the_first_ones_base(side: str, first: Any
     second = scheduler_class(side, "LambdaLR")(run.optimizer, lambda epoch: 1.0)
     assert [float(lr) for lr in second.base_lrs] == [0.1, 0.3]
     assert initial(run) == [0.1, 0.3]
+
+
+@pytest.mark.parametrize("written", [None, 0.5, 0.02])
+@pytest.mark.parametrize("name", sorted(set(ARGUMENTS) - {"CyclicLR"}))
+def test_built_on_an_optimizer_that_was_loaded(name: str, written: float | None):
+    """Fine-tuning from a checkpoint: torch's recursive classes go on from the rate that is there.
+
+    Of ``CyclicLR`` torch's first rate is that of the checkpoint, and not the lower bound.
+    """
+    found: list[list[float]] = []
+    for side in ("torch", "lehr"):
+        old = build(side, "CosineAnnealingLR")
+        old.steps(4)
+        optimizer = make_optimizer("sgd", (0.1, 0.3))
+        optimizer.load_state_dict(old.optimizer.state_dict())
+        if written is not None:
+            optimizer.param_groups[0]["lr"] = written
+        run = Run(optimizer, scheduler_class(side, name)(optimizer, **ARGUMENTS[name]))
+        found.append(flat([read(optimizer), *run.steps(8)]))
+    assert found[1] == pytest.approx(found[0], rel=1e-9, abs=1e-12)

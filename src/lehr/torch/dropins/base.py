@@ -25,7 +25,7 @@ from lehr.torch.lookahead import NOTHING
 from lehr.torch.membership import Membership
 from lehr.torch.optimizers import check_optimizer
 from lehr.torch.plan import Contribution, Driven, DrivePlan, StepLevels
-from lehr.torch.shared import Shared
+from lehr.torch.shared import Shared, shared_of
 from lehr.torch.tensor_writers import Mixed
 from lehr.torch.updates import TOO_EARLY, has_begun
 
@@ -85,13 +85,28 @@ class DropIn(Driver):
 
     def _initial_step(self) -> None:
         self._stepped = _own_step(self.optimizer)
-        if self._has_rule:
+        if self._has_rule or self._begins_elsewhere():
             self._carried = Carried(rates_in(self.groups))
         self._is_initial = True
         try:
             super()._initial_step()
         finally:
             self._is_initial = False
+
+    def _begins_elsewhere(self) -> bool:
+        """Return whether the groups have other rates than their bases, from which torch's goes on.
+
+        So it is where a loaded optimizer was given another rate before the scheduler was built.
+        """
+        alone = self._recursive and not shared_of(self._optimizers).members
+        return (
+            alone
+            and self.last_epoch < 0
+            and any(
+                "lr" in group and plain(group["lr"]) != plain(base)
+                for group, base in zip(self.groups, self.base_lrs, strict=True)
+            )
+        )
 
     # ----- the plan -----------------------------------------------------------------------------
 

@@ -37,6 +37,10 @@ class Tree(DropIn):
         super().__init__(self._schedulers[0].optimizer, last_epoch)
 
     def _initial_step(self) -> None:
+        # As in torch, each begins at its base.
+        for child in self.drop_ins:
+            if not child._has_rule:
+                child._carried = None
         # Whatever cannot be composed is refused before the children are taken.
         self._replan()
         self._take()
@@ -59,6 +63,9 @@ class Tree(DropIn):
         if self._owned_by() is None:
             self._place(-1)
         super()._undo()
+
+    def _begins_elsewhere(self) -> bool:
+        return False
 
     # ----- going on from the present rates ------------------------------------------------------
 
