@@ -7,7 +7,7 @@ rate that is there goes on from the change. No scheduler writes ``initial_lr`` a
 from typing import Any
 
 import pytest
-from driving import make_optimizer, rates
+from driving import make_optimizer, rates, read
 from twins import ARGUMENTS, PLATEAU, Run, build, flat, saved, scheduler_class
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")

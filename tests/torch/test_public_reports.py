@@ -236,3 +236,41 @@ def test_a_checkpoint_loaded_again_in_the_same_process():
         run.optimizer.load_state_dict(states[1])
         found.append(flat(run.steps(5)))
     assert found[1] == pytest.approx(found[0], rel=1e-12)
+
+
+class Pair(torch.optim.Optimizer):
+    """Trains matrices by one optimizer and the rest by another, with groups of its own in front."""
+
+    def __init__(self, matrix: Any, vector: Any) -> None:
+        self.muon = torch.optim.Muon([matrix], lr=0.02)
+        self.adamw = torch.optim.AdamW([vector], lr=3e-4)
+        super().__init__([matrix, vector], {"lr": 0.02})
+
+    def step(self, closure: Any = None) -> None:
+        self.muon.step()
+        self.adamw.step()
+
+
+def test_a_pair_behind_groups_that_nobody_trains_by():
+    pair = Pair(torch.ones(2, 2, requires_grad=True), torch.ones(2, requires_grad=True))
+    with pytest.warns(UserWarning, match=r"Muon in `\.muon` of Pair .*follow no schedule"):
+        ours.Scheduler(pair, lr=lehr.linear(10))
+    scheduler = ours.Scheduler([pair.muon, pair.adamw], lr=lehr.linear(10), guards="error")
+    pair.step()
+    scheduler.step()
+    assert rates(pair.muon) + rates(pair.adamw) == pytest.approx([0.018, 2.7e-4], rel=1e-12)
+
+
+def test_steps_before_the_update_of_an_accumulation_are_reported_soon():
+    """The first one comes before any update, which must not hide those that follow."""
+    optimizer = make_optimizer()
+    scheduler = ours.Scheduler(optimizer, lr=lehr.linear(10_000), guards={"order": "off"})
+
+    def accumulate() -> None:
+        for batch in range(48):
+            if batch % 4 == 3:
+                optimizer.step()
+            scheduler.step()
+
+    with pytest.warns(UserWarning, match="without an update in between"):
+        accumulate()

@@ -18,6 +18,7 @@ from lehr.check import JUMP, jump, lengths
 from lehr.errors import GuardError, ScheduleError
 from lehr.schedule.base import Schedule
 from lehr.torch.binding import LR, Group, warn
+from lehr.torch.optimizers import copies_its_groups
 from lehr.torch.plan import Driven, DrivePlan
 from lehr.torch.shared import Change
 from lehr.torch.updates import TOO_EARLY, JointUpdates, Updates, has_begun
@@ -167,13 +168,11 @@ class Guards(Observer):
             groups: Their groups.
         """
         driven = {id(group) for group in groups}
-        parameters = {id(p) for group in groups for p in group["params"]}
         for optimizer in optimizers:
+            if copies_its_groups(optimizer):
+                continue
             for name, inner in _optimizers_in(optimizer):
-                if any(
-                    id(group) not in driven and parameters.isdisjoint(map(id, group["params"]))
-                    for group in inner.param_groups
-                ):
+                if any(id(group) not in driven for group in inner.param_groups):
                     kind, inside = type(optimizer).__name__, type(inner).__name__
                     self.report(
                         "unscheduled",

@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 from lehr.errors import ScheduleError
 from lehr.torch.binding import Group
 
-__all__ = ["Together", "check_optimizer", "driven_optimizers"]
+__all__ = ["Together", "check_optimizer", "copies_its_groups", "driven_optimizers"]
 
 _INNER: Final = (
     *("optimizer", "optim", "base_optimizer", "inner_optimizer"),
@@ -68,13 +68,18 @@ def _inner_of(optimizer: Any) -> Any:
     parameters than the wrapper does not count, nor the inner one of a wrapper that copies its own
     groups into it before each update, as torch's ZeroRedundancyOptimizer does.
     """
-    if hasattr(optimizer, "_sync_param_groups"):
+    if copies_its_groups(optimizer):
         return optimizer
     for name in _INNER:
         inner = getattr(optimizer, name, None)
         if isinstance(inner, Optimizer) and inner is not optimizer and _alike(optimizer, inner):
             return _inner_of(inner)
     return optimizer
+
+
+def copies_its_groups(optimizer: Any) -> bool:
+    """Return whether a wrapper copies its own groups into the inner ones before each update."""
+    return hasattr(optimizer, "_sync_param_groups")
 
 
 def _alike(outer: Any, inner: Any) -> bool:

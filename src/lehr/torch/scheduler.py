@@ -26,6 +26,7 @@ from lehr.torch.clocks import Clocks
 from lehr.torch.driver import Driver
 from lehr.torch.groups import Interpreted, origins
 from lehr.torch.guards import GuardMode, Guards
+from lehr.torch.lookahead import SHORT
 from lehr.torch.plan import DrivePlan
 from lehr.torch.progress import position_at, position_of_reading, reading
 from lehr.torch.shared import shared_of
@@ -246,8 +247,9 @@ class Scheduler(Driver):
             if self._observer.is_held(updates, made, self._step_count <= 1, self.groups):
                 return
             if made == 0:
-                # There is nothing to wait for until updates are made again.
+                # There is nothing to wait for until updates are made again: look soon.
                 self._updates = None
+                self._size = self._size if updates.captured else SHORT // 8
         super()._step_slowly(epoch)
 
     def _check_order(self) -> None:
