@@ -239,11 +239,11 @@ class Driver(LRScheduler):
 
     @last_epoch.setter
     def last_epoch(self, position: int) -> None:
-        before, position = self.last_epoch, self._read_position(position)
-        if not abs(position) < 2**53:
-            raise ScheduleError(f"last_epoch={position!r} must be a finite number")
-        self._place(position)
-        if position == before - 1:
+        before, there = self.last_epoch, self._read_position(position)
+        if not abs(there) < 2**53:
+            raise ScheduleError(f"last_epoch={there!r} must be a finite number")
+        self._place(there)
+        if there == before - 1:
             self._undo()
 
     @property
