@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -57,3 +58,19 @@ def test_it_loads_few_modules_beside_numpy() -> None:
 def test_numbers_need_no_numpy() -> None:
     code = "import lehr\nlehr.cosine().over(100)(7)\nlehr.cosine(100).to_json()"
     assert "numpy" not in modules_after(code)
+
+
+def test_a_trial_of_ones_own_training_starts_with_little() -> None:
+    loaded = set(modules_after("import lehr.lab.own.child"))
+    assert "lehr.lab.own.running" in loaded
+    assert not loaded & {*HEAVY, "numpy", "sqlite3", "lehr.lab.study"}
+
+
+def test_the_names_of_the_lab_are_loaded_when_they_are_used() -> None:
+    lab = importlib.import_module("lehr.lab")
+    assert {name: getattr(lab, name) for name in dir(lab)}.keys() == set(lab.__all__)
+    # A module with the name of one of them would hide it.
+    assert all(getattr(lab, name) is not sys.modules.get(f"lehr.lab.{name}") for name in dir(lab))
+    assert lab.compare.__module__ == "lehr.lab.comparison"
+    with pytest.raises(AttributeError, match=r"'lehr.lab' has no attribute 'compair'"):
+        lab.compair  # noqa: B018 - it raises

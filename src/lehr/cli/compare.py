@@ -25,11 +25,13 @@ from lehr.cli.training import (
     training,
     usual,
 )
+from lehr.lab.own.naming import is_own
+from lehr.lab.plan import FULL, QUICK, Plan
 from lehr.view.numbers import count
 from lehr.view.printable import printable
 
 if TYPE_CHECKING:
-    from lehr.lab import Plan, Results, RunPlace
+    from lehr.lab import Results, RunPlace
 
 __all__ = ["compare"]
 
@@ -162,8 +164,6 @@ def compare(
 
 
 def _plan(quick: bool, chosen: Mapping[str, Any]) -> Plan:
-    from lehr.lab import FULL, QUICK, Plan  # Loads NumPy and more.
-
     names = ("task", "optimizers", "schedules", "target", "tune", "first")
     size = {name: value for name, value in chosen.items() if name not in names}
     try:
@@ -180,7 +180,7 @@ def _fitted(
     plan: Plan, budget: int | None, hours: float | None, place: RunPlace, run: Training
 ) -> Plan:
     """Return the plan with as many seeds and peaks as fit a budget, if there is one."""
-    from lehr.lab import sized, within  # Loads NumPy and more.
+    from lehr.lab.outlook import sized, within  # Loads NumPy and more.
 
     if budget is not None:
         return within(plan, budget)
@@ -190,7 +190,7 @@ def _fitted(
 
 
 def _compared(plan: Plan, place: RunPlace, run: Training) -> Results:
-    from lehr.lab import compare  # Loads NumPy and more.
+    from lehr.lab.comparison import compare  # Loads NumPy and more.
     from lehr.view.report import write_report  # Loads NumPy and more.
 
     run.begin(plan.command())
@@ -204,8 +204,6 @@ def _compared(plan: Plan, place: RunPlace, run: Training) -> Results:
 
 
 def _usual(place: RunPlace, plan: Plan) -> RunPlace:
-    from lehr.lab.own.naming import is_own  # Loads NumPy and more.
-
     # Trials of one's own training share the machine only if that is asked for.
     jobs = 1 if is_own(plan.task) else processors()
     contained = plan.task.endswith(".py") or ".py:" in plan.task

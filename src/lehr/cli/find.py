@@ -22,6 +22,7 @@ from lehr.cli.training import (
     usual,
 )
 from lehr.errors import ScheduleError
+from lehr.lab.own.naming import is_own, own_words
 
 if TYPE_CHECKING:
     from lehr.find import Suggestion
@@ -97,8 +98,7 @@ def find(
     words += ["--steps", str(steps), *(["--budget", budget] if allowed != _USUAL else [])]
     words += ["--verify"] if verify else []
     with training(place, _OUT) as run:
-        from lehr.lab.find_peak import find_peak  # Loads NumPy and more.
-        from lehr.lab.own.naming import is_own  # Loads NumPy and more.
+        from lehr.lab.ladder_search import find_peak  # Loads NumPy and more.
 
         run.begin(shlex.join(words))
         # Each short run depends on the one before it; only whole runs are several, and those of
@@ -125,9 +125,7 @@ def find(
 
 def _options(name: str) -> list[str]:
     """Return the words that name a task, or a training of one's own."""
-    from lehr.lab.own.naming import own_options  # Loads NumPy and more.
-
-    return own_options(name) or [name]
+    return own_words(name) or [name]
 
 
 def _updates(budget: str, steps: int) -> int:

@@ -10,6 +10,8 @@ from click.shell_completion import CompletionItem
 from lehr.catalogue import ENTRIES, RULES, find_entry
 from lehr.cli import Refused
 from lehr.errors import ScheduleError
+from lehr.lab.optimizers import OPTIMIZERS
+from lehr.lab.tasks.registry import TASKS
 from lehr.notation import parse
 from lehr.schedule.base import Schedule
 from lehr.view.printable import printable
@@ -82,11 +84,6 @@ def complete_optimizers(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Complete names of optimizers between commas."""
-    try:
-        # Loads SciPy, which no other command's completion should wait for.
-        from lehr.lab.optimizers import OPTIMIZERS
-    except ModuleNotFoundError:
-        return []  # without the extra there is nothing to compare
     return _between_commas(OPTIMIZERS, incomplete)
 
 
@@ -94,9 +91,4 @@ def complete_tasks(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Complete the name of a task."""
-    try:
-        # Loads SciPy, which no other command's completion should wait for.
-        from lehr.lab.tasks.registry import TASKS
-    except ModuleNotFoundError:
-        return []  # without the extra there is nothing to compare
     return _items(TASKS, incomplete)

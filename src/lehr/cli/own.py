@@ -7,6 +7,7 @@ from collections.abc import Callable
 import click
 
 from lehr.cli import Refused
+from lehr.lab.own.naming import is_own
 
 __all__ = ["own_options", "subject_of"]
 
@@ -61,8 +62,6 @@ def subject_of(
     Raises:
         Refused: If they contradict each other.
     """
-    from lehr.lab.own.naming import is_own  # Loads NumPy and more.
-
     if train is not None and command is not None:
         raise Refused(f"{task}, --train and --command say what to train: give one")
     if shell and command is None:

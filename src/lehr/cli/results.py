@@ -19,6 +19,8 @@ from lehr.cli import Refused, Terse, echo
 from lehr.cli.laws import refusing, say_predicted
 from lehr.cli.ranking import show, show_contrast
 from lehr.extras import install
+from lehr.lab.errors import ExportError, StoreError
+from lehr.lab.records import replace_text
 from lehr.view.printable import printable
 
 if TYPE_CHECKING:
@@ -114,7 +116,6 @@ def results(
 
 def _write_report(results: Results, law: Path | None, page: Path) -> None:
     """Write the report of a comparison, with what a law predicts if there is one."""
-    from lehr.lab.records import replace_text  # Loads NumPy and more.
     from lehr.view.report import render  # Loads NumPy and more.
 
     if law is None:
@@ -139,8 +140,8 @@ def opened(file: Path) -> Generator[Store]:
     """
     if find_spec("scipy") is None:
         raise Refused(f"reading a store needs scipy: {install('lab')}")
-    from lehr.lab import Store, StoreError  # Loads NumPy and more.
     from lehr.lab.place import STORE  # Loads NumPy and more.
+    from lehr.lab.store.store import Store  # Loads NumPy and more.
 
     def warn(text: str) -> None:
         click.echo(f"Warning: {printable(text)}", err=True)
@@ -197,8 +198,6 @@ def _fill_mlflow(store: Store, where: str) -> None:
 
 
 def _fill(store: Store, write: Callable[[Iterable[Record]], int], see: str) -> None:
-    from lehr.lab.errors import ExportError  # Loads NumPy and more.
-
     errors = Console(stderr=True)
     records = track(
         store.records(),

@@ -24,6 +24,10 @@ from lehr.cli.names import split
 from lehr.cli.steps import Seconds
 from lehr.cli.stopping import Stop, stoppable
 from lehr.extras import install
+from lehr.lab.errors import WorkerError
+from lehr.lab.optimizers import OPTIMIZERS
+from lehr.lab.plan import SCHEDULES
+from lehr.lab.tasks.registry import OTHERS, TASKS
 from lehr.view.printable import printable
 
 if TYPE_CHECKING:
@@ -77,10 +81,6 @@ class NamesOption(click.Option):
     """An option whose help lists the names that can be given, read when the help is shown."""
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        from lehr.lab.optimizers import OPTIMIZERS  # Loads NumPy and more.
-        from lehr.lab.plan import SCHEDULES  # Loads NumPy and more.
-        from lehr.lab.tasks.registry import OTHERS, TASKS  # Loads NumPy and more.
-
         record = super().get_help_record(ctx)
         names = {
             "tasks": f"{', '.join(TASKS)}, {OTHERS}",
@@ -281,8 +281,6 @@ def training(place: RunPlace, usual_out: Path) -> Generator[Training]:
         click.ClickException: For a WorkerError, with the command that continues.
         click.exceptions.Exit: When the training was stopped.
     """
-    from lehr.lab.errors import WorkerError  # Loads NumPy and more.
-
     errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     bar = Bar(
         TextColumn("{task.description}"),

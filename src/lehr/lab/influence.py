@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, stdtrit  # pyright: ignore[reportMissingTypeStubs]
 
-from lehr.lab.statistics import CONFIDENCE
+from lehr.lab.statistics import CONFIDENCE, tail
 
 __all__ = ["SEED", "Influence", "influences"]
 
@@ -175,12 +174,10 @@ def _written(parts: Mapping[str, _Part], confidence: float) -> tuple[Influence, 
         if part.drawn is None or every is None:
             found.append(Influence(name, part.value**0.5, None, None, share, None, None))
             continue
-        n = part.seeds
-        t = float(stdtrit(n - 1, 0.5 + confidence / 2))
-        tail = float(ndtr(-t * (n / (n - 1)) ** 0.5))
-        low, high = np.quantile(part.drawn, [tail, 1 - tail]) ** 0.5
+        left_out = tail(part.seeds, confidence)
+        low, high = np.quantile(part.drawn, [left_out, 1 - left_out]) ** 0.5
         shares = np.divide(part.drawn, every, out=np.zeros_like(every), where=every > 0)
-        ends = np.quantile(shares, [tail, 1 - tail])
+        ends = np.quantile(shares, [left_out, 1 - left_out])
         found.append(
             Influence(name, part.value**0.5, float(low), float(high), share, *map(float, ends))
         )

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from lehr.lab.optimizers import OPTIMIZERS, canonical, find_optimizer, label, unpinned
 from lehr.lab.optimizers.peaks import GRID, first_peaks
-from lehr.lab.own.naming import is_own, own_options
+from lehr.lab.own.naming import is_own, own_words
 from lehr.lab.peak_grid import total_trials
 from lehr.lab.schedules import check_contender, find_contender
 from lehr.lab.tasks.registry import TASKS, find_task, identity, pinned
@@ -336,7 +336,7 @@ class Plan:
 
     def command(self) -> str:
         """Return the command of this comparison, without options on where to train and store."""
-        words = ["lehr", "compare", *(own_options(self.task) or ["--task", self.task])]
+        words = ["lehr", "compare", *(own_words(self.task) or ["--task", self.task])]
         if self.optimizers != OPTIMIZERS:
             words += ["--optimizers", ",".join(map(unpinned, self.optimizers))]
         if self.schedules != SCHEDULES:

@@ -14,11 +14,11 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 from itertools import combinations
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri, stdtr, stdtrit  # pyright: ignore[reportMissingTypeStubs]
 
 __all__ = [
     "CONFIDENCE",
@@ -29,6 +29,7 @@ __all__ = [
     "p_value",
     "seeds_to_decide",
     "separable",
+    "tail",
     "ties",
 ]
 
@@ -43,6 +44,8 @@ _LIKE_MANY = 64  # seeds from which on the test's critical value hardly changes
 _COMPARISONS = 300  # at least so many, for a critical value
 _SIGNS = 10_000  # of 2^29, where there are 30 seeds
 _AT_ONCE = 500  # rows of signs; for a thousand comparisons they take a few megabytes
+
+_NORMAL = NormalDist()
 
 # Scores are ratios of small counts: a spread below this share of them is rounding.
 _ROUNDING = 1e-12
@@ -106,15 +109,26 @@ def intervals(values: NDArray[np.float64], confidence: float = CONFIDENCE) -> li
     means = values.mean(0)
     if runs == 1 or not len(means):
         return [Interval(float(mean), None, None) for mean in means]
-    t = float(stdtrit(runs - 1, 0.5 + confidence / 2))
     if runs < FEW:
-        half = t * values.std(0, ddof=1) / runs**0.5
+        half = _student(runs - 1, confidence) * values.std(0, ddof=1) / runs**0.5
         ends = np.stack([means - half, means + half])
     else:
-        tail = float(ndtr(-t * (runs / (runs - 1)) ** 0.5))
+        left_out = tail(runs, confidence)
         drawn = _draws(runs) @ (values - means) / runs
-        ends = means + np.quantile(drawn, [tail, 1 - tail], axis=0)
+        ends = means + np.quantile(drawn, [left_out, 1 - left_out], axis=0)
     return [Interval(*map(float, column)) for column in zip(means, *ends, strict=True)]
+
+
+def tail(runs: int, confidence: float = CONFIDENCE) -> float:
+    """Return the share of resampled means that an interval leaves out at either end."""
+    return _NORMAL.cdf(-_student(runs - 1, confidence) * (runs / (runs - 1)) ** 0.5)
+
+
+def _student(freedom: int, confidence: float) -> float:
+    """Return the half width of a two-sided interval of Student's t."""
+    from scipy.special import stdtrit  # Loads SciPy.  # pyright: ignore[reportMissingTypeStubs]
+
+    return float(stdtrit(freedom, 0.5 + confidence / 2))
 
 
 @lru_cache
@@ -151,6 +165,8 @@ def p_value(first: Sequence[float], second: Sequence[float]) -> float:
     mean, spread = float(difference.mean()), float(difference.std(ddof=1))
     if spread <= rounding:
         return 1.0 if abs(mean) <= rounding else 0.0
+    from scipy.special import stdtr  # Loads SciPy.  # pyright: ignore[reportMissingTypeStubs]
+
     statistic = abs(mean) / (spread / len(first) ** 0.5)
     return float(2 * stdtr(len(first) - 1, -statistic))
 
@@ -253,8 +269,8 @@ def separable(
     if seeds < 2:
         return None
     if seeds < FEW:
-        level = (1 - confidence) / 2 / math.comb(contenders, 2)
-        return -float(stdtrit(seeds - 1, level)) * spread / seeds**0.5
+        level = (1 - confidence) / math.comb(contenders, 2)
+        return _student(seeds - 1, 1 - level) * spread / seeds**0.5
     # The statistic is sqrt(n) * mean / rms, and at most sqrt(n).
     least = _critical(seeds, contenders, confidence)
     return spread * least * ((seeds - 1) / seeds / (seeds - least**2)) ** 0.5
@@ -311,6 +327,6 @@ def seeds_to_decide(
         few = (n for n in range(FEW, _LIKE_MANY) if n >= ratio * critical(n) ** 2)
         needed = next(few, ratio * critical(_LIKE_MANY) ** 2)
     if mean < margin:
-        z = -float(ndtri((1 - confidence) / 2))
+        z = -_NORMAL.inv_cdf((1 - confidence) / 2)
         needed = min(needed, (z * spread / (margin - mean)) ** 2)
     return None if needed > _MANY_SEEDS else max(count + 1, math.ceil(needed))

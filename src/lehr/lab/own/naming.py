@@ -24,7 +24,7 @@ __all__ = [
     "is_own",
     "metric_of",
     "own_identity",
-    "own_options",
+    "own_words",
     "pinned_own",
 ]
 
@@ -116,7 +116,7 @@ def find_own(name: str) -> Own:
     return Own(kind, function, Path(file).expanduser().absolute(), measure)
 
 
-def own_options(name: str) -> list[str]:
+def own_words(name: str) -> list[str]:
     """Return the options of `lehr compare` that name this training; none for a task."""
     if not is_own(name):
         return []
