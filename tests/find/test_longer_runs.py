@@ -35,7 +35,8 @@ def searched(
     while (run := ladder.next()) is not None:
         loss = 2 - min(1, 10 * run.rate) if run.rate < 0.3 else math.inf
         ladder.tell([2.0] * (run.updates - 8) + [loss] * 8)
-    longer, draw = LongerRuns(ladder, budget), random.Random(seed)
+    least = (lambda _: 1e-4) if validated else None
+    longer, draw = LongerRuns(ladder, budget, least), random.Random(seed)
     while needed := longer.next():
         for run in needed:
             assert run.updates == longer.updates
@@ -66,6 +67,16 @@ def test_the_peak_moves_to_the_rate_that_is_better(
     assert after.spent == sum(run.spent for run in after.curve)
     # Two steps up are as far as this budget leads.
     assert any("may be too low" in text for text in after.warnings) == (moves == 2)
+
+
+@pytest.mark.parametrize("validated", [False, True])
+def test_a_gain_that_is_next_to_nothing_does_not_count(validated: bool) -> None:
+    """As on a plateau, where the least difference is sure, and means nothing."""
+    gain = 5e-5 if validated else 0.005
+    before, after = searched(lambda decades: 1 - gain * decades / 0.255, validated=validated)
+    assert after.peak == before.peak
+    before, after = searched(lambda decades: 1 - 4 * gain * decades / 0.255, validated=validated)
+    assert after.peak != before.peak
 
 
 def test_chance_does_not_move_the_peak() -> None:

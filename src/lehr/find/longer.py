@@ -10,7 +10,7 @@ three, the suggestion for the planned run is moved by as much.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from statistics import fmean, stdev
 
@@ -50,16 +50,22 @@ class LongerRuns:
     Arguments:
         ladder: The ladder, once it is finished.
         budget: The most updates that the ladder and these runs may take together.
+        least: Returns the gain over a value that counts as one. By default it is a hundredth of
+            what the loss has fallen, which is right only where the loss decides.
 
     Attributes:
         updates: The length of the runs; 0 if there are none.
     """
 
-    def __init__(self, ladder: Ladder, budget: int) -> None:
+    def __init__(
+        self, ladder: Ladder, budget: int, least: Callable[[float], float] | None = None
+    ) -> None:
         self._found, self._budget = ladder.suggestion(), budget
         left = budget - self._found.spent
         self.updates = 0 if self._found.peak is None else longest(left, ladder.steps)
         self._base = ladder.peak_over(self.updates) if self.updates else math.nan
+        start = self._found.start_loss
+        self._least = least or (lambda loss: 0.01 * max(0.0, start - loss))
         self._runs: list[MeasuredRun] = []
         self._values: dict[int, dict[int, float]] = {}
         self._needed: dict[ShortRun, tuple[int, int]] = {}
@@ -123,7 +129,7 @@ class LongerRuns:
     def _advance(self) -> None:
         """Go to a neighbour that is better, and on in its direction."""
         near = [place for place in (self._at - 1, self._at + 1) if place in self._values]
-        better = [place for place in near if _is_better(*map(self._of, (place, self._at)))]
+        better = [place for place in near if self._is_better(place)]
         if not better:
             return
         before = self._at
@@ -136,12 +142,13 @@ class LongerRuns:
     def _of(self, place: int) -> list[float]:
         return [value for _, value in sorted(self._values[place].items())]
 
-
-def _is_better(values: Sequence[float], others: Sequence[float]) -> bool:
-    """Return whether values are below others by more than their differences scatter."""
-    if not all(map(math.isfinite, values)):
-        return False
-    if not all(map(math.isfinite, others)):
-        return True
-    gains = [b - a for a, b in zip(values, others, strict=True)]
-    return fmean(gains) > _SURE * stdev(gains) / math.sqrt(len(gains))
+    def _is_better(self, place: int) -> bool:
+        """Return whether a place is better than the present one by more than they scatter."""
+        values, others = self._of(place), self._of(self._at)
+        if not all(map(math.isfinite, values)):
+            return False
+        if not all(map(math.isfinite, others)):
+            return True
+        gains = [b - a for a, b in zip(values, others, strict=True)]
+        needed = _SURE * stdev(gains) / math.sqrt(len(gains))
+        return fmean(gains) > max(needed, self._least(fmean(others)))

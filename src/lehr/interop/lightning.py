@@ -1,9 +1,12 @@
-"""Lightning: the result of ``configure_optimizers``, with the interval that lehr counts in."""
+"""Lightning: ``configure_optimizers`` with the interval that lehr counts in, and a finder."""
 
 from __future__ import annotations
 
+import inspect
 import math
 import warnings
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from lehr.errors import NeedsHorizon, ScheduleError
@@ -11,14 +14,24 @@ from lehr.extras import needs
 from lehr.schedule.horizon import Horizon, HorizonLike
 
 with needs("lehr.interop.lightning", "torch", "torch"):
+    from torch import Tensor
     from torch.optim import Optimizer
+with needs("lehr.interop.lightning", None, "lightning"):
+    try:
+        from lightning.pytorch import Callback
+    except ModuleNotFoundError:
+        # The same library under its older name.
+        if find_spec("pytorch_lightning") is None:
+            raise
+        from pytorch_lightning import Callback
 
 from lehr.find import Suggestion
 from lehr.interop.deepspeed import refuse_scheduler
-from lehr.notation import ScheduleLike
+from lehr.notation import ScheduleLike, as_schedule
 from lehr.torch import Scheduler, find_lr
+from lehr.torch.driver import Driver
 
-__all__ = ["configured", "expected", "found_peak"]
+__all__ = ["LearningRateFinder", "configured", "expected"]
 
 
 def configured(
@@ -99,58 +112,165 @@ def expected(trainer: Any) -> Horizon:
     return Horizon(int(updates), math.ceil(batches / trainer.accumulate_grad_batches))
 
 
-def found_peak(
-    module: Any, optimizer: Optimizer, schedule: ScheduleLike, over: HorizonLike | None = None
-) -> Suggestion:
-    """Find the peak rate in ``configure_optimizers``, and give it to the optimizer's groups.
+class LearningRateFinder(Callback):
+    """Find the peak rate before training begins, and give it to the optimizer.
 
-    The short runs call the module's ``training_step`` on the Trainer's training data; what it logs
-    in them is dropped. Precision plugins and gradient clipping of the Trainer are not used.
+    In place of Lightning's callback of this name, which does not know the schedule. The short runs
+    call ``training_step`` through the Trainer's strategy: in its precision, with its accumulation
+    and clipping, on its devices, and on its training data. What is logged in them is dropped, and
+    everything is left as it was found. Nothing is searched where a fit resumes from a checkpoint.
+
+    The rates of all groups are multiplied by one factor, with what schedulers keep of them.
+    A module that has ``lr`` or ``learning_rate`` has the peak there afterwards.
 
     Arguments:
-        module: The LightningModule, while its Trainer fits.
-        optimizer: The optimizer.
         schedule: The schedule that will be trained with.
         over: The run in updates, if it differs from the one that the Trainer expects.
+        update_attr: Whether ``lr`` or ``learning_rate`` of the module are set.
+        **options: ``budget``, ``score`` and ``watch`` of :func:`lehr.torch.find_lr`.
+
+    Attributes:
+        suggestion: The suggestion, or None before the search.
 
     Raises:
-        NeedsHorizon: If the Trainer has no end, and ``over`` is not given.
+        NeedsHorizon: In ``fit``, if the Trainer has no end, and ``over`` is not given.
+        ScheduleError: In ``fit``, if the module optimizes manually, or a class of optimizer needs
+            a closure.
+
+    Warns:
+        UserWarning: In ``fit``, if no rate can be suggested; the optimizer keeps its own.
 
     Example::
 
-        def configure_optimizers(self):
-            optimizer = torch.optim.AdamW(self.parameters(), lr=1e-3)
-            found_peak(self, optimizer, schedule)
-            return configured(self, optimizer, lr=schedule)
+        finder = LearningRateFinder(lehr.warmup("5%") >> lehr.cosine())
+        lightning.Trainer(max_epochs=10, callbacks=[finder]).fit(module, loader)
+        print(finder.suggestion)
     """
-    run = expected(module.trainer) if over is None else over
-    names = ("log", "log_dict")
-    kept = {name: vars(module)[name] for name in names if name in vars(module)}
+
+    def __init__(
+        self,
+        schedule: ScheduleLike,
+        over: HorizonLike | None = None,
+        *,
+        update_attr: bool = True,
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        self.suggestion: Suggestion | None = None
+        self._schedule, self._over = as_schedule("schedule", schedule), over
+        self._update_attr, self._options = update_attr, options
+
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+        """Search, unless the fit resumes."""
+        if trainer.ckpt_path is not None:
+            return
+        if not pl_module.automatic_optimization:
+            raise ScheduleError(
+                f"{type(pl_module).__name__} has automatic_optimization=False, so the callback "
+                "does not know how it trains: call lehr.torch.find_lr with a train_step"
+            )
+        found = self._found(trainer, pl_module)
+        self.suggestion = found
+        if found.peak is None:
+            warnings.warn(
+                f"no peak rate is suggested, and the optimizer keeps its own: {found.warnings[-1]}",
+                stacklevel=2,
+            )
+            return
+        _give(trainer, found.peaks)
+        names = [name for name in ("lr", "learning_rate") if hasattr(pl_module, name)]
+        for name in names if self._update_attr else ():
+            setattr(pl_module, name, found.peak)
+
+    def _found(self, trainer: Any, module: Any) -> Suggestion:
+        steps = expected(trainer) if self._over is None else self._over
+        scaler = getattr(trainer.precision_plugin, "scaler", None)
+        names = ("log", "log_dict")
+        kept = {name: vars(module)[name] for name in names if name in vars(module)}
+        try:
+            for name in names:
+                vars(module)[name] = lambda *_, **__: None
+            return find_lr(
+                module,
+                _batches(trainer),
+                optimizer=trainer.optimizers,
+                train_step=_step_of(trainer, module, scaler),
+                schedule=self._schedule,
+                steps=steps,
+                accumulate=trainer.accumulate_grad_batches,
+                scaler=scaler,
+                **self._options,
+            )
+        finally:
+            for name in names:
+                vars(module).pop(name, None)
+            vars(module).update(kept)
+
+
+def _batches(trainer: Any) -> Any:
+    """Return the Trainer's training data, which it sets up while it looks how long an epoch is."""
+    trainer.fit_loop.setup_data()
+    loader = trainer.train_dataloader
+    if not isinstance(loader, list | tuple | dict):
+        return loader
+    combined = trainer.fit_loop._combined_loader
+    return [batch for batch, _, _ in combined]
+
+
+def _step_of(trainer: Any, module: Any, scaler: Any) -> Callable[[Any], Any]:
+    """Return one batch of a training as the Trainer's loop makes it."""
+    strategy, optimizers = trainer.strategy, trainer.optimizers
+    parts, done = trainer.accumulate_grad_batches, 0
+    takes_number = "batch_idx" in inspect.signature(module.training_step).parameters
 
     def step(batch: Any) -> Any:
-        module.train()
-        found = module.training_step(module.transfer_batch_to_device(batch, module.device, 0), 0)
+        nonlocal done
+        moved = strategy.batch_to_device(batch)
+        found = strategy.training_step(*((moved, 0) if takes_number else (moved,)))
         loss = found["loss"] if isinstance(found, dict) else found
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
+        if done % parts == 0:
+            for optimizer in optimizers:
+                optimizer.zero_grad()
+        strategy.backward(loss / parts, None)
+        done += 1
+        if done % parts == 0:
+            for optimizer in optimizers:
+                if scaler is not None:
+                    scaler.unscale_(optimizer)
+                module.configure_gradient_clipping(
+                    optimizer, trainer.gradient_clip_val, trainer.gradient_clip_algorithm
+                )
+                optimizer.step() if scaler is None else scaler.step(optimizer)
+            if scaler is not None:
+                scaler.update()
+        return loss.detach()
 
-    try:
-        for name in names:
-            vars(module)[name] = lambda *_, **__: None
-        found = find_lr(
-            module,
-            module.trainer.train_dataloader,
-            optimizer=optimizer,
-            train_step=step,
-            schedule=schedule,
-            steps=run,
-        )
-    finally:
-        for name in names:
-            del vars(module)[name]
-        vars(module).update(kept)
-    for group, rate in zip(optimizer.param_groups, found.peaks, strict=False):
-        group["lr"] = rate
-    return found
+    return step
+
+
+def _give(trainer: Any, peaks: Sequence[float]) -> None:
+    """Give their rates to the groups, and what schedulers have written there from the old ones."""
+    groups = [group for optimizer in trainer.optimizers for group in optimizer.param_groups]
+    for group, peak in zip(groups, peaks, strict=True):
+        before = float(group.get("max_lr", group.get("initial_lr", group["lr"])))
+        for name in ("lr", "initial_lr", "max_lr", "min_lr"):
+            if before and name in group:
+                value = group[name] * (peak / before)
+                if isinstance(group[name], Tensor):
+                    group[name].copy_(value)
+                else:
+                    group[name] = value
+    for config in trainer.lr_scheduler_configs:
+        _rebase(config.scheduler)
+
+
+def _rebase(scheduler: Any) -> None:
+    if isinstance(scheduler, Driver):
+        scheduler.read_bases()
+        return
+    for child in getattr(scheduler, "_schedulers", ()):
+        _rebase(child)
+    if hasattr(scheduler, "base_lrs"):
+        scheduler.base_lrs = [group["initial_lr"] for group in scheduler.optimizer.param_groups]
+    if hasattr(scheduler, "_last_lr"):
+        scheduler._last_lr = [group["lr"] for group in scheduler.optimizer.param_groups]

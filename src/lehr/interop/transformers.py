@@ -15,6 +15,7 @@ from lehr.extras import needs
 from lehr.schedule.base import Schedule
 
 with needs("lehr.interop.transformers", "torch", "torch"):
+    import torch
     from torch.optim import Optimizer
 
 from lehr.find import Suggestion
@@ -144,16 +145,17 @@ def _text(value: Any) -> str:
     return str(getattr(value, "value", value))
 
 
-def found_peak(trainer: Any, schedule: ScheduleLike) -> Suggestion:
+def found_peak(trainer: Any, schedule: ScheduleLike, **options: Any) -> Suggestion:
     """Find the peak rate of a Trainer before it trains, and write it into its arguments.
 
-    Short runs call the Trainer's ``compute_loss`` on its training data, one batch an update, in
-    full precision and without clipping. The optimizer is built for them and then dropped: the
-    Trainer builds its own, with the rate that was found.
+    Short runs call the Trainer's ``compute_loss`` on its training data, in its precision, with its
+    accumulation and clipping. The optimizer is built for them and then dropped: the Trainer builds
+    its own, with the rate that was found.
 
     Arguments:
         trainer: The Trainer, in one process.
         schedule: The schedule that will be trained with.
+        **options: ``budget``, ``score`` and ``watch`` of :func:`lehr.torch.find_lr`.
 
     Example::
 
@@ -164,22 +166,44 @@ def found_peak(trainer: Any, schedule: ScheduleLike) -> Suggestion:
     loader, arguments, model = trainer.get_train_dataloader(), trainer.args, trainer.model
     before = trainer.optimizer
     optimizer = trainer.create_optimizer()
+    parts, done = arguments.gradient_accumulation_steps, 0
+    scaler = trainer.accelerator.scaler
     updates = arguments.max_steps
     if updates <= 0:
-        each = max(1, len(loader) // arguments.gradient_accumulation_steps)
-        updates = math.ceil(arguments.num_train_epochs * each)
+        updates = math.ceil(arguments.num_train_epochs * math.ceil(len(loader) / parts))
 
     def step(batch: Any) -> Any:
+        nonlocal done
         model.train()
-        loss = trainer.compute_loss(model, trainer._prepare_inputs(batch))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
+        with trainer.compute_loss_context_manager():
+            loss = trainer.compute_loss(model, trainer._prepare_inputs(batch))
+        if done % parts == 0:
+            optimizer.zero_grad()
+        trainer.accelerator.backward(loss / parts)
+        done += 1
+        if done % parts == 0:
+            if scaler is not None:
+                scaler.unscale_(optimizer)
+            if arguments.max_grad_norm:
+                torch.nn.utils.clip_grad_norm_(model.parameters(), arguments.max_grad_norm)
+            if scaler is None:
+                optimizer.step()
+            else:
+                scaler.step(optimizer)
+                scaler.update()
+        return loss.detach()
 
     try:
         found = find_lr(
-            model, loader, optimizer=optimizer, train_step=step, schedule=schedule, steps=updates
+            model,
+            loader,
+            optimizer=optimizer,
+            train_step=step,
+            schedule=schedule,
+            steps=updates,
+            accumulate=parts,
+            scaler=scaler,
+            **options,
         )
     finally:
         trainer.optimizer = before

@@ -212,6 +212,10 @@ class LadderSearch:
             return None
         return self._measured_by(self._long).cost(outcome.validation)
 
+    def _least(self, cost: float) -> float:
+        """Return a gain of longer runs that counts: a quarter of what would be called a tie."""
+        return self._measured_by(self._long).margin(cost) / 4
+
     @cached_property
     def verified(self) -> tuple[float, ...]:
         """The rates that whole runs try: the suggestion, and one on each side."""
@@ -226,7 +230,7 @@ class LadderSearch:
             self._need(self._short_trial(run), run)
             return
         if self._longer is None:
-            self._longer = LongerRuns(self._ladder, self._budget)
+            self._longer = LongerRuns(self._ladder, self._budget, self._least)
         for longer in self._longer.next():
             self._need(self._short_trial(longer), longer)
         if not self._needed and self._verify and not self._whole:

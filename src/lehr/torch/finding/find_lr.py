@@ -153,7 +153,7 @@ def _climbed(
 
     while (run := ladder.next()) is not None:
         ladder.tell(losses_of(run))
-    longer = LongerRuns(ladder, budget)
+    longer = LongerRuns(ladder, budget, None if score is None else lambda _: 0.0)
     while needed := longer.next():
         for run in needed:
             losses = losses_of(run)
