@@ -30,6 +30,7 @@ PAGES = [
     ROOT / "README.zh.md",
     ROOT / "CONTRIBUTING.md",
     *sorted(path for path in (ROOT / "docs").rglob("*.md") if path.name != "gallery.md"),
+    *sorted((ROOT / "examples").rglob("*.md")),
 ]
 
 # What a page needs beside NumPy is what it imports; these import nothing, but use a driver.

@@ -1,13 +1,13 @@
-"""The same script for `lehr compare --train after.py:train`: the trial decides what was fixed."""
+"""The same script for `lehr compare`, as a function or as a command: the trial decides the rest."""
 
 import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-from lehr.lab import RunningTrial
+from lehr.lab import RunningTrial, current_trial
 
 
-def train(trial: RunningTrial) -> dict[str, dict[str, float]]:
+def train(trial: RunningTrial):
     torch.manual_seed(trial.seed)
     images, digits = (torch.tensor(part) for part in load_digits(return_X_y=True))
     images = images.float() / 16
@@ -23,11 +23,14 @@ def train(trial: RunningTrial) -> dict[str, dict[str, float]]:
         scheduler.step()
         trial.report(step, loss=loss.item())
 
+    @torch.no_grad()
     def loss_on(part: slice) -> float:
-        with torch.no_grad():
-            return nn.functional.cross_entropy(model(images[part]), digits[part]).item()
+        return nn.functional.cross_entropy(model(images[part]), digits[part]).item()
 
-    return {
-        "validation": {"loss": loss_on(slice(1200, 1500))},
-        "test": {"loss": loss_on(slice(1500, None))},
-    }
+    validation, test = loss_on(slice(1200, 1500)), loss_on(slice(1500, None))
+    return {"validation": {"loss": validation}, "test": {"loss": test}}
+
+
+if __name__ == "__main__":  # for --command
+    trial = current_trial()
+    trial.finish(train(trial))
