@@ -1,7 +1,8 @@
 """The peak rate for a schedule: the search without the training, and the classic rules."""
 
 from lehr.find.budget import updates_of
-from lehr.find.ladder import BATCHES, BUDGET, Ladder, ShortRun, squeezed
+from lehr.find.ladder import BATCHES, BUDGET, Ladder
+from lehr.find.runs import ShortRun, squeezed
 from lehr.find.suggestion import MeasuredRun, Suggestion
 from lehr.find.sweep import RULES, Sweep
 

@@ -7,13 +7,27 @@ the loss at the end of the run at each rung, infinite for a run that was stopped
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
 from lehr.find.suggestion import DecidedBy
 
-__all__ = ["EDGE", "HALF_LOST", "QUARTERS", "Curve", "Peak", "best", "crossing", "lost", "peak"]
+__all__ = [
+    "EDGE",
+    "HALF_LOST",
+    "QUARTERS",
+    "Curve",
+    "Edges",
+    "Peak",
+    "best",
+    "breaks_at_once",
+    "crossing",
+    "edge_near",
+    "lost",
+    "rate_of",
+]
 
 QUARTERS = 4
 """Rungs in a decade."""
@@ -21,10 +35,18 @@ QUARTERS = 4
 EDGE, SOFT, HALF_LOST = 0.3, 0.1, 0.5
 """Shares of the progress: lost at the edge, lost where it begins to be, and half."""
 
-# Distances below the two edges, in decades; by decade of the run's length; for a steady rate.
-_MARGIN, _SOFT_MARGIN, _DRIFT, _STEADY = 0.4, 0.3, 0.2, 0.3
+# Distances below the two edges, in decades; by decade of the run's length; for other cases.
+_MARGIN, _SOFT_MARGIN, _DRIFT = 0.6, 0.3, 0.2
+_STEADY_PLAIN, _STABLE = 0.1, 0.3
+
+_UNHARMED = 0.15  # share of the progress
 
 Curve = Mapping[int, float]
+
+
+def rate_of(rung: int) -> float:
+    """Return the rate at a rung."""
+    return 10 ** (rung / QUARTERS)
 
 
 def best(curve: Curve) -> int:
@@ -32,18 +54,19 @@ def best(curve: Curve) -> int:
     return min(sorted(curve), key=curve.__getitem__)
 
 
-def lost(curve: Curve, start: float) -> dict[int, float]:
+def lost(curve: Curve, start: float, low: float | None = None) -> dict[int, float]:
     """Return the share of the progress that is lost at each rung, by ascending rung.
 
     Arguments:
         curve: The losses.
         start: The loss before training.
+        low: The loss at which nothing is lost; by default, the lowest of the curve.
 
     Example:
         >>> lost({0: 1.0, 1: 1.5, 2: math.inf}, 2.0)
         {0: 0.0, 1: 0.5, 2: 1.0}
     """
-    low = min(curve.values())
+    low = min(curve.values()) if low is None else low
     progress = max(start - low, 1e-300)
     return {
         rung: min(1.0, max(0.0, (loss - low) / progress)) if math.isfinite(loss) else 1.0
@@ -69,6 +92,38 @@ def crossing(shares: Mapping[int, float], level: float) -> float | None:
     return None
 
 
+def edge_near(shares: Mapping[int, float]) -> float:
+    """Return the edge of a few neighbouring rungs, in rungs.
+
+    Beyond them a run is taken to work below, and to lose everything above: a search whose budget
+    ends before it reaches the edge counts it where it can be at the nearest.
+
+    Example:
+        >>> edge_near({0: 0.0, 1: 0.6}), edge_near({0: 0.1}), edge_near({0: 0.6})
+        (0.5, 0.2222222222222222, -0.5)
+    """
+    low, high = min(shares), max(shares)
+    below = {low - 1: 0.0} if shares[low] >= EDGE else {}
+    above = {high + 1: 1.0} if shares[high] < EDGE else {}
+    edge = crossing({**below, **shares, **above}, EDGE)
+    assert edge is not None
+    return edge
+
+
+def breaks_at_once(shares: Mapping[int, float], exploded: Callable[[int], bool]) -> bool:
+    """Return whether runs work up to one rung, and explode at the next.
+
+    Arguments:
+        shares: The share of the progress that is lost at each rung.
+        exploded: Whether the run at a rung did.
+    """
+    edge = crossing(shares, EDGE)
+    if edge is None:
+        return False
+    below = max(rung for rung in shares if rung < edge)
+    return shares[below] < _UNHARMED and below + 1 in shares and exploded(below + 1)
+
+
 class Peak(NamedTuple):
     """A peak in decades (the logarithm of the rate), and which edge decided."""
 
@@ -76,21 +131,38 @@ class Peak(NamedTuple):
     decided_by: DecidedBy
 
 
-def peak(edge: float, soft: float, stretch: float, *, decays: bool, adaptive: bool | None) -> Peak:
-    """Return the peak below the two edges.
+@dataclass(frozen=True)
+class Edges:
+    """The edges of a network under a schedule.
 
-    The rate at which a long run breaks is lower than that of a short one, by about a fifth of a
-    decade for each factor of ten in length. Under a steady rate, optimizers that divide by the
-    scale of the gradients want another third of a decade; SGD does not.
-
-    Arguments:
-        edge: Where short runs lose their progress, in rungs.
+    Attributes:
+        hard: Where short runs lose their progress, in rungs.
         soft: Where they begin to, in rungs.
-        stretch: The length of the planned run over that of the short ones, at least 1.
+        at_once: Whether they work up to the edge, and explode just above it.
         decays: Whether the schedule ends below half of its peak.
         adaptive: Whether the optimizer divides by a scale of the gradients; None is as True.
     """
-    steady = 0.0 if decays or adaptive is False else _STEADY
-    hard = edge / QUARTERS - _MARGIN - _DRIFT * math.log10(stretch) - steady
-    gentle = soft / QUARTERS - _SOFT_MARGIN
-    return Peak(gentle, "soft edge") if gentle < hard else Peak(hard, "edge")
+
+    hard: float
+    soft: float
+    at_once: bool
+    decays: bool
+    adaptive: bool | None
+
+    def peak(self, stretch: float) -> Peak:
+        """Return the peak below the edges.
+
+        The rate at which a long run breaks is lower than that of a short one, by about a fifth of a
+        decade for each factor of ten in length. Plain SGD wants less room where the rate is steady:
+        its short runs find the edge lower then. It wants still less where runs explode at once, as
+        those with a squared loss do: that is the limit of stability, 2 over the curvature for plain
+        gradient descent, which does not depend on the length of a run.
+
+        Arguments:
+            stretch: The length of the planned run over that of the short ones, at least 1.
+        """
+        margin = _MARGIN + _DRIFT * math.log10(stretch)
+        if self.adaptive is False:
+            margin -= _STABLE if self.at_once else 0.0 if self.decays else _STEADY_PLAIN
+        hard, gentle = self.hard / QUARTERS - margin, self.soft / QUARTERS - _SOFT_MARGIN
+        return Peak(gentle, "soft edge") if gentle < hard else Peak(hard, "edge")

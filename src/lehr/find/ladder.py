@@ -18,18 +18,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean, pstdev
 
 from lehr.errors import ScheduleError, whole
 from lehr.find.doubts import Doubts, plateau
-from lehr.find.edge import EDGE, HALF_LOST, QUARTERS, SOFT, Peak, best, crossing, lost, peak
+from lehr.find.edge import (
+    EDGE,
+    HALF_LOST,
+    QUARTERS,
+    SOFT,
+    Edges,
+    best,
+    breaks_at_once,
+    crossing,
+    edge_near,
+    lost,
+    rate_of,
+)
+from lehr.find.runs import ShortRun, end_of, squeezed
 from lehr.find.suggestion import AS_GOOD, BEST_WITHIN, DecidedBy, MeasuredRun, Suggestion
 from lehr.schedule.base import Schedule
 from lehr.schedule.horizon import Horizon, HorizonLike
 
-__all__ = ["BATCHES", "BUDGET", "Ladder", "ShortRun", "end_of", "squeezed"]
+__all__ = ["BATCHES", "BUDGET", "Ladder"]
 
 BUDGET = 400
 """The most updates that a search takes, unless another number is given."""
@@ -43,43 +55,12 @@ BATCHES = (1 + _REPETITIONS) * _LONG
 _HALF, _DECADE = QUARTERS // 2, QUARTERS  # in rungs
 _FARTHEST = 8 * _DECADE  # rungs from the start rate
 _FREE = 70  # updates that the first two stages count as: the later ones get the rest in any case
-_BLOWN = 100.0  # times the scatter between batches above the start
+_LOST, _EXPLODED = 100.0, 1_000.0  # times the scatter between batches above the start
 
 Curve = dict[int, float]
 """The loss at the end of a run by rung, infinite for one that was stopped."""
 
-Search = Generator["ShortRun", float]
-
-
-def squeezed(schedule: Schedule, steps: HorizonLike, updates: int) -> list[float]:
-    """Return the factors of a schedule over a run, squeezed into fewer updates.
-
-    Each is the value in the middle of its share of the run, so that a short warmup is kept in
-    proportion and no update is lost to a rate of 0.
-
-    Example:
-        >>> import lehr
-        >>> squeezed(lehr.warmup(200) >> lehr.hold(), 1_000, 5)
-        [0.5, 1.0, 1.0, 1.0, 1.0]
-    """
-    horizon = Horizon.of(steps)
-    run, total = schedule.over(horizon), horizon.steps
-    return [run((2 * i + 1) * total // (2 * updates)) for i in range(updates)]
-
-
-@dataclass(frozen=True)
-class ShortRun:
-    """A run that a search needs.
-
-    Attributes:
-        rate: The peak rate; 0 measures the losses before training.
-        updates: The number of updates over which the schedule is squeezed.
-        batches: Which batches to use: 0, or a number from 1 for a repetition with others.
-    """
-
-    rate: float
-    updates: int
-    batches: int = 0
+Search = Generator[ShortRun, float]
 
 
 class Ladder:
@@ -107,7 +88,7 @@ class Ladder:
         ...     ladder.tell([2.0] * (run.updates - 8) + [loss] * 8)
         >>> found = ladder.suggestion()
         >>> found.decided_by, round(found.peak, 3), found.spent
-        ('edge', 0.044, 370)
+        ('edge', 0.028, 370)
     """
 
     def __init__(
@@ -141,8 +122,9 @@ class Ladder:
         self._before: list[float] = []
         self._free = 0
         self._fine: Curve = {}
+        self._exploded: set[ShortRun] = set()
         self._result: Suggestion | None = None
-        self._edges = math.nan, math.nan
+        self._edges: Edges | None = None
         self._search = self._stages()
         self._wanted = next(self._search, None)
 
@@ -156,11 +138,20 @@ class Ladder:
 
     def is_lost(self, loss: float) -> bool:
         """Return whether a run with this loss can be stopped: it is not finite, or rose too far."""
+        run = self._wanted
+        # Whether it explodes matters in one stage, and only to SGD.
+        matters = run and run.updates == self._long and not run.batches and self._adaptive is False
+        return self._is_above(loss, _EXPLODED if matters else _LOST)
+
+    def _is_above(self, loss: float, times: float) -> bool:
+        """Return whether a loss is this many times the scatter above that before training.
+
+        The scale is that of the batches, not of the progress: which runs are stopped must not
+        depend on those before them. Where all batches are alike, only the loss itself is left.
+        """
         if not math.isfinite(loss) or not self._before:
             return not math.isfinite(loss)
-        # The scale is that of the batches, not of the progress: which runs are stopped must not
-        # depend on those before them. Where all batches are alike, only the loss itself is left.
-        return loss - self._start > (_BLOWN * self._noise or abs(self._start))
+        return loss - self._start > times * (self._noise or abs(self._start) / _LOST)
 
     def tell(self, losses: Sequence[float], spent: int | None = None) -> None:
         """Add the losses of the run that was needed, up to where it was stopped.
@@ -171,7 +162,9 @@ class Ladder:
         """
         run = self._wanted
         assert run is not None
-        stopped = not losses or any(map(self.is_lost, losses))
+        stopped = not losses or any(self._is_above(loss, _LOST) for loss in losses)
+        if not losses or any(self._is_above(loss, _EXPLODED) for loss in losses):
+            self._exploded.add(run)
         loss = math.inf if stopped else end_of(losses)
         if not run.rate and not stopped:
             self._before = list(losses)
@@ -190,7 +183,8 @@ class Ladder:
 
     def peak_over(self, steps: int) -> float:
         """Return the suggested peak for a run of another length, once one is found."""
-        return 10 ** self._peak(max(1.0, steps / self._long)).decades
+        assert self._edges is not None
+        return 10 ** self._edges.peak(max(1.0, steps / self._long)).decades
 
     # ----- what is known --------------------------------------------------------------------------
 
@@ -262,7 +256,7 @@ class Ladder:
 
     def _measure(self, curve: Curve, rung: int, updates: int, batches: int = 0) -> Search:
         if rung not in curve:
-            curve[rung] = yield ShortRun(10 ** (rung / QUARTERS), updates, batches)
+            curve[rung] = yield ShortRun(rate_of(rung), updates, batches)
 
     def _find_roughly(self, curve: Curve) -> Search:
         """Run along half decades, in both directions as far as there is something to find."""
@@ -272,7 +266,7 @@ class Ladder:
             rung = self._next_half(curve)
             if rung is not None and abs(rung - self._origin) > _FARTHEST:
                 self._warnings.append(
-                    f"the search ended at the rate {10 ** (rung / QUARTERS):.0e}, eight decades "
+                    f"the search ended at the rate {rate_of(rung):.0e}, eight decades "
                     "from where it began"
                 )
                 return
@@ -336,28 +330,19 @@ class Ladder:
 
     def _repeat(self, curve: Curve, edges: list[float]) -> Search:
         """Find the edge again on other batches, close to where it was."""
-        low = min(curve.values())
-        progress = max(self._start - low, 1e-300)
+        low, floor = min(curve.values()), min(curve)
         for batches in range(1, _REPETITIONS + 1):
             again: Curve = {}
-
-            def share(rung: int, again: Curve = again) -> float:
-                return (again[rung] - low) / progress
-
-            below = math.floor(edges[0])
-            if self._can_afford(self._long):
-                yield from self._measure(again, below, self._long, batches)
-            while again and share(min(again)) >= EDGE and min(again) > min(curve):
-                if not self._can_afford(self._long):
-                    break
-                yield from self._measure(again, min(again) - 1, self._long, batches)
-            while again and share(max(again)) < EDGE and self._can_afford(self._long):
-                yield from self._measure(again, max(again) + 1, self._long, batches)
-            for a, b in pairwise(sorted(again)):
-                if share(a) < EDGE <= share(b):
-                    high = min(1.0, share(b))
-                    edges.append(a + (EDGE - share(a)) / (high - share(a)))
-                    break
+            rung: int | None = math.floor(edges[0])
+            while rung is not None and self._can_afford(self._long):
+                yield from self._measure(again, rung, self._long, batches)
+                shares = lost(again, self._start, low)
+                if shares[min(again)] >= EDGE:
+                    rung = min(again) - 1 if min(again) > floor else None
+                else:
+                    rung = max(again) + 1 if shares[max(again)] < EDGE else None
+            if again:
+                edges.append(edge_near(lost(again, self._start, low)))
 
     # ----- the result -----------------------------------------------------------------------------
 
@@ -368,8 +353,14 @@ class Ladder:
         soft = crossing(shares, SOFT)
         longest = self._long if curve is self._fine else self._short
         stretch = max(1.0, self.steps / longest)
-        self._edges = edge, float(max(curve)) if soft is None else soft
-        decades, decided_by = self._peak(stretch)
+        self._edges = Edges(
+            edge,
+            float(max(curve)) if soft is None else soft,
+            breaks_at_once(shares, lambda rung: ShortRun(rate_of(rung), longest) in self._exploded),
+            self._decays,
+            self._adaptive,
+        )
+        decades, decided_by = self._edges.peak(stretch)
         doubts = Doubts(
             longest=longest,
             stretch=stretch,
@@ -383,9 +374,6 @@ class Ladder:
         )
         self._warnings += doubts.sentences()
         self._conclude(10**decades, decided_by, 10 ** (edge / QUARTERS) if edges else None)
-
-    def _peak(self, stretch: float) -> Peak:
-        return peak(*self._edges, stretch, decays=self._decays, adaptive=self._adaptive)
 
     def _end_without(self, reason: str) -> None:
         self._warnings.append(reason)
@@ -407,8 +395,3 @@ class Ladder:
             curve=tuple(self._runs),
             peaks=() if rate is None else (rate,),
         )
-
-
-def end_of(losses: Sequence[float]) -> float:
-    """Return the mean of the last fifth of some losses."""
-    return fmean(losses[-max(2, round(len(losses) / 5)) :])

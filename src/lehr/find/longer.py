@@ -14,7 +14,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from statistics import fmean, stdev
 
-from lehr.find.ladder import BUDGET, Ladder, ShortRun
+from lehr.find.ladder import BUDGET, Ladder
+from lehr.find.runs import ShortRun
 from lehr.find.suggestion import MeasuredRun, Suggestion
 
 __all__ = ["REPEATS", "SIDE", "LongerRuns", "longest"]

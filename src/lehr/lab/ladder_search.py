@@ -9,8 +9,9 @@ from functools import cached_property
 from pathlib import Path
 
 from lehr.find.budget import updates_of
-from lehr.find.ladder import BUDGET, Ladder, ShortRun, squeezed
+from lehr.find.ladder import BUDGET, Ladder
 from lehr.find.longer import SIDE, LongerRuns
+from lehr.find.runs import ShortRun, squeezed
 from lehr.find.suggestion import Suggestion
 from lehr.lab.errors import TaskError
 from lehr.lab.metric import Metric

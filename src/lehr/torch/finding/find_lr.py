@@ -13,8 +13,9 @@ from torch import nn
 
 from lehr.errors import ScheduleError, whole
 from lehr.find.budget import updates_of
-from lehr.find.ladder import BATCHES, BUDGET, Ladder, ShortRun, end_of
+from lehr.find.ladder import BATCHES, BUDGET, Ladder
 from lehr.find.longer import REPEATS, LongerRuns, longest
+from lehr.find.runs import ShortRun, end_of
 from lehr.find.suggestion import Suggestion
 from lehr.notation import ScheduleLike, as_schedule
 from lehr.schedule.horizon import Horizon, HorizonLike
