@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lehr.find.edge import QUARTERS, SOFT
-
-__all__ = ["Doubts", "plateau"]
+__all__ = ["Doubts"]
 
 _LONG = 40  # updates for which the margins are known
-_WIDE = 1.5  # decades on which short runs hardly differ
 _SCATTER = 0.15  # decades between repetitions
 _FAR = 100.0  # times the length of the longest short run
 
@@ -26,7 +22,7 @@ class Doubts:
         noise: The scatter of the loss between batches.
         bracketed: Whether a rate was found at which progress is lost.
         soft: Whether the soft edge decided.
-        plateau: The decades on which short runs hardly differ.
+        early: Whether shorter runs got as far.
         scatter: The standard deviation of the edges on different batches, in decades.
         known: Whether the family of the optimizer is known.
     """
@@ -37,7 +33,7 @@ class Doubts:
     noise: float
     bracketed: bool
     soft: bool
-    plateau: float
+    early: bool
     scatter: float
     known: bool
 
@@ -51,8 +47,9 @@ class Doubts:
             ),
             "short runs lose their progress gradually, which says less about long runs: the peak "
             "may be too high by a factor of 2": self.soft,
-            f"short runs hardly differ over {self.plateau:.1f} decades: the peak may be too low by "
-            "a factor of 2 or 3": self.plateau >= _WIDE,
+            f"runs of {self.longest} updates get no farther than shorter ones, so that nothing is "
+            "seen of what a long run learns, and it may overfit, for which the peak is far too "
+            "high: try it with validation data": self.early,
             f"the edge differs by {self.scatter:.2f} decades between batches": (
                 self.scatter > _SCATTER
             ),
@@ -64,14 +61,3 @@ class Doubts:
             "the margins are not known for this optimizer: those of Adam are used": not self.known,
         }
         return [text for text, holds in reasons.items() if holds]
-
-
-def plateau(shares: Mapping[int, float]) -> float:
-    """Return the decades over which short runs lose next to nothing, around the best rung.
-
-    Example:
-        >>> plateau({0: 0.5, 2: 0.05, 4: 0.0, 6: 0.08, 8: 1.0})
-        1.0
-    """
-    flat = [rung for rung, share in shares.items() if share < SOFT]
-    return (max(flat) - min(flat)) / QUARTERS if flat else 0.0

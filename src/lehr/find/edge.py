@@ -21,6 +21,7 @@ __all__ = [
     "Curve",
     "Edges",
     "Peak",
+    "as_far",
     "best",
     "breaks_at_once",
     "crossing",
@@ -122,6 +123,20 @@ def breaks_at_once(shares: Mapping[int, float], exploded: Callable[[int], bool])
         return False
     below = max(rung for rung in shares if rung < edge)
     return shares[below] < _UNHARMED and below + 1 in shares and exploded(below + 1)
+
+
+def as_far(shorter: Curve, longer: Curve, start: float, noise: float) -> int | None:
+    """Return the lowest rung at which a shorter run gets as far as the longer ones; None if none.
+
+    Arguments:
+        shorter: The losses of the shorter runs.
+        longer: Those of the longer ones.
+        start: The loss before training.
+        noise: The scatter of the loss between batches, of which the end of a run has two or more.
+    """
+    low = min(longer.values())
+    near = low + SOFT * (start - low) + noise / math.sqrt(2)
+    return min((rung for rung, loss in shorter.items() if loss < near), default=None)
 
 
 class Peak(NamedTuple):

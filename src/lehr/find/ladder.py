@@ -22,13 +22,14 @@ from itertools import pairwise
 from statistics import fmean, pstdev
 
 from lehr.errors import ScheduleError, whole
-from lehr.find.doubts import Doubts, plateau
+from lehr.find.doubts import Doubts
 from lehr.find.edge import (
     EDGE,
     HALF_LOST,
     QUARTERS,
     SOFT,
     Edges,
+    as_far,
     best,
     breaks_at_once,
     crossing,
@@ -36,7 +37,7 @@ from lehr.find.edge import (
     lost,
     rate_of,
 )
-from lehr.find.runs import ShortRun, end_of, squeezed
+from lehr.find.runs import EXPLODED, LOST, Before, ShortRun, end_of, squeezed
 from lehr.find.suggestion import AS_GOOD, BEST_WITHIN, DecidedBy, MeasuredRun, Suggestion
 from lehr.schedule.base import Schedule
 from lehr.schedule.horizon import Horizon, HorizonLike
@@ -55,7 +56,6 @@ BATCHES = (1 + _REPETITIONS) * _LONG
 _HALF, _DECADE = QUARTERS // 2, QUARTERS  # in rungs
 _FARTHEST = 8 * _DECADE  # rungs from the start rate
 _FREE = 70  # updates that the first two stages count as: the later ones get the rest in any case
-_LOST, _EXPLODED = 100.0, 1_000.0  # times the scatter between batches above the start
 
 Curve = dict[int, float]
 """The loss at the end of a run by rung, infinite for one that was stopped."""
@@ -119,8 +119,9 @@ class Ladder:
         self._origin = _HALF * round(QUARTERS * math.log10(start) / _HALF)
         self._runs: list[MeasuredRun] = []
         self._warnings: list[str] = []
-        self._before: list[float] = []
+        self._before = Before()
         self._free = 0
+        self._coarse: Curve = {}
         self._fine: Curve = {}
         self._exploded: set[ShortRun] = set()
         self._result: Suggestion | None = None
@@ -141,17 +142,7 @@ class Ladder:
         run = self._wanted
         # Whether it explodes matters in one stage, and only to SGD.
         matters = run and run.updates == self._long and not run.batches and self._adaptive is False
-        return self._is_above(loss, _EXPLODED if matters else _LOST)
-
-    def _is_above(self, loss: float, times: float) -> bool:
-        """Return whether a loss is this many times the scatter above that before training.
-
-        The scale is that of the batches, not of the progress: which runs are stopped must not
-        depend on those before them. Where all batches are alike, only the loss itself is left.
-        """
-        if not math.isfinite(loss) or not self._before:
-            return not math.isfinite(loss)
-        return loss - self._start > times * (self._noise or abs(self._start) / _LOST)
+        return self._before.is_above(loss, EXPLODED if matters else LOST)
 
     def tell(self, losses: Sequence[float], spent: int | None = None) -> None:
         """Add the losses of the run that was needed, up to where it was stopped.
@@ -162,12 +153,12 @@ class Ladder:
         """
         run = self._wanted
         assert run is not None
-        stopped = not losses or any(self._is_above(loss, _LOST) for loss in losses)
-        if not losses or any(self._is_above(loss, _EXPLODED) for loss in losses):
+        stopped = not losses or any(self._before.is_above(loss, LOST) for loss in losses)
+        if not losses or any(self._before.is_above(loss, EXPLODED) for loss in losses):
             self._exploded.add(run)
         loss = math.inf if stopped else end_of(losses)
         if not run.rate and not stopped:
-            self._before = list(losses)
+            self._before = Before(tuple(losses))
         made = len(losses) if spent is None else spent
         kept = None if stopped else loss
         self._runs.append(MeasuredRun(run.rate, run.updates, run.batches, kept, made))
@@ -189,16 +180,6 @@ class Ladder:
     # ----- what is known --------------------------------------------------------------------------
 
     @property
-    def _start(self) -> float:
-        """The loss before training: of the same batches that a short run ends on."""
-        return end_of(self._before) if self._before else math.nan
-
-    @property
-    def _noise(self) -> float:
-        """The scatter of the loss between batches."""
-        return pstdev(self._before)
-
-    @property
     def _spent(self) -> int:
         return sum(run.spent for run in self._runs)
 
@@ -206,7 +187,9 @@ class Ladder:
         return self._spent - self._free + updates <= self._budget
 
     def _has_learned(self, curve: Curve) -> bool:
-        return self._start - min(curve.values()) > max(self._noise, 1e-3 * abs(self._start))
+        return self._before.start - min(curve.values()) > max(
+            self._before.noise, 1e-3 * abs(self._before.start)
+        )
 
     def _falls_short(self, curve: Curve, coarse: Curve) -> bool:
         """Return whether no run gets a tenth as far as a shorter one did.
@@ -214,23 +197,24 @@ class Ladder:
         A network that a high rate has broken may end with any finite loss: close to that before
         training, if it answers the same to every input.
         """
-        least = max(0.1 * (self._start - min(coarse.values())), 1e-6 * abs(self._start))
-        return not self._start - min(curve.values()) > least
+        least = max(
+            0.1 * (self._before.start - min(coarse.values())), 1e-6 * abs(self._before.start)
+        )
+        return not self._before.start - min(curve.values()) > least
 
     # ----- the stages -----------------------------------------------------------------------------
 
     def _stages(self) -> Search:
         yield ShortRun(0.0, self._short)
-        if not self._before:
+        if not self._before.losses:
             self._end_without("the loss is not finite before any update")
             return
-        coarse: Curve = {}
+        coarse, fine = self._coarse, self._fine
         yield from self._find_roughly(coarse)
         self._free = self._spent - _FREE
         if not any(map(math.isfinite, coarse.values())):
             self._end_without("no rate gave a finite loss after a few updates")
             return
-        fine = self._fine
         yield from self._find_closely(coarse, fine)
         curve = fine
         if not fine:
@@ -247,7 +231,7 @@ class Ladder:
             return
         yield from self._refine(fine)
         edges: list[float] = []
-        shares = lost(curve, self._start)
+        shares = lost(curve, self._before.start)
         edge = crossing(shares, EDGE)
         if edge is not None:
             edges.append(edge)
@@ -282,9 +266,9 @@ class Ladder:
             if finite[-1] + _HALF not in curve:
                 return finite[-1] + _HALF
             # Below a rate that changes nothing there is nothing to find.
-            moved = abs(curve[rungs[0]] - self._start) > 0.1 * self._noise
+            moved = abs(curve[rungs[0]] - self._before.start) > 0.1 * self._before.noise
             return rungs[0] - _HALF if moved else None
-        low, shares = best(curve), lost(curve, self._start)
+        low, shares = best(curve), lost(curve, self._before.start)
         for a, b in pairwise(rungs):
             if b - a > _HALF and (b == low or a >= low) and shares[a] < HALF_LOST:
                 return a + _HALF
@@ -295,7 +279,7 @@ class Ladder:
     def _find_closely(self, coarse: Curve, curve: Curve) -> Search:
         """Make longer runs, from the rate at which progress is lost to below the best one."""
         if self._has_learned(coarse):
-            low, shares = best(coarse), lost(coarse, self._start)
+            low, shares = best(coarse), lost(coarse, self._before.start)
             top = next((r for r in shares if r >= low and shares[r] >= HALF_LOST), max(coarse))
             bottom = low - _HALF
         else:
@@ -308,7 +292,7 @@ class Ladder:
         while curve and self._can_afford(self._long):
             if self._falls_short(curve, coarse) or best(curve) == min(curve):
                 rung = min(curve) - _HALF
-            elif lost(curve, self._start)[max(curve)] < HALF_LOST:
+            elif lost(curve, self._before.start)[max(curve)] < HALF_LOST:
                 rung = max(curve) + _HALF
             else:
                 return
@@ -323,7 +307,7 @@ class Ladder:
                 return
             rung = {"above": best(curve) + 1, "below": best(curve) - 1}.get(place)
             if place == "edge":
-                edge = crossing(lost(curve, self._start), EDGE)
+                edge = crossing(lost(curve, self._before.start), EDGE)
                 rung = None if edge is None else max(r for r in curve if r < edge) + 1
             if rung is not None and min(curve) < rung < max(curve):
                 yield from self._measure(curve, rung, self._long)
@@ -336,18 +320,18 @@ class Ladder:
             rung: int | None = math.floor(edges[0])
             while rung is not None and self._can_afford(self._long):
                 yield from self._measure(again, rung, self._long, batches)
-                shares = lost(again, self._start, low)
+                shares = lost(again, self._before.start, low)
                 if shares[min(again)] >= EDGE:
                     rung = min(again) - 1 if min(again) > floor else None
                 else:
                     rung = max(again) + 1 if shares[max(again)] < EDGE else None
             if again:
-                edges.append(edge_near(lost(again, self._start, low)))
+                edges.append(edge_near(lost(again, self._before.start, low)))
 
     # ----- the result -----------------------------------------------------------------------------
 
     def _finish(self, curve: Curve, edges: list[float]) -> None:
-        start = self._start
+        start = self._before.start
         shares = lost(curve, start)
         edge = fmean(edges) if edges else float(max(curve))
         soft = crossing(shares, SOFT)
@@ -361,29 +345,43 @@ class Ladder:
             self._adaptive,
         )
         decades, decided_by = self._edges.peak(stretch)
+        early = (
+            None
+            if curve is self._coarse
+            else as_far(self._coarse, curve, start, self._before.noise)
+        )
         doubts = Doubts(
             longest=longest,
             stretch=stretch,
             progress=start - min(curve.values()),
-            noise=self._noise,
+            noise=self._before.noise,
             bracketed=bool(edges),
             soft=decided_by == "soft edge",
-            plateau=plateau(shares),
+            early=early is not None,
             scatter=pstdev(edges) / QUARTERS if edges else 0.0,
             known=self._adaptive is not None,
         )
         self._warnings += doubts.sentences()
-        self._conclude(10**decades, decided_by, 10 ** (edge / QUARTERS) if edges else None)
+        # At this rate the whole run moves as far as those 10 updates did.
+        least = math.inf if early is None else rate_of(early) * self._short / self.steps
+        self._conclude(10**decades, decided_by, 10 ** (edge / QUARTERS) if edges else None, least)
 
     def _end_without(self, reason: str) -> None:
         self._warnings.append(reason)
         self._conclude(None, "nothing", None)
 
-    def _conclude(self, rate: float | None, decided_by: DecidedBy, edge: float | None) -> None:
+    def _conclude(
+        self,
+        rate: float | None,
+        decided_by: DecidedBy,
+        edge: float | None,
+        least: float = math.inf,
+    ) -> None:
+        low, high = BEST_WITHIN
         self._result = Suggestion(
             peak=rate,
             as_good=None if rate is None else (rate * AS_GOOD[0], rate * AS_GOOD[1]),
-            best_within=None if rate is None else (rate * BEST_WITHIN[0], rate * BEST_WITHIN[1]),
+            best_within=None if rate is None else (min(rate * low, least), rate * high),
             spent=self._spent,
             decided_by=decided_by,
             confidence="none" if rate is None else "low" if self._warnings else "usual",
@@ -391,7 +389,7 @@ class Ladder:
             steps=self.steps,
             schedule=str(self.schedule),
             edge=edge,
-            start_loss=self._start,
+            start_loss=self._before.start,
             curve=tuple(self._runs),
             peaks=() if rate is None else (rate,),
         )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, pstdev
 
 from lehr.schedule.base import Schedule
 from lehr.schedule.horizon import Horizon, HorizonLike
 
-__all__ = ["ShortRun", "end_of", "squeezed"]
+__all__ = ["EXPLODED", "LOST", "Before", "ShortRun", "end_of", "squeezed"]
+
+LOST, EXPLODED = 100.0, 1_000.0
+"""How far a loss rises in a run that has lost its progress, and in one that explodes: times the
+scatter between batches."""
 
 
 def squeezed(schedule: Schedule, steps: HorizonLike, updates: int) -> list[float]:
@@ -46,3 +51,34 @@ class ShortRun:
 def end_of(losses: Sequence[float]) -> float:
     """Return the mean of the last fifth of some losses."""
     return fmean(losses[-max(2, round(len(losses) / 5)) :])
+
+
+@dataclass(frozen=True)
+class Before:
+    """The losses of some batches before training.
+
+    Attributes:
+        losses: The losses; none before they are measured.
+    """
+
+    losses: tuple[float, ...] = ()
+
+    @property
+    def start(self) -> float:
+        """The loss of the batches that a short run ends on."""
+        return end_of(self.losses) if self.losses else math.nan
+
+    @property
+    def noise(self) -> float:
+        """The scatter of the loss between batches."""
+        return pstdev(self.losses)
+
+    def is_above(self, loss: float, times: float) -> bool:
+        """Return whether a loss is not finite, or this many times the scatter above the start.
+
+        The scale is that of the batches, not of the progress: which runs are stopped must not
+        depend on those before them. Where all batches are alike, only the loss itself is left.
+        """
+        if not math.isfinite(loss) or not self.losses:
+            return not math.isfinite(loss)
+        return loss - self.start > times * (self.noise or abs(self.start) / LOST)
