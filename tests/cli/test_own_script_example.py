@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lehr.lab import Plan, Size, compare
+from lehr.lab import Plan, RunPlace, Size, compare
 from tests.support.plain_trial import OWN_SCRIPT, PlainTrial, example
 
 COSINE = Size(20, 2, 1, (0.01, 0.1))
@@ -28,7 +28,9 @@ def test_the_page_shows_the_lines_that_changed() -> None:
 
 def test_the_page_names_every_program() -> None:
     page = (OWN_SCRIPT / "README.md").read_text()
-    assert {path.name for path in OWN_SCRIPT.glob("*.py")} == set(re.findall(r"\((\w+\.py)\)", page))
+    assert {path.name for path in OWN_SCRIPT.glob("*.py")} == set(
+        re.findall(r"\((\w+\.py)\)", page)
+    )
 
 
 def test_the_script_before_runs(capsys: pytest.CaptureFixture[str]) -> None:
@@ -42,7 +44,7 @@ def test_the_script_before_runs(capsys: pytest.CaptureFixture[str]) -> None:
 def test_function_and_command_train_what_torch_alone_would(tmp_path: Path) -> None:
     file = OWN_SCRIPT / "after.py"
     trained = [
-        compare(Plan(task, ("adamw",), ("cosine",), COSINE), tmp_path / kind, jobs=2)
+        compare(Plan(task, ("adamw",), ("cosine",), COSINE), RunPlace(tmp_path / kind, jobs=2))
         for kind, task in [
             ("function", f"train:{file}:train"),
             ("command", f"command:{sys.executable} {file}"),
