@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.support.plain_trial import OWN_SCRIPT, PlainTrial, example
 
 from lehr.lab import Plan, RunPlace, Size, compare
-from tests.support.plain_trial import OWN_SCRIPT, PlainTrial, example
 
 COSINE = Size(20, 2, 1, (0.01, 0.1))
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.support.plain_trial import OWN_SCRIPT, PlainTrial, example
 
 PROGRAMS = ("with_accelerate", "with_lightning", "with_transformers", "with_optax")
