@@ -46,6 +46,8 @@ OPTIONS = [
     *("--optimizers", "sgd", "--schedules", "cosine", "--steps", "90", "--seeds", "2"),
     *("--tuning-seeds", "9", "--peaks", "0.1,0.2"),
 ]
+HERE = ("--engine", "population")
+ELSEWHERE = ("--jobs", "2")
 PATIENCE = 240  # seconds, on a machine with much else to do
 
 pytestmark = pytest.mark.slow
@@ -53,7 +55,7 @@ pytestmark = pytest.mark.slow
 
 @contextmanager
 def comparing(
-    tmp_path: Path, jobs: int, caught: str = "ZeroDivisionError"
+    tmp_path: Path, *engine: str, caught: str = "ZeroDivisionError"
 ) -> Generator["subprocess.Popen[str]"]:
     """Run a comparison until its loss waits, in a session of its own."""
     mark, task = tmp_path / "mark", tmp_path / "own.py"
@@ -61,7 +63,8 @@ def comparing(
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "lehr", "compare", "--task", f"{task}:make", *OPTIONS),
-            *("--jobs", str(jobs), "--out", str(tmp_path / "out"), "--json"),
+            *engine,
+            *("--out", str(tmp_path / "out"), "--json"),
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -85,11 +88,11 @@ def wait_for(path: Path, process: "subprocess.Popen[str]") -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("engine", [HERE, ("--jobs", "1"), ELSEWHERE], ids=" ".join)
 def test_one_signal_ends_a_loss_that_hangs(
-    number: signal.Signals, jobs: int, tmp_path: Path
+    number: signal.Signals, engine: tuple[str, str], tmp_path: Path
 ) -> None:
-    with comparing(tmp_path, jobs) as process:
+    with comparing(tmp_path, *engine) as process:
         process.send_signal(number)
         stdout, stderr = process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + number
@@ -97,18 +100,18 @@ def test_one_signal_ends_a_loss_that_hangs(
     lines = [line for line in stderr.splitlines() if line != "printed by the task"]
     assert "to tune and" in lines.pop(0)
     assert lines[0] == "Stopping after the trials in hand; once more to stop now."
-    if jobs == 2:
-        assert "did not stop within 1 second, and had to be killed." in lines[1]
+    if engine != HERE:
+        assert "did not stop within 1 second, and had to be killed." in lines.pop(1)
     assert lines[-1].startswith("Stopped: 0 of 20 trials are kept in ")
     assert "; to continue: lehr compare --task " in lines[-1]
-    assert len(lines) == jobs + 1  # no traceback, and no warning of a semaphore
+    assert len(lines) == 2  # no traceback, and no warning of a semaphore
     assert (tmp_path / "out" / "results.json").exists()
     with Store(tmp_path / "out" / "trials.db") as store:
         assert len(store) == 0
 
 
 def test_the_second_signal_ends_what_ignores_the_first(tmp_path: Path) -> None:
-    with comparing(tmp_path, 1, caught="BaseException") as process:
+    with comparing(tmp_path, *HERE, caught="BaseException") as process:
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
         # Not at once after the first: two pending signals of one kind are one.
@@ -124,7 +127,7 @@ def test_the_second_signal_ends_what_ignores_the_first(tmp_path: Path) -> None:
 
 
 def test_a_signal_to_all_processes_of_the_terminal_is_one_signal(tmp_path: Path) -> None:
-    with comparing(tmp_path, 2) as process:
+    with comparing(tmp_path, *ELSEWHERE) as process:
         os.killpg(process.pid, signal.SIGINT)
         _, stderr = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
@@ -133,7 +136,7 @@ def test_a_signal_to_all_processes_of_the_terminal_is_one_signal(tmp_path: Path)
 
 
 def test_a_folder_that_is_deleted_ends_the_training_in_processes(tmp_path: Path) -> None:
-    with comparing(tmp_path, 2) as process:
+    with comparing(tmp_path, *ELSEWHERE) as process:
         for path in sorted((tmp_path / "out").iterdir()):
             path.unlink()
         (tmp_path / "out").rmdir()

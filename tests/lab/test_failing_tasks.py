@@ -1,10 +1,11 @@
 """Whatever the code of a task does, it ends in one failed trial or in one clear error."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from lehr.lab import Plan, Results, RunPlace, Size, Store, TaskError, WorkerError, compare
+from lehr.lab import Plan, Results, RunPlace, Size, Store, TaskError, compare
 from lehr.lab.metric import Metric
 from lehr.lab.peak_grid import PeakGrid
 from lehr.lab.study import Progress
@@ -55,9 +56,7 @@ def write(path: Path, marked: str = "()", **bodies: str) -> str:
     return f"{path}:make"
 
 
-def run(
-    task: str, out: Path, *, seeds: int = 2, retry_failed: bool = False
-) -> tuple[Results, list[Progress]]:
+def run(task: str, out: Path, *, seeds: int = 2, **place: Any) -> tuple[Results, list[Progress]]:
     plan = Plan(
         task=task,
         optimizers=("sgd",),
@@ -65,7 +64,7 @@ def run(
         size=Size(SIZE.steps, seeds, SIZE.tuning_seeds, SIZE.peaks),
     )
     seen: list[Progress] = []
-    return compare(plan, RunPlace(out, retry_failed=retry_failed), watch=seen.append), seen
+    return compare(plan, RunPlace(out, **place), watch=seen.append), seen
 
 
 @pytest.mark.parametrize(
@@ -166,12 +165,16 @@ def test_a_folder_that_is_deleted_in_mid_run_is_noticed(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_task_that_ends_its_process_is_named(tmp_path: Path) -> None:
-    plan = Plan(
-        task=write(tmp_path / "own.py", loss="__import__('os')._exit(0)"),
-        optimizers=("sgd",),
-        schedules=("cosine",),
-        size=Size(steps=40, seeds=2, tuning_seeds=1, peaks=(0.1,)),
-    )
-    with pytest.raises(WorkerError, match=r"workers died .*own\.py:make"):
-        compare(plan, RunPlace(tmp_path / "out", engine="processes", jobs=2))
+def test_a_task_that_ends_its_process_fails_its_trial(tmp_path: Path) -> None:
+    # Networks of seed 4 end the process of their worker, at each try.
+    task = write(tmp_path / "own.py", marked="(8,)", model="__import__('os')._exit(0)")
+    found, seen = run(task, tmp_path / "out", seeds=5, engine="processes", jobs=2)
+    (failed,) = found.failed
+    assert failed.trial.endswith("with seed 4")
+    assert "workers died while they trained it" in failed.reason
+    assert "does the task end its process?" in failed.reason
+    assert (seen[-1].reused, seen[-1].trained) == (0, 2 + 5)
+    with Store(tmp_path / "out" / "trials.db") as store:
+        (kept,) = store.failures()
+        assert kept.identity["seed"] == 4
+        assert {record.identity["seed"] for record in store.records()} >= {0, 1, 2, 3}

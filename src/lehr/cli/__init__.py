@@ -33,6 +33,8 @@ COMMANDS = {
 
 _WIDE = 10_000
 
+_INTERRUPTED = 130  # as shells count the end by Ctrl-C
+
 
 class Refused(click.ClickException):
     """A request that cannot be carried out: one line on the error output, exit code 2."""
@@ -68,6 +70,9 @@ class _Lazy(click.Group):
             return super().invoke(ctx)
         except MissingExtra as error:
             raise Refused(str(error)) from None
+        except KeyboardInterrupt:
+            click.echo("Stopped.", err=True)
+            raise click.exceptions.Exit(_INTERRUPTED) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         # click's own would import every command for its help.
@@ -104,7 +109,7 @@ def run() -> int:
     """Run the command line on the arguments of this process.
 
     Returns:
-        The exit code: 0, 2 for what cannot be done, 1 for a pipe that was closed early.
+        The exit code: 0, 2 for what cannot be done, 1 for a pipe that was closed early, 130 for Ctrl-C.
     """
     if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]
         click.echo("Error: the output cannot be written: it is closed", err=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -13,16 +15,18 @@ from typing import TYPE_CHECKING, cast
 
 from lehr.extras import install
 from lehr.lab.engines.base import Workers, check_version, train_batch, with_spare
-from lehr.lab.engines.processes import interrupts_held
+from lehr.lab.engines.processes import started
 from lehr.lab.errors import WorkerError
 from lehr.lab.resources import Resources
 from lehr.lab.trial import FinishedTrial, Trial
 from lehr.lab.versions import LEHR
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, LocalCluster
 
 __all__ = ["dask_cluster"]
+
+_KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has no SIGKILL
 
 _PATIENCE = 30  # seconds for a scheduler to answer and for a worker to join
 
@@ -68,20 +72,27 @@ def _started(jobs: int) -> Generator[Client]:
     from distributed import Client, LocalCluster
 
     with TemporaryDirectory(prefix="lehr-dask-") as folder, dask.config.set(_EMBEDDED):
-        # Blocked in all threads started here, and so in all workers, later ones too.
-        with interrupts_held():
-            own = LocalCluster(
-                n_workers=jobs,
-                threads_per_worker=1,
-                host="127.0.0.1",
-                dashboard_address="127.0.0.1:0",
-                scheduler_kwargs={"dashboard": False},
-                local_directory=folder,
-                silence_logs=logging.CRITICAL,
-            )
-            client = Client(own)
-        with own, client:
+        start = partial(
+            LocalCluster,
+            n_workers=jobs,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": False},
+            local_directory=folder,
+            silence_logs=logging.CRITICAL,
+        )
+        with started(start, _stop) as own, Client(own) as client:
             yield client
+
+
+def _stop(own: LocalCluster) -> None:
+    # Dask waits four seconds for workers, even for idle ones, and does not interrupt a call.
+    for nanny in own.workers.values():
+        nanny.auto_restart = False
+        if nanny.pid is not None:
+            os.kill(nanny.pid, _KILL)
+    own.close()
 
 
 @contextmanager

@@ -10,20 +10,22 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from lehr.lab.engines.base import Workers, train_batch
 from lehr.lab.resources import Resources
 from lehr.lab.trial import FinishedTrial, Trial
 
-__all__ = ["Processes", "interrupts_held", "processes"]
+__all__ = ["Processes", "processes", "started"]
+
+_Cluster = TypeVar("_Cluster")
 
 
 @contextmanager
@@ -157,6 +159,30 @@ def interrupts_held() -> Generator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def started(
+    start: Callable[[], _Cluster], stop: Callable[[_Cluster], object]
+) -> Generator[_Cluster]:
+    """Start a cluster whose processes do not get Ctrl-C; stop it at the end of the block.
+
+    It starts in a thread of its own, because this one must handle an interrupt at once. A start
+    cannot be interrupted: the cluster is stopped when it has started.
+    """
+
+    def begin() -> _Cluster:
+        with interrupts_held():
+            return start()
+
+    # The thread stays: Ray's processes end with the thread that started them.
+    with ThreadPoolExecutor(1) as threads:
+        future = threads.submit(begin)
+        try:
+            yield future.result()
+        finally:
+            if future.exception() is None:
+                stop(future.result())
 
 
 _GRACE = 1.0  # seconds for a process to end by itself

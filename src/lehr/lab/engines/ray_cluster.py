@@ -6,7 +6,9 @@ import logging
 import os
 import pickle
 import secrets
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import CancelledError, Executor, Future
@@ -19,7 +21,7 @@ from unittest.mock import patch
 
 from lehr.extras import install
 from lehr.lab.engines.base import Workers, check_version, train_batch, with_spare
-from lehr.lab.engines.processes import interrupts_held
+from lehr.lab.engines.processes import started
 from lehr.lab.errors import WorkerError
 from lehr.lab.resources import Resources
 from lehr.lab.trial import FinishedTrial, Trial
@@ -56,8 +58,13 @@ def ray_cluster(address: str, jobs: int, resources: Resources) -> Generator[Work
     if find_spec("ray") is None:
         raise WorkerError(f"engine='ray' needs Ray: {install('ray')}")
     kind = "CPU" if resources.device == "cpu" else "GPU"
+    before = signal.getsignal(signal.SIGTERM)
     with _running(address) if address else _started(jobs):
         import ray
+
+        # Ray ends the program at a SIGTERM, without an end of what it was doing.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
         from ray import exceptions
 
         capacity = (
@@ -84,22 +91,28 @@ def ray_cluster(address: str, jobs: int, resources: Resources) -> Generator[Work
 def _started(jobs: int) -> Generator[None]:
     # The names of Ray's sockets are long, and macOS's own temporary folder makes them too long.
     place = "/tmp" if sys.platform == "darwin" else None
-    with TemporaryDirectory(prefix="lehr-ray-", dir=place, ignore_cleanup_errors=True) as folder:
+    with (
+        TemporaryDirectory(prefix="lehr-ray-", dir=place, ignore_cleanup_errors=True) as folder,
         # The user's own settings win.
-        with patch.dict(os.environ, {**_EMBEDDED, **os.environ}), interrupts_held():
-            import ray
+        patch.dict(os.environ, {**_EMBEDDED, **os.environ}),
+    ):
+        import ray
 
-            if ray.util.get_node_ip_address() not in ("127.0.0.1", "::1"):
-                raise WorkerError(
-                    "Ray was in use here before, so others could reach it: start Python afresh"
-                )
-            own = {"num_cpus": jobs, "include_dashboard": False, "_temp_dir": folder}
+        if ray.util.get_node_ip_address() not in ("127.0.0.1", "::1"):
+            raise WorkerError(
+                "Ray was in use here before, so others could reach it: start Python afresh"
+            )
+        own = {"num_cpus": jobs, "include_dashboard": False, "_temp_dir": folder}
+
+        def start() -> object:
             try:
-                local = ray.init("local", **own, **_QUIET)
+                return ray.init("local", **own, **_QUIET)
             except (OSError, RuntimeError) as error:
                 raise WorkerError(f"Ray does not start: {error}") from error
+
         # Ray reports dead workers on stdout, which is reserved for results.
-        with local, patch.object(ray._private.worker, "_worker_logs_enabled", False, create=True):
+        silent = patch.object(ray._private.worker, "_worker_logs_enabled", False, create=True)
+        with started(start, lambda _: ray.shutdown()), silent:
             yield
 
 
