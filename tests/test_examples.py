@@ -19,7 +19,7 @@ def run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-W", "error", str(EXAMPLES / name), *arguments],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
         check=False,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )

@@ -7,9 +7,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -21,6 +18,7 @@ from lehr.lab import Metric, Store, StoreError
 from lehr.lab.optimizers import OPTIMIZERS
 from lehr.lab.plan import SCHEDULES
 from lehr.lab.tasks.registry import TASKS
+from waiting import PATIENCE, session, skip_without, wait_for
 
 TINY = [
     *("--optimizers", "momentum,adam"),
@@ -285,16 +283,6 @@ def trials(out: Path) -> int:
         return 0  # it has not begun
 
 
-PATIENCE = 240  # seconds, on a machine with much else to do
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, "it took too long"
-        time.sleep(0.05)
-
-
 # A task that trains as fast as it can until 31 of its 60 trials are kept, and then a tenth of a
 # second for each update until it may go on, so that a signal always comes before its end.
 BRAKED = """
@@ -340,10 +328,7 @@ def make_task():
 def test_a_signal_keeps_what_is_finished(
     engine: str, number: signal.Signals, everyone: bool, tmp_path: Path
 ) -> None:
-    if engine == "dask":
-        pytest.importorskip("distributed", reason="needs lehr[dask]")
-    if engine == "ray" and find_spec("ray") is None:
-        pytest.skip("needs lehr[ray], which `make trainers` installs")
+    skip_without(engine)
     out = tmp_path / "out"
     Store(out / "trials.db", write=True).close()
     task = tmp_path / "own.py"
@@ -413,18 +398,3 @@ def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
         process.kill()
         process.wait()
     wait_for(lambda: not session(process.pid))
-
-
-def session(leader: int) -> list[int]:
-    """The living processes of a session, by Linux's table of processes."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            state, _, _, owner = (entry / "stat").read_text().rsplit(")", 1)[1].split()[:4]
-        except OSError:  # it ended meanwhile
-            continue
-        if int(owner) == leader and state != "Z":
-            found.append(int(entry.name))
-    return found

@@ -7,8 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from click.testing import CliRunner
 
 from lehr.cli import lehr as command
 from lehr.lab import Plan, RunPlace, Size, compare
+from waiting import PATIENCE, wait_for
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "own_script" / "after.py"
 SMALL = ["--optimizers", "adam", "--schedules", "cosine", "--steps", "20", "--seeds", "2"]
@@ -44,13 +43,6 @@ def started(tmp_path: Path) -> subprocess.Popen[str]:
     )
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 120.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 def begun(tmp_path: Path) -> list[int]:
     return [int(path.name.partition("-")[2]) for path in tmp_path.glob("begun-*")]
 
@@ -72,7 +64,7 @@ def test_a_stopped_comparison_leaves_no_trial_behind_and_resumes_it(
     try:
         wait_for(lambda: begun(tmp_path))
         process.send_signal(number)
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
     if number != signal.SIGKILL:
@@ -83,7 +75,7 @@ def test_a_stopped_comparison_leaves_no_trial_behind_and_resumes_it(
     first.unlink()
     (tmp_path / "go").touch()
     again = started(tmp_path)
-    _, errors = again.communicate(timeout=300)
+    _, errors = again.communicate(timeout=PATIENCE)
     assert again.returncode == 0, errors
     resumed = [path.read_text() for path in tmp_path.glob("begun-*")]
     assert sorted(resumed) == ["False", "False", "False", "True"]
@@ -98,7 +90,7 @@ def test_a_trial_whose_process_is_killed_is_one_failed_trial(tmp_path: Path) -> 
         wait_for(lambda: begun(tmp_path))
         os.kill(begun(tmp_path)[0], signal.SIGKILL)
         (tmp_path / "go").touch()
-        _, errors = process.communicate(timeout=300)
+        _, errors = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
     assert process.returncode == 1

@@ -34,7 +34,7 @@ def start(
         encoding="utf-8",
         env=kept | {"PYTHONIOENCODING": "utf-8"} | (environment or {}),
         check=False,
-        timeout=60,
+        timeout=400,
     )
 
 

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lehr.lab import Store
+from waiting import PATIENCE, session, skip_without, wait_for
 
 # The loss writes a file once it is called in training, and then waits far longer than the test.
 # The checks call it a dozen times at most.
@@ -47,8 +47,7 @@ OPTIONS = [
     *("--tuning-seeds", "9", "--peaks", "0.1,0.2"),
 ]
 HERE = ("--engine", "population")
-ELSEWHERE = ("--jobs", "2")
-PATIENCE = 240  # seconds, on a machine with much else to do
+ELSEWHERE = ("--engine", "processes")
 
 pytestmark = pytest.mark.slow
 
@@ -72,27 +71,21 @@ def comparing(
         start_new_session=True,
     )
     try:
-        wait_for(mark, process)
+        wait_for(lambda: mark.exists() or process.poll() is not None)
+        assert process.poll() is None, process.communicate()
         yield process
     finally:
         process.kill()
         process.wait()
 
 
-def wait_for(path: Path, process: "subprocess.Popen[str]") -> None:
-    end = time.monotonic() + PATIENCE
-    while not path.exists():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end, "the loss was not called"
-        time.sleep(0.02)
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("engine", [HERE, ("--jobs", "1"), ELSEWHERE], ids=" ".join)
+@pytest.mark.parametrize("engine", ["population", "processes", "dask", "ray"])
 def test_one_signal_ends_a_loss_that_hangs(
-    number: signal.Signals, engine: tuple[str, str], tmp_path: Path
+    number: signal.Signals, engine: str, tmp_path: Path
 ) -> None:
-    with comparing(tmp_path, *engine) as process:
+    skip_without(engine)
+    with comparing(tmp_path, "--engine", engine) as process:
         process.send_signal(number)
         stdout, stderr = process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + number
@@ -100,7 +93,7 @@ def test_one_signal_ends_a_loss_that_hangs(
     lines = [line for line in stderr.splitlines() if line != "printed by the task"]
     assert "to tune and" in lines.pop(0)
     assert lines[0] == "Stopping after the trials in hand; once more to stop now."
-    if engine != HERE:
+    if engine == "processes":
         assert "did not stop within 1 second, and had to be killed." in lines.pop(1)
     assert lines[-1].startswith("Stopped: 0 of 20 trials are kept in ")
     assert "; to continue: lehr compare --task " in lines[-1]
@@ -108,6 +101,33 @@ def test_one_signal_ends_a_loss_that_hangs(
     assert (tmp_path / "out" / "results.json").exists()
     with Store(tmp_path / "out" / "trials.db") as store:
         assert len(store) == 0
+    wait_for(lambda: not session(process.pid))
+
+
+@pytest.mark.parametrize("engine", ["processes", "dask", "ray"])
+def test_a_signal_while_workers_start_is_answered_at_once(engine: str, tmp_path: Path) -> None:
+    skip_without(engine)
+    command = ["compare", "--quick", "--engine", engine, "--jobs", "2", "--out", str(tmp_path)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lehr", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        wait_for(lambda: len(session(process.pid)) > 1)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("Stopping after the trials in hand")
+        stdout, stderr = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert stdout == ""
+    assert stderr.startswith("Stopped: 0 of ")
+    assert stderr.count("\n") == 1
+    wait_for(lambda: not session(process.pid))
 
 
 def test_the_second_signal_ends_what_ignores_the_first(tmp_path: Path) -> None:

@@ -35,12 +35,12 @@ def test_it_serves_until_ctrl_c() -> None:
     assert sketch == {"lines": [{"role": "rate", "text": "wsd('10%', '20%')"}], "run": "90ep",
                       "units": {"steps_per_epoch": 100}}  # fmt: skip
     assert link.port is not None
-    reached = http.client.HTTPConnection("127.0.0.1", link.port, timeout=30)
+    reached = http.client.HTTPConnection("127.0.0.1", link.port, timeout=400)
     reached.request("GET", link.path)
     assert reached.getresponse().status == 200
     reached.close()
     process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=30)
+    output, errors = process.communicate(timeout=400)
     assert (process.returncode, errors) == (0, "")
     assert output.splitlines()[-1].startswith("Stopped.")
 

@@ -114,7 +114,7 @@ CENTRE = """
 def drag(page: Page) -> str:
     """Drag the end of the warmup, and return the text after that."""
     area = "studio.querySelector('textarea').value"
-    page.wait(FIND, 90)
+    page.wait(FIND)
     time.sleep(1)
     x, y = page.run(CENTRE)
     page.mouse("mousePressed", x, y)
@@ -159,7 +159,7 @@ def test_in_jupyterlab(page: Page, tmp_path: Path) -> None:
                "--IdentityProvider.token=", "--LabApp.news_url=None")  # fmt: skip
     with running(tmp_path, port, *command):
         page.goto(f"http://127.0.0.1:{port}/lab/tree/notebook.ipynb")
-        page.wait("document.querySelectorAll('.jp-CodeCell .cm-content').length === 2", 90)
+        page.wait("document.querySelectorAll('.jp-CodeCell .cm-content').length === 2")
         time.sleep(4)
         page.click(".jp-CodeCell .cm-content")
         page.key("Enter", 2)

@@ -30,7 +30,7 @@ def server() -> Iterator[Served]:
 def fetch(
     server: Served, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
 ) -> tuple[int, bytes, dict[str, str]]:
-    link = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    link = http.client.HTTPConnection("127.0.0.1", server.port, timeout=400)
     link.request(method, path, body, headers or {})
     reply = link.getresponse()
     found = reply.status, reply.read(), {k.lower(): v for k, v in reply.getheaders()}

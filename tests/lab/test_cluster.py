@@ -1,11 +1,10 @@
-"""Flights on a Dask cluster: one of this machine, and a running one with workers that die."""
+"""Trials on a Dask cluster: one of this machine, and a running one with workers that die."""
 
 import os
 import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Generator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,8 +16,9 @@ from lehr.lab.engines import dask_cluster as cluster
 from lehr.lab.engines.base import open_workers
 from lehr.lab.resources import Resources
 from untimed import untimed
+from waiting import PATIENCE, wait_for
 
-pytest.importorskip("distributed", reason="needs lehr[dask]")
+Client = pytest.importorskip("distributed", reason="needs lehr[dask]").Client
 psutil = pytest.importorskip("psutil", reason="comes with lehr[dask]")
 
 PLAN = Plan(
@@ -78,9 +78,10 @@ def test_a_worker_killed_in_the_middle_costs_time_only(scheduler: str, tmp_path:
         # What is under way when somebody leaves ends soon, and the worker is free again.
         with open_workers(f"dask://{scheduler}", 1) as by:
             by.executor.submit(by.train, LONG.scoring(LONG.pairs[0], 0.1))
-            time.sleep(0.5)
+            with Client(f"tcp://{scheduler}") as client:
+                wait_for(lambda: any(client.processing().values()))
         with open_workers(f"dask://{scheduler}", 1) as by:
-            assert by.executor.submit(os.getpid).result(timeout=60) == workers[1].pid
+            assert by.executor.submit(os.getpid).result(timeout=PATIENCE) == workers[1].pid
     assert untimed(found) == untimed(expected)
     assert seen[-1] == Progress(0, TOTAL, TOTAL)
 
@@ -109,8 +110,9 @@ def test_a_missing_scheduler_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path:
 def test_missing_workers_are_named(
     scheduler: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    time.sleep(1)  # for the last one to have left
-    monkeypatch.setattr(cluster, "_PATIENCE", 3)
+    with Client(f"tcp://{scheduler}") as client:
+        wait_for(lambda: not client.scheduler_info()["workers"])  # the last one has left
+    monkeypatch.setattr(cluster, "_PATIENCE", 10)
     with pytest.raises(
         WorkerError, match=rf"{scheduler} has no workers: start some with `dask worker tcp://127"
     ):

@@ -1,4 +1,4 @@
-"""Flights that Ray runs: on this machine and on a running cluster, with workers that die."""
+"""Trials on Ray: on this machine and on a running cluster, with workers that die."""
 
 import importlib
 import os
@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Generator
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +18,7 @@ from lehr.lab.engines import ray_cluster
 from lehr.lab.engines.base import open_workers
 from lehr.lab.resources import Resources
 from untimed import untimed
+from waiting import wait_for
 
 # Not imported here: Ray would take its settings before lehr gives them.
 needs_ray = pytest.mark.skipif(
@@ -51,12 +51,12 @@ def descendants(pid: int | None = None) -> list[Any]:
 
 
 def training(pid: int | None = None) -> list[Any]:
-    """The workers that are in a flight, by the title that Ray gives them."""
+    """The workers that are training, by the title that Ray gives them."""
     return [each for each in descendants(pid) if "ray::lehr" in each.cmdline()]
 
 
 class Killer:
-    """Kills a worker in the middle of its flight, once some trials are finished."""
+    """Kills a worker in the middle of a batch, once some trials are finished."""
 
     def __init__(self, pid: int | None = None) -> None:
         self.pid, self.killed, self.seen = pid, list[Any](), list[Progress]()
@@ -97,8 +97,7 @@ def test_a_ray_of_this_machine_is_for_nobody_else_and_ends(
     with open_workers("ray", 1) as by:
         assert by.capacity() == 1
         by.executor.submit(by.train, LONG.scoring(LONG.pairs[0], 0.1))
-        while not training():
-            time.sleep(0.1)
+        wait_for(training)
         own = [each for each in descendants() if each.pid not in before]
         for process in own:
             found = process.net_connections("inet")
@@ -157,10 +156,7 @@ def head() -> Generator[tuple[str, int]]:
             stderr=subprocess.DEVNULL,
         )
         try:
-            end = time.monotonic() + 60
-            while not answers(clients):
-                assert time.monotonic() < end, "it took too long"
-                time.sleep(0.2)
+            wait_for(lambda: answers(clients))
             yield f"127.0.0.1:{clients}", process.pid
         finally:
             process.terminate()
@@ -179,12 +175,8 @@ def test_a_running_cluster_does_the_same_and_is_free_afterwards(
     with open_workers(f"ray://{address}", 1) as by:
         assert by.capacity() == 4
         by.executor.submit(by.train, LONG.scoring(LONG.pairs[0], 0.1))
-        while not training(pid):
-            time.sleep(0.1)
-    end = time.monotonic() + 30
-    while training(pid):
-        assert time.monotonic() < end, "it is still training"
-        time.sleep(0.1)
+        wait_for(lambda: training(pid))
+    wait_for(lambda: not training(pid))
 
 
 @needs_ray

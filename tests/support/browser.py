@@ -18,7 +18,7 @@ from typing import Any
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 BROWSER = next((path for name in NAMES if (path := shutil.which(name))), None)
 NO_BROWSER = f"no browser: none of {', '.join(NAMES)} is installed"
-PATIENCE = 30.0
+PATIENCE = 120.0
 
 ALT, CTRL, SHIFT = 1, 2, 8
 # The browser reads from file descriptor 3 and writes to 4.

@@ -118,7 +118,7 @@ def seen(
         ],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
         check=True,
     )
     lines = dict(re.findall(r"<p>(\w+)=(.*?)</p>", done.stdout))

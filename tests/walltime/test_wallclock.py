@@ -341,11 +341,11 @@ def test_its_state_is_small() -> None:
 
 
 def test_the_real_clock() -> None:
-    wall = WallClock(lehr.linear("1h"))
     began = time.monotonic()
+    wall = WallClock(lehr.linear("1h"))
     while wall.value == 1.0:
         wall.advance()
-    assert 0 < wall.counters["s"] <= time.monotonic() - began + 0.1
+    assert 0 < wall.counters["s"] <= time.monotonic() - began
     assert wall.value == pytest.approx(1 - wall.counters["s"] / 3600)
 
 

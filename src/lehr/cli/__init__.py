@@ -109,7 +109,8 @@ def run() -> int:
     """Run the command line on the arguments of this process.
 
     Returns:
-        The exit code: 0, 2 for what cannot be done, 1 for a pipe that was closed early, 130 for Ctrl-C.
+        The exit code: 0, 2 for what cannot be done, 1 for a pipe that was closed early, and 130
+        for Ctrl-C.
     """
     if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]
         click.echo("Error: the output cannot be written: it is closed", err=True)
