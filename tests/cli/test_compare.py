@@ -1,6 +1,7 @@
 """`lehr compare` as a user types it."""
 
 import dataclasses
+import errno
 import json
 import os
 import shlex
@@ -253,6 +254,32 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("name", ["results.json", "report.html"])
+def test_a_full_disk_costs_no_trial(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    replace = os.replace
+
+    def full(source: Path, target: Path) -> None:
+        if target.name == name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        replace(source, target)
+
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr("lehr.lab.records.os.replace", full)
+        result = call(out, *TINY)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == (
+        f"Error: {out / name}: No space left on device; finished trials are kept in "
+        f"{out / 'trials.db'}; to continue: {COMMAND} --out {out} --jobs 1"
+    )
+    assert not list(out.glob("*.part"))
+    again = call(out, *TINY)
+    assert again.exit_code == 0
+    assert f"20 of 20 trials were already in {out / 'trials.db'}." in again.stderr
+
+
 def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def there(name: str) -> object:
         return None if name == "torch" else object()
@@ -302,7 +329,7 @@ def kept():
         link.close()
 
 def loss(outputs, targets):
-    if kept() > 30 and not Path("{go}").exists():
+    if not Path("{go}").exists() and kept() > 30:
         time.sleep(0.1)
     return nn.functional.mse_loss(outputs, targets)
 
@@ -348,7 +375,8 @@ def test_a_signal_keeps_what_is_finished(
         start_new_session=True,
     )
     try:
-        wait_for(lambda: trials(out) > 30)
+        wait_for(lambda: trials(out) > 30 or process.poll() is not None)
+        assert process.poll() is None, process.communicate()
         if everyone:
             os.killpg(process.pid, number)
         else:

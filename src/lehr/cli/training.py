@@ -257,6 +257,14 @@ class Training:
             f"Stopped: {done:,} of {self._last.total:,} trials are kept in {self._place.file}"
         )
 
+    def failed(self, error: OSError) -> str:
+        """Return the last words of a training whose results cannot be written."""
+        if self._last is None or error.filename is None:
+            return str(error)
+        return self.continued(
+            f"{error.filename}: {error.strerror}; finished trials are kept in {self._place.file}"
+        )
+
     def reused(self) -> None:
         """Say how many trials were in the store at the beginning, if there were any."""
         if self._first is not None and self._first.reused:
@@ -303,7 +311,9 @@ def training(place: RunPlace, usual_out: Path) -> Generator[Training]:
             raise click.exceptions.Exit(stop.exit_code) from None
         except WorkerError as error:
             raise click.ClickException(printable(now.continued(str(error)))) from None
-        except (ValueError, OSError) as error:
+        except OSError as error:
+            raise Refused(printable(now.failed(error))) from None
+        except ValueError as error:
             raise Refused(printable(str(error))) from None
         now.reused()
 

@@ -128,11 +128,18 @@ def _mismatch(where: str, value: Any, wanted: str) -> ValueError:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write a file so that no reader ever sees a part of it."""
+    """Write a file so that no reader ever sees a part of it.
+
+    Raises:
+        OSError: If it cannot be written; one that existed is unchanged then.
+    """
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     try:
         with draft.open("x", encoding="utf-8") as file:
             file.write(text)
         os.replace(draft, path)
+    except OSError as error:
+        # Under the name that the user knows.
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         draft.unlink(missing_ok=True)
