@@ -8,6 +8,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -125,7 +126,7 @@ def test_it_prints_the_numbers_of_the_report(tmp_path: Path) -> None:
 
 def test_further_numbers_are_shown_by_name(tmp_path: Path) -> None:
     compare(tmp_path, *TUNED)
-    with sqlite3.connect(tmp_path / "trials.db") as link:
+    with closing(sqlite3.connect(tmp_path / "trials.db")) as link, link:
         link.execute("UPDATE trials SET numbers = ?", [json.dumps({"tokens/s": 1234.5})])
     printed = call(str(tmp_path)).stdout
     assert "tokens/s" in printed
