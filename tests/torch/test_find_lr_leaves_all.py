@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset  # noqa: E402
 from lehr.torch import Scheduler, find_lr, range_test  # noqa: E402
 
 SCHEDULE = lehr.warmup("10%") >> lehr.cosine()
+Batch = tuple[torch.Tensor, torch.Tensor]
 
 
 class Noisy(Dataset[Any]):
@@ -315,3 +316,57 @@ def test_a_lazy_model_is_refused() -> None:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     with pytest.raises(lehr.ScheduleError, match="run a batch through it"):
         find_lr(model, [], optimizer=optimizer, schedule=SCHEDULE, steps=99)
+
+
+def test_any_object_whose_state_a_step_changes_is_put_back() -> None:
+    """Numbers, arrays and generators, also inside of tuples."""
+
+    class Counter:
+        def __init__(self) -> None:
+            self.updates, self.array = 0, np.zeros(2)
+            self.drawn = np.random.default_rng(0), random.Random(0)
+
+    counter, model = Counter(), nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def rows() -> Any:
+        numpy, python = counter.drawn
+        state = numpy.bit_generator.state, python.getstate()
+        return copy.deepcopy((counter.updates, counter.array, state))
+
+    def step(batch: Batch) -> Any:
+        counter.updates += 1
+        counter.array += 1
+        counter.drawn[0].random()
+        counter.drawn[1].random()
+        model.added = counter.updates
+        optimizer.zero_grad()
+        loss = nn.functional.mse_loss(model(batch[0]), batch[1])
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    data = [(torch.randn(4, 2), torch.randn(4, 1)) for _ in range(8)]
+    before = rows()
+    find_lr(
+        model, data, optimizer=optimizer, schedule=SCHEDULE, steps=99, train_step=step,
+        others=[counter],
+    )  # fmt: skip
+    assert same(before, rows())
+    assert not hasattr(model, "added")
+
+
+def test_the_random_states_of_cuda_devices_are_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lehr.torch.finding.kept import Kept
+
+    states = [torch.zeros(2)]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_rng_state_all", lambda: [s.clone() for s in states])
+    monkeypatch.setattr(
+        torch.cuda, "set_rng_state_all", lambda given: states.__setitem__(0, given[0])
+    )
+    kept = Kept([nn.Linear(1, 1)], [])
+    states[0] += 1
+    kept.restore()
+    assert torch.equal(states[0], torch.zeros(2))
