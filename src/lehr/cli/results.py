@@ -66,6 +66,13 @@ _FILE = Path("lehr-compare")
     help="Write the report, or that of two comparisons, into this file.  [default, with --law: "
     "report.html beside the store]",
 )
+@click.option(
+    "--import",
+    "table",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="RUNS.csv",
+    help="Add runs that you have already to the store, from a table with a line for each.",
+)
 def results(
     file: Path,
     other: Path | None,
@@ -76,6 +83,7 @@ def results(
     comparison: int | None,
     law: Path | None,
     report: Path | None,
+    table: Path | None,
 ) -> None:
     """Show the results of a comparison, from its store.
 
@@ -94,6 +102,11 @@ def results(
         raise Refused("--law is for one comparison: leave out the second store")
     if sum(where) > 1:
         raise Refused("--json, --csv, --tensorboard and --mlflow say where to write: give one")
+    if table is not None:
+        if any(where[1:]) or any(each is not None for each in (other, law, report)):
+            raise Refused("--import adds to a store: with it there may be --comparison and --json")
+        _import(file, table, comparison, as_json)
+        return
     with opened(file) as store:
         if as_json:
             _write_json(store)
@@ -112,6 +125,44 @@ def results(
                     _existing(chosen(second, None)[0], second),
                 )
                 _contrast(*both, report)
+
+
+def _import(file: Path, table: Path, number: int | None, as_json: bool) -> None:
+    """Add the runs of a table to a store, and say what has become of them."""
+    from lehr.lab.comparison import trained  # Loads NumPy and more.
+    from lehr.lab.imported import import_runs  # Loads NumPy and more.
+    from lehr.lab.place import STORE  # Loads NumPy and more.
+
+    is_folder = file.is_dir() or (not file.exists() and not file.suffix)
+    path = file / STORE if is_folder else file
+    known = None
+    if path.exists():
+        with opened(path) as store:
+            chosen(store, number)
+            known = trained(store, number)
+    try:
+        done = import_runs(path, table, known)
+    except (ValueError, OSError) as error:
+        raise Refused(printable(str(error))) from None
+    if as_json:
+        echo(json.dumps(done._asdict()))
+        return
+    echo(f"{_counted(done.runs, 'run')} imported from {table.name} into {path}.")
+    if done.trials:
+        echo(f"{_counted(done.trials, 'trial')} of a comparison need no training.")
+    if done.present:
+        echo(f"{_counted(done.present, 'trial')} the store had already; its numbers were kept.")
+    if done.settings:
+        echo(
+            f"{_counted(done.settings, 'run')} without a seed or a test value only say which peak "
+            "is good."
+        )
+    if done.ignored:
+        echo(f"Columns that were not read: {', '.join(map(printable, done.ignored))}.")
+
+
+def _counted(number: int, one: str) -> str:
+    return f"{number:,} {one}{'' if number == 1 else 's'}"
 
 
 def _write_report(results: Results, law: Path | None, page: Path) -> None:

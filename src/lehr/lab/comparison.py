@@ -12,6 +12,7 @@ from typing import Any
 
 from lehr.lab import records
 from lehr.lab.evaluation import FinishedPair, evaluate
+from lehr.lab.imported import Trained, with_known_peaks
 from lehr.lab.metric import Metric
 from lehr.lab.outlook import Announcer, spread
 from lehr.lab.own.naming import find_own, is_own, metric_of
@@ -24,7 +25,7 @@ from lehr.lab.study import Progress, recall
 from lehr.lab.tasks.registry import find_task
 from lehr.lab.trial import Ended, FailedTrial, FinishedTrial, Trial
 
-__all__ = ["Comparison", "compare", "stored_results"]
+__all__ = ["Comparison", "compare", "stored_results", "trained"]
 
 _KIND = "comparison"  # of the study in the store
 
@@ -217,7 +218,9 @@ class _PairSearch:
             for steps, trials in self._scoring.items()
         }
         usual = self._scoring[self._plan.size.steps]
-        seconds = math.fsum(self._ended[trial.digest].seconds for trial in usual) / len(usual)
+        # Of an imported run the cost may be unknown, which is 0.
+        costs = [cost for trial in usual if (cost := self._ended[trial.digest].seconds)]
+        seconds = math.fsum(costs) / max(1, len(costs))
         grid = self._grids[self._best]
         assert grid.peak is not None
         others = [
@@ -266,6 +269,9 @@ def compare(
     """
     place = RunPlace.of(place)
     with place.opened(plan.pinned, notify) as (store, train):
+        plan, known = with_known_peaks(plan, store)
+        if known:
+            notify(known)
         task, command = _facts(plan), plan.command()
         search = Comparison(plan, task.metric)
         store.add_study(_KIND, _content(plan, task, command))
@@ -296,6 +302,17 @@ def stored_results(store: Store) -> list[Results]:
         recall(search, store)
         found.append(search.results(task, command, store))
     return found
+
+
+def trained(store: Store, number: int | None = None) -> Trained | None:
+    """Return what a comparison of a store trains: that of a number, or the one started last."""
+    studies = store.studies(_KIND, _read_content)
+    if not studies:
+        return None
+    place = len(studies) if number is None else number
+    results, plan = stored_results(store)[place - 1], studies[place - 1][0]
+    is_open = is_own(plan.task) and find_own(plan.pinned).metric is None
+    return Trained(plan, None if is_open and not results.settings.trials else results.metric)
 
 
 def _read_content(content: Mapping[str, Any]) -> tuple[Plan, TaskFacts, str]:

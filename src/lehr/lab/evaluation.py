@@ -36,7 +36,7 @@ from lehr.lab.results import (
 from lehr.lab.schedules import find_contender
 from lehr.lab.statistics import CONFIDENCE, interval, intervals, seeds_to_decide, ties
 from lehr.lab.summary import summarize
-from lehr.lab.trial import Outcome, Trial, evaluation_steps
+from lehr.lab.trial import IMPORTED, Outcome, Trial, evaluation_steps
 from lehr.lab.versions import LEHR
 from lehr.schedule.base import Schedule
 
@@ -302,6 +302,7 @@ def _result(
         code=recipe(each.trial),
         seconds=each.seconds,
         numbers=_numbers(scored),
+        imported=sum(IMPORTED in outcome.numbers for outcome in scored),
         beyond=sum(not grid[0] <= peak <= grid[-1] for peak in peaks),
         tuned=each.tuned,
         choices=tuple(
@@ -364,6 +365,8 @@ def _numbers(scored: Sequence[Outcome]) -> dict[str, Mean]:
     found: dict[str, list[float]] = {}
     for outcome in scored:
         for name, value in outcome.numbers.items():
+            if name == IMPORTED:
+                continue
             found.setdefault(name, []).append(value)
     return {name: Mean(*interval(values)) for name, values in sorted(found.items())}
 

@@ -183,6 +183,7 @@ class PairResult:
         beyond: How many of the peak rates tried are beyond the first grid.
         tuned: The chosen value of each tuned number beside the peak, as text.
         choices: All that was tried in tuning, if there are such numbers.
+        imported: How many of the scoring runs were imported.
     """
 
     optimizer: str
@@ -217,6 +218,7 @@ class PairResult:
     beyond: int = 0
     tuned: Mapping[str, str] = field(default_factory=dict[str, str])
     choices: tuple[Tried, ...] = ()
+    imported: int = 0
 
     @property
     def name(self) -> str:

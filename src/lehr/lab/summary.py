@@ -267,6 +267,9 @@ def _cautions(results: Results) -> list[str]:
         notes.append(f"Not finished: {len(pairs)} of {total} pairs; ranks and ties will change.")
     if settings.seeds == 1:
         notes.append("With one seed nothing can be told apart: every pair is undecided.")
+    if taken := [f"{pair.name} ({pair.imported})" for pair in pairs if pair.imported]:
+        source = settings.versions.get("imported", "a table")
+        notes.append(f"Scoring runs were imported from {source}, not trained here: {_join(taken)}.")
     notes += _at_edge(pairs, settings)
     if lost := [f"{pair.name} ({pair.diverged})" for pair in pairs if pair.diverged]:
         guess = results.metric.guess

@@ -13,6 +13,7 @@ from lehr.lab.optimizers import identity, label
 from lehr.schedule.base import Schedule
 
 __all__ = [
+    "IMPORTED",
     "Ended",
     "FailedTrial",
     "FinishedTrial",
@@ -91,6 +92,10 @@ class Trial:
             f"{label(self.optimizer)} with {self.schedule!r} at a peak rate of {self.peak:g} "
             f"with seed {self.seed}"
         )
+
+
+IMPORTED = "imported"
+"""The number, among the further ones, that marks a run that was trained without lehr."""
 
 
 @dataclass(frozen=True)

@@ -150,6 +150,42 @@ class Store:
                     self._insert(trial, ended, now, run)
                 self._link.execute("DELETE FROM claims WHERE key = ?", (trial.digest,))
 
+    def add_imported(
+        self,
+        trials: Sequence[tuple[Trial, FinishedTrial]],
+        source: str,
+        kind: str,
+        content: Mapping[str, Any],
+    ) -> int:
+        """Write runs that were trained elsewhere, and the study that names them all, at once.
+
+        Arguments:
+            trials: The runs; one that is in the store already is not changed.
+            source: Their origin, which is kept in place of versions.
+            kind: The kind of the study.
+            content: The content of the study.
+
+        Returns:
+            How many of the runs were not in the store.
+
+        Raises:
+            StoreError: If the file is locked for too long, or the disk is full. Nothing is
+                written then.
+        """
+        now, row = time.time(), (kind, json.dumps(content, sort_keys=True))
+        versions = json.dumps({"imported": source})
+        with translate_errors(self.path), transaction(self._link):
+            before = self._count()
+            made = self._link.execute(
+                "INSERT INTO runs (host, pid, begun, seen, versions) VALUES ('', 0, ?, ?, ?)",
+                (now, now, versions),
+            )
+            for trial, finished in trials:
+                self._insert(trial, finished, now, made.lastrowid)
+            self._link.execute("DELETE FROM studies WHERE kind = ? AND content = ?", row)
+            self._link.execute("INSERT INTO studies (kind, content) VALUES (?, ?)", row)
+            return self._count() - before
+
     def claim(self, trials: Sequence[Trial], most: int | None = None) -> list[Trial]:
         """Claim at most `most` of these trials for this process, and return those to train.
 
@@ -228,7 +264,10 @@ class Store:
 
     def __len__(self) -> int:
         with translate_errors(self.path):
-            return self._link.execute("SELECT count(*) FROM trials").fetchone()[0]
+            return self._count()
+
+    def _count(self) -> int:
+        return self._link.execute("SELECT count(*) FROM trials").fetchone()[0]
 
     def records(self) -> Iterator[Record]:
         """Yield all finished trials, in the order in which they finished.
