@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lehr.lab import Plan, RunPlace, Size, compare
-from lehr.lab.results import PairResult
+from lehr.lab.pair_result import PairResult
 from lehr.lab.statistics import Interval, interval
 
 LINE, TENTH = "linear", "cosine(to=0.1)"

@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 from lehr.lab import Plan, RunPlace, Size, compare
-from lehr.lab.results import PairResult
+from lehr.lab.pair_result import PairResult
 
 CLOSE = 0.005  # half a point: that near counts as reached
 PEAKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)

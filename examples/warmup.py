@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lehr.lab import Plan, RunPlace, Size, TaskError, compare
-from lehr.lab.results import PairResult
+from lehr.lab.pair_result import PairResult
 from lehr.lab.statistics import interval
 
 WITHOUT, WITH = "linear", "warmup('10%') >> linear()"

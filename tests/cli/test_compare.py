@@ -56,7 +56,7 @@ def test_it_prints_the_ranking_and_says_what_it_means(out: Path) -> None:
     code = [line and f"    {line}" for line in found["pairs"][0]["code"].splitlines()]
     assert lines[: len(code) + 3] == [first, "", *code, ""]
     head, *lines = lines[len(code) + 3 :]
-    titles = ["rank", "optimizer", "schedule", "peak", "rate", "test", "accuracy", "groups"]
+    titles = ["rank", "optimizer", "schedule", "peak", "rate", "test", "accuracy", "could", "rank"]
     assert head.split() == titles
     for pair, line in zip(found["pairs"], lines[:4], strict=True):
         words = line.split()
@@ -69,7 +69,7 @@ def test_it_prints_the_ranking_and_says_what_it_means(out: Path) -> None:
         assert (f" undecided{more}" in line) == (pair["standing"] == "undecided")
     assert lines[0].endswith("best")
     assert [line for line in lines[4:] if line] == [
-        "Pairs that share a letter of their groups are not told apart by the test.",
+        "Could rank: the ranks that the test leaves open to a pair, 95% sure for all at once.",
         *rest,
         f"Report: {out / 'report.html'}",
     ]

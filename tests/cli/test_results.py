@@ -117,7 +117,7 @@ def test_it_prints_the_numbers_of_the_report(tmp_path: Path) -> None:
         assert line in text
     for pair in kept["pairs"]:
         words = (pair["optimizer"], pair["schedule"], f"{pair['peak']:g}")
-        words += (f"{100 * pair['score']:.1f}%", pair["letters"])
+        words += (f"{100 * pair['score']:.1f}%", "–".join(map(str, sorted({*pair["ranks"]}))))
         row = next(line for line in printed.splitlines() if line.split()[1:3] == list(words[:2]))
         assert set(words) <= set(row.split())
         assert re.search(r"\s+".join(map(re.escape, words[:2])), text)

@@ -10,7 +10,8 @@ from scipy import stats
 
 from lehr.cli import lehr
 from lehr.lab import Metric, Pair, Plan, Results, Size
-from lehr.lab.evaluation import FinishedPair, evaluate
+from lehr.lab.evaluation import evaluate
+from lehr.lab.finished import FinishedPair
 from lehr.lab.results import TaskFacts
 from lehr.lab.store.store import Store
 from lehr.lab.trial import Outcome, evaluation_steps

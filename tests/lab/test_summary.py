@@ -6,17 +6,8 @@ import pytest
 
 from lehr.lab.influence import Influence
 from lehr.lab.metric import Metric
-from lehr.lab.results import (
-    Band,
-    ComparedSchedule,
-    Gap,
-    LengthScore,
-    PairResult,
-    Results,
-    Settings,
-    TargetUpdates,
-    TaskFacts,
-)
+from lehr.lab.pair_result import Band, Gap, LengthScore, PairResult, TargetUpdates
+from lehr.lab.results import ComparedSchedule, Results, Settings, TaskFacts
 from lehr.lab.summary import summarize
 
 NOTHING = Band((), (), ())
@@ -50,7 +41,7 @@ def pair(name: str, score: float, standing: str = "behind", **parts: Any) -> Pai
         "steps": (),
         "loss": NOTHING,
         "validations": NOTHING,
-        "letters": "",
+        "ranks": (1, 1),
         "code": "",
         "seconds": 1.0,
         "numbers": {},

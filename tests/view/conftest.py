@@ -125,7 +125,7 @@ def _pair(
         "steps": steps,
         "loss": _band(loss, 0.08 * loss),
         "validations": _band(accuracy, 0.004 + 0.02 * np.exp(-8 * u)),
-        "letters": "",
+        "ranks": (1, 1),
         "code": f"from torch.optim import SGD\n\n# {optimizer}, {schedule}",
         "seconds": 1.5 + i + 0.1 * j,
         "numbers": {"norm": {"mean": 2.0 + j, "low": 1.0, "high": 3.0}},
@@ -158,7 +158,7 @@ def make_results(optimizers: int = 5, schedules: int = 11) -> dict[str, Any]:
             for other in pairs
             if other is not pair and abs(other["score"] - pair["score"]) < 0.0035
         ]
-        pair["letters"] = "abcdefgh"[rank // 8]
+        pair["ranks"] = (max(1, rank - 7), min(len(pairs), rank + 9))
     for pair in pairs[1:]:
         gap = pairs[0]["score"] - pair["score"]
         pair["behind"] = {"mean": gap, "low": gap - 0.004, "high": gap + 0.004, "seeds": None}
@@ -175,7 +175,7 @@ def make_results(optimizers: int = 5, schedules: int = 11) -> dict[str, Any]:
     steps = (u * STEPS).round().astype(int).tolist()
     best = pairs[0]
     return {
-        "format": 5,
+        "format": 6,
         "lehr": "0.1.0",
         "task": {
             "name": "digits",

@@ -11,18 +11,18 @@ from rich.table import Table
 from rich.text import Text
 
 from lehr.cli import console, echo
-from lehr.view.numbers import MISSING, count, rate
+from lehr.view.numbers import MISSING, count, ranks, rate
 from lehr.view.printable import printable
 
 if TYPE_CHECKING:
     from lehr.lab import Results
     from lehr.lab.contrast import Contrast
     from lehr.lab.metric import Metric
-    from lehr.lab.results import PairResult
+    from lehr.lab.pair_result import PairResult
 
 __all__ = ["ranking", "show", "show_contrast"]
 
-GROUPS = "Pairs that share a letter of their groups are not told apart by the test."
+OPEN = "Could rank: the ranks that the test leaves open to a pair, {:g}% sure for all at once."
 
 
 def show(results: Results) -> None:
@@ -34,7 +34,8 @@ def show(results: Results) -> None:
         echo(f"\n{indent(results.pairs[0].code, '    ')}\n")
         terminal.print(ranking(results, terminal.width))
         if len(results.pairs) > 1:
-            terminal.print(f"\n{GROUPS}", markup=False, style="dim")
+            text = OPEN.format(100 * results.settings.confidence)
+            terminal.print(f"\n{text}", markup=False, style="dim")
     for sentence in rest:
         terminal.print(f"\n{printable(sentence)}", markup=False)
 
@@ -140,7 +141,7 @@ def _columns(results: Results) -> list[_Cells]:
         _Cells("peak rate", [f"{pair.peak:g}" for pair in pairs], 1, {"justify": "right"}),
         _Cells(printable(f"test {metric.name}"), scores, 0, {}),
         _Cells("", [_interval(pair, metric) for pair in pairs], 4, {}),
-        _Cells("groups", [pair.letters for pair in pairs], 3, {}),
+        _Cells("could rank", [ranks(pair.ranks) for pair in pairs], 3, {}),
         _Cells("", [_standing(pair) for pair in pairs], 2, {"style": "green"}),
     ]
     if target is not None:

@@ -12,7 +12,8 @@ from lehr.schedule.base import Schedule
 from lehr.view.numbers import measured, plain, rate
 
 if TYPE_CHECKING:
-    from lehr.lab.results import PairResult, Results
+    from lehr.lab.pair_result import PairResult
+    from lehr.lab.results import Results
     from lehr.laws import Law
 
 __all__ = ["Evidence"]

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from lehr.lab import records
-from lehr.lab.evaluation import FinishedPair, evaluate
+from lehr.lab.evaluation import evaluate
+from lehr.lab.finished import FinishedPair
 from lehr.lab.imported import Trained, with_known_peaks
 from lehr.lab.metric import Metric
 from lehr.lab.outlook import Announcer, spread

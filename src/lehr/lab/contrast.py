@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lehr.lab.results import Mean, PairResult, Results
+from lehr.lab.pair_result import Mean, PairResult
+from lehr.lab.results import Results
 from lehr.lab.statistics import interval
 
 __all__ = ["Contrast", "PairContrast", "contrast"]

@@ -56,7 +56,7 @@ def influences(
     and of the runs of one pair around their mean. A mean of few seeds spreads by chance too, so
     each of the first three is reduced by the variance of its means, `s^2 / n` with `s^2` that of
     the seeds' own values; one that would be negative is 0. A tuned number's part is, on average
-    over the pairs, the variance of the means at its values, reduced in the same way.
+    over the pairs that have it, the variance of the means at its values, reduced in the same way.
 
     The intervals are bootstrapped: seeds are resampled, the same for all pairs, and the resampled
     parts are moved so that their mean is the part itself, because resampling adds the variance of

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from lehr.lab.influence import SEED
 from lehr.lab.metric import Metric
 from lehr.lab.optimizers import find_optimizer
-from lehr.lab.results import PairResult, Results, Settings
+from lehr.lab.pair_result import PairResult
+from lehr.lab.results import Results, Settings
 
 __all__ = ["summarize"]
 
@@ -164,7 +165,11 @@ def _mattering(results: Results) -> list[str]:
             f"{_CHOICES.get(each.name, each.name)} by {metric.difference(each.spread)}{reach}"
         )
     unit = f" in {metric.units.strip()}" if metric.unit else ""
-    return [f"What moves the score, as a standard deviation{unit}: {_join(parts)}."]
+    text = f"What moves the score, as a standard deviation{unit}: {_join(parts)}."
+    if none := [_CHOICES.get(each.name, each.name) for each in found if each.low == 0]:
+        reach = "the interval reaches" if len(none) == 1 else "the intervals reach"
+        text += f" For {_join(none)} {reach} 0: no effect is possible too."
+    return [text]
 
 
 _CHOICES = {

@@ -14,7 +14,8 @@ from lehr.laws.law import Law, Prediction
 from lehr.laws.runs import LawError, LoggedRun, rates_of, risen
 
 if TYPE_CHECKING:
-    from lehr.lab.results import PairResult, Results
+    from lehr.lab.pair_result import PairResult
+    from lehr.lab.results import Results
 
 __all__ = ["PredictedRun", "compared_runs", "fit_compared", "predict_compared"]
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from lehr.lab.contrast import Contrast, PairContrast
 from lehr.lab.metric import Metric
+from lehr.lab.pair_result import PairResult
 from lehr.lab.records import replace_text
-from lehr.lab.results import PairResult, Results
+from lehr.lab.results import Results
 from lehr.view.markup import Markup, breakable, tag
 from lehr.view.numbers import MISSING, day, measured, rate
 from lehr.view.report import document

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lehr.lab.results import Band, PairResult, Results, Row, present
+from lehr.lab.pair_result import Band, PairResult, Row, present
+from lehr.lab.results import Results
 from lehr.view.markup import Markup, shortened, tag
 from lehr.view.numbers import plain
 from lehr.view.svg import (

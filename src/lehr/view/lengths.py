@@ -1,7 +1,8 @@
 """The report's table of scores at other lengths of the run."""
 
 from lehr.lab.metric import Metric
-from lehr.lab.results import LengthScore, PairResult, Results
+from lehr.lab.pair_result import LengthScore, PairResult
+from lehr.lab.results import Results
 from lehr.view.markup import Markup, breakable, tag
 from lehr.view.numbers import measured
 

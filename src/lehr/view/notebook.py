@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lehr.errors import ScheduleError
 from lehr.provided import PROVIDED
-from lehr.view.numbers import measured, rate
+from lehr.view.numbers import measured, ranks, rate
 from lehr.view.scales import own_steps
 
 if TYPE_CHECKING:
@@ -58,7 +58,15 @@ def results_html(results: Results) -> str:
     parts: list[str] = [tag("p", tag("b", text)) for text in results.summary[:1]]
     if results.pairs:
         parts.append(tag("pre", tag("code", results.pairs[0].code), style="white-space:pre-wrap"))
-    heads = ("#", "optimizer", "schedule", "peak rate", f"test {results.metric.name}", "groups", "")
+    heads = (
+        "#",
+        "optimizer",
+        "schedule",
+        "peak rate",
+        f"test {results.metric.name}",
+        "could rank",
+        "",
+    )
     rows: list[Markup] = [
         tag(
             "tr",
@@ -70,7 +78,7 @@ def results_html(results: Results) -> str:
                     pair.schedule,
                     rate(pair.peak),
                     measured(results.metric, pair.score),
-                    pair.letters,
+                    ranks(pair.ranks),
                     "" if pair.standing == "behind" else pair.standing,
                 )
             ),

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lehr.lab.metric import Metric
 
-__all__ = ["MISSING", "NARROW", "count", "day", "duration", "factor", "measured", "plain", "rate"]
+__all__ = [
+    "MISSING",
+    "NARROW",
+    "count",
+    "day",
+    "duration",
+    "factor",
+    "measured",
+    "plain",
+    "ranks",
+    "rate",
+]
 
 NARROW = "\u202f"
 """The narrow no-break space between a number and its unit."""
@@ -50,6 +61,12 @@ def rate(value: float | None) -> str:
 def factor(decades: float | None) -> str:
     """Write a width in decades as a factor: one decade is `×10`."""
     return MISSING if decades is None else f"×{plain(10**decades, 2)}"
+
+
+def ranks(ends: tuple[int, int]) -> str:
+    """Write the ranks that are left open to a pair: `1–12`, or `3` for a single one."""
+    first, last = ends
+    return str(first) if first == last else f"{first}–{last}"
 
 
 def count(number: int, one: str, many: str | None = None) -> str:

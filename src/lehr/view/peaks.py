@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from lehr.lab.metric import Metric
-from lehr.lab.results import PairResult, Results, present
+from lehr.lab.pair_result import PairResult, present
+from lehr.lab.results import Results
 from lehr.view.markup import Markup, breakable, tag
 from lehr.view.numbers import measured, rate
 from lehr.view.svg import Scale, band, chart, line, nice_ticks

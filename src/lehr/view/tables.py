@@ -4,9 +4,10 @@ import math
 from collections.abc import Sequence
 
 from lehr.lab.metric import Metric
-from lehr.lab.results import ComparedSchedule, PairResult, Results, TargetUpdates, present
+from lehr.lab.pair_result import PairResult, TargetUpdates, present
+from lehr.lab.results import ComparedSchedule, Results
 from lehr.view.markup import Markup, breakable, join, tag
-from lehr.view.numbers import NARROW, count, duration, factor, measured, rate
+from lehr.view.numbers import NARROW, count, duration, factor, measured, ranks, rate
 from lehr.view.numbers import plain as plain_number
 from lehr.view.svg import Scale, line, nice_ticks, robust_low
 
@@ -18,7 +19,7 @@ FIRST = 12
 SHADES = 9
 """The number of colours of the map in the style sheet."""
 
-_WHISKER, _ROW = 200.0, 34.0
+_WHISKER, _ROW, _RANKS = 200.0, 34.0, 72.0
 
 
 def thumbnails(results: Results) -> Markup:
@@ -155,7 +156,13 @@ def _row(pair: PairResult, results: Results, drawn: Markup) -> Markup:
         _cell_of(
             "behind", _behind(pair, metric), key=-math.inf if pair.rank == 1 else gap, look="number"
         ),
-        _cell_of("groups", pair.letters, key=pair.letters, look="letters"),
+        _cell_of(
+            "could rank",
+            tag("span", ranks(pair.ranks)),
+            _reach(pair, len(results.pairs)),
+            key=sum(pair.ranks) / 2,
+            look="ranks",
+        ),
         _cell_of("peak rate", rate(pair.peak), edge, key=pair.peak, look="number"),
         _cell_of("room", factor(pair.width), key=-pair.width, look="number"),
         _cell_of("time per run", duration(pair.seconds), key=pair.seconds, look="number"),
@@ -164,6 +171,23 @@ def _row(pair: PairResult, results: Results, drawn: Markup) -> Markup:
         class_="top" if pair.standing in ("best", "tie") else None,
         role="row",
     )
+
+
+def _reach(pair: PairResult, count: int) -> Markup:
+    """Draw the ranks that are left open to a pair as a bar from the first to the last."""
+    first, last = pair.ranks
+    scale = Scale(0.0, float(count), 0.0, _RANKS)
+    bar = tag(
+        "rect",
+        x=scale(first - 1.0),
+        y=2.0,
+        width=scale(float(last)) - scale(first - 1.0),
+        height=6.0,
+        rx=2.0,
+        class_="bar",
+    )
+    size = f"0 0 {_RANKS:g} 10"
+    return tag("svg", bar, viewBox=size, width=_RANKS, height=10, class_="open", aria_hidden="true")
 
 
 def _number(name: str, pair: PairResult) -> Markup:
@@ -211,8 +235,9 @@ def _columns(results: Results) -> str:
         f"{f'number of {metric.units.strip()}' if metric.unit else 'difference'}, compared with "
         "the best seed by seed. Tie: the test does not separate it from the best, and the interval "
         f"stays within {metric.near}. Undecided: the interval is wider, or a pair nearer to the "
-        "best is behind; about so many more seeds would decide it. Groups: pairs that share a "
-        "letter are not told apart by the test. Room: the range of peak rates within "
+        "best is behind; about so many more seeds would decide it. Could rank: the ranks that the "
+        f"test leaves open to a pair, {100 * results.settings.confidence:g}{NARROW}% sure for all "
+        "at once. Room: the range of peak rates within "
         f"{metric.near}, as a factor. Edge: the best peak is the lowest or the highest one tried, "
         "and a better one "
         "may lie beyond. Time per run: seconds of one core, on average over the scoring runs."
@@ -244,7 +269,7 @@ def ranking(results: Results) -> Markup:
         ("Score", numbers | {"data_sort": "number"}),
         (join([tag("span", "Score, drawn", class_="unseen"), _axis(scale, ticks)]), {}),
         ("Behind", numbers | {"data_sort": "number"}),
-        ("Groups", {"data_sort": "text"}),
+        ("Could rank", {"data_sort": "number"}),
         ("Peak rate", numbers | {"data_sort": "number"}),
         ("Room", numbers | {"data_sort": "number"}),
         ("Time per run", numbers | {"data_sort": "number"}),

@@ -1,0 +1,54 @@
+"""The outcomes of a pair whose trials are all finished."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from lehr.lab.plan import Pair
+from lehr.lab.statistics import interval
+from lehr.lab.trial import Outcome, Trial
+
+__all__ = ["FinishedPair", "Scores", "known", "mean_of", "tests"]
+
+Scores = Sequence[float | None]
+"""The score of each seed; None for a run without one."""
+
+
+@dataclass(frozen=True)
+class FinishedPair:
+    """The outcomes of a pair.
+
+    Attributes:
+        pair: The optimizer and the schedule.
+        peak: The chosen peak rate.
+        tried: The outcomes of the tuning runs at each peak, in ascending order.
+        scored: The outcomes of the scoring runs, by their number of updates.
+        trial: The first scoring run over the usual number of updates.
+        seconds: The mean cost of such a run.
+        tuned: The chosen value of each tuned number beside the peak, as text.
+        choices: Each combination of such values, with the outcomes at each peak.
+    """
+
+    pair: Pair
+    peak: float
+    tried: Mapping[float, Sequence[Outcome]]
+    scored: Mapping[int, Sequence[Outcome]]
+    trial: Trial
+    seconds: float
+    tuned: Mapping[str, str] = field(default_factory=dict[str, str])
+    choices: Sequence[tuple[Mapping[str, str], Mapping[float, Sequence[Outcome]]]] = ()
+
+
+def tests(scored: Sequence[Outcome]) -> Scores:
+    return [outcome.test for outcome in scored]
+
+
+def known(values: Scores) -> list[float]:
+    return [value for value in values if value is not None]
+
+
+def mean_of(values: Scores) -> tuple[float | None, float | None, float | None]:
+    """Return the mean of the values that there are, and the ends of its interval."""
+    found = known(values)
+    return interval(found) if found else (None, None, None)

@@ -1,0 +1,103 @@
+"""How pairs compare: which are told apart, and which ranks are left open to each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lehr.lab.finished import Scores, known, mean_of
+from lehr.lab.metric import Metric
+from lehr.lab.pair_result import Gap, Standing
+from lehr.lab.statistics import seeds_to_decide, ties
+
+__all__ = ["not_separated", "open_ranks", "with_best"]
+
+
+def not_separated(rows: Sequence[Scores]) -> NDArray[np.bool_]:
+    """Return which pairs the test does not separate, pairs by pairs.
+
+    Pairs in which runs lack a score are not tested: they are separated from those with another
+    number of such runs, and only from them.
+    """
+    lost = np.array([row.count(None) for row in rows], dtype=np.int64)
+    tied = lost == lost[:, None]
+    if whole := [i for i, row in enumerate(rows) if None not in row]:
+        tied[np.ix_(whole, whole)] = ties([known(rows[i]) for i in whole])
+    return tied
+
+
+def open_ranks(tied: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return the first and the last rank that the test leaves open to each pair.
+
+    A pair is behind as many others as are better and separated from it, and ahead of as many as
+    are worse and separated. All these ranges together hold the true ranks with the confidence of
+    the test.
+
+    Source: "Simultaneous confidence sets for ranks using the partitioning principle" (Al Mohamad,
+    van Zwet, Goeman and Solari 2017, arXiv:1708.02729), which has Tukey's test in this place.
+
+    Arguments:
+        tied: Which pairs the test does not separate, pairs by pairs, best first.
+
+    Example:
+        >>> open_ranks(np.array([[1, 1, 0], [1, 1, 1], [0, 1, 1]], dtype=bool))
+        [(1, 2), (1, 3), (2, 3)]
+    """
+    count = len(tied)
+    better = (~np.tril(tied) & np.tri(count, dtype=np.bool_)).sum(1)
+    worse = (~np.triu(tied) & np.tri(count, dtype=np.bool_).T).sum(1)
+    return [(1 + int(b), count - int(w)) for b, w in zip(better, worse, strict=True)]
+
+
+def with_best(
+    rows: Sequence[Scores], tied: Sequence[bool], metric: Metric
+) -> tuple[list[Gap | None], list[Standing]]:
+    """Compare pairs with the first of them, which is the best, seed by seed.
+
+    Arguments:
+        rows: The scores of each pair, best first, for the same seeds.
+        tied: Whether the test leaves each pair unseparated from the first.
+        metric: The metric of the scores.
+
+    Returns:
+        The gap of each pair (None for the first), and its standing.
+    """
+    if len(rows) < 2:
+        return [None] * len(rows), ["best"] * len(rows)
+    margin = metric.margin(mean_of(rows[0])[0] or 0.0)
+    differences = [
+        [
+            metric.cost(own) - metric.cost(best)
+            for own, best in zip(row, rows[0], strict=True)
+            if own is not None and best is not None
+        ]
+        for row in rows[1:]
+    ]
+    found = [mean_of(row) for row in differences]
+    whole = [len(row) == len(rows[0]) for row in differences]
+    # No tie is further from the best than a pair that is behind it.
+    nearest = min(
+        (
+            gap[0]
+            for gap, same, all_ in zip(found, tied[1:], whole, strict=True)
+            if gap[0] is not None and all_ and not same
+        ),
+        default=math.inf,
+    )
+    gaps: list[Gap | None] = [None]
+    standings: list[Standing] = ["best"]
+    for (mean, low, high), same, all_, row in zip(found, tied[1:], whole, differences, strict=True):
+        near = high is not None and low is not None and max(high, -low) <= margin
+        standing: Standing = "behind"
+        if same:
+            is_tie = all_ and near and mean is not None and mean < nearest
+            standing = "tie" if is_tie else "undecided"
+        seeds = (
+            seeds_to_decide(row, len(rows), margin) if standing == "undecided" and all_ else None
+        )
+        gaps.append(None if mean is None else Gap(mean, low, high, seeds))
+        standings.append(standing)
+    return gaps, standings
