@@ -33,7 +33,7 @@ Edit = Callable[[dict[str, Any]], object]
 @pytest.mark.parametrize(
     ("edit", "words"),
     [
-        (lambda r: r.update(format=1), "results.format is 1, and this version of lehr reads 5"),
+        (lambda r: r.update(format=1), "results.format is 1, and this version of lehr reads 6"),
         (lambda r: r.pop("pairs"), "results has no part 'pairs'"),
         (lambda r: r.update(more=1), "results has an unknown part 'more'"),
         (lambda r: r.update(pairs=3), "results.pairs is 3, not a list"),
