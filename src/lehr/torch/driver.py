@@ -39,17 +39,17 @@ from lehr.torch.copies import attributes_of, kept, set_attributes
 from lehr.torch.groups import given_rates, origins
 from lehr.torch.guards import Observer
 from lehr.torch.logged import logged
-from lehr.torch.lookahead import LONG, NOTHING, SHORT, Lookahead, compute
+from lehr.torch.lookahead import LONG, SHORT, compute
 from lehr.torch.membership import Membership
-from lehr.torch.optimizers import Together, driven_optimizers
+from lehr.torch.optimizers import Optimizers
 from lehr.torch.plan import Contribution, DrivePlan
 from lehr.torch.shared import Change, Shared, shared_of
-from lehr.torch.updates import JointUpdates, Updates
+from lehr.torch.writers import Lookahead
 
 __all__ = ["Driver"]
 
 # What pickling leaves out: it is computed or found again.
-_LINKED: Final = ("_shared", "_owner", "_updates", "_stepped")
+_LINKED: Final = ("_shared", "_owner", "_stepped")
 
 
 class Driver(LRScheduler):
@@ -68,18 +68,8 @@ class Driver(LRScheduler):
 
     # Slots, so that they do not show in ``vars(scheduler)``, which users print and compare.
     __slots__ = (
-        *(
-            "_given",
-            "_optimizers",
-            "_source",
-            "_known",
-            "_position",
-            "_uncounted",
-            "_lag",
-            "_ahead",
-            "_size",
-        ),
-        *("_observer", "_shared", "_owner", "_updates", "_stepped", "_replaces"),
+        *("_optimizers", "_source", "_known", "_uncounted", "_ahead", "_size"),
+        *("_observer", "_shared", "_owner", "_stepped", "_replaces"),
         *("plan", "membership"),
     )
 
@@ -107,20 +97,18 @@ class Driver(LRScheduler):
                 raise
 
     def _use(self, given: list[Any], any_optimizer: bool) -> None:
-        """Drive some optimizers: those that they wrap, if they are wrappers."""
-        self._optimizers: list[Any] = driven_optimizers(given, any_optimizer)
-        self._given = given
-        self._source: Any = self._optimizers[0] if len(given) == 1 else Together(self._optimizers)
+        self._optimizers = Optimizers(given, any_optimizer)
+        self._source = self._optimizers.source
 
     @property
     def optimizer(self) -> Any:
         """The optimizer that it was built with; of several, the first."""
-        return self._given[0]
+        return self._optimizers.given[0]
 
     @optimizer.setter
     def optimizer(self, optimizer: Any) -> None:
         # Trainers put their wrapper of the optimizer here.
-        self._use([optimizer, *self._given[1:]], any_optimizer=True)
+        self._use([optimizer, *self._optimizers.given[1:]], any_optimizer=True)
 
     def _check_numbers(self) -> None:
         """Raise ScheduleError if a group's rate is not a number that can be driven."""
@@ -130,10 +118,8 @@ class Driver(LRScheduler):
 
     def _start_at(self, last_epoch: int) -> None:
         """Set everything but the parameters as in a scheduler that has not moved."""
-        self._position: Any = last_epoch
+        self._ahead = Lookahead(last_epoch)
         self._uncounted: float = 0
-        self._lag: float = 0
-        self._ahead: Lookahead = NOTHING
         self._size = SHORT
         self.plan = DrivePlan()
         self.membership = Membership()
@@ -141,7 +127,6 @@ class Driver(LRScheduler):
             self._observer = Observer()
         self._shared: Shared | None = None
         self._owner: weakref.ref[Driver] | None = None
-        self._updates: Updates | JointUpdates | None = None
         self._stepped: Any = None
         self._replaces = last_epoch >= 0
 
@@ -247,6 +232,11 @@ class Driver(LRScheduler):
             self._undo()
 
     @property
+    def _position(self) -> float:
+        """The number of updates made; between two steps, a real number."""
+        return self._ahead.position
+
+    @property
     def _fraction(self) -> float:
         """How far the position is past the last whole one."""
         return self._position - math.floor(self._position)
@@ -267,13 +257,8 @@ class Driver(LRScheduler):
     def _place(self, position: float) -> None:
         """Set the position alone; moves by more than one step are not counted as steps."""
         position = int(position) if position == math.floor(position) else position
-        here, there = math.floor(self._position), math.floor(position)
-        self._ahead = NOTHING
-        self._position, self._uncounted, self._lag = (
-            position,
-            self._uncounted + here - there,
-            self._lag + here - there,
-        )
+        moved = math.floor(position) - math.floor(self._position)
+        self._ahead, self._uncounted = self._ahead.emptied(position), self._uncounted - moved
 
     def _initial_step(self) -> None:
         self._replan()
@@ -289,17 +274,22 @@ class Driver(LRScheduler):
         Arguments:
             epoch: A position to go to instead, as torch's schedulers take it.
         """
-        ahead, position = self._ahead, self._position + 1
-        if (
-            epoch is None
-            and position < ahead.end
-            and ((updates := self._updates) is None or updates.count == position + self._lag)
-            and (not ahead.lists or ahead.lists == ahead.noted)
-            and ahead.writer.put(self._source.param_groups, ahead.entries, position - ahead.start)
-        ):
-            self._position = position
-        else:
-            self._step_slowly(epoch)
+        ahead = self._ahead
+        before = ahead.at
+        index = before + 1
+        try:
+            if (
+                epoch is None
+                and index < ahead.size
+                and ((updates := ahead.updates) is None or updates.count == ahead.expected + index)
+                and ahead.step.put(self._source.param_groups, before, index)
+            ):
+                ahead.at = index
+                return
+        except BaseException:
+            ahead.interrupt()
+            raise
+        self._step_slowly(epoch)
 
     def _step_slowly(self, epoch: float | None) -> None:
         self._check_free()
@@ -352,9 +342,9 @@ class Driver(LRScheduler):
         self._recognize_groups()
         self._observer.on_move(self._position, position)
         # After a seek another one may follow, and after a change by hand: less is computed ahead.
-        ends_here = self._ahead.end in (position, NOTHING.end)
+        ends_here = self._ahead.at + 1 == self._ahead.size
         went_on = position == self.last_epoch + 1 and ends_here and self.membership.turn > 0
-        before = self._position, self._uncounted, self._lag, copy(self.membership)
+        before = self._position, self._uncounted, copy(self.membership)
         shared.moved(self)
         self._size = min(8 * self._size, LONG) if went_on and not changes else SHORT
         self._place(position)
@@ -362,8 +352,8 @@ class Driver(LRScheduler):
         try:
             shared.write()
         except Exception:
-            self._position, self._uncounted, self._lag, self.membership = before
-            self._ahead = NOTHING
+            self._ahead = self._ahead.emptied(before[0])
+            _, self._uncounted, self.membership = before
             raise
 
     def write_alone(self) -> bool:
@@ -376,17 +366,19 @@ class Driver(LRScheduler):
         groups = self.groups
         if self._fraction or origins(self._known, groups) != list(range(len(self._known))):
             return False
-        shared, position = self._attach(), math.floor(self._position)
-        self._ahead = compute(
+        position = math.floor(self._position)
+        ahead = self._ahead.emptied(position)
+        compute(
+            ahead,
             self.plan,
-            position,
             self._observer.block_end(position, self._last_position()),
             groups,
-            shared.writer,
+            self._attach().writer,
             self._size,
             self._observer.level_of if self._asks_step_by_step() else None,
             lambda blocks: self._observer.on_levels(position, self.plan, blocks),
         )
+        self._ahead = ahead
         return True
 
     def _asks_step_by_step(self) -> bool:
@@ -395,7 +387,7 @@ class Driver(LRScheduler):
 
     def settle(self) -> None:
         """Drop the values that were computed ahead: the next step computes them again."""
-        self._ahead = NOTHING
+        self._ahead = self._ahead.emptied(self._position)
         if (owner := self._owned_by()) is not None:
             owner.settle()
 
@@ -536,7 +528,7 @@ class Driver(LRScheduler):
             **attributes_of(self),
             **{name: kept(value) for name, value in vars(self).items()},
             "_known": list(self._known),
-            "_ahead": NOTHING,
+            "_ahead": self._ahead.emptied(self._position),
             "_observer": copy(self._observer),
             "membership": copy(self.membership),
             "": shared_of(self._optimizers).snapshot(),
@@ -552,8 +544,9 @@ class Driver(LRScheduler):
     def __getstate__(self) -> dict[str, Any]:
         """Return all attributes but those that are computed or found again, for pickling."""
         self._attach().notice()
-        return {**attributes_of(self), **dict.fromkeys(_LINKED), "_ahead": None}
+        ahead = Lookahead(self._position)
+        return {**attributes_of(self), **dict.fromkeys(_LINKED), "_ahead": ahead}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        set_attributes(self, {**state, "_ahead": NOTHING})
+        set_attributes(self, state)
         self._attach().hold(self.plan.slots)

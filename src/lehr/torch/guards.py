@@ -299,7 +299,7 @@ class Guards(Observer):
         for levels in rates if self.watches("jump") else ():
             self._look_for_jumps(position, levels)
         if rates:
-            self._ahead, self._ahead_start = np.max(rates, axis=0), position
+            self._ahead, self._ahead_start = np.maximum.reduce(rates), position
             self._edge = position + len(self._ahead), [float(levels[-1]) for levels in rates]
 
     def _look_for_jumps(self, position: int, levels: NDArray[np.float64]) -> None:

@@ -1,10 +1,8 @@
-"""Lookahead: the values of the next steps, computed at once and laid out as writers take them."""
+"""Values of the next steps, computed at once and laid out as writers take them."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -16,15 +14,17 @@ from lehr.torch.binding import Group, Slot, SlotKey
 from lehr.torch.plan import Driven, DrivePlan
 from lehr.torch.tensor_writers import Mixed, TensorFill
 from lehr.torch.writers import (
+    Check,
+    Checked,
     FloatPair,
-    PerGroupFloat,
+    FloatWriter,
+    Lookahead,
     Several,
-    SharedFloat,
-    SlotWriter,
     Step,
+    Writer,
 )
 
-__all__ = ["LONG", "NOTHING", "SHORT", "Lookahead", "compute"]
+__all__ = ["LONG", "SHORT", "compute"]
 
 # Steps computed at once: enough that their cost vanishes, few enough that nobody notices the pause;
 # fewer where each group has values of its own, and after a seek, which may be followed by another.
@@ -36,50 +36,25 @@ _FEWEST: Final = 16
 
 LevelAt = Callable[[int], float]
 """Gives the level at a position."""
-WriterOf = Callable[[Slot, type[SlotWriter]], SlotWriter]
+WriterOf = Callable[[Slot, type[Writer]], Writer]
 """Gives the writer of a slot, which is of a kind."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lookahead:
-    """The entries of some steps, and what writes them.
-
-    Attributes:
-        start: The position of the first entry.
-        end: The position after the last one.
-        entries: What the writer writes, a step each; for several writers, the column of each.
-        writer: Writes an entry into all groups.
-        lists: Lists that the entries were computed from, and that user code may change in place.
-        noted: What these were then.
-    """
-
-    start: int
-    end: float
-    entries: Sequence[Any]
-    writer: Step
-    lists: Sequence[Any] = ()
-    noted: Sequence[Any] = ()
-
-
-NOTHING: Final = Lookahead(0, -math.inf, (), Several(()))
-"""No values are known: the next step computes them."""
-
-
 def compute(
+    ahead: Lookahead,
     plan: DrivePlan,
-    position: int,
     last: float,
     groups: Sequence[Group],
     writer_of: WriterOf,
     size: int = LONG,
     level_of: Callable[[Driven], LevelAt] | None = None,
     inspect: Callable[[list[NDArray[np.float64]]], object] = lambda _: None,
-) -> Lookahead:
+) -> None:
     """Write the values of a position, and compute those of the next steps.
 
     Arguments:
-        plan: What is driven.
-        position: The first step.
+        ahead: A lookahead at the position, which is filled.
+        plan: The driven numbers.
         last: The last step that has a value.
         groups: The driver's groups.
         writer_of: Gives the writers.
@@ -91,82 +66,87 @@ def compute(
     Raises:
         ScheduleError: If there is no finite value at the position.
     """
-    by_slot = _by_slot(plan.driven)
+    position, by_slot = int(ahead.position), _by_slot(plan.driven)
     if any(_kind(driven, groups) is Mixed for driven in by_slot):
         size = min(size, max(_FEWEST, _NUMBERS // max(len(groups), 1)))
+    size = int(min(size, last - position + 1))
     one_by_one = any(driven.levels.one_by_one for driven in plan.driven)
-    left = int(min(LONG, last - position)) if one_by_one and level_of else 0
-    if one_by_one:
-        size = 1
-    steps = np.arange(position, position + int(min(size, last - position + 1)))
+    # The steps that are computed when they are made: a user's function is called then.
+    asked = int(min(LONG, last - position)) if one_by_one and level_of else 0
+    steps = np.arange(position, position + (1 if one_by_one else size))
     blocks = _blocks(plan.driven, steps)
     inspect(blocks)
     by_driven = {id(driven): block for driven, block in zip(plan.driven, blocks, strict=True)}
-    writers: list[SlotWriter] = []
-    columns: list[Sequence[Any]] = []
-    for entries in by_slot:
-        writer = writer_of(entries[0].slot, _kind(entries, groups))
-        if isinstance(writer, PerGroupFloat | TensorFill):
-            writer.set_lines([entries[0].line(index) for index in range(len(groups))])
-        writers.append(writer)
-        column: Sequence[Any] = _column(entries, by_driven, writer, len(groups))
-        if level_of is not None and left:
-            column = _Asked(position, column[0], left + 1, _asking(entries, writer, level_of))
-        columns.append(column)
-    size = len(columns[0]) if columns else len(steps)
+    columns: list[tuple[Writer, Sequence[Any]]] = []
+    checks: list[Check] = []
+    for driving in by_slot:
+        kind = _kind(driving, groups)
+        writer = writer_of(driving[0].slot, kind)
+        lines = [] if kind is Mixed else [driving[0].line(index) for index in range(len(groups))]
+        even = kind is FloatWriter and len(set(driving[0].bindings)) == 1
+        writer.set_lines([] if even else lines)
+        column = _column(driving, by_driven, lines, even, len(groups))
+        if level_of is not None and asked:
+            column = _Asked(position, column[0], _asking(driving, lines, even, level_of))
+            checks.append(column)
+        columns.append((writer, column))
+    for writer, column in columns:
+        writer.write(groups, column[0])
+    for writer, column in columns:
+        writer.follow(ahead, column)
+    ahead.size = asked + 1 if asked else len(blocks[0]) if blocks else size
+    step = _joined([writer for writer, _ in columns])
+    ahead.step = Checked(step, checks) if checks else step
+
+
+def _joined(writers: Sequence[Writer]) -> Step:
+    """Return one step of several writers."""
     if len(writers) == 1:
-        writers[0].write(groups, columns[0][0])
-        return Lookahead(position, position + size, columns[0], writers[0])
-    joined = _joined(writers)
-    joined.write(groups, tuple(column[0] for column in columns))
-    return Lookahead(position, position + size, columns, joined)
-
-
-def _joined(writers: Sequence[SlotWriter]) -> Step:
-    """Return one writer of several columns."""
-    if len(writers) == 2:
-        first, second = writers
-        if isinstance(first, SharedFloat) and isinstance(second, SharedFloat):
-            return FloatPair(first, second)
-    return Several(writers)
+        return writers[0]
+    floats = [each for each in writers if isinstance(each, FloatWriter) and each.even]
+    return FloatPair(*floats) if len(writers) == len(floats) == 2 else Several(writers)
 
 
 class _Asked(Sequence[Any]):
-    """Entries that are computed one at a time, when they are read.
+    """Entries that are computed one at a time: called, as a check is, before one is written.
 
     Arguments:
         start: The position of the first entry.
         first: The first entry.
-        size: How many there are.
         ask: Gives the entry at a position.
     """
 
-    def __init__(self, start: int, first: Any, size: int, ask: Callable[[int], Any]) -> None:
-        self._start, self._size, self._ask = start, size, ask
-        self._known = 0, first
+    def __init__(self, start: int, first: Any, ask: Callable[[int], Any]) -> None:
+        self._start, self._ask, self._known = start, ask, {0: first}
+
+    def __call__(self, groups: Sequence[Group], index: int) -> bool:
+        self._known = {
+            index - 1: self._known[index - 1],
+            index: self._ask(self._start + index),
+        }
+        return True
 
     def __len__(self) -> int:
-        return self._size
+        return len(self._known)
 
     def __getitem__(self, index: Any) -> Any:
-        known, entry = self._known
-        if known != index:
-            entry = self._ask(self._start + index)
-            self._known = index, entry
-        return entry
+        return self._known[index]
 
 
 def _asking(
-    driving: Sequence[Driven], writer: SlotWriter, level_of: Callable[[Driven], LevelAt]
+    driving: Sequence[Driven],
+    lines: Sequence[tuple[float, float]],
+    even: bool,
+    level_of: Callable[[Driven], LevelAt],
 ) -> Callable[[int], Any]:
     """Return a function from the position to a writer's entry."""
     first = level_of(driving[0])
-    if isinstance(writer, PerGroupFloat | TensorFill):
-        return first
-    if isinstance(writer, SharedFloat):
-        offset, gain = driving[0].line(0)
+    if even:
+        offset, gain = lines[0]
         return lambda position: offset + gain * first(position)
-    lines = [
+    if lines:
+        return first
+    bound = [
         (first if index == 0 else level_of(driven), [(i, *driven.line(i)) for i in driven.groups])
         for index, driven in enumerate(driving)
     ]
@@ -174,9 +154,9 @@ def _asking(
 
     def entry(position: int) -> list[float | None]:
         values: list[float | None] = [None] * size
-        for level_at, bound in lines:
+        for level_at, places in bound:
             level = level_at(position)
-            for index, offset, gain in bound:
+            for index, offset, gain in places:
                 values[index] = offset + gain * level
         return values
 
@@ -195,14 +175,16 @@ def _blocks(driven: Sequence[Driven], steps: NDArray[Any]) -> list[NDArray[np.fl
     """Return the levels of each number, cut where one of them is no longer finite."""
     with np.errstate(over="ignore", invalid="ignore"):
         blocks = [each.levels.over(steps) for each in driven]
-    finite = np.logical_and.reduce([np.isfinite(block) for block in blocks])
-    count = len(steps) if finite.all() else int(finite.argmin())
+    finite = [np.isfinite(block) for block in blocks]
+    count = min(
+        (len(steps) if each.all() else int(each.argmin()) for each in finite), default=len(steps)
+    )
     if count == 0:
         raise ScheduleError(f"the schedule has no finite value at position {steps[0]}")
     return [block[:count] for block in blocks]
 
 
-def _kind(driving: Sequence[Driven], groups: Sequence[Group]) -> type[SlotWriter]:
+def _kind(driving: Sequence[Driven], groups: Sequence[Group]) -> type[Writer]:
     """Return the kind of writer for the entries of a slot."""
     slot, bindings = driving[0].slot, driving[0].bindings
     if len(driving) > 1 or slot.index is not None or None in bindings:
@@ -212,23 +194,24 @@ def _kind(driving: Sequence[Driven], groups: Sequence[Group]) -> type[SlotWriter
         # Tensors of inference mode have no versions, by which filled ones are recognized.
         plain = len(tensors) == len(groups) and not any(each.is_inference() for each in tensors)
         return TensorFill if plain else Mixed
-    return SharedFloat if len(set(bindings)) == 1 else PerGroupFloat
+    return FloatWriter
 
 
 def _column(
     driving: Sequence[Driven],
     levels: dict[int, NDArray[np.float64]],
-    writer: SlotWriter,
+    lines: Sequence[tuple[float, float]],
+    even: bool,
     groups: int,
-) -> list[Any]:
-    """Return a writer's entries, step by step."""
+) -> Sequence[Any]:
+    """Return a writer's entries, step by step: levels, the values themselves, or a list of them."""
     first = levels[id(driving[0])]
-    if isinstance(writer, PerGroupFloat | TensorFill):
-        return first.tolist()
     with np.errstate(over="ignore"):
-        if isinstance(writer, SharedFloat):
-            offset, gain = driving[0].line(0)
+        if even:
+            offset, gain = lines[0]
             return (offset + gain * first).tolist()
+        if lines:
+            return first.tolist()
         rows = np.zeros((len(first), groups))
         undriven = set(range(groups))
         for driven in driving:

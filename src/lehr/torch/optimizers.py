@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 from lehr.errors import ScheduleError
 from lehr.torch.binding import Group
 
-__all__ = ["Together", "check_optimizer", "copies_its_groups", "driven_optimizers"]
+__all__ = ["Optimizers", "check_optimizer", "copies_its_groups"]
 
 _INNER: Final = (
     *("optimizer", "optim", "base_optimizer", "inner_optimizer"),
@@ -19,28 +19,45 @@ _INNER: Final = (
 """The attributes in which wrappers keep the optimizer that they wrap."""
 
 
-def driven_optimizers(given: Sequence[Any], any_optimizer: bool) -> list[Any]:
-    """Return the optimizers whose groups are driven: the inner ones of wrappers.
+class Optimizers(Sequence[Any]):
+    """The optimizers whose groups are driven: the given ones, or those that they wrap.
 
     Arguments:
-        given: What the user gave.
-        any_optimizer: Whether an object that only has ``param_groups`` will do.
+        given: One or several, as the user gave them.
+        any_optimizer: Whether to accept an object that only has ``param_groups``.
+
+    Attributes:
+        source: Has the groups of all of them, as ``param_groups``: the optimizer, if it is alone.
 
     Raises:
         ScheduleError: If there are none, or one of them is given twice.
         TypeError: If one of them is not an optimizer.
     """
-    if not given:
-        raise ScheduleError("optimizer=[]: no optimizer is given")
-    for each in given:
-        if not any_optimizer:
-            check_optimizer(each)
-        elif not isinstance(getattr(each, "param_groups", None), list):
-            raise TypeError(f"{type(each).__name__} is not an optimizer: it has no param_groups")
-    found = [_inner_of(each) for each in given]
-    if len({id(each) for each in found}) < len(given):
-        raise ScheduleError("optimizer: one of the optimizers is given twice")
-    return found
+
+    def __init__(self, given: Sequence[Any], any_optimizer: bool) -> None:
+        if not given:
+            raise ScheduleError("optimizer=[]: no optimizer is given")
+        for each in given:
+            if not any_optimizer:
+                check_optimizer(each)
+            elif not isinstance(getattr(each, "param_groups", None), list):
+                kind = type(each).__name__
+                raise TypeError(f"{kind} is not an optimizer: it has no param_groups")
+        self.given, self._driven = list(given), [_inner_of(each) for each in given]
+        if len({id(each) for each in self._driven}) < len(given):
+            raise ScheduleError("optimizer: one of the optimizers is given twice")
+        self.source: Any = self._driven[0] if len(given) == 1 else self
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._driven[index]
+
+    def __len__(self) -> int:
+        return len(self._driven)
+
+    @property
+    def param_groups(self) -> list[Group]:
+        """The groups, one optimizer after the other."""
+        return [group for optimizer in self._driven for group in optimizer.param_groups]
 
 
 def check_optimizer(optimizer: Any) -> None:
@@ -90,15 +107,3 @@ def _alike(outer: Any, inner: Any) -> bool:
         [id(p) for group in each.param_groups for p in group["params"]] for each in (outer, inner)
     )
     return mine == others
-
-
-class Together:
-    """The groups of several optimizers, one after the other."""
-
-    def __init__(self, optimizers: Sequence[Any]) -> None:
-        self._optimizers = optimizers
-
-    @property
-    def param_groups(self) -> list[Group]:
-        """The groups at present."""
-        return [group for optimizer in self._optimizers for group in optimizer.param_groups]

@@ -135,7 +135,6 @@ class Scheduler(Driver):
         self._assignment = Assignment(
             dict.fromkeys(names, ()), coupled, dict.fromkeys((*names, *coupled), ())
         )
-        self._seen = 0
         self._clocks = Clocks(clock)
         self._restoring = False
         self._observer: Guards = Guards(guards, scaler)
@@ -145,7 +144,7 @@ class Scheduler(Driver):
             rates = self._assignment.revised("lr").values() if lr is not None else ()
             schedules = [revised.now for revised in rates]
             self._observer.check_lengths(schedules)
-            self._observer.check_schedule_free(self._given, schedules)
+            self._observer.check_schedule_free(self._optimizers.given, schedules)
         self._observer.check_optimizers(self._optimizers, self.groups)
         self._observer.check_beside(self, self._attach().members)
 
@@ -239,16 +238,13 @@ class Scheduler(Driver):
             if updates.read():
                 self.step()  # a fast step, now that the update counts
                 return
-            here = math.floor(self._position)
-            seen = self._seen if self._updates is None else int(here + self._lag)
-            made = updates.count - seen
-            self._seen = updates.count
-            self._lag, self._updates = updates.count - here, updates
+            made = updates.count - self._ahead.seen
+            self._ahead.await_updates(updates, updates.count)
             if self._observer.is_held(updates, made, self._step_count <= 1, self.groups):
                 return
             if made == 0:
                 # There is nothing to wait for until updates are made again: look soon.
-                self._updates = None
+                self._ahead.await_updates(None, updates.count)
                 self._size = self._size if updates.captured else SHORT // 8
         super()._step_slowly(epoch)
 

@@ -1,16 +1,16 @@
-"""Writers: how one driven number reaches all groups, and how a change by hand is noticed.
+"""Writers: how driven numbers reach all groups, and how a change by hand is noticed.
 
-A writer remembers the value that it wrote into each group. Before it writes the next one it looks
-at every group; where it finds another value, user code has changed it, and nothing is written.
+A writer remembers the value that it wrote into each group. Before the next one is written each
+group is looked at; where another value is found, user code has changed it, and nothing is written.
 
-A step may be interrupted between any two groups. The values that are about to be written are noted
-first, so that afterwards the old ones and the new ones are both known for the writer's own.
+A step may be interrupted between any two groups. While one is being made the old values and the
+new ones both count as the writer's own.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from typing import Any
 
@@ -18,15 +18,18 @@ from torch import Tensor
 
 from lehr.torch.binding import Group, Slot, plain
 from lehr.torch.groups import origins
+from lehr.torch.updates import JointUpdates, Updates
 
 __all__ = [
+    "Check",
+    "Checked",
     "FloatPair",
+    "FloatWriter",
     "Line",
-    "PerGroupFloat",
+    "Lookahead",
     "Several",
-    "SharedFloat",
-    "SlotWriter",
     "Step",
+    "Writer",
     "has_mark",
     "mark_of",
 ]
@@ -34,17 +37,68 @@ __all__ = [
 Line = tuple[float, float]
 """A group's offset and gain."""
 
+Check = Callable[[Sequence[Group], int], bool]
+"""Called with the groups and an entry's index; returns whether that entry may be written."""
+
 
 class Step(ABC):
     """Writes the values of a step, with one or several writers."""
 
     @abstractmethod
-    def put(self, groups: Sequence[Group], entries: Any, index: int) -> bool:
-        """Write one of some entries and return True; or False if user code has changed a value."""
+    def put(self, groups: Sequence[Group], before: int, index: int) -> bool:
+        """Write an entry and return True; or False if user code has changed a value.
 
-    @abstractmethod
-    def write(self, groups: Sequence[Group], entry: Any) -> None:
-        """Write an entry, whatever the current values are."""
+        Arguments:
+            groups: The groups.
+            before: The index of the entry that was written last.
+            index: The index of the entry to write.
+        """
+
+
+class Lookahead:
+    """The position of a driver, and the entries of the next steps.
+
+    Attributes:
+        start: The position of the first entry, which is written already.
+        at: The index of the entry that was written last.
+        size: How many entries there are; with one, the next step computes more.
+        writing: Whether a step was interrupted while it wrote the next entry.
+        step: Writes an entry.
+        updates: Counts the updates, of which each entry waits for one; None waits for nothing.
+        expected: The count for the first entry.
+    """
+
+    __slots__ = ("at", "expected", "size", "start", "step", "updates", "writing")
+
+    def __init__(self, start: float) -> None:
+        self.start, self.at, self.size, self.writing = start, 0, 1, False
+        self.step: Step = Several(())
+        self.updates: Updates | JointUpdates | None = None
+        self.expected = 0
+
+    @property
+    def position(self) -> float:
+        """The position of the entry that was written last."""
+        return self.start + self.at
+
+    @property
+    def seen(self) -> int:
+        """How many updates were counted when the last step was made."""
+        return self.expected + (0 if self.updates is None else self.at)
+
+    def await_updates(self, updates: Updates | JointUpdates | None, seen: int) -> None:
+        """Wait for one more update than were seen before the next entry, and so on."""
+        self.updates, self.expected = updates, seen if updates is None else seen - self.at
+
+    def emptied(self, position: float) -> Lookahead:
+        """Return one for a position, which knows no further entries."""
+        other = Lookahead(position)
+        other.await_updates(self.updates, self.seen)
+        return other
+
+    def interrupt(self) -> None:
+        """Note that the next entry may be written in part; the next step computes all again."""
+        self.writing, self.size = True, self.at + 1
 
 
 def mark_of(value: Any) -> Any:
@@ -64,37 +118,63 @@ def has_mark(value: Any, mark: Any) -> bool:
     return value is mark
 
 
-class SlotWriter(Step):
+class Writer(Step):
     """Writes one slot; what it wrote last is its own, anything else is a change by hand."""
 
     def __init__(self, slot: Slot) -> None:
         self.slot = slot
         self.key = slot.key
-        self.held: list[Group] = []
-        self.last: Any = None
-        self.pending: Any = None
+        self._held: list[Group] = []
+        self._lines: Sequence[Line] = ()
+        self.forget()
+
+    def forget(self) -> None:
+        """Treat the current values as its own until the next write."""
+        self._entries: Sequence[Any] = ()
+        self._ahead = Lookahead(0)
         self._before: list[Any] = []
 
-    @abstractmethod
-    def _value(self, written: Any, index: int) -> float | None:
-        """Return a group's value of what ``last`` or ``pending`` is; None if it is not driven."""
+    def set_lines(self, lines: Sequence[Line]) -> None:
+        """Set each group's offset and gain; the current values are its own from now on."""
+        self.forget()
+        self._lines = lines
+
+    def follow(self, ahead: Lookahead, entries: Sequence[Any]) -> None:
+        """Go on with the entries of a lookahead, whose first one is written."""
+        self._entries, self._ahead = entries, ahead
+
+    @property
+    def last(self) -> Any:
+        """The entry that was written last."""
+        return self._entries[self._ahead.at]
+
+    @property
+    def even(self) -> bool:
+        """Whether the entries are themselves the values of all groups, and floats."""
+        return False
+
+    def write(self, groups: Sequence[Group], entry: Any) -> None:
+        """Write an entry, whatever the current values are."""
+        self.hold(groups)
+        self._entries = [entry]
+        self._assign(groups, entry)
+        self._before = []
+
+    def _value(self, entry: Any, index: int) -> float | None:
+        """Return a group's value of an entry; None if it is not driven."""
+        offset, gain = self._lines[index]
+        return offset + gain * entry
 
     @abstractmethod
     def _assign(self, groups: Sequence[Group], entry: Any) -> Any:
         """Write an entry into all groups."""
 
-    def write(self, groups: Sequence[Group], entry: Any) -> None:
-        self.hold(groups)
-        self.pending = entry
-        self._assign(groups, entry)
-        self.last, self.pending, self._before = entry, None, []
-
     def changed(self, groups: Sequence[Group]) -> list[tuple[int, float]]:
         """Return the groups whose value is not its own, with the value."""
         found: list[tuple[int, float]] = []
-        if self.last is None and self.pending is None and not self._before:
+        if not self._entries and not self._before:
             return found
-        for index, origin in enumerate(origins(self.held, groups)):
+        for index, origin in enumerate(origins(self._held, groups)):
             if origin is None or not self.slot.exists_in(groups[index]):
                 continue
             current = self.slot.read(groups[index])
@@ -105,10 +185,10 @@ class SlotWriter(Step):
     def _is_own(self, current: Any, index: int) -> bool:
         if self._before and has_mark(current, self._before[index]):
             return True
-        for written in (self.last, self.pending):
-            if written is None:
-                continue
-            value = self._value(written, index)
+        at = self._ahead.at
+        known = range(at, at + 1 + self._ahead.writing) if self._entries else ()
+        for entry in (self._entries[i] for i in known):
+            value = self._value(entry, index)
             if value is None:
                 return True
             if isinstance(current, Tensor):
@@ -117,32 +197,22 @@ class SlotWriter(Step):
                 return True
         return False
 
-    def _take_back(self, groups: Sequence[Group], stop: Group) -> bool:
-        """Put the last values back into the groups before one; return False."""
-        for index, group in enumerate(groups):
-            if group is stop:
-                break
-            group[self.key] = self._value(self.last, index)
-        self.pending = None
-        return False
-
-    def copy(self) -> SlotWriter:
+    def copy(self) -> Writer:
         """Return a writer that goes on as this one."""
-        return copy(self)
-
-    def forget(self) -> None:
-        """Treat the current values as its own until the next write."""
-        self.last, self.pending, self._before = None, None, []
+        twin = copy(self)
+        twin._ahead = copy(self._ahead)
+        return twin
 
     def hold(self, groups: Sequence[Group]) -> None:
         """Treat the current values as its own, and what is written from now on as a change."""
         exists, read = self.slot.exists_in, self.slot.read
         before = [mark_of(read(group)) if exists(group) else None for group in groups]
-        self.held, self._before, self.pending, self.last = list(groups), before, None, None
+        self.forget()
+        self._held, self._before = list(groups), before
 
     def restore_tensors(self, groups: Sequence[Group]) -> None:
         """Put the tensors that were filled last into groups that now hold others."""
-        for index, origin in enumerate(origins(self.held, groups)):
+        for index, origin in enumerate(origins(self._held, groups)):
             if origin is None or (tensor := self._tensor(origin)) is None:
                 continue
             current = self.slot.read(groups[index])
@@ -157,7 +227,7 @@ class SlotWriter(Step):
         """Return the tensor of a group that was filled last."""
         return None
 
-    def separate(self, groups: Sequence[Group]) -> None:
+    def _separate(self, groups: Sequence[Group]) -> None:
         """Give each group a tensor of its own.
 
         An optimizer that is built with a tensor puts the same one into all its groups.
@@ -171,178 +241,123 @@ class SlotWriter(Step):
                 seen.add(id(current))
 
 
-class _Memory:
-    """What was written last, and what is being written: a float, or a tuple with one a column."""
-
-    __slots__ = ("last", "pending")
-
-    def __init__(self) -> None:
-        self.last: Any = None
-        self.pending: Any = None
-
-
-class SharedFloat(SlotWriter):
-    """The same float in every group; an entry is that float.
-
-    As one of a pair it has the memory in common with the other, and a column there.
-    """
-
-    def __init__(self, slot: Slot) -> None:
-        self.memory, self.column = _Memory(), -1
-        super().__init__(slot)
+class FloatWriter(Writer):
+    """A float in every group, ``offset + gain * entry``."""
 
     @property
-    def last(self) -> Any:
-        return self._own(self.memory.last)
-
-    @last.setter
-    def last(self, entry: Any) -> None:
-        self.memory.last = entry
+    def even(self) -> bool:
+        return not self._lines
 
     @property
-    def pending(self) -> Any:
-        return self._own(self.memory.pending)
+    def column(self) -> tuple[str, Sequence[float]]:
+        """The key and the entries."""
+        return self.key, self._entries
 
-    @pending.setter
-    def pending(self, entry: Any) -> None:
-        self.memory.pending = entry
-
-    def _own(self, written: Any) -> Any:
-        return written[self.column] if isinstance(written, tuple) else written
-
-    def put(self, groups: Sequence[Group], entries: Sequence[float], index: int) -> bool:
-        key, memory = self.key, self.memory
-        # What an interrupt has left half-written is not a change by hand: see changed().
-        if memory.pending is not None or len(groups) != len(self.held):
-            return False
-        last = memory.last
-        entry = memory.pending = entries[index]
-        for group in groups:
-            if group[key] is not last:
-                return self._take_back(groups, group)
-            group[key] = entry
-        memory.last, memory.pending = entry, None
-        return True
-
-    def write(self, groups: Sequence[Group], entry: float) -> None:
-        self.memory = _Memory()
-        super().write(groups, entry)
-
-    def copy(self) -> SlotWriter:
-        twin = copy(self)
-        twin.memory = copy(self.memory)
-        return twin
-
-    def _value(self, written: float, index: int) -> float:
-        return written
-
-    def _assign(self, groups: Sequence[Group], entry: float) -> None:
-        for group in groups:
-            group[self.key] = entry
-
-
-class FloatPair(Step):
-    """Two floats, such as a rate and a momentum, each the same in every group.
-
-    Arguments:
-        first: Writes the first number of an entry.
-        second: Writes the second.
-    """
-
-    def __init__(self, first: SharedFloat, second: SharedFloat) -> None:
-        self._writers = first, second
-        self._keys = first.key, second.key, -1
-        self._memory = first.memory
-
-    def put(self, groups: Sequence[Group], entries: Sequence[Any], index: int) -> bool:
-        key, other, size = self._keys
-        memory = self._memory
-        if memory.last is None or memory.pending is not None or len(groups) != size:
-            return False
-        column, further = entries
-        last, latest = memory.last
-        row = memory.pending = value, more = column[index], further[index]
-        for group in groups:
-            if group[key] is not last or group[other] is not latest:
-                first, second = self._writers
-                return first._take_back(groups, group) or second._take_back(groups, group)
-            group[key] = value
-            group[other] = more
-        memory.last, memory.pending = row, None
-        return True
-
-    def write(self, groups: Sequence[Group], entry: tuple[float, float]) -> None:
-        for writer, number in zip(self._writers, entry, strict=True):
-            writer.write(groups, number)
-        memory = self._memory = _Memory()
-        memory.last = entry
-        for column, writer in enumerate(self._writers):
-            writer.column, writer.memory = column, memory
-        self._keys = *self._keys[:2], len(groups)
-
-
-class PerGroupFloat(SlotWriter):
-    """A float of its own in each group, ``offset + gain * level``; an entry is the level."""
-
-    lines: Sequence[Line] = ()
+    @property
+    def groups(self) -> int:
+        """How many groups it writes."""
+        return len(self._held)
 
     def set_lines(self, lines: Sequence[Line]) -> None:
-        """Set each group's offset and gain; the current values are its own from now on."""
-        self.forget()
-        self.lines = lines
+        super().set_lines(lines)
         self._gains = [gain for _, gain in lines]
         self._has_offsets = any(offset for offset, _ in lines)
 
-    def put(self, groups: Sequence[Group], entries: Sequence[float], index: int) -> bool:
-        last = self.last
-        if last is None or self.pending is not None or len(groups) != len(self.held):
+    def put(self, groups: Sequence[Group], before: int, index: int) -> bool:
+        if len(groups) != len(self._held):
             return False
-        entry = self.pending = entries[index]
-        if self._has_offsets:
-            return self._put_lines(groups, entry)
+        last, entry = self._entries[before], self._entries[index]
+        if self._lines:
+            return self._put_lines(groups, last, entry)
         key = self.key
-        for group, gain in zip(groups, self._gains):  # noqa: B905  (twice the time)
-            if group[key] != gain * last:
-                return self._take_back(groups, group)
-            group[key] = gain * entry
-        self.last, self.pending = entry, None
+        for group in groups:
+            if group[key] is not last:
+                return self.take_back(groups, group)
+            group[key] = entry
         return True
 
-    def _put_lines(self, groups: Sequence[Group], entry: float) -> bool:
-        key, last = self.key, self.last
-        for group, (offset, gain) in zip(groups, self.lines, strict=True):
+    def _put_lines(self, groups: Sequence[Group], last: float, entry: float) -> bool:
+        key = self.key
+        if not self._has_offsets:
+            for group, gain in zip(groups, self._gains):  # noqa: B905  (twice the time)
+                if group[key] != gain * last:
+                    return self.take_back(groups, group)
+                group[key] = gain * entry
+            return True
+        for group, (offset, gain) in zip(groups, self._lines, strict=True):
             if group[key] != offset + gain * last:
-                return self._take_back(groups, group)
+                return self.take_back(groups, group)
             group[key] = offset + gain * entry
-        self.last, self.pending = entry, None
         return True
 
-    def _value(self, written: float, index: int) -> float:
-        offset, gain = self.lines[index]
-        return offset + gain * written
+    def take_back(self, groups: Sequence[Group], stop: Group) -> bool:
+        """Write the last values into the groups before one; return False."""
+        for index, group in enumerate(groups):
+            if group is stop:
+                break
+            group[self.key] = self._value(self.last, index)
+        return False
+
+    def _value(self, entry: float, index: int) -> float | None:
+        return super()._value(entry, index) if self._lines else entry
 
     def _assign(self, groups: Sequence[Group], entry: float) -> None:
         for index, group in enumerate(groups):
             group[self.key] = self._value(entry, index)
 
 
-class Several(Step):
-    """Several numbers, one writer each; an entry is a tuple of theirs, some entries are columns."""
+class FloatPair(Step):
+    """Two floats, such as a rate and a momentum, each the same in every group.
 
-    def __init__(self, writers: Sequence[SlotWriter]) -> None:
-        self._writers = writers
-        self._last: Any = None
+    One loop over the groups for both takes less time than one for each.
 
-    def put(self, groups: Sequence[Group], entries: Sequence[Any], index: int) -> bool:
-        for count, (writer, column) in enumerate(zip(self._writers, entries, strict=True)):
-            if not writer.put(groups, column, index):
-                for done, old in zip(self._writers[:count], self._last, strict=False):
-                    done.write(groups, old)
-                return False
-        self._last = [column[index] for column in entries]
+    Arguments:
+        first: Writes the one.
+        second: Writes the other.
+    """
+
+    def __init__(self, first: FloatWriter, second: FloatWriter) -> None:
+        self._writers = first, second
+        self._columns = *first.column, *second.column, first.groups
+
+    def put(self, groups: Sequence[Group], before: int, index: int) -> bool:
+        key, values, other, others, count = self._columns
+        if len(groups) != count:
+            return False
+        last, value = values[before], values[index]
+        latest, further = others[before], others[index]
+        for group in groups:
+            if group[key] is not last or group[other] is not latest:
+                first, second = self._writers
+                return first.take_back(groups, group) or second.take_back(groups, group)
+            group[key] = value
+            group[other] = further
         return True
 
-    def write(self, groups: Sequence[Group], entry: Sequence[Any]) -> None:
-        for writer, value in zip(self._writers, entry, strict=True):
-            writer.write(groups, value)
-        self._last = entry
+
+class Several(Step):
+    """Several numbers, one writer each."""
+
+    def __init__(self, writers: Sequence[Writer]) -> None:
+        self._writers = writers
+
+    def put(self, groups: Sequence[Group], before: int, index: int) -> bool:
+        for count, writer in enumerate(self._writers):
+            if not writer.put(groups, before, index):
+                for done in self._writers[:count]:
+                    done.write(groups, done.last)
+                return False
+        return True
+
+
+class Checked(Step):
+    """A step that is left undone unless all checks allow it."""
+
+    def __init__(self, step: Step, checks: Sequence[Check]) -> None:
+        self._step, self._checks = step, checks
+
+    def put(self, groups: Sequence[Group], before: int, index: int) -> bool:
+        for check in self._checks:
+            if not check(groups, index):
+                return False
+        return self._step.put(groups, before, index)

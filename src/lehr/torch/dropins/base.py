@@ -19,15 +19,15 @@ from lehr.torch.copies import attributes_of, set_attributes
 from lehr.torch.driver import Driver
 from lehr.torch.dropins.arguments import counted, current, plain_copy, rates_of
 from lehr.torch.dropins.parameters import Parameter, Parameters, check_alike
-from lehr.torch.dropins.recursion import Carried, KeysWatched, View, Watched, rates_in
+from lehr.torch.dropins.recursion import Carried, View, Watched, rates_in
 from lehr.torch.groups import origins
-from lehr.torch.lookahead import NOTHING
 from lehr.torch.membership import Membership
 from lehr.torch.optimizers import check_optimizer
 from lehr.torch.plan import Contribution, Driven, DrivePlan, StepLevels
 from lehr.torch.shared import Shared, shared_of
 from lehr.torch.tensor_writers import Mixed
 from lehr.torch.updates import TOO_EARLY, has_begun
+from lehr.torch.writers import Checked
 
 __all__ = ["DropIn"]
 
@@ -182,7 +182,8 @@ class DropIn(Driver):
     def parameter_set(self) -> None:
         """Note that a parameter was set: the next step resolves the plan again."""
         self._stale = True
-        self.settle()
+        if hasattr(self, "_ahead"):  # otherwise it is being built
+            self.settle()
 
     def lists(self) -> list[Any]:
         """Return the parameters that people change in place; each step compares them."""
@@ -203,8 +204,7 @@ class DropIn(Driver):
 
     def _has_changes(self) -> bool:
         """Return whether parameters were changed since the plan was resolved."""
-        watched = self._watched
-        return self._stale or watched.lists_changed() or watched.keys_changed(self.groups)
+        return self._stale or not self._watched.unchanged(self.groups)
 
     def _follow_changes(self) -> None:
         """Resolve the plan again after parameters were changed.
@@ -283,14 +283,14 @@ class DropIn(Driver):
         goes_on = position == self.last_epoch + 1 and not self._fraction
         if not goes_on:
             self._leave_rule()
-        before = self._position, self._uncounted, self._lag
-        self._from = self._position
+        before, uncounted = self._position, self._uncounted
+        self._from = before
         try:
             super()._move(position)
         except BaseException:
             if self._carried is not None and self._from is not None:
                 # Its rates are still those of the step before.
-                self._position, self._uncounted, self._lag = before
+                self._ahead, self._uncounted = self._ahead.emptied(before), uncounted
             raise
         finally:
             self._from = None
@@ -300,9 +300,8 @@ class DropIn(Driver):
         if self._carried is None:
             if not super().write_alone():
                 return False
-            ahead, watched = self._ahead, self._watched
-            writer = KeysWatched(ahead.writer, watched) if watched.keys else ahead.writer
-            self._ahead = replace(ahead, writer=writer, lists=watched.lists, noted=watched.noted)
+            if self._watched.lists or self._watched.keys:
+                self._ahead.step = Checked(self._ahead.step, [self._watched.unchanged])
             return True
         groups = self.groups
         if origins(self._known, groups) != list(range(len(self._known))):
@@ -432,7 +431,7 @@ class DropIn(Driver):
         twin = type(self).__new__(type(self))
         set_attributes(twin, attributes_of(self))
         twin._known, twin._observer = list(self._known), copy(self._observer)
-        twin._ahead, twin._owner = NOTHING, None
+        twin._ahead, twin._owner = self._ahead.emptied(self._position), None
         twin.membership = Membership(silent=False)
         twin._apart, twin._shared = True, self._attach().beside()
         twin._shared.join(twin)

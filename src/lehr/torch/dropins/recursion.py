@@ -18,9 +18,8 @@ from typing import Any
 
 from lehr.torch.binding import LR, Group, Slot, plain
 from lehr.torch.plan import DrivePlan
-from lehr.torch.writers import Step
 
-__all__ = ["Carried", "KeysWatched", "View", "Watched", "rates_in"]
+__all__ = ["Carried", "View", "Watched", "rates_in"]
 
 
 class View:
@@ -106,9 +105,9 @@ class Watched:
         watched = replace(watched, read=itemgetter(*keys))
         return replace(watched, seen=watched._values(groups))
 
-    def lists_changed(self) -> bool:
-        """Return whether one of the lists was changed."""
-        return self.lists != self.noted
+    def unchanged(self, groups: Sequence[Group], index: int = 0) -> bool:
+        """Return whether none of it was changed; as a check of what is written."""
+        return self.lists == self.noted and not self.keys_changed(groups)
 
     def keys_changed(self, groups: Sequence[Group]) -> bool:
         """Return whether one of the keys was changed in one of the groups, which are as many."""
@@ -120,16 +119,3 @@ class Watched:
             return list(map(self.read, groups))
         except KeyError:
             return [list(map(group.get, self.keys)) for group in groups]
-
-
-class KeysWatched(Step):
-    """A writer that leaves a step undone where other keys of the groups have changed."""
-
-    def __init__(self, writer: Step, watched: Watched) -> None:
-        self._writer, self._watched = writer, watched
-
-    def put(self, groups: Sequence[Group], entries: Any, index: int) -> bool:
-        return not self._watched.keys_changed(groups) and self._writer.put(groups, entries, index)
-
-    def write(self, groups: Sequence[Group], entry: Any) -> None:
-        self._writer.write(groups, entry)
