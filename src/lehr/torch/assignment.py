@@ -18,15 +18,12 @@ from lehr.torch.plan import ClockLevels, Driven, DrivePlan, StepLevels
 from lehr.torch.plan_edits import RevisedSchedule, changed
 from lehr.walltime.wallclock import WallClock
 
-__all__ = ["Assignment", "Clocks", "is_factor"]
+__all__ = ["Assignment", "is_factor"]
 
 # A rate is a factor of what its group was given; a momentum is used as it is.
 _ABSOLUTE: Final = ("momentum", "beta1", "beta2")
 _AT_MOST: Final = {"momentum": 1.0, "beta1": 1.0, "beta2": 1.0}
 _SHOWN: Final = 500
-
-Clocks = Mapping[Schedule, WallClock]
-"""The clocks of the schedules that follow the time that passes."""
 
 
 def is_factor(name: str) -> bool:
@@ -134,7 +131,9 @@ class Assignment:
 
     # ----- binding ------------------------------------------------------------------------------
 
-    def plan(self, groups: Sequence[Group], clocks: Clocks, scale: float) -> DrivePlan:
+    def plan(
+        self, groups: Sequence[Group], clocks: Mapping[Schedule, WallClock], scale: float
+    ) -> DrivePlan:
         """Return what a driver assigns: each number's levels, bound to each group.
 
         Arguments:
@@ -161,7 +160,7 @@ class Assignment:
         return DrivePlan(tuple(driven))
 
     def _driven(
-        self, name: str, groups: Sequence[Group], clocks: Clocks, scale: float
+        self, name: str, groups: Sequence[Group], clocks: Mapping[Schedule, WallClock], scale: float
     ) -> list[Driven]:
         """Return an entry for each schedule and place of a number."""
         found: dict[tuple[Schedule, bool, Slot], list[Binding | None]] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from torch import Tensor
 
@@ -14,7 +14,16 @@ from lehr.torch.assignment import Assignment
 from lehr.torch.binding import Group
 from lehr.torch.progress import check_reading
 
-__all__ = ["Saved", "groups_restored_on_error", "loading", "restored_on_error", "short"]
+__all__ = [
+    "Saved",
+    "attributes_of",
+    "groups_restored_on_error",
+    "kept",
+    "loading",
+    "restored_on_error",
+    "set_attributes",
+    "short",
+]
 
 _FORMAT: Final = 1
 _KEYS: Final = ("format", "last_epoch", "_step_count", "plan", "bases", "changes", "highest")
@@ -24,21 +33,27 @@ _MOST: Final = 2**53
 # ----- restoring after an error -------------------------------------------------------------------
 
 
-class Restorable(Protocol):
-    """A scheduler whose attributes can be put back."""
+def attributes_of(scheduler: Any) -> dict[str, Any]:
+    """Return all attributes of an object, those in slots included."""
+    slots = [name for kind in type(scheduler).__mro__ for name in vars(kind).get("__slots__", ())]
+    in_slots = {name: getattr(scheduler, name) for name in slots if hasattr(scheduler, name)}
+    return {**vars(scheduler), **in_slots}
 
-    @property
-    def groups(self) -> Sequence[Group]:
-        """The groups that it drives."""
-        ...
 
-    def snapshot(self) -> dict[str, Any]:
-        """Return all attributes, with copies of those that change in place."""
-        ...
+def set_attributes(scheduler: Any, attributes: Mapping[str, Any]) -> None:
+    """Replace all attributes of an object."""
+    vars(scheduler).clear()
+    for name, value in attributes.items():
+        setattr(scheduler, name, value)
 
-    def restore(self, snapshot: dict[str, Any]) -> None:
-        """Put all attributes back."""
-        ...
+
+def kept(value: Any) -> Any:
+    """Return a value with copies of the lists and dicts in it."""
+    if type(value) is list:
+        return [kept(item) for item in value]
+    if type(value) is dict:
+        return {key: kept(item) for key, item in value.items()}
+    return value
 
 
 @contextmanager
@@ -63,7 +78,7 @@ def groups_restored_on_error(groups: Sequence[Group]) -> Generator[None]:
 
 
 @contextmanager
-def restored_on_error(scheduler: Restorable) -> Generator[None]:
+def restored_on_error(scheduler: Any) -> Generator[None]:
     """Restore a scheduler and all numbers of its groups if the block fails.
 
     Everything is covered that loading a state or changing the plan touches: the scheduler's
@@ -79,7 +94,7 @@ def restored_on_error(scheduler: Restorable) -> Generator[None]:
 
 
 @contextmanager
-def loading(scheduler: Restorable, state: Any) -> Generator[None]:
+def loading(scheduler: Any, state: Any) -> Generator[None]:
     """Load a state in the block: if it fails, restore everything.
 
     Raises:
@@ -222,10 +237,11 @@ class Saved:
         theirs: dict[str, Any] = {**self.plan, "rule": self.rule}
         if mine == theirs:
             return
+        show = Assignment.show
         raise ScheduleError(
             "the state belongs to other schedules:\n"
-            + "".join(f"  saved  {name} = {_shown(v)}\n" for name, v in theirs.items() if v)
-            + "".join(f"  here   {name} = {_shown(v)}\n" for name, v in mine.items() if v)
+            + "".join(f"  saved  {name} = {show(v)}\n" for name, v in theirs.items() if v)
+            + "".join(f"  here   {name} = {show(v)}\n" for name, v in mine.items() if v)
             + "build the scheduler as it was; or load with adopt='saved' to go on with the saved "
             "schedules, with adopt='here' to restore the position only"
         )
@@ -285,8 +301,3 @@ def _change(change: Any) -> dict[str, Any]:
     if at >= _MOST:
         raise ScheduleError(f"changes: at={short(at)} must be below 2**53")
     return {**change, "at": at}
-
-
-def _shown(saved: Any) -> str:
-    """Return a saved plan entry as a text for a message."""
-    return Assignment.show(saved)

@@ -1,4 +1,4 @@
-"""The clocks of a scheduler: those schedules that follow the time that passes."""
+"""The wall clocks of a scheduler, one for each schedule that follows the time that passes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from lehr.errors import ScheduleError
 from lehr.schedule.base import Schedule
 from lehr.walltime.wallclock import WallClock
 
-__all__ = ["Clocks"]
+__all__ = ["WallClocks"]
 
 
-class Clocks(dict[Schedule, WallClock]):
-    """The clock of each schedule that follows the time.
+class WallClocks(dict[Schedule, WallClock]):
+    """The wall clock of each schedule that follows the time.
 
     Arguments:
         seconds: Returns the time.

@@ -34,8 +34,13 @@ from lehr.torch.binding import (
     python_number,
     warn,
 )
-from lehr.torch.checkpoint import groups_restored_on_error, restored_on_error
-from lehr.torch.copies import attributes_of, kept, set_attributes
+from lehr.torch.checkpoint import (
+    attributes_of,
+    groups_restored_on_error,
+    kept,
+    restored_on_error,
+    set_attributes,
+)
 from lehr.torch.groups import given_rates, origins
 from lehr.torch.guards import Observer
 from lehr.torch.logged import logged
@@ -275,7 +280,8 @@ class Driver(LRScheduler):
             epoch: A position to go to instead, as torch's schedulers take it.
         """
         ahead = self._ahead
-        before = ahead.at
+        cursor = ahead.cursor
+        before = cursor.at
         index = before + 1
         try:
             if (
@@ -284,7 +290,7 @@ class Driver(LRScheduler):
                 and ((updates := ahead.updates) is None or updates.count == ahead.expected + index)
                 and ahead.step.put(self._source.param_groups, before, index)
             ):
-                ahead.at = index
+                cursor.at = index
                 return
         except BaseException:
             ahead.interrupt()
@@ -342,7 +348,7 @@ class Driver(LRScheduler):
         self._recognize_groups()
         self._observer.on_move(self._position, position)
         # After a seek another one may follow, and after a change by hand: less is computed ahead.
-        ends_here = self._ahead.at + 1 == self._ahead.size
+        ends_here = self._ahead.cursor.at + 1 == self._ahead.size
         went_on = position == self.last_epoch + 1 and ends_here and self.membership.turn > 0
         before = self._position, self._uncounted, copy(self.membership)
         shared.moved(self)

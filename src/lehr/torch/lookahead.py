@@ -93,7 +93,7 @@ def compute(
     for writer, column in columns:
         writer.write(groups, column[0])
     for writer, column in columns:
-        writer.follow(ahead, column)
+        writer.follow(ahead.cursor, column)
     ahead.size = asked + 1 if asked else len(blocks[0]) if blocks else size
     step = _joined([writer for writer, _ in columns])
     ahead.step = Checked(step, checks) if checks else step

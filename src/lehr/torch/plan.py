@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,39 +16,7 @@ from lehr.schedule.times import Over
 from lehr.torch.binding import Binding, Slot
 from lehr.walltime.wallclock import WallClock
 
-__all__ = ["ClockLevels", "Contribution", "Driven", "Levels", "DrivePlan", "StepLevels", "combine"]
-
-
-class Levels(Protocol):
-    """Where a driven number's levels come from."""
-
-    @property
-    def schedule(self) -> Schedule:
-        """The schedule."""
-        ...
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """Two numbers that all levels lie between."""
-        ...
-
-    @property
-    def limit(self) -> float:
-        """The last position that has a level: finite where the schedule raises past its end."""
-        ...
-
-    @property
-    def one_by_one(self) -> bool:
-        """Whether levels are computed for one step at a time rather than ahead."""
-        ...
-
-    def at(self, position: float) -> float:
-        """Return the level at a position."""
-        ...
-
-    def over(self, steps: NDArray[Any]) -> NDArray[np.float64]:
-        """Return the levels at some steps."""
-        ...
+__all__ = ["ClockLevels", "Contribution", "DrivePlan", "Driven", "StepLevels", "combine"]
 
 
 @dataclass(frozen=True)
@@ -184,7 +152,7 @@ class Driven:
     """
 
     slot: Slot
-    levels: Levels
+    levels: StepLevels | ClockLevels
     bindings: tuple[Binding | None, ...]
     absolute: bool = False
     scale: float = 1.0

@@ -6,7 +6,7 @@ Each of them checks its arguments and writes them down in plain types, as they a
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 from lehr.curves.easing import Ease
 from lehr.errors import ScheduleError, number
@@ -16,19 +16,7 @@ from lehr.time.duration import DurationLike
 __all__ = ["cooldown", "extend", "replace", "rewarm", "scale"]
 
 
-class Changeable(Protocol):
-    """The part of a scheduler that a change of plan needs."""
-
-    def _change(self, kind: str, of: str, **arguments: Any) -> None:
-        """Make a change of plan at the present step."""
-        ...
-
-    def _whole(self, name: str, value: DurationLike) -> int:
-        """Return a duration in whole steps of the run."""
-        ...
-
-
-def extend(scheduler: Changeable, steps: DurationLike, *, of: str = "lr") -> None:
+def extend(scheduler: Any, steps: DurationLike, *, of: str = "lr") -> None:
     """Make the run longer from now on, by stretching what is left of the schedule.
 
     Arguments:
@@ -53,7 +41,7 @@ def extend(scheduler: Changeable, steps: DurationLike, *, of: str = "lr") -> Non
 
 
 def cooldown(
-    scheduler: Changeable,
+    scheduler: Any,
     steps: DurationLike,
     *,
     to: float = 0.0,
@@ -86,7 +74,7 @@ def cooldown(
 
 
 def rewarm(
-    scheduler: Changeable,
+    scheduler: Any,
     steps: DurationLike,
     *,
     to: float = 1.0,
@@ -120,7 +108,7 @@ def rewarm(
 
 
 def replace(
-    scheduler: Changeable,
+    scheduler: Any,
     schedule: ScheduleLike,
     *,
     over: DurationLike | None = None,
@@ -149,7 +137,7 @@ def replace(
     )
 
 
-def scale(scheduler: Changeable, factor: float, *, steps: DurationLike = 0, of: str = "lr") -> None:
+def scale(scheduler: Any, factor: float, *, steps: DurationLike = 0, of: str = "lr") -> None:
     """Multiply what is left of the schedule by a factor.
 
     Arguments:

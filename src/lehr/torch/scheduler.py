@@ -22,7 +22,7 @@ from lehr.torch.assignment import Assignment
 from lehr.torch.binding import LR, Group, Slot
 from lehr.torch.checkpoint import Saved, loading, restored_on_error
 from lehr.torch.choosing import Choosers, Given
-from lehr.torch.clocks import Clocks
+from lehr.torch.clocks import WallClocks
 from lehr.torch.driver import Driver
 from lehr.torch.groups import Interpreted, origins
 from lehr.torch.guards import GuardMode, Guards
@@ -135,7 +135,7 @@ class Scheduler(Driver):
         self._assignment = Assignment(
             dict.fromkeys(names, ()), coupled, dict.fromkeys((*names, *coupled), ())
         )
-        self._clocks = Clocks(clock)
+        self._clocks = WallClocks(clock)
         self._restoring = False
         self._observer: Guards = Guards(guards, scaler)
         first = whole("last_epoch", last_epoch, at_least=-1)

@@ -23,9 +23,9 @@ from lehr.torch.updates import JointUpdates, Updates
 __all__ = [
     "Check",
     "Checked",
+    "Cursor",
     "FloatPair",
     "FloatWriter",
-    "Line",
     "Lookahead",
     "Several",
     "Step",
@@ -33,9 +33,6 @@ __all__ = [
     "has_mark",
     "mark_of",
 ]
-
-Line = tuple[float, float]
-"""A group's offset and gain."""
 
 Check = Callable[[Sequence[Group], int], bool]
 """Called with the groups and an entry's index; returns whether that entry may be written."""
@@ -55,23 +52,36 @@ class Step(ABC):
         """
 
 
+class Cursor:
+    """How far some entries are written.
+
+    Attributes:
+        at: The index of the entry that was written last.
+        interrupted: Whether the next one may be written in part.
+    """
+
+    __slots__ = ("at", "interrupted")
+
+    def __init__(self) -> None:
+        self.at, self.interrupted = 0, False
+
+
 class Lookahead:
     """The position of a driver, and the entries of the next steps.
 
     Attributes:
         start: The position of the first entry, which is written already.
-        at: The index of the entry that was written last.
+        cursor: How far they are written.
         size: How many entries there are; with one, the next step computes more.
-        writing: Whether a step was interrupted while it wrote the next entry.
         step: Writes an entry.
         updates: Counts the updates, of which each entry waits for one; None waits for nothing.
         expected: The count for the first entry.
     """
 
-    __slots__ = ("at", "expected", "size", "start", "step", "updates", "writing")
+    __slots__ = ("cursor", "expected", "size", "start", "step", "updates")
 
     def __init__(self, start: float) -> None:
-        self.start, self.at, self.size, self.writing = start, 0, 1, False
+        self.start, self.cursor, self.size = start, Cursor(), 1
         self.step: Step = Several(())
         self.updates: Updates | JointUpdates | None = None
         self.expected = 0
@@ -79,16 +89,16 @@ class Lookahead:
     @property
     def position(self) -> float:
         """The position of the entry that was written last."""
-        return self.start + self.at
+        return self.start + self.cursor.at
 
     @property
     def seen(self) -> int:
         """How many updates were counted when the last step was made."""
-        return self.expected + (0 if self.updates is None else self.at)
+        return self.expected + (0 if self.updates is None else self.cursor.at)
 
     def await_updates(self, updates: Updates | JointUpdates | None, seen: int) -> None:
         """Wait for one more update than were seen before the next entry, and so on."""
-        self.updates, self.expected = updates, seen if updates is None else seen - self.at
+        self.updates, self.expected = updates, seen if updates is None else seen - self.cursor.at
 
     def emptied(self, position: float) -> Lookahead:
         """Return one for a position, which knows no further entries."""
@@ -98,7 +108,7 @@ class Lookahead:
 
     def interrupt(self) -> None:
         """Note that the next entry may be written in part; the next step computes all again."""
-        self.writing, self.size = True, self.at + 1
+        self.cursor.interrupted, self.size = True, self.cursor.at + 1
 
 
 def mark_of(value: Any) -> Any:
@@ -125,28 +135,28 @@ class Writer(Step):
         self.slot = slot
         self.key = slot.key
         self._held: list[Group] = []
-        self._lines: Sequence[Line] = ()
+        self._lines: Sequence[tuple[float, float]] = ()
         self.forget()
 
     def forget(self) -> None:
         """Treat the current values as its own until the next write."""
         self._entries: Sequence[Any] = ()
-        self._ahead = Lookahead(0)
+        self._cursor = Cursor()
         self._before: list[Any] = []
 
-    def set_lines(self, lines: Sequence[Line]) -> None:
+    def set_lines(self, lines: Sequence[tuple[float, float]]) -> None:
         """Set each group's offset and gain; the current values are its own from now on."""
         self.forget()
         self._lines = lines
 
-    def follow(self, ahead: Lookahead, entries: Sequence[Any]) -> None:
-        """Go on with the entries of a lookahead, whose first one is written."""
-        self._entries, self._ahead = entries, ahead
+    def follow(self, cursor: Cursor, entries: Sequence[Any]) -> None:
+        """Go on with some entries, the first of which is written."""
+        self._entries, self._cursor = entries, cursor
 
     @property
     def last(self) -> Any:
         """The entry that was written last."""
-        return self._entries[self._ahead.at]
+        return self._entries[self._cursor.at]
 
     @property
     def even(self) -> bool:
@@ -185,8 +195,8 @@ class Writer(Step):
     def _is_own(self, current: Any, index: int) -> bool:
         if self._before and has_mark(current, self._before[index]):
             return True
-        at = self._ahead.at
-        known = range(at, at + 1 + self._ahead.writing) if self._entries else ()
+        at = self._cursor.at
+        known = range(at, at + 1 + self._cursor.interrupted) if self._entries else ()
         for entry in (self._entries[i] for i in known):
             value = self._value(entry, index)
             if value is None:
@@ -200,7 +210,7 @@ class Writer(Step):
     def copy(self) -> Writer:
         """Return a writer that goes on as this one."""
         twin = copy(self)
-        twin._ahead = copy(self._ahead)
+        twin._cursor = copy(self._cursor)
         return twin
 
     def hold(self, groups: Sequence[Group]) -> None:
@@ -258,7 +268,7 @@ class FloatWriter(Writer):
         """How many groups it writes."""
         return len(self._held)
 
-    def set_lines(self, lines: Sequence[Line]) -> None:
+    def set_lines(self, lines: Sequence[tuple[float, float]]) -> None:
         super().set_lines(lines)
         self._gains = [gain for _, gain in lines]
         self._has_offsets = any(offset for offset, _ in lines)

@@ -14,8 +14,7 @@ from torch.optim import Optimizer
 from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
 from lehr.torch.binding import LR, Binding, Group, Slot, plain, warn
-from lehr.torch.checkpoint import loading, short
-from lehr.torch.copies import attributes_of, set_attributes
+from lehr.torch.checkpoint import attributes_of, loading, set_attributes, short
 from lehr.torch.driver import Driver
 from lehr.torch.dropins.arguments import counted, current, plain_copy, rates_of
 from lehr.torch.dropins.parameters import Parameter, Parameters, check_alike

@@ -174,10 +174,10 @@ class SWALR(DropIn):
         self._carry_over(old)
         Driver._regroup(self, old)
 
-    def _resume(self, position: float, step_count: int) -> None:
+    def _resume_from(self, rates: Any, position: float, count: int) -> None:
         self._under_way = position > 0 or self.anneal_epochs == 0
         self._mark_groups(self.optimizer)
-        super()._resume(position, step_count)
+        super()._resume_from(rates, position, count)
 
     def _load(self, state: dict[str, Any]) -> None:
         if (
