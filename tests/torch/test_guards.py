@@ -96,7 +96,7 @@ MISTAKES: list[tuple[str, Callable[[Any], None], str]] = [
     ("jump", jump, r"from 0.01 to 1 of its base at once, at step 40"),
     ("conflict", twice, "another scheduler like this one"),
     ("conflict", two_absolutes, "neither is a factor"),
-    ("conflict", another_writer, "somebody else sets the lr"),
+    ("conflict", another_writer, "something else sets the lr"),
 ]
 
 

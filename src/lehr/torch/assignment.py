@@ -134,7 +134,7 @@ class Assignment:
     def plan(
         self, groups: Sequence[Group], clocks: Mapping[Schedule, WallClock], scale: float
     ) -> DrivePlan:
-        """Return what a driver assigns: each number's levels, bound to each group.
+        """Return the plan of a driver: each number's levels, bound to each group.
 
         Arguments:
             groups: The groups, in order.

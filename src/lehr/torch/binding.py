@@ -182,7 +182,7 @@ LR: Final = Slot("lr", "lr")
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """How a level becomes a group's value: ``offset + gain * level``."""
+    """The map from a level to a group's value: ``offset + gain * level``."""
 
     gain: float = 1.0
     offset: float = 0.0

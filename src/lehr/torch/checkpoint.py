@@ -84,12 +84,12 @@ def restored_on_error(scheduler: Any) -> Generator[None]:
     Everything is covered that loading a state or changing the plan touches: the scheduler's
     attributes, its plan and its position, and each group's entries.
     """
-    before = scheduler.snapshot()
+    restore = scheduler.snapshot()
     with groups_restored_on_error(scheduler.groups):
         try:
             yield
         except BaseException:
-            scheduler.restore(before)
+            restore()
             raise
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from typing import Any, Final
 
@@ -43,7 +43,6 @@ from lehr.torch.checkpoint import (
 )
 from lehr.torch.groups import given_rates, origins
 from lehr.torch.guards import Observer
-from lehr.torch.logged import logged
 from lehr.torch.lookahead import LONG, SHORT, compute
 from lehr.torch.membership import Membership
 from lehr.torch.optimizers import Optimizers
@@ -243,7 +242,7 @@ class Driver(LRScheduler):
 
     @property
     def _fraction(self) -> float:
-        """How far the position is past the last whole one."""
+        """The part of a step by which the position is past a whole one."""
         return self._position - math.floor(self._position)
 
     @property
@@ -524,28 +523,40 @@ class Driver(LRScheduler):
         """Return the current rate of each group."""
         return [python_number(group.get("lr", math.nan)) for group in self.groups]
 
-    logged = logged
+    def logged(self) -> dict[str, float]:
+        """Return the driven numbers, by name, for a logger.
+
+        The names are those of the driven numbers, such as ``"lr"`` and ``"momentum"``; with several
+        groups, ``"lr/0"`` or, where a group has a ``"name"``, ``"lr/head"``.
+
+        Example:
+            >>> import lehr, torch
+            >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.1, momentum=0.9)
+            >>> from lehr.torch import Scheduler
+            >>> Scheduler(optimizer, lehr.linear(10), momentum=lehr.constant(0.5)).logged()
+            {'lr': 0.1, 'momentum': 0.5}
+        """
+        return self.plan.numbers(self.groups)
 
     # ----- copies -------------------------------------------------------------------------------
 
-    def snapshot(self) -> dict[str, Any]:
-        """Return all attributes, with copies of those that change in place, for :meth:`restore`."""
-        return {
+    def snapshot(self) -> Callable[[], None]:
+        """Return a function that puts all attributes back as they are now."""
+        attributes = {
             **attributes_of(self),
             **{name: kept(value) for name, value in vars(self).items()},
             "_known": list(self._known),
             "_ahead": self._ahead.emptied(self._position),
             "_observer": copy(self._observer),
             "membership": copy(self.membership),
-            "": shared_of(self._optimizers).snapshot(),
         }
+        restore_shared = shared_of(self._optimizers).snapshot()
 
-    def restore(self, snapshot: dict[str, Any]) -> None:
-        """Put all attributes back."""
-        attributes = dict(snapshot)
-        shared = attributes.pop("")
-        set_attributes(self, attributes)
-        shared_of(self._optimizers).restore(shared)
+        def restore() -> None:
+            set_attributes(self, attributes)
+            restore_shared()
+
+        return restore
 
     def __getstate__(self) -> dict[str, Any]:
         """Return all attributes but those that are computed or found again, for pickling."""

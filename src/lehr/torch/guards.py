@@ -279,7 +279,7 @@ class Guards(Observer):
             slot, _, value = rates[0]
             self.report(
                 "conflict",
-                f"somebody else sets the {slot.name} between steps (to {value:g}): is there "
+                f"something else sets the {slot.name} between steps (to {value:g}): is there "
                 "another scheduler on this optimizer?",
             )
 

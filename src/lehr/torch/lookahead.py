@@ -26,8 +26,8 @@ from lehr.torch.writers import (
 
 __all__ = ["LONG", "SHORT", "compute"]
 
-# Steps computed at once: enough that their cost vanishes, few enough that nobody notices the pause;
-# fewer where each group has values of its own, and after a seek, which may be followed by another.
+# Steps computed at once: enough that their cost vanishes, few enough that the pause is not noticed;
+# fewer where each group has values of its own, and after a seek, which another may follow.
 LONG: Final = 16_384
 SHORT: Final = 32
 
@@ -58,7 +58,7 @@ def compute(
         last: The last step that has a value.
         groups: The driver's groups.
         writer_of: Gives the writers.
-        size: How many steps, at most.
+        size: The highest number of steps.
         level_of: Gives a function from the position to a driven number's level, called at each
             step where a schedule calls a user's function; None computes one step only then.
         inspect: Called with the levels before they are used.

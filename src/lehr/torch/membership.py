@@ -1,4 +1,4 @@
-"""What schedulers that share an optimizer know of each other."""
+"""The knowledge that schedulers of one optimizer have of each other."""
 
 from __future__ import annotations
 

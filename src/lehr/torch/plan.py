@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lehr.errors import ScheduleError
 from lehr.schedule.base import Schedule
 from lehr.schedule.times import Over
-from lehr.torch.binding import Binding, Slot
+from lehr.torch.binding import Binding, Group, Slot, plain
 from lehr.walltime.wallclock import WallClock
 
 __all__ = ["ClockLevels", "Contribution", "DrivePlan", "Driven", "StepLevels", "combine"]
@@ -241,6 +241,16 @@ class DrivePlan:
             if driven.slot.place == slot.place and driven.bindings[index] is not None:
                 return driven
         return None
+
+    def numbers(self, groups: Sequence[Group]) -> dict[str, float]:
+        """Return the current driven numbers by name, with the group's name if there are several."""
+        found: dict[str, float] = {}
+        for driven in self.driven:
+            for index in driven.groups:
+                group, name = groups[index], driven.slot.name
+                label = name if len(groups) == 1 else f"{name}/{group.get('name', index)}"
+                found[label] = plain(driven.slot.read(group))
+        return found
 
     def contributions(self, position: float) -> list[tuple[Slot, int, Contribution]]:
         """Return its share in each number that it drives, with the index of the group."""

@@ -1,4 +1,4 @@
-"""How far a run is in its own units: samples, tokens or epochs, beside the step."""
+"""The progress of a run in its own units: samples, tokens or epochs, beside the step."""
 
 from __future__ import annotations
 

@@ -424,18 +424,18 @@ class Scheduler(Driver):
                 if slot.place == LR.place:
                     self.base_lrs[index] = base
 
-    def snapshot(self) -> dict[str, Any]:
-        """Return all attributes and the clocks' states, for :meth:`restore`."""
-        return {**super().snapshot(), "clocks": (dict(self._clocks), self._clocks.states())}
+    def snapshot(self) -> Callable[[], None]:
+        """Return a function that puts all attributes back, and the clocks."""
+        restore_attributes = super().snapshot()
+        clocks, states = dict(self._clocks), self._clocks.states()
 
-    def restore(self, snapshot: dict[str, Any]) -> None:
-        """Put all attributes back, and the clocks."""
-        attributes = dict(snapshot)
-        clocks, states = attributes.pop("clocks")
-        self._clocks.clear()
-        self._clocks.update(clocks)
-        self._clocks.load(states)
-        super().restore(attributes)
+        def restore() -> None:
+            self._clocks.clear()
+            self._clocks.update(clocks)
+            self._clocks.load(states)
+            restore_attributes()
+
+        return restore
 
     def __repr__(self) -> str:
         kind = type(self.optimizer).__name__

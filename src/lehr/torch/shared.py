@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from torch.optim import Optimizer
@@ -340,20 +340,21 @@ class Shared:
         for member in self.members:
             member.settle()
 
-    def snapshot(self) -> dict[str, Any]:
-        """Return copies of all that a write changes, for :meth:`restore`."""
-        return {
+    def snapshot(self) -> Callable[[], None]:
+        """Return a function that puts back all that a write changes."""
+        attributes = {
             "_members": list(self._members),
             "writers": {place: writer.copy() for place, writer in self.writers.items()},
             "_bases": {place: dict(bases) for place, bases in self._bases.items()},
             "_known": list(self._known),
         }
 
-    def restore(self, snapshot: dict[str, Any]) -> None:
-        """Restore a snapshot."""
-        vars(self).update(snapshot)
-        for member in self.members:
-            member.settle()
+        def restore() -> None:
+            vars(self).update(attributes)
+            for member in self.members:
+                member.settle()
+
+        return restore
 
 
 # The optimizer's hooks are functions of the module: they keep nothing alive.

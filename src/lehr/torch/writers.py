@@ -53,7 +53,7 @@ class Step(ABC):
 
 
 class Cursor:
-    """How far some entries are written.
+    """A mark of the entry that was written last.
 
     Attributes:
         at: The index of the entry that was written last.
@@ -71,8 +71,8 @@ class Lookahead:
 
     Attributes:
         start: The position of the first entry, which is written already.
-        cursor: How far they are written.
-        size: How many entries there are; with one, the next step computes more.
+        cursor: Marks the entry that was written last.
+        size: The number of entries; with one, the next step computes more.
         step: Writes an entry.
         updates: Counts the updates, of which each entry waits for one; None waits for nothing.
         expected: The count for the first entry.
@@ -93,7 +93,7 @@ class Lookahead:
 
     @property
     def seen(self) -> int:
-        """How many updates were counted when the last step was made."""
+        """The count of updates when the last step was made."""
         return self.expected + (0 if self.updates is None else self.cursor.at)
 
     def await_updates(self, updates: Updates | JointUpdates | None, seen: int) -> None:
@@ -265,7 +265,7 @@ class FloatWriter(Writer):
 
     @property
     def groups(self) -> int:
-        """How many groups it writes."""
+        """The number of groups that it writes."""
         return len(self._held)
 
     def set_lines(self, lines: Sequence[tuple[float, float]]) -> None:

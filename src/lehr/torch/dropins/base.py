@@ -1,10 +1,11 @@
-"""What the drop-ins have in common: torch's interface, torch's rule, a state of parameters."""
+"""The base of the drop-ins: torch's interface, torch's rule, a state of parameters."""
 
 from __future__ import annotations
 
 import inspect
 import math
 import warnings
+from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
@@ -141,7 +142,7 @@ class DropIn(Driver):
     # ----- groups that come and go --------------------------------------------------------------
 
     def _recognize_groups(self) -> None:
-        # What is known of the groups is kept while there are none.
+        # While there are no groups, those of before are remembered.
         if self.groups:
             super()._recognize_groups()
 
@@ -444,22 +445,22 @@ class DropIn(Driver):
         return super()._attach()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what is pickled: all but the values, which are computed again."""
+        """Return all attributes that are pickled; the values are computed again."""
         return {**super().__getstate__(), "_apart": False}
 
-    def snapshot(self) -> dict[str, Any]:
-        """Return all attributes, and those of callable objects, for :meth:`restore`."""
+    def snapshot(self) -> Callable[[], None]:
+        """Return a function that puts all attributes back, and those of callable objects."""
         functions = [each for functions in self.callables().values() for each in functions]
-        owned = [vars(each) for each in functions if hasattr(each, "__dict__")]
-        return {**super().snapshot(), "callables": [(each, dict(each)) for each in owned]}
+        owned = [(each, dict(vars(each))) for each in functions if hasattr(each, "__dict__")]
+        restore_own = super().snapshot()
 
-    def restore(self, snapshot: dict[str, Any]) -> None:
-        """Put all attributes back."""
-        attributes = dict(snapshot)
-        for owned, before in attributes.pop("callables"):
-            owned.clear()
-            owned.update(before)
-        super().restore(attributes)
+        def restore() -> None:
+            for each, before in owned:
+                vars(each).clear()
+                vars(each).update(before)
+            restore_own()
+
+        return restore
 
     def callables(self) -> dict[str, list[Any]]:
         """Return the user's callable objects, whose attributes a state restores, by its key."""
@@ -561,7 +562,7 @@ class DropIn(Driver):
             raise ScheduleError(
                 f"the state has rates={short(rates)}; the optimizer has {len(self._known)} groups"
             )
-        # A rule of the user's own says nothing of the other numbers: they stay as they are.
+        # A user's own rule gives rates only: the other numbers stay as they are.
         plan = DrivePlan() if self._has_rule or position < 0 else self.plan
         self._carried = replace(Carried.of_plan(plan, position, self._known), rates=found)
         self._attach().forget()

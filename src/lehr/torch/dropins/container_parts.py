@@ -79,7 +79,7 @@ class Part:
 
 
 def part_of(child: Driver, slot: Slot, index: int) -> Part | None:
-    """Return what a child drives a number of a group with, or None."""
+    """Return a child's value of a number of a group; None if it does not drive that."""
     driven = child.plan.of_slot(slot, index)
     if driven is None:
         return None

@@ -143,7 +143,7 @@ class CyclicLR(DropIn):
         if custom is None and self.scale_mode != (
             "iterations" if self.mode == "exp_range" else "cycle"
         ):
-            # Somebody has set it since.
+            # It was set after the scheduler was built.
             custom = self._scale_fn_ref
         if custom is not None:
             per = up + down if self.scale_mode == "cycle" else None

@@ -30,7 +30,7 @@ __all__ = ["LambdaLR", "MultiplicativeLR"]
 
 Function = Callable[[Any], Any]
 
-# Products are kept for every so many epochs: enough to seek, and little to keep.
+# Products are kept at these intervals: often enough to seek, and little to keep.
 _STRIDE = 1024
 
 
@@ -208,7 +208,7 @@ class MultiplicativeLR(_FromFunctions):
         lr_lambda: Function | Sequence[Function],
         last_epoch: int = -1,
     ) -> None:
-        # Where the products begin that are known without asking the functions.
+        # A position, and the products there, which are known without calling the functions.
         self._begun: tuple[int, list[float]] | None = None
         super().__init__(optimizer, lr_lambda, last_epoch)
 
@@ -223,8 +223,8 @@ class MultiplicativeLR(_FromFunctions):
     def state_dict(self) -> dict[str, Any]:
         """Return the position, the products so far, and the attributes of callable objects.
 
-        The products are there so that a loaded scheduler need not ask the functions again for all
-        the epochs that are over: they may look at more than the epoch.
+        With the products a loaded scheduler does not call the functions again for past epochs: they
+        may read more than the epoch.
         """
         state = super().state_dict()
         begun = max(self.last_epoch, 0)
@@ -254,8 +254,8 @@ class _Cumulative:
     """The product of a function's values from 1 to a position, which is 1 at 0.
 
     Arguments:
-        function: Asked for each factor, once while the position grows.
-        begun: A position, and the product there, that it is not asked for.
+        function: Called for each factor, once while the position grows.
+        begun: A position, and the product there, for which it is not called.
     """
 
     def __init__(self, function: Function, begun: tuple[int, float]) -> None:

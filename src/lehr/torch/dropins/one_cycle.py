@@ -124,7 +124,7 @@ class OneCycleLR(DropIn):
     def _next_rates(self, view: list[Group]) -> list[float]:
         for index, group in enumerate(view):
             start = self.max_lrs[index] / self.div_factor
-            # Torch keeps its start there, which here is the base rate, until somebody sets it.
+            # Torch keeps its start there; here it is the base rate until user code sets it.
             if group.get("initial_lr") == self.base_lrs[index]:
                 group["initial_lr"] = start
         return super()._next_rates(view)

@@ -116,7 +116,7 @@ class ReduceLROnPlateau(DropIn, Theirs):
 
     @property
     def mode_worse(self) -> float:
-        """What any metric is better than."""
+        """The value that any metric is better than."""
         return math.inf if self.mode == "min" else -math.inf
 
     @property

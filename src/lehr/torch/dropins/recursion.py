@@ -1,10 +1,11 @@
 """Torch's rule: each rate is computed from the one before.
 
-A drop-in assigns the values of its plan as long as nothing else has a say in them. What torch's
-classes read at each step can change in between: an attribute of the scheduler, a rate that is
-written by hand, a group that was added, a subclass with a ``get_lr`` of its own. From then on the
-drop-in carries its numbers: each step hands them to torch's own ``get_lr``, in a view of the
-groups, and writes what comes back. A jump (``seek``, ``step(n)``, a loaded position) ends this.
+A drop-in assigns the values of its plan until something else decides about them as well: torch's
+classes read more at each step, and that can change in between. It may be an attribute of the
+scheduler, a rate that is written by hand, an added group, a subclass with a ``get_lr`` of its own.
+From then on the drop-in carries its numbers: each step passes them to torch's own ``get_lr``, in a
+view of the groups, and writes its result. A jump (``seek``, ``step(n)``, a loaded position) ends
+this.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Carried:
 
     @classmethod
     def of_plan(cls, plan: DrivePlan, position: float, groups: Sequence[Group]) -> Carried:
-        """Return what a plan gives at a position; the current rate where it gives none."""
+        """Return a plan's numbers at a position; the current rate where it has none."""
         found: dict[Any, tuple[Slot, list[float | None]]] = {
             slot.place: (slot, [None] * len(groups)) for slot in plan.slots
         }
@@ -80,7 +81,7 @@ class Carried:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What user code may change in place, and what it was when the plan was resolved.
+    """Values that user code may change in place, and their copies from when the plan was resolved.
 
     Attributes:
         lists: Lists among the parameters.

@@ -40,7 +40,7 @@ class CosineAnnealingWarmRestarts(DropIn):
 
     _torch = lr_scheduler.CosineAnnealingWarmRestarts
     _recursive = False
-    # Its step takes an epoch as a matter of course, a real one too: epoch + batch / batches.
+    # Its step is meant to be called with an epoch, also a real one: epoch + batch / batches.
     _deprecates_epoch = False
 
     T_0: Any = Parameter()
@@ -90,7 +90,7 @@ class CosineAnnealingWarmRestarts(DropIn):
         super()._place(position)
 
     def _carry(self) -> Carried:
-        # Torch counts from here on: T_0 is over.
+        # Torch counts from now on: T_0 has no effect any more.
         if self._carried is None:
             self._counted = self._cycle()
         return super()._carry()

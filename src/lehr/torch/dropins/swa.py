@@ -194,7 +194,7 @@ class SWALR(DropIn):
 
     @property
     def anneal_func(self) -> Any:
-        """How much of the way is done at a share of the time, both from 0 to 1."""
+        """The share of the way that is done at a share of the time, both from 0 to 1."""
         way = _left(1, self._anneal_strategy)
         return lambda t: 1 - way(t)
 

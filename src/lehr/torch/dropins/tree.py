@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -99,7 +100,7 @@ class Tree(DropIn):
     # ----- composing ----------------------------------------------------------------------------
 
     def _compose(self, slot: Slot, parts: list[Part | None], base: float) -> Part:
-        """Return what the children give together for a number of a group with this base."""
+        """Return the children's common value of a number of a group with this base."""
         raise NotImplementedError
 
     def _local(self, child: Driver, position: int) -> int:
@@ -155,17 +156,15 @@ class Tree(DropIn):
             child.read_bases()
         super().read_bases()
 
-    def snapshot(self) -> dict[str, Any]:
-        """Return all attributes, and the children's, for :meth:`restore`."""
-        children = [(child, child.snapshot()) for child in self._schedulers]
-        return {**super().snapshot(), "children": children}
+    def snapshot(self) -> Callable[[], None]:
+        """Return a function that puts all attributes back, and the children's."""
+        parts = [*(child.snapshot() for child in self._schedulers), super().snapshot()]
 
-    def restore(self, snapshot: dict[str, Any]) -> None:
-        """Put all attributes back."""
-        attributes = dict(snapshot)
-        for child, before in attributes.pop("children"):
-            child.restore(before)
-        super().restore(attributes)
+        def restore() -> None:
+            for restore_part in parts:
+                restore_part()
+
+        return restore
 
     def _last_position(self) -> float:
         return math.inf
