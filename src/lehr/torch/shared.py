@@ -212,8 +212,7 @@ class Shared:
         if len(members) == 1 and not members[0].membership.silent and members[0].write_alone():
             return
         groups, all_shares = self.groups, self._shares()
-        for member in members:
-            member.settle()
+        self._settle()
         for slot, by_group in all_shares.values():
             shares = [by_group.get(id(group), []) for group in groups]
             values = [combine([share for _, share in each]) if each else None for each in shares]
@@ -236,6 +235,12 @@ class Shared:
         """Treat the current values of all groups as written by the schedulers."""
         for writer in self.writers.values():
             writer.forget()
+        self._settle()
+
+    def _settle(self) -> None:
+        """Have all schedulers compute their values again at the next step."""
+        for member in self.members:
+            member.settle()
 
     def hold(self, slots: Iterable[Slot]) -> None:
         """Treat the current values as written by the schedulers, and later ones as changes."""
@@ -297,6 +302,8 @@ class Shared:
             if found:
                 # They are adopted once, wherever the step is interrupted.
                 writer.forget()
+        if changes:
+            self._settle()
         return changes
 
     def _adopt(self, slot: Slot, group: Group, value: float, shares: Shares) -> None:
