@@ -65,8 +65,7 @@ class LongerRuns:
         left = budget - self._found.spent
         self.updates = 0 if self._found.peak is None else longest(left, ladder.steps)
         self._base = ladder.peak_over(self.updates) if self.updates else math.nan
-        start = self._found.start_loss
-        self._least = least or (lambda loss: 0.01 * max(0.0, start - loss))
+        self._given_least = least
         self._runs: list[MeasuredRun] = []
         self._values: dict[int, dict[int, float]] = {}
         self._needed: dict[ShortRun, tuple[int, int]] = {}
@@ -153,3 +152,9 @@ class LongerRuns:
         gains = [b - a for a, b in zip(values, others, strict=True)]
         needed = _SURE * stdev(gains) / math.sqrt(len(gains))
         return fmean(gains) > max(needed, self._least(fmean(others)))
+
+    def _least(self, loss: float) -> float:
+        """Return the smallest gain on a loss that counts."""
+        if self._given_least is not None:
+            return self._given_least(loss)
+        return 0.01 * max(0.0, self._found.start_loss - loss)

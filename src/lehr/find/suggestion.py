@@ -155,14 +155,14 @@ class Suggestion:
             axes.axvspan(*self.best_within, color=_BLUE, alpha=0.07, label="best within")
             axes.axvspan(*self.as_good, color=_BLUE, alpha=0.16, label="as good (about half)")
             axes.axvline(self.peak, color=_BLUE, linewidth=2, label=f"peak {self.peak:.2g}")
-        runs = [run for run in self.curve if run.rate and run.loss is not None]
+        runs = [(run, run.loss) for run in self.curve if run.rate and run.loss is not None]
         for colour, updates in zip(
-            (_SOFT, _ORANGE, _GREEN), sorted({run.updates for run in runs}), strict=False
+            (_SOFT, _ORANGE, _GREEN), sorted({run.updates for run, _ in runs}), strict=False
         ):
             for mark, repeated in (("o-", False), ("x", True)):
                 points = sorted(
-                    (run.rate, run.loss)
-                    for run in runs
+                    (run.rate, loss)
+                    for run, loss in runs
                     if run.updates == updates and bool(run.batches) is repeated
                 )
                 label = None if repeated else f"after {updates} updates"

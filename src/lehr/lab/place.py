@@ -66,7 +66,7 @@ class RunPlace:
     @classmethod
     def of(cls, place: RunPlace | Path) -> RunPlace:
         """Return the place itself, or the usual one with this folder."""
-        return place if isinstance(place, cls) else cls(Path(place))
+        return place if isinstance(place, RunPlace) else cls(Path(place))
 
     @property
     def file(self) -> Path:

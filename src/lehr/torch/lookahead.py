@@ -21,7 +21,7 @@ from lehr.torch.writers import (
     Lookahead,
     Several,
     Step,
-    Writer,
+    SlotWriter,
 )
 
 __all__ = ["LONG", "SHORT", "compute"]
@@ -36,7 +36,7 @@ _FEWEST: Final = 16
 
 LevelAt = Callable[[int], float]
 """Gives the level at a position."""
-WriterOf = Callable[[Slot, type[Writer]], Writer]
+WriterOf = Callable[[Slot, type[SlotWriter]], SlotWriter]
 """Gives the writer of a slot, which is of a kind."""
 
 
@@ -77,7 +77,7 @@ def compute(
     blocks = _blocks(plan.driven, steps)
     inspect(blocks)
     by_driven = {id(driven): block for driven, block in zip(plan.driven, blocks, strict=True)}
-    columns: list[tuple[Writer, Sequence[Any]]] = []
+    columns: list[tuple[SlotWriter, Sequence[Any]]] = []
     checks: list[Check] = []
     for driving in by_slot:
         kind = _kind(driving, groups)
@@ -99,7 +99,7 @@ def compute(
     ahead.step = Checked(step, checks) if checks else step
 
 
-def _joined(writers: Sequence[Writer]) -> Step:
+def _joined(writers: Sequence[SlotWriter]) -> Step:
     """Return one step of several writers."""
     if len(writers) == 1:
         return writers[0]
@@ -184,7 +184,7 @@ def _blocks(driven: Sequence[Driven], steps: NDArray[Any]) -> list[NDArray[np.fl
     return [block[:count] for block in blocks]
 
 
-def _kind(driving: Sequence[Driven], groups: Sequence[Group]) -> type[Writer]:
+def _kind(driving: Sequence[Driven], groups: Sequence[Group]) -> type[SlotWriter]:
     """Return the kind of writer for the entries of a slot."""
     slot, bindings = driving[0].slot, driving[0].bindings
     if len(driving) > 1 or slot.index is not None or None in bindings:

@@ -243,9 +243,11 @@ class Scheduler(Driver):
             if self._observer.is_held(updates, made, self._step_count <= 1, self.groups):
                 return
             if made == 0:
-                # There is nothing to wait for until updates are made again: look soon.
+                # There is nothing to wait for until updates are made again. Look for them soon if
+                # steps without an update have not been reported.
                 self._ahead.await_updates(None, updates.count)
-                self._size = self._size if updates.captured else SHORT // 8
+                if self._observer.watches("repeated") and not updates.captured:
+                    self._size = SHORT // 8
         super()._step_slowly(epoch)
 
     def _check_order(self) -> None:

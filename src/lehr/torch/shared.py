@@ -28,7 +28,7 @@ from lehr.torch.membership import Family, SharingScheduler
 from lehr.torch.plan import Contribution, combine
 from lehr.torch.tensor_writers import Mixed
 from lehr.torch.updates import JointUpdates, Updates, parts_of
-from lehr.torch.writers import Writer
+from lehr.torch.writers import SlotWriter
 
 __all__ = [
     "Change",
@@ -88,7 +88,7 @@ class Shared:
     def __init__(self) -> None:
         self._optimizers: list[weakref.ref[Any]] = []
         self._members: list[weakref.ref[Any]] = []
-        self.writers: dict[SlotKey, Writer] = {}
+        self.writers: dict[SlotKey, SlotWriter] = {}
         self._known: list[Group] = []
         self._bases: dict[SlotKey, dict[int, float]] = {}
         self._forming: Family | None = None
@@ -199,7 +199,7 @@ class Shared:
 
     # ----- writing ------------------------------------------------------------------------------
 
-    def writer(self, slot: Slot, kind: type[Writer]) -> Writer:
+    def writer(self, slot: Slot, kind: type[SlotWriter]) -> SlotWriter:
         """Return the writer of a slot, a new one if it was of another kind."""
         writer = self.writers.get(slot.place)
         if writer is None or type(writer) is not kind:

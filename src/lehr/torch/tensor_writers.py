@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lehr.torch.binding import Group
-from lehr.torch.writers import Writer, has_mark, mark_of
+from lehr.torch.writers import SlotWriter, has_mark, mark_of
 
 __all__ = ["Mixed", "TensorFill"]
 
@@ -26,7 +26,7 @@ def _arrays(tensors: Sequence[Tensor]) -> list[NDArray[Any]]:
     return [tensor.detach().numpy() for tensor in tensors] if ordinary else []
 
 
-class TensorFill(Writer):
+class TensorFill(SlotWriter):
     """A tensor in every group, filled with ``offset + gain * entry``.
 
     A change by hand is noticed by the tensor's version, which each filling raises by one, without
@@ -88,7 +88,7 @@ class TensorFill(Writer):
         return self._tensors[index] if index < len(self._tensors) else None
 
 
-class Mixed(Writer):
+class Mixed(SlotWriter):
     """Numbers of any kind, in any of the groups: floats, tensors, one number of a tuple.
 
     An entry is a list with a float for each group, or None for a group that is not driven.

@@ -29,7 +29,7 @@ __all__ = [
     "Lookahead",
     "Several",
     "Step",
-    "Writer",
+    "SlotWriter",
     "has_mark",
     "mark_of",
 ]
@@ -128,7 +128,7 @@ def has_mark(value: Any, mark: Any) -> bool:
     return value is mark
 
 
-class Writer(Step):
+class SlotWriter(Step):
     """Writes one slot; what it wrote last is its own, anything else is a change by hand."""
 
     def __init__(self, slot: Slot) -> None:
@@ -207,7 +207,7 @@ class Writer(Step):
                 return True
         return False
 
-    def copy(self) -> Writer:
+    def copy(self) -> SlotWriter:
         """Return a writer that goes on as this one."""
         twin = copy(self)
         twin._cursor = copy(self._cursor)
@@ -251,7 +251,7 @@ class Writer(Step):
                 seen.add(id(current))
 
 
-class FloatWriter(Writer):
+class FloatWriter(SlotWriter):
     """A float in every group, ``offset + gain * entry``."""
 
     @property
@@ -348,7 +348,7 @@ class FloatPair(Step):
 class Several(Step):
     """Several numbers, one writer each."""
 
-    def __init__(self, writers: Sequence[Writer]) -> None:
+    def __init__(self, writers: Sequence[SlotWriter]) -> None:
         self._writers = writers
 
     def put(self, groups: Sequence[Group], before: int, index: int) -> bool:
