@@ -20,8 +20,8 @@ from lehr.torch.writers import (
     FloatWriter,
     Lookahead,
     Several,
-    Step,
     SlotWriter,
+    Step,
 )
 
 __all__ = ["LONG", "SHORT", "compute"]
