@@ -6,14 +6,13 @@ from pathlib import Path
 import click
 import pytest
 
-from lehr.cli import Terse
 from lehr.cli.training import continuing, placed
 from lehr.lab.place import RunPlace
 
 USUAL = Path("usual")
 
 
-@click.command(cls=Terse)
+@click.command()
 @placed(USUAL)
 def command(place: RunPlace) -> RunPlace:
     """Train nothing."""

@@ -14,7 +14,7 @@ from lehr.view.printable import printable
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Refused", "Terse", "console", "echo", "lehr", "run"]
+__all__ = ["Refused", "console", "echo", "lehr", "run"]
 
 COMMANDS = {
     "list": ("lehr.cli.schedules", "list_", "List the schedules of the catalogue."),
@@ -42,18 +42,6 @@ class Refused(click.ClickException):
     exit_code = 2
 
 
-class Terse(click.Command):
-    """A command whose usage errors take one line."""
-
-    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        try:
-            return super().make_context(*args, **kwargs)
-        except click.UsageError as error:
-            raise Refused(printable(error.format_message())) from error
-        except ValueError as error:  # a path with a NUL character
-            raise Refused(printable(str(error))) from error
-
-
 class _Lazy(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -65,9 +53,20 @@ class _Lazy(click.Group):
         with needs("the command line", "cli", "rich"):
             return getattr(import_module(module), function)
 
+    def make_context(self, info_name: str | None, args: list[str], **extra: Any) -> click.Context:
+        # No path has one, and the functions that look for files raise ValueError.
+        if any("\0" in argument for argument in args):
+            raise Refused("an argument has a NUL character; leave it out")
+        try:
+            return super().make_context(info_name, args, **extra)
+        except click.UsageError as error:
+            raise _in_a_line(error) from None
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            raise _in_a_line(error) from None
         except MissingExtra as error:
             raise Refused(str(error)) from None
         except KeyboardInterrupt:
@@ -78,6 +77,13 @@ class _Lazy(click.Group):
         # click's own would import every command for its help.
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
+
+
+def _in_a_line(error: click.UsageError) -> click.ClickException:
+    """Return a mistake in the arguments as the one line that all refusals take."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return error
+    return Refused(printable(error.format_message()))
 
 
 def console() -> "Console":

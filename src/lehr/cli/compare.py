@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lehr.cli import Refused, Terse, echo
+from lehr.cli import Refused, echo
 from lehr.cli.names import complete_optimizers, complete_schedules, complete_tasks
 from lehr.cli.own import own_options, subject_of
 from lehr.cli.ranking import show
@@ -40,7 +40,7 @@ _FITTED = ("seeds", "tuning_seeds", "further")  # what a budget sets
 _OUT = Path("lehr-compare")
 
 
-@click.command(cls=Terse)
+@click.command()
 @click.option(
     "--task",
     cls=NamesOption,

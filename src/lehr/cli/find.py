@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lehr.cli import Refused, Terse, echo
+from lehr.cli import Refused, echo
 from lehr.cli.names import complete_optimizers, complete_schedules, complete_tasks
 from lehr.cli.own import own_options, subject_of
 from lehr.cli.steps import Steps
@@ -34,7 +34,7 @@ _OUT = Path("lehr-find")
 _USUAL = 400
 
 
-@click.command(cls=Terse)
+@click.command()
 @click.argument("task", required=False, shell_complete=complete_tasks)
 @own_options
 @click.option(

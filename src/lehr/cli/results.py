@@ -15,7 +15,7 @@ import click
 from rich.console import Console
 from rich.progress import track
 
-from lehr.cli import Refused, Terse, echo
+from lehr.cli import Refused, echo
 from lehr.cli.laws import refusing, say_predicted
 from lehr.cli.ranking import show, show_contrast
 from lehr.extras import install
@@ -31,7 +31,7 @@ __all__ = ["chosen", "opened", "results"]
 _FILE = Path("lehr-compare")
 
 
-@click.command(cls=Terse)
+@click.command()
 @click.argument("file", type=click.Path(path_type=Path), default=_FILE)
 @click.argument("other", type=click.Path(path_type=Path), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Write all trials as JSON, with curves.")
