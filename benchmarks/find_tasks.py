@@ -2,11 +2,18 @@
 
 # pyright: basic
 
+import os
+from dataclasses import replace
+from pathlib import Path
+
 import torch
 from sklearn.datasets import load_diabetes
 from torch import nn
 
 from lehr.lab import Task
+from lehr.lab.metric import Metric
+from lehr.lab.tasks.classification import accuracy
+from lehr.lab.tasks.text_file import text_task
 
 
 def regression() -> Task:
@@ -26,3 +33,11 @@ def regression() -> Task:
         loss=nn.functional.mse_loss,
         score=explained,
     )
+
+
+def characters() -> Task:
+    """Return the next character of the text in the file FIND_TEXT, scored by accuracy."""
+    path = os.environ["FIND_TEXT"]
+    task = text_task(path, Path(path).read_bytes())
+    metric = Metric.score("accuracy", guess=0.0)
+    return replace(task, name="characters", score=accuracy, metric=metric)
