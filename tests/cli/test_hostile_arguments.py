@@ -17,6 +17,13 @@ from click.testing import CliRunner, Result
 from lehr.cli import COMMANDS
 from lehr.cli import lehr as program
 
+
+def command(name: str) -> click.Command:
+    found = program.get_command(click.Context(program), name)
+    assert found is not None
+    return found
+
+
 SWEPT = [name for name in COMMANDS if name in ("list", "show", "plot", "bound")]
 """The commands that answer in milliseconds."""
 

@@ -68,7 +68,7 @@ def test_it_is_the_same_after_json() -> None:
 def test_what_it_refuses() -> None:
     with pytest.raises(NeedsHorizon):
         LearningRate(SCHEDULE)
-    with pytest.raises(ScheduleError, match="not a lehr schedule"):
+    with pytest.raises(ScheduleError, match="is not a schedule"):
         LearningRate(0.1)  # type: ignore[arg-type]
     with pytest.raises(ScheduleError, match="base=-1"):
         LearningRate(SCHEDULE.over(10), base=-1)

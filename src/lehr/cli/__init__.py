@@ -53,12 +53,18 @@ class _Lazy(click.Group):
         with needs("the command line", "cli", "rich"):
             return getattr(import_module(module), function)
 
-    def make_context(self, info_name: str | None, args: list[str], **extra: Any) -> click.Context:
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
         # No path has one, and the functions that look for files raise ValueError.
         if any("\0" in argument for argument in args):
             raise Refused("an argument has a NUL character; leave it out")
         try:
-            return super().make_context(info_name, args, **extra)
+            return super().make_context(info_name, args, parent, **extra)
         except click.UsageError as error:
             raise _in_a_line(error) from None
 
