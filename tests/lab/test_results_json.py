@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,3 +101,14 @@ def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
     assert path.read_text() == "new"
     assert other.read_text() == "untouched"
     assert sorted(each.name for each in tmp_path.iterdir()) == ["a.txt", "b.txt"]
+
+
+def test_the_results_of_the_example_can_be_read() -> None:
+    example = Path(__file__).parents[2] / "examples/char_transformer"
+    results = Results.from_json(json.loads((example / "results.json").read_text("utf-8")))
+    page = (example / "README.md").read_text("utf-8")
+    best = results.pairs[0]
+    assert best.score is not None
+    assert f"{best.score:.3f} nats" in page
+    written = next(line for line in page.splitlines() if line.startswith("lehr compare"))
+    assert shlex.split(written)[:12] == shlex.split(results.settings.command)[:12]
