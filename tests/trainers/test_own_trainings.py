@@ -15,6 +15,13 @@ from tests.support.plain_trial import OWN_SCRIPT, PlainTrial, example
 PROGRAMS = ("with_accelerate", "with_lightning", "with_transformers", "with_optax")
 
 
+@pytest.fixture(autouse=True)
+def needed(name: str) -> None:
+    """Skip a program whose library is not installed."""
+    library = name.removeprefix("with_")
+    pytest.importorskip(library, reason=f"{library}: `make trainers` has it")
+
+
 def compared(folder: Path, option: str, what: str) -> dict[str, Any]:
     """Compare one pair, of one peak, and return the results."""
     subprocess.run(
