@@ -56,17 +56,18 @@ def train(trial: RunningTrial):
         enable_model_summary=False,
         logger=False,
     )
+    model = Digits(trial)
     # A trial that was killed continues at its last checkpoint.
     last = trial.folder / "last.ckpt"
     trainer.fit(
-        Digits(trial),
+        model,
         DataLoader(training, batch_size=32, shuffle=True, drop_last=True),
         ckpt_path=last if trial.resumed and last.exists() else None,
     )
     loaders = [DataLoader(part, batch_size=500) for part in (validation, test)]
-    losses = [
-        next(iter(part.values())) for part in trainer.test(dataloaders=loaders, verbose=False)
-    ]
+    # With the model it tests the weights of the end; without it, those of some checkpoint.
+    tested = trainer.test(model, dataloaders=loaders, verbose=False)
+    losses = [next(iter(part.values())) for part in tested]
     return {"validation": {"loss": losses[0]}, "test": {"loss": losses[1]}}
 
 
