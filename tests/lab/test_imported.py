@@ -226,7 +226,7 @@ def test_an_error_names_line_and_column_and_changes_nothing(
         ),
         (
             "task,optimizer,schedule,steps,peak,validation (dB)\ndigits,sgd,wsd,20,1,1\n",
-            "is in dB, which is no unit of this metric: write (%), or no unit",
+            "is in dB, but this metric has another unit: write (%), or no unit",
         ),
         (
             "task,optimizer,schedule,steps,peak,validation\ndigits,sgd,wsd,20,1,93\n",

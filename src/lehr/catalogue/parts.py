@@ -61,7 +61,7 @@ def jumps(times: Sequence[Duration], values: Sequence[float]) -> Schedule:
 
 
 def rest(length: Duration, taken: Duration, name: str) -> Duration:
-    """Return what is left of a length, the argument ``name``."""
+    """Return the rest of a length, the argument ``name``."""
     left = length - taken
     if left.amount < 0:
         raise ScheduleError(f"{name}={length} is shorter than the {taken} of its parts")

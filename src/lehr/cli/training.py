@@ -1,4 +1,4 @@
-"""What every command that trains shares: where to train, progress, stopping and errors."""
+"""Shared by all commands that train: where to train, progress, stopping and errors."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ _FAR = 100.0  # times the length of the longest short run
 
 @dataclass(frozen=True)
 class Doubts:
-    """What is known about the quality of a search.
+    """The measured quality of a search.
 
     Attributes:
         longest: The updates of its longest short run.

@@ -306,7 +306,7 @@ def stored_results(store: Store) -> list[Results]:
 
 
 def trained(store: Store, number: int | None = None) -> Trained | None:
-    """Return what a comparison of a store trains: that of a number, or the one started last."""
+    """Return the plan and the metric of a stored comparison, by default of the newest one."""
     studies = store.studies(_KIND, _read_content)
     if not studies:
         return None

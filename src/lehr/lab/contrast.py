@@ -21,7 +21,7 @@ class PairContrast:
         first: Its result in the first one; None if it is not there.
         second: Its result in the second one.
         gain: The mean improvement from the first to the second, seed by seed, in the metric's unit:
-            above 0 if the second is better. None if there is no seed that both have.
+            above 0 if the second is better. None if they share no seed.
     """
 
     optimizer: str

@@ -156,7 +156,7 @@ def _read_content(content: Mapping[str, Any]) -> list[ImportedRun]:
 
 
 def _setting(trial: Trial) -> str:
-    """Return what defines a trial, except peak and seed."""
+    """Return the setting of a trial, without peak and seed, as text."""
     parts = {k: v for k, v in trial.identity().items() if k not in ("peak", "seed")}
     return json.dumps(parts, sort_keys=True)
 
@@ -371,14 +371,14 @@ class _Table:
         known = {("%", "%"): 0.01, ("bits", "nats"): _NAT, ("nats", "bits"): 1 / _NAT}
         if (unit, own) not in known:
             wanted = f"write ({own}), or no unit" if own else "write no unit"
-            raise self._wrong(column, f"is in {unit}, which is no unit of this metric: {wanted}")
+            raise self._wrong(column, f"is in {unit}, but this metric has another unit: {wanted}")
         return known[unit, own]
 
     def _cell(self, column: str) -> str:
         return self._cells[self._header.index(column)] if column in self._header else ""
 
     def _read(self, column: str, read: Callable[[str], _Value]) -> _Value:
-        """Return what a cell holds; the error names its line and column."""
+        """Read a cell; an error names its line and column."""
         try:
             return read(self._cell(column))
         except (ValueError, TypeError, OSError) as error:

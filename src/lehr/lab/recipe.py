@@ -37,7 +37,7 @@ def _optimizer(trial: Trial) -> tuple[list[str], str]:
     """Return the lines that import an optimizer, and the call that makes it."""
     entry = find_optimizer(trial.optimizer)
     if ":" in trial.optimizer or not entry.text.endswith(")"):
-        # It is no single call of one of torch's classes.
+        # More than one call of a class of torch's builds it.
         text = json.dumps(trial.optimizer, ensure_ascii=False)
         made = f"find_optimizer({text}).make(model, lr={trial.peak!r})"
         return ["from lehr.lab.optimizers import find_optimizer"], made

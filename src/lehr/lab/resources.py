@@ -18,7 +18,7 @@ __all__ = ["Resources", "check_device", "own_bytes"]
 
 
 class Resources(NamedTuple):
-    """What a worker needs beside the trials, and what it may use.
+    """The files, the device and the memory of a worker.
 
     Attributes:
         memory: Bytes that training may take; None leaves it unbounded.

@@ -1,4 +1,4 @@
-"""How pairs compare: which are told apart, and which ranks are left open to each."""
+"""Standings of pairs: the differences that the test separates, and the ranks left open to each."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def argument(hint: Any, value: Any, name: str) -> Any:
 
 @cache
 def _reader(hint: Any) -> _Reader:
-    """Return what reads a value of a type: of a union, as the first of these that is in it."""
+    """Return the reader of a type: of a union, that of the first of these types in it."""
     kinds = members(hint)
     origins = [get_origin(kind) for kind in kinds]
     classes = [kind for kind in kinds if isinstance(kind, type)]

@@ -282,7 +282,7 @@ def canonical(text: str) -> str:
 
 @cache
 def identity(text: str) -> str:
-    """Return what defines a canonical text, wherever its file is.
+    """Return a canonical text without the folder of its file: the same text wherever the file is.
 
     Example:
         >>> identity("/nets/lion.py@0123456789abcdef:Lion(betas=[0.9, 0.99])")

@@ -46,7 +46,7 @@ PLACEHOLDERS = {
     "trial": "a file with all of this, as JSON",
     "rates": "a file with the rate of each update, as CSV",
 }
-"""What may be written in braces in a command, with its meaning."""
+"""The words that a command may have in braces, with their meanings."""
 
 
 class Own(NamedTuple):

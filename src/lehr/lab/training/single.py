@@ -48,7 +48,7 @@ class SingleNetwork:
         )
 
     def _drawn(self, data: Split, trial: Trial) -> Callable[[], tuple[Tensor, Tensor]]:
-        """Return what draws the batches of tensors."""
+        """Return a source of batches of tensors."""
         whole, order = data.to(self._device), batches(self._task, trial.seed)
 
         def draw() -> tuple[Tensor, Tensor]:
@@ -58,7 +58,7 @@ class SingleNetwork:
         return draw
 
     def _streamed(self, data: Iterable[Any], trial: Trial) -> Callable[[], Any]:
-        """Return what draws the batches of an iterable."""
+        """Return a source of the batches of an iterable."""
         stream = Stream(data, 2 * trial.seed + 1)  # as the order of the batches of tensors
         return lambda: moved(stream.next(), self._device)
 

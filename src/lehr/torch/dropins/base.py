@@ -210,7 +210,7 @@ class DropIn(Driver):
         """Resolve the plan again after parameters were changed.
 
         Raises:
-            ScheduleError: With the parameters and their values, if there is no plan for them.
+            ScheduleError: If the parameters allow no plan; it names them with their values.
         """
         try:
             plan = self._resolve()
