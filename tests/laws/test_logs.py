@@ -293,7 +293,7 @@ def test_the_norm_of_the_weights_gives_the_effective_rate(tmp_path: Path) -> Non
     run = read_run(write_csv(tmp_path / "run.csv", "step,lr,loss,weight_norm", rows))
     assert run.effective == pytest.approx(run.rates / 4)
     rows = [(*line, 0.0) for line in LINES]
-    with pytest.raises(LawError, match="column 'weight_norm' has a value that is none of its kind"):
+    with pytest.raises(LawError, match="column 'weight_norm' has a value of another kind"):
         read_run(write_csv(tmp_path / "bad.csv", "step,lr,loss,weight_norm", rows))
 
 

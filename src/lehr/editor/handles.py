@@ -140,7 +140,7 @@ def handles(text: str, run: HorizonLike) -> tuple[Handle, ...]:
     pieces = max(len(base), len(placed._path.parts), 1)
     if len(text) > _LONGEST or pieces > _PIECES or placed._depth > _DEEPEST:
         return ()
-    # What it costs to look is the numbers times the pieces.
+    # Looking costs the number of numbers times the number of pieces.
     pieces *= max(1, placed._depth // 2)
     known = numbers(text)[: _WORK // pieces]
     effects = [_effects(text, run, number, base) for number in known]

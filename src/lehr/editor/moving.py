@@ -130,8 +130,8 @@ def move(
 
 
 def _again(before: str, index: int, text: str) -> int:
-    """Return which number of a text is that of an earlier one: a default that has been written
-    since may have another place among them."""
+    """Return the index in ``text`` of a number of ``before``, which has moved if a default has been
+    written since."""
     if before == text:
         return index
     names = [number.name for number in numbers(before)]

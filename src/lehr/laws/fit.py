@@ -21,18 +21,18 @@ DECOUPLED = ("adamw", "nadamw", "lion", "muon")
 """Optimizers that take weight decay off the weights themselves."""
 
 BETTER = 1 / 3
-"""Another law is taken in place of the usual one only if its error on runs that were left out is
-below this part of the other's. Less may be luck with two or three runs; and on runs of language
-models, laws that won by a factor of two lost on longer runs."""
+"""The largest ratio of errors, on runs that were left out, at which another law replaces the usual
+one. A smaller gain may be luck with two or three runs; and on runs of language models, laws that
+won by a factor of two lost on longer runs."""
 
 FOLDS = 5
 """The most times that runs are left out."""
 
 EXPECTED = 3.0
-"""As many runs the experience with a form counts, beside those that are left out."""
+"""The number of left-out runs that earlier experience with a form counts as."""
 
 FARTHEST = 25.0
-"""The most that one run that was left out widens intervals by, in squares."""
+"""The largest factor, in squares, by which a single left-out run widens the intervals."""
 
 _PERPLEXITY = 13.0
 """Guessing among 400,000 tokens loses this much."""

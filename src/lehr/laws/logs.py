@@ -172,7 +172,7 @@ def _effective(name: str, table: _Table, found: _Found, rates: Floats) -> Floats
     values = np.array([known[step] for step in at.tolist()])
     least = 0.0 if column == found.effective else np.nextafter(0.0, 1.0)
     if not np.isfinite(values).all() or (values < least).any() or values.max() <= 0:
-        raise LawError(f"{name}: the column {column!r} has a value that is none of its kind")
+        raise LawError(f"{name}: the column {column!r} has a value of another kind")
     every = np.interp(np.arange(len(rates)), at, values)
     return every if column == found.effective else rates / every
 

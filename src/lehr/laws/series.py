@@ -86,7 +86,7 @@ def effective(rates: Floats, weight_decay: float, start: float) -> Floats:
 
 
 def scales(form: Form, ratio: float) -> tuple[float, float, float]:
-    """Return the factors of progress, drops and noise at a peak so many times that of the law."""
+    """Return the factors of progress, drops and noise at ``ratio`` times the law's peak."""
     power = 0.5 if form.effective else 1.0
     drops = ratio ** (power * form.jump * (2 if form.mass == "squares" else 1))
     return ratio ** (power * form.clock), drops, LIFT * (drops - 1) if form.relative else 0.0

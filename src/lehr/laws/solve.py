@@ -24,18 +24,18 @@ POINTS = 160
 """The most losses of a run that are fitted; of more, neighbours are averaged."""
 
 INDEPENDENT = 8.0
-"""As many independent measurements a run counts whose residuals are the law's own errors: those
-follow each other for long."""
+"""The number of independent measurements that a run counts as where its residuals are the law's own
+errors, which persist over many updates."""
 
 MOST = 32.0
-"""As many it counts at most, however noisy: runs that see the same data in the same order share
-much of their noise."""
+"""The largest such number, however noisy the run: runs that see the same data in the same order
+share much of their noise."""
 
 OWN = 1e-3
 """The size of those errors, as a part of the loss; what is larger is noise of each loss alone."""
 
 HUBER = 1e-3
-"""From where on a residual of log loss counts in proportion, as in arXiv 2503.12811."""
+"""The residual of log loss above which its cost grows in proportion, as in arXiv 2503.12811."""
 
 _NOISE = 5e-4
 
@@ -100,8 +100,8 @@ class Fitted:
 def independent(points: int, noise: float) -> float:
     """Return how many independent measurements a run counts.
 
-    The spread of one of a few is that of the law's own error and of the noise that is left when as
-    many losses as fall to it are averaged.
+    Each is the mean of an equal part of the run's losses, so its variance is that of the law's own
+    error and of the noise that averaging leaves.
     """
     own = min(noise, OWN) ** 2
     most = min(float(points), MOST)
@@ -109,7 +109,7 @@ def independent(points: int, noise: float) -> float:
 
 
 def averaged(run: LoggedRun, points: int) -> tuple[Ints, Floats]:
-    """Return at most so many steps and losses, each the mean of neighbours."""
+    """Return at most ``points`` steps and losses, each the mean of neighbours."""
     count = -(-len(run.steps) // points)
     if count == 1:
         return run.steps, run.losses

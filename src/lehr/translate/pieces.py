@@ -115,7 +115,7 @@ def share_of(lr: float | None, **absolute: float) -> tuple[float, ...]:
 
     Arguments:
         lr: The optimizer's rate, if known.
-        **absolute: GroupRates by the names that the library gives them.
+        **absolute: Rates by the names that the library gives them.
 
     Raises:
         ScheduleError: If one of them is not 0 and ``lr`` is unknown, or not positive.

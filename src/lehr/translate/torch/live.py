@@ -126,7 +126,7 @@ def _strayed(scheduler: Any, known: Translation) -> list[str]:
     groups = scheduler.optimizer.param_groups
     for index, (group, schedule) in enumerate(zip(groups, known.groups, strict=False)):
         found, expected = float(plain(group["lr"])), float(schedule(known.position))
-        # GroupRates kept as float32 tensors are multiplied up with an error of their own.
+        # Rates kept as float32 tensors are multiplied up with an error of their own.
         if abs(found - expected) > 1e-4 * max(
             abs(found), abs(expected), float(plain(group["initial_lr"]))
         ):
