@@ -151,6 +151,57 @@ def test_two_comparisons_beside_each_other(tmp_path: Path) -> None:
     assert "no does not exist" in missing.stderr
 
 
+def test_a_comparison_is_shown_without_what_it_was_trained_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = (Path(__file__).parents[1] / "support" / "own_optimizers.py").read_text()
+    for name in ("a_package.py", "a_file.py"):
+        (tmp_path / name).write_text(source)
+    monkeypatch.setattr("sys.path", [str(tmp_path), *sys.path])
+    monkeypatch.setenv("COLUMNS", "200")
+    optimizers = f"a_package:Lion(weight_decay=0),{tmp_path / 'a_file.py'}:Lion,adamax"
+    out = str(tmp_path / "out")
+    # The file's Lion and torch's Adamax have such an argument, which only their sources say.
+    compare(
+        tmp_path / "out",
+        *("--task", "quadratic", "--optimizers", optimizers, "--schedules", "cosine,one_cycle"),
+        *("--steps", "6", "--seeds", "2", "--tuning-seeds", "1", "--peaks", "0.01,0.1"),
+        *("--tune", "weight_decay=0,0.1", "--jobs", "1"),
+    )
+    shown = call(out).stdout.partition("\nrank")[2]
+    assert shown.count("a_file.py:Lion") >= 2
+    for name in ("a_package.py", "a_file.py"):
+        (tmp_path / name).unlink()
+    code = (
+        "import sys\nsys.modules.update(torch=None, sklearn=None)\nfrom lehr.cli import lehr\n"
+        f"lehr(['results', {out!r}])"
+    )
+    again = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert again.stderr == ""
+    assert again.stdout.partition("\nrank")[2] == shown
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["compare", "--optimizers", "adam,no_such:Lion"],
+        ["compare", "--optimizers", "no_such.below:Lion(a=1)", "--hours", "1"],
+        ["find", "digits", "--optimizer", "no_such:Lion"],
+    ],
+)
+def test_a_missing_package_is_said_before_anything_is_kept(
+    words: list[str], tmp_path: Path
+) -> None:
+    result = CliRunner().invoke(lehr, [*words, "--out", str(tmp_path / "out")])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert re.fullmatch(
+        r"Error: optimizer 'no_such\S+' needs the package 'no_such', which is not installed: "
+        r"install it, or write FILE.py:Class for a class of your own\n",
+        result.stderr,
+    )
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_store_without_a_comparison_says_how_many_trials_it_has(path: Path) -> None:
     assert call(str(path)).stdout == f"\n5 trials in {path}.\n"
 

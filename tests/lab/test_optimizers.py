@@ -135,7 +135,6 @@ def test_a_file_counts_with_its_content_wherever_it_is(tmp_path: Path) -> None:
         ("muon(rest_ratio=-1)", "rest_ratio=-1 must be a number above 0", 5),
         ("muon(rest_schedule='cosinus')", "unknown schedule 'cosinus'", 5),
         ("sgd(rest_ratio=0.1)", "rest_ratio needs rest=..., such as rest=adamw", 4),
-        ("no_such_package:Lion", "there is no package 'no_such_package'", None),
         ("nowhere.py:Lion(a=1)", "'nowhere.py' cannot be read: No such file", 11),
         ("a b", "'a b' is not an optimizer", None),
         ("", "'' is not an optimizer", None),

@@ -269,7 +269,7 @@ def compare(
         KeyboardInterrupt: On Ctrl-C, after everything is written.
     """
     place = RunPlace.of(place)
-    with place.opened(plan.pinned, notify) as (store, train):
+    with place.opened(plan.pinned, plan.optimizers, notify) as (store, train):
         plan, known = with_known_peaks(plan, store)
         if known:
             notify(known)

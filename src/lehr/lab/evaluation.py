@@ -90,7 +90,9 @@ def evaluate(
         lehr=LEHR,
         task=task,
         settings=settings,
-        optimizers={label(name): find_optimizer(name).text for name in plan.optimizers},
+        optimizers={
+            label(name): find_optimizer(name, check=False).text for name in plan.optimizers
+        },
         schedules={name: _schedule(name, size.steps) for name in plan.schedules},
         pairs=pairs,
         failed=tuple(failed),

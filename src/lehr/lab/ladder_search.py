@@ -306,6 +306,6 @@ def find_peak(
         WorkerError: If workers cannot be started, or die.
     """
     search = LadderSearch(task, optimizer, schedule, steps, budget=budget, verify=verify)
-    with RunPlace.of(place).opened(pinned(task), notify) as (_, train):
+    with RunPlace.of(place).opened(pinned(task), [optimizer], notify) as (_, train):
         train(search, watch=watch)
     return search.suggestion()

@@ -89,7 +89,7 @@ def sized(
     if not 0 < hours < math.inf:
         raise ValueError(f"hours={hours!r} must be above 0: write 8")
     search, place = _FirstTrials(plan), RunPlace.of(place)
-    with place.opened(plan.pinned, notify) as (_, train):
+    with place.opened(plan.pinned, plan.optimizers, notify) as (_, train):
         train(search, watch=watch)
     if not search.seconds:
         raise TaskError("all of the first trials failed: `lehr results --json` has the tracebacks")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lehr.lab.engines.base import open_workers
 from lehr.lab.errors import EngineError, TaskError, WorkerError
+from lehr.lab.optimizers.installed import check_packages
 from lehr.lab.own.naming import is_own
 from lehr.lab.resources import Resources
 from lehr.lab.store.database import delete_unused
@@ -80,7 +81,7 @@ class RunPlace:
 
     @contextmanager
     def opened(
-        self, task: str, notify: Callable[[str], object]
+        self, task: str, optimizers: Iterable[str], notify: Callable[[str], object]
     ) -> Generator[tuple[Store, Callable[..., None]]]:
         """Open the store, and prepare the workers for the trials of a task.
 
@@ -88,12 +89,17 @@ class RunPlace:
 
         Arguments:
             task: The pinned name of the task.
+            optimizers: The texts of the optimizers that are trained.
             notify: Called with one-line notices about how trials are trained.
 
         Yields:
             The store, and the function that trains a search there, once: `lehr.lab.study.train`
             without its arguments about where.
+
+        Raises:
+            ValueError: If the package of an optimizer is not installed.
         """
+        check_packages(optimizers)  # before any file exists, as all that follows
         resources = Resources(
             self.memory,
             self.device,
@@ -102,7 +108,6 @@ class RunPlace:
             directory=os.getcwd(),
             files=files_of(task),
         )
-        # Raises before any file exists.
         workers = open_workers(
             self.engine,
             self.parallel,

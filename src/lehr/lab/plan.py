@@ -5,12 +5,19 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
-from lehr.lab.optimizers import OPTIMIZERS, canonical, find_optimizer, label, unpinned
+from lehr.lab.optimizers import (
+    OPTIMIZERS,
+    arguments_of,
+    canonical,
+    find_optimizer,
+    label,
+    unpinned,
+)
 from lehr.lab.optimizers.peaks import GRID, first_peaks
 from lehr.lab.own.naming import is_own, own_words
 from lehr.lab.peak_grid import total_trials
@@ -138,14 +145,14 @@ class Size:
     def differences(self, other: Size) -> list[str]:
         """Return the options that turn another size into this one."""
         words: list[str] = []
-        for field in fields(self):
-            value, option = getattr(self, field.name), "--" + field.name.replace("_", "-")
-            if value == getattr(other, field.name):
+        for part in fields(self):
+            value, option = getattr(self, part.name), "--" + part.name.replace("_", "-")
+            if value == getattr(other, part.name):
                 continue
             if isinstance(value, bool):
                 words.append(option)
             else:
-                several = field.name in ("peaks", "lengths")
+                several = part.name in ("peaks", "lengths")
                 text = ",".join(map(repr, value)) if several else str(value)
                 words += [option, text]
         return words
@@ -181,6 +188,8 @@ class Plan:
             tuning seeds instead, so that all pairs have the same budget.
         first: Settings known to be good, each as ``adamw/cosine=0.003``. Their pairs are trained
             first. The peak takes the place of the nearest one of the pair's grid.
+        arguments: The arguments of each optimizer. Those of a stored plan are known, because torch
+            or the file that has the class may be missing, or another, where the plan is read.
     """
 
     task: str = "digits"
@@ -190,9 +199,16 @@ class Plan:
     target: float | None = None
     tune: tuple[str, ...] = ()
     first: tuple[str, ...] = ()
+    arguments: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict[str, tuple[str, ...]], repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "optimizers", tuple(map(canonical, self.optimizers)))
+        known = self.arguments
+        texts = tuple(canonical(text, check=text not in known) for text in self.optimizers)
+        object.__setattr__(self, "optimizers", texts)
+        found = {text: known[text] if text in known else arguments_of(text) for text in texts}
+        object.__setattr__(self, "arguments", found)
         labels = tuple(map(label, self.optimizers))
         for kind, names in (("optimizers", labels), ("schedules", self.schedules)):
             if not names:
@@ -220,7 +236,7 @@ class Plan:
         for each in tuned:
             if names.count(each.name) > 1:
                 raise ValueError(f"tune names {each.name!r} twice: name each once")
-            if not any(each.fits(*pair) for pair in self.pairs):
+            if not any(each.fits(self.arguments[o], s) for o, s in self.pairs):
                 raise ValueError(
                     f"tune={each.text!r}: no optimizer or schedule of the comparison has such a "
                     "number; write momentum=0.8,0.9 or cosine.to=0,0.1"
@@ -234,7 +250,7 @@ class Plan:
     def choices(self) -> Mapping[Pair, list[Choice]]:
         """Each pair with each combination of its tuned numbers; one, if it has none."""
         tuned = [read_tuned(text) for text in self.tune]
-        return {pair: choices(*pair, tuned) for pair in self.pairs}
+        return {pair: choices(*pair, tuned, self.arguments[pair.optimizer]) for pair in self.pairs}
 
     def rungs(self, pair: Pair) -> list[tuple[int, int]]:
         """How many peaks of each choice of a pair are tried with how many seeds, for each rung.
@@ -257,7 +273,7 @@ class Plan:
 
     def first_peaks(self, pair: Pair) -> tuple[float, ...]:
         """Return the peaks at which a pair is tried first, in ascending order."""
-        peaks = self.size.peaks or first_peaks(find_optimizer(pair.optimizer))
+        peaks = self.size.peaks or first_peaks(find_optimizer(pair.optimizer, check=False))
         known = self.known_peaks.get(pair)
         if known is None or known in peaks:
             return peaks
@@ -318,7 +334,7 @@ class Plan:
         if choice is None:
             (choice, *_) = self.choices.get(pair) or choices(*pair, ())
         schedule, momentum, _ = choice.contender
-        if not find_optimizer(choice.optimizer).has_momentum:
+        if not find_optimizer(choice.optimizer, check=False).has_momentum:
             momentum = None
         return [
             Trial(

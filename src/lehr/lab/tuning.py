@@ -10,7 +10,7 @@ from itertools import product
 from typing import Any
 
 from lehr.catalogue import ENTRIES
-from lehr.lab.optimizers import takes, with_setting
+from lehr.lab.optimizers import with_setting
 from lehr.lab.optimizers.text import read, write
 from lehr.lab.schedules import Contender, find_contender
 from lehr.notation import parse
@@ -35,11 +35,11 @@ class Tuned:
         """The number and its values, as `read_tuned` reads them."""
         return f"{self.name}={','.join(map(write, self.values))}"
 
-    def fits(self, optimizer: str, schedule: str) -> bool:
-        """Return whether a pair has such a number."""
+    def fits(self, arguments: Iterable[str], schedule: str) -> bool:
+        """Return whether a schedule, or an optimizer with these arguments, has such a number."""
         function, dot, argument = self.name.rpartition(".")
         if not dot:
-            return takes(optimizer, argument)
+            return argument in arguments
         if schedule.isidentifier():
             return schedule == function
         return any(True for _ in _calls(_tree(schedule), function))
@@ -87,13 +87,21 @@ def read_tuned(text: str) -> Tuned:
     return Tuned(name, tuple(found))
 
 
-def choices(optimizer: str, schedule: str, tuned: Iterable[Tuned]) -> list[Choice]:
+def choices(
+    optimizer: str, schedule: str, tuned: Iterable[Tuned], arguments: Iterable[str] = ()
+) -> list[Choice]:
     """Return a pair with each combination of the values of the tuned numbers that it has.
+
+    Arguments:
+        optimizer: The canonical text of the optimizer.
+        schedule: The name or the text of the schedule.
+        tuned: The tuned numbers.
+        arguments: The arguments of the optimizer.
 
     Raises:
         ValueError: If the optimizer or the schedule refuses a value.
     """
-    own = [each for each in tuned if each.fits(optimizer, schedule)]
+    own = [each for each in tuned if each.fits(arguments, schedule)]
     found: list[Choice] = []
     for values in product(*(each.values for each in own)):
         text, contender = optimizer, find_contender(schedule)

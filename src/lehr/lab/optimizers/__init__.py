@@ -2,11 +2,11 @@
 
 from lehr.lab.optimizers.entry import (
     OptimizerEntry,
+    arguments_of,
     canonical,
     find_optimizer,
     identity,
     label,
-    takes,
     unpinned,
     with_setting,
 )
@@ -14,11 +14,11 @@ from lehr.lab.optimizers.entry import (
 __all__ = [
     "OPTIMIZERS",
     "OptimizerEntry",
+    "arguments_of",
     "canonical",
     "find_optimizer",
     "identity",
     "label",
-    "takes",
     "unpinned",
     "with_setting",
 ]

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "OptimizerEntry",
+    "arguments_of",
     "canonical",
     "find_optimizer",
     "identity",
     "label",
-    "takes",
     "unpinned",
     "with_setting",
 ]
@@ -38,7 +38,7 @@ _SHORT: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 # torch's own that have a momentum or betas without being asked.
-_HAVE_MOMENTUM = {"Adam", "AdamW", "Adamax", "Muon", "NAdam", "RAdam", "SparseAdam"}
+_HAVE_MOMENTUM = {"adam", "adamw", "adamax", "muon", "nadam", "radam", "sparseadam"}
 
 # Arguments of lehr's own, for every optimizer.
 _RESTS = ("rest", "rest_ratio", "rest_schedule")
@@ -78,7 +78,7 @@ class OptimizerEntry:
         momentum = self.settings.get("momentum")
         if isinstance(momentum, int | float):
             return momentum > 0
-        return "betas" in self.settings or (not self.place and self.kind in _HAVE_MOMENTUM)
+        return "betas" in self.settings or (not self.place and self.kind.lower() in _HAVE_MOMENTUM)
 
     @property
     def text(self) -> str:
@@ -117,12 +117,12 @@ def find_optimizer(text: str, *, check: bool = True) -> OptimizerEntry:
             with arguments in brackets if wanted; or ``package.module:Class(...)`` or
             ``FILE.py:Class(...)``. Their arguments are numbers, texts, lists, dicts, or names of
             torch's classes.
-        check: Whether to look for the file and its class; the text says what it is without it.
+        check: Whether the installed torch, or the file, must have the class and its arguments. A
+            package is looked for only when the optimizer is trained.
 
     Raises:
         ValueError: If the name or an argument is unknown (the message has the nearest known ones),
-            or the text cannot be read. Arguments of classes in packages are checked when they are
-            first made.
+            or the text cannot be read.
 
     Example:
         >>> find_optimizer("adamw(weight_decay=0.1)").text
@@ -134,28 +134,26 @@ def find_optimizer(text: str, *, check: bool = True) -> OptimizerEntry:
 
 
 def _entry(parts: Parts, check: bool = True) -> OptimizerEntry:
-    kind, usual = (parts.name, {}) if parts.place else _torch_class(parts)
+    kind, usual = (parts.name, {}) if parts.place else _torch_class(parts, check)
     settings = {**usual, **parts.settings}
     own = {name: settings.pop(name) for name in _RESTS if name in settings}
-    if parts.place and check:
-        installed.check_class(parts)
-    elif not parts.place:
-        _check_arguments(parts, kind, settings)
+    if check:
+        installed.check_class(parts) if parts.place else _check_arguments(parts, kind, settings)
     return OptimizerEntry(
         kind=kind,
-        settings={name: _setting(value, parts, name) for name, value in settings.items()},
+        settings={name: _setting(value, parts, name, check) for name, value in settings.items()},
         place=parts.place,
-        inner=None if parts.inner is None else _entry(parts.inner),
-        **_rest(parts, own),
+        inner=None if parts.inner is None else _entry(parts.inner, check),
+        **_rest(parts, own, check),
     )
 
 
-def _torch_class(parts: Parts) -> tuple[str, dict[str, Any]]:
+def _torch_class(parts: Parts, check: bool) -> tuple[str, dict[str, Any]]:
     """Return the class of a name, and what its short form sets."""
     if parts.name in _SHORT:
         return _SHORT[parts.name]
     known = installed.torch_classes()
-    if parts.name in known or not known:
+    if parts.name in known or not (known and check):
         return known.get(parts.name, parts.name), {}
     near = nearest(parts.name.lower(), [*_SHORT, *known], "choose from")
     raise parts.error(
@@ -174,24 +172,24 @@ def _check_arguments(parts: Parts, kind: str, settings: Mapping[str, Any]) -> No
             )
 
 
-def _setting(value: Any, parts: Parts, name: str) -> Any:
+def _setting(value: Any, parts: Parts, name: str, check: bool) -> Any:
     """Return a value with its optimizers found."""
     match value:
         case Parts():
-            return _entry(value)
+            return _entry(value, check)
         case list():
             items: list[Any] = value
-            return [_setting(item, parts, name) for item in items]
+            return [_setting(item, parts, name, check) for item in items]
         case Named():
             try:
-                return Named(find_optimizer(value.name).kind)
+                return Named(find_optimizer(value.name, check=check).kind)
             except ValueError as error:
                 raise parts.error(str(error).partition("\n")[0], name) from None
         case _:
             return value
 
 
-def _rest(parts: Parts, own: Mapping[str, Any]) -> dict[str, Any]:
+def _rest(parts: Parts, own: Mapping[str, Any], check: bool) -> dict[str, Any]:
     """Return the fields that lehr's own arguments give."""
     rest, ratio, schedule = (own.get(name) for name in _RESTS)
     if rest is None:
@@ -200,11 +198,11 @@ def _rest(parts: Parts, own: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     if isinstance(rest, Named):
         try:
-            rest = find_optimizer(rest.name)
+            rest = find_optimizer(rest.name, check=check)
         except ValueError as error:
             raise parts.error(str(error).partition("\n")[0], "rest") from None
     elif isinstance(rest, Parts):
-        rest = _entry(rest)
+        rest = _entry(rest, check)
     else:
         raise parts.error(f"rest={rest!r:.40} is not an optimizer: write rest=adamw", "rest")
     number = isinstance(ratio, int | float) and not isinstance(ratio, bool)
@@ -237,21 +235,18 @@ def _code(value: Any) -> str:
             return repr(value)
 
 
-def takes(text: str, argument: str) -> bool:
-    """Return whether an optimizer has an argument, as far as its text or its source says.
+def arguments_of(text: str) -> tuple[str, ...]:
+    """Return the arguments of an optimizer, as far as its text and its source say.
 
     Example:
-        >>> takes("adam", "weight_decay"), takes("adam", "momentum"), takes("adam", "rest_ratio")
-        (True, False, False)
+        >>> [name for name in ("weight_decay", "momentum", "rest") if name in arguments_of("adam")]
+        ['weight_decay']
     """
     entry, parts = find_optimizer(text, check=False), read(text)
-    if argument in _RESTS:
-        return entry.rest is not None
-    if argument in parts.settings:
-        return True
-    if parts.place:
-        return argument in (installed.own_arguments(parts) or ())
-    return argument in (installed.torch_arguments(entry.kind) or ())
+    own, torch = installed.own_arguments, installed.torch_arguments
+    found = own(parts) if parts.place else torch(entry.kind)
+    rests = () if entry.rest is None else _RESTS
+    return tuple(dict.fromkeys((*parts.settings, *rests, *(found or ()))))
 
 
 def with_setting(text: str, argument: str, value: Any) -> str:
@@ -262,11 +257,16 @@ def with_setting(text: str, argument: str, value: Any) -> str:
         'adamw(weight_decay=0)'
     """
     parts = read(text)
-    return canonical(write(replace(parts, settings={**parts.settings, argument: value})))
+    changed = write(replace(parts, settings={**parts.settings, argument: value}))
+    return canonical(changed, check=False)
 
 
-def canonical(text: str) -> str:
+def canonical(text: str, *, check: bool = True) -> str:
     """Return the one text of an optimizer, with the absolute path of its file and its hash.
+
+    Arguments:
+        text: A text that `find_optimizer` reads.
+        check: As for `find_optimizer`.
 
     Raises:
         ValueError: If the text is not one of an optimizer, or the file cannot be read.
@@ -275,7 +275,7 @@ def canonical(text: str) -> str:
         >>> canonical("adamw( betas=(.9, .95), amsgrad=True )")
         'adamw(amsgrad=True, betas=[0.9, 0.95])'
     """
-    find_optimizer(text)
+    find_optimizer(text, check=check)
     parts = read(text)
     return write(parts) if not parts.place else write(installed.pinned(parts))
 

@@ -8,16 +8,17 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from lehr.lab.optimizers.text import Parts, nearest
+from lehr.lab.optimizers.text import Parts, nearest, read
 
 __all__ = [
     "check_class",
+    "check_packages",
     "content_of",
     "file_of",
     "own_arguments",
@@ -82,22 +83,13 @@ def _arguments(source: str, kind: str) -> tuple[str, ...] | None:
 
 
 def check_class(parts: Parts) -> None:
-    """Check that the class of a text is where it says.
+    """Check that the class of a text is in its file, if it names one.
 
     Raises:
-        ValueError: If its package is not installed, its file cannot be read or has changed, or
-            the file has no such class or the class no such argument.
+        ValueError: If the file cannot be read, or has no such class or the class no such argument.
     """
-    if file_of(f"{parts.place}:")[1]:
-        return  # It was checked before, and its file may be gone.
     if not parts.place.endswith(".py"):
-        package = parts.place.partition(".")[0]
-        if find_spec(package) is None:
-            raise parts.error(
-                f"there is no package {package!r}: install it, or write FILE.py:Class for a class "
-                "of your own"
-            )
-        return
+        return  # a package, or a file that was checked before and may be gone
     source = content_of(parts.place, parts)
     try:
         taken = _arguments(source.decode(), parts.name)
@@ -113,6 +105,22 @@ def check_class(parts: Parts) -> None:
         if name not in (*taken, "rest", "rest_ratio", "rest_schedule"):
             near = nearest(name, taken) if taken else "it takes none"
             raise parts.error(f"{parts.name} has no argument {name!r}: {near}", name)
+
+
+def check_packages(texts: Iterable[str]) -> None:
+    """Check that the packages of optimizers are installed, before they are trained.
+
+    Raises:
+        ValueError: If one is not.
+    """
+    for text in texts:
+        place = read(text).place
+        package = "" if file_of(f"{place}:")[1] or place.endswith(".py") else place.split(".")[0]
+        if package and find_spec(package) is None:
+            raise ValueError(
+                f"optimizer {text!r:.80} needs the package {package!r}, which is not installed: "
+                "install it, or write FILE.py:Class for a class of your own"
+            )
 
 
 def own_arguments(parts: Parts) -> tuple[str, ...] | None:
