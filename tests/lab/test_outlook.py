@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +130,24 @@ def test_hours_give_the_same_plan_when_they_are_asked_again(tmp_path: Path) -> N
     }
     with pytest.raises(ValueError, match="hours=0 must be above 0"):
         sized(plan, 0, tmp_path / "out")
+    with pytest.raises(ValueError, match=r"hours=1e-09 are enough for 0 trials of .* s, too few f"):
+        sized(plan, 1e-9, tmp_path / "out")
+
+
+def test_the_hours_that_are_advised_are_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = Plan(optimizers=("sgd", "adam"), schedules=("cosine",), size=SMALL)
+    sized(plan, 1.0, tmp_path / "out")
+    with sqlite3.connect(tmp_path / "out" / "trials.db") as link:
+        link.execute("UPDATE trials SET seconds = 100.0")
+    link.close()
+    with pytest.raises(ValueError, match=r"hours=0.1 .* give at least") as caught:
+        sized(plan, 0.1, tmp_path / "out")
+    advised = re.search(r"at least ([\d.]+)", str(caught.value))
+    assert advised is not None
+    found = sized(plan, float(advised[1]), tmp_path / "out")
+    assert (found.size.tuning_seeds, found.size.seeds) == (1, 2)
 
 
 def test_a_known_setting_is_trained_first_within_the_same_budget() -> None:

@@ -9,6 +9,7 @@ import threading
 import time
 import zlib
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -234,6 +235,27 @@ def test_a_torn_file_is_refused(path: Path, write: bool, cut: int) -> None:
         Store(path, write=write) as store,
     ):
         list(store.records())
+
+
+def test_a_log_whose_copying_a_full_disk_ended_is_read(path: Path, tmp_path: Path) -> None:
+    """The head of the file may count pages that are in the log alone."""
+    cut = tmp_path / "cut" / "trials.db"
+    cut.parent.mkdir()
+    with Store(path, write=True) as store:
+        many = [replace(TRIALS[0], seed=seed) for seed in range(300)]
+        store.add([(trial, kept(0.5)) for trial in many])
+        whole, log = path.read_bytes(), path.with_name("trials.db-wal").read_bytes()
+    page = int.from_bytes(log[8:12])
+    frames = [log[at : at + 24 + page] for at in range(32, len(log), 24 + page)]
+    (*_, head) = (frame[24:] for frame in frames if int.from_bytes(frame[:4]) == 1)
+    assert int.from_bytes(head[28:32]) * page > len(whole)
+    cut.write_bytes(head + whole[page:])
+    cut.with_name("trials.db-wal").write_bytes(log)
+    with Store(cut) as reader:
+        assert missing(reader, many) == []
+    with Store(cut, write=True) as store:
+        store.add([(replace(TRIALS[0], seed=300), kept(0.5))])
+    assert ask(cut, "PRAGMA integrity_check") == [("ok",)]
 
 
 def test_what_is_missing_or_empty_is_begun_only_to_be_written(tmp_path: Path) -> None:

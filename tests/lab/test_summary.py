@@ -140,6 +140,7 @@ def test_all_tie() -> None:
     assert both[0].endswith("98.0%). The other pair ties with it.")
     assert both[1] == "sgd: wsd and step tie."
     three = say(pair("sgd/a", 0.9, "best"), pair("sgd/b", 0.9, "tie"), pair("sgd/c", 0.9, "tie"))
+    assert three[0].endswith(" The other 2 tie with it.")
     assert three[1] == "sgd: all 3 schedules tie."
 
 

@@ -45,7 +45,12 @@ def within(plan: Plan, trials: int) -> Plan:
         >>> size.tuning_seeds, size.further, size.seeds
         (1, 2, 8)
     """
-    each = trials // len(plan.pairs)
+    each, fewest = trials // len(plan.pairs), _fewest(plan)
+    if trials < fewest:
+        raise ValueError(
+            f"budget={trials} trials are too few for {_count(len(plan.pairs), 'pair')}: give at "
+            f"least {fewest}, or fewer optimizers, schedules or peaks"
+        )
     lengths = len(plan.lengths)
     for tuning_seeds, further in _TUNING:
         size = replace(plan.size, tuning_seeds=tuning_seeds, further=further, seeds=1)
@@ -55,13 +60,13 @@ def within(plan: Plan, trials: int) -> Plan:
     else:
         size = replace(plan.size, tuning_seeds=1, further=0, seeds=1)
         left = each - plan.tuning_trials(size)
-    if left < _FEWEST * lengths:
-        least = (plan.tuning_trials(size) + _FEWEST * lengths) * len(plan.pairs)
-        raise ValueError(
-            f"budget={trials} trials are too few for {_count(len(plan.pairs), 'pair')}: give at "
-            f"least {least}, or fewer optimizers, schedules or peaks"
-        )
     return replace(plan, size=replace(size, seeds=left // lengths))
+
+
+def _fewest(plan: Plan) -> int:
+    """Return the fewest trials for tuning each pair once and scoring it twice."""
+    tuning = plan.tuning_trials(replace(plan.size, tuning_seeds=1, further=0))
+    return (tuning + _FEWEST * len(plan.lengths)) * len(plan.pairs)
 
 
 def sized(
@@ -94,7 +99,15 @@ def sized(
     if not search.seconds:
         raise TaskError("all of the first trials failed: `lehr results --json` has the tracebacks")
     each = math.fsum(search.seconds) / len(search.seconds)
-    count = int(3600 * hours * place.parallel / max(each, 1e-3))
+    each = max(each, 1e-3)
+    count, fewest = int(3600 * hours * place.parallel / each), _fewest(plan)
+    if count < fewest:
+        needed = math.ceil(fewest * each / 36 / place.parallel) / 100
+        raise ValueError(
+            f"hours={hours:g} are enough for {_count(count, 'trial')} of {each:.2g} s, too few for "
+            f"{_count(len(plan.pairs), 'pair')}: give at least {needed:g}, or fewer optimizers, "
+            "schedules or peaks"
+        )
     notify(f"A trial takes about {each:.2g} s: {hours:g} h are enough for {count:,} trials.")
     return within(plan, count)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from lehr.lab.influence import SEED
@@ -48,19 +49,24 @@ def _best(results: Results) -> str:
     )
     if not others:
         return text
-    ties, undecided, behind = (
-        sum(pair.standing == standing for pair in others)
-        for standing in ("tie", "undecided", "behind")
-    )
-    if len(others) == 1:
-        verb = "ties with it" if ties else "is undecided" if undecided else "is behind"
-        return f"{text} The other pair {verb}."
-    parts = [f"{ties} {'ties' if ties == 1 else 'tie'} with it"] if ties else []
-    if undecided:
-        parts.append(f"{undecided} {'is' if undecided == 1 else 'are'} undecided")
-    if behind:
-        parts.append(f"{behind} {'is' if behind == 1 else 'are'} behind")
+    counts = Counter(pair.standing for pair in others)
+    parts = [
+        f"{counts[standing]} {one if counts[standing] == 1 else many}"
+        for standing, one, many in _VERBS
+        if counts[standing]
+    ]
+    if len(parts) == 1:
+        ((_, one, many),) = [verbs for verbs in _VERBS if counts[verbs[0]]]
+        count = len(others)
+        return f"{text} The other {f'pair {one}' if count == 1 else f'{count} {many}'}."
     return f"{text} Of the other {len(others)}, {_join(parts)}."
+
+
+_VERBS = (
+    ("tie", "ties with it", "tie with it"),
+    ("undecided", "is undecided", "are undecided"),
+    ("behind", "is behind", "are behind"),
+)
 
 
 def _elsewhere(results: Results) -> str:
@@ -274,7 +280,11 @@ def _cautions(results: Results) -> list[str]:
         notes.append("With one seed nothing can be told apart: every pair is undecided.")
     if taken := [f"{pair.name} ({pair.imported})" for pair in pairs if pair.imported]:
         source = settings.versions.get("imported", "a table")
-        notes.append(f"Scoring runs were imported from {source}, not trained here: {_join(taken)}.")
+        notes.append(
+            f"Scoring runs were imported from {source}, not trained here: {_join(taken)}. If they "
+            "also chose the peak, their scores are too good: import them without seeds into a new "
+            "store, and new seeds score."
+        )
     notes += _at_edge(pairs, settings)
     if lost := [f"{pair.name} ({pair.diverged})" for pair in pairs if pair.diverged]:
         guess = results.metric.guess
@@ -307,10 +317,7 @@ def _failures(results: Results) -> list[str]:
     if poorer:
         verb = "is" if len(poorer) == 1 else "are"
         parts.append(f"{_few(poorer)} {verb} tuned without the peak rates that failed")
-    return [
-        f"{trials} failed, for errors in the code of task {results.task.name}: {_join(parts)}. "
-        f"The first is {first.trial}: {first.reason}."
-    ]
+    return [f"{trials} failed: {_join(parts)}. The first failure is {first.trial}: {first.reason}."]
 
 
 def _few(names: Sequence[str], kind: str = "pairs") -> str:

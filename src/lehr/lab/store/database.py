@@ -230,6 +230,9 @@ def _head(path: Path) -> tuple[int, int]:
     # other way would drop the locks that this process may hold on it, and others would then take
     # its log for finished and remove it.
     with closing(sqlite3.connect(_address(path, "immutable=1"), uri=True)) as link:
+        # Without its log, the file may be shorter than its head says: a full disk can end the
+        # copying of the log in the middle. This lets SQLite read the head nevertheless.
+        link.execute("PRAGMA writable_schema = ON")
         try:
             (application,) = link.execute("PRAGMA application_id").fetchone()
         except sqlite3.DatabaseError as error:
