@@ -93,6 +93,10 @@ def test_the_spread_is_that_of_a_difference_of_two_runs() -> None:
     found = spread([[*row, None] for row in runs.tolist()])
     assert found == pytest.approx((runs - runs[::-1]).std(), rel=0.1)
     assert spread([[0.5], []]) is None
+    wild = rng.normal(0.9, 30.0, (10, 2))
+    few = rng.normal(0.9, 0.03, (200, 2))
+    found = spread([*few.tolist(), *wild.tolist()])
+    assert found == pytest.approx(0.03 * math.sqrt(2), rel=0.25)
 
 
 def test_the_time_left_is_said_once_and_only_if_it_is_long(monkeypatch: pytest.MonkeyPatch) -> None:

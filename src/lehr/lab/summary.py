@@ -317,7 +317,10 @@ def _failures(results: Results) -> list[str]:
     if poorer:
         verb = "is" if len(poorer) == 1 else "are"
         parts.append(f"{_few(poorer)} {verb} tuned without the peak rates that failed")
-    return [f"{trials} failed: {_join(parts)}. The first failure is {first.trial}: {first.reason}."]
+    return [
+        f"{trials} of {results.task.name} failed: {_join(parts)}. The first is {first.trial}: "
+        f"{first.reason}."
+    ]
 
 
 def _few(names: Sequence[str], kind: str = "pairs") -> str:
