@@ -93,6 +93,13 @@ _OUT = Path("lehr-compare")
     "be repeated.",
 )
 @click.option(
+    "--find",
+    is_flag=True,
+    default=None,
+    help="Find the peak of each pair by short runs first, as `lehr find` does, and tune around it, "
+    "in place of a grid.",
+)
+@click.option(
     "--halving",
     is_flag=True,
     default=None,

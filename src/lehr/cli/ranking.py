@@ -144,6 +144,9 @@ def _columns(results: Results) -> list[_Cells]:
         _Cells("could rank", [ranks(pair.ranks) for pair in pairs], 3, {}),
         _Cells("", [_standing(pair) for pair in pairs], 2, {"style": "green"}),
     ]
+    if results.settings.find:
+        cells = [f"{p.found.peak:.2g}" if p.found and p.found.peak else MISSING for p in pairs]
+        found.insert(4, _Cells("found", cells, 3, {"justify": "right"}))
     if target is not None:
         title = f"updates to {metric.text(target)}"
         found.append(_Cells(title, list(map(_updates, pairs)), 3, {}))

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from lehr.lab import records
 from lehr.lab.evaluation import evaluate
-from lehr.lab.finished import FinishedPair
 from lehr.lab.imported import Trained, with_known_peaks
 from lehr.lab.metric import Metric
 from lehr.lab.outlook import Announcer, spread
 from lehr.lab.own.naming import find_own, is_own, metric_of
-from lehr.lab.peak_grid import PeakGrid
+from lehr.lab.pair_search import PairSearch
 from lehr.lab.place import RunPlace
 from lehr.lab.plan import Pair, Plan
 from lehr.lab.results import FailedRun, Results, TaskFacts
@@ -34,7 +31,7 @@ _SCORES = {"validation.score", "test.score"}
 
 
 class Comparison:
-    """The search of a comparison: it tunes the peak of each pair, then scores the pair there.
+    """The search of a comparison: it finds and tunes the peak of each pair, then scores it there.
 
     Pairs whose trials are the same share them.
     """
@@ -44,11 +41,11 @@ class Comparison:
         # A training of one's own may leave it to its first outcome by which number it is compared.
         self._is_open = is_own(plan.task) and find_own(plan.pinned).metric is None
         self._is_known = False
-        self._searches: dict[Any, _PairSearch] = {}
-        self._pairs: list[tuple[Pair, _PairSearch]] = []
+        self._searches: dict[Any, PairSearch] = {}
+        self._pairs: list[tuple[Pair, PairSearch]] = []
         for pair in plan.pairs:
             key = tuple(_key(plan.scoring(pair, 1.0, None, c)[0]) for c in plan.choices[pair])
-            search = self._searches.setdefault(key, _PairSearch(plan, pair, metric))
+            search = self._searches.setdefault(key, PairSearch(plan, pair, metric))
             self._pairs.append((pair, search))
         self._finished: list[Trial] = []
         self._seconds: list[float] = []
@@ -113,6 +110,7 @@ class Comparison:
             command=command,
             versions=store.versions(self._finished),
             seconds=self._seconds,
+            searched=sum(search.searched for search in self._searches.values()),
             last=store.last(self._finished),
             failed=[
                 FailedRun(str(pair), str(trial), failure.reason, search.is_lost)
@@ -124,114 +122,6 @@ class Comparison:
 
 def _key(trial: Trial) -> tuple[str, str, str]:
     return trial.optimizer, repr(trial.schedule), repr(trial.momentum)
-
-
-class _PairSearch:
-    """The search of one pair: a grid for each choice of its tuned numbers, then the scoring."""
-
-    def __init__(self, plan: Plan, pair: Pair, metric: Metric) -> None:
-        self._plan, self._pair = plan, pair
-        self._choices = plan.choices[pair]
-        self._grids = [
-            PeakGrid(
-                sorted(plan.first_peaks(pair), key=lambda peak: peak != plan.known_peaks.get(pair)),
-                plan.rungs(pair),
-                partial(plan.tuning, pair, choice=choice),
-                metric,
-                plan.size.further_peaks,
-            )
-            for choice in self._choices
-        ]
-        self._best: int | None = None
-        self._needed: dict[bytes, Trial] = {}
-        self._scoring: dict[int, list[Trial]] = {}
-        self._ended: dict[bytes, FinishedTrial] = {}
-        self._failed: list[tuple[Trial, FailedTrial]] = []
-        self.total = sum(grid.total for grid in self._grids) + plan.size.seeds * len(plan.lengths)
-
-    def measure_by(self, metric: Metric) -> None:
-        """Compare the outcomes by this metric, before any has been compared."""
-        for grid in self._grids:
-            grid.metric = metric
-
-    def next(self) -> Iterator[Trial]:
-        if self._failed:
-            return  # the score would be missing however the other trials end
-        if self._best is None:
-            for grid in self._grids:
-                yield from grid.next()
-        yield from self._needed.values()
-
-    def seen(self) -> Iterator[list[float | None]]:
-        """Yield the validation metric of the runs of each setting so far."""
-        for grid in self._grids:
-            yield from grid.seen()
-
-    @property
-    def failed(self) -> list[tuple[Trial, FailedTrial]]:
-        """The failed trials, with their reasons, in an order that does not depend on timing."""
-        failed = [each for grid in self._grids for each in grid.failed] + self._failed
-        return sorted(failed, key=lambda each: (each[0].steps, each[0].peak, each[0].seed))
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether the pair has no result because trials failed."""
-        return bool(self._failed) or (self._best is None and not any(True for _ in self.next()))
-
-    def tell(self, trial: Trial, ended: Ended) -> None:
-        if self._best is None:
-            for grid in self._grids:
-                grid.tell(trial, ended)
-            self._choose()
-        elif self._needed.pop(trial.digest, None) is None:
-            return
-        elif isinstance(ended, FailedTrial):
-            self._failed.append((trial, ended))
-        else:
-            self._ended[trial.digest] = ended
-
-    def _choose(self) -> None:
-        """Start scoring the best choice, once all grids are finished."""
-        if any(True for _ in self.next()):
-            return
-        sound = [i for i, grid in enumerate(self._grids) if grid.peak is not None]
-        # Of equal ones, the first.
-        self._best = min(sound, key=lambda i: self._grids[i].order, default=None)
-        if self._best is None:
-            return
-        peak, choice = self._grids[self._best].peak, self._choices[self._best]
-        assert peak is not None
-        usual = self._plan.size.steps
-        lengths = [usual, *(steps for steps in self._plan.lengths if steps != usual)]
-        self._scoring = {
-            steps: self._plan.scoring(self._pair, peak, steps, choice) for steps in lengths
-        }
-        self._needed = {
-            trial.digest: trial for trials in self._scoring.values() for trial in trials
-        }
-
-    def finished(self, pair: Pair) -> FinishedPair | None:
-        """Return the outcomes for `pair`, or None if some are missing."""
-        if self._best is None or self._needed or self._failed:
-            return None
-        scored = {
-            steps: [self._ended[trial.digest].outcome for trial in trials]
-            for steps, trials in self._scoring.items()
-        }
-        usual = self._scoring[self._plan.size.steps]
-        # Of an imported run the cost may be unknown, which is 0.
-        costs = [cost for trial in usual if (cost := self._ended[trial.digest].seconds)]
-        seconds = math.fsum(costs) / max(1, len(costs))
-        grid = self._grids[self._best]
-        assert grid.peak is not None
-        others = [
-            (choice.values, other.tried())
-            for choice, other in zip(self._choices, self._grids, strict=True)
-        ]
-        chosen = self._choices[self._best].values
-        return FinishedPair(
-            pair, grid.peak, grid.tried(), scored, usual[0], seconds, chosen, others
-        )
 
 
 def compare(

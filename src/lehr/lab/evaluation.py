@@ -51,6 +51,7 @@ def evaluate(
     seconds: Sequence[float],
     last: float | None = None,
     failed: Sequence[FailedRun] = (),
+    searched: int = 0,
 ) -> Results:
     """Rank finished pairs, and say which of them can be told apart.
 
@@ -63,13 +64,14 @@ def evaluate(
         seconds: The cost of each finished trial.
         last: When the last of them finished, in seconds since 1970.
         failed: The failed trials.
+        searched: The updates of the short runs that find peaks.
     """
     size = plan.size
     settings = Settings(
         steps=size.steps,
         seeds=size.seeds,
         tuning_seeds=size.tuning_seeds,
-        peaks=tuple(sorted({peak for pair in plan.pairs for peak in plan.first_peaks(pair)})),
+        peaks=_first_peaks(plan, finished),
         rungs=tuple(size.rungs),
         lengths=tuple(plan.lengths),
         target=plan.target,
@@ -83,6 +85,8 @@ def evaluate(
         finished=last,
         further=size.further_peaks,
         tune=plan.tune,
+        find=size.find,
+        searched=searched,
     )
     pairs = _ranked(plan, finished, task.metric)
     results = Results(
@@ -100,6 +104,16 @@ def evaluate(
         serving=_serving(plan, pairs),
     )
     return replace(results, summary=tuple(summarize(results)))
+
+
+def _first_peaks(plan: Plan, finished: Sequence[FinishedPair]) -> tuple[float, ...]:
+    """Return the peaks at which pairs are tried first; those that are found, of finished pairs."""
+    first = (
+        [each.first for each in finished]
+        if plan.size.find
+        else [plan.first_peaks(pair) for pair in plan.pairs]
+    )
+    return tuple(sorted({peak for peaks in first for peak in peaks}))
 
 
 def _schedule(name: str, steps: int) -> ComparedSchedule:
@@ -173,7 +187,7 @@ def _result(
     behind: Gap | None,
     lengths: tuple[LengthScore, ...],
 ) -> PairResult:
-    steps, peaks, grid = plan.size.steps, tuple(each.tried), plan.first_peaks(each.pair)
+    steps, peaks, grid = plan.size.steps, tuple(each.tried), each.first
     scored = each.scored[steps]
     scores = tests(scored)
     score, low, high = mean_of(scores)
@@ -209,6 +223,7 @@ def _result(
         seconds=each.seconds,
         numbers=_numbers(scored),
         imported=sum(IMPORTED in outcome.numbers for outcome in scored),
+        found=each.found,
         beyond=sum(not grid[0] <= peak <= grid[-1] for peak in peaks),
         tuned=each.tuned,
         choices=tuple(

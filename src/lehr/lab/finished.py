@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from lehr.lab.pair_result import FoundPeak
 from lehr.lab.plan import Pair
 from lehr.lab.statistics import interval
 from lehr.lab.trial import Outcome, Trial
@@ -28,6 +29,8 @@ class FinishedPair:
         seconds: The mean cost of such a run.
         tuned: The chosen value of each tuned number beside the peak, as text.
         choices: Each combination of such values, with the outcomes at each peak.
+        first: The peaks that were tried first.
+        found: The outcome of the short runs, if the comparison has such.
     """
 
     pair: Pair
@@ -38,6 +41,8 @@ class FinishedPair:
     seconds: float
     tuned: Mapping[str, str] = field(default_factory=dict[str, str])
     choices: Sequence[tuple[Mapping[str, str], Mapping[float, Sequence[Outcome]]]] = ()
+    first: tuple[float, ...] = ()
+    found: FoundPeak | None = None
 
 
 def tests(scored: Sequence[Outcome]) -> Scores:

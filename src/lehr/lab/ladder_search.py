@@ -18,24 +18,30 @@ from lehr.lab.metric import Metric
 from lehr.lab.optimizers import find_optimizer
 from lehr.lab.own.naming import find_own, is_own, metric_of
 from lehr.lab.place import RunPlace
-from lehr.lab.schedules import check_contender, find_contender
+from lehr.lab.schedules import Contender, check_contender, find_contender
 from lehr.lab.study import Progress
 from lehr.lab.tasks.registry import TASKS, find_task, identity, pinned
 from lehr.lab.trial import Ended, FailedTrial, Outcome, Trial
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import table
 
-__all__ = ["LadderSearch", "VERIFY_SEEDS", "find_peak"]
+__all__ = ["USUAL", "VERIFY_SEEDS", "LadderSearch", "around", "find_peak"]
 
 VERIFY_SEEDS = 4
 """The whole runs at each of the three rates that verify a suggestion."""
 
 _NO_RATE = 1e-30  # changes no weight, and is above 0, as a trial's peak must be
 _SEEDS = 2_000_000  # the first seed: far above those of comparisons
-_USUAL = 24  # runs of a search
+USUAL = 24
+"""The short runs of a search."""
 
 # The families of torch's optimizers whose margins are known.
 _ADAPTIVE = {"SGD": False, "Adam": True, "AdamW": True}
+
+
+def around(peak: float) -> tuple[float, ...]:
+    """Return a peak, and those beside it: some rate among the three is nearly always good."""
+    return peak / SIDE, peak, peak * SIDE
 
 
 class LadderSearch:
@@ -48,6 +54,10 @@ class LadderSearch:
         steps: The updates of the planned run.
         budget: The most updates that the search may take, or a share of the run.
         verify: Whether the peak and its neighbours are tried with whole runs.
+        contender: The schedule itself, if it is not the one of that name.
+
+    Attributes:
+        spent: The updates that were made.
 
     Raises:
         ValueError: If one of them is unknown or out of range.
@@ -62,6 +72,7 @@ class LadderSearch:
         *,
         budget: int | str = BUDGET,
         verify: bool = False,
+        contender: Contender | None = None,
     ) -> None:
         self._pinned = pinned(task)
         self._identity = "" if task in TASKS else identity(self._pinned)
@@ -70,7 +81,7 @@ class LadderSearch:
             find_own(self._pinned).metric if self._is_own else find_task(self._pinned).metric
         )
         entry = find_optimizer(optimizer)
-        self._schedule, momentum, _ = find_contender(schedule)
+        self._schedule, momentum, _ = contender or find_contender(schedule)
         check_contender(schedule, self._schedule, steps)
         self._momentum = momentum if entry.has_momentum else None
         self._optimizer, self._steps, self._verify = optimizer, steps, verify
@@ -84,7 +95,7 @@ class LadderSearch:
             budget=self._budget,
         )
         self._longer: LongerRuns | None = None
-        self._made = 0
+        self._made = self.spent = 0
         self._reports_last = False
         self._long: list[Outcome] = []
         self._whole: dict[float, list[Outcome]] = {}
@@ -95,7 +106,7 @@ class LadderSearch:
     def total(self) -> int:
         """The number of trials: about what a search takes, until it is known."""
         whole = 3 * VERIFY_SEEDS if self._verify else 0
-        short = _USUAL if self._ladder.next() is not None else self._made
+        short = USUAL if self._ladder.next() is not None and self._needed else self._made
         return max(self._made + len(self._needed), short + whole)
 
     def next(self) -> Iterator[Trial]:
@@ -121,6 +132,7 @@ class LadderSearch:
         _, run = self._needed.pop(trial.digest)
         outcome = ended.outcome
         self._made += 1
+        self.spent += outcome.diverged or trial.steps
         if run is None:
             self._whole.setdefault(trial.peak, []).append(outcome)
         elif self._longer is None:
@@ -141,6 +153,10 @@ class LadderSearch:
             )
         if not self._needed:
             self._advance()
+
+    def stop(self) -> None:
+        """Need nothing more: the search has failed."""
+        self._needed.clear()
 
     def suggestion(self) -> Suggestion:
         """Return the suggestion, once nothing is needed."""
@@ -222,7 +238,7 @@ class LadderSearch:
         """The rates that whole runs try: the suggestion, and one on each side."""
         assert self._longer is not None
         peak = self._longer.suggestion().peak
-        return () if peak is None else (peak / SIDE, peak, peak * SIDE)
+        return () if peak is None else around(peak)
 
     def _advance(self) -> None:
         """Ask for the trials that are needed next: of the ladder, longer ones, then whole ones."""

@@ -9,7 +9,9 @@ from pathlib import Path
 from statistics import median, variance
 from time import monotonic
 
+from lehr.find.ladder import BUDGET
 from lehr.lab.errors import TaskError
+from lehr.lab.ladder_search import USUAL
 from lehr.lab.metric import Metric
 from lehr.lab.place import RunPlace
 from lehr.lab.plan import Pair, Plan, Size
@@ -31,7 +33,8 @@ _LONG = 60.0  # seconds that must be left for it to be worth a line
 def within(plan: Plan, trials: int) -> Plan:
     """Return a plan of at most so many trials.
 
-    At most half of them tune, with as many tuning seeds as that allows; the others score.
+    At most half of them tune, with as many tuning seeds as that allows; the others score. A search
+    by short runs counts as the trials that have as many updates.
 
     Arguments:
         plan: The pairs, and the number of updates. Its seeds do not count.
@@ -46,12 +49,13 @@ def within(plan: Plan, trials: int) -> Plan:
         >>> size.tuning_seeds, size.further, size.seeds
         (1, 2, 8)
     """
-    each, fewest = trials // len(plan.pairs), _fewest(plan)
+    fewest = _fewest(plan)
     if trials < fewest:
         raise ValueError(
             f"budget={trials} trials are too few for {_count(len(plan.pairs), 'pair')}: give at "
             f"least {fewest}, or fewer optimizers, schedules or peaks"
         )
+    each = trials // len(plan.pairs) - _short(plan)
     lengths = len(plan.lengths)
     for tuning_seeds, further in _TUNING:
         size = replace(plan.size, tuning_seeds=tuning_seeds, further=further, seeds=1)
@@ -67,7 +71,12 @@ def within(plan: Plan, trials: int) -> Plan:
 def _fewest(plan: Plan) -> int:
     """Return the fewest trials for tuning each pair once and scoring it twice."""
     tuning = plan.tuning_trials(replace(plan.size, tuning_seeds=1, further=0))
-    return (tuning + _FEWEST * len(plan.lengths)) * len(plan.pairs)
+    return (_short(plan) + tuning + _FEWEST * len(plan.lengths)) * len(plan.pairs)
+
+
+def _short(plan: Plan) -> int:
+    """Return how many trials have as many updates as the short runs of a pair."""
+    return -(-BUDGET * plan.searches // plan.size.steps)
 
 
 def sized(
@@ -147,9 +156,13 @@ def outlook(plan: Plan, metric: Metric, total: int, spread: float | None = None)
     """
     size: Size = plan.size
     tuning = plan.tuning_trials(size)
-    text = (
-        f"{_count(len(plan.pairs), 'pair')}, each with {_count(tuning, 'trial')} to tune and "
-        f"{_count(size.seeds * len(plan.lengths), 'other')} to score: {total:,} trials."
+    text = f"{_count(len(plan.pairs), 'pair')}, each with "
+    if plan.searches:
+        runs, updates = USUAL * plan.searches, BUDGET * plan.searches
+        text += f"about {runs} short runs to find its peak (at most {updates:,} updates), "
+    text += (
+        f"{_count(tuning, 'trial')} to tune and {_count(size.seeds * len(plan.lengths), 'other')} "
+        f"to score: {total:,} trials."
     )
     return f"{text} {_power(plan, metric, spread)}".rstrip()
 
@@ -193,7 +206,8 @@ class Announcer:
         self._plan, self._metric = plan, metric
         self._noise, self._notify = noise, notify
         self._begun: float | None = None
-        self._calls = 0
+        self._short = USUAL * plan.searches * len(plan.pairs)
+        self._calls = self._before = 0
         self._is_told = False
 
     def watch(self, progress: Progress) -> None:
@@ -205,9 +219,14 @@ class Announcer:
         if self._begun is None:
             self._begun = monotonic()
             self._notify(outlook(self._plan, self._metric, progress.total))
-        elif not self._is_told and progress.trained >= max(1, _FIRST * progress.total):
+        elif self._short and progress.reused + progress.trained >= self._short:
+            # Short runs do not say how long the others take.
+            self._begun, self._before, self._short = monotonic(), progress.trained, 0
+        elif not (self._is_told or self._short) and progress.trained - self._before >= max(
+            1, _FIRST * progress.total
+        ):
             self._is_told = True
-            seconds = (monotonic() - self._begun) / progress.trained * left
+            seconds = (monotonic() - self._begun) / (progress.trained - self._before) * left
             if seconds >= _LONG:
                 power = _power(self._plan, self._metric, self._noise())
                 done = progress.reused + progress.trained

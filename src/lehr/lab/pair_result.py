@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal
+
+from lehr.find.suggestion import Confidence, DecidedBy, Suggestion
 
 __all__ = [
     "Band",
+    "FoundPeak",
     "Gap",
     "LengthScore",
     "Mean",
@@ -129,6 +132,28 @@ class Tried:
 
 
 @dataclass(frozen=True)
+class FoundPeak:
+    """The peak that short runs suggested for a pair; see `Suggestion` for its parts.
+
+    Attributes:
+        spent: The updates that they made.
+    """
+
+    peak: float | None
+    as_good: tuple[float, float] | None
+    best_within: tuple[float, float] | None
+    spent: int
+    decided_by: DecidedBy
+    confidence: Confidence
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def of(cls, found: Suggestion) -> FoundPeak:
+        """Return the parts of a suggestion that results have."""
+        return cls(**{each.name: getattr(found, each.name) for each in fields(cls)})
+
+
+@dataclass(frozen=True)
 class PairResult:
     """The result of one optimizer with one schedule.
 
@@ -169,6 +194,8 @@ class PairResult:
         tuned: The chosen value of each tuned number beside the peak, as text.
         choices: All that was tried in tuning, if there are such numbers.
         imported: How many of the scoring runs were imported.
+        found: The outcome of the short runs, with the chosen values of tuned numbers; None if the
+            comparison makes none, or one of them failed.
     """
 
     optimizer: str
@@ -204,6 +231,7 @@ class PairResult:
     tuned: Mapping[str, str] = field(default_factory=dict[str, str])
     choices: tuple[Tried, ...] = ()
     imported: int = 0
+    found: FoundPeak | None = None
 
     @property
     def name(self) -> str:

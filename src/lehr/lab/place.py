@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from lehr.errors import ScheduleError
 from lehr.lab.engines.base import open_workers
 from lehr.lab.errors import EngineError, TaskError, WorkerError
 from lehr.lab.optimizers.installed import check_packages
@@ -133,7 +134,7 @@ class RunPlace:
         is_new, is_new_folder = not os.path.lexists(self.file), not os.path.lexists(self.out)
         try:
             yield
-        except (EngineError, TaskError, WorkerError):
+        except (EngineError, ScheduleError, TaskError, WorkerError):
             if is_new and self.file.exists():
                 delete_unused(self.file)
                 if is_new_folder and not any(self.out.iterdir()):

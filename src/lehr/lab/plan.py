@@ -44,6 +44,7 @@ SCHEDULES = (
 """The schedules that are compared by default, by family."""
 
 _FURTHER = 2
+_FOUND = 3  # peaks: the one that was found, and its neighbours
 
 # The first tuning seed: far above the scoring seeds, so that the two never overlap.
 _TUNING = 1_000_000
@@ -76,6 +77,8 @@ class Size:
             given peaks.
         lengths: Other numbers of updates at which a pair is scored as well, each at least 2, in
             ascending order. The schedule is placed over each; the peak is the same.
+        find: Whether short runs find the peak of each pair first, in place of a grid: tuning then
+            begins with that peak, and with 1.8 times less and more. See `docs/find.md`.
     """
 
     steps: int
@@ -85,6 +88,7 @@ class Size:
     halving: bool = False
     further: int | None = None
     lengths: tuple[int, ...] = ()
+    find: bool = False
 
     def __post_init__(self) -> None:
         for name, least in (("steps", 2), ("seeds", 1), ("tuning_seeds", 1)):
@@ -100,6 +104,10 @@ class Size:
             raise ValueError(f"further={self.further!r} must be a whole number of at least 0")
         if self.peaks is None:
             return
+        if self.find:
+            raise ValueError(
+                f"peaks={self.peaks!r} and find=True both say where tuning begins: leave one out"
+            )
         if not self.peaks:
             raise ValueError("peaks=() is empty: write at least one peak rate")
         if not all(0 < peak < math.inf for peak in self.peaks):
@@ -133,7 +141,7 @@ class Size:
             >>> replace(FULL, halving=True).rungs
             [(5, 2), (3, 3), (2, 6)]
         """
-        peaks = len(self.peaks or GRID)
+        peaks = _FOUND if self.find else len(self.peaks or GRID)
         if not self.halving:
             return [(peaks, self.tuning_seeds)]
         count = max(1, (peaks - 1).bit_length())
@@ -265,15 +273,30 @@ class Plan:
         choices = math.prod(len(read_tuned(text).values) for text in self.tune)
         return choices * total_trials(size.rungs, size.further_peaks)
 
+    @property
+    def searches(self) -> int:
+        """How many searches by short runs each pair gets: one for each choice."""
+        choices = math.prod(len(read_tuned(text).values) for text in self.tune)
+        return choices if self.size.find else 0
+
     def _seeds_for_choices(self, pair: Pair) -> int:
         if not self.tune:
             return 1
         most = math.prod(len(read_tuned(text).values) for text in self.tune)
         return most // len(self.choices[pair])
 
-    def first_peaks(self, pair: Pair) -> tuple[float, ...]:
-        """Return the peaks at which a pair is tried first, in ascending order."""
+    def first_peaks(self, pair: Pair, found: tuple[float, ...] = ()) -> tuple[float, ...]:
+        """Return the peaks at which a pair is tried first, in ascending order.
+
+        Arguments:
+            pair: The pair.
+            found: The peaks that short runs found. Without any, the middle of the optimizer's grid
+                takes their place, so that each pair has the same budget.
+        """
         peaks = self.size.peaks or first_peaks(find_optimizer(pair.optimizer, check=False))
+        if self.size.find:
+            spare = (len(peaks) - _FOUND) // 2
+            peaks = found or peaks[spare : spare + _FOUND]
         known = self.known_peaks.get(pair)
         if known is None or known in peaks:
             return peaks

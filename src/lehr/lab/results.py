@@ -72,7 +72,8 @@ class Settings:
     """How the comparison was made; see `Size` and `Plan` for the first parts.
 
     Attributes:
-        peaks: The peak rates of the first grids of all pairs.
+        peaks: The peak rates of the first grids of all pairs; those that were found, of all that
+            are finished.
         confidence: The confidence of all intervals.
         versions: The versions that trained the trials.
         seconds: The cost of all trials, in seconds of one core.
@@ -82,6 +83,8 @@ class Settings:
         finished: When the last of the trials finished, in seconds since 1970; None without trials.
         further: How many further peak rates each pair gets.
         tune: The numbers beside the peak that are tuned, with their values.
+        find: Whether short runs found the peaks where tuning began.
+        searched: The updates that those have made, for all pairs.
     """
 
     steps: int
@@ -100,6 +103,8 @@ class Settings:
     finished: float | None
     further: int = 0
     tune: tuple[str, ...] = ()
+    find: bool = False
+    searched: int = 0
 
 
 @dataclass(frozen=True)

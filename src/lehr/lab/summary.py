@@ -14,6 +14,7 @@ from lehr.lab.results import Results, Settings
 __all__ = ["summarize"]
 
 _NAMED = 3  # a longer list is summarised by its ends or its length
+_NEAR = 2.0
 
 
 def summarize(results: Results) -> list[str]:
@@ -31,7 +32,7 @@ def summarize(results: Results) -> list[str]:
         if len(own) > 1:
             sentences.append(f"{optimizer}: {_of_optimizer(own, metric)}.")
     sentences += _mattering(results) + _serving(results)
-    sentences += _steady(pairs, metric) + _fast(results) + _lasting(results)
+    sentences += _steady(pairs, metric) + _fast(results) + _lasting(results) + _found(results)
     return sentences + _cautions(results)
 
 
@@ -268,6 +269,25 @@ def _lasting(results: Results) -> list[str]:
     names = _join(every) if len(every) <= _NAMED else f"{len(every)} of {len(pairs)} pairs"
     verb, ties = ("is", "ties") if len(every) == 1 else ("are", "tie")
     return [text + f"{names} {verb} best or {ties} with the best in all of them."]
+
+
+def _found(results: Results) -> list[str]:
+    """Say what the short runs cost, and how near the chosen peaks are to those that they found."""
+    if not results.settings.find:
+        return []
+    found = [(pair, pair.found.peak) for pair in results.pairs if pair.found and pair.found.peak]
+    near = sum(1 / _NEAR < pair.peak / peak < _NEAR for pair, peak in found)
+    text = f"Short runs of {results.settings.searched:,} updates found where tuning began"
+    sentences = [
+        f"{text}; the chosen peak is within a factor of {_NEAR:g} of that for {near} of "
+        f"{len(found)} {'pair' if len(found) == 1 else 'pairs'}."
+    ]
+    if none := [pair.name for pair in results.pairs if not (pair.found and pair.found.peak)]:
+        sentences.append(
+            f"Short runs found no peak for {_few(none)}: tuning began in the middle of the "
+            "optimizer's own grid."
+        )
+    return sentences
 
 
 def _cautions(results: Results) -> list[str]:

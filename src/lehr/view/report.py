@@ -328,7 +328,10 @@ def _tried(results: Results) -> str:
     """Return the peak rates, and how many of them were tried with how many seeds."""
     peaks = ", ".join(rate(peak) for peak in results.settings.peaks)
     rungs, further = results.settings.rungs, results.settings.further
-    if len(results.settings.peaks) > rungs[0][0]:
+    if results.settings.find:
+        searched = f"short runs of {results.settings.searched:,} updates"
+        peaks = f"for each pair the peak that {searched} found, and 1.8 times less and more"
+    elif len(results.settings.peaks) > rungs[0][0]:
         peaks = f"{rungs[0][0]} for each optimizer, of {peaks}"
     if further:
         peaks += f"; then {further} further ones, around the best or beyond the edge"
