@@ -18,6 +18,7 @@ ROOMS = [
     "provided",
     "errors",
     "extras",
+    "files",
     "time",
     "curves",
     "schedule",

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import pytest
 
 from lehr.lab import Plan, Results, Size, compare
-from lehr.lab.records import from_json, replace_text, to_json
+from lehr.lab.records import from_json, to_json
 
 
 @pytest.fixture(scope="module")
@@ -91,16 +91,6 @@ def test_any_record_comes_back() -> None:
     for outer in (_Outer(inner, {"x": inner}, (1, "y"), True), _Outer(None, {}, (0, ""), False)):
         text = json.dumps(to_json(outer))
         assert from_json(_Outer, json.loads(text), "outer") == outer
-
-
-def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
-    path, other = tmp_path / "a.txt", tmp_path / "b.txt"
-    other.write_text("untouched")
-    path.symlink_to(other)
-    replace_text(path, "new")
-    assert path.read_text() == "new"
-    assert other.read_text() == "untouched"
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["a.txt", "b.txt"]
 
 
 def test_the_results_of_the_example_can_be_read() -> None:

@@ -19,8 +19,8 @@ from lehr.cli import Refused, echo
 from lehr.cli.laws import refusing, say_predicted
 from lehr.cli.ranking import show, show_contrast
 from lehr.extras import install
+from lehr.files import write_whole
 from lehr.lab.errors import ExportError, StoreError
-from lehr.lab.records import replace_text
 from lehr.view.printable import printable
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def _write_report(results: Results, law: Path | None, page: Path) -> None:
     from lehr.view.report import render  # Loads NumPy and more.
 
     if law is None:
-        replace_text(page, render(results))
+        write_whole(page, render(results))
     else:
         with refusing():
             from lehr.laws import load, predict_compared  # Loads SciPy.
@@ -178,7 +178,7 @@ def _write_report(results: Results, law: Path | None, page: Path) -> None:
             found = load(law)
             echo("")
             say_predicted(predict_compared(results, found))
-            replace_text(page, render(results, found))
+            write_whole(page, render(results, found))
     echo(f"\nReport: {page}")
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from lehr.files import write_whole
 from lehr.lab import records
 from lehr.lab.evaluation import evaluate
 from lehr.lab.imported import Trained, with_known_peaks
@@ -245,6 +246,6 @@ def _facts(plan: Plan) -> TaskFacts:
 
 def _write(results: Results, out: Path, report: Callable[[Results, Path], object] | None) -> None:
     text = json.dumps(results.to_json(), allow_nan=False, indent=1) + "\n"
-    records.replace_text(out / "results.json", text)
+    write_whole(out / "results.json", text)
     if report is not None:
         report(results, out)

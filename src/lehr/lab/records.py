@@ -1,18 +1,15 @@
-"""Frozen dataclasses as JSON, and back; and files that are replaced as a whole."""
+"""Frozen dataclasses as JSON, and back."""
 
 from __future__ import annotations
 
 import math
-import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
-from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-__all__ = ["from_json", "replace_text", "to_json"]
+__all__ = ["from_json", "to_json"]
 
 _Dataclass = TypeVar("_Dataclass")
 
@@ -125,21 +122,3 @@ def _plain(kind: type[Any], value: Any, where: str) -> Any:
 
 def _mismatch(where: str, value: Any, wanted: str) -> ValueError:
     return ValueError(f"{where} is {value!r:.60}, not {wanted}")
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Write a file so that no reader ever sees a part of it.
-
-    Raises:
-        OSError: If it cannot be written; one that existed is unchanged then.
-    """
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with draft.open("x", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(draft, path)
-    except OSError as error:
-        # Under the name that the user knows.
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        draft.unlink(missing_ok=True)

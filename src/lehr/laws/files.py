@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
+from lehr.files import write_whole
 from lehr.laws.forms import FORMS, Form
 from lehr.laws.law import FittedRun, Law
 from lehr.laws.model import names
@@ -87,17 +87,7 @@ def save(law: Law, path: str | Path) -> None:
     Raises:
         OSError: If it cannot be written; a file that existed is unchanged then.
     """
-    path = Path(path).resolve()
-    text = json.dumps(to_dict(law), indent=2, allow_nan=False) + "\n"
-    if path.exists() and not path.is_file():
-        path.write_text(text)  # a device or a pipe
-        return
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_whole(Path(path), json.dumps(to_dict(law), indent=2, allow_nan=False) + "\n")
 
 
 def load(path: str | Path) -> Law:

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from lehr.files import write_whole
 from lehr.lab.contrast import Contrast, PairContrast
 from lehr.lab.metric import Metric
 from lehr.lab.pair_result import PairResult
-from lehr.lab.records import replace_text
 from lehr.lab.results import Results
 from lehr.view.markup import Markup, breakable, tag
 from lehr.view.numbers import MISSING, day, measured, rate
@@ -16,7 +16,7 @@ __all__ = ["gain", "render", "write"]
 
 def write(found: Contrast, path: Path) -> None:
     """Write the page of two comparisons into a file."""
-    replace_text(path, render(found))
+    write_whole(path, render(found))
 
 
 def render(found: Contrast) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from lehr.lab.pair_result import Band, PairResult, Row, present
 from lehr.lab.results import Results
@@ -53,12 +54,12 @@ def _look(index: int) -> str:
 
 
 def _loss(pairs: Sequence[PairResult]) -> _Quantity | None:
-    numbers = [v for p in pairs for v in present(p.loss.mean) if v > 0]
-    if not numbers:
+    rows = [row for p in pairs if (row := [v for v in present(p.loss.mean) if v > 0])]
+    if not rows:
         return None
-    low = min(numbers)
-    # A run that diverges reaches any number; four decades show every run that learns.
-    high = max(min(max(numbers), low * 1e4), low * 2)
+    low, tops = min(map(min, rows)), [max(row) for row in rows]
+    # A run that diverges reaches any number; the usual ones begin near the median of the tops.
+    high = max(min(max(tops), 2 * median(tops), low * 1e4), low * 2)
     scale = Scale(low / 1.15, high * 1.15, _BOTTOM, _TOP, log=True)
     ticks = log_ticks(scale.low, scale.high)
     note = "log scale; lower is better"

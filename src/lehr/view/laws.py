@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lehr.extras import needs
+from lehr.files import write_whole
 from lehr.laws import LoggedRun, Prediction
-from lehr.view.files import write_whole
 from lehr.view.plot import COLOURS, FORMATS, INK, LINE, SOFT
 from lehr.view.printable import printable
 

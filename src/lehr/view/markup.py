@@ -58,8 +58,8 @@ def tag(name: str, /, *children: str, **attributes: Attribute) -> Markup:
 
 
 def breakable(name: str) -> Markup:
-    """Let a name break after an underscore or a bracket, so that columns can be narrow."""
-    parts = re.split(r"(?<=[_(])", name)
+    """Let a name break after an underscore, a colon or a bracket, so that columns can be narrow."""
+    parts = re.split(r"(?<=[_:])|(?<=\()(?!\))", name)
     return join([parts[0], *(join([tag("wbr"), part]) for part in parts[1:])])
 
 

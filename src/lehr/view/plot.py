@@ -14,8 +14,8 @@ import numpy as np
 
 from lehr.errors import ScheduleError, number
 from lehr.extras import needs
+from lehr.files import write_whole
 from lehr.schedule.base import Schedule
-from lehr.view.files import write_whole
 from lehr.view.printable import printable
 from lehr.view.scales import STEPS, Look, TimeUnit, own_steps
 

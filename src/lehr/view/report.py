@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lehr.lab.records import replace_text
+from lehr.files import write_whole
 from lehr.lab.results import Results
 from lehr.view.curves import curves, readout
 from lehr.view.downloads import downloads
@@ -42,7 +42,7 @@ def write_report(results: Results, folder: Path, law: Law | None = None) -> None
     Example:
         ``lehr.lab.compare(plan, folder, report=write_report)`` writes it when the comparison ends.
     """
-    replace_text(folder / "report.html", render(results, law))
+    write_whole(folder / "report.html", render(results, law))
 
 
 def render(results: Results, law: Law | None = None) -> str:
@@ -172,7 +172,7 @@ def _opening(results: Results) -> Markup:
         tag("p", mark, "lehr", tag("span", "a comparison by training"), class_="brand"),
         tag("h1", f"Schedules and optimizers on {results.task.name}"),
         tag("p", first, class_="lede"),
-        tag("div", tag("pre", tag("code", results.pairs[0].code), tabindex="0"), class_="recipe")
+        tag("div", tag("pre", tag("code", results.pairs[0].code)), class_="recipe")
         if results.pairs
         else "",
         tag("ul", *(tag("li", sentence) for sentence in rest), class_="summary") if rest else "",
@@ -377,5 +377,5 @@ def _method(results: Results) -> Markup:
         tag("h3", "Optimizers"),
         tag("dl", *named, class_="method"),
         tag("h3", "Command"),
-        tag("pre", tag("code", settings.command), tabindex="0"),
+        tag("pre", tag("code", settings.command)),
     )

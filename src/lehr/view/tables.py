@@ -136,7 +136,7 @@ def _row(pair: PairResult, results: Results, drawn: Markup) -> Markup:
     return tag(
         "tr",
         _cell_of("", str(pair.rank), key=float(pair.rank), look="number rank"),
-        tag("th", pair.optimizer, scope="row", role="rowheader"),
+        tag("th", breakable(pair.optimizer), scope="row", role="rowheader"),
         _cell_of(
             "",
             curve,

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from lehr.files import write_whole
 from lehr.lab.own.returned import plain_content
-from lehr.lab.records import replace_text
 from lehr.lab.trial import evaluation_steps
 
 __all__ = ["CURVE", "LossCurve", "read_curve"]
@@ -53,7 +53,7 @@ class LossCurve:
     def save(self) -> None:
         """Write the file."""
         rows = [[_finite(mean), _finite(value)] for mean, value in self._points]
-        replace_text(self._file, json.dumps(rows))
+        write_whole(self._file, json.dumps(rows))
 
 
 def _finite(value: float | None) -> float | None:

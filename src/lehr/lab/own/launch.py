@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from lehr.files import write_whole
 from lehr.lab.errors import StoppedError, StoreError, TaskError, TrialError, WorkerError
 from lehr.lab.own import warden
 from lehr.lab.own.curve import CURVE, read_curve
@@ -26,7 +27,6 @@ from lehr.lab.own.naming import Own, command_hash, fill, find_own
 from lehr.lab.own.returned import OUTCOME, check_returned, read_file, read_text
 from lehr.lab.own.running import TRIAL
 from lehr.lab.python_source import fingerprint, read_content
-from lehr.lab.records import replace_text
 from lehr.lab.resources import Resources
 from lehr.lab.trial import FinishedTrial, Outcome, Trial
 
@@ -76,7 +76,7 @@ def train_own(trial: Trial, resources: Resources, stopped: Callable[[], bool]) -
             "folder": str(folder),
             "resumed": resumed,
         }
-        replace_text(folder / _TRIAL_FILE, json.dumps(facts, indent=1) + "\n")
+        write_whole(folder / _TRIAL_FILE, json.dumps(facts, indent=1) + "\n")
         if source is None:
             argv = _command(own, trial, folder, facts)
         else:
@@ -156,7 +156,7 @@ def _begin(folder: Path) -> bool:
 def _end(folder: Path, reason: str | None) -> None:
     # Without it the trial would merely be resumed, if it is ever needed again.
     with suppress(OSError):
-        replace_text(folder / _ENDED, json.dumps({"failed": reason}))
+        write_whole(folder / _ENDED, json.dumps({"failed": reason}))
 
 
 def _device(device: str) -> tuple[str, dict[str, str]]:

@@ -10,11 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lehr.files import write_whole
 from lehr.lab.errors import TrialError
 from lehr.lab.optimizers import find_optimizer
 from lehr.lab.own.curve import CURVE, LossCurve
 from lehr.lab.own.returned import OUTCOME, check_returned, plain
-from lehr.lab.records import replace_text
 from lehr.notation import parse
 from lehr.schedule.base import Schedule
 
@@ -132,7 +132,7 @@ class RunningTrial:
         """
         check_returned(returned)
         self._curve.save()
-        replace_text(self.folder / OUTCOME, json.dumps(plain(returned), allow_nan=False))
+        write_whole(self.folder / OUTCOME, json.dumps(plain(returned), allow_nan=False))
 
 
 def current_trial() -> RunningTrial:

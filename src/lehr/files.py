@@ -7,18 +7,18 @@ from pathlib import Path
 __all__ = ["write_whole"]
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file as a whole or not at all.
+def write_whole(path: Path, data: bytes | str) -> None:
+    """Write a file as a whole or not at all; a text in UTF-8.
 
-    The bytes first go into a new file in the same folder, under a name that nobody can guess, which
-    then takes the place of the old one. A symbolic link is followed; a device or a pipe is written
-    to directly.
+    The data first goes into a new file in the same folder, under a name that nobody can guess,
+    which then takes the place of the old one. A symbolic link is followed; a device or a pipe is
+    written to directly.
 
     Raises:
         OSError: If the file cannot be written. A file that existed is unchanged then, and no other
             is left behind.
     """
-    path = path.resolve()
+    path, data = path.resolve(), data.encode() if isinstance(data, str) else data
     if path.exists() and not path.is_file():
         path.write_bytes(data)
         return

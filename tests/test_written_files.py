@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lehr.view.files import write_whole
+from lehr.files import write_whole
 
 
 def test_it_replaces_what_was_there(tmp_path: Path) -> None:
@@ -33,7 +33,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(
         monkeypatch.setattr(os, "replace", full)
         data: object = b"new"
     else:
-        data = "not bytes"
+        data = ["neither"]
     with pytest.raises((OSError, TypeError)) as caught:
         write_whole(path, data)  # type: ignore[arg-type]
     if fails_in == "replace":
