@@ -299,7 +299,12 @@ def test_the_first_sentence_says_whether_the_order_depends_on_the_length() -> No
     first = say(best, other)[0]
     assert first.endswith("The order depends on the length: adam/wsd at 50 is ahead of it.")
     near = pair("adam/cosine", 0.97, "best", lengths=(at(50, "undecided"), at(100, "best")))
-    assert say(near, other)[0].endswith("The other pair is behind. It is not behind at 50.")
+    assert say(near, other)[0].endswith(
+        "The other pair is behind. Whether the order depends on the length is open: adam/wsd at 50 "
+        "scores better, but not by enough to tell."
+    )
+    steady = pair("adam/cosine", 0.97, "best", lengths=(at(50, "best"), at(100, "best")))
+    assert say(steady, other)[0].endswith("The other pair is behind. It scores best at 50 too.")
 
 
 def test_what_moves_the_score() -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lehr.lab.bands import band, sensitivity, short, width
 from lehr.lab.effects import mattering
-from lehr.lab.finished import FinishedPair, Scores, mean_of, tests
+from lehr.lab.finished import FinishedPair, Scores, mean_of, score_of, tests
 from lehr.lab.metric import Metric
 from lehr.lab.optimizers import find_optimizer, label
 from lehr.lab.pair_result import (
@@ -190,7 +190,7 @@ def _result(
     steps, peaks, grid = plan.size.steps, tuple(each.tried), each.first
     scored = each.scored[steps]
     scores = tests(scored)
-    score, low, high = mean_of(scores)
+    score, low, high = score_of(scores, metric)
     by_peak = sensitivity(each.tried)
     return PairResult(
         optimizer=label(each.pair.optimizer),
@@ -290,5 +290,7 @@ def _at_lengths(
             [rows[i] for i in by_score], [bool(tied[i]) for i in by_score], metric
         )
         for i, standing in zip(by_score, standings, strict=True):
-            found[i].append(LengthScore(steps, *mean_of(rows[i]), tuple(rows[i]), standing))
+            found[i].append(
+                LengthScore(steps, *score_of(rows[i], metric), tuple(rows[i]), standing)
+            )
     return [tuple(row) for row in found]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from lehr.lab.metric import Metric
 from lehr.lab.pair_result import FoundPeak
 from lehr.lab.plan import Pair
 from lehr.lab.statistics import interval
 from lehr.lab.trial import Outcome, Trial
 
-__all__ = ["FinishedPair", "Scores", "known", "mean_of", "tests"]
+__all__ = ["FinishedPair", "Scores", "known", "mean_of", "score_of", "tests"]
 
 Scores = Sequence[float | None]
 """The score of each seed; None for a run without one."""
@@ -57,3 +58,11 @@ def mean_of(values: Scores) -> tuple[float | None, float | None, float | None]:
     """Return the mean of the values that there are, and the ends of its interval."""
     found = known(values)
     return interval(found) if found else (None, None, None)
+
+
+def score_of(scores: Scores, metric: Metric) -> tuple[float | None, float | None, float | None]:
+    """Return the mean score and the ends of its interval; those of a share are from 0 to 1."""
+    mean, low, high = mean_of(scores)
+    if metric.is_share and low is not None and high is not None:
+        low, high = max(0.0, low), min(1.0, high)
+    return mean, low, high

@@ -71,18 +71,25 @@ _VERBS = (
 
 
 def _elsewhere(results: Results) -> str:
-    """Say whether the best pair is behind over other numbers of updates."""
+    """Say whether the order depends on the number of updates."""
     best, *others = results.pairs
     places = [i for i, at in enumerate(best.lengths) if at.steps != results.settings.steps]
     if not others or not places or best.score is None:
         return ""
     lost = [i for i in places if best.lengths[i].standing == "behind"]
-    if not lost:
-        return f" It is not behind at {_join([f'{best.lengths[i].steps:,}' for i in places])}."
-    leaders = [next(p.name for p in others if p.lengths[i].standing == "best") for i in lost]
-    ahead = [f"{name} at {best.lengths[i].steps:,}" for name, i in zip(leaders, lost, strict=True)]
-    verb = "is" if len(ahead) == 1 else "are"
-    return f" The order depends on the length: {_join(ahead)} {verb} ahead of it."
+    unlike = lost or [i for i in places if best.lengths[i].standing != "best"]
+    if not unlike:
+        return f" It scores best at {_join([f'{best.lengths[i].steps:,}' for i in places])} too."
+    leaders = [next(p.name for p in others if p.lengths[i].standing == "best") for i in unlike]
+    ahead = [f"{n} at {best.lengths[i].steps:,}" for n, i in zip(leaders, unlike, strict=True)]
+    is_one = len(ahead) == 1
+    if lost:
+        verb = "is" if is_one else "are"
+        return f" The order depends on the length: {_join(ahead)} {verb} ahead of it."
+    return (
+        f" Whether the order depends on the length is open: {_join(ahead)} "
+        f"{'scores' if is_one else 'score'} better, but not by enough to tell."
+    )
 
 
 def _undecided(pairs: Sequence[PairResult], seeds: int, metric: Metric) -> list[str]:
