@@ -34,5 +34,6 @@ def test_the_interval_of_a_share_ends_at_1() -> None:
     share, loss = Metric.score("accuracy", guess=0.1), Metric.loss("nats")
     assert score_of([0.98, 1.0], share) == (pytest.approx(0.99), pytest.approx(0.8629, abs=1e-4), 1)
     low, high = score_of([0.98, 1.0], loss)[1:]
-    assert low is not None and high is not None
+    assert low is not None
+    assert high is not None
     assert (high - low) / 2 == pytest.approx(0.1271, abs=1e-4)
