@@ -76,10 +76,10 @@ def test_momentum_is_drawn_below() -> None:
         (("cosine", "--units", "tokens"), "give --batch 32 --sequence 1024"),
         (("cosine", "--units", "epochs"), "give --steps-per-epoch 500"),
         (("cosine", "--units", "samples"), "give --batch 32"),
-        (("cosine", "--peak", "0"), "peak=0.0 must be greater than 0"),
-        (("cosine", "--peak", "nan"), "peak=nan is not finite"),
+        (("cosine", "--peak", "0"), "--peak 0.0 must be greater than 0"),
+        (("cosine", "--peak", "nan"), "--peak nan is not finite"),
         (("constant(0)", "--log"), "no value is above 0"),
-        (("cosine", "--batch", "0"), "batch=0"),
+        (("cosine", "--batch", "0"), "--batch 0 must be"),
         (("linear('2ep')",), "steps_per_epoch"),
     ],
 )

@@ -50,7 +50,7 @@ def test_it_serves_until_ctrl_c() -> None:
     [
         (["cosin()"], "did you mean 'cosine'?"),
         (["cosine()", "--over", "ten"], "is not a duration"),
-        (["cosine()", "--over", "90ep"], "steps_per_epoch"),
+        (["cosine()", "--over", "90ep"], "in epochs: give --steps-per-epoch"),
         (["warmup('60%') >> linear('60%')"], "its shares"),
         (["--momentum", "x"], "unknown schedule 'x'"),
         (["--law", "no-such-file.json"], "no-such-file.json"),

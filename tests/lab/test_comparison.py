@@ -489,7 +489,7 @@ def test_what_diverged_counts_as_guessing(tmp_path: Path) -> None:
 
 
 def test_no_jobs_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="jobs=0 must be at least 1"):
+    with pytest.raises(ValueError, match="jobs=0 must be from 1 to 10,000"):
         compare(PLAN, RunPlace(tmp_path, jobs=0))
 
 

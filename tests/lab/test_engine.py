@@ -69,7 +69,7 @@ def test_unless_one_is_named_the_jobs_decide() -> None:
 @pytest.mark.parametrize(
     ("engine", "jobs", "words"),
     [
-        ("processes", 0, "jobs=0 must be at least 1"),
+        ("processes", 0, "jobs=0 must be from 1 to 10,000"),
         ("threads", 1, "engine='threads' is not known: write population, processes, dask, dask:/"),
         ("threads", 1, "dask://HOST:PORT, ray, ray://HOST:PORT"),
         ("", 2, "engine='' is not known"),

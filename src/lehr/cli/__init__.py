@@ -1,6 +1,7 @@
 """The command line: a thin layer over the library that imports each command when it is needed."""
 
 import os
+import re
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,39 @@ class Refused(click.ClickException):
 
     exit_code = 2
 
+    def __init__(self, message: object) -> None:
+        super().__init__(_line(_as_options(str(message))))
+
+
+def _as_options(message: str) -> str:
+    """Return a message of the library with arguments as the running command's options.
+
+    Those are written so which a message begins with, or says to give: ``write engine='processes'``.
+    """
+    context = click.get_current_context(silent=True)
+    options = {each.name: each.opts[-1] for each in context.command.params} if context else {}
+
+    def option(found: re.Match[str]) -> str:
+        before, name, value = found.groups()
+        return f"{before}{options[name]}" + ("" if value == "..." else " " + value.strip("'"))
+
+    known = "|".join(name for name, text in options.items() if name and text.startswith("--"))
+    pattern = rf"(^|\b(?:needs|write|give|or|leave out) )({known})=('[\w.%/:]+'|\.\.\.|)"
+    return re.sub(pattern, option, message) if known else message
+
+
+_POINTING = re.compile(r"(.*)\n  (.*)\n  ( *)\^", re.DOTALL)
+_LONG = re.compile(r"(\S{100})\S{200,}")  # longer than the name of a file may be
+
+
+def _line(message: str) -> str:
+    """Return a message in one line, with words for a caret that points at a place in a text."""
+    if pointing := _POINTING.fullmatch(message):
+        message, text, before = pointing.groups()
+        if text.strip() and text not in message:
+            message += f" (character {len(before) + 1} of {text.rstrip()})"
+    return printable(_LONG.sub(r"\1...", message))
+
 
 class _Lazy(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -74,7 +108,7 @@ class _Lazy(click.Group):
         except click.UsageError as error:
             raise _in_a_line(error) from None
         except MissingExtra as error:
-            raise Refused(str(error)) from None
+            raise Refused(error) from None
         except KeyboardInterrupt:
             click.echo("Stopped.", err=True)
             raise click.exceptions.Exit(_INTERRUPTED) from None
@@ -89,7 +123,7 @@ def _in_a_line(error: click.UsageError) -> click.ClickException:
     """Return a mistake in the arguments as the one line that all refusals take."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         return error
-    return Refused(printable(error.format_message()))
+    return Refused(error.format_message())
 
 
 def console() -> "Console":

@@ -28,7 +28,6 @@ from lehr.cli.training import (
 from lehr.lab.own.naming import is_own
 from lehr.lab.plan import FULL, QUICK, Plan
 from lehr.view.numbers import count
-from lehr.view.printable import printable
 
 if TYPE_CHECKING:
     from lehr.lab import Results, RunPlace
@@ -173,14 +172,10 @@ def compare(
 def _plan(quick: bool, chosen: Mapping[str, Any]) -> Plan:
     names = ("task", "optimizers", "schedules", "target", "tune", "first")
     size = {name: value for name, value in chosen.items() if name not in names}
-    try:
-        return Plan(
-            **{name: chosen[name] for name in names if name in chosen},
-            size=replace(QUICK if quick else FULL, **size),
-        )
-    except ValueError as error:
-        # Some point at a place in a text, on lines of their own.
-        raise Refused(printable(str(error), lines=True)) from None
+    return Plan(
+        **{name: chosen[name] for name in names if name in chosen},
+        size=replace(QUICK if quick else FULL, **size),
+    )
 
 
 def _fitted(

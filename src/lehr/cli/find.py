@@ -140,4 +140,4 @@ def _updates(budget: str, steps: int) -> int:
         return updates_of(budget, steps)
     except ScheduleError as error:
         # As it is typed there: without the quotes of Python.
-        raise Refused(str(error).replace("budget=", "--budget ").replace("'", "")) from None
+        raise Refused(str(error).replace("'", "")) from None

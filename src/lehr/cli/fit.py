@@ -14,6 +14,7 @@ from lehr.cli.laws import (
     PEAK,
     as_json_option,
     draw,
+    given,
     how_logged,
     picture_option,
     read_runs,
@@ -86,13 +87,26 @@ def fit(
         from lehr.laws import fit as fit_law  # Loads NumPy and SciPy.
         from lehr.laws.files import to_dict  # Loads NumPy and SciPy.
 
+        logged = given(
+            step=step,
+            lr=lr,
+            loss=loss,
+            effective_lr=effective_lr,
+            weight_norm=weight_norm,
+            schedule=schedules or None,
+        )
         if plan:
+            more = given(only=only or None, out=out, picture=picture, strict=strict or None)
+            if logged + more:
+                raise Refused(f"--plan trains and fits nothing: leave out {(logged + more)[0]}")
             _plan(files, optimizer, weight_decay, law, warmup, steps, peak, as_json)
             return
         if not files:
             raise Refused("give the files of at least two runs, or --plan")
         others: list[PredictedRun] = []
         if len(files) == 1 and _is_store(files[0]):
+            if more := logged + given(warmup=warmup, steps=steps, peak=peak):
+                raise Refused(f"a comparison says itself what {more[0]} says: leave that out")
             found, others = _fit_store(files[0], optimizer, only, law, weight_decay)
             runs = [one.run for one in others]
         elif only:

@@ -22,6 +22,7 @@ __all__ = [
     "PEAK",
     "as_json_option",
     "draw",
+    "given",
     "how_logged",
     "picture_option",
     "read_runs",
@@ -67,6 +68,11 @@ picture_option = click.option(
 )
 
 
+def given(**options: object) -> list[str]:
+    """Return the names of those options that have been given."""
+    return [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
+
+
 def say(text: str) -> None:
     """Print a line, without the control characters that a file may have."""
     click.echo(printable(text))
@@ -79,12 +85,12 @@ def refusing() -> Generator[None]:
         # Loads NumPy and SciPy, which help should not wait for.
         from lehr.laws import LawError
     except MissingExtra as error:
-        raise Refused(str(error)) from None
+        raise Refused(error) from None
 
     try:
         yield
     except (LawError, ScheduleError) as error:
-        raise Refused(printable(str(error))) from None
+        raise Refused(error) from None
 
 
 def say_predicted(found: Sequence[PredictedRun]) -> None:
@@ -132,9 +138,9 @@ def written(path: Path, write: Callable[[], object]) -> None:
     try:
         write()
     except OSError as error:
-        raise Refused(printable(f"{path} cannot be written: {error.strerror}")) from None
+        raise Refused(f"{path} cannot be written: {error.strerror}") from None
     except MissingExtra as error:
-        raise Refused(str(error)) from None
+        raise Refused(error) from None
 
 
 def draw(curves: Sequence[tuple[str, Prediction, LoggedRun | None]], path: Path) -> None:
@@ -144,4 +150,4 @@ def draw(curves: Sequence[tuple[str, Prediction, LoggedRun | None]], path: Path)
     try:
         written(path, lambda: pictures.draw_predictions(drawn, path))
     except ValueError as error:
-        raise Refused(str(error)) from None
+        raise Refused(error) from None

@@ -14,7 +14,6 @@ from lehr.lab.optimizers import OPTIMIZERS
 from lehr.lab.tasks.registry import TASKS
 from lehr.notation import parse
 from lehr.schedule.base import Schedule
-from lehr.view.printable import printable
 
 __all__ = [
     "complete_optimizers",
@@ -52,7 +51,7 @@ def find_schedule(text: str) -> Schedule:
     try:
         return find_entry(text).example if text.isidentifier() else parse(text)
     except ScheduleError as error:
-        raise Refused(printable(str(error))) from None
+        raise Refused(error) from None
 
 
 def _items(known: Iterable[str], incomplete: str, before: str = "") -> list[CompletionItem]:

@@ -109,7 +109,7 @@ def plot(
         else:
             _save(rates, momenta, steps, look, out)
     except ValueError as error:  # a run too short for a schedule, or a file of another kind
-        raise Refused(printable(str(error))) from None
+        raise Refused(error) from None
 
 
 def _kept(run: Mapping[str, int | None]) -> dict[str, Any]:
@@ -153,5 +153,5 @@ def _save(
     try:
         pictures.draw(rates, steps, out, momentum=momenta, look=look)
     except OSError as error:
-        raise Refused(printable(f"{out} cannot be written: {error.strerror}")) from None
+        raise Refused(f"{out} cannot be written: {error.strerror}") from None
     click.echo(f"Wrote {printable(str(out))}")

@@ -14,6 +14,7 @@ from lehr.cli.laws import (
     PEAK,
     as_json_option,
     draw,
+    given,
     how_logged,
     picture_option,
     read_runs,
@@ -68,6 +69,17 @@ def predict(
 
         if (schedule is None) == (against is None):
             raise Refused("give a schedule, or a run by --against")
+        logged = given(
+            step=step,
+            lr=lr,
+            loss=loss,
+            effective_lr=effective_lr,
+            weight_norm=weight_norm,
+            warmup=warmup,
+            schedule=schedules or None,
+        )
+        if against is None and logged:
+            raise Refused(f"{logged[0]} describes a logged run: give that by --against")
         fitted = load(law)
         run = None
         if against is not None:

@@ -25,6 +25,7 @@ from lehr.view.printable import printable
 
 if TYPE_CHECKING:
     from lehr.lab import Record, Results, Store
+    from lehr.laws import PredictedRun
 
 __all__ = ["chosen", "opened", "results"]
 
@@ -107,6 +108,8 @@ def results(
             raise Refused("--import adds to a store: with it there may be --comparison and --json")
         _import(file, table, comparison, as_json)
         return
+    if report is not None and not report.name:
+        raise Refused("--report needs the name of a file, such as report.html")
     with opened(file) as store:
         if as_json:
             _write_json(store)
@@ -143,7 +146,7 @@ def _import(file: Path, table: Path, number: int | None, as_json: bool) -> None:
     try:
         done = import_runs(path, table, known)
     except (ValueError, OSError) as error:
-        raise Refused(printable(str(error))) from None
+        raise Refused(error) from None
     if as_json:
         echo(json.dumps(done._asdict()))
         return
@@ -165,21 +168,20 @@ def _counted(number: int, one: str) -> str:
     return f"{number:,} {one}{'' if number == 1 else 's'}"
 
 
-def _write_report(results: Results, law: Path | None, page: Path) -> None:
-    """Write the report of a comparison, with what a law predicts if there is one."""
+def _write_report(results: Results, law: Path | None, page: Path) -> list[PredictedRun]:
+    """Write the report of a comparison, and return what a law predicts if there is one."""
     from lehr.view.report import render  # Loads NumPy and more.
 
     if law is None:
         write_whole(page, render(results))
-    else:
-        with refusing():
-            from lehr.laws import load, predict_compared  # Loads SciPy.
+        return []
+    with refusing():
+        from lehr.laws import load, predict_compared  # Loads SciPy.
 
-            found = load(law)
-            echo("")
-            say_predicted(predict_compared(results, found))
-            write_whole(page, render(results, found))
-    echo(f"\nReport: {page}")
+        found = load(law)
+        predicted = predict_compared(results, found)
+        write_whole(page, render(results, found))
+    return predicted
 
 
 @contextmanager
@@ -204,7 +206,7 @@ def opened(file: Path) -> Generator[Store]:
     except BrokenPipeError:
         raise  # the reader of a pipe may stop early
     except (StoreError, OSError) as error:
-        raise Refused(printable(str(error))) from None
+        raise Refused(error) from None
 
 
 def _write_json(store: Store) -> None:
@@ -261,7 +263,7 @@ def _fill(store: Store, write: Callable[[Iterable[Record]], int], see: str) -> N
     try:
         count = write(records)
     except ExportError as error:
-        raise Refused(printable(str(error))) from None
+        raise Refused(error) from None
     click.echo(f"{count:,} trials written; to see all of them: {see}")
 
 
@@ -278,11 +280,17 @@ def chosen(store: Store, number: int | None) -> tuple[Results | None, list[Resul
 def _show(store: Store, number: int | None, law: Path | None, report: Path | None) -> None:
     """Print the ranking of a comparison, and the number of trials."""
     shown, found = chosen(store, number)
+    page, predicted = report or store.path.parent / "report.html", []
+    is_written = law is not None or report is not None
+    if is_written:  # first, because a refusal must not follow half of the output
+        predicted = _write_report(_existing(shown, store), law, page)
     if shown is not None:
         show(shown)
-    if law is not None or report is not None:
-        page = report or store.path.parent / "report.html"
-        _write_report(_existing(shown, store), law, page)
+    if predicted:
+        echo("")
+        say_predicted(predicted)
+    if is_written:
+        echo(f"\nReport: {page}")
     failures = sum(1 for _ in store.failures())
     failed = f", and {failures:,} failed ones" if failures else ""
     echo(f"\n{len(store):,} trials in {store.path}{failed}.")
@@ -304,7 +312,8 @@ def _contrast(first: Results, second: Results, report: Path | None) -> None:
     from lehr.view.contrast import write  # Loads NumPy and more.
 
     found = contrast(first, second)
-    show_contrast(found)
     if report is not None:
         write(found, report)
+    show_contrast(found)
+    if report is not None:
         echo(f"\nReport: {report}")

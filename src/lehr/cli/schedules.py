@@ -171,7 +171,7 @@ def show(name: str, as_json: bool) -> None:
         found = find_entries(name)
     except UnknownSchedule as error:
         if not translation or as_json:
-            raise Refused(printable(str(error))) from None
+            raise Refused(error) from None
         found = []
     out = console()
     if not found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import webbrowser
 from pathlib import Path
@@ -15,7 +16,6 @@ from lehr.editor.handles import place
 from lehr.editor.sketch import Line, Sketch
 from lehr.errors import ScheduleError
 from lehr.extras import MissingExtra
-from lehr.view.printable import printable
 
 __all__ = ["studio"]
 
@@ -62,7 +62,7 @@ def studio(
     try:
         from lehr.editor.page import address, listening, serve  # Loads NumPy and the server.
     except MissingExtra as error:
-        raise Refused(str(error)) from None
+        raise Refused(error) from None
 
     known = {"steps_per_epoch": steps_per_epoch, "batch": batch, "sequence": sequence}
     units = tuple((name, value) for name, value in known.items() if value is not None)
@@ -74,7 +74,10 @@ def studio(
         for line in lines:
             place(line.text, sketch.horizon)(0)
     except ScheduleError as error:
-        raise Refused(printable(str(error), lines=True)) from None
+        # A run of other units is a Horizon in Python, and options here.
+        message, _, units_of = str(error).partition("write .over(Horizon(..., ")
+        options = [f"--{name.replace('_', '-')}" for name in re.findall(r"(\w+)=", units_of)]
+        raise Refused(f"{message}give {' and '.join(options)}" if options else error) from None
     evidence = _evidence(law, store)
     try:
         at = listening(port)
@@ -101,11 +104,11 @@ def _evidence(law: Path | None, store: Path | None) -> Evidence:
         try:
             from lehr.laws import LawError, load  # Loads SciPy.
         except MissingExtra as error:
-            raise Refused(str(error)) from None
+            raise Refused(error) from None
         try:
             loaded = load(law)
         except (LawError, OSError) as error:
-            raise Refused(printable(f"--law {law}: {error}")) from None
+            raise Refused(f"--law {law}: {error}") from None
     if store is None:
         return Evidence(loaded)
     from lehr.cli.results import opened  # Loads rich.

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import fields, replace
+from fractions import Fraction
 from functools import wraps
 from importlib.util import find_spec
 from pathlib import Path
@@ -74,7 +75,7 @@ def _bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int
     found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kmg]i?b|)", value.lower())
     if found is None:
         raise click.BadParameter(f"{value!r} is not a size: write 2GB or 500MB", ctx, param)
-    return int(float(found[1]) * _UNITS[found[2]])
+    return int(Fraction(found[1]) * _UNITS[found[2]])
 
 
 class NamesOption(click.Option):
@@ -312,9 +313,9 @@ def training(place: RunPlace, usual_out: Path) -> Generator[Training]:
         except WorkerError as error:
             raise click.ClickException(printable(now.continued(str(error)))) from None
         except OSError as error:
-            raise Refused(printable(now.failed(error))) from None
+            raise Refused(now.failed(error)) from None
         except ValueError as error:
-            raise Refused(printable(str(error))) from None
+            raise Refused(error) from None
         now.reused()
 
 

@@ -14,7 +14,7 @@ from lehr.lab.errors import TaskError
 from lehr.lab.ladder_search import USUAL
 from lehr.lab.metric import Metric
 from lehr.lab.place import RunPlace
-from lehr.lab.plan import Pair, Plan, Size
+from lehr.lab.plan import MOST_SEEDS, Pair, Plan, Size
 from lehr.lab.statistics import separable
 from lehr.lab.study import Progress
 from lehr.lab.trial import Ended, FailedTrial, Trial
@@ -65,7 +65,7 @@ def within(plan: Plan, trials: int) -> Plan:
     else:
         size = replace(plan.size, tuning_seeds=1, further=0, seeds=1)
         left = each - plan.tuning_trials(size)
-    return replace(plan, size=replace(size, seeds=left // lengths))
+    return replace(plan, size=replace(size, seeds=min(MOST_SEEDS, left // lengths)))
 
 
 def _fewest(plan: Plan) -> int:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from lehr.errors import ScheduleError
 from lehr.lab.engines.base import open_workers
-from lehr.lab.errors import EngineError, TaskError, WorkerError
 from lehr.lab.optimizers.installed import check_packages
 from lehr.lab.own.naming import is_own
 from lehr.lab.resources import Resources
@@ -131,12 +129,15 @@ class RunPlace:
 
     @contextmanager
     def _nothing_left_behind(self) -> Generator[None]:
-        is_new, is_new_folder = not os.path.lexists(self.file), not os.path.lexists(self.out)
+        is_new = not os.path.lexists(self.file)
+        folders = [self.out, *self.out.parents, *self.file.parents]
+        new_folders = [each for each in folders if not os.path.lexists(each)]
         try:
             yield
-        except (EngineError, ScheduleError, TaskError, WorkerError):
+        except Exception:
             if is_new and self.file.exists():
                 delete_unused(self.file)
-                if is_new_folder and not any(self.out.iterdir()):
-                    self.out.rmdir()
+            for folder in new_folders:
+                with suppress(OSError):  # one with finished trials is not empty
+                    folder.rmdir()
             raise

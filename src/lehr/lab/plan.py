@@ -49,6 +49,12 @@ _FOUND = 3  # peaks: the one that was found, and its neighbours
 # The first tuning seed: far above the scoring seeds, so that the two never overlap.
 _TUNING = 1_000_000
 
+MOST_SEEDS = 100_000
+"""The most scoring or tuning seeds of a comparison."""
+
+_MOST_STEPS = 100_000_000  # whose losses fit into memory
+_MOST_FURTHER = 100
+
 
 class Pair(NamedTuple):
     """An optimizer and a schedule, by their texts."""
@@ -91,17 +97,26 @@ class Size:
     find: bool = False
 
     def __post_init__(self) -> None:
-        for name, least in (("steps", 2), ("seeds", 1), ("tuning_seeds", 1)):
-            if not _whole(getattr(self, name), least):
+        for name, least, most in (
+            ("steps", 2, _MOST_STEPS),
+            ("seeds", 1, MOST_SEEDS),
+            ("tuning_seeds", 1, MOST_SEEDS),
+        ):
+            if not _whole(getattr(self, name), least, most):
                 raise ValueError(
-                    f"{name}={getattr(self, name)!r} must be a whole number of at least {least}"
+                    f"{name}={getattr(self, name)!r:.40} must be a whole number from {least} to "
+                    f"{most:,}"
                 )
-        if not all(_whole(length, 2) for length in self.lengths):
-            raise ValueError(f"lengths={self.lengths!r} must be whole numbers of at least 2")
+        if not all(_whole(length, 2, _MOST_STEPS) for length in self.lengths):
+            raise ValueError(
+                f"lengths={self.lengths!r:.80} must be whole numbers from 2 to {_MOST_STEPS:,}"
+            )
         if any(a >= b for a, b in pairwise(self.lengths)):
             raise ValueError(f"lengths={self.lengths!r} must be in ascending order, each once")
-        if self.further is not None and not _whole(self.further, 0):
-            raise ValueError(f"further={self.further!r} must be a whole number of at least 0")
+        if self.further is not None and not _whole(self.further, 0, _MOST_FURTHER):
+            raise ValueError(
+                f"further={self.further!r:.40} must be a whole number from 0 to {_MOST_FURTHER}"
+            )
         if self.peaks is None:
             return
         if self.find:
@@ -166,8 +181,8 @@ class Size:
         return words
 
 
-def _whole(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+def _whole(value: object, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
 FULL = Size(steps=200, seeds=30, tuning_seeds=6)

@@ -21,6 +21,8 @@ def read_content(path: Path) -> bytes:
         TaskError: If it cannot be read.
     """
     try:
+        if path.is_char_device() or path.is_fifo():
+            raise ValueError("it is not a file on a disk")  # and may never end
         return path.read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error

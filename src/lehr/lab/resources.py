@@ -14,7 +14,7 @@ from lehr.lab.errors import EngineError
 if sys.platform != "win32":
     import resource
 
-__all__ = ["Resources", "check_device", "own_bytes"]
+__all__ = ["Resources", "check_device", "check_name", "own_bytes"]
 
 
 class Resources(NamedTuple):
@@ -69,6 +69,22 @@ def own_bytes() -> int:
     # On Linux it is at least that of the process that started this one.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak
+
+
+def check_name(device: str) -> None:
+    """Check that torch knows the kind of a device, without using the device.
+
+    Raises:
+        EngineError: If it does not.
+    """
+    import torch
+
+    try:
+        torch.device(device)
+    except RuntimeError:
+        raise EngineError(
+            f"device={device!r:.80} is not a device of torch: write cpu or cuda:0"
+        ) from None
 
 
 def check_device(name: str) -> None:

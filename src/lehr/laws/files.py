@@ -98,7 +98,8 @@ def load(path: str | Path) -> Law:
     """
     path = Path(path)
     try:
-        text = path.read_bytes()[: _LARGEST + 1]
+        with path.open("rb") as file:
+            text = file.read(_LARGEST + 1)
         value: object = None if len(text) > _LARGEST else json.loads(text)
     except FileNotFoundError:
         raise LawError(f"{path}: there is no such file") from None

@@ -35,6 +35,8 @@ the initial weights more than the rate."""
 _FEWEST = 8
 """A run with fewer losses than this after its warmup says nothing about a curve."""
 
+_MOST_STEPS = 100_000_000  # whose rates fit into memory
+
 _HIGHEST_RATE = 1e3
 _JUMP = 0.15
 _OUTLIER = 12.0
@@ -126,6 +128,7 @@ def dense(name: str, steps: Ints, rates: Floats, warmup: int | None) -> tuple[Fl
         top = int(np.argmax(rates >= 0.999 * peak))
         rises = top > 0 and bool(np.all(np.diff(rates[: top + 1]) >= 0))
         warmup = int(steps[top]) if rises else 0
+    warmup = min(warmup, _MOST_STEPS)
     first = int(steps[0])
     if first > 0:
         early = np.minimum(1.0, np.arange(first) / warmup) if warmup else np.ones(first)
@@ -154,8 +157,8 @@ def rates_of(schedule: RatesLike, steps: int | None, peak: float | None) -> Floa
             raise LawError("a schedule needs steps=... and peak=... to say which rates it gives")
         if not (np.isfinite(peak) and peak > 0):
             raise LawError(f"peak={peak!r} must be a finite learning rate above 0")
-        if steps < 2:
-            raise LawError(f"steps={steps!r} must be at least 2")
+        if not 2 <= steps <= _MOST_STEPS:
+            raise LawError(f"steps={steps!r:.40} must be from 2 to {_MOST_STEPS:,}")
         rates = np.asarray(schedule.over(steps)(np.arange(steps)), np.float64) * peak
     else:
         rates = np.asarray(schedule, np.float64)

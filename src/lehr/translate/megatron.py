@@ -124,7 +124,10 @@ def _weight_decay(
     end = number("end_wd", end_wd, at_least=start)
     if wd_incr_style == "constant":
         if start != end:
-            raise ScheduleError(f"start_wd={start_wd!r}, end_wd={end_wd!r} are not constant")
+            raise ScheduleError(
+                f"start_wd={start_wd!r}, end_wd={end_wd!r} are not constant: write "
+                "wd_incr_style='linear' or 'cosine'"
+            )
         return rates(hold(at=end))
     per = whole("increment", increment, at_least=1)
     length = Fraction(steps("wd_incr_steps", wd_incr_steps)) / per

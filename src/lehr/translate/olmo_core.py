@@ -118,8 +118,8 @@ def _length(name: str, given: int | None, fraction: float | None, t_max: int | N
     # As in OLMo-core, a default fraction gives way only to None.
     if (given is None) == (fraction is None):
         raise ScheduleError(
-            f"{name}={given!r}, {name}_fraction={fraction!r}: give exactly one; "
-            f"write {name}_fraction=None to give {name}"
+            f"{name}={given!r}, {name}_fraction={fraction!r}: give exactly one"
+            + ("" if given is None else f"; write {name}_fraction=None to give {name}")
         )
     if given is not None:
         return whole(name, given, at_least=0)

@@ -293,7 +293,8 @@ def schedule_of(name: str, value: Any) -> Schedule:
     if isinstance(value, Schedule):
         return value
     raise ScheduleError(
-        f"{name}={value!r} is neither a schedule nor a translation; write translate(...) for it"
+        f"{name}={value!r} is neither a schedule nor a translation; write lehr.constant(0.5), or "
+        "lehr.translate(library, name, ...) with its arguments"
     )
 
 

@@ -34,7 +34,7 @@ from lehr.lab.errors import (
     describe,
 )
 from lehr.lab.own.naming import is_own
-from lehr.lab.resources import Resources
+from lehr.lab.resources import Resources, check_name
 from lehr.lab.tasks.registry import add_files
 from lehr.lab.trial import Ended, FailedTrial, FinishedTrial, Trial
 from lehr.lab.versions import LEHR
@@ -53,6 +53,7 @@ __all__ = [
 
 _Answer = TypeVar("_Answer")
 
+_MOST = 10_000  # jobs
 _TRIES = 3
 _FRESH = 2.0  # seconds until the workers of a cluster are counted again
 
@@ -107,12 +108,14 @@ def open_workers(
         devices: A device for each job, if they have different ones.
 
     Raises:
-        EngineError: If the engine is unknown, this process would have to do several jobs, or the
-            engine cannot keep a time limit or give each job a device.
+        EngineError: If the engine is unknown, there are too many jobs for it, or the engine cannot
+            keep a time limit or give each job a device.
         WorkerError: If the engine cannot be started.
     """
-    if jobs < 1:
-        raise EngineError(f"jobs={jobs} must be at least 1")
+    if not 1 <= jobs <= _MOST:
+        raise EngineError(f"jobs={str(jobs)[:40]} must be from 1 to {_MOST:,}")
+    if not all(map(str.strip, devices)):
+        raise EngineError(f"devices={devices!r:.80} has an empty name: write cpu or cuda:0")
     if own and resources.memory is not None:
         raise EngineError(
             f"memory={resources.memory} cannot be kept by a training of your own: leave it out"
@@ -144,6 +147,8 @@ def open_workers(
     if name == "processes":
         from lehr.lab.engines.processes import processes  # Loads multiprocessing.
 
+        for device in devices:
+            check_name(device)
         return processes(jobs, resources.shared(jobs), notify, devices)
     if name == "dask" or name.startswith("dask://"):
         # Loads multiprocessing, and Dask if used.
