@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from torch import Tensor
 
-from lehr.errors import ScheduleError
+from lehr.errors import ScheduleError, shown
 
 __all__ = [
     "LR",
@@ -22,6 +22,8 @@ __all__ = [
     "Group",
     "SlotKey",
     "Slot",
+    "flag",
+    "item_of",
     "plain",
     "python_number",
     "warn",
@@ -37,6 +39,25 @@ SlotKey = tuple[str, int | None]
 def plain(value: Any) -> float:
     """Return a number, or a tensor of one number, as a Python float."""
     return float(value.item()) if isinstance(value, Tensor) else float(value)
+
+
+def item_of(value: Any) -> Any:
+    """Return the number in a NumPy scalar or a tensor of one number; other values as they are."""
+    if getattr(value, "is_meta", False):
+        return None  # a tensor without content
+    return value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
+
+
+def flag(name: str, value: Any) -> bool:
+    """Return a bool; 0 and 1 will do.
+
+    Raises:
+        ScheduleError: If it is anything else.
+    """
+    item = item_of(value)
+    if not isinstance(item, int) or item not in (0, 1):
+        raise ScheduleError(f"{name}={shown(value)} must be True or False")
+    return bool(item)
 
 
 def python_number(value: Any) -> Any:

@@ -17,6 +17,7 @@ from lehr.torch.progress import check_reading
 __all__ = [
     "Saved",
     "attributes_of",
+    "check_adopt",
     "groups_restored_on_error",
     "kept",
     "loading",
@@ -120,6 +121,13 @@ def _tensors(group: Group) -> Iterator[Tensor]:
         if key != "params":
             items = value if isinstance(value, tuple | list) else (value,)
             yield from (item for item in items if isinstance(item, Tensor))
+
+
+def check_adopt(adopt: Any, *allowed: str | None) -> None:
+    """Raise ScheduleError unless ``adopt`` is one of the values that it may have."""
+    if not isinstance(adopt, str | None) or adopt not in allowed:
+        choice = " or ".join(map(repr, allowed))
+        raise ScheduleError(f"adopt={short(adopt)} must be {choice}")
 
 
 def short(value: Any) -> str:

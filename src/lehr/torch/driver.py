@@ -30,6 +30,7 @@ from lehr.torch.binding import (
     LR,
     Group,
     Slot,
+    flag,
     plain,
     python_number,
     warn,
@@ -67,6 +68,9 @@ class Driver(LRScheduler):
         membership: Its part among the schedulers of the optimizer.
     """
 
+    keeps_loaded_values = False
+    """Whether the values that a loaded optimizer brought are kept until the next step."""
+
     _deprecates_epoch = False
     """Whether ``step(epoch)`` warns, as torch's own schedulers do."""
 
@@ -101,7 +105,7 @@ class Driver(LRScheduler):
                 raise
 
     def _use(self, given: list[Any], any_optimizer: bool) -> None:
-        self._optimizers = Optimizers(given, any_optimizer)
+        self._optimizers = Optimizers(given, flag("any_optimizer", any_optimizer))
         self._source = self._optimizers.source
 
     @property
@@ -332,8 +336,9 @@ class Driver(LRScheduler):
             ScheduleError: If it is not a real number.
         """
         try:
-            if not isinstance(given, str | bytes | bool):
-                return plain(given)
+            value = given.item() if isinstance(given, Tensor) else python_number(given)
+            if not isinstance(value, str | bytes | bool):
+                return float(value)
         except (TypeError, ValueError, ArithmeticError, RuntimeError):
             pass  # refused below, as a text is
         raise ScheduleError(f"position {given!r} must be a finite number of at least 0")

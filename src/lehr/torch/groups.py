@@ -183,7 +183,7 @@ def factor(schedule: ScheduleLike, *, floor: float | Sequence[float] | None = No
     curve = as_schedule("schedule", schedule)
     if floor is None:
         return Interpreted(curve, is_factor=True)
-    if isinstance(floor, Sequence):
+    if isinstance(floor, Sequence) and not isinstance(floor, str | bytes):
         floors = tuple(number(f"floor[{i}]", value, at_least=0) for i, value in enumerate(floor))
         return Interpreted(curve, is_factor=True, floor=floors)
     return Interpreted(curve, is_factor=True, floor=number("floor", floor, at_least=0))

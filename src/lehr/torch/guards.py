@@ -95,7 +95,7 @@ class Guards(Observer):
                     f"guards: {name!r} is not a guard; there are {', '.join(GUARDS)}"
                 )
         for mode in (default, *named.values()):
-            if mode not in ("error", "warn", "off"):
+            if not isinstance(mode, str) or mode not in ("error", "warn", "off"):
                 raise ScheduleError(f"guards: {mode!r} must be 'error', 'warn' or 'off'")
         self._modes: dict[str, Any] = {
             name: named.get(name, "off" if name in _QUIET else default) for name in GUARDS

@@ -36,6 +36,7 @@ class SharingScheduler(Protocol):
     """A scheduler, as far as the others of its optimizer need to know."""
 
     membership: Membership
+    keeps_loaded_values: bool
 
     @property
     def is_absolute(self) -> bool:

@@ -75,7 +75,7 @@ def check_optimizer(optimizer: Any) -> None:
             f"{kind} is not an Optimizer, although it has param_groups: to drive these all the "
             "same, write Scheduler(..., any_optimizer=True)"
         )
-    raise TypeError(f"{kind} is not an Optimizer")
+    raise TypeError(f"{kind} is not an Optimizer: pass one of torch.optim, or a subclass of it")
 
 
 def _inner_of(optimizer: Any) -> Any:

@@ -12,6 +12,7 @@ from lehr.curves.easing import Ease
 from lehr.errors import ScheduleError, number
 from lehr.notation import ScheduleLike, as_schedule
 from lehr.time.duration import DurationLike
+from lehr.torch.binding import flag
 
 __all__ = ["cooldown", "extend", "replace", "rewarm", "scale"]
 
@@ -133,7 +134,7 @@ def replace(
         of,
         schedule=_saved_schedule("schedule", schedule),
         over=None if over is None else scheduler._whole("over", over),
-        jump=bool(jump),
+        jump=flag("jump", jump),
     )
 
 

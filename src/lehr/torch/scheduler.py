@@ -20,7 +20,7 @@ from lehr.time.duration import Duration, DurationLike
 from lehr.torch import plan_changes
 from lehr.torch.assignment import Assignment
 from lehr.torch.binding import LR, Group, Slot
-from lehr.torch.checkpoint import Saved, loading, restored_on_error
+from lehr.torch.checkpoint import Saved, check_adopt, loading, restored_on_error
 from lehr.torch.choosing import Choosers, Given
 from lehr.torch.clocks import WallClocks
 from lehr.torch.driver import Driver
@@ -119,7 +119,11 @@ class Scheduler(Driver):
         given = {name: value for name, value in given.items() if value is not None}
         if not given:
             raise ScheduleError("nothing is driven; write Scheduler(optimizer, lr=schedule)")
-        coupled = tuple(name for name, value in given.items() if value == "lr" and name != "lr")
+        coupled = tuple(
+            name
+            for name, value in given.items()
+            if isinstance(value, str) and value == "lr" and name != "lr"
+        )
         if coupled and "lr" not in given:
             raise ScheduleError(f"{coupled[0]}='lr' follows the rate, which is not driven")
         if feedback is not None and not hasattr(feedback, "init"):
@@ -376,8 +380,7 @@ class Scheduler(Driver):
             ScheduleError: If it is not the state of a scheduler, or belongs to other schedules or
                 other groups and ``adopt`` is not given. Nothing is changed then.
         """
-        if adopt not in (None, "saved", "here"):
-            raise ScheduleError(f"adopt={adopt!r} must be 'saved', 'here' or None")
+        check_adopt(adopt, None, "saved", "here")
         with loading(self, state_dict):
             saved = Saved.from_dict(state_dict)
             self._recognize_groups()

@@ -338,11 +338,13 @@ class Shared:
         groups = self._recognize()
         for writer in self.writers.values():
             writer.restore_tensors(groups)
-            writer.forget()
-        for member in self.members:
+            writer.hold(groups)
+        members = self.members
+        for member in members:
             member.settle()
             member.read_bases()
-        self.write()
+        if len(members) > 1 or not all(member.keeps_loaded_values for member in members):
+            self.write()
         # The next step must look whether there was an update before it.
         for member in self.members:
             member.settle()

@@ -12,14 +12,13 @@ from typing import Any
 from torch.optim import Optimizer
 
 from lehr.errors import ScheduleError, number
-from lehr.torch.binding import Slot, warn
+from lehr.torch.binding import Slot, item_of, warn
 from lehr.torch.checkpoint import short
 from lehr.torch.optimizers import check_optimizer
 
 __all__ = [
     "counted",
     "current",
-    "flag",
     "listed",
     "momentum_slot",
     "number_of",
@@ -32,21 +31,17 @@ __all__ = [
 ]
 
 
-def _item(value: Any) -> Any:
-    """Return the number in a NumPy scalar or a tensor of one number; other values as they are."""
-    if getattr(value, "is_meta", False):
-        return None  # a tensor without content
-    return value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
+_MOST_STEPS = 10**15
 
 
 def real_steps(name: str, value: float) -> Fraction:
     """Return a number of steps that need not be whole, exactly as it was written.
 
     Raises:
-        ScheduleError: If it is not a finite number greater than 0.
+        ScheduleError: If it is not a number from 1e-15 to 1e15.
     """
-    item = _item(value)
-    number(name, item, above=0)
+    item = item_of(value)
+    number(name, item, above=0, at_least=1 / _MOST_STEPS, at_most=_MOST_STEPS)
     return Fraction(str(item))
 
 
@@ -56,28 +51,16 @@ def number_of(name: str, value: Any) -> float:
     Raises:
         ScheduleError: If it is anything else.
     """
-    return number(name, _item(value))
-
-
-def flag(name: str, value: Any) -> bool:
-    """Return a bool; 0 and 1 will do.
-
-    Raises:
-        ScheduleError: If it is anything else.
-    """
-    item = _item(value)
-    if not isinstance(item, int) or item not in (0, 1):
-        raise ScheduleError(f"{name}={short(value)} must be True or False")
-    return bool(item)
+    return number(name, item_of(value))
 
 
 def counted(name: str, value: Any, *, at_least: int) -> int:
     """Return a count of steps as an int, whatever kind of number it is: 5, 5.0 or a tensor of 5.
 
     Raises:
-        ScheduleError: If it is not a whole number from ``at_least`` to 2**53.
+        ScheduleError: If it is not a whole number from ``at_least`` to 1e15.
     """
-    found = number(name, _item(value), at_least=at_least, at_most=2**53 - 1)
+    found = number(name, item_of(value), at_least=at_least, at_most=_MOST_STEPS)
     if found != math.floor(found):
         raise ScheduleError(f"{name}={short(value)} must be a whole number (an int)")
     return int(found)

@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
 from lehr.torch.binding import LR, Binding, Group, Slot, plain, warn
-from lehr.torch.checkpoint import attributes_of, loading, set_attributes, short
+from lehr.torch.checkpoint import attributes_of, check_adopt, loading, set_attributes, short
 from lehr.torch.driver import Driver
 from lehr.torch.dropins.arguments import counted, current, plain_copy, rates_of
 from lehr.torch.dropins.parameters import Parameter, Parameters, check_alike
@@ -30,6 +30,9 @@ from lehr.torch.updates import TOO_EARLY, has_begun
 from lehr.torch.writers import Checked
 
 __all__ = ["DropIn"]
+
+# torch's recursions are off by this share; single precision by more, where rates are tensors.
+_ROUNDING = 1e-6
 
 
 class DropIn(Driver):
@@ -161,21 +164,31 @@ class DropIn(Driver):
         if not self._own_base:
             super()._set_base(slot, index, base)
 
+    keeps_loaded_values = True
+
     def read_bases(self) -> None:
-        """Use the bases, and the rates to go on from, that a loaded optimizer brought."""
-        if self._owned_by() is None and self._has_changes():
+        """Go on from the rates that a loaded optimizer brought, where torch's does."""
+        if self._owned_by() is not None:
+            return
+        if self._has_changes():
             self._follow_changes()
         super().read_bases()
-        if self._carried is not None and len(self._attach().members) == 1:
-            for index, rate in zip(
-                origins(self._known, self.groups), rates_in(self.groups), strict=True
-            ):
-                if index is not None:
-                    self._carried = self._carried.at(index, rate)
+        if len(self._attach().members) == 1 and not self.membership.silent:
+            for group, rate in zip(self.groups, rates_in(self.groups), strict=True):
+                if (index := self._index(group)) is not None and not self._is_at(index, rate):
+                    self.base_for(LR, group, rate)
+
+    def _is_at(self, index: int, rate: float) -> bool:
+        """Return whether a rate is, to rounding, that of a group at the present position."""
+        if self._carried is not None:
+            return self._carried.rates[index] == rate
+        driven = self.plan.of_slot(LR, index)
+        value = rate if driven is None else driven.value(index, driven.levels.at(self._at))
+        return math.isclose(value, rate, rel_tol=_ROUNDING)
 
     def _follows_bases(self) -> bool:
-        # Under way its own are in its state, as torch's are.
-        return (self._owned_by() or self).last_epoch <= 0
+        # Its own are in its state, as torch's are.
+        return False
 
     # ----- changed parameters -------------------------------------------------------------------
 
@@ -280,7 +293,8 @@ class DropIn(Driver):
     def _move(self, position: float) -> None:
         if self._has_changes():
             self._follow_changes()
-        goes_on = position == self.last_epoch + 1 and not self._fraction
+        carries = self._carried is not None
+        goes_on = position == self.last_epoch + 1 and (carries or not self._fraction)
         if not goes_on:
             self._leave_rule()
         before, uncounted = self._position, self._uncounted
@@ -502,8 +516,7 @@ class DropIn(Driver):
             ScheduleError: If the state lacks a parameter, a value in it cannot be, or it has
                 another number of groups. Nothing is changed then.
         """
-        if adopt not in ("saved", "here"):
-            raise ScheduleError(f"adopt={adopt!r} must be 'saved' or 'here'")
+        check_adopt(adopt, "saved", "here")
         with loading(self, state_dict):
             self._recognize_groups()
             state = current(state_dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -67,10 +68,12 @@ class Part:
         return self.schedule * self.binding.gain + self.binding.offset
 
     def ratio(self, base: float) -> Schedule | None:
-        """Return the number over the group's base; None where the base is 0 and it is not."""
+        """Return the number over the group's base; None where that is not finite."""
         if self.binding == Binding(gain=base):
             return self.schedule
-        return self.value * (1 / base) if base else None
+        scale, high = 1 / base if base else math.inf, self.value.bounds[1]
+        overflows = scale == math.inf or (high * scale == math.inf > high)
+        return None if overflows else self.value * scale
 
     def at(self, position: int, base: float) -> Part:
         """Return it held at the value of one position."""

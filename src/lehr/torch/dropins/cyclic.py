@@ -14,9 +14,8 @@ from lehr.catalogue.warmup import warmup
 from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import formula
-from lehr.torch.binding import LR, Binding, Slot, plain
+from lehr.torch.binding import LR, Binding, Slot, flag, plain
 from lehr.torch.dropins.arguments import (
-    flag,
     momentum_slot,
     number_of,
     per_group,
@@ -68,7 +67,7 @@ class CyclicLR(DropIn):
     max_lrs: Any = Parameter(per_group=True)
     step_size_up: Any = Parameter()
     step_size_down: Any = Parameter()
-    mode: Any = Parameter()
+    mode: Any = Parameter(fixed=True)
     gamma: Any = Parameter()
     scale_mode: Any = Parameter()
     cycle_momentum: Any = Parameter(fixed=True)

@@ -271,7 +271,9 @@ class PolynomialLR(DropIn):
         super().__init__(optimizer, last_epoch)
 
     def _shape(self) -> Schedule:
-        return polynomial(counted("total_iters", self.total_iters, at_least=1), power=self.power)
+        steps = counted("total_iters", self.total_iters, at_least=1)
+        power = number("power", self.power, above=0, at_least=1e-9, at_most=1e9)
+        return polynomial(steps, power=power)
 
 
 class CosineAnnealingLR(DropIn):

@@ -13,8 +13,8 @@ from torch.optim import Optimizer, lr_scheduler
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
-from lehr.torch.binding import LR, Binding, Group, Slot
-from lehr.torch.dropins.arguments import counted, flag, momentum_slot, number_of, per_group
+from lehr.torch.binding import LR, Binding, Group, Slot, flag
+from lehr.torch.dropins.arguments import counted, momentum_slot, number_of, per_group
 from lehr.torch.dropins.base import DropIn
 from lehr.torch.dropins.parameters import Parameter
 
@@ -22,6 +22,8 @@ __all__ = ["OneCycleLR"]
 
 _RATES: Final = ("max_lr", "min_lr", "initial_lr")
 _MOMENTUMS: Final = ("max_momentum", "base_momentum")
+_LEAST_FACTOR: Final = 1e-150
+_LEAST_SHARE: Final = 1e-15
 
 
 class OneCycleLR(DropIn):
@@ -161,10 +163,10 @@ class OneCycleLR(DropIn):
                 "anneal_strategy must be one of 'cos' or 'linear', "
                 f"instead got {self.anneal_strategy!r}"
             )
-        number("div_factor", self.div_factor, above=0)
-        number("final_div_factor", self.final_div_factor, above=0)
-        total = whole("total_steps", self.total_steps, at_least=1)
-        rise = Fraction(str(self.pct_start)) * total
+        number("div_factor", self.div_factor, at_least=_LEAST_FACTOR)
+        number("final_div_factor", self.final_div_factor, at_least=_LEAST_FACTOR)
+        total = counted("total_steps", self.total_steps, at_least=1)
+        rise = Fraction(str(self.pct_start) if self.pct_start > _LEAST_SHARE else 0) * total
         peaks = [rise - 1, 2 * rise - 2] if self.three_phase else [rise - 1]
         return [*peaks, Fraction(total - 1)]
 

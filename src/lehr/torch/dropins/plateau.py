@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 from torch.optim import Optimizer
@@ -14,7 +15,15 @@ from lehr.errors import ScheduleError, number
 from lehr.schedule.leaves import hold
 from lehr.torch.binding import LR, Binding, Group, Slot, plain, warn
 from lehr.torch.checkpoint import loading
-from lehr.torch.dropins.arguments import counted, current, listed, per_group, plain_copy, rates_of
+from lehr.torch.dropins.arguments import (
+    counted,
+    current,
+    listed,
+    number_of,
+    per_group,
+    plain_copy,
+    rates_of,
+)
 from lehr.torch.dropins.base import DropIn
 from lehr.torch.dropins.recursion import rates_in
 from lehr.torch.optimizers import check_optimizer
@@ -175,7 +184,7 @@ class ReduceLROnPlateau(DropIn, Theirs):
     def read_bases(self) -> None:
         """Use the bases that a loaded optimizer brought, reduced as before."""
         super().read_bases()
-        if self._follows:
+        if self._follows and len(self._attach().members) > 1:
             self._take_rates()
             self._replan()
 
@@ -205,13 +214,13 @@ class ReduceLROnPlateau(DropIn, Theirs):
             warn(EPOCH_DEPRECATION_WARNING)
         self._count()
         before = {
-            "best": self.best if math.isfinite(self.best) else None,
+            "best": None if self.best == self.mode_worse else _finite(self.best),
             "bad": self.num_bad_epochs,
             "cooldown": self.cooldown_counter,
             "reductions": 0,
         }
         after = self._check().update(before, metrics)
-        position = self.last_epoch + 1 if epoch is None else epoch
+        position = self.last_epoch + 1 if epoch is None else number_of("epoch", epoch)
         if after["reductions"]:
             self._reduce()
         self._found = position, after
@@ -223,6 +232,7 @@ class ReduceLROnPlateau(DropIn, Theirs):
         if self._found is not None and self._found[0] == self._position:
             after = self._found[1]
             best = self.mode_worse if after["best"] is None else after["best"]
+            best = self.best if best == _finite(self.best) else best
             counts = best, after["bad"], after["cooldown"], None
             self.best, self.num_bad_epochs, self.cooldown_counter, self._found = counts
 
@@ -325,3 +335,8 @@ class ReduceLROnPlateau(DropIn, Theirs):
         given = ", ".join(f"{name}={getattr(self, name)!r}" for name in _GIVEN)
         kind, optimizer = type(self).__name__, type(self.optimizer).__name__
         return f"{kind}({optimizer}, {given}, at {self.last_epoch})"
+
+
+def _finite(best: float) -> float:
+    """Return the finite number that is nearest: if the mode was changed, nothing may be better."""
+    return max(-sys.float_info.max, min(best, sys.float_info.max))

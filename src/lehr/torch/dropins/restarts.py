@@ -47,7 +47,7 @@ class CosineAnnealingWarmRestarts(DropIn):
     T_mult: Any = Parameter()
     eta_min: Any = Parameter()
 
-    __slots__ = ("_counted", "_cycles")
+    __slots__ = ("_counted", "_cycles", "_sought")
 
     def __init__(
         self,
@@ -76,6 +76,8 @@ class CosineAnnealingWarmRestarts(DropIn):
         # T_mult of the present plan.
         self._counted: tuple[float, float] | None = None
         self._cycles = 1, 1
+        # What a jump makes of them, where that is not what the plan says.
+        self._sought: tuple[float, float] | None = None
 
     def _replan(self) -> None:
         if self._carried is None:
@@ -95,9 +97,29 @@ class CosineAnnealingWarmRestarts(DropIn):
             self._counted = self._cycle()
         return super()._carry()
 
+    def _update_lr(self, epoch: float | None = None) -> None:
+        if epoch is None:
+            if self._fraction:
+                self._carry()  # torch counts on from there, and stays between two epochs
+        elif (position := self._read_position(epoch)) >= self.T_0 and self.T_mult == 1:
+            # Torch's keeps the length of its cycles then, which may have been set.
+            self._sought = (position % self.T_0, self.T_i) if self.T_i != self.T_0 else None
+        try:
+            super()._update_lr(epoch)
+        finally:
+            self._sought = None
+
     def _leave_rule(self) -> None:
+        if self._sought is not None:
+            self._carry()
+            return
         super()._leave_rule()
         self._counted = None
+
+    def _advanced(self) -> Carried:
+        if self._sought is not None:
+            self._from = -1  # also where the jump is to the present position
+        return super()._advanced()
 
     def _cycle(self) -> tuple[float, float]:
         """Return the epochs since the last restart, and those between the last and the next."""
@@ -121,7 +143,9 @@ class CosineAnnealingWarmRestarts(DropIn):
     def _next_rates(self, view: list[Group]) -> list[float]:
         before = self._counted
         done, length = self._cycle() if before is None else (before[0] + 1, before[1])
-        self._counted = (done % length, length * self.T_mult) if done >= length else (done, length)
+        if done >= length:
+            done, length = done % length, length * self.T_mult
+        self._counted = self._sought or (done, length)
         try:
             return super()._next_rates(view)
         except BaseException:

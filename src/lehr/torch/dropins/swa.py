@@ -13,7 +13,7 @@ from lehr.schedule.leaves import hold, ramp
 from lehr.torch.binding import Binding, Group, Slot, plain
 from lehr.torch.checkpoint import groups_restored_on_error
 from lehr.torch.driver import Driver
-from lehr.torch.dropins.arguments import per_group
+from lehr.torch.dropins.arguments import counted, per_group
 from lehr.torch.dropins.base import DropIn
 from lehr.torch.dropins.parameters import Parameter
 from lehr.torch.dropins.recursion import rates_in
@@ -118,7 +118,7 @@ class SWALR(DropIn):
             self._check_free()
             self._recognize_groups()
             ratios = self._ratios()
-            rates = (plain(group["lr"]) for group in self.groups)
+            rates, self._carried = (plain(group["lr"]) for group in self.groups), None
             self.starts = [lr / ratio for lr, ratio in zip(rates, ratios, strict=True)]
             self.swa_lrs = self._swa_lrs_in_groups()
             self._recognize_groups()
@@ -207,6 +207,7 @@ def _left(epochs: Any, strategy: Any) -> Schedule:
         )
     if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 0:
         raise ScheduleError(f"anneal_epochs must be an int of at least 0, got {epochs!r}")
+    counted("anneal_epochs", epochs, at_least=0)
     ease = "cosine" if strategy == "cos" else "linear"
     return ramp(epochs, start=1.0, to=0.0, ease=ease) >> hold()
 

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from lehr.catalogue.phases import trapezoid
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
-from lehr.torch.binding import Binding, Slot, plain
+from lehr.torch.binding import Binding, Slot, item_of, plain
 from lehr.torch.checkpoint import restored_on_error, short
 from lehr.torch.dropins.arguments import (
     counted,
@@ -154,7 +154,14 @@ class TrapezoidalLR(DropIn):
         self.history["lr"].append(plain(self.optimizer.param_groups[0]["lr"]))
 
     def record(self, **values: float) -> None:
-        """Note more in the history, such as ``record(loss=0.3)``: one list a name."""
+        """Note more in the history, such as ``record(loss=0.3)``: one list a name.
+
+        Raises:
+            ScheduleError: If a value is not a number. Nothing is noted then.
+        """
+        for name, value in values.items():
+            if not isinstance(item := item_of(value), float):  # such as a loss that is NaN
+                number(f"record: {name}", item)
         for name, value in values.items():
             self.history.setdefault(name, []).append(plain(value))
 

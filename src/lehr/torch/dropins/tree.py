@@ -150,8 +150,6 @@ class Tree(DropIn):
 
     def read_bases(self) -> None:
         """Use the bases that a loaded optimizer brought, in the children too."""
-        if self._owned_by() is None and self._has_changes():
-            self._follow_changes()
         for child in self._schedulers:
             child.read_bases()
         super().read_bases()
