@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -57,24 +57,34 @@ def kept(value: Any) -> Any:
     return value
 
 
-@contextmanager
-def groups_restored_on_error(groups: Sequence[Group]) -> Generator[None]:
-    """Restore each group's entries, with the content of tensors, if the block fails.
+def snapshot_of(groups: Sequence[Group]) -> Callable[[], None]:
+    """Return a function that puts back each group's entries, with the content of tensors.
 
     Entries that were absent are removed again.
     """
     groups = list(groups)
     entries = [dict(group) for group in groups]
     tensors = [(t, t.detach().clone()) for group in groups for t in _tensors(group)]
-    try:
-        yield
-    except BaseException:
+
+    def restore() -> None:
         for group, old in zip(groups, entries, strict=True):
             group.clear()
             group.update(old)
         for tensor, content in tensors:
             if not bool((tensor == content).all()):
                 tensor.detach().copy_(content)
+
+    return restore
+
+
+@contextmanager
+def groups_restored_on_error(groups: Sequence[Group]) -> Generator[None]:
+    """Restore each group's entries, with the content of tensors, if the block fails."""
+    restore = snapshot_of(groups)
+    try:
+        yield
+    except BaseException:
+        restore()
         raise
 
 
@@ -85,13 +95,13 @@ def restored_on_error(scheduler: Any) -> Generator[None]:
     Everything is covered that loading a state or changing the plan touches: the scheduler's
     attributes, its plan and its position, and each group's entries.
     """
-    restore = scheduler.snapshot()
-    with groups_restored_on_error(scheduler.groups):
-        try:
-            yield
-        except BaseException:
-            restore()
-            raise
+    restore_scheduler, restore_groups = scheduler.snapshot(), snapshot_of(scheduler.groups)
+    try:
+        yield
+    except BaseException:
+        restore_groups()
+        restore_scheduler()
+        raise
 
 
 @contextmanager

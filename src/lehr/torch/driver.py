@@ -94,15 +94,15 @@ class Driver(LRScheduler):
         self._use(given, any_optimizer)
         self._start_at(last_epoch)
         self._check_numbers()
-        with groups_restored_on_error(self.groups):
-            shared_of(self._optimizers).find_bases()
-            self._known = list(self.groups)
-            self.base_lrs: list[Any] = given_rates(self.groups, last_epoch)
-            try:
+        try:
+            with groups_restored_on_error(self.groups):
+                shared_of(self._optimizers).find_bases()
+                self._known = list(self.groups)
+                self.base_lrs: list[Any] = given_rates(self.groups, last_epoch)
                 self._initial_step()
-            except BaseException:
-                shared_of(self._optimizers).leave(self)
-                raise
+        except BaseException:
+            shared_of(self._optimizers).leave(self)
+            raise
 
     def _use(self, given: list[Any], any_optimizer: bool) -> None:
         self._optimizers = Optimizers(given, flag("any_optimizer", any_optimizer))

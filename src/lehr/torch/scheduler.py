@@ -144,13 +144,6 @@ class Scheduler(Driver):
         self._observer: Guards = Guards(guards, scaler)
         first = whole("last_epoch", last_epoch, at_least=-1)
         super().__init__(optimizer, first, any_optimizer=any_optimizer)
-        if not self._clocks:
-            rates = self._assignment.revised("lr").values() if lr is not None else ()
-            schedules = [revised.now for revised in rates]
-            self._observer.check_lengths(schedules)
-            self._observer.check_schedule_free(self._optimizers.given, schedules)
-        self._observer.check_optimizers(self._optimizers, self.groups)
-        self._observer.check_beside(self, self._attach().members)
 
     # ----- the plan -----------------------------------------------------------------------------
 
@@ -159,6 +152,14 @@ class Scheduler(Driver):
             self._choosers.check_used([each.param_groups for each in self._optimizers])
             self._assign([None] * len(self._known))
         super()._initial_step()
+        if not self._clocks:
+            assignment = self._assignment
+            rates = assignment.revised("lr").values() if "lr" in assignment.schedules else ()
+            schedules = [revised.now for revised in rates]
+            self._observer.check_lengths(schedules)
+            self._observer.check_schedule_free(self._optimizers.given, schedules)
+        self._observer.check_optimizers(self._optimizers, self.groups)
+        self._observer.check_beside(self, self._attach().members)
 
     def _assign(self, old: list[int | None]) -> None:
         """Choose the schedules of new groups, and read their bases.

@@ -289,6 +289,9 @@ class Shared:
         Returns:
             What was changed.
         """
+        if any(writer.was_replaced(self.groups) for writer in self.writers.values()):
+            # The optimizer was loaded, and its hook was interrupted; some run none.
+            self.loaded()
         groups, changes = self.groups, list[Change]()
         all_shares: dict[SlotKey, tuple[Slot, dict[int, Shares]]] | None = None
         all_found = [(*each, each[1].changed(groups)) for each in self.writers.items()]
@@ -335,14 +338,14 @@ class Shared:
 
     def loaded(self) -> None:
         """Write again after an optimizer was loaded: its groups and their tensors are new."""
-        groups = self._recognize()
+        groups, members = self._recognize(), self.members
         for writer in self.writers.values():
             writer.restore_tensors(groups)
-            writer.hold(groups)
-        members = self.members
         for member in members:
             member.settle()
             member.read_bases()
+        for writer in self.writers.values():
+            writer.hold(groups)
         if len(members) > 1 or not all(member.keeps_loaded_values for member in members):
             self.write()
         # The next step must look whether there was an update before it.

@@ -220,6 +220,11 @@ class SlotWriter(Step):
         self.forget()
         self._held, self._before = list(groups), before
 
+    def was_replaced(self, groups: Sequence[Group]) -> bool:
+        """Return whether one of the groups that it knows is another dict now, as after a load."""
+        pairs = zip(origins(self._held, groups), groups, strict=True)
+        return any(i is not None and self._held[i] is not group for i, group in pairs)
+
     def restore_tensors(self, groups: Sequence[Group]) -> None:
         """Put the tensors that were filled last into groups that now hold others."""
         for index, origin in enumerate(origins(self._held, groups)):

@@ -17,6 +17,7 @@ from lehr.torch.binding import LR, Binding, Group, Slot, flag
 from lehr.torch.dropins.arguments import counted, momentum_slot, number_of, per_group
 from lehr.torch.dropins.base import DropIn
 from lehr.torch.dropins.parameters import Parameter
+from lehr.torch.groups import given_rates
 
 __all__ = ["OneCycleLR"]
 
@@ -112,9 +113,13 @@ class OneCycleLR(DropIn):
             momentum_slot(optimizer)
         # Everything is checked before the optimizer is touched.
         self._ends()
-        if counted("last_epoch", last_epoch, at_least=-1) == -1:
-            self._mark_groups(optimizer)
         super().__init__(optimizer, last_epoch)
+
+    def _initial_step(self) -> None:
+        if self.last_epoch == -1:
+            self._mark_groups(self.optimizer)
+            self.base_lrs = given_rates(self.groups, -1)
+        super()._initial_step()
 
     def _follows_bases(self) -> bool:
         # Torch's rule does not read them: they only say whether a group's start was set.
