@@ -17,15 +17,16 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import copy
-from typing import Any, Final
+from typing import Any
 
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import EPOCH_DEPRECATION_WARNING, LRScheduler
 
 from lehr.errors import PastEnd, ScheduleError
+from lehr.torch import copies, membership, rates
 from lehr.torch.binding import (
     LR,
     Group,
@@ -35,26 +36,17 @@ from lehr.torch.binding import (
     python_number,
     warn,
 )
-from lehr.torch.checkpoint import (
-    attributes_of,
-    groups_restored_on_error,
-    kept,
-    restored_on_error,
-    set_attributes,
-)
+from lehr.torch.checkpoint import groups_restored_on_error, restored_on_error
 from lehr.torch.groups import given_rates, origins
 from lehr.torch.guards import Observer
 from lehr.torch.lookahead import LONG, SHORT, compute
 from lehr.torch.membership import Membership
 from lehr.torch.optimizers import Optimizers
-from lehr.torch.plan import Contribution, DrivePlan
-from lehr.torch.shared import Change, Shared, shared_of
+from lehr.torch.plan import DrivePlan
+from lehr.torch.shared import Shared, shared_of
 from lehr.torch.writers import Lookahead
 
 __all__ = ["Driver"]
-
-# What pickling leaves out: it is computed or found again.
-_LINKED: Final = ("_shared", "_owner", "_stepped")
 
 
 class Driver(LRScheduler):
@@ -206,10 +198,8 @@ class Driver(LRScheduler):
         """Raise ScheduleError, with the key of the state, unless a position has values."""
         try:
             self._check_position(position)
-        except PastEnd as error:
-            raise PastEnd(f"last_epoch={math.floor(position)}: {error}") from None
         except ScheduleError as error:
-            raise ScheduleError(f"last_epoch={math.floor(position)}: {error}") from None
+            raise type(error)(f"last_epoch={math.floor(position)}: {error}") from None
 
     def _check_position(self, position: float) -> None:
         """Raise ScheduleError unless a position has values."""
@@ -348,7 +338,7 @@ class Driver(LRScheduler):
         self._check_free()
         shared = self._attach()
         changes = shared.notice()
-        self._on_changes(changes)
+        self._observer.on_changes(changes)
         self._recognize_groups()
         self._observer.on_move(self._position, position)
         # After a seek another one may follow, and after a change by hand: less is computed ahead.
@@ -428,10 +418,6 @@ class Driver(LRScheduler):
         self.membership.silent = True
         self._attach().undone(self)
 
-    def _on_changes(self, changes: Sequence[Change]) -> None:
-        """Called with the values that user code changed since the last write."""
-        self._observer.on_changes(changes)
-
     def _check_order(self) -> None:
         """Warn of a scheduler that moves before the optimizer did."""
 
@@ -457,16 +443,6 @@ class Driver(LRScheduler):
         """Whether its values are independent of the groups' bases."""
         return self.plan.is_absolute
 
-    def contributions(self) -> list[tuple[Slot, Group, Contribution]]:
-        """Return its share in each number at its position."""
-        groups = self.groups
-        present = dict(zip(origins(self._known, groups), groups, strict=True))
-        return [
-            (slot, present[index], contribution)
-            for slot, index, contribution in self.plan.contributions(self._position)
-            if index in present
-        ]
-
     def _index(self, group: Group) -> int | None:
         """Return the index of a group, or None if it is not driven here."""
         for index, known in enumerate(self._known):
@@ -474,101 +450,21 @@ class Driver(LRScheduler):
                 return index
         return None
 
-    def base_for(self, slot: Slot, group: Group, value: float) -> float | None:
-        """Return the base from which its schedule would have come to a value, or None."""
-        index = self._index(group)
-        driven = None if index is None else self.plan.of_slot(slot, index)
-        if driven is None or index is None:
-            return None
-        return driven.base_for(index, value, driven.levels.at(self._position))
-
-    def rebase(self, slot: Slot, group: Group, base: float) -> None:
-        """Use a new base for a number of a group."""
-        index = self._index(group)
-        if index is not None:
-            self._set_base(slot, index, base)
-            self._replan()
-
     def _set_base(self, slot: Slot, index: int, base: float) -> None:
         if slot.place == LR.place:
             self.base_lrs[index] = base
-
-    def read_bases(self) -> None:
-        """Use the bases that a loaded optimizer brought, and write those that it lacks."""
-        groups = self.groups
-        for group, origin in zip(groups, origins(self._known, groups), strict=True):
-            if origin is not None:
-                self._known[origin] = group
-                if "lr" in group:
-                    base = group.setdefault("initial_lr", self.base_lrs[origin])
-                    if self._follows_bases():
-                        self._set_base(LR, origin, plain(base))
-        self._replan()
 
     def _follows_bases(self) -> bool:
         """Return whether the bases of a loaded optimizer replace its own."""
         return True
 
-    # ----- what people read ---------------------------------------------------------------------
-
-    def get_lr(self) -> list[float | Tensor]:
-        """Return the rate of each group at the present position, also before it is written.
-
-        Frameworks that write the rates themselves set ``last_epoch`` and call it.
-        """
-        rates = self.get_last_lr()
-        for slot, group, share in self.contributions() if self._position >= 0 else ():
-            if slot.place == LR.place:
-                index = next(i for i, each in enumerate(self.groups) if each is group)
-                rate = rates[index]
-                rates[index] = rate.fill_(share.value) if isinstance(rate, Tensor) else share.value
-        return rates
-
-    def get_last_lr(self) -> list[float | Tensor]:
-        """Return the current rate of each group."""
-        return [python_number(group.get("lr", math.nan)) for group in self.groups]
-
-    def logged(self) -> dict[str, float]:
-        """Return the driven numbers, by name, for a logger.
-
-        The names are those of the driven numbers, such as ``"lr"`` and ``"momentum"``; with several
-        groups, ``"lr/0"`` or, where a group has a ``"name"``, ``"lr/head"``.
-
-        Example:
-            >>> import lehr, torch
-            >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.1, momentum=0.9)
-            >>> from lehr.torch import Scheduler
-            >>> Scheduler(optimizer, lehr.linear(10), momentum=lehr.constant(0.5)).logged()
-            {'lr': 0.1, 'momentum': 0.5}
-        """
-        return self.plan.numbers(self.groups)
-
-    # ----- copies -------------------------------------------------------------------------------
-
-    def snapshot(self) -> Callable[[], None]:
-        """Return a function that puts all attributes back as they are now."""
-        attributes = {
-            **attributes_of(self),
-            **{name: kept(value) for name, value in vars(self).items()},
-            "_known": list(self._known),
-            "_ahead": self._ahead.emptied(self._position),
-            "_observer": copy(self._observer),
-            "membership": copy(self.membership),
-        }
-        restore_shared = shared_of(self._optimizers).snapshot()
-
-        def restore() -> None:
-            set_attributes(self, attributes)
-            restore_shared()
-
-        return restore
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return all attributes but those that are computed or found again, for pickling."""
-        self._attach().notice()
-        ahead = Lookahead(self._position)
-        return {**attributes_of(self), **dict.fromkeys(_LINKED), "_ahead": ahead}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        set_attributes(self, state)
-        self._attach().hold(self.plan.slots)
+    get_lr = rates.get_lr
+    get_last_lr = rates.get_last_lr
+    logged = rates.logged
+    snapshot = copies.snapshot
+    __getstate__ = copies.pickled
+    __setstate__ = copies.restore_pickled
+    contributions = membership.contributions
+    base_for = membership.base_for
+    rebase = membership.rebase
+    read_bases = membership.read_bases

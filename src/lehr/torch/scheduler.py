@@ -19,8 +19,8 @@ from lehr.schedule.run import Run
 from lehr.time.duration import Duration, DurationLike
 from lehr.torch import plan_changes
 from lehr.torch.assignment import Assignment
-from lehr.torch.binding import LR, Group, Slot
-from lehr.torch.checkpoint import Saved, check_adopt, loading, restored_on_error
+from lehr.torch.binding import Group, Slot
+from lehr.torch.checkpoint import Saved, check_adopt, loading, restore, restored_on_error
 from lehr.torch.choosing import Choosers, Given
 from lehr.torch.clocks import WallClocks
 from lehr.torch.driver import Driver
@@ -28,7 +28,7 @@ from lehr.torch.groups import Interpreted, origins
 from lehr.torch.guards import GuardMode, Guards
 from lehr.torch.lookahead import SHORT
 from lehr.torch.plan import DrivePlan
-from lehr.torch.progress import position_at, position_of_reading, reading
+from lehr.torch.progress import position_at, reading
 from lehr.torch.shared import shared_of
 
 __all__ = ["Scheduler"]
@@ -385,50 +385,7 @@ class Scheduler(Driver):
         with loading(self, state_dict):
             saved = Saved.from_dict(state_dict)
             self._recognize_groups()
-            self._load(saved, adopt)
-
-    def _load(self, saved: Saved, adopt: Literal["saved", "here"] | None) -> None:
-        rule = None if self._rule is None else repr(self._rule)
-        if adopt is None:
-            saved.check_groups(len(self._known))
-            saved.check_same(self._assignment.to_dict(), rule)
-        elif adopt == "saved":
-            saved.check_groups(len(self._known))
-            self._assignment = saved.assignment(self._assignment, rule, len(self._known))
-        if adopt != "here":
-            self._load_bases(saved)
-            self._clocks.load(saved.clocks)
-            self._assignment = self._assignment.with_changes(saved.changes)
-        if self._rule is not None and saved.rule == rule:
-            try:
-                self._feedback = self._rule.check_state(saved.feedback)
-            except ScheduleError as error:
-                raise ScheduleError(f"feedback: {error}") from None
-        self._replan()
-        position, steps = saved.position, saved.steps
-        if adopt == "here":
-            there = position_of_reading(self._assignment.horizon, saved.progress)
-            if there is not None:
-                position, steps = there, steps + math.floor(there) - math.floor(position)
-        self._check_position(position)
-        self._observer.highest = saved.highest
-        self._restoring = True
-        try:
-            self._resume(position, steps)
-        finally:
-            self._restoring = False
-
-    def _load_bases(self, saved: Saved) -> None:
-        shared = self._attach()
-        for name, bases in saved.bases.items():
-            for index, (group, base) in enumerate(zip(self._known, bases, strict=True)):
-                if base is None:
-                    continue
-                slot = Slot.find_existing(name, index, group)
-                shared.set_base(slot, group, base)
-                self._assignment = self._assignment.with_base(name, index, base)
-                if slot.place == LR.place:
-                    self.base_lrs[index] = base
+            restore(self, saved, adopt)
 
     def snapshot(self) -> Callable[[], None]:
         """Return a function that puts all attributes back, and the clocks."""

@@ -9,6 +9,7 @@ from typing import Any
 from lehr.errors import ScheduleError, number
 from lehr.torch.checkpoint import short
 from lehr.torch.dropins.arguments import plain_copy, rates_of
+from lehr.torch.plan import DrivePlan
 
 __all__ = ["Parameter", "Parameters", "check_alike"]
 
@@ -123,6 +124,26 @@ class Parameters:
                 raise ScheduleError(
                     f"the state has {name}={short(values)}; the optimizer has {groups} groups"
                 )
+
+    def resolve(self, scheduler: Any) -> DrivePlan:
+        """Return the plan of a drop-in whose parameters were changed.
+
+        Raises:
+            ScheduleError: If they allow no plan; it names them with their values.
+        """
+        try:
+            return scheduler._resolve()
+        except ScheduleError:
+            raise
+        except (
+            *(ValueError, TypeError, AttributeError),
+            *(LookupError, ArithmeticError, RuntimeError),
+        ) as error:
+            names = ("base_lrs", *self.saved, *scheduler.callables())
+            shown = ", ".join(f"{name}={short(getattr(scheduler, name))}" for name in names)
+            raise ScheduleError(
+                f"{type(scheduler).__name__} cannot go on with {shown}: {error}"
+            ) from None
 
     @contextmanager
     def blamed(self, scheduler: Any, before: Mapping[str, Any], position: float) -> Generator[None]:

@@ -17,10 +17,23 @@ from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any
 
+from lehr.errors import ScheduleError, number
+from lehr.torch import membership
 from lehr.torch.binding import LR, Group, Slot, plain
-from lehr.torch.plan import DrivePlan
+from lehr.torch.groups import origins
+from lehr.torch.plan import Contribution, DrivePlan
+from lehr.torch.writers import Step
 
-__all__ = ["Carried", "View", "Watched", "rates_in"]
+__all__ = [
+    "Carried",
+    "View",
+    "Watched",
+    "advanced",
+    "begin",
+    "contributions",
+    "next_rates",
+    "rates_in",
+]
 
 
 class View:
@@ -106,9 +119,13 @@ class Watched:
         watched = replace(watched, read=itemgetter(*keys))
         return replace(watched, seen=watched._values(groups))
 
-    def unchanged(self, groups: Sequence[Group], index: int = 0) -> bool:
-        """Return whether none of it was changed; as a check of what is written."""
+    def unchanged(self, groups: Sequence[Group]) -> bool:
+        """Return whether none of it was changed."""
         return self.lists == self.noted and not self.keys_changed(groups)
+
+    def guarding(self, step: Step) -> Step:
+        """Return a step that is left undone if one of the values was changed."""
+        return Unchanged(step, self) if self.lists or self.keys else step
 
     def keys_changed(self, groups: Sequence[Group]) -> bool:
         """Return whether one of the keys was changed in one of the groups, which are as many."""
@@ -120,3 +137,94 @@ class Watched:
             return list(map(self.read, groups))
         except KeyError:
             return [list(map(group.get, self.keys)) for group in groups]
+
+
+class Unchanged(Step):
+    """A step that is left undone if a watched value was changed."""
+
+    def __init__(self, step: Step, watched: Watched) -> None:
+        self._put, self._lists, self._noted = step.put, watched.lists, watched.noted
+        self._read, self._seen = watched.read if watched.keys else None, watched.seen
+
+    def put(self, groups: Sequence[Group], before: int, index: int) -> bool:
+        if self._lists != self._noted:
+            return False
+        if (read := self._read) is not None:
+            try:
+                if list(map(read, groups)) != self._seen:
+                    return False
+            except KeyError:
+                return False
+        return self._put(groups, before, index)
+
+
+# ----- as a drop-in follows the rule: its methods ------------------------------------------------
+
+
+def advanced(drop_in: Any) -> Carried:
+    """Return the present numbers, having made the step that is due."""
+    carried = drop_in._carry()
+    if drop_in._from is None or drop_in._from == drop_in._position:
+        return carried
+    view = [{**g, "lr": rate} for g, rate in zip(drop_in._known, carried.rates, strict=True)]
+    rates = drop_in._next_rates(view)
+    others = [slot for slot in drop_in.plan.slots if slot.place != LR.place]
+    drop_in._carried = Carried(
+        tuple(rates),
+        tuple(
+            (slot, tuple(plain(slot.read(g)) if slot.exists_in(g) else None for g in view))
+            for slot in others
+        ),
+    )
+    drop_in._from = None
+    return drop_in._carried
+
+
+def next_rates(drop_in: Any, view: list[Group]) -> list[float]:
+    """Return the rates at the present position, from those before it.
+
+    Arguments:
+        view: Copies of the groups, with the rates before; other numbers are written there.
+    """
+    optimizer, uncounted = drop_in.optimizer, drop_in._uncounted
+    drop_in.optimizer, drop_in._uncounted = View(optimizer, view), 1
+    try:
+        values = list(drop_in.get_lr())
+    finally:
+        drop_in.optimizer, drop_in._uncounted = optimizer, uncounted
+    if len(values) != len(view):
+        raise ScheduleError(
+            f"{type(drop_in).__name__}.get_lr() must return one rate for each of the "
+            f"{len(view)} groups; it returned {len(values)}"
+        )
+    return [number("get_lr()", plain(value)) for value in values]
+
+
+def begin(drop_in: Any, view: list[Group]) -> list[float]:
+    """Return the rates at its position 0, as the child of a container whose turn has come."""
+    drop_in._carried = None
+    drop_in._replan()
+    if drop_in._has_rule and not hasattr(drop_in._torch, "_get_closed_form_lr"):
+        return drop_in._next_rates(view)
+    first = Carried.of_plan(drop_in.plan, 0, view)
+    for slot, values in first.others:
+        for group, value in zip(view, values, strict=True):
+            if value is not None:
+                slot.write(group, value)
+    return list(first.rates)
+
+
+def contributions(drop_in: Any) -> list[tuple[Slot, Group, Contribution]]:
+    """Return its share in each number at its position."""
+    if drop_in._carried is None:
+        return membership.contributions(drop_in)
+    groups, carried = drop_in.groups, drop_in._advanced()
+    present = dict(zip(origins(drop_in._known, groups), groups, strict=True))
+    found: list[tuple[Slot, Group, Contribution]] = []
+    for slot, values in carried.numbers:
+        for index, value in enumerate(values):
+            if value is not None and index in present:
+                base = plain(drop_in.base_lrs[index]) if slot is LR else 1.0
+                share = Contribution(value, value / base if base else 1.0, drop_in.is_absolute)
+                found.append((slot, present[index], share))
+    return found
