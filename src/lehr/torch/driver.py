@@ -26,20 +26,19 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import EPOCH_DEPRECATION_WARNING, LRScheduler
 
 from lehr.errors import PastEnd, ScheduleError
-from lehr.torch import copies, membership, rates
+from lehr.torch import copies, lookahead, membership, rates
 from lehr.torch.binding import (
     LR,
     Group,
     Slot,
     flag,
-    plain,
     python_number,
     warn,
 )
-from lehr.torch.checkpoint import groups_restored_on_error, restored_on_error
-from lehr.torch.groups import given_rates, origins
+from lehr.torch.checkpoint import groups_restored_on_error
+from lehr.torch.groups import given_rates
 from lehr.torch.guards import Observer
-from lehr.torch.lookahead import LONG, SHORT, compute
+from lehr.torch.lookahead import LONG, SHORT
 from lehr.torch.membership import Membership
 from lehr.torch.optimizers import Optimizers
 from lehr.torch.plan import DrivePlan
@@ -158,37 +157,6 @@ class Driver(LRScheduler):
         """Resolve the plan again, and forget the values computed from the old one."""
         self.plan = self._resolve()
         self.settle()
-
-    def _recognize_groups(self) -> None:
-        """Follow groups that were added, removed or reordered since the last call.
-
-        Raises:
-            ScheduleError: If an added group cannot be driven. Nothing is changed then.
-        """
-        groups = self.groups
-        old = origins(self._known, groups)
-        if old != list(range(len(self._known))):
-            with restored_on_error(self):
-                self._regroup(old)
-                self._known = list(groups)
-                self._replan()
-        self._known = list(groups)
-
-    def _regroup(self, old: list[int | None]) -> None:
-        """Bring what is kept for each group into a new order.
-
-        Arguments:
-            old: For each group its index in the order before, or None if it was added.
-        """
-        self.base_lrs = [
-            self._base_of_added(group) if origin is None else self.base_lrs[origin]
-            for origin, group in zip(old, self.groups, strict=True)
-        ]
-
-    def _base_of_added(self, group: Group) -> Any:
-        if "lr" not in group:
-            return math.nan
-        return group.setdefault("initial_lr", plain(group["lr"]))
 
     def _last_position(self) -> float:
         """Return the last position that has values; drop-ins with an end override it."""
@@ -356,31 +324,6 @@ class Driver(LRScheduler):
             _, self._uncounted, self.membership = before
             raise
 
-    def write_alone(self) -> bool:
-        """Write its values and compute those of the next steps.
-
-        Returns:
-            Whether that could be done: between two steps, and where there are other groups now, it
-            is left to the shared object.
-        """
-        groups = self.groups
-        if self._fraction or origins(self._known, groups) != list(range(len(self._known))):
-            return False
-        position = math.floor(self._position)
-        ahead = self._ahead.emptied(position)
-        compute(
-            ahead,
-            self.plan,
-            self._observer.block_end(position, self._last_position()),
-            groups,
-            self._attach().writer,
-            self._size,
-            self._observer.level_of if self._asks_step_by_step() else None,
-            lambda blocks: self._observer.on_levels(position, self.plan, blocks),
-        )
-        self._ahead = ahead
-        return True
-
     def _asks_step_by_step(self) -> bool:
         """Return whether user-defined functions may be called by a fast step."""
         return True
@@ -443,13 +386,6 @@ class Driver(LRScheduler):
         """Whether its values are independent of the groups' bases."""
         return self.plan.is_absolute
 
-    def _index(self, group: Group) -> int | None:
-        """Return the index of a group, or None if it is not driven here."""
-        for index, known in enumerate(self._known):
-            if known is group or known["params"] is group["params"]:
-                return index
-        return None
-
     def _set_base(self, slot: Slot, index: int, base: float) -> None:
         if slot.place == LR.place:
             self.base_lrs[index] = base
@@ -468,3 +404,7 @@ class Driver(LRScheduler):
     base_for = membership.base_for
     rebase = membership.rebase
     read_bases = membership.read_bases
+    _recognize_groups = membership.recognize_groups
+    _regroup = membership.regroup
+    _index = membership.index_of
+    write_alone = lookahead.write_alone

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from lehr.errors import ScheduleError
 from lehr.torch.binding import Group, Slot, SlotKey
+from lehr.torch.groups import origins
 from lehr.torch.plan import Driven, DrivePlan
 from lehr.torch.tensor_writers import Mixed, TensorFill
 from lehr.torch.writers import (
@@ -24,7 +26,7 @@ from lehr.torch.writers import (
     Step,
 )
 
-__all__ = ["LONG", "SHORT", "compute"]
+__all__ = ["LONG", "SHORT", "compute", "write_alone"]
 
 # Steps computed at once: enough that their cost vanishes, few enough that the pause is not noticed;
 # fewer where each group has values of its own, and after a seek, which another may follow.
@@ -97,6 +99,32 @@ def compute(
     ahead.size = asked + 1 if asked else len(blocks[0]) if blocks else size
     step = _joined([writer for writer, _ in columns])
     ahead.step = Checked(step, checks) if checks else step
+
+
+def write_alone(driver: Any) -> bool:
+    """Write its values and compute those of the next steps.
+
+    Returns:
+        Whether that could be done: between two steps, and where there are other groups now, it
+        is left to the shared object.
+    """
+    groups = driver.groups
+    if driver._fraction or origins(driver._known, groups) != list(range(len(driver._known))):
+        return False
+    position = math.floor(driver._position)
+    ahead = driver._ahead.emptied(position)
+    compute(
+        ahead,
+        driver.plan,
+        driver._observer.block_end(position, driver._last_position()),
+        groups,
+        driver._attach().writer,
+        driver._size,
+        driver._observer.level_of if driver._asks_step_by_step() else None,
+        lambda blocks: driver._observer.on_levels(position, driver.plan, blocks),
+    )
+    driver._ahead = ahead
+    return True
 
 
 def _joined(writers: Sequence[SlotWriter]) -> Step:

@@ -1,22 +1,26 @@
-"""The knowledge that schedulers of one optimizer have of each other."""
+"""A driver among the schedulers of its optimizer, and the groups that they share."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from lehr.torch.binding import LR, Group, Slot, plain
+from lehr.torch.checkpoint import restored_on_error
 from lehr.torch.groups import origins
 from lehr.torch.plan import Contribution
 
 __all__ = [
     "Family",
     "Membership",
-    "SharingScheduler",
     "base_for",
     "contributions",
+    "index_of",
     "read_bases",
     "rebase",
+    "recognize_groups",
+    "regroup",
 ]
 
 
@@ -41,43 +45,7 @@ class Membership:
     family: Family | None = None
 
 
-class SharingScheduler(Protocol):
-    """A scheduler, as far as the others of its optimizer need to know."""
-
-    membership: Membership
-    keeps_loaded_values: bool
-
-    @property
-    def is_absolute(self) -> bool:
-        """Whether its values are independent of the groups' bases."""
-        ...
-
-    def contributions(self) -> list[tuple[Slot, Group, Contribution]]:
-        """Return its share in each number at its position."""
-        ...
-
-    def write_alone(self) -> bool:
-        """Write its values and compute the next ones; return False if that cannot be done."""
-        ...
-
-    def settle(self) -> None:
-        """Drop the values that were computed ahead."""
-        ...
-
-    def base_for(self, slot: Slot, group: Group, value: float) -> float | None:
-        """Return the base from which its schedule would have come to a value."""
-        ...
-
-    def rebase(self, slot: Slot, group: Group, base: float) -> None:
-        """Use a new base for a number of a group."""
-        ...
-
-    def read_bases(self) -> None:
-        """Use the bases that a loaded optimizer brought."""
-        ...
-
-
-# ----- as a driver does it: its methods ---------------------------------------------------------
+# ----- methods of a driver ----------------------------------------------------------------------
 
 
 def contributions(driver: Any) -> list[tuple[Slot, Group, Contribution]]:
@@ -119,3 +87,45 @@ def read_bases(driver: Any) -> None:
                 if driver._follows_bases():
                     driver._set_base(LR, origin, plain(base))
     driver._replan()
+
+
+def recognize_groups(driver: Any) -> None:
+    """Follow groups that were added, removed or reordered since the last call.
+
+    Raises:
+        ScheduleError: If an added group cannot be driven. Nothing is changed then.
+    """
+    groups = driver.groups
+    old = origins(driver._known, groups)
+    if old != list(range(len(driver._known))):
+        with restored_on_error(driver):
+            driver._regroup(old)
+            driver._known = list(groups)
+            driver._replan()
+    driver._known = list(groups)
+
+
+def regroup(driver: Any, old: list[int | None]) -> None:
+    """Bring what is kept for each group into a new order.
+
+    Arguments:
+        old: For each group its index in the order before, or None if it was added.
+    """
+    driver.base_lrs = [
+        _base_of_added(group) if origin is None else driver.base_lrs[origin]
+        for origin, group in zip(old, driver.groups, strict=True)
+    ]
+
+
+def _base_of_added(group: Group) -> Any:
+    if "lr" not in group:
+        return math.nan
+    return group.setdefault("initial_lr", plain(group["lr"]))
+
+
+def index_of(driver: Any, group: Group) -> int | None:
+    """Return the index of a group, or None if it is not driven here."""
+    for index, known in enumerate(driver._known):
+        if known is group or known["params"] is group["params"]:
+            return index
+    return None

@@ -24,7 +24,7 @@ from torch.optim import Optimizer
 
 from lehr.torch.binding import LR, Group, Slot, SlotKey, plain
 from lehr.torch.groups import origins
-from lehr.torch.membership import Family, SharingScheduler
+from lehr.torch.membership import Family
 from lehr.torch.plan import Contribution, combine
 from lehr.torch.tensor_writers import Mixed
 from lehr.torch.updates import JointUpdates, Updates, parts_of
@@ -43,7 +43,7 @@ Change = tuple[Slot, Group, float]
 """A slot, a group, and the value that user code has written there."""
 
 
-Shares = list[tuple[SharingScheduler, Contribution]]
+Shares = list[tuple[Any, Contribution]]
 """Who contributes what to one number of one group."""
 
 
@@ -141,13 +141,13 @@ class Shared:
         return [group for optimizer in optimizers for group in optimizer.param_groups]
 
     @property
-    def members(self) -> list[SharingScheduler]:
+    def members(self) -> list[Any]:
         """The schedulers that are alive, in the order in which they were built."""
         return [member for ref in self._members if (member := ref()) is not None]
 
     # ----- members ------------------------------------------------------------------------------
 
-    def join(self, member: SharingScheduler) -> None:
+    def join(self, member: Any) -> None:
         """Add a scheduler."""
         if all(other is not member for other in self.members):
             self._members.append(weakref.ref(member, self._lost))
@@ -160,7 +160,7 @@ class Shared:
         other._optimizers, other.updates = list(self._optimizers), self.updates
         return other
 
-    def leave(self, member: SharingScheduler) -> None:
+    def leave(self, member: Any) -> None:
         """Remove a scheduler: it is part of another one now, or has been replaced."""
         self._members = [ref for ref in self._members if ref() is not member]
 
@@ -175,7 +175,7 @@ class Shared:
             self.notice()
             self.write()
 
-    def undone(self, member: SharingScheduler) -> None:
+    def undone(self, member: Any) -> None:
         """Silence a scheduler whose step a container of torch's has undone."""
         if self._forming is None:
             self._forming = Family()
@@ -183,7 +183,7 @@ class Shared:
         # The container has written the old rates by itself.
         self.forget()
 
-    def moved(self, member: SharingScheduler) -> None:
+    def moved(self, member: Any) -> None:
         """Note that a scheduler has moved: it is the most recent one now."""
         self._forming = None
         self._moves += 1
@@ -191,7 +191,7 @@ class Shared:
         if member.membership.family is not None:
             member.membership.family.last = id(member)
 
-    def _contributing(self) -> Iterator[SharingScheduler]:
+    def _contributing(self) -> Iterator[Any]:
         for member in self.members:
             family = member.membership.family
             if not member.membership.silent and (family is None or family.last == id(member)):

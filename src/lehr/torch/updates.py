@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-__all__ = ["TOO_EARLY", "JointUpdates", "Updates", "has_begun", "parts_of"]
+__all__ = ["TOO_EARLY", "JointUpdates", "Updates", "has_begun", "own_step", "parts_of"]
 
 TOO_EARLY: Final = (
     "Detected call of `lr_scheduler.step()` before `optimizer.step()`: the schedule's first value "
@@ -113,3 +114,9 @@ def parts_of(updates: Updates | JointUpdates | None) -> list[Updates]:
 def has_begun(optimizer: Any, updates: Updates | JointUpdates | None) -> bool:
     """Return whether an optimizer has made an update, or it is unknown whether it has."""
     return updates is None or updates.count > 0 or getattr(optimizer, "_opt_called", False)
+
+
+def own_step(optimizer: Any) -> Any:
+    """Return the function that an optimizer steps by, within all that says what it wraps."""
+    step = inspect.unwrap(optimizer.step)
+    return getattr(step, "__func__", step)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from typing import Any, ClassVar, Literal
 
@@ -21,7 +20,7 @@ from lehr.torch.optimizers import check_optimizer
 from lehr.torch.plan import Driven, DrivePlan, StepLevels
 from lehr.torch.shared import Shared, shared_of
 from lehr.torch.tensor_writers import Mixed
-from lehr.torch.updates import TOO_EARLY, has_begun
+from lehr.torch.updates import TOO_EARLY, has_begun, own_step
 
 __all__ = ["DropIn"]
 
@@ -81,7 +80,7 @@ class DropIn(Driver):
         self._is_initial, self._get_lr_called_within_step = False, True
 
     def _initial_step(self) -> None:
-        self._stepped = _own_step(self.optimizer)
+        self._stepped = own_step(self.optimizer)
         if self._has_rule or self._begins_elsewhere():
             self._carried = Carried(rates_in(self.groups))
         self._is_initial = True
@@ -227,7 +226,7 @@ class DropIn(Driver):
 
     def _check_order(self) -> None:
         # torch's own warnings.
-        if self._stepped not in (None, _own_step(self.optimizer)):
+        if self._stepped not in (None, own_step(self.optimizer)):
             warn(
                 "`optimizer.step()` has been overridden since this scheduler was built: make sure "
                 "that the new one updates the weights, and before `lr_scheduler.step()`"
@@ -419,9 +418,3 @@ class DropIn(Driver):
     check_plan = state.check_plan
     snapshot = state.snapshot
     __copy__ = state.copied
-
-
-def _own_step(optimizer: Any) -> Any:
-    """Return the function that an optimizer steps by, within all that says what it wraps."""
-    step = inspect.unwrap(optimizer.step)
-    return getattr(step, "__func__", step)
