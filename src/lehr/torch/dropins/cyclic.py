@@ -47,7 +47,8 @@ class CyclicLR(DropIn):
             (``gamma ** batch``).
         gamma: The factor of ``"exp_range"``, greater than 0.
         scale_fn: The scale, in place of a mode: any function of one number.
-        scale_mode: Whether ``scale_fn`` is handed the ``"cycle"`` (from 1) or ``"iterations"``.
+        scale_mode: Whether ``scale_fn`` is handed the ``"cycle"`` (from 1) or ``"iterations"``. Set
+            on a live scheduler, it is saved; torch's forgets it when the state is loaded.
         cycle_momentum: Whether to drive ``momentum``, or the first beta.
         base_momentum: Its lower bound, one for all groups or a list.
         max_momentum: Its upper bound, likewise.
