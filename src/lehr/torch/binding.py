@@ -152,7 +152,7 @@ class Slot:
         )
 
     def _value(self, group: Group) -> Any:
-        """Return the value in this place, of whatever kind; None if there is none."""
+        """Return the value in this place, of any kind; None if it is missing."""
         value = None if self.key == "params" else group.get(self.key)
         if self.index is None:
             return value
@@ -162,7 +162,7 @@ class Slot:
 
     @property
     def place(self) -> SlotKey:
-        """The key and the index, whatever name they were found by."""
+        """The key and the index, regardless of the name they were found by."""
         return self.key, self.index
 
     def exists_in(self, group: Group) -> bool:

@@ -32,7 +32,7 @@ class WallClocks(dict[Schedule, WallClock]):
             self[schedule] = WallClock(schedule, clock=self._seconds, agree=_of_rank_zero)
 
     def advance(self, position: float, *, jump: bool) -> None:
-        """Let the time go on to a position, which is sought first unless it is the next one."""
+        """Advance the time to a position; if that is not the next one, seek it first."""
         for clock in self.values():
             if jump:
                 clock.seek(int(position))

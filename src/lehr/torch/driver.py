@@ -27,14 +27,7 @@ from torch.optim.lr_scheduler import EPOCH_DEPRECATION_WARNING, LRScheduler
 
 from lehr.errors import PastEnd, ScheduleError
 from lehr.torch import copies, lookahead, membership, rates
-from lehr.torch.binding import (
-    LR,
-    Group,
-    Slot,
-    flag,
-    python_number,
-    warn,
-)
+from lehr.torch.binding import LR, Group, Slot, flag, python_number, warn
 from lehr.torch.checkpoint import groups_restored_on_error
 from lehr.torch.groups import given_rates
 from lehr.torch.guards import Observer

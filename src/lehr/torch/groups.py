@@ -51,7 +51,7 @@ def given_rates(groups: Sequence[Group], last_epoch: int) -> list[Any]:
     """Return the rate that each group was given, and note it in the group as torch does.
 
     Arguments:
-        groups: The groups; NaN stands for the rate of one that has none.
+        groups: The groups; a group without a rate has NaN in the result.
         last_epoch: The last epoch done: where a run goes on, the rates must have been noted before.
 
     Raises:

@@ -42,7 +42,7 @@ GUARDS: Final = {
 """The guards, and the mistake that each of them reports."""
 
 _QUIET: Final = ("skipped",)
-"""Guards that are off unless asked for: what they report is ordinary, and taken care of."""
+"""Guards that are off unless asked for: what they report is ordinary and handled."""
 
 _DECAYED: Final = 0.9
 """A level below this share of the highest is a decay."""

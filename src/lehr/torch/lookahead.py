@@ -148,10 +148,7 @@ class _Asked(Sequence[Any]):
         self._start, self._ask, self._known = start, ask, {0: first}
 
     def __call__(self, groups: Sequence[Group], index: int) -> bool:
-        self._known = {
-            index - 1: self._known[index - 1],
-            index: self._ask(self._start + index),
-        }
+        self._known = {index - 1: self._known[index - 1], index: self._ask(self._start + index)}
         return True
 
     def __len__(self) -> int:

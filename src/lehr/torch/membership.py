@@ -49,7 +49,7 @@ class Membership:
 
 
 def contributions(driver: Any) -> list[tuple[Slot, Group, Contribution]]:
-    """Return its share in each number at its position."""
+    """Return the driver's share in each number at its position."""
     groups = driver.groups
     present = dict(zip(origins(driver._known, groups), groups, strict=True))
     return [
@@ -60,7 +60,7 @@ def contributions(driver: Any) -> list[tuple[Slot, Group, Contribution]]:
 
 
 def base_for(driver: Any, slot: Slot, group: Group, value: float) -> float | None:
-    """Return the base from which its schedule would have come to a value, or None."""
+    """Return the base from which the driver's schedule would have reached a value, or None."""
     index = driver._index(group)
     driven = None if index is None else driver.plan.of_slot(slot, index)
     if driven is None or index is None:
@@ -77,7 +77,7 @@ def rebase(driver: Any, slot: Slot, group: Group, base: float) -> None:
 
 
 def read_bases(driver: Any) -> None:
-    """Use the bases that a loaded optimizer brought, and write those that it lacks."""
+    """Use the bases of a loaded optimizer, and write those that it lacks."""
     groups = driver.groups
     for group, origin in zip(groups, origins(driver._known, groups), strict=True):
         if origin is not None:

@@ -79,7 +79,7 @@ def check_optimizer(optimizer: Any) -> None:
 
 
 def _inner_of(optimizer: Any) -> Any:
-    """Return the innermost optimizer that a wrapper hands its work to, or the optimizer itself.
+    """Return the innermost optimizer that does the work of a wrapper, or the optimizer itself.
 
     A wrapper's own groups may be those from before the last load. An optimizer with other
     parameters than the wrapper does not count, nor the inner one of a wrapper that copies its own

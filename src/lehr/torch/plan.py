@@ -102,7 +102,7 @@ class ClockLevels:
         return self.clock.bounds
 
     def at(self, position: float) -> float:
-        """Return the present level, whatever the position."""
+        """Return the present level, independent of the position."""
         return self.clock.value
 
     def over(self, steps: NDArray[Any]) -> NDArray[np.float64]:

@@ -42,14 +42,9 @@ def extend(scheduler: Any, steps: DurationLike, *, of: str = "lr") -> None:
 
 
 def cooldown(
-    scheduler: Any,
-    steps: DurationLike,
-    *,
-    to: float = 0.0,
-    ease: str = "linear",
-    of: str = "lr",
+    scheduler: Any, steps: DurationLike, *, to: float = 0.0, ease: str = "linear", of: str = "lr"
 ) -> None:
-    """End the run from here: go down to a level, from whatever the level is now.
+    """End the run from here: go down from the present level to another.
 
     Arguments:
         steps: In how many steps, at least 1.
@@ -119,8 +114,8 @@ def replace(
     """Go on from here with another schedule.
 
     Arguments:
-        schedule: What follows; where it says no start it goes on from the present level. Its
-            shares are shares of what is left.
+        schedule: The schedule that follows; without a start of its own it begins at the present
+            level. Its shares are shares of what is left.
         over: How long it lasts; what is left of the run without it.
         jump: Whether it may begin at another level than the present one.
         of: Which driven number's schedule.

@@ -1,4 +1,4 @@
-"""Changes of plan, as pure functions: a schedule is cut at a step, and goes on in another way.
+"""Changes of plan, as pure functions: a schedule is cut at a step and continued in another way.
 
 The past stays as it was. What follows a cut is complete in itself, so that it can be cut again:
 twenty changes are twenty pieces.
@@ -55,7 +55,7 @@ class RevisedSchedule:
         return None if length is None else max(math.ceil(length) - (at - self.begin), 0)
 
     def then(self, at: int, now: Schedule) -> RevisedSchedule:
-        """Return it cut at a step, going on with another schedule."""
+        """Return it cut at a step and continued by another schedule."""
         local = at - self.begin
         past = (*self.past, self.now[:local]) if local else self.past
         return RevisedSchedule(now, past, at)
@@ -126,7 +126,7 @@ def _rewarm(
     then: Mapping[str, Any] | None,
     over: int | None,
 ) -> RevisedSchedule:
-    """Rise from here to a level, and go on with another schedule from there."""
+    """Rise from here to a level, then follow another schedule."""
     level = revised.level(at)
     up = whole("steps", steps, at_least=1)
     number("to", to, above=0)

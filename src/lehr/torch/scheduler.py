@@ -47,7 +47,7 @@ class Scheduler(Driver):
     update.
 
     A rate that is set by hand, ``group["lr"] = 0.01``, replaces the scheduled one: the group's base
-    becomes the one from which the schedule would have come to it (at level 0, the base is the rate
+    becomes the one from which the schedule would have reached it (at level 0, the base is the rate
     that was set). It is noticed at the next step, in any group. Absolute numbers, such as a
     momentum, are assigned again at the next step.
 

@@ -30,11 +30,7 @@ from lehr.torch.tensor_writers import Mixed
 from lehr.torch.updates import JointUpdates, Updates, parts_of
 from lehr.torch.writers import SlotWriter
 
-__all__ = [
-    "Change",
-    "Shared",
-    "shared_of",
-]
+__all__ = ["Change", "Shared", "shared_of"]
 
 # By identity, with a weak reference: an optimizer that defines __eq__ cannot be hashed.
 _SHARED: dict[int, tuple[weakref.ref[Any], Shared]] = {}
@@ -283,7 +279,7 @@ class Shared:
         """Adopt the values that were set by hand since the last write.
 
         The new value replaces the old one in the schedule: the base becomes the one from which the
-        schedule would have come to it. A value that has no base is left, and written again at the
+        schedule would have come to it. A value without a base is left alone, and overwritten at the
         next step.
 
         Returns:

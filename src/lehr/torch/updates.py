@@ -117,6 +117,6 @@ def has_begun(optimizer: Any, updates: Updates | JointUpdates | None) -> bool:
 
 
 def own_step(optimizer: Any) -> Any:
-    """Return the function that an optimizer steps by, within all that says what it wraps."""
+    """Return the function with which an optimizer steps, inside all declared wrappers."""
     step = inspect.unwrap(optimizer.step)
     return getattr(step, "__func__", step)

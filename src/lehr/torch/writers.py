@@ -101,7 +101,7 @@ class Lookahead:
         self.updates, self.expected = updates, seen if updates is None else seen - self.cursor.at
 
     def emptied(self, position: float) -> Lookahead:
-        """Return one for a position, which knows no further entries."""
+        """Return one for a position, without any further entries."""
         other = Lookahead(position)
         other.await_updates(self.updates, self.seen)
         return other
@@ -208,7 +208,7 @@ class SlotWriter(Step):
         return False
 
     def copy(self) -> SlotWriter:
-        """Return a writer that goes on as this one."""
+        """Return a writer that continues as this one would."""
         twin = copy(self)
         twin._cursor = copy(self._cursor)
         return twin
@@ -221,7 +221,7 @@ class SlotWriter(Step):
         self._held, self._before = list(groups), before
 
     def was_replaced(self, groups: Sequence[Group]) -> bool:
-        """Return whether one of the groups that it knows is another dict now, as after a load."""
+        """Return whether a known group has become another dict, as it does in a load."""
         pairs = zip(origins(self._held, groups), groups, strict=True)
         return any(i is not None and self._held[i] is not group for i, group in pairs)
 

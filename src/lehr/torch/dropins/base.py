@@ -90,9 +90,9 @@ class DropIn(Driver):
             self._is_initial = False
 
     def _begins_elsewhere(self) -> bool:
-        """Return whether the groups have other rates than their bases, from which torch's goes on.
+        """Return whether torch's would go on from other rates than the groups' bases.
 
-        So it is where a loaded optimizer was given another rate before the scheduler was built.
+        A loaded optimizer has such rates, or one whose rate was written before.
         """
         alone = self._recursive and not shared_of(self._optimizers).members
         return (
@@ -138,7 +138,7 @@ class DropIn(Driver):
     # ----- groups that come and go --------------------------------------------------------------
 
     def _recognize_groups(self) -> None:
-        # While there are no groups, those of before are remembered.
+        # An empty list of groups is temporary: the groups before it are remembered.
         if self.groups:
             super()._recognize_groups()
 

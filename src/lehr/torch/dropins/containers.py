@@ -229,17 +229,17 @@ class ChainedScheduler(Tree):
         return position
 
     def _compose(self, slot: Slot, parts: list[Part | None], base: float) -> Part:
-        said = [part for part in parts if part is not None]
-        if len(said) == 1:
-            return said[0]
-        leads = [part for part in said if part.absolute or part.ratio(base) is None]
+        driving = [part for part in parts if part is not None]
+        if len(driving) == 1:
+            return driving[0]
+        leads = [part for part in driving if part.absolute or part.ratio(base) is None]
         if len(leads) > 1:
             raise ScheduleError(
                 f"two of {self._schedulers!r} give {slot.name} numbers of their own, which cannot "
-                "both stand; chain one of them with factors, or write a SequentialLR"
+                "both hold; chain one of them with factors, or write a SequentialLR"
             )
         product = leads[0].value if leads else None
-        for part in said:
+        for part in driving:
             ratio = part.ratio(base)
             if part not in leads and ratio is not None:
                 product = ratio if product is None else product * ratio

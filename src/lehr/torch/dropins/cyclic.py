@@ -47,8 +47,9 @@ class CyclicLR(DropIn):
             (``gamma ** batch``).
         gamma: The factor of ``"exp_range"``, greater than 0.
         scale_fn: The scale, in place of a mode: any function of one number.
-        scale_mode: Whether ``scale_fn`` is handed the ``"cycle"`` (from 1) or ``"iterations"``. Set
-            on a live scheduler, it is saved; torch's forgets it when the state is loaded.
+        scale_mode: Whether ``scale_fn`` is called with the ``"cycle"`` (from 1) or
+            ``"iterations"``. If it is set on a live scheduler it is saved; torch's forgets it when
+            the state is loaded.
         cycle_momentum: Whether to drive ``momentum``, or the first beta.
         base_momentum: Its lower bound, one for all groups or a list.
         max_momentum: Its upper bound, likewise.
@@ -102,7 +103,7 @@ class CyclicLR(DropIn):
             raise ScheduleError(f"mode={mode!r} must be a text, such as 'triangular'")
         self._scale_fn_custom = scale_fn
         if scale_fn is None and scale_mode in ("cycle", "iterations"):
-            # A mode has its own, whatever is given.
+            # Each mode has a scale_mode of its own; the argument is ignored, as in torch.
             self.scale_mode = "iterations" if mode == "exp_range" else "cycle"
         self.cycle_momentum = flag("cycle_momentum", cycle_momentum)
         self.base_momentums = per_group("base_momentum", base_momentum, optimizer)
@@ -114,7 +115,7 @@ class CyclicLR(DropIn):
         super().__init__(optimizer, last_epoch)
 
     def _initial_step(self) -> None:
-        # The bounds are the user's, whatever another scheduler left in the groups.
+        # The bounds are the arguments, even if another scheduler left others in the groups.
         self.base_lrs = list(self._given_base)
         if self.cycle_momentum:
             for group, low, high in zip(
@@ -205,7 +206,7 @@ class CyclicLR(DropIn):
         return _halved if self.mode == "triangular2" else _unscaled
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the position and the parameters; a function says that it is not among them."""
+        """Return the position and the parameters, and warn that a function is not saved."""
         state = super().state_dict()
         state["_scale_fn_custom"] = saved_function("scale_fn", self._scale_fn_custom)
         return state

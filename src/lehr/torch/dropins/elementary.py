@@ -106,7 +106,7 @@ class MultiStepLR(DropIn):
         gamma: float = 0.1,
         last_epoch: int = -1,
     ) -> None:
-        # A set will do, as in torch: they have no order.
+        # Sets are accepted as in torch, since milestones need no order.
         if isinstance(milestones, Set | Mapping):
             milestones = list(Counter(milestones).elements())
         self.milestones = Counter(
@@ -261,11 +261,7 @@ class PolynomialLR(DropIn):
     power: Any = Parameter()
 
     def __init__(
-        self,
-        optimizer: Optimizer,
-        total_iters: int = 5,
-        power: float = 1.0,
-        last_epoch: int = -1,
+        self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1
     ) -> None:
         self.total_iters, self.power = total_iters, power
         super().__init__(optimizer, last_epoch)

@@ -14,13 +14,7 @@ from lehr.errors import ScheduleError
 from lehr.schedule.leaves import formula
 from lehr.torch.binding import LR, Binding, plain
 from lehr.torch.checkpoint import short
-from lehr.torch.dropins.arguments import (
-    counted,
-    listed,
-    number_of,
-    rates_of,
-    restore_function,
-)
+from lehr.torch.dropins.arguments import counted, listed, number_of, rates_of, restore_function
 from lehr.torch.dropins.base import DropIn
 from lehr.torch.dropins.parameters import Parameter, check_alike
 from lehr.torch.optimizers import check_optimizer
@@ -52,10 +46,7 @@ class _FromFunctions(DropIn):
     lr_lambdas: Any = Parameter(saved=False)
 
     def __init__(
-        self,
-        optimizer: Optimizer,
-        lr_lambda: Function | Sequence[Function],
-        last_epoch: int = -1,
+        self, optimizer: Optimizer, lr_lambda: Function | Sequence[Function], last_epoch: int = -1
     ) -> None:
         check_optimizer(optimizer)
         groups = len(optimizer.param_groups)
@@ -203,10 +194,7 @@ class MultiplicativeLR(_FromFunctions):
     _torch = lr_scheduler.MultiplicativeLR
 
     def __init__(
-        self,
-        optimizer: Optimizer,
-        lr_lambda: Function | Sequence[Function],
-        last_epoch: int = -1,
+        self, optimizer: Optimizer, lr_lambda: Function | Sequence[Function], last_epoch: int = -1
     ) -> None:
         # A position, and the products there, which are known without calling the functions.
         self._begun: tuple[int, list[float]] | None = None

@@ -36,7 +36,7 @@ class OneCycleLR(DropIn):
 
     A phase that would end before step 0 is over by then, and so is the part of the next one that
     lies before step 0: ``pct_start=0.0`` begins a little below ``max_lr``, as in torch. Where
-    torch's goes back up (or below zero) at the step ``total_steps``, this one stays where it is;
+    torch's goes back up (or below zero) at the step ``total_steps``, this one keeps its last value;
     where torch's divides by zero (a phase that ends at step 0), this one begins at its end.
 
     Torch's class reads the state of this one if it is built after the optimizer was loaded: its
@@ -243,10 +243,7 @@ class OneCycleLR(DropIn):
                 "end_momentum": dip[1],
             }
             for end, lrs, dip in zip(
-                self._ends(),
-                names,
-                [*momenta, ("max_momentum", "max_momentum")],
-                strict=False,
+                self._ends(), names, [*momenta, ("max_momentum", "max_momentum")], strict=False
             )
         ]
 

@@ -18,7 +18,7 @@ class Parameter:
     """An attribute that the plan of a drop-in depends on.
 
     Setting it on a live scheduler drops what was computed ahead, so that the next step resolves the
-    plan again. It is read from the instance at full speed, since there is no ``__get__``.
+    plan again. Without a ``__get__`` it is read from the instance at full speed.
 
     Arguments:
         read: Returns a saved value as it is kept, given the name and the value; without it, a saved

@@ -95,7 +95,7 @@ class ReduceLROnPlateau(DropIn, Theirs):
         self.default_min_lr = plain(min_lr) if listed(min_lr) is None else None
         self._check()
         self._rates: list[float] = []
-        # Whether the rates are what the optimizer says: so far nothing was reduced here.
+        # Whether the rates are those of the optimizer, because nothing was reduced here so far.
         self._follows = True
         self._reset()
         super().__init__(optimizer)

@@ -76,7 +76,7 @@ class CosineAnnealingWarmRestarts(DropIn):
         # T_mult of the present plan.
         self._counted: tuple[float, float] | None = None
         self._cycles = 1, 1
-        # What a jump makes of them, where that is not what the plan says.
+        # Their values after a jump, if these are not those of the plan.
         self._sought: tuple[float, float] | None = None
 
     def _replan(self) -> None:
@@ -167,7 +167,7 @@ class CosineAnnealingWarmRestarts(DropIn):
 
     @property
     def T_cur(self) -> float:
-        """Epochs since the last restart; set, it says where the next step begins."""
+        """Epochs since the last restart; the next step continues from a value that is set."""
         return (self._counted or self._cycle())[0]
 
     @T_cur.setter

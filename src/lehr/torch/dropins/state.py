@@ -90,7 +90,7 @@ def resume_from(drop_in: Any, rates: Any, position: float, count: int) -> None:
 def copied(drop_in: Any) -> Any:
     """Return a scheduler that writes into the same optimizer beside this one, as torch's does.
 
-    This one meets the rates that the copy has written as if they were written by hand.
+    The original treats rates that the copy has written as if they were written by hand.
     """
     twin = type(drop_in).__new__(type(drop_in))
     set_attributes(twin, attributes_of(drop_in))

@@ -1,4 +1,4 @@
-"""Drop-in: ``SWALR``, from whatever rate is there to the rate of weight averaging."""
+"""Drop-in: ``SWALR``, from the current rate to the rate of weight averaging."""
 
 from __future__ import annotations
 

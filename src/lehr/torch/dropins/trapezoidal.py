@@ -53,8 +53,8 @@ class TrapezoidalLR(DropIn):
         step_size: Epochs of each ramp, greater than 0.
         anneal_start_epoch: The epoch at which the second ramp begins, at least ``step_size``.
         scale_fn: A function from the way done to the height, both from 0 to 1.
-        scale_mode: ``"zero2one"`` hands it the share of the ramp that is done; ``"iterations"``
-            the steps since the ramp began.
+        scale_mode: ``"zero2one"`` calls it with the share of the ramp that is done;
+            ``"iterations"`` with the steps since the ramp began.
         steps_per_epoch: Steps of this scheduler in an epoch: 1 where it is stepped once an epoch.
         last_epoch: The last position, or -1.
 
@@ -130,10 +130,7 @@ class TrapezoidalLR(DropIn):
                 f"step_size={self.step_size!r}; write at least that"
             )
         return trapezoid(
-            size,
-            hold_for=anneal - size,
-            scale_fn=self.scale_fn,
-            scale_mode=self.scale_mode,
+            size, hold_for=anneal - size, scale_fn=self.scale_fn, scale_mode=self.scale_mode
         )
 
     def _resolve(self) -> DrivePlan:
@@ -174,7 +171,7 @@ class TrapezoidalLR(DropIn):
     ) -> None:
         """Begin again at position 0, with new bounds where they are given.
 
-        The history goes on, and so does its count of iterations.
+        The history and its count of iterations continue.
 
         Raises:
             ScheduleError: If a bound is out of its range. Nothing is changed then.
@@ -194,7 +191,7 @@ class TrapezoidalLR(DropIn):
             self.seek(0)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the position, the parameters and the history; a function says it is missing."""
+        """Return the position, parameters and history, and warn that a function is not saved."""
         state = super().state_dict()
         state |= {"history": plain_copy(self.history), "trn_iterations": self.trn_iterations}
         state["scale_fn"] = saved_function("scale_fn", self.scale_fn)
