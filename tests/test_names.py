@@ -11,7 +11,7 @@ SOURCES = Path(__file__).parents[1] / "src" / "lehr"
 
 # Rooms whose drop-ins have torch's own names, and names that are still used for two things.
 DROPINS = SOURCES / "torch" / "dropins"
-TWICE = {"Curve", "Search", "Training"}
+TWICE = {"Curve"}
 
 
 def named(statement: ast.stmt) -> Iterator[str]:

@@ -13,7 +13,7 @@ from lehr.lab import Plan, Size, Store
 from lehr.lab.comparison import Comparison
 from lehr.lab.metric import Metric
 from lehr.lab.peak_grid import PeakGrid, further_peaks
-from lehr.lab.study import Search, recall
+from lehr.lab.study import TrialSearch, recall
 from lehr.lab.trial import FinishedTrial, Outcome, Trial, evaluation_steps
 
 SIZE = Size(
@@ -33,7 +33,7 @@ def finished(score: float, steps: int = SIZE.steps) -> FinishedTrial:
     return FinishedTrial(Outcome(None, (1.0,) * points, (score,) * points, score, score, 1.0), 0.5)
 
 
-def finish(search: Search, score: Callable[[Trial], float]) -> list[list[Trial]]:
+def finish(search: TrialSearch, score: Callable[[Trial], float]) -> list[list[Trial]]:
     """Give a search all outcomes that it asks for; return the trials of each time it asked."""
     rounds: list[list[Trial]] = []
     while needed := list(search.next()):

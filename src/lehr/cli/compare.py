@@ -17,7 +17,7 @@ from lehr.cli.ranking import show
 from lehr.cli.steps import Steps
 from lehr.cli.training import (
     NamesOption,
-    Training,
+    TrainingCommand,
     between_commas,
     check_installed,
     placed,
@@ -179,7 +179,7 @@ def _plan(quick: bool, chosen: Mapping[str, Any]) -> Plan:
 
 
 def _fitted(
-    plan: Plan, budget: int | None, hours: float | None, place: RunPlace, run: Training
+    plan: Plan, budget: int | None, hours: float | None, place: RunPlace, run: TrainingCommand
 ) -> Plan:
     """Return the plan with as many seeds and peaks as fit a budget, if there is one."""
     from lehr.lab.outlook import sized, within  # Loads NumPy and more.
@@ -191,7 +191,7 @@ def _fitted(
     return sized(plan, hours, _usual(place, plan), watch=run.watch, notify=run.notify)
 
 
-def _compared(plan: Plan, place: RunPlace, run: Training) -> Results:
+def _compared(plan: Plan, place: RunPlace, run: TrainingCommand) -> Results:
     from lehr.lab.comparison import compare  # Loads NumPy and more.
     from lehr.view.report import write_report  # Loads NumPy and more.
 

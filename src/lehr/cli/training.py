@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NamesOption",
-    "Training",
+    "TrainingCommand",
     "between_commas",
     "check_installed",
     "continuing",
@@ -210,7 +210,7 @@ def check_installed(command: str) -> None:
         raise Refused(f"{command} needs {' and '.join(missing)}: {install('lab')}")
 
 
-class Training:
+class TrainingCommand:
     """A command that trains: how far it is, and how it is continued once it has stopped.
 
     `watch` and `notify` are the arguments of those names of `lehr.lab.study.train`.
@@ -274,7 +274,7 @@ class Training:
 
 
 @contextmanager
-def training(place: RunPlace, usual_out: Path) -> Generator[Training]:
+def training(place: RunPlace, usual_out: Path) -> Generator[TrainingCommand]:
     """Train in the block, with a progress bar if the error output is a terminal.
 
     What is printed in the block goes to the error output, because the other one is for results.
@@ -303,7 +303,7 @@ def training(place: RunPlace, usual_out: Path) -> Generator[Training]:
         disable=not errors.is_terminal,
     )
     with stoppable() as stop, redirect_stdout(sys.stderr):
-        now = Training(place, usual_out, stop, errors, bar)
+        now = TrainingCommand(place, usual_out, stop, errors, bar)
         try:
             with bar:
                 yield now

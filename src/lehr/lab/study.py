@@ -18,7 +18,7 @@ from lehr.lab.store.store import Store
 from lehr.lab.tasks.registry import add_files
 from lehr.lab.trial import Ended, FailedTrial, Trial
 
-__all__ = ["Progress", "Search", "recall", "train"]
+__all__ = ["Progress", "TrialSearch", "recall", "train"]
 
 _FEWEST = 8  # trials in a batch; in smaller ones, calls cost more than arithmetic
 
@@ -30,7 +30,7 @@ _HOPELESS = 8  # failed trials after which a study ends, if no trial has succeed
 _POLL = 1.0  # seconds between two looks at the store for the outcomes of other processes
 
 
-class Search(Protocol):
+class TrialSearch(Protocol):
     """Decides which trials to train, from the outcomes of those before."""
 
     @property
@@ -67,7 +67,7 @@ class Progress(NamedTuple):
     waiting: bool = False
 
 
-def recall(search: Search, store: Store, skip: Set[bytes] = frozenset()) -> int:
+def recall(search: TrialSearch, store: Store, skip: Set[bytes] = frozenset()) -> int:
     """Pass all outcomes and failures that a search needs and the store has to the search.
 
     Arguments:
@@ -91,7 +91,7 @@ def recall(search: Search, store: Store, skip: Set[bytes] = frozenset()) -> int:
 
 
 def train(
-    search: Search,
+    search: TrialSearch,
     store: Store,
     workers: AbstractContextManager[Workers],
     *,
@@ -157,7 +157,7 @@ class _Queue:
 
     def __init__(
         self,
-        search: Search,
+        search: TrialSearch,
         store: Store,
         workers: Workers,
         reused: int,
@@ -226,7 +226,7 @@ class _Queue:
 
 
 def _single(
-    search: Search, workers: Workers, resources: Resources, notify: Callable[[str], object]
+    search: TrialSearch, workers: Workers, resources: Resources, notify: Callable[[str], object]
 ) -> set[tuple[str, str]]:
     """Return the tasks and optimizers whose networks cannot be trained side by side."""
     tasks = (trial for trial in search.next() if not is_own(trial.task))
