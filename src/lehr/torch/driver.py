@@ -387,11 +387,11 @@ class Driver(LRScheduler):
         """Return whether the bases of a loaded optimizer replace its own."""
         return True
 
-    get_lr = rates.get_lr
-    get_last_lr = rates.get_last_lr
+    get_lr: Any = rates.get_lr
+    get_last_lr: Any = rates.get_last_lr
     logged = rates.logged
     snapshot = copies.snapshot
-    __getstate__ = copies.pickled
+    __getstate__: Any = copies.pickled
     __setstate__ = copies.restore_pickled
     contributions = membership.contributions
     base_for = membership.base_for

@@ -92,7 +92,8 @@ def copied(drop_in: Any) -> Any:
 
     The original treats rates that the copy has written as if they were written by hand.
     """
-    twin = type(drop_in).__new__(type(drop_in))
+    kind: Any = type(drop_in)
+    twin = kind.__new__(kind)
     set_attributes(twin, attributes_of(drop_in))
     twin._known, twin._observer = list(drop_in._known), copy(drop_in._observer)
     twin._ahead, twin._owner = drop_in._ahead.emptied(drop_in._position), None
