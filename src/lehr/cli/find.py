@@ -25,7 +25,8 @@ from lehr.errors import ScheduleError
 from lehr.lab.own.naming import is_own, own_words
 
 if TYPE_CHECKING:
-    from lehr.find import Suggestion
+    from lehr.find.suggestion import Suggestion
+    from lehr.find.value_sweep import ValueSweep
     from lehr.lab import RunPlace
 
 __all__ = ["find"]
@@ -66,6 +67,12 @@ _USUAL = 400
     is_flag=True,
     help="Train whole runs at the peak and at 1.8 times less and more, and take the best.",
 )
+@click.option(
+    "--sweep",
+    metavar="NAME=VALUES",
+    help="Find the peak for each value of another number: momentum=0.8,0.9 or weight_decay=0,0.1 "
+    "of the optimizer, cosine.to=0,0.1 of the schedule, or the batch size, batch=16,64.",
+)
 @placed(_OUT)
 @click.option("--json", "as_json", is_flag=True, help="Write the suggestion as JSON.")
 def find(
@@ -79,6 +86,7 @@ def find(
     steps: int,
     budget: str,
     verify: bool,
+    sweep: str | None,
     place: RunPlace,
     as_json: bool,
 ) -> None:
@@ -97,29 +105,35 @@ def find(
     words = ["lehr", "find", *_options(name), "--optimizer", optimizer, "--schedule", schedule]
     words += ["--steps", str(steps), *(["--budget", budget] if allowed != _USUAL else [])]
     words += ["--verify"] if verify else []
+    words += ["--sweep", sweep] if sweep else []
+    if sweep and verify:
+        raise Refused("--verify is for one setting, and --sweep has several: leave out one of them")
     with training(place, _OUT) as run:
         from lehr.lab.ladder_search import find_peak  # Loads NumPy and more.
+        from lehr.lab.value_search import find_peaks  # Loads NumPy and more.
 
         run.begin(shlex.join(words))
-        # Each short run depends on the one before it; only whole runs are several, and those of
-        # one's own training share the machine only if that is asked for.
-        several = verify and not is_own(name)
-        found: Suggestion = find_peak(
-            name,
-            optimizer,
-            schedule,
-            steps,
-            usual(place, jobs=processors() if several else 1),
-            budget=allowed,
-            verify=verify,
-            watch=run.watch,
-            notify=run.notify,
-        )
+        # Each short run depends on the one before it; only whole runs and those of several values
+        # are several, and those of one's own training share the machine only if that is asked for.
+        several = (verify or sweep is not None) and not is_own(name)
+        there = usual(place, jobs=processors() if several else 1)
+        seen = {"budget": allowed, "watch": run.watch, "notify": run.notify}
+        if sweep is not None:
+            swept = find_peaks(name, optimizer, schedule, steps, sweep, there, **seen)
+        else:
+            found = find_peak(name, optimizer, schedule, steps, there, verify=verify, **seen)
+    if sweep is not None:
+        _show(swept, as_json=as_json, lost=not swept.leading)
+    else:
+        _show(found, as_json=as_json, lost=found.peak is None)
+
+
+def _show(found: Suggestion | ValueSweep, *, as_json: bool, lost: bool) -> None:
     if as_json:
         click.echo(json.dumps(found.to_dict(), allow_nan=False))
     else:
         echo(str(found))
-    if found.peak is None:
+    if lost:
         raise click.ClickException("no peak rate can be suggested")
 
 

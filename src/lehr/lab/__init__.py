@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lehr.lab.store.store import Record, Store
     from lehr.lab.study import Progress
     from lehr.lab.tasks.base import Data, Split, Task
+    from lehr.lab.value_search import find_peaks
 
 __all__ = [
     "FULL",
@@ -44,6 +45,7 @@ __all__ = [
     "compare",
     "current_trial",
     "find_peak",
+    "find_peaks",
     "frame",
     "sized",
     "stored_results",
@@ -66,6 +68,7 @@ _NAMES = {
     "store.store": "Record Store",
     "study": "Progress",
     "tasks.base": "Data Split Task",
+    "value_search": "find_peaks",
 }
 
 

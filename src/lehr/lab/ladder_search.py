@@ -136,12 +136,7 @@ class LadderSearch:
         if run is None:
             self._whole.setdefault(trial.peak, []).append(outcome)
         elif self._longer is None:
-            losses = [loss for loss in outcome.loss if loss is not None]
-            if self._is_own:
-                losses = self._own_losses(losses, outcome)
-            if outcome.diverged is not None:
-                losses.append(math.inf)
-            self._ladder.tell(losses, outcome.diverged or trial.steps)
+            self._ladder.tell(self.losses_of(outcome), outcome.diverged or trial.steps)
         else:
             losses = [loss for loss in outcome.loss if loss is not None] or [None]
             diverged = outcome.diverged is not None
@@ -153,6 +148,17 @@ class LadderSearch:
             )
         if not self._needed:
             self._advance()
+
+    def losses_of(self, outcome: Outcome) -> list[float]:
+        """Return the losses of a short run: infinite at the end of one that diverged.
+
+        Raises:
+            TaskError: If a training of one's own has none.
+        """
+        losses = [loss for loss in outcome.loss if loss is not None]
+        if self._is_own:
+            losses = self._own_losses(losses, outcome)
+        return losses if outcome.diverged is None else [*losses, math.inf]
 
     def stop(self) -> None:
         """Need nothing more: the search has failed."""
@@ -244,12 +250,12 @@ class LadderSearch:
         """Ask for the trials that are needed next: of the ladder, longer ones, then whole ones."""
         run = self._ladder.next()
         if run is not None:
-            self._need(self._short_trial(run), run)
+            self._need(self.short_trial(run), run)
             return
         if self._longer is None:
             self._longer = LongerRuns(self._ladder, self._budget, self._least)
         for longer in self._longer.next():
-            self._need(self._short_trial(longer), longer)
+            self._need(self.short_trial(longer), longer)
         if not self._needed and self._verify and not self._whole:
             for peak in self.verified:
                 for seed in range(_SEEDS, _SEEDS + VERIFY_SEEDS):
@@ -260,7 +266,8 @@ class LadderSearch:
     def _need(self, trial: Trial, run: ShortRun | None) -> None:
         self._needed[trial.digest] = trial, run
 
-    def _short_trial(self, run: ShortRun) -> Trial:
+    def short_trial(self, run: ShortRun) -> Trial:
+        """Return the trial of a short run."""
         momentum = self._momentum
         if momentum is not None:
             momentum = table(squeezed(momentum, self._steps, run.updates))

@@ -60,8 +60,12 @@ class Choice:
     contender: Contender
 
 
-def read_tuned(text: str) -> Tuned:
+def read_tuned(text: str, option: str = "tune") -> Tuned:
     """Read a number and its values.
+
+    Arguments:
+        text: The text.
+        option: The name of the argument in messages.
 
     Raises:
         ValueError: If the text is none.
@@ -74,16 +78,18 @@ def read_tuned(text: str) -> Tuned:
     name = name.strip()
     if not values.strip() or not all(part.isidentifier() for part in name.split(".")):
         raise ValueError(
-            f"tune={text!r:.80} is not a number and its values: write weight_decay=0,0.01,0.1 or "
-            "cosine.to=0,0.1"
+            f"{option}={text!r:.80} is not a number and its values: write weight_decay=0,0.01,0.1 "
+            "or cosine.to=0,0.1"
         )
     try:
         (found,) = read(f"tune(values=[{values}])").settings.values()
     except ValueError as error:
         reason = str(error).partition("\n")[0]
-        raise ValueError(f"tune={text!r:.80} has values that cannot be read: {reason}") from None
+        raise ValueError(
+            f"{option}={text!r:.80} has values that cannot be read: {reason}"
+        ) from None
     if len({write(value) for value in found}) != len(found):
-        raise ValueError(f"tune={text!r:.80} has a value twice: write each once")
+        raise ValueError(f"{option}={text!r:.80} has a value twice: write each once")
     return Tuned(name, tuple(found))
 
 

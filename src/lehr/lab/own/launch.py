@@ -23,7 +23,7 @@ from lehr.files import write_whole
 from lehr.lab.errors import StoppedError, StoreError, TaskError, TrialError, WorkerError
 from lehr.lab.own import warden
 from lehr.lab.own.curve import CURVE, read_curve
-from lehr.lab.own.naming import Own, command_hash, fill, find_own
+from lehr.lab.own.naming import Own, command_hash, fill, find_own, split_batch
 from lehr.lab.own.returned import OUTCOME, check_returned, read_file, read_text
 from lehr.lab.own.running import TRIAL
 from lehr.lab.python_source import fingerprint, read_content
@@ -70,6 +70,7 @@ def train_own(trial: Trial, resources: Resources, stopped: Callable[[], bool]) -
             "peak": float(trial.peak),
             "seed": trial.seed,
             "steps": trial.steps,
+            "batch": own.batch,
             "schedule": repr(trial.schedule),
             "momentum": None if trial.momentum is None else repr(trial.momentum),
             "device": device,
@@ -131,7 +132,7 @@ def _source(own: Own, name: str, resources: Resources) -> bytes | None:
                 "is missing here: start the comparison again"
             )
         return None
-    content = resources.files.get(name)
+    content = resources.files.get(split_batch(name)[1])
     if content is None:
         content = read_content(own.file)
     if fingerprint(content) != pin:

@@ -26,10 +26,16 @@ __all__ = [
     "own_identity",
     "own_words",
     "pinned_own",
+    "split_batch",
+    "with_batch",
 ]
 
 _FUNCTION, _COMMAND, _SHELL = "train", "command", "shell"
-_NAME = re.compile(r"(train|command|shell)(?:\[(score|loss(?::[\w/ -]{0,20})?)\])?:(.*)", re.DOTALL)
+_NAME = re.compile(
+    r"(?:batch\[(\d+)\]:)?(train|command|shell)(?:\[(score|loss(?::[\w/ -]{0,20})?)\])?:(.*)",
+    re.DOTALL,
+)
+_BATCH = re.compile(r"batch\[(\d+)\]:")
 _LARGEST = 1 << 24  # bytes of a file that is hashed: larger ones are data
 _PIN = re.compile("@[0-9a-f]{16}$")
 _BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
@@ -41,6 +47,7 @@ PLACEHOLDERS = {
     "optimizer": "the optimizer's text",
     "seed": "the seed",
     "steps": "the number of updates",
+    "batch": "the batch size, where `lehr find --sweep batch=...` sets it",
     "out": "the trial's folder, for outcome.json and for checkpoints",
     "device": "the device",
     "trial": "a file with all of this, as JSON",
@@ -58,12 +65,14 @@ class Own(NamedTuple):
         file: The function's file; None for a command.
         measure: "score"; "loss", which is in nats, or "loss:UNIT"; empty where the first outcome
             decides: a score, if it has one, else a loss in nats.
+        batch: The batch size, if a sweep sets it.
     """
 
     kind: str
     text: str
     file: Path | None
     measure: str = ""
+    batch: int | None = None
 
     @property
     def metric(self) -> Metric | None:
@@ -89,6 +98,22 @@ def metric_of(measure: str) -> Metric:
     return Metric.score() if kind == "score" else Metric.loss(unit=unit if colon else "nats")
 
 
+def with_batch(name: str, batch: int) -> str:
+    """Return the name of a task or a training with another batch size.
+
+    Raises:
+        TaskError: If it is a command that has no place for it.
+    """
+    if is_own(name) and (own := find_own(name)).file is None:
+        places = {match[1] for match in _BRACES.finditer(own.text)}
+        if not places & {"batch", "trial"}:
+            raise TaskError(
+                f"command {own.title!r} has no {{batch}}: write it where the batch size belongs, "
+                "such as --batch-size {batch}"
+            )
+    return f"batch[{batch}]:{name}"
+
+
 def is_own(name: str) -> bool:
     """Return whether this is the name of a training of one's own, not of a task."""
     return _NAME.fullmatch(name) is not None
@@ -98,7 +123,18 @@ def _parts(name: str) -> tuple[str, str, str]:
     """Return the kind, the metric and the rest of a name without its pin."""
     match = _NAME.fullmatch(_PIN.sub("", name))
     assert match is not None
-    return match[1], match[2] or "", match[3]
+    return match[2], match[3] or "", match[4]
+
+
+def split_batch(name: str) -> tuple[int | None, str]:
+    """Return the batch size of a name that a sweep has changed, and the name without it.
+
+    Example:
+        >>> split_batch("batch[64]:digits"), split_batch("digits")
+        ((64, 'digits'), (None, 'digits'))
+    """
+    match = _BATCH.match(name)
+    return (None, name) if match is None else (int(match[1]), name[match.end() :])
 
 
 def find_own(name: str) -> Own:
@@ -108,12 +144,13 @@ def find_own(name: str) -> Own:
         TaskError: If a part of it is missing.
     """
     kind, measure, text = _parts(name)
+    batch, _ = split_batch(name)
     if kind != _FUNCTION:
-        return Own(kind, text, None, measure)
+        return Own(kind, text, None, measure, batch)
     file, _, function = text.rpartition(":")
     if not file.endswith(".py") or not function.isidentifier():
         raise TaskError(f"{text!r} is not a function in a file: write FILE.py:FUNCTION")
-    return Own(kind, function, Path(file).expanduser().absolute(), measure)
+    return Own(kind, function, Path(file).expanduser().absolute(), measure, batch)
 
 
 def own_words(name: str) -> list[str]:
@@ -178,6 +215,8 @@ def fill(own: Own, values: Mapping[str, str]) -> list[str]:
         TaskError: If the command is empty, has an unknown placeholder, a single brace, or an open
             quote; or, for a shell, a placeholder inside quotes.
     """
+    if own.batch is None:
+        values = {name: value for name, value in values.items() if name != "batch"}
     if own.kind == _SHELL:
         _check_quotes(own.text)
         return ["/bin/sh", "-c", _filled(own.text, {k: shlex.quote(v) for k, v in values.items()})]
@@ -201,6 +240,11 @@ def _filled(text: str, values: Mapping[str, str]) -> str:
     def value(match: re.Match[str]) -> str:
         if match[0] in ("{{", "}}"):
             return match[0][0]
+        if match[1] == "batch" and "batch" not in values:
+            raise TaskError(
+                f"command {text!r:.200} has '{{batch}}', and nothing sets it: write lehr find "
+                "--sweep batch=16,64, or a number in its place"
+            )
         if match[1] not in values:
             raise TaskError(
                 f"command {text!r:.200} has {match[0]!r:.60}, which is not known: in braces there "

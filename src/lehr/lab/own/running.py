@@ -44,6 +44,7 @@ class RunningTrial:
         folder: A folder of this trial alone. A trial that is started again, because the machine or
             the comparison was stopped, finds in it what it has left there.
         resumed: Whether it was started before, and not finished.
+        batch: The batch size that `lehr find --sweep batch=...` sets; None without it.
     """
 
     optimizer: str
@@ -55,6 +56,7 @@ class RunningTrial:
     device: str
     folder: Path
     resumed: bool
+    batch: int | None = None
 
     @property
     def rate(self) -> Schedule:
@@ -158,4 +160,5 @@ def current_trial() -> RunningTrial:
         device=given["device"],
         folder=Path(given["folder"]),
         resumed=given["resumed"],
+        batch=given["batch"],
     )

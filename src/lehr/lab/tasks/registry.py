@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 
 from lehr.lab.errors import TaskError
-from lehr.lab.own.naming import find_own, is_own, own_identity, pinned_own
+from lehr.lab.own.naming import find_own, is_own, own_identity, pinned_own, split_batch
 from lehr.lab.python_source import fingerprint, read_content
-from lehr.lab.tasks.base import Task
+from lehr.lab.tasks.base import Split, Task
 from lehr.lab.tasks.text_file import text_task
 
 __all__ = ["OTHERS", "TASKS", "add_files", "files_of", "find_task", "identity", "pinned"]
@@ -43,6 +44,9 @@ def find_task(name: str) -> Task:
         TaskError: If the name is unknown (the message lists the known ones), or its file cannot
             be used.
     """
+    batch, plain = split_batch(name)
+    if batch is not None and not is_own(name):
+        return _with_batch(plain, batch)
     if name in _KNOWN:
         module, attribute = _KNOWN[name]
         return getattr(import_module(module), attribute)
@@ -65,6 +69,9 @@ def pinned(name: str) -> str:
     """
     if name in _KNOWN or _PIN.search(name):
         return name
+    batch, plain = split_batch(name)
+    if batch is not None:
+        return f"batch[{batch}]:{pinned(plain)}"
     if is_own(name):
         return pinned_own(name)
     kind, file = _parts(name)
@@ -83,12 +90,26 @@ def identity(name: str) -> str:
         >>> identity("text:/poems/sonnets.txt@0123456789abcdef")
         'text@0123456789abcdef'
     """
+    batch, plain = split_batch(name)
+    if batch is not None:
+        return f"batch[{batch}]:{identity(plain)}"
     if name in _KNOWN:
         return name
     if is_own(name):
         return own_identity(name)
     known, _, pin = pinned(name).rpartition("@")
     return f"{_parts(known)[0]}@{pin}"
+
+
+@cache
+def _with_batch(name: str, batch: int) -> Task:
+    task = find_task(name)
+    if not isinstance(task.load().train, Split):
+        raise TaskError(f"task {name!r} has loaders, which make its batches: set their size there")
+    try:
+        return replace(task, batch_size=batch)
+    except ValueError as error:
+        raise TaskError(str(error)) from None
 
 
 _TEXT = "text"
