@@ -117,18 +117,33 @@ def find(
         # are several, and those of one's own training share the machine only if that is asked for.
         several = (verify or sweep is not None) and not is_own(name)
         there = usual(place, jobs=processors() if several else 1)
-        seen = {"budget": allowed, "watch": run.watch, "notify": run.notify}
-        if sweep is not None:
-            swept = find_peaks(name, optimizer, schedule, steps, sweep, there, **seen)
+        found: Suggestion | ValueSweep
+        if sweep is None:
+            found = find_peak(
+                name,
+                optimizer,
+                schedule,
+                steps,
+                there,
+                budget=allowed,
+                verify=verify,
+                watch=run.watch,
+                notify=run.notify,
+            )
+            lost = found.peak is None
         else:
-            found = find_peak(name, optimizer, schedule, steps, there, verify=verify, **seen)
-    if sweep is not None:
-        _show(swept, as_json=as_json, lost=not swept.leading)
-    else:
-        _show(found, as_json=as_json, lost=found.peak is None)
-
-
-def _show(found: Suggestion | ValueSweep, *, as_json: bool, lost: bool) -> None:
+            found = find_peaks(
+                name,
+                optimizer,
+                schedule,
+                steps,
+                sweep,
+                there,
+                budget=allowed,
+                watch=run.watch,
+                notify=run.notify,
+            )
+            lost = not found.leading
     if as_json:
         click.echo(json.dumps(found.to_dict(), allow_nan=False))
     else:

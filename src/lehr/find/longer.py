@@ -18,7 +18,7 @@ from lehr.find.ladder import BUDGET, Ladder
 from lehr.find.runs import ShortRun
 from lehr.find.suggestion import MeasuredRun, Suggestion
 
-__all__ = ["REPEATS", "SIDE", "LongerRuns", "longest"]
+__all__ = ["REPEATS", "SIDE", "LongerRuns", "least_for_longer", "longest"]
 
 SIDE = 1.8
 """The factor from a suggestion to its neighbours: one of the three is nearly always good."""
@@ -40,6 +40,11 @@ def longest(budget: int, steps: int) -> int:
     """
     updates = min(steps, budget // (REPEATS * _PLACES))
     return updates if updates >= min(_LEAST, steps) else 0
+
+
+def least_for_longer(steps: int) -> int:
+    """Return the least rest of a budget that longer runs take."""
+    return min(_LEAST, steps) * REPEATS * _PLACES
 
 
 class LongerRuns:

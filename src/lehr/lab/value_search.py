@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from lehr.find.ladder import BUDGET
 from lehr.find.runs import ShortRun, end_of
@@ -15,6 +16,7 @@ from lehr.lab.ladder_search import LadderSearch
 from lehr.lab.optimizers import arguments_of, canonical
 from lehr.lab.own.naming import with_batch
 from lehr.lab.place import RunPlace
+from lehr.lab.schedules import Contender
 from lehr.lab.study import Progress
 from lehr.lab.tasks.registry import pinned
 from lehr.lab.trial import Ended, FailedTrial, Trial
@@ -62,26 +64,47 @@ def find_peaks(
         WorkerError: If workers cannot be started, or die.
     """
     tuned = read_tuned(sweep, "sweep")
+    settings = list(_settings(task, optimizer, schedule, tuned))
     search = _ValueSearch(
         tuned.name,
         [
-            (value, LadderSearch(subject, text, schedule, steps, budget=budget, contender=changed))
-            for value, subject, text, changed in _settings(task, optimizer, schedule, tuned)
+            (
+                each.value,
+                LadderSearch(
+                    each.task,
+                    each.optimizer,
+                    schedule,
+                    steps,
+                    budget=budget,
+                    contender=each.contender,
+                ),
+            )
+            for each in settings
         ],
     )
-    with RunPlace.of(place).opened(pinned(task), (optimizer,), notify) as (_, train):
+    first = settings[0]
+    with RunPlace.of(place).opened(pinned(first.task), [first.optimizer], notify) as (_, train):
         train(search, watch=watch)
     return search.result()
 
 
-def _settings(task: str, optimizer: str, schedule: str, tuned: Tuned) -> Iterator[tuple]:
-    """Yield each value as text, and the task, the optimizer and the schedule with it."""
+class _Setting(NamedTuple):
+    """A value as text, and the task, the optimizer and the schedule with it."""
+
+    value: str
+    task: str
+    optimizer: str
+    contender: Contender | None
+
+
+def _settings(task: str, optimizer: str, schedule: str, tuned: Tuned) -> Iterator[_Setting]:
+    """Yield the setting of each value."""
     text = canonical(optimizer)
     if tuned.name == _BATCH:
         for value in tuned.values:
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ValueError(f"sweep={tuned.text!r:.80}: a batch size is a whole number from 1")
-            yield str(value), with_batch(task, value), text, None
+            yield _Setting(str(value), with_batch(task, value), text, None)
         return
     if not tuned.fits(arguments_of(text), schedule):
         raise ValueError(
@@ -89,7 +112,7 @@ def _settings(task: str, optimizer: str, schedule: str, tuned: Tuned) -> Iterato
             f"has such a number; write weight_decay=0,0.01, or {_BATCH}=16,64 for the batch size"
         )
     for choice in choices(text, schedule, [tuned], arguments_of(text)):
-        yield choice.values[tuned.name], task, choice.optimizer, choice.contender
+        yield _Setting(choice.values[tuned.name], task, choice.optimizer, choice.contender)
 
 
 class _ValueSearch:

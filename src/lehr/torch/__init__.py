@@ -26,6 +26,7 @@ from lehr.torch.dropins.swa import SWALR
 from lehr.torch.dropins.trapezoidal import TrapezoidalLR
 from lehr.torch.finding.find_lr import find_lr
 from lehr.torch.finding.range_test import range_test
+from lehr.torch.finding.sweep_lr import sweep_lr
 from lehr.torch.groups import absolute, factor
 from lehr.torch.guards import GUARDS
 from lehr.torch.scheduler import Scheduler
@@ -53,5 +54,6 @@ __all__ = [
     "absolute",
     "factor",
     "find_lr",
+    "sweep_lr",
     "range_test",
 ]

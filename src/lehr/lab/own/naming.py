@@ -180,6 +180,8 @@ def pinned_own(name: str) -> str:
         return name
     own = find_own(name)
     head = f"{own.kind}[{own.measure}]" if own.measure else own.kind
+    if own.batch is not None:
+        head = f"batch[{own.batch}]:{head}"
     if own.file is not None:
         content = read_content(own.file)
         _check_function(own, content)
@@ -193,6 +195,8 @@ def own_identity(name: str) -> str:
     known, _, pin = pinned_own(name).rpartition("@")
     own = find_own(known)
     what = own.text if own.file is not None else own.kind
+    if own.batch is not None:
+        what = f"batch[{own.batch}]:{what}"
     return f"{what}[{own.measure}]@{pin}" if own.measure else f"{what}@{pin}"
 
 

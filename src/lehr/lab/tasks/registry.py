@@ -70,10 +70,10 @@ def pinned(name: str) -> str:
     if name in _KNOWN or _PIN.search(name):
         return name
     batch, plain = split_batch(name)
-    if batch is not None:
-        return f"batch[{batch}]:{pinned(plain)}"
     if is_own(name):
         return pinned_own(name)
+    if batch is not None:
+        return f"batch[{batch}]:{pinned(plain)}"
     kind, file = _parts(name)
     path = Path(file).expanduser().absolute()
     known = f"{kind}:{path}" if kind == _TEXT else f"{path}:{kind}"
@@ -91,12 +91,12 @@ def identity(name: str) -> str:
         'text@0123456789abcdef'
     """
     batch, plain = split_batch(name)
+    if is_own(name):
+        return own_identity(name)
     if batch is not None:
         return f"batch[{batch}]:{identity(plain)}"
     if name in _KNOWN:
         return name
-    if is_own(name):
-        return own_identity(name)
     known, _, pin = pinned(name).rpartition("@")
     return f"{_parts(known)[0]}@{pin}"
 
@@ -130,6 +130,7 @@ def _parts(name: str) -> tuple[str, str]:
 
 def files_of(name: str) -> dict[str, bytes]:
     """Return the content of a Python file that a pinned name needs, by that name."""
+    _, name = split_batch(name)
     file = find_own(name).file if is_own(name) else None
     if name not in _KNOWN and not is_own(name):
         kind, path = _parts(name.rpartition("@")[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -14,14 +14,21 @@ from torch import nn
 from lehr.errors import ScheduleError, whole
 from lehr.find.budget import updates_of
 from lehr.find.ladder import BATCHES, BUDGET, Ladder
-from lehr.find.longer import REPEATS, LongerRuns, longest
+from lehr.find.longer import REPEATS, LongerRuns, least_for_longer, longest
 from lehr.find.runs import ShortRun, end_of
 from lehr.find.suggestion import Suggestion
+from lehr.find.value_sweep import tried_updates
 from lehr.notation import ScheduleLike, as_schedule
 from lehr.schedule.horizon import Horizon, HorizonLike
-from lehr.torch.finding.training import Training, TrainStep, adaptive, own_step
+from lehr.torch.finding.training import (
+    Training,
+    TrainStep,
+    adaptive,
+    own_step,
+    validation_loss,
+)
 
-__all__ = ["find_lr", "sequence_of", "step_of"]
+__all__ = ["find_lr", "searched", "sequence_of", "step_of"]
 
 
 def find_lr(
@@ -38,6 +45,7 @@ def find_lr(
     autocast: torch.dtype | None = None,
     others: Sequence[Any] = (),
     budget: int | str = BUDGET,
+    validation: Iterable[Any] | None = None,
     score: Callable[[], float] | None = None,
     watch: Callable[[int], object] = lambda _: None,
 ) -> Suggestion:
@@ -77,16 +85,19 @@ def find_lr(
         budget: The most updates that the search may take, at least 60; or a share of the run,
             such as ``"10%"``. What a large one leaves is spent on longer runs at the suggestion and
             beside it, which move it where another rate is clearly better.
-        score: Called after each of the longer runs; returns the score of the model as it is then,
-            such as its accuracy on validation data. Higher is better. Without it their training
-            loss decides.
+        validation: Validation data, as a loader of batches or any iterable that starts anew each
+            time. The mean loss on them after each of the longer runs decides in place of their
+            training loss, which does not see what a long run overfits.
+        score: The same as a function, such as the accuracy on validation data: called after each
+            of the longer runs, with the model as it is then. Higher is better.
         watch: Called after each run with the updates made so far.
 
     Returns:
         The suggestion; ``peak`` is the rate of the first group, ``peaks`` has those of all.
 
     Raises:
-        ScheduleError: If an argument is wrong, there are no batches, or a group has no rate.
+        ScheduleError: If an argument is wrong, there are no batches, or a group has no rate. Also
+            if the budget leaves no longer runs for ``validation`` or ``score`` to decide between.
 
     Warns:
         UserWarning: If ``batches`` is an iterator.
@@ -103,16 +114,68 @@ def find_lr(
         >>> 0.01 < found.peak < 0.5
         True
     """
+    found, _ = searched(
+        model,
+        batches,
+        loss,
+        optimizer,
+        schedule=schedule,
+        steps=steps,
+        train_step=train_step,
+        accumulate=accumulate,
+        scaler=scaler,
+        autocast=autocast,
+        others=others,
+        budget=budget,
+        validation=validation,
+        score=score,
+        watch=watch,
+    )
+    return found
+
+
+def searched(
+    model: nn.Module | Sequence[nn.Module],
+    batches: Iterable[Any],
+    loss: Callable[..., Any] | None = None,
+    optimizer: Any = None,
+    *,
+    schedule: ScheduleLike,
+    steps: HorizonLike,
+    train_step: TrainStep | None = None,
+    accumulate: int = 1,
+    scaler: torch.amp.GradScaler | None = None,
+    autocast: torch.dtype | None = None,
+    others: Sequence[Any] = (),
+    budget: int | str = BUDGET,
+    validation: Iterable[Any] | None = None,
+    score: Callable[[], float] | None = None,
+    watch: Callable[[int], object] = lambda _: None,
+    tries: int = 0,
+) -> tuple[Suggestion, tuple[float, ...]]:
+    """Find the peak rate as `find_lr` does, and the losses of short runs at it.
+
+    Arguments:
+        tries: The number of these runs, each on other batches.
+    """
     modules, optimizers = sequence_of("model", model), sequence_of("optimizer", optimizer)
     step = step_of(modules, loss, optimizers, train_step, scaler, autocast, accumulate)
     horizon = Horizon.of(steps)
     allowed = updates_of(budget, horizon.steps)
+    cost = _cost_of(modules, loss, optimizers, train_step, autocast, validation, score)
+    if cost is not None and not longest(allowed - BUDGET, horizon.steps):
+        raise ScheduleError(
+            f"budget={budget!r} leaves no longer runs, and {'score' if score else 'validation'}= "
+            f"decides between those: write budget={BUDGET + least_for_longer(horizon.steps)} or "
+            "more"
+        )
     training = Training(
         modules,
         optimizers,
         batches,
         step,
         others=[*others, *([] if scaler is None else [scaler])],
+        loaders=[] if validation is None else [validation],
         accumulate=whole("accumulate", accumulate, at_least=1),
         updates=max(BATCHES, REPEATS * longest(allowed, horizon.steps)),
     )
@@ -124,18 +187,47 @@ def find_lr(
         adaptive=adaptive(optimizers),
         budget=allowed,
     )
+    least = None if score is None else lambda _: 0.0
     with training:
-        found = _climbed(ladder, allowed, training, score, watch)
-    return found if found.peak is None else replace(found, peaks=rates.at(found.peak))
+        found, losses = _climbed(ladder, allowed, training, cost, least, watch, tries)
+    if found.peak is not None:
+        found = replace(found, peaks=rates.at(found.peak))
+    return found, losses
+
+
+def _cost_of(
+    modules: Sequence[nn.Module],
+    loss: Callable[..., Any] | None,
+    optimizers: Sequence[Any],
+    train_step: TrainStep | None,
+    autocast: torch.dtype | None,
+    validation: Iterable[Any] | None,
+    score: Callable[[], float] | None,
+) -> Callable[[], float] | None:
+    """Return what is minimised on validation data, if there are any."""
+    if validation is None:
+        return None if score is None else lambda: -score()
+    if score is not None:
+        raise ScheduleError("validation= and score= both say what decides; leave one out")
+    if train_step is not None:
+        raise ScheduleError(
+            "validation= needs the loss, and train_step= hides it: write score= for a function "
+            "that returns the negative loss on validation data"
+        )
+    if isinstance(validation, Iterator):
+        raise ScheduleError("validation= is an iterator, which can be read once: give the loader")
+    return validation_loss(modules[0], loss, optimizers, autocast, validation)
 
 
 def _climbed(
     ladder: Ladder,
     budget: int,
     training: Training,
-    score: Callable[[], float] | None,
+    cost: Callable[[], float] | None,
+    least: Callable[[float], float] | None,
     watch: Callable[[int], object],
-) -> Suggestion:
+    tries: int,
+) -> tuple[Suggestion, tuple[float, ...]]:
     """Train what a ladder needs, and longer runs if the budget has something left for them."""
     spent = 0
 
@@ -154,14 +246,21 @@ def _climbed(
 
     while (run := ladder.next()) is not None:
         ladder.tell(losses_of(run))
-    longer = LongerRuns(ladder, budget, None if score is None else lambda _: 0.0)
+    longer = LongerRuns(ladder, budget, least)
     while needed := longer.next():
         for run in needed:
             losses = losses_of(run)
             is_lost = ladder.is_lost(losses[-1])
-            value = None if score is None or is_lost else -training.averaged(score())
+            value = None if cost is None or is_lost else training.averaged(cost())
             longer.tell(run, math.inf if is_lost else end_of(losses), len(losses), value)
-    return longer.suggestion()
+    found = longer.suggestion()
+    if found.peak is None or not tries:
+        return found, ()
+    runs = [ShortRun(found.peak, tried_updates(found), first) for first in range(tries)]
+    ends = [losses_of(run) for run in runs]
+    return replace(found, spent=spent), tuple(
+        math.inf if ladder.is_lost(losses[-1]) else end_of(losses) for losses in ends
+    )
 
 
 def sequence_of(name: str, given: Any) -> list[Any]:

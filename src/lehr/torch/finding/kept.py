@@ -226,7 +226,7 @@ class KeptLoader:
 
     def __init__(self, loader: Any) -> None:
         memory = _Memory()
-        self._parts = [_randomness()]
+        self._parts: list[Restore] = []
         samplers = [getattr(loader, name, None) for name in ("sampler", "batch_sampler")]
         inner = [getattr(sampler, "sampler", None) for sampler in samplers]
         for part in (loader, getattr(loader, "dataset", None), *samplers, *inner):

@@ -122,6 +122,7 @@ class Training:
         batches: A loader, or any iterable of batches.
         step: Makes one update, or a part of one, with a batch; returns the loss.
         others: Other objects with a state that an update changes.
+        loaders: Other loaders that are read, whose state is put back after each run.
         accumulate: The batches of one update.
         updates: The number of updates to record batches for.
     """
@@ -134,6 +135,7 @@ class Training:
         step: TrainStep,
         *,
         others: Sequence[Any] = (),
+        loaders: Sequence[Any] = (),
         accumulate: int = 1,
         updates: int,
     ) -> None:
@@ -144,7 +146,7 @@ class Training:
             (p.device for module in modules for p in module.parameters()), torch.device("cpu")
         )
         self._kept = Kept(modules, optimizers, others)
-        self._kept_loader = KeptLoader(batches)
+        self._kept_loaders = [KeptLoader(each) for each in (batches, *loaders)]
         self._needed = updates * accumulate
         self._recorded: list[Any] = []
 
@@ -152,15 +154,19 @@ class Training:
         try:
             self._recorded = _record(self._loader, self._needed)
         finally:
-            self._kept_loader.restore()
+            self._restore()
         return self
+
+    def _restore(self) -> None:
+        for kept in self._kept_loaders:
+            kept.restore()
+        self._kept.restore()
 
     def __exit__(self, *_: object) -> None:
         interrupted: KeyboardInterrupt | None = None
         while True:
             try:
-                self._kept.restore()
-                self._kept_loader.restore()
+                self._restore()
                 break
             except KeyboardInterrupt as error:
                 # Half of the state would be that of the last run.
@@ -175,7 +181,7 @@ class Training:
             rates: The rate of each update.
             first: The number of the first update among those that batches were recorded for.
         """
-        self._kept.restore()
+        self._restore()
         for number, rate in enumerate(rates, first):
             self.rates.write(rate)
             losses = [
@@ -281,6 +287,36 @@ def own_step(
             return found.detach() * accumulate
 
     return step
+
+
+def validation_loss(
+    model: nn.Module,
+    loss: Callable[..., Any] | None,
+    optimizers: Sequence[Any],
+    autocast: torch.dtype | None,
+    batches: Iterable[Any],
+) -> Callable[[], float]:
+    """Return a function that evaluates a model on all batches of its validation data.
+
+    Each call leaves model and optimizers in their evaluation mode.
+    """
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+
+    def mean() -> float:
+        model.eval()
+        for optimizer in optimizers:
+            getattr(optimizer, "eval", lambda: None)()  # of schedule-free ones
+        enabled = autocast is not None
+        with (
+            torch.no_grad(),
+            torch.autocast(device.type, autocast or torch.float32, enabled=enabled),
+        ):
+            found = [float(_forward(model, loss, _moved(batch, device))) for batch in batches]
+        if not found:
+            raise ScheduleError("validation is empty: give a loader with at least one batch")
+        return math.fsum(found) / len(found)
+
+    return mean
 
 
 def _backward(optimizers: Sequence[Optimizer], loss: Tensor) -> Tensor:
