@@ -105,7 +105,7 @@ def test_the_batch_size_of_a_training_of_ones_own(folder: Path, kind: str) -> No
         (["digits", "--sweep", "batch=0,16"], "a batch size is a whole number from 1"),
         (["digits", "--sweep", "batch=16,5000"], "from 1 to the 897 training samples"),
         (["digits", "--sweep", "momentum=0.9"], "neither the optimizer 'adamw' nor the schedule"),
-        (["digits", "--sweep", "momentum"], "sweep='momentum' is not a number and its values"),
+        (["digits", "--sweep", "momentum"], "--sweep momentum is not a number and its values"),
         (["digits", "--sweep", "weight_decay=0,0"], "has a value twice"),
         (["digits", "--sweep", "weight_decay=0", "--verify"], "leave out one of them"),
         (["--command", "train {peak}", "--sweep", "batch=1,2"], "has no {batch}"),

@@ -145,6 +145,8 @@ def compare(
     check_installed("lehr compare")
     given = {name: value for name, value in chosen.items() if value is not None}
     limits = [f"--{n}" for n, v in (("budget", budget), ("hours", hours)) if v is not None]
+    if {"find", "peaks"} <= given.keys():
+        raise Refused("--find and --peaks both say where tuning begins: leave out one of them")
     fixed = [f"--{n.replace('_', '-')}" for n in _FITTED if n in given]
     if len(limits + fixed) > 1 and limits:
         raise Refused(
