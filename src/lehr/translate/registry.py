@@ -333,6 +333,11 @@ def _translate_object(
         raise ScheduleError(
             f"library={shown(source)} must be a text, one of {', '.join(libraries())}"
         )
+    if isinstance(source, type):
+        raise ScheduleError(
+            f"{source.__name__} is a class, which has no arguments yet: write translate(scheduler) "
+            f"for a scheduler of it, or translate(library, {source.__name__!r}, ...)"
+        )
     if name is not None or arguments or state is not None:
         raise ScheduleError(
             f"a live {type(source).__name__} has its arguments; write translate(scheduler) alone"
