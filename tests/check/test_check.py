@@ -192,3 +192,65 @@ class TestGroups:
             lehr.check(PLAN, 1_000, wrong)
         with pytest.raises(ScheduleError, match="neither param_groups nor an optimizer"):
             lehr.check(PLAN, 1_000, optimizer("SGD", 0.1), scheduler=wrong)
+
+
+@pytest.mark.parametrize(
+    ("late", "mended"),
+    [
+        (lehr.step(3000), lehr.step("30%")),
+        (lehr.hold(2000) >> lehr.linear(100, to=0.0), lehr.hold("80%") >> lehr.linear("20%")),
+    ],
+)
+def test_a_rate_that_changes_only_after_the_run_is_found(
+    late: lehr.Schedule, mended: lehr.Schedule
+) -> None:
+    (found,) = lehr.check(late, over=1000)
+    assert found.name in ("still", "cut")
+    assert "write lengths as shares" in found.message
+    assert "still" not in names(lehr.check(mended, over=1000))
+    assert lehr.check(lehr.constant(2.0), over=1000) == []
+
+
+def test_a_rate_of_zero_throughout_is_found() -> None:
+    (found,) = lehr.check(lehr.constant(0), over=1000)
+    assert found.name == "range"
+    assert advice(found) == ["constant(1.0)"]
+    assert lehr.check(lehr.constant(1.0), over=1000) == []
+
+
+@pytest.mark.parametrize(("samples", "batch"), [(103, 32), (100, 33), (5, 4)])
+def test_a_last_batch_that_a_loader_may_drop_is_found(samples: int, batch: int) -> None:
+    data = {"samples_per_epoch": samples, "batch": batch}
+    run = lehr.Horizon("3ep", **data)
+    (found,) = lehr.check(lehr.constant(1.0), over=run)
+    assert found.name == "partial"
+    assert f"samples_per_epoch={samples}" in found.message
+    assert f"batch={batch}" in found.message
+    # The lengths of torch's DataLoader without and with drop_last.
+    assert f"a loader makes {3 * -(-samples // batch)}, or {3 * (samples // batch)} " in str(found)
+    for drop in (True, False):
+        assert (
+            lehr.check(lehr.constant(1.0), over=lehr.Horizon("3ep", **data, drop_last=drop)) == []
+        )
+    assert (
+        lehr.check(lehr.constant(1.0), over=lehr.Horizon("3ep", samples_per_epoch=96, batch=32))
+        == []
+    )
+
+
+def test_a_rate_given_twice_is_named_as_a_factor() -> None:
+    adam = optimizer("AdamW", 3e-4)
+    (found,) = lehr.check(lehr.constant(3e-4), 1000, adam)
+    assert found.name == "peak"
+    assert "up to 0.0003, are factors of the group's lr=0.0003" in found.message
+    assert "write them with a peak of 1" in found.message
+    assert lehr.check(lehr.constant(1.0), 1000, adam) == []
+
+
+@pytest.mark.parametrize("wrong", [optimizer("SGD", 0.1), SimpleNamespace(optimizer=None)])
+def test_what_drives_is_no_schedule(wrong: Any) -> None:
+    with pytest.raises(ScheduleError, match=re.escape("write lehr.check(schedule, 1000, optim")):
+        lehr.check(wrong)
+    optimizers = optimizer("SGD", 0.1)
+    scheduler = SimpleNamespace(optimizer=optimizers)
+    assert lehr.check(PLAN, 1000, optimizers, scheduler=scheduler) == []

@@ -23,7 +23,9 @@ from lehr.check.schedules import (
     jump,
     jumps,
     lengths,
+    partial_batches,
     ranges,
+    still,
     too_long,
 )
 from lehr.errors import NeedsHorizon, ScheduleError
@@ -45,10 +47,12 @@ def check(
     Found are: a warmup longer than the run, or of no steps in it (``warmup``); pieces longer than
     the run (``cut``); a rate that rises at once by more than tenfold to above anything before
     (``jump``); a last update far above the end level, or a run that ends within a cycle (``end``);
-    values that an optimizer's rate cannot take (``range``); groups whose rate is 0, which no factor
-    can change, or that a scheduler has driven already (``base``); a peak rate that is not usual for
-    the optimizer (``peak``); a schedule that decays under a schedule-free optimizer, which averages
-    weights in its place (``schedule_free``); groups and optimizers that no scheduler drives
+    a rate that would change only after the run (``still``); a run in epochs whose number of steps
+    depends on the loader's last batch (``partial``); values that an optimizer's rate cannot take,
+    or that are all 0 (``range``); groups whose rate is 0, which no factor can change, or that a
+    scheduler has driven already (``base``); a peak rate that is not usual for the optimizer
+    (``peak``); a schedule that decays under a schedule-free optimizer, which averages weights in
+    its place (``schedule_free``); groups and optimizers that no scheduler drives
     (``unscheduled``).
 
     The usual peak rates are a hint, about a decade around what is published: 0.1 for 256 samples,
@@ -73,6 +77,11 @@ def check(
         ScheduleError: If it does not fit its run, for another reason than its warmup; or if an
             optimizer or a scheduler has no groups.
     """
+    if hasattr(schedule, "param_groups") or hasattr(schedule, "optimizer"):
+        raise ScheduleError(
+            f"check: schedule={type(schedule).__name__} is not a schedule: write "
+            "lehr.check(schedule, 1000, optimizer, scheduler=scheduler)"
+        )
     schedule = as_schedule("schedule", schedule)
     try:
         placed = schedule if over is None else schedule.over(over)
@@ -85,6 +94,9 @@ def check(
             raise
         return found
     found = [*lengths(placed), *jumps(placed), *ends(placed), *ranges(placed)]
+    found += partial_batches(placed)
+    if not found:
+        found += still(placed)
     optimizers = several(optimizer)
     for each in optimizers:
         found += [*groups(each), *peaks(placed, each), *schedule_free(placed, each)]

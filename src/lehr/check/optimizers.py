@@ -106,7 +106,8 @@ def peaks(placed: Schedule, optimizer: Any) -> Iterator[Finding]:
         return
     found: set[float] = set()
     for index, group in enumerate(optimizer.param_groups):
-        peak = (_rate(group) or 0.0) * top
+        base = _rate(group) or 0.0
+        peak = base * top
         if peak <= 0 or usual.low <= peak <= usual.high or peak in found:
             continue
         found.add(peak)
@@ -114,7 +115,13 @@ def peaks(placed: Schedule, optimizer: Any) -> Iterator[Finding]:
         yield Finding(
             "peak",
             f"group {index} of {type(optimizer).__name__} has a peak rate of {peak:g}, {side} the "
-            f"usual {usual.low:g} to {usual.high:g}: write lr={usual.first:g} as a first try",
+            f"usual {usual.low:g} to {usual.high:g}: "
+            + (
+                f"the schedule's values, up to {top:g}, are factors of the group's lr={base:g}; "
+                "write them with a peak of 1"
+                if top != 1 and usual.low <= base <= usual.high
+                else f"write lr={usual.first:g} as a first try"
+            ),
         )
 
 

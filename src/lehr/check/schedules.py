@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from lehr.schedule.run import Run
 from lehr.schedule.sequence import Sequence, fixed_length
 from lehr.schedule.times import Over, Repeat
 from lehr.schedule.values import Product
+from lehr.time.duration import EPOCHS
 
 __all__ = [
     "JUMP",
@@ -26,8 +27,10 @@ __all__ = [
     "jump",
     "jumps",
     "lengths",
+    "partial_batches",
     "ranges",
     "steps",
+    "still",
     "too_long",
 ]
 
@@ -95,6 +98,47 @@ def lengths(placed: Schedule) -> Iterator[Finding]:
             "cut",
             f"its pieces last {as_number(needs):g} {run.noun}; the run ends after {ends}, at the "
             f"level {placed.end:.6g}: write lengths as shares, such as '20%', or a longer run",
+        )
+
+
+def partial_batches(placed: Schedule) -> Iterator[Finding]:
+    """Find a run in epochs whose steps depend on what the loader does with its last batch."""
+    if not isinstance(placed, Over):
+        return
+    horizon = placed.horizon
+    samples, batch = horizon.samples_per_epoch, horizon.batch
+    if horizon.drop_last is not None or horizon.length.unit != EPOCHS:
+        return
+    if samples is None or not isinstance(batch, int) or batch > samples or samples % batch == 0:
+        return
+    dropped, kept = (replace(horizon, drop_last=drop).steps for drop in (True, False))
+    yield Finding(
+        "partial",
+        f"samples_per_epoch={samples} is no whole number of batches of batch={batch}: the run has "
+        f"{horizon.steps} steps, and a loader makes {kept}, or {dropped} with drop_last=True: "
+        "write drop_last=False or drop_last=True into the Horizon, as in the loader",
+    )
+
+
+def still(placed: Schedule) -> Iterator[Finding]:
+    """Find a run in which nothing is trained, or whose rate would change only after its end."""
+    length = placed.length
+    if placed._has_callbacks or length is None or not 2 <= length <= _LOOKED:
+        return
+    import numpy as np
+
+    values = placed(np.asarray(steps(placed)))
+    low, high = placed.bounds
+    level = float(values[0])
+    if not (values == level).all():
+        return
+    if level == 0:
+        yield Finding("range", "all of its values are 0: write constant(1.0), or another level")
+    elif low != high:
+        yield Finding(
+            "still",
+            f"it stays at {level:.6g} in all of the {len(values)} steps, and would change later: "
+            "write lengths as shares, such as '20%', or a longer run",
         )
 
 
