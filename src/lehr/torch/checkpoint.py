@@ -282,7 +282,7 @@ def restore(scheduler: Any, saved: Saved, adopt: str | None) -> None:
         if there is not None:
             position, steps = there, steps + math.floor(there) - math.floor(position)
     scheduler._check_position(position)
-    scheduler._observer.highest = saved.highest
+    scheduler._guards.highest = saved.highest
     scheduler._restoring = True
     try:
         scheduler._resume(position, steps)

@@ -45,7 +45,7 @@ def snapshot(driver: Any) -> Callable[[], None]:
         **{name: _kept(value) for name, value in vars(driver).items()},
         "_known": list(driver._known),
         "_ahead": driver._ahead.emptied(driver._position),
-        "_observer": copy(driver._observer),
+        "_guards": copy(driver._guards),
         "membership": copy(driver.membership),
     }
     restore_shared = shared_of(driver._optimizers).snapshot()

@@ -30,7 +30,7 @@ from lehr.torch import copies, lookahead, membership, rates
 from lehr.torch.binding import LR, Group, Slot, flag, python_number, warn
 from lehr.torch.checkpoint import groups_restored_on_error
 from lehr.torch.groups import given_rates
-from lehr.torch.guards import Observer
+from lehr.torch.guards import Guards
 from lehr.torch.lookahead import LONG, SHORT
 from lehr.torch.membership import Membership
 from lehr.torch.optimizers import Optimizers
@@ -61,7 +61,7 @@ class Driver(LRScheduler):
     # Slots, so that they do not show in ``vars(scheduler)``, which users print and compare.
     __slots__ = (
         *("_optimizers", "_source", "_known", "_uncounted", "_ahead", "_size"),
-        *("_observer", "_shared", "_owner", "_stepped", "_replaces"),
+        *("_guards", "_shared", "_owner", "_stepped", "_replaces"),
         *("plan", "membership"),
     )
 
@@ -115,8 +115,8 @@ class Driver(LRScheduler):
         self._size = SHORT
         self.plan = DrivePlan()
         self.membership = Membership()
-        if not hasattr(self, "_observer"):
-            self._observer = Observer()
+        if not hasattr(self, "_guards"):
+            self._guards = Guards("off")
         self._shared: Shared | None = None
         self._owner: weakref.ref[Driver] | None = None
         self._stepped: Any = None
@@ -299,9 +299,9 @@ class Driver(LRScheduler):
         self._check_free()
         shared = self._attach()
         changes = shared.notice()
-        self._observer.on_changes(changes)
+        self._guards.on_changes(changes)
         self._recognize_groups()
-        self._observer.on_move(self._position, position)
+        self._guards.on_move(self._position, position)
         # After a seek another one may follow, and after a change by hand: less is computed ahead.
         ends_here = self._ahead.cursor.at + 1 == self._ahead.size
         went_on = position == self.last_epoch + 1 and ends_here and self.membership.turn > 0

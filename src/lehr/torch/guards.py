@@ -1,6 +1,6 @@
 """Guards: the mistakes that tutorials warn of, noticed while training.
 
-A driver calls its observer as it moves; :class:`Guards` is the scheduler's.
+A driver calls its guards as it moves; those of a drop-in are off.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lehr.torch.plan import Driven, DrivePlan
 from lehr.torch.shared import Change
 from lehr.torch.updates import TOO_EARLY, JointUpdates, Updates, has_begun
 
-__all__ = ["GUARDS", "Guards", "GuardMode", "Observer"]
+__all__ = ["GUARDS", "Guards", "GuardMode"]
 
 GuardMode = Literal["error", "warn", "off"]
 
@@ -51,28 +51,7 @@ _DECAYED: Final = 0.9
 _FIGHT: Final = 3
 
 
-class Observer:
-    """Sees what a driver does; this one does nothing."""
-
-    def on_move(self, here: float, position: float) -> None:
-        """Called before a driver moves from one position to another, unless by a fast step."""
-
-    def on_changes(self, changes: Sequence[Change]) -> None:
-        """Called with the values that user code changed since the last write."""
-
-    def on_levels(self, position: int, plan: DrivePlan, blocks: Sequence[NDArray[Any]]) -> None:
-        """Called with each driven number's levels from a position on, before they are used."""
-
-    def block_end(self, position: int, last: float) -> float:
-        """Return the last step to compute ahead from a position."""
-        return last
-
-    def level_of(self, driven: Driven) -> Callable[[int], float]:
-        """Return a function from the position to a level, for levels that are not known ahead."""
-        return driven.levels.at
-
-
-class Guards(Observer):
+class Guards:
     """Looks for each kind of mistake, and reports it once.
 
     Arguments:
@@ -260,6 +239,7 @@ class Guards(Observer):
     # ----- moves --------------------------------------------------------------------------------
 
     def on_move(self, here: float, position: float) -> None:
+        """Called before a driver moves from one position to another, unless by a fast step."""
         if position > self.run and self.watches("past_end"):
             self.report(
                 "past_end",
@@ -269,10 +249,12 @@ class Guards(Observer):
         self.highest, self._ahead = self.reached(here), np.empty(0)
 
     def block_end(self, position: int, last: float) -> float:
+        """Return the last step to compute ahead from a position."""
         # The step past the end must be a slow one, which reports it.
         return min(last, self.run) if position <= self.run else last
 
     def on_changes(self, changes: Sequence[Change]) -> None:
+        """Called with the values that user code changed since the last write."""
         rates = [change for change in changes if change[0].place == LR.place]
         self._fights = self._fights + 1 if rates else 0
         if self._fights == _FIGHT:
@@ -291,6 +273,7 @@ class Guards(Observer):
         return max(self.highest, float(levels.max(initial=0.0)))
 
     def on_levels(self, position: int, plan: DrivePlan, blocks: Sequence[NDArray[Any]]) -> None:
+        """Called with each driven number's levels from a position on, before they are used."""
         rates = [
             block
             for driven, block in zip(plan.driven, blocks, strict=True)
@@ -315,6 +298,7 @@ class Guards(Observer):
             self._report_jump(position + index, low, high)
 
     def level_of(self, driven: Driven) -> Callable[[int], float]:
+        """Return a function from the position to a level, for levels that are not known ahead."""
         level_at = driven.levels.at
         if driven.slot.name != "lr" or not self.watches("jump"):
             return level_at

@@ -116,12 +116,12 @@ def write_alone(driver: Any) -> bool:
     compute(
         ahead,
         driver.plan,
-        driver._observer.block_end(position, driver._last_position()),
+        driver._guards.block_end(position, driver._last_position()),
         groups,
         driver._attach().writer,
         driver._size,
-        driver._observer.level_of if driver._asks_step_by_step() else None,
-        lambda blocks: driver._observer.on_levels(position, driver.plan, blocks),
+        driver._guards.level_of if driver._asks_step_by_step() else None,
+        lambda blocks: driver._guards.on_levels(position, driver.plan, blocks),
     )
     driver._ahead = ahead
     return True

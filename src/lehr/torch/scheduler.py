@@ -141,7 +141,7 @@ class Scheduler(Driver):
         )
         self._clocks = WallClocks(clock)
         self._restoring = False
-        self._observer: Guards = Guards(guards, scaler)
+        self._guards: Guards = Guards(guards, scaler)
         first = whole("last_epoch", last_epoch, at_least=-1)
         super().__init__(optimizer, first, any_optimizer=any_optimizer)
 
@@ -156,10 +156,10 @@ class Scheduler(Driver):
             assignment = self._assignment
             rates = assignment.revised("lr").values() if "lr" in assignment.schedules else ()
             schedules = [revised.now for revised in rates]
-            self._observer.check_lengths(schedules)
-            self._observer.check_schedule_free(self._optimizers.given, schedules)
-        self._observer.check_optimizers(self._optimizers, self.groups)
-        self._observer.check_beside(self, self._attach().members)
+            self._guards.check_lengths(schedules)
+            self._guards.check_schedule_free(self._optimizers.given, schedules)
+        self._guards.check_optimizers(self._optimizers, self.groups)
+        self._guards.check_beside(self, self._attach().members)
 
     def _assign(self, old: list[int | None]) -> None:
         """Choose the schedules of new groups, and read their bases.
@@ -210,7 +210,7 @@ class Scheduler(Driver):
 
     def _resolve(self) -> DrivePlan:
         scale = 1.0 if self._rule is None else self._rule.value(self._feedback)
-        self._observer.run = math.inf if self._clocks else self._assignment.run
+        self._guards.run = math.inf if self._clocks else self._assignment.run
         return self._assignment.plan(self._known, self._clocks, scale)
 
     def _regroup(self, old: list[int | None]) -> None:
@@ -245,18 +245,18 @@ class Scheduler(Driver):
                 return
             made = updates.count - self._ahead.seen
             self._ahead.await_updates(updates, updates.count)
-            if self._observer.is_held(updates, made, self._step_count <= 1, self.groups):
+            if self._guards.is_held(updates, made, self._step_count <= 1, self.groups):
                 return
             if made == 0:
                 # There is nothing to wait for until updates are made again. Look for them soon if
                 # steps without an update have not been reported.
                 self._ahead.await_updates(None, updates.count)
-                if self._observer.watches("repeated") and not updates.captured:
+                if self._guards.watches("repeated") and not updates.captured:
                     self._size = SHORT // 8
         super()._step_slowly(epoch)
 
     def _check_order(self) -> None:
-        self._observer.check_order(self._attach().updates, self.optimizer)
+        self._guards.check_order(self._attach().updates, self.optimizer)
 
     def _asks_step_by_step(self) -> bool:
         # A clock is advanced by each move, which a fast step is not.
@@ -291,7 +291,7 @@ class Scheduler(Driver):
             )
         feedback = self._rule.update(self._feedback, metric)
         shared = self._attach()
-        self._observer.on_changes(shared.notice())
+        self._guards.on_changes(shared.notice())
         self._feedback = feedback
         self._replan()
         shared.write()
@@ -335,7 +335,7 @@ class Scheduler(Driver):
         change = {"at": self.last_epoch, "change": kind, "of": of, **arguments}
         with restored_on_error(self):
             shared = self._attach()
-            self._observer.on_changes(shared.notice())
+            self._guards.on_changes(shared.notice())
             self._assignment = replace(
                 self._assignment, changes=(*self._assignment.changes, change)
             )
@@ -360,7 +360,7 @@ class Scheduler(Driver):
             plan=assignment.to_dict(),
             bases={name: list(bases) for name, bases in assignment.bases.items()},
             changes=self.history,
-            highest=self._observer.reached(self._position),
+            highest=self._guards.reached(self._position),
             clocks=self._clocks.states(),
             rule=None if self._rule is None else repr(self._rule),
             feedback=dict(self._feedback),

@@ -239,7 +239,7 @@ class ReduceLROnPlateau(DropIn, Theirs):
     def _reduce(self) -> None:
         """Reduce the rates from what they are now, whoever else had a part in that."""
         shared = self._attach()
-        self._observer.on_changes(shared.notice())
+        self._guards.on_changes(shared.notice())
         self._recognize_groups()
         self._check_min_lrs()
         for index, group in enumerate(self._known):

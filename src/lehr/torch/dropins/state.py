@@ -95,7 +95,7 @@ def copied(drop_in: Any) -> Any:
     kind: Any = type(drop_in)
     twin = kind.__new__(kind)
     set_attributes(twin, attributes_of(drop_in))
-    twin._known, twin._observer = list(drop_in._known), copy(drop_in._observer)
+    twin._known, twin._guards = list(drop_in._known), copy(drop_in._guards)
     twin._ahead, twin._owner = drop_in._ahead.emptied(drop_in._position), None
     twin.membership = Membership(silent=False)
     twin._apart, twin._shared = True, drop_in._attach().beside()
