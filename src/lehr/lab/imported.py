@@ -2,73 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import math
-import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, cast
 
 from lehr.lab import records
-from lehr.lab.errors import TaskError
-from lehr.lab.metric import Metric
-from lehr.lab.optimizers import canonical, identity
-from lehr.lab.own.naming import find_own, is_own, metric_of
-from lehr.lab.plan import Plan, Size
-from lehr.lab.schedules import check_contender, find_contender
-from lehr.lab.store.rows import COLUMNS as EXPORTED
+from lehr.lab.plan import Plan
+from lehr.lab.run_table import ImportedRun, RunTable, Trained, setting
 from lehr.lab.store.store import Store
-from lehr.lab.tasks.registry import find_task, pinned
-from lehr.lab.tasks.registry import identity as task_identity
-from lehr.lab.trial import IMPORTED, FinishedTrial, Outcome, Trial, evaluation_steps
-from lehr.notation import parse
 
-__all__ = ["ImportSummary", "Trained", "import_runs", "with_known_peaks"]
+__all__ = ["ImportSummary", "import_runs", "with_known_peaks"]
 
 _KIND = "imported"  # of the study in the store
-
-_VALUE = re.compile(r"(validation|test)(?:\.(\w+))?(?: \((.+)\))?")
-_NEEDED = ("optimizer", "schedule", "peak")
-_TAKEN = {*_NEEDED, "task", "momentum", "steps", "seed", "seconds", "test_loss", "diverged"}
-_NAT = math.log(2)  # a bit in nats
-
-_Value = TypeVar("_Value")
-
-
-class Trained(NamedTuple):
-    """The comparison to which runs belong that name no task, or no number of updates.
-
-    Attributes:
-        plan: Its plan.
-        metric: Its metric; None while its first outcome has not decided that.
-    """
-
-    plan: Plan
-    metric: Metric | None
-
-
-@dataclass(frozen=True)
-class ImportedRun:
-    """A run of a table, as the store keeps it.
-
-    Attributes:
-        setting: What defines the run, except peak and seed, as JSON.
-        peak: Its peak rate.
-        seed: Its seed, if that is known.
-        validation: The metric on the validation data; None if it diverged.
-        test: The metric on the test data, if that is known.
-        higher: Whether more of the metric is better.
-    """
-
-    setting: str
-    peak: float
-    seed: int | None
-    validation: float | None
-    test: float | None
-    higher: bool
 
 
 class ImportSummary(NamedTuple):
@@ -105,7 +52,7 @@ def import_runs(store: Path, table: Path, trained: Trained | None) -> ImportSumm
         StoreError: If the store cannot be used.
         OSError: If a file cannot be reached.
     """
-    reader = _Table(table, trained)
+    reader = RunTable(table, trained)
     found = list(reader.runs())
     lines: dict[bytes, int] = {}
     for line, trial, finished, _ in found:
@@ -133,10 +80,10 @@ def with_known_peaks(plan: Plan, store: Store) -> tuple[Plan, str]:
     for pair in plan.pairs if runs else ():
         if pair in plan.known_peaks:
             continue
-        setting = _setting(plan.scoring(pair, 1.0)[0])
+        wanted = setting(plan.scoring(pair, 1.0)[0])
         peaks: dict[float, list[float]] = {}
         for run in runs:
-            if run.setting == setting and run.validation is not None:
+            if run.setting == wanted and run.validation is not None:
                 cost = -run.validation if run.higher else run.validation
                 peaks.setdefault(run.peak, []).append(cost)
         if peaks:
@@ -153,281 +100,3 @@ def _read_content(content: Mapping[str, Any]) -> list[ImportedRun]:
     if not isinstance(runs, list):
         raise ValueError("an import without runs")
     return [records.from_json(ImportedRun, run, "run") for run in cast("list[Any]", runs)]
-
-
-def _setting(trial: Trial) -> str:
-    """Return the setting of a trial, without peak and seed, as text."""
-    parts = {k: v for k, v in trial.identity().items() if k not in ("peak", "seed")}
-    return json.dumps(parts, sort_keys=True)
-
-
-class _Table:
-    """A table of runs.
-
-    Attributes:
-        ignored: The columns that are not read; known once all runs are.
-    """
-
-    def __init__(self, path: Path, trained: Trained | None) -> None:
-        self._name, self._trained = path.name, trained
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{path.name} is not UTF-8: {error}") from None
-        self._rows = csv.reader(io.StringIO(text, newline=""), strict=True)
-        self._header = [name.strip() for name in next(self._lines(), (1, []))[1]]
-        for name in _NEEDED:
-            if name not in self._header:
-                raise ValueError(
-                    f"{path.name} has no column {name!r}: its columns are "
-                    f"{', '.join(self._header) or 'none'}"
-                )
-        for name in self._header:
-            if self._header.count(name) > 1:
-                raise ValueError(f"{path.name} has two columns {name!r}: keep one")
-        self._line, self._cells = 1, list[str]()
-        self._trials: dict[tuple[str, ...], Trial] = {}
-        self._metrics: dict[str, Metric] = {}
-        values = [name for name in self._header if _VALUE.fullmatch(name)]
-        if not any(name.startswith("validation") for name in values):
-            raise ValueError(
-                f"{path.name} has no column with validation values: name one validation, "
-                "validation.loss or validation.score"
-            )
-        known = {*_TAKEN, *EXPORTED, *values}
-        self.ignored = tuple(name for name in self._header if name and name not in known)
-
-    def _lines(self) -> Iterator[tuple[int, list[str]]]:
-        try:
-            for cells in self._rows:
-                if any(cell.strip() for cell in cells):
-                    yield self._rows.line_num, cells
-        except csv.Error as error:
-            raise ValueError(f"{self._name}, line {self._rows.line_num}: {error}") from None
-
-    def runs(self) -> Iterator[tuple[int, Trial, FinishedTrial | None, ImportedRun]]:
-        """Yield each run: its line, its trial, its outcome if it is one, and what is kept of it."""
-        for line, cells in self._lines():
-            self._line = line
-            if len(cells) != len(self._header):
-                raise ValueError(
-                    f"{self._name}, line {line} has {len(cells)} cells, and the first line "
-                    f"{len(self._header)}"
-                )
-            self._cells = [cell.strip() for cell in cells]
-            yield (line, *self._run())
-
-    def _run(self) -> tuple[Trial, FinishedTrial | None, ImportedRun]:
-        trial = replace(self._trial(), peak=self._read("peak", _positive))
-        seed = self._read("seed", _whole) if self._cell("seed") else None
-        metric, validation, test = self._metric, self._value("validation"), self._value("test")
-        if validation is None:
-            raise self._wrong(
-                self._column("validation")[0], "is empty: write the value, or nan if it diverged"
-            )
-        values = [value for value in (validation, test) if value is not None]
-        lost = bool(self._cell("diverged")) or not all(map(math.isfinite, values))
-        run = ImportedRun(
-            _setting(trial),
-            trial.peak,
-            seed,
-            None if lost else validation,
-            None if lost else test,
-            metric.higher,
-        )
-        if seed is None or test is None:
-            return trial, None, run
-        trial = replace(trial, seed=seed)
-        seconds = self._read("seconds", _not_negative) if self._cell("seconds") else 0.0
-        outcome = self._lost(trial, metric) if lost else self._outcome(trial, validation, test)
-        return trial, FinishedTrial(outcome, seconds), run
-
-    def _lost(self, trial: Trial, metric: Metric) -> Outcome:
-        """Return the outcome of a run that diverged."""
-        update = self._read("diverged", _whole) if self._cell("diverged") else trial.steps
-        gone = (None,) * len(evaluation_steps(trial.steps))
-        curve = (*gone[1:], metric.guess)
-        return Outcome(update, gone, curve, metric.guess, metric.guess, None, {IMPORTED: 1.0})
-
-    def _outcome(self, trial: Trial, validation: float, test: float) -> Outcome:
-        gone = (None,) * len(evaluation_steps(trial.steps))
-        loss = self._read("test_loss", _number) if self._cell("test_loss") else None
-        if loss is None and not self._metric.higher:
-            loss = test
-        curve = (*gone[1:], validation)
-        return Outcome(None, gone, curve, validation, test, loss, self._numbers(trial))
-
-    def _numbers(self, trial: Trial) -> dict[str, float]:
-        """Return the further numbers; those of one's own training include the metric."""
-        numbers = {IMPORTED: 1.0}
-        measured = {self._column(part)[0] for part in ("validation", "test")}
-        for name, cell in zip(self._header, self._cells, strict=True):
-            match = _VALUE.fullmatch(name)
-            if cell and match and match[2] and not match[3] and name not in measured:
-                numbers[name] = self._read(name, _number)
-        if is_own(trial.task):
-            kind = "score" if self._metric.higher else "loss"
-            for part in ("validation", "test"):
-                numbers[f"{part}.{kind}"] = cast("float", self._value(part))
-        return numbers
-
-    def _trial(self) -> Trial:
-        """Return the run's trial, apart from its peak and its seed."""
-        key = tuple(map(self._cell, ("task", "optimizer", "schedule", "momentum", "steps")))
-        if key not in self._trials:
-            self._trials[key] = self._new_trial()
-        return self._trials[key]
-
-    def _new_trial(self) -> Trial:
-        optimizer = self._read("optimizer", self._optimizer)
-        contender = self._read("schedule", lambda text: (text, find_contender(text)))
-        steps = self._steps()
-        self._read("schedule", lambda text: check_contender(text, contender[1].schedule, steps))
-        task, size = self._task, Size(steps=steps, seeds=1, tuning_seeds=1, peaks=(1.0,))
-        try:
-            plan = Plan(task, (optimizer,), (contender[0],), size)
-        except (ValueError, TaskError) as error:
-            raise ValueError(f"{self._name}, line {self._line}: {error}") from None
-        trial = plan.scoring(plan.pairs[0], 1.0)[0]
-        if "momentum" in self._header:
-            moved = self._read("momentum", parse) if self._cell("momentum") else None
-            trial = replace(trial, momentum=moved)
-        return trial
-
-    def _optimizer(self, text: str) -> str:
-        plan = self._trained.plan if self._trained else None
-        same = [name for name in (plan.optimizers if plan else ()) if identity(name) == text]
-        return same[0] if same else canonical(text)
-
-    def _steps(self) -> int:
-        if self._cell("steps"):
-            return self._read("steps", _updates)
-        if self._trained is None:
-            raise self._wrong("steps", "is empty: write the number of updates")
-        return self._trained.plan.size.steps
-
-    @property
-    def _task(self) -> str:
-        """The run's task, pinned."""
-        name, plan = self._cell("task"), self._trained.plan if self._trained else None
-        if plan is not None and name in ("", plan.task, task_identity(plan.pinned)):
-            return plan.pinned
-        if not name:
-            raise ValueError(
-                f"{self._name}, line {self._line}, column 'task' is empty, and the store has no "
-                "comparison: write the task, such as digits or train:train.py:train"
-            )
-        return self._read("task", pinned)
-
-    @property
-    def _metric(self) -> Metric:
-        """The metric of the run's task."""
-        task, trained = self._task, self._trained
-        if task not in self._metrics:
-            if trained is not None and task == trained.plan.pinned:
-                found = trained.metric
-            elif is_own(task):
-                found = find_own(task).metric
-            else:
-                found = self._read("task", lambda _: find_task(task).metric)
-            self._metrics[task] = found or self._decided()
-        return self._metrics[task]
-
-    def _decided(self) -> Metric:
-        """Return the metric that the columns have: the score, if there is one, else the loss."""
-        for kind in ("score", "loss"):
-            if any(name.startswith(f"validation.{kind}") for name in self._header):
-                return metric_of(kind)
-        raise ValueError(
-            f"{self._name}: it is not known whether 'validation' is a score or a loss: name the "
-            "columns validation.loss and test.loss, or validation.score and test.score"
-        )
-
-    def _value(self, part: str) -> float | None:
-        """Return the metric of a run on a part of the data, in the metric's unit."""
-        column, factor = self._column(part)
-        if not self._cell(column):
-            return None
-        value = self._read(column, _any_number) * factor
-        if math.isfinite(value):
-            self._read(column, lambda _: self._metric.check(part, value))
-        return value
-
-    def _column(self, part: str) -> tuple[str, float]:
-        """Return the column with the metric on a part of the data, and the factor of its unit."""
-        metric = self._metric
-        kinds = (None, metric.name, "score" if metric.higher else "loss")
-        for name in self._header:
-            match = _VALUE.fullmatch(name)
-            if match and match[1] == part and match[2] in kinds:
-                return name, self._factor(name, match[3], metric)
-        return part, 1.0
-
-    def _factor(self, column: str, unit: str | None, metric: Metric) -> float:
-        """Return the factor from a column's unit to that of the metric."""
-        own = "%" if metric.is_share else metric.unit
-        if unit is None or (unit == own and not metric.is_share):
-            return 1.0
-        known = {("%", "%"): 0.01, ("bits", "nats"): _NAT, ("nats", "bits"): 1 / _NAT}
-        if (unit, own) not in known:
-            wanted = f"write ({own}), or no unit" if own else "write no unit"
-            raise self._wrong(column, f"is in {unit}, but this metric has another unit: {wanted}")
-        return known[unit, own]
-
-    def _cell(self, column: str) -> str:
-        return self._cells[self._header.index(column)] if column in self._header else ""
-
-    def _read(self, column: str, read: Callable[[str], _Value]) -> _Value:
-        """Read a cell; an error names its line and column."""
-        try:
-            return read(self._cell(column))
-        except (ValueError, TypeError, OSError) as error:
-            raise self._wrong(column, f"is {self._cell(column)!r:.80}: {error}") from None
-
-    def _wrong(self, column: str, what: str) -> ValueError:
-        return ValueError(f"{self._name}, line {self._line}, column {column!r} {what}")
-
-
-def _any_number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError("it must be a number, such as 0.931, or nan if the run diverged") from None
-
-
-def _number(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise ValueError("it must be a number") from None
-    if not math.isfinite(value):
-        raise ValueError("it must be finite")
-    return value
-
-
-def _positive(text: str) -> float:
-    value = _number(text)
-    if value <= 0:
-        raise ValueError("it must be above 0")
-    return value
-
-
-def _not_negative(text: str) -> float:
-    value = _number(text)
-    if value < 0:
-        raise ValueError("it must not be negative")
-    return value
-
-
-def _whole(text: str) -> int:
-    value = _not_negative(text)
-    if value != int(value) or value >= 1 << 63:
-        raise ValueError("it must be a whole number")
-    return int(value)
-
-
-def _updates(text: str) -> int:
-    value = _whole(text)
-    if value < 2:
-        raise ValueError("it must be at least 2")
-    return value

@@ -14,21 +14,13 @@ from typing import Any, NamedTuple, Self, TypeVar, cast
 from lehr.lab.errors import StoreError
 from lehr.lab.store.claims import Claims
 from lehr.lab.store.database import connect, transaction, translate_errors
-from lehr.lab.store.encoding import (
-    OUTCOME,
-    packed_curves,
-    packed_numbers,
-    read_identity,
-    read_outcome,
-)
+from lehr.lab.store.encoding import OUTCOME, read_identity, read_outcome
+from lehr.lab.store.inserting import insert_failure, insert_study, insert_trial
 from lehr.lab.trial import Ended, FailedTrial, FinishedTrial, Outcome, Trial
 
 __all__ = ["FailureRecord", "Record", "Store"]
 
 _Study = TypeVar("_Study")
-
-# These parts of an identity are columns of a trial; many trials share the rest.
-_OWN = ("peak", "seed")
 
 _KEYS = 500  # keys in one query; old builds of SQLite take 999
 
@@ -145,9 +137,9 @@ class Store:
         with translate_errors(self.path), transaction(self._link):
             for trial, ended in trials:
                 if isinstance(ended, FailedTrial):
-                    self._insert_failure(trial, ended, now, run)
+                    insert_failure(self._link, trial, ended, now, run)
                 else:
-                    self._insert(trial, ended, now, run)
+                    insert_trial(self._link, trial, ended, now, run)
                 self._link.execute("DELETE FROM claims WHERE key = ?", (trial.digest,))
 
     def add_imported(
@@ -172,7 +164,7 @@ class Store:
             StoreError: If the file is locked for too long, or the disk is full. Nothing is
                 written then.
         """
-        now, row = time.time(), (kind, json.dumps(content, sort_keys=True))
+        now = time.time()
         versions = json.dumps({"imported": source})
         with translate_errors(self.path), transaction(self._link):
             before = self._count()
@@ -181,9 +173,8 @@ class Store:
                 (now, now, versions),
             )
             for trial, finished in trials:
-                self._insert(trial, finished, now, made.lastrowid)
-            self._link.execute("DELETE FROM studies WHERE kind = ? AND content = ?", row)
-            self._link.execute("INSERT INTO studies (kind, content) VALUES (?, ?)", row)
+                insert_trial(self._link, trial, finished, now, made.lastrowid)
+            insert_study(self._link, kind, content)
             return self._count() - before
 
     def claim(self, trials: Sequence[Trial], most: int | None = None) -> list[Trial]:
@@ -338,10 +329,8 @@ class Store:
         Raises:
             StoreError: If the file is locked for too long, or the disk is full.
         """
-        row = (kind, json.dumps(content, sort_keys=True))
         with translate_errors(self.path), transaction(self._link):
-            self._link.execute("DELETE FROM studies WHERE kind = ? AND content = ?", row)
-            self._link.execute("INSERT INTO studies (kind, content) VALUES (?, ?)", row)
+            insert_study(self._link, kind, content)
 
     def studies(self, kind: str, read: Callable[[dict[str, Any]], _Study]) -> list[_Study]:
         """Return the studies of a kind, in the order in which they were last started.
@@ -376,45 +365,6 @@ class Store:
                 some = keys[start : start + _KEYS]
                 marks = ", ".join("?" * len(some))
                 yield from self._link.execute(f"{question} ({marks})", some).fetchall()
-
-    def _insert(self, trial: Trial, finished: FinishedTrial, now: float, run: int | None) -> None:
-        outcome = finished.outcome
-        row = (
-            outcome.diverged,
-            outcome.validation,
-            outcome.test,
-            outcome.test_loss,
-            packed_curves(outcome),
-            packed_numbers(outcome),
-            finished.seconds,
-        )
-        read_outcome(row)  # What could not be read again is not written.
-        self._link.execute(
-            f"INSERT INTO trials (key, kind, peak, seed, {OUTCOME}, finished, run) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
-            (*self._keys(trial), *row, now, run),
-        )
-        self._link.execute("DELETE FROM failures WHERE key = ?", (trial.digest,))
-
-    def _insert_failure(
-        self, trial: Trial, failed: FailedTrial, now: float, run: int | None
-    ) -> None:
-        # A message may have surrogates, which no database can hold.
-        texts = (text.encode("utf-8", "backslashreplace").decode() for text in failed)
-        self._link.execute(
-            "INSERT INTO failures (key, kind, peak, seed, reason, trace, finished, run) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
-            (*self._keys(trial), *texts, now, run),
-        )
-
-    def _keys(self, trial: Trial) -> tuple[bytes, int, float, int]:
-        """Return the columns that define a trial, and write what it shares with others."""
-        identity = trial.identity()
-        kind = {name: value for name, value in identity.items() if name not in _OWN}
-        text = json.dumps(kind, sort_keys=True)
-        self._link.execute("INSERT OR IGNORE INTO kinds (identity) VALUES (?)", (text,))
-        (place,) = self._link.execute("SELECT id FROM kinds WHERE identity = ?", (text,)).fetchone()
-        return trial.digest, place, identity["peak"], identity["seed"]
 
     def close(self) -> None:
         """Release the claims and close the file."""
