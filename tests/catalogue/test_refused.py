@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable
 
@@ -9,6 +10,7 @@ import pytest
 
 import lehr
 from lehr import Schedule, ScheduleError
+from lehr.catalogue import ENTRIES, Entry
 
 CASES: list[tuple[Callable[[], Schedule], str]] = [
     (lambda: lehr.piecewise_constant([10], [1.0]), "values=[1.0]"),
@@ -31,7 +33,7 @@ CASES: list[tuple[Callable[[], Schedule], str]] = [
     (lambda: lehr.cosine_power(exponent=0.0), "exponent=0.0"),
     (lambda: lehr.k_decay_cosine(k=0.0), "k=0.0"),
     (lambda: lehr.soft_cosine(0.0), "cycles=0.0"),
-    (lambda: lehr.soft_cosine(1.0, floor=1.0), "start"),
+    (lambda: lehr.soft_cosine(1.0, floor=1.0), "floor=1.0 and peak=1.0 are equal"),
     (lambda: lehr.noam(0), "tau=0"),
     (lambda: lehr.inverse_sqrt(10, timescale=0), "tau=0"),
     (lambda: lehr.power_law(10, power=0.0), "power=0.0"),
@@ -120,6 +122,23 @@ CASES: list[tuple[Callable[[], Schedule], str]] = [
     (lambda: lehr.chebyshev(-(10**5000)), "nodes=-10**5000 must be at least 2"),
     (lambda: lehr.warm_restarts(10, cycles=0), "0"),
 ]
+
+
+# "infinite" has a level of its own between the two, which may be equal.
+LEVELS = [
+    entry
+    for entry in ENTRIES.values()
+    if {"floor", "peak"} <= inspect.signature(entry.function).parameters.keys()
+    and entry.name != "infinite"
+]
+
+
+@pytest.mark.parametrize("entry", LEVELS, ids=lambda entry: entry.name)
+def test_a_floor_at_the_peak_is_refused_by_their_names(entry: Entry) -> None:
+    arguments = entry.arguments.bind(entry.function).arguments
+    with pytest.raises(ScheduleError) as caught:
+        entry.function(**{**arguments, "floor": 0.5, "peak": 0.5})
+    assert str(caught.value) == "floor=0.5 and peak=0.5 are equal; write constant(0.5)"
 
 
 def refusal(build: Callable[[], Schedule]) -> ScheduleError:

@@ -1,7 +1,7 @@
 """The 71 shapes of the field, each as an expression of lehr against its formula.
 
 A row is one functional form; where libraries differ in what they call by it, the row has several
-expressions. They stand in ``rows_*.py``; three rows are feedback rules, which have a test of their
+expressions. They are in ``rows_*.py``; three rows are feedback rules, which have a test of their
 own, and noise, which has no formula, is tested in ``test_noise.py``.
 """
 

@@ -31,6 +31,17 @@ def test_a_search_is_trained_once_and_then_recalled(tmp_path: Path) -> None:
     assert seen[-1].trained == 0
 
 
+def test_another_version_of_an_optimizers_file_makes_other_trials(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    code = "import torch\n\n\nclass Mine(torch.optim.SGD):\n    pass\n"
+    file.write_text(code)
+    text = f"{file}:Mine"
+    first = next(iter(LadderSearch("digits", text, TEXT, 400).next()))
+    assert next(iter(LadderSearch("digits", text, TEXT, 400).next())).digest == first.digest
+    file.write_text(code + "# another version\n")
+    assert next(iter(LadderSearch("digits", text, TEXT, 400).next())).digest != first.digest
+
+
 def outcome(trial: Trial, edge: float, best: float = 0.08) -> FinishedTrial:
     """Return the outcome of a run that learns with the rate up to an edge.
 

@@ -12,7 +12,7 @@ from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
 from lehr.time.duration import Duration, DurationLike
 
-__all__ = ["between", "in_order", "joined", "jumps", "listed", "rest", "written_out"]
+__all__ = ["between", "distinct", "in_order", "joined", "jumps", "listed", "rest", "written_out"]
 
 MOST_WRITTEN_OUT: Final = 2**16
 
@@ -68,10 +68,15 @@ def rest(length: Duration, taken: Duration, name: str) -> Duration:
     return left
 
 
-def between(shape: Schedule, floor: float, peak: float) -> Schedule:
-    """Map a shape between 0 and 1 to levels from ``floor`` to ``peak``."""
+def distinct(floor: float, peak: float) -> None:
+    """Raise a ScheduleError unless two levels differ."""
     if floor == peak:
         raise ScheduleError(f"floor={floor} and peak={peak} are equal; write constant({floor})")
+
+
+def between(shape: Schedule, floor: float, peak: float) -> Schedule:
+    """Map a shape between 0 and 1 to levels from ``floor`` to ``peak``."""
+    distinct(floor, peak)
     number("peak - floor", peak - floor)
     if peak - floor != 1:
         shape = shape * (peak - floor)

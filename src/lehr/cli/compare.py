@@ -210,5 +210,4 @@ def _compared(plan: Plan, place: RunPlace, run: TrainingCommand) -> Results:
 def _usual(place: RunPlace, plan: Plan) -> RunPlace:
     # Trials of one's own training share the machine only if that is asked for.
     jobs = 1 if is_own(plan.task) else processors()
-    contained = plan.task.endswith(".py") or ".py:" in plan.task
-    return usual(place, jobs=jobs, contained=contained)
+    return usual(place, jobs=jobs, task=plan.task)

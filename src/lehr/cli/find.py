@@ -116,7 +116,7 @@ def find(
         # Each short run depends on the one before it; only whole runs and those of several values
         # are several, and those of one's own training share the machine only if that is asked for.
         several = (verify or sweep is not None) and not is_own(name)
-        there = usual(place, jobs=processors() if several else 1)
+        there = usual(place, jobs=processors() if several else 1, task=name)
         found: Suggestion | ValueSweep
         if sweep is None:
             found = find_peak(

@@ -91,17 +91,19 @@ class NamesOption(click.Option):
         return record and (record[0], record[1].format(**names))
 
 
-def usual(place: RunPlace, *, jobs: int, contained: bool = False) -> RunPlace:
+def usual(place: RunPlace, *, jobs: int, task: str) -> RunPlace:
     """Return a place with what the options leave open.
 
     Arguments:
         place: The place that the options give.
         jobs: How many batches are trained at a time, unless an option says so.
-        contained: Whether to train in other processes even if there is one job only.
+        task: The name of the task. The code of a file may end its process, so it is run in another
+            one even if there is one job only.
     """
+    in_file = task.endswith(".py") or ".py:" in task
     return replace(
         place,
-        engine=place.engine or ("processes" if contained else None),
+        engine=place.engine or ("processes" if in_file else None),
         jobs=place.jobs or (1 if place.engine == "population" else jobs),
     )
 

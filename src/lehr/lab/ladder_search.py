@@ -15,7 +15,7 @@ from lehr.find.runs import ShortRun, squeezed
 from lehr.find.suggestion import Suggestion
 from lehr.lab.errors import TaskError
 from lehr.lab.metric import Metric
-from lehr.lab.optimizers import find_optimizer
+from lehr.lab.optimizers import canonical, find_optimizer
 from lehr.lab.own.naming import find_own, is_own, metric_of
 from lehr.lab.place import RunPlace
 from lehr.lab.schedules import Contender, check_contender, find_contender
@@ -84,7 +84,8 @@ class LadderSearch:
         self._schedule, momentum, _ = contender or find_contender(schedule)
         check_contender(schedule, self._schedule, steps)
         self._momentum = momentum if entry.has_momentum else None
-        self._optimizer, self._steps, self._verify = optimizer, steps, verify
+        self._optimizer = canonical(optimizer)
+        self._steps, self._verify = steps, verify
         self._budget = updates_of(budget, steps)
         adaptive = _ADAPTIVE.get(entry.kind)
         self._ladder = Ladder(

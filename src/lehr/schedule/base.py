@@ -281,6 +281,10 @@ class Schedule(Node):
         return self * (1 / divisor)
 
     def __getitem__(self, item: slice) -> Schedule:
+        """Return a part of the schedule: ``s[a:b]``, with bounds that are durations.
+
+        Bounds in shares and epochs are rounded to whole steps.
+        """
         if not isinstance(item, slice):
             raise TypeError(
                 f"[{shown(item)}]: write s({shown(item)}) for a value, s[a:b] for a slice"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lehr.catalogue.decay.elementary import cosine, inverse, linear, polynomial
-from lehr.catalogue.parts import between, joined, listed, written_out
+from lehr.catalogue.parts import between, distinct, joined, listed, written_out
 from lehr.catalogue.registry import Paper, With, entry
 from lehr.catalogue.warmup.elementary import warmup as _warmup
 from lehr.errors import ScheduleError, number, shown, whole
@@ -208,6 +208,7 @@ def warmup_restarts(
         >>> [round(s(t), 6) for t in (0, 10, 55, 100, 110, 200, 290)]
         [0.0, 1.0, 0.5, 0.0, 0.5, 0.25, 0.0]
     """
+    distinct(floor, peak)
     first, rise = Duration.of(T_0, "T_0"), Duration.of(warmup, "warmup")
     number("gamma", gamma, above=0)
     if first.unit == rise.unit and first.amount <= rise.amount:

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from lehr.catalogue.decay.curves import K_DECAY
 from lehr.catalogue.decay.elementary import cosine
+from lehr.catalogue.parts import distinct
 from lehr.catalogue.registry import Paper, With, entry
 from lehr.errors import number
 from lehr.schedule.base import Schedule
@@ -232,6 +233,7 @@ def soft_cosine(
         >>> [round(s(t), 6) for t in (0, 50, 100, 200, 300)]
         [1.0, 0.5, 0.0, 1.0, 0.0]
     """
+    distinct(floor, peak)
     number("cycles", cycles, above=0)
     length = Duration.of("100%" if steps is None else steps)
     half = Duration(length.amount / (2 * Fraction(str(cycles))), length.unit)

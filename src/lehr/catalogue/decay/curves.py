@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from lehr.catalogue.parts import distinct
 from lehr.catalogue.registry import Paper, With, entry
 from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
@@ -237,6 +238,7 @@ def tanh_decay(
         >>> [round(s(t), 6) for t in (0, 50, 100)]
         [0.982014, 0.5, 0.017986]
     """
+    distinct(floor, peak)
     number("lower", lower, at_least=-20, at_most=math.nextafter(0, -1))
     number("upper", upper, above=0, at_most=20)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from lehr.catalogue.decay.curves import geometric
 from lehr.catalogue.decay.elementary import cosine
 from lehr.catalogue.decay.powers import power_law
-from lehr.catalogue.parts import joined, listed, rest, written_out
+from lehr.catalogue.parts import distinct, joined, listed, rest, written_out
 from lehr.catalogue.registry import Paper, With, entry
 from lehr.catalogue.warmup.elementary import warmup as _warmup
 from lehr.curves.easing import EaseLike
@@ -65,6 +65,7 @@ def flat_cosine(
         >>> [round(s(t), 6) for t in (0, 10, 20, 80, 90, 100)]
         [0.0, 0.5, 1.0, 1.0, 0.5, 0.0]
     """
+    distinct(floor, peak)
     return _warmup(warmup, to=peak) >> hold(flat) >> ramp(to=floor, ease="cosine")
 
 
@@ -121,6 +122,7 @@ def wsd_s(
         >>> [s(t) for t in (0, 5, 10, 80, 90, 100, 140, 150)]
         [0.0, 0.5, 1.0, 1.0, 0.5, 1.0, 0.5, 0.0]
     """
+    distinct(floor, peak)
     factors = [1.0] * len(periods) if multipliers is None else multipliers
     if not periods or len(factors) != len(periods):
         raise ScheduleError(
@@ -185,6 +187,7 @@ def rewarm_cycles(
         >>> [round(s(t), 6) for t in (0, 10, 20, 50, 75, 100, 105, 110, 150, 200)]
         [0.0, 0.5, 1.0, 1.0, 0.6, 0.2, 0.6, 1.0, 1.0, 0.2]
     """
+    distinct(floor, peak)
     length = Duration.of(cycle, "cycle")
     again = _in_unit_of(length, rewarmup, "rewarmup")
     first = again if warmup is None else _in_unit_of(length, warmup, "warmup")
@@ -283,6 +286,7 @@ def cosine_linear(
         >>> [round(s(t), 6) for t in (0, 50, 75, 100)]
         [1.0, 0.5, 0.25, 0.0]
     """
+    distinct(floor, peak)
     length = Duration.of(steps)
     left = rest(length, Duration.of(decay, "decay"), "steps").amount / length.amount
     wave = (_warmup(warmup, to=peak) >> cosine(to=floor)).over("100%")
@@ -319,6 +323,7 @@ def cosine_then_floor(
         >>> [round(s(t), 6) for t in (0, 50, 100, 149)]
         [1.0, 0.6, 0.2, 0.2]
     """
+    distinct(floor, peak)
     return _warmup(warmup, to=peak) >> cosine(to=floor) >> hold(flat)
 
 

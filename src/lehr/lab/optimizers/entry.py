@@ -113,7 +113,7 @@ def find_optimizer(text: str, *, check: bool = True) -> OptimizerEntry:
     """Return the optimizer of a text, which is read without running anything.
 
     Arguments:
-        text: The lower-case name of a class in `torch.optim`, or one of `momentum` and `nesterov`,
+        text: The lower-case name of a class in `torch.optim`, or a short name such as `momentum`,
             with arguments in brackets if wanted; or ``package.module:Class(...)`` or
             ``FILE.py:Class(...)``. Their arguments are numbers, texts, lists, dicts, or names of
             torch's classes.
