@@ -267,7 +267,7 @@ def test_a_full_disk_costs_no_trial(
 
     out = tmp_path / "out"
     with monkeypatch.context() as patch:
-        patch.setattr("lehr.lab.records.os.replace", full)
+        patch.setattr("lehr.files.os.replace", full)
         result = call(out, *TINY)
     assert result.exit_code == 2
     assert result.stderr.splitlines()[-1] == (
