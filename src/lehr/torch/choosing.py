@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from lehr.errors import ScheduleError
 from lehr.notation import ScheduleLike, as_schedule
@@ -27,68 +27,27 @@ Given = (
 )
 
 
-class Found(NamedTuple):
-    """Where a new group was found.
+def choosers_of(name: str, given: Given, optimizers: int) -> tuple[Chooser, ...]:
+    """Return the choosers of a number, from the schedules that were given for it.
 
-    Attributes:
-        index: How many groups were found before it, in all optimizers.
-        optimizer: The index of its optimizer.
-        within: How many groups of that optimizer were found before it.
-    """
-
-    index: int
-    optimizer: int
-    within: int
-
-
-def chooser_of(name: str, given: Given, is_factor: bool, optimizers: int) -> Chooser | EachChooser:
-    """Return the chooser of a number, from the schedules that were given for it.
-
-    For several optimizers, a list has one entry for each of them.
+    There is one for all optimizers; or, from a list for several optimizers, one for each of them.
 
     Raises:
         ScheduleError: If ``given`` is not a schedule, a list, a mapping or a function, or if a list
             has another length.
     """
-    if optimizers == 1 or not isinstance(given, Sequence) or isinstance(given, str):
-        return Chooser(name, given, is_factor)
+    if optimizers <= 1 or not isinstance(given, Sequence) or isinstance(given, str):
+        return (Chooser(name, given, is_factor(name)),)
     if len(given) != optimizers:
         raise ScheduleError(
             f"{name} is a list of {len(given)} for {optimizers} optimizers; write one schedule for "
             "all, or one for each optimizer (each of them a schedule, or a list or a mapping for "
             "the groups of that optimizer, or None)"
         )
-    return EachChooser(
-        [
-            Chooser(f"{name}[{i}]", {REST: None} if each is None else each, is_factor)
-            for i, each in enumerate(given)
-        ]
+    return tuple(
+        Chooser(f"{name}[{i}]", {REST: None} if each is None else each, is_factor(name))
+        for i, each in enumerate(given)
     )
-
-
-class EachChooser:
-    """A chooser for each of several optimizers.
-
-    Arguments:
-        choosers: In the order of the optimizers.
-    """
-
-    def __init__(self, choosers: Sequence[Chooser]) -> None:
-        self._choosers = choosers
-
-    def index(self, place: Found) -> int:
-        """Return the index of a group among those that a list is for."""
-        return place.within
-
-    def of(self, place: Found, group: Group) -> Interpreted | None:
-        """Return a group's schedule, or None if it is left alone."""
-        inside = Found(place.within, 0, place.within)
-        return self._choosers[place.optimizer].of(inside, group)
-
-    def check_used(self, groups: Sequence[Sequence[Group]]) -> None:
-        """Raise ScheduleError if one of the choosers names groups that do not exist."""
-        for chooser, each in zip(self._choosers, groups, strict=True):
-            chooser.check_used([each])
 
 
 class Chooser:
@@ -119,17 +78,17 @@ class Chooser:
         elif not callable(given):
             as_schedule(name, given)
 
-    def index(self, place: Found) -> int:
-        """Return the index of a group among those that a list is for."""
-        return place.index
-
-    def of(self, place: Found, group: Group) -> Interpreted | None:
+    def of(self, index: int, group: Group) -> Interpreted | None:
         """Return a group's schedule, or None if it is left alone.
+
+        Arguments:
+            index: The index of the group among those that a list is for.
+            group: The group.
 
         Raises:
             ScheduleError: If a list or a mapping has no entry for the group.
         """
-        given, index = self._given, place.index
+        given = self._given
         if isinstance(given, Interpreted):
             return given
         if isinstance(given, Mapping):
@@ -143,13 +102,9 @@ class Chooser:
             return self._interpret(given[index])
         return self._interpret(given(group))
 
-    def check_used(self, optimizers: Sequence[Sequence[Group]]) -> None:
-        """Raise ScheduleError if a list or mapping names groups that do not exist.
-
-        Arguments:
-            optimizers: The groups of each optimizer.
-        """
-        given, groups = self._given, [group for each in optimizers for group in each]
+    def check_used(self, groups: Sequence[Group]) -> None:
+        """Raise ScheduleError if a list or mapping names groups that do not exist."""
+        given = self._given
         if isinstance(given, Mapping):
             known = {REST, *range(len(groups)), *(g["name"] for g in groups if "name" in g)}
             unknown = [key for key in given if key not in known]
@@ -188,11 +143,12 @@ class Choosers:
     """The choosers of all numbers, and how many groups they have been called with.
 
     Attributes:
-        by_name: For each number, what chooses the schedules of its groups.
+        by_name: For each number, what chooses the schedules of its groups: one for the groups of
+            all optimizers, or one for each optimizer.
         found: How many groups were found so far, for each optimizer.
     """
 
-    by_name: Mapping[str, Chooser | EachChooser]
+    by_name: Mapping[str, tuple[Chooser, ...]]
     found: tuple[int, ...]
 
     @classmethod
@@ -202,16 +158,17 @@ class Choosers:
         Raises:
             ScheduleError: If one of them is not a schedule, a list, a mapping or a function.
         """
-        by_name = {
-            name: chooser_of(name, value, is_factor(name), max(optimizers, 1))
-            for name, value in given.items()
-        }
+        by_name = {name: choosers_of(name, value, optimizers) for name, value in given.items()}
         return cls(by_name, (0,) * optimizers)
 
     def check_used(self, optimizers: Sequence[Sequence[Group]]) -> None:
         """Raise ScheduleError if a list or a mapping names groups that do not exist."""
-        for chooser in self.by_name.values():
-            chooser.check_used(optimizers)
+        together = [group for each in optimizers for group in each]
+        for choosers in self.by_name.values():
+            for chooser, groups in zip(
+                choosers, optimizers if len(choosers) > 1 else [together], strict=True
+            ):
+                chooser.check_used(groups)
 
     def assign(
         self,
@@ -238,14 +195,15 @@ class Choosers:
         for index, (optimizer, group) in enumerate(numbered):
             if old[index] is not None:
                 continue
-            here = Found(sum(found), optimizer, found[optimizer])
-            for name, chooser in self.by_name.items():
-                chosen = chooser.of(here, group)
+            for name, choosers in self.by_name.items():
+                several = len(choosers) > 1
+                here = found[optimizer] if several else sum(found)
+                chosen = choosers[optimizer if several else 0].of(here, group)
                 if chosen is None:
                     continue
                 if (name, chosen) not in placed:
                     placed[name, chosen] = place(name, chosen)
-                of_group = placed[name, chosen].for_group(chooser.index(here))
+                of_group = placed[name, chosen].for_group(here)
                 assignment = assignment.with_schedule(name, index, of_group)
             found[optimizer] += 1
         return assignment, replace(self, found=tuple(found))
