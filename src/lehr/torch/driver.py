@@ -26,7 +26,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import EPOCH_DEPRECATION_WARNING, LRScheduler
 
 from lehr.errors import PastEnd, ScheduleError
-from lehr.torch import copies, lookahead, membership, rates
+from lehr.torch import copies, lookahead, membership
 from lehr.torch.binding import LR, Group, Slot, flag, python_number, warn
 from lehr.torch.checkpoint import groups_restored_on_error
 from lehr.torch.groups import given_rates
@@ -387,9 +387,9 @@ class Driver(LRScheduler):
         """Return whether the bases of a loaded optimizer replace its own."""
         return True
 
-    get_lr: Any = rates.get_lr
-    get_last_lr: Any = rates.get_last_lr
-    logged = rates.logged
+    get_lr: Any = membership.get_lr
+    get_last_lr: Any = membership.get_last_lr
+    logged = membership.logged
     snapshot = copies.snapshot
     __getstate__: Any = copies.pickled
     __setstate__ = copies.restore_pickled

@@ -11,22 +11,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lehr.errors import ScheduleError
-from lehr.torch.binding import Group, Slot, SlotKey
+from lehr.torch.binding import Group, SlotKey
 from lehr.torch.groups import origins
-from lehr.torch.plan import Driven, DrivePlan
+from lehr.torch.plan import Driven
 from lehr.torch.tensor_writers import Mixed, TensorFill
 from lehr.torch.writers import (
     Check,
     Checked,
     FloatPair,
     FloatWriter,
-    Lookahead,
     Several,
     SlotWriter,
     Step,
 )
 
-__all__ = ["LONG", "SHORT", "compute", "write_alone"]
+__all__ = ["LONG", "SHORT", "write_alone"]
 
 # Steps computed at once: enough that their cost vanishes, few enough that the pause is not noticed;
 # fewer where each group has values of its own, and after a seek, which another may follow.
@@ -38,58 +37,48 @@ _FEWEST: Final = 16
 
 LevelAt = Callable[[int], float]
 """Gives the level at a position."""
-WriterOf = Callable[[Slot, type[SlotWriter]], SlotWriter]
-"""Gives the writer of a slot, which is of a kind."""
 
 
-def compute(
-    ahead: Lookahead,
-    plan: DrivePlan,
-    last: float,
-    groups: Sequence[Group],
-    writer_of: WriterOf,
-    size: int = LONG,
-    level_of: Callable[[Driven], LevelAt] | None = None,
-    inspect: Callable[[list[NDArray[np.float64]]], object] = lambda _: None,
-) -> None:
-    """Write the values of a position, and compute those of the next steps.
+def write_alone(driver: Any) -> bool:
+    """Write a driver's values, and compute those of the next steps.
 
-    Arguments:
-        ahead: A lookahead at the position, which is filled.
-        plan: The driven numbers.
-        last: The last step that has a value.
-        groups: The driver's groups.
-        writer_of: Gives the writers.
-        size: The highest number of steps.
-        level_of: Gives a function from the position to a driven number's level, called at each
-            step where a schedule calls a user's function; None computes one step only then.
-        inspect: Called with the levels before they are used.
+    Where a schedule calls a user's function, that is called step by step, or only for one step if
+    the driver allows no more.
+
+    Returns:
+        Whether that could be done: between two steps, and where there are other groups now, it
+        is left to the shared object.
 
     Raises:
         ScheduleError: If there is no finite value at the position.
     """
-    position, by_slot = int(ahead.position), _by_slot(plan.driven)
+    plan, groups, guards = driver.plan, driver.groups, driver._guards
+    if driver._fraction or origins(driver._known, groups) != list(range(len(driver._known))):
+        return False
+    position, by_slot = math.floor(driver._position), _by_slot(plan.driven)
+    ahead, shared = driver._ahead.emptied(position), driver._attach()
+    size, last = driver._size, guards.block_end(position, driver._last_position())
     if any(_kind(driven, groups) is Mixed for driven in by_slot):
         size = min(size, max(_FEWEST, _NUMBERS // max(len(groups), 1)))
     size = int(min(size, last - position + 1))
     one_by_one = any(driven.levels.one_by_one for driven in plan.driven)
     # The steps that are computed when they are made: a user's function is called then.
-    asked = int(min(LONG, last - position)) if one_by_one and level_of else 0
-    steps = np.arange(position, position + (1 if one_by_one else size))
-    blocks = _blocks(plan.driven, steps)
-    inspect(blocks)
+    by_step = one_by_one and driver._asks_step_by_step()
+    asked = int(min(LONG, last - position)) if by_step else 0
+    blocks = _blocks(plan.driven, np.arange(position, position + (1 if one_by_one else size)))
+    guards.on_levels(position, plan, blocks)
     by_driven = {id(driven): block for driven, block in zip(plan.driven, blocks, strict=True)}
     columns: list[tuple[SlotWriter, Sequence[Any]]] = []
     checks: list[Check] = []
     for driving in by_slot:
         kind = _kind(driving, groups)
-        writer = writer_of(driving[0].slot, kind)
+        writer = shared.writer(driving[0].slot, kind)
         lines = [] if kind is Mixed else [driving[0].line(index) for index in range(len(groups))]
         even = kind is FloatWriter and len(set(driving[0].bindings)) == 1
         writer.set_lines([] if even else lines)
         column = _column(driving, by_driven, lines, even, len(groups))
-        if level_of is not None and asked:
-            column = _Asked(position, column[0], _asking(driving, lines, even, level_of))
+        if asked:
+            column = _Asked(position, column[0], _asking(driving, lines, even, guards.level_of))
             checks.append(column)
         columns.append((writer, column))
     for writer, column in columns:
@@ -99,30 +88,6 @@ def compute(
     ahead.size = asked + 1 if asked else len(blocks[0]) if blocks else size
     step = _joined([writer for writer, _ in columns])
     ahead.step = Checked(step, checks) if checks else step
-
-
-def write_alone(driver: Any) -> bool:
-    """Write its values and compute those of the next steps.
-
-    Returns:
-        Whether that could be done: between two steps, and where there are other groups now, it
-        is left to the shared object.
-    """
-    groups = driver.groups
-    if driver._fraction or origins(driver._known, groups) != list(range(len(driver._known))):
-        return False
-    position = math.floor(driver._position)
-    ahead = driver._ahead.emptied(position)
-    compute(
-        ahead,
-        driver.plan,
-        driver._guards.block_end(position, driver._last_position()),
-        groups,
-        driver._attach().writer,
-        driver._size,
-        driver._guards.level_of if driver._asks_step_by_step() else None,
-        lambda blocks: driver._guards.on_levels(position, driver.plan, blocks),
-    )
     driver._ahead = ahead
     return True
 

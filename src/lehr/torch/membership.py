@@ -1,4 +1,4 @@
-"""A driver among the schedulers of its optimizer, and the groups that they share."""
+"""A driver among the schedulers of its optimizer, and its groups: what they are and have."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from lehr.torch.binding import LR, Group, Slot, plain
+from torch import Tensor
+
+from lehr.torch.binding import LR, Group, Slot, plain, python_number
 from lehr.torch.checkpoint import restored_on_error
 from lehr.torch.groups import origins
 from lehr.torch.plan import Contribution
@@ -16,7 +18,10 @@ __all__ = [
     "Membership",
     "base_for",
     "contributions",
+    "get_last_lr",
+    "get_lr",
     "index_of",
+    "logged",
     "read_bases",
     "rebase",
     "recognize_groups",
@@ -129,3 +134,38 @@ def index_of(driver: Any, group: Group) -> int | None:
         if known is group or known["params"] is group["params"]:
             return index
     return None
+
+
+def get_lr(driver: Any) -> list[float | Tensor]:
+    """Return the rate of each group at the present position, also before it is written.
+
+    Frameworks that write the rates themselves set ``last_epoch`` and call it.
+    """
+    rates = get_last_lr(driver)
+    for slot, group, share in driver.contributions() if driver._position >= 0 else ():
+        if slot.place == LR.place:
+            index = next(i for i, each in enumerate(driver.groups) if each is group)
+            rate = rates[index]
+            rates[index] = rate.fill_(share.value) if isinstance(rate, Tensor) else share.value
+    return rates
+
+
+def get_last_lr(driver: Any) -> list[float | Tensor]:
+    """Return the current rate of each group."""
+    return [python_number(group.get("lr", math.nan)) for group in driver.groups]
+
+
+def logged(driver: Any) -> dict[str, float]:
+    """Return the driven numbers, by name, for a logger.
+
+    The names are those of the driven numbers, such as ``"lr"`` and ``"momentum"``; with several
+    groups, ``"lr/0"`` or, where a group has a ``"name"``, ``"lr/head"``.
+
+    Example:
+        >>> import lehr, torch
+        >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.1, momentum=0.9)
+        >>> from lehr.torch import Scheduler
+        >>> Scheduler(optimizer, lehr.linear(10), momentum=lehr.constant(0.5)).logged()
+        {'lr': 0.1, 'momentum': 0.5}
+    """
+    return driver.plan.numbers(driver.groups)
