@@ -133,7 +133,7 @@ def test_further_numbers_are_shown_by_name(tmp_path: Path) -> None:
     assert printed.count(" 1234") == 6
 
 
-def test_two_comparisons_beside_each_other(tmp_path: Path) -> None:
+def test_two_comparisons_beside_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compare(tmp_path / "one", *TUNED)
     compare(tmp_path / "two", *TUNED, "--schedules", "cosine,wsd", "--steps", "12")
     page = tmp_path / "two.html"
@@ -143,9 +143,14 @@ def test_two_comparisons_beside_each_other(tmp_path: Path) -> None:
     text = shown(page.read_text(encoding="utf-8"))
     assert "They differ in: 6 and 12 updates. 2 pairs are compared seed by seed." in text
     line = next(x for x in result.stdout.splitlines() if x.startswith("momentum   cosine"))
-    gain = re.search(r"-?[\d.]+ \(-?[\d.]+ to -?[\d.]+\)", line)
+    gain = re.search(r"-?[\d.]+ \(-?[\d.]+ to -?[\d.]+\)", " ".join(line.split()))
     assert gain is not None
     assert gain[0] in text
+    # A narrow terminal keeps the names, not folded here, and what the second is better by.
+    monkeypatch.setenv("COLUMNS", "40")
+    narrow = call(str(tmp_path / "one"), str(tmp_path / "two")).stdout
+    (row,) = [line for line in narrow.splitlines() if line.startswith("momentum   cosine")]
+    assert row.split()[2] == gain[0].split()[0]
     missing = call(str(tmp_path / "one"), str(tmp_path / "no"))
     assert missing.exit_code == 2
     assert "no does not exist" in missing.stderr
@@ -285,6 +290,16 @@ def test_a_pipe_may_be_closed_early(path: Path) -> None:
         process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == b""
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="needs a full device")
+@pytest.mark.parametrize("words", [[], ["--json"], ["--csv"]])
+def test_an_output_that_is_full_is_said(path: Path, words: list[str]) -> None:
+    command = [sys.executable, "-m", "lehr", "results", str(path), *words]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.stderr == "Error: the output cannot be written: No space left on device\n"
+    assert done.returncode == 2
 
 
 def test_nothing_heavy_is_imported(path: Path) -> None:

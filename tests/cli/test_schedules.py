@@ -365,7 +365,9 @@ def test_a_closed_pipe_is_quiet(arguments: tuple[str, ...]) -> None:
     assert done.returncode != 0
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+@pytest.mark.skipif(
+    not Path("/dev/full").is_char_device(), reason="needs a device that is always full"
+)
 @pytest.mark.parametrize(
     "arguments", [("list",), ("list", "--json"), ("plot", "cosine"), ("--help",), ("--version",)]
 )

@@ -34,7 +34,7 @@ def drawing(
     schedules: Mapping[str, Schedule], steps: int, out: Console, look: Look = _NO_LOOK
 ) -> Text:
     """Return a drawing of schedules that fits an output."""
-    width = min(out.width, _WIDEST) if out.is_terminal else 80
+    width = min(out.width, _WIDEST if out.is_terminal else 80)
     return draw(
         schedules,
         steps,

@@ -49,21 +49,31 @@ def show_contrast(found: Contrast) -> None:
         terminal.print(f"{name}: {printable(results.settings.command)}", markup=False)
         for sentence in results.summary[:1]:
             terminal.print(f"  {printable(sentence)}\n", markup=False)
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, _GAP, 0, 0))
-    titles = ["optimizer", "schedule", "first", "second"]
+    names = [
+        _Cells("optimizer", [printable(pair.optimizer) for pair in found.pairs], 0, {}),
+        _Cells("schedule", [printable(pair.schedule) for pair in found.pairs], 0, {}),
+    ]
+    scores = [
+        _Cells(title, [_score(side, results.metric) for side in sides], 2, {})
+        for title, results, sides in (
+            ("first", found.first, [pair.first for pair in found.pairs]),
+            ("second", found.second, [pair.second for pair in found.pairs]),
+        )
+    ]
     if found.comparable:
-        titles.append(f"second is better by{metric.units and ','}{metric.units}")
-    for title in titles:
-        table.add_column(title, overflow="fold")
-    for pair in found.pairs:
-        scores = [
-            MISSING if each is None or each.score is None else results.metric.text(each.score)
-            for each, results in ((pair.first, found.first), (pair.second, found.second))
-        ]
-        cells = [printable(pair.optimizer), printable(pair.schedule), *scores]
-        table.add_row(*map(Text, [*cells, gain(pair, metric)][: len(titles)]))
+        title = f"second is better by{metric.units and ','}{metric.units}"
+        gains = [gain(pair, metric).partition(" (") for pair in found.pairs]
+        scores.append(_Cells(title, [value for value, _, _ in gains], 0, {}))
+        scores.append(_Cells("", [before + rest for _, before, rest in gains], 1, {}))
+    else:
+        scores = [each._replace(need=0) for each in scores]
+    table = _table([*names, *scores], terminal.width)
     terminal.print(table)
     terminal.print(f"\n{printable(found.note)}", markup=False)
+
+
+def _score(pair: PairResult | None, metric: Metric) -> str:
+    return MISSING if pair is None or pair.score is None else metric.text(pair.score)
 
 
 class _Cells(NamedTuple):
@@ -100,7 +110,11 @@ def ranking(results: Results, width: int = 10_000) -> Table:
         width: The width of the terminal. In a narrow one there are fewer columns: optimizer,
             schedule and score are always there, folded if they must be.
     """
-    columns = _columns(results)
+    return _table(_columns(results), width)
+
+
+def _table(columns: list[_Cells], width: int) -> Table:
+    """Return a table of the columns that have room: optimizer, schedule, and the most needed."""
     chosen: set[int] = set()
     left = width + _GAP - sum(column.narrow + _GAP for column in columns if not column.need)
     for place in sorted(range(len(columns)), key=lambda i: columns[i].need):
@@ -112,10 +126,11 @@ def ranking(results: Results, width: int = 10_000) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, _GAP, 0, 0))
     shown = [column for i, column in enumerate(columns) if i in chosen]
     widths: list[int | None] = [None] * len(shown)
-    if left < 0:  # three columns, of which the names are folded
-        room = max(2, width - 2 * _GAP - shown[2].narrow)
+    if left < 0:  # the first two, which are names, are folded
+        others = [column.narrow for column in shown[2:]]
+        room = max(2, width - _GAP - sum(_GAP + other for other in others))
         first = max(1, min(shown[0].narrow, room // 3))
-        widths = [first, max(1, room - first), shown[2].narrow]
+        widths = [first, max(1, room - first), *others]
     for column, fixed in zip(shown, widths, strict=True):
         table.add_column(
             column.title,
@@ -133,7 +148,7 @@ def ranking(results: Results, width: int = 10_000) -> Table:
 def _columns(results: Results) -> list[_Cells]:
     pairs, target = results.pairs, results.settings.target
     metric = results.metric
-    scores = [MISSING if pair.score is None else metric.text(pair.score) for pair in pairs]
+    scores = [_score(pair, metric) for pair in pairs]
     found = [
         _Cells("rank", [str(pair.rank) for pair in pairs], 1, {"justify": "right", "style": "dim"}),
         _Cells("optimizer", [printable(pair.optimizer) for pair in pairs], 0, {}),

@@ -203,9 +203,11 @@ def opened(file: Path) -> Generator[Store]:
         path = file / STORE if file.is_dir() else file
         with Store(path, notify=warn) as store:
             yield store
-    except BrokenPipeError:
-        raise  # the reader of a pipe may stop early
-    except (StoreError, OSError) as error:
+    except StoreError as error:
+        raise Refused(error) from None
+    except OSError as error:
+        if error.filename is None:
+            raise  # from the output, which may be full, or a pipe that was closed early
         raise Refused(error) from None
 
 
