@@ -149,6 +149,19 @@ def test_sequential() -> None:
     assert_curve(joined, sampled(rate, STEPS))
 
 
+def test_a_decay_longer_than_the_run_begins_on_the_warmup_before_it() -> None:
+    given = {"warmup": 5, "warmup_min_lr": 0.09, "decay": 12, "decay_fraction": None}
+    found = translate(
+        "olmo_core", "cos_with_warmup_and_linear_decay",
+        t_max=10, lr=0.1, decay_min_lr=0.01, **given,
+    )  # fmt: skip
+    # OLMo-core's `_linear_warmup` at step -2, and its `_linear_decay` from there.
+    start = 0.09 + (0.1 - 0.09) * -2 / 5
+    for step in range(10):
+        expected = 0.01 + (start - 0.01) * (10 - step) / 12
+        assert 0.1 * found.schedule.over(10)(step) == pytest.approx(expected, rel=1e-14)
+
+
 def test_every_name() -> None:
     assert {name for name, _ in CASES + FALLING} | {"sequential"} == set(names("olmo_core"))
 

@@ -193,7 +193,15 @@ def _cosine_then_linear(
 ) -> Translation:
     fall = decay.length(run.t_max)
     if fall > run.steps:
-        raise ScheduleError(f"decay={fall} is longer than the run: write at most {run.steps}")
+        # The line begins before the run, at the level that the warmup has there, if it has one.
+        rise, low = warmup.length(run.t_max), run.share(warmup_min_lr=warmup.warmup_min_lr)
+        level = low + (1.0 - low) * (run.steps - fall) / rise if rise else 0.0
+        if level <= run.share(decay_min_lr=decay.decay_min_lr):
+            raise ScheduleError(
+                f"decay={fall} is longer than the run, and OLMo-core fails where it begins: write "
+                f"at most {run.steps}"
+            )
+        return run.ending(hold(0, at=level), level, fall, decay.decay_min_lr, fall - run.steps)
     before = _cosine(run, warmup, alpha_f=alpha_f).schedule[: run.steps - fall]
     return run.ending(before, before.end, fall, decay.decay_min_lr)
 
