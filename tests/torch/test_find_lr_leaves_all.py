@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -182,7 +183,9 @@ def test_after_a_search() -> None:
     assert bench.optimizer.param_groups[1]["lr"] is rate
 
 
-@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, torch.OutOfMemoryError])
+@pytest.mark.parametrize(
+    "error", [RuntimeError, KeyboardInterrupt, torch.OutOfMemoryError, MemoryError]
+)
 @pytest.mark.parametrize("at", [0, 17, 90])
 def test_after_an_error(error: type[BaseException], at: int) -> None:
     bench = Bench()
@@ -370,3 +373,212 @@ def test_the_random_states_of_cuda_devices_are_put_back(monkeypatch: pytest.Monk
     states[0] += 1
     kept.restore()
     assert torch.equal(states[0], torch.zeros(2))
+
+
+def test_the_random_state_of_an_mps_device_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lehr.torch.finding.kept import Kept
+
+    states = [torch.zeros(2)]
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.mps, "get_rng_state", lambda: states[0].clone())
+    monkeypatch.setattr(torch.mps, "set_rng_state", lambda given: states.__setitem__(0, given))
+    kept = Kept([nn.Linear(1, 1)], [])
+    states[0] += 1
+    kept.restore()
+    assert torch.equal(states[0], torch.zeros(2))
+
+
+class Turning:
+    """A sampler that counts its epochs, as a distributed one does."""
+
+    def __init__(self, epoch: int = 0) -> None:
+        self.epoch, self.drawn = epoch, random.Random(epoch)
+
+    def __iter__(self) -> Iterator[int]:
+        self.epoch += 1
+        self.drawn.random()
+        return iter(range(24))
+
+    def __len__(self) -> int:
+        return 24
+
+
+class Counted(Noisy):
+    reads = 0
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        self.reads += 1
+        return super().__getitem__(index)
+
+
+class Plain:
+    """A loader of one's own, with a counter and nothing else."""
+
+    def __init__(self, data: Any) -> None:
+        self.data, self.rounds = data, 0
+
+    def __iter__(self) -> Iterator[Any]:
+        self.rounds += 1
+        return iter(self.data)
+
+
+def searched_on(loader: Any) -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(36, 3))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    find_lr(model, loader, nn.functional.cross_entropy, optimizer, schedule=SCHEDULE, steps=99)
+
+
+def test_the_generator_of_a_loader_whose_sampler_has_none() -> None:
+    generator = torch.Generator().manual_seed(3)
+    loader = DataLoader(Noisy(), batch_size=8, sampler=Turning(), generator=generator)
+    before = generator.get_state()
+    next(iter(loader))
+    assert not torch.equal(generator.get_state(), before)  # it draws a seed for its workers
+    before = generator.get_state()
+    searched_on(loader)
+    assert torch.equal(generator.get_state(), before)
+
+
+def test_samplers_and_data_sets_and_loaders_of_ones_own_are_put_back() -> None:
+    first, second, data = Turning(3), Turning(5), Counted()
+    batched = torch.utils.data.BatchSampler(second, 8, False)
+    plain = Plain([(torch.randn(8, 1, 6, 6), torch.arange(8) % 3) for _ in range(4)])
+    before = [(each.epoch, each.drawn.getstate()) for each in (first, second)]
+    for loader in (
+        DataLoader(data, batch_size=8, sampler=first),
+        DataLoader(data, batch_sampler=batched),
+        plain,
+    ):
+        searched_on(loader)
+    assert [(each.epoch, each.drawn.getstate()) for each in (first, second)] == before
+    assert data.reads == 0
+    assert plain.rounds == 0
+
+
+def test_parameters_that_only_the_optimizer_has() -> None:
+    model, free = nn.Linear(2, 1), nn.Parameter(torch.ones(2))
+    unused = nn.Parameter(torch.ones(1))
+    unused.grad = torch.full((1,), 3.0)
+    optimizer = torch.optim.SGD([*model.parameters(), free, unused], lr=0.1, momentum=0.9)
+    data = [(torch.randn(4, 2), torch.randn(4, 1)) for _ in range(8)]
+
+    def step(batch: Batch) -> Any:
+        optimizer.zero_grad()
+        loss = nn.functional.mse_loss(model(batch[0] * free), batch[1]) + unused.square().sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    find_lr(
+        model, data, optimizer=optimizer, schedule=SCHEDULE, steps=99, train_step=step
+    )  # fmt: skip
+    assert torch.equal(free, torch.ones(2))
+    assert free.grad is None
+    assert torch.equal(unused, torch.ones(1))
+    assert torch.equal(unused.grad, torch.full((1,), 3.0))
+
+
+def test_other_optimizers_and_schedulers_are_put_back() -> None:
+    """Those that a step moves beside the searched one, with their counts and their rates."""
+    model, critic = nn.Linear(2, 1), nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    other = torch.optim.Adam(critic.parameters(), lr=0.01)
+    theirs = torch.optim.lr_scheduler.StepLR(other, 2)
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 9)
+    third = torch.optim.SGD(critic.parameters(), lr=1e-3)
+    ours = Scheduler(third, lr=lehr.cosine(), over=50)
+    data = [(torch.randn(4, 2), torch.randn(4, 1)) for _ in range(8)]
+
+    def step(batch: Batch) -> Any:
+        loss = nn.functional.mse_loss(model(batch[0]) + critic(batch[0]), batch[1])
+        for each in (optimizer, other, third):
+            each.zero_grad()
+        loss.backward()
+        for each in (optimizer, other, third, theirs, cosine, ours):
+            each.step()
+        return loss
+
+    def rows() -> Any:
+        things = (optimizer, other, third, theirs, cosine, ours, critic)
+        return copy.deepcopy([each.state_dict() for each in things])
+
+    step(data[0])
+    before = rows()
+    find_lr(
+        model, data, optimizer=optimizer, schedule=SCHEDULE, steps=99, train_step=step,
+        others=[other, third, theirs, cosine, ours, critic],
+    )  # fmt: skip
+    assert same(before, rows())
+
+
+def test_what_a_step_adds_to_containers_is_gone() -> None:
+    """Keys, members and replaced values, also of an optimizer that keeps its own."""
+
+    class Log:
+        def __init__(self) -> None:
+            self.by_name = {"kept": [1]}
+            self.seen, self.last, self.rows = {1}, deque([1], 2), [torch.zeros(1)]
+            self.pair = (torch.zeros(1), {"n": 0})
+            self.generator = torch.Generator().manual_seed(1)
+
+        def add(self) -> None:
+            number = len(self.rows)
+            self.by_name["kept"].append(number)
+            self.by_name[str(number)] = [number]
+            self.seen.add(-number)
+            self.last.append(number)
+            self.rows[0] += 1
+            self.rows.append(torch.zeros(1))
+            self.pair[0].add_(1)
+            self.pair[1]["n"] += 1
+            torch.rand(1, generator=self.generator)
+
+    log, model = Log(), nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    data = [(torch.randn(4, 2), torch.randn(4, 1)) for _ in range(8)]
+
+    def step(batch: Batch) -> Any:
+        log.add()
+        optimizer.steps_made = getattr(optimizer, "steps_made", 0) + 1
+        optimizer.param_groups[0]["seen"] = True
+        return optimizer.step(lambda: backward(batch))
+
+    def backward(batch: Batch) -> Any:
+        optimizer.zero_grad()
+        loss = nn.functional.mse_loss(model(batch[0]), batch[1])
+        loss.backward()
+        return loss
+
+    state = log.generator.get_state()
+    find_lr(
+        model, data, optimizer=optimizer, schedule=SCHEDULE, steps=99, train_step=step, others=[log]
+    )  # fmt: skip
+    assert log.by_name == {"kept": [1]}
+    assert (log.seen, list(log.last), len(log.rows)) == ({1}, [1], 1)
+    assert torch.equal(log.rows[0], torch.zeros(1))
+    assert torch.equal(log.pair[0], torch.zeros(1))
+    assert log.pair[1] == {"n": 0}
+    assert torch.equal(log.generator.get_state(), state)
+    assert not hasattr(optimizer, "steps_made")
+    assert "seen" not in optimizer.param_groups[0]
+
+
+def test_the_loader_is_put_back_at_the_end_too() -> None:
+    """A step may draw from the generator of its loader."""
+    generator = torch.Generator().manual_seed(3)
+    data = torch.utils.data.TensorDataset(torch.randn(24, 2), torch.randn(24, 1))
+    loader = DataLoader(data, 8, shuffle=True, generator=generator)
+    model = nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def step(batch: Batch) -> Any:
+        torch.rand(1, generator=generator)
+        optimizer.zero_grad()
+        loss = nn.functional.mse_loss(model(batch[0]), batch[1])
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    before = generator.get_state()
+    find_lr(model, loader, optimizer=optimizer, schedule=SCHEDULE, steps=99, train_step=step)
+    assert torch.equal(generator.get_state(), before)
