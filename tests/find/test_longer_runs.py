@@ -31,7 +31,7 @@ def searched(
         value: The value of a longer run by the logarithm of its rate over the one that the ladder
             suggests for its length.
     """
-    ladder = Ladder(lehr.cosine(), STEPS, start=0.01, adaptive=False)
+    ladder = Ladder(lehr.cosine(), STEPS, start=0.01, family="sgd")
     while (run := ladder.next()) is not None:
         loss = 2 - min(1, 10 * run.rate) if run.rate < 0.3 else math.inf
         ladder.tell([2.0] * (run.updates - 8) + [loss] * 8)
@@ -124,7 +124,7 @@ def test_nothing_is_trained_without_a_suggestion() -> None:
 
 
 def test_each_rate_is_tried_on_the_same_batches() -> None:
-    ladder = Ladder(lehr.cosine(), STEPS, start=0.01, adaptive=False)
+    ladder = Ladder(lehr.cosine(), STEPS, start=0.01, family="sgd")
     while (run := ladder.next()) is not None:
         loss = 2 - min(1, 10 * run.rate) if run.rate < 0.3 else math.inf
         ladder.tell([2.0] * (run.updates - 8) + [loss] * 8)

@@ -23,6 +23,7 @@ class Doubts:
         bracketed: Whether a rate was found at which progress is lost.
         soft: Whether the soft edge decided.
         early: Whether shorter runs got as far.
+        passes: The passes of the planned run over its data, where they lowered the peak; else None.
         scatter: The standard deviation of the edges on different batches, in decades.
         known: Whether the family of the optimizer is known.
     """
@@ -34,6 +35,7 @@ class Doubts:
     bracketed: bool
     soft: bool
     early: bool
+    passes: float | None
     scatter: float
     known: bool
 
@@ -48,8 +50,12 @@ class Doubts:
             "short runs lose their progress gradually, which says less about long runs: the peak "
             "may be too high by a factor of 2": self.soft,
             f"runs of {self.longest} updates get no farther than shorter ones, so that nothing is "
-            "seen of what a long run learns, and it may overfit, for which the peak is far too "
-            "high: try it with validation data": self.early,
+            "seen of what a long run learns: try the peak with validation data": (
+                self.early and self.passes is None
+            ),
+            f"runs of {self.longest} updates get no farther than shorter ones, and the planned run "
+            f"sees its data {self.passes or 0:,.0f} times, so that it may learn them by heart: the "
+            "peak was lowered for that; try it with validation data": self.passes is not None,
             f"the edge differs by {self.scatter:.2f} decades between batches": (
                 self.scatter > _SCATTER
             ),

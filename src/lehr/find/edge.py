@@ -1,4 +1,4 @@
-"""The edge of a curve of short runs, and the peak below it.
+"""The edge of a curve of short runs.
 
 Rates are whole quarters of a decade: rung n of a curve is the rate ``10 ** (n / 4)``. A curve has
 the loss at the end of the run at each rung, infinite for a run that was stopped.
@@ -7,27 +7,25 @@ the loss at the end of the run at each rung, infinite for a run that was stopped
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import NamedTuple
-
-from lehr.find.suggestion import DecidedBy
+from statistics import fmean, median
 
 __all__ = [
     "EDGE",
     "HALF_LOST",
     "QUARTERS",
     "Curve",
-    "Edges",
-    "Peak",
-    "as_far",
     "best",
     "breaks_at_once",
     "crossing",
-    "edge_near",
+    "early",
     "lost",
+    "of_the_rest",
+    "pooled",
+    "ramp",
     "rate_of",
+    "reach",
 ]
 
 QUARTERS = 4
@@ -36,11 +34,9 @@ QUARTERS = 4
 EDGE, SOFT, HALF_LOST = 0.3, 0.1, 0.5
 """Shares of the progress: lost at the edge, lost where it begins to be, and half."""
 
-# Distances below the two edges, in decades; by decade of the run's length; for other cases.
-_MARGIN, _SOFT_MARGIN, _DRIFT = 0.6, 0.3, 0.2
-_STEADY_PLAIN, _STABLE = 0.1, 0.3
-
-_UNHARMED = 0.15  # share of the progress
+_UNHARMED = 0.05  # share of the progress
+_LEAST_BROKEN, _BROKEN = 0.04, 0.15  # shares of the progress, at which a broken network may end
+_SEEN = 2.5  # times the scatter: a loss that stands out of it
 
 Curve = Mapping[int, float]
 
@@ -55,20 +51,18 @@ def best(curve: Curve) -> int:
     return min(sorted(curve), key=curve.__getitem__)
 
 
-def lost(curve: Curve, start: float, low: float | None = None) -> dict[int, float]:
-    """Return the share of the progress that is lost at each rung, by ascending rung.
+def lost(curve: Curve, low: float, progress: float) -> dict[int, float]:
+    """Return the share of some progress that is lost at each rung, by ascending rung.
 
     Arguments:
         curve: The losses.
-        start: The loss before training.
-        low: The loss at which nothing is lost; by default, the lowest of the curve.
+        low: The loss at which nothing is lost.
+        progress: How far above it everything is, more than 0.
 
     Example:
-        >>> lost({0: 1.0, 1: 1.5, 2: math.inf}, 2.0)
+        >>> lost({0: 1.0, 1: 1.5, 2: math.inf}, 1.0, 1.0)
         {0: 0.0, 1: 0.5, 2: 1.0}
     """
-    low = min(curve.values()) if low is None else low
-    progress = max(start - low, 1e-300)
     return {
         rung: min(1.0, max(0.0, (loss - low) / progress)) if math.isfinite(loss) else 1.0
         for rung, loss in sorted(curve.items())
@@ -93,91 +87,97 @@ def crossing(shares: Mapping[int, float], level: float) -> float | None:
     return None
 
 
-def edge_near(shares: Mapping[int, float]) -> float:
-    """Return the edge of a few neighbouring rungs, in rungs.
+def reach(shares: Mapping[int, float], level: float) -> float:
+    """Return how far up the rates keep their progress, in rungs.
 
-    Beyond them a run is taken to work below, and to lose everything above: a search whose budget
-    ends before it reaches the edge counts it where it can be at the nearest.
+    It is the area under the share that is kept, right of the best rung, where a rate keeps nothing
+    once twice the level is lost. Where the loss rises evenly, that is where it crosses the level;
+    but no single run decides, and a small change of a loss moves the edge by little. Above the
+    highest rung all counts as lost: a search whose budget ends before the edge counts it at the
+    nearest.
 
     Example:
-        >>> edge_near({0: 0.0, 1: 0.6}), edge_near({0: 0.1}), edge_near({0: 0.6})
-        (0.5, 0.2222222222222222, -0.5)
+        >>> reach({0: 0.0, 1: 0.3, 2: 0.6}, 0.3), reach({0: 0.0, 2: 1.0}, 0.3), reach({0: 0.0}, 0.3)
+        (1.0, 1.0, 0.5)
     """
-    low, high = min(shares), max(shares)
-    below = {low - 1: 0.0} if shares[low] >= EDGE else {}
-    above = {high + 1: 1.0} if shares[high] < EDGE else {}
-    edge = crossing({**below, **shares, **above}, EDGE)
-    assert edge is not None
-    return edge
+    rungs = sorted(shares)
+    low = min(rungs, key=shares.__getitem__)
+    kept = {rung: max(0.0, 1 - shares[rung] / (2 * level)) for rung in rungs if rung >= low}
+    kept[rungs[-1] + 1] = 0.0
+    return low + sum((b - a) * (kept[a] + kept[b]) / 2 for a, b in pairwise(kept))
 
 
-def breaks_at_once(shares: Mapping[int, float], exploded: Callable[[int], bool]) -> bool:
-    """Return whether runs work up to one rung, and explode at the next.
+def pooled(parts: Sequence[Mapping[int, float]]) -> dict[int, float]:
+    """Return the mean share at each rung over the batches on which it was measured."""
+    return {
+        rung: fmean(shares[rung] for shares in parts if rung in shares)
+        for rung in sorted({rung for shares in parts for rung in shares})
+    }
+
+
+def ramp(value: float, full: float, none: float) -> float:
+    """Return 1 at one value or beyond, 0 at another, and between them a straight line.
+
+    Example:
+        >>> ramp(2.0, 1.0, 3.0), ramp(0.5, 1.0, 3.0), ramp(9.0, 1.0, 3.0)
+        (0.5, 1.0, 0.0)
+    """
+    return 1.0 if full == none else min(1.0, max(0.0, (value - none) / (full - none)))
+
+
+def breaks_at_once(parts: Sequence[Mapping[int, float]], exploded: Callable[[int], bool]) -> float:
+    """Return how far runs work up to one rung, and explode at the next.
+
+    Arguments:
+        parts: The share of the progress that is lost at each rung, on each of the batches.
+        exploded: Whether the run at a rung did, on the first of them.
+
+    Returns:
+        1 if next to nothing is lost below the explosion, on most batches; 0 if more is lost, or if
+        there is no explosion.
+    """
+    edge = crossing(parts[0], EDGE)
+    if edge is None:
+        return 0.0
+    below = max(rung for rung in parts[0] if rung < edge)
+    if below + 1 not in parts[0] or not exploded(below + 1):
+        return 0.0
+    return median(
+        ramp(part[below], _UNHARMED, 2 * _UNHARMED) * (part.get(below + 1, 1.0) >= EDGE)
+        for part in parts
+        if below in part
+    )
+
+
+def early(shorter: Mapping[int, float], noise: float) -> tuple[float, int]:
+    """Return how nearly shorter runs get as far as longer ones, and the lowest rung that does.
+
+    Arguments:
+        shorter: The share of the progress of the longer runs that the shorter ones lack.
+        noise: The scatter of the loss between batches, as a share of that progress.
+
+    Returns:
+        1 if they get as far, but for a tenth and the noise; 0 if they lack twice as much.
+    """
+    least, near = min(shorter.values()), SOFT + noise
+    degree = ramp(least, near, 2 * near)
+    return degree, min(rung for rung, share in shorter.items() if share <= max(least, near))
+
+
+def of_the_rest(
+    shares: Mapping[int, float], highest: float, scatter: float, degree: float
+) -> dict[int, float]:
+    """Return the shares that are lost of what is learned beyond a broken network.
+
+    A network that begins far from the mean of its targets falls by nearly all of its progress when
+    it learns that mean, and so does one that a high rate has broken. What counts is the rest.
 
     Arguments:
         shares: The share of the progress that is lost at each rung.
-        exploded: Whether the run at a rung did.
+        highest: The highest share of a finite loss above the best rate.
+        scatter: The scatter of the loss between batches at the end of the best run, as a share.
+        degree: How far to go: from 0, the shares as they are, to 1.
     """
-    edge = crossing(shares, EDGE)
-    if edge is None:
-        return False
-    below = max(rung for rung in shares if rung < edge)
-    return shares[below] < _UNHARMED and below + 1 in shares and exploded(below + 1)
-
-
-def as_far(shorter: Curve, longer: Curve, start: float, noise: float) -> int | None:
-    """Return the lowest rung at which a shorter run gets as far as the longer ones; None if none.
-
-    Arguments:
-        shorter: The losses of the shorter runs.
-        longer: Those of the longer ones.
-        start: The loss before training.
-        noise: The scatter of the loss between batches, of which the end of a run has two or more.
-    """
-    low = min(longer.values())
-    near = low + SOFT * (start - low) + noise / math.sqrt(2)
-    return min((rung for rung, loss in shorter.items() if loss < near), default=None)
-
-
-class Peak(NamedTuple):
-    """A peak in decades (the logarithm of the rate), and which edge decided."""
-
-    decades: float
-    decided_by: DecidedBy
-
-
-@dataclass(frozen=True)
-class Edges:
-    """The edges of a network under a schedule.
-
-    Attributes:
-        hard: Where short runs lose their progress, in rungs.
-        soft: Where they begin to, in rungs.
-        at_once: Whether they work up to the edge, and explode just above it.
-        decays: Whether the schedule ends below half of its peak.
-        adaptive: Whether the optimizer divides by a scale of the gradients; None is as True.
-    """
-
-    hard: float
-    soft: float
-    at_once: bool
-    decays: bool
-    adaptive: bool | None
-
-    def peak(self, stretch: float) -> Peak:
-        """Return the peak below the edges.
-
-        The rate at which a long run breaks is lower than that of a short one, by about a fifth of a
-        decade for each factor of ten in length. Plain SGD wants less room where the rate is steady:
-        its short runs find the edge lower then. It wants still less where runs explode at once, as
-        those with a squared loss do: that is the limit of stability, 2 over the curvature for plain
-        gradient descent, which does not depend on the length of a run.
-
-        Arguments:
-            stretch: The length of the planned run over that of the short ones, at least 1.
-        """
-        margin = _MARGIN + _DRIFT * math.log10(stretch)
-        if self.adaptive is False:
-            margin -= _STABLE if self.at_once else 0.0 if self.decays else _STEADY_PLAIN
-        hard, gentle = self.hard / QUARTERS - margin, self.soft / QUARTERS - _SOFT_MARGIN
-        return Peak(gentle, "soft edge") if gentle < hard else Peak(hard, "edge")
+    degree *= ramp(highest, _BROKEN, EDGE) * ramp(highest, 1.5 * _SEEN * scatter, _SEEN * scatter)
+    scale = min(1.0, max(highest, _LEAST_BROKEN)) ** degree
+    return {rung: min(1.0, share / scale) for rung, share in shares.items()}

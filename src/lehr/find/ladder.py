@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Sequence
 from itertools import pairwise
-from statistics import fmean, pstdev
+from statistics import pstdev
 
 from lehr.errors import ScheduleError, whole
 from lehr.find.doubts import Doubts
@@ -28,15 +28,17 @@ from lehr.find.edge import (
     HALF_LOST,
     QUARTERS,
     SOFT,
-    Edges,
-    as_far,
     best,
     breaks_at_once,
     crossing,
-    edge_near,
+    early,
     lost,
+    of_the_rest,
+    pooled,
     rate_of,
+    reach,
 )
+from lehr.find.margins import Edges, Family
 from lehr.find.runs import EXPLODED, LOST, Before, ShortRun, end_of, squeezed
 from lehr.find.suggestion import AS_GOOD, BEST_WITHIN, DecidedBy, MeasuredRun, Suggestion
 from lehr.schedule.base import Schedule
@@ -55,7 +57,11 @@ BATCHES = (1 + _REPETITIONS) * _LONG
 
 _HALF, _DECADE = QUARTERS // 2, QUARTERS  # in rungs
 _FARTHEST = 8 * _DECADE  # rungs from the start rate
-_FREE = 70  # updates that the first two stages count as: the later ones get the rest in any case
+_SOON = 10  # updates
+_CLEARLY = 2  # times the scatter between batches: progress that is seen without comparing
+_FREE = (
+    90  # updates that the first stages count as at most: the later ones get the rest in any case
+)
 
 Curve = dict[int, float]
 """The loss at the end of a run by rung, infinite for one that was stopped."""
@@ -72,8 +78,8 @@ class Ladder:
         schedule: The schedule of the planned run.
         steps: The length of the planned run.
         start: A rate to begin with, above 0; the suggestion hardly depends on it.
-        adaptive: Whether the optimizer divides by a running scale of the gradients, as Adam does;
-            None if that is unknown.
+        family: That of the optimizer, of which the margins depend; None if it is unknown.
+        epoch: The updates in which all data is seen once, or None if that is unknown.
         budget: The most updates that the search may take, at least 60; 400 of more.
 
     Raises:
@@ -81,7 +87,7 @@ class Ladder:
 
     Example:
         >>> import lehr
-        >>> ladder = Ladder(lehr.cosine(), 1_000, start=0.01, adaptive=False)
+        >>> ladder = Ladder(lehr.cosine(), 1_000, start=0.01, family="sgd")
         >>> while (run := ladder.next()) is not None:
         ...     # A network whose loss falls in proportion to the rate, and that breaks above 0.3.
         ...     loss = 2 - min(1, 10 * run.rate) if run.rate < 0.3 else math.inf
@@ -97,7 +103,8 @@ class Ladder:
         steps: HorizonLike,
         *,
         start: float,
-        adaptive: bool | None = None,
+        family: Family | None = None,
+        epoch: float | None = None,
         budget: int = BUDGET,
     ) -> None:
         # More makes it no better: see `lehr.find.longer`.
@@ -115,15 +122,21 @@ class Ladder:
                 "a schedule that is nowhere below 0 and somewhere above it"
             )
         self._decays = shape[-1] < 0.5 * max(shape)
-        self._adaptive = adaptive
+        self._family: Family | None = family
+        self._epoch = epoch
         self._origin = _HALF * round(QUARTERS * math.log10(start) / _HALF)
         self._runs: list[MeasuredRun] = []
         self._warnings: list[str] = []
         self._before = Before()
+        self._before_short = math.nan
         self._free = 0
+        self._gained = 0.0
         self._coarse: Curve = {}
         self._fine: Curve = {}
+        self._again: list[Curve] = []
+        self._above = 0
         self._exploded: set[ShortRun] = set()
+        self._scatter: dict[ShortRun, float] = {}
         self._result: Suggestion | None = None
         self._edges: Edges | None = None
         self._search = self._stages()
@@ -139,10 +152,13 @@ class Ladder:
 
     def is_lost(self, loss: float) -> bool:
         """Return whether a run with this loss can be stopped: it is not finite, or rose too far."""
+        if not self._before.is_above(loss, LOST):
+            return False
+        self._above += 1
         run = self._wanted
-        # Whether it explodes matters in one stage, and only to SGD.
-        matters = run and run.updates == self._long and not run.batches and self._adaptive is False
-        return self._before.is_above(loss, EXPLODED if matters else LOST)
+        # Whether it explodes matters in one stage, and only to SGD; it does so soon or not at all.
+        matters = run and run.updates == self._long and not run.batches and self._family == "sgd"
+        return not (matters and self._above < _SOON) or self._before.is_above(loss, EXPLODED)
 
     def tell(self, losses: Sequence[float], spent: int | None = None) -> None:
         """Add the losses of the run that was needed, up to where it was stopped.
@@ -151,12 +167,14 @@ class Ladder:
             losses: The training losses, each before its update; neighbours may be averaged.
             spent: The updates that were made, if not one for each loss.
         """
-        run = self._wanted
+        run, self._above = self._wanted, 0
         assert run is not None
         stopped = not losses or any(self._before.is_above(loss, LOST) for loss in losses)
         if not losses or any(self._before.is_above(loss, EXPLODED) for loss in losses):
             self._exploded.add(run)
         loss = math.inf if stopped else end_of(losses)
+        if not stopped:
+            self._scatter[run] = pstdev(losses[-max(1, 2 * len(losses) // 5) :])
         if not run.rate and not stopped:
             self._before = Before(tuple(losses))
         made = len(losses) if spent is None else spent
@@ -175,7 +193,7 @@ class Ladder:
     def peak_over(self, steps: int) -> float:
         """Return the suggested peak for a run of another length, once one is found."""
         assert self._edges is not None
-        return 10 ** self._edges.peak(max(1.0, steps / self._long)).decades
+        return 10 ** self._edges.peak(steps, self._long).decades
 
     # ----- what is known --------------------------------------------------------------------------
 
@@ -191,15 +209,20 @@ class Ladder:
             self._before.noise, 1e-3 * abs(self._before.start)
         )
 
-    def _falls_short(self, curve: Curve, coarse: Curve) -> bool:
+    def _progress(self, curve: Curve) -> float:
+        """Return how far the best run of a curve lowers the loss, at least the noise."""
+        return max(self._before.start - min(curve.values()), self._before.noise, 1e-300)
+
+    def _shares_of(self, curve: Curve) -> dict[int, float]:
+        return lost(curve, min(curve.values()), self._progress(curve))
+
+    def _falls_short(self, curve: Curve) -> bool:
         """Return whether no run gets a tenth as far as a shorter one did.
 
         A network that a high rate has broken may end with any finite loss: close to that before
         training, if it answers the same to every input.
         """
-        least = max(
-            0.1 * (self._before.start - min(coarse.values())), 1e-6 * abs(self._before.start)
-        )
+        least = max(0.1 * self._gained, 1e-6 * abs(self._before.start))
         return not self._before.start - min(curve.values()) > least
 
     # ----- the stages -----------------------------------------------------------------------------
@@ -215,28 +238,29 @@ class Ladder:
         if not any(map(math.isfinite, coarse.values())):
             self._end_without("no rate gave a finite loss after a few updates")
             return
-        yield from self._find_closely(coarse, fine)
+        learned, self._gained = self._has_learned(coarse), self._before.start - min(coarse.values())
+        top, bottom = self._close(coarse)
+        self._before_short = self._before.start
+        if self._gained < _CLEARLY * self._before.noise and self._can_afford(2 * self._long):
+            # What is learned has to be compared on the same batches.
+            yield ShortRun(0.0, self._long)
+        yield from self._find_closely(top, bottom, fine)
         curve = fine
         if not fine:
             self._warnings.append(f"the budget ended after runs of {self._short} updates")
             curve = coarse
-        if self._falls_short(curve, coarse):
+        if self._falls_short(curve):
             self._end_without(
                 f"runs of {self._long} updates lost at every rate what shorter ones had gained: "
                 "give a larger budget"
-                if self._has_learned(coarse)
+                if learned
                 else "short runs lower the loss at no rate: either the optimizer has other "
                 "parameters than the model, or there is nothing left to learn"
             )
             return
         yield from self._refine(fine)
-        edges: list[float] = []
-        shares = lost(curve, self._before.start)
-        edge = crossing(shares, EDGE)
-        if edge is not None:
-            edges.append(edge)
-            yield from self._repeat(curve, edges)
-        self._finish(curve, edges)
+        yield from self._repeat(curve)
+        self._finish(curve)
 
     def _measure(self, curve: Curve, rung: int, updates: int, batches: int = 0) -> Search:
         if rung not in curve:
@@ -268,7 +292,7 @@ class Ladder:
             # Below a rate that changes nothing there is nothing to find.
             moved = abs(curve[rungs[0]] - self._before.start) > 0.1 * self._before.noise
             return rungs[0] - _HALF if moved else None
-        low, shares = best(curve), lost(curve, self._before.start)
+        low, shares = best(curve), self._shares_of(curve)
         for a, b in pairwise(rungs):
             if b - a > _HALF and (b == low or a >= low) and shares[a] < HALF_LOST:
                 return a + _HALF
@@ -276,23 +300,28 @@ class Ladder:
             return rungs[-1] + _HALF
         return rungs[0] - _HALF if low == rungs[0] else None
 
-    def _find_closely(self, coarse: Curve, curve: Curve) -> Search:
-        """Make longer runs, from the rate at which progress is lost to below the best one."""
+    def _close(self, coarse: Curve) -> tuple[int, int]:
+        """Return the highest and the lowest rung of the longer runs.
+
+        They are the rate at which progress is lost and one below the best.
+        """
         if self._has_learned(coarse):
-            low, shares = best(coarse), lost(coarse, self._before.start)
+            low, shares = best(coarse), self._shares_of(coarse)
             top = next((r for r in shares if r >= low and shares[r] >= HALF_LOST), max(coarse))
-            bottom = low - _HALF
-        else:
-            # Which of them is best is noise. They only show which rates are too high.
-            top = max(rung for rung, loss in coarse.items() if math.isfinite(loss))
-            bottom = top - _DECADE
+            return top, low - _HALF
+        # Which of them is best is noise. They only show which rates are too high.
+        top = max(rung for rung, loss in coarse.items() if math.isfinite(loss))
+        return top, top - _DECADE
+
+    def _find_closely(self, top: int, bottom: int, curve: Curve) -> Search:
+        """Make longer runs from one rung down to another, and farther where that is needed."""
         for rung in range(top, bottom - 1, -_HALF):
             if self._can_afford(self._long):
                 yield from self._measure(curve, rung, self._long)
         while curve and self._can_afford(self._long):
-            if self._falls_short(curve, coarse) or best(curve) == min(curve):
+            if self._falls_short(curve) or best(curve) == min(curve):
                 rung = min(curve) - _HALF
-            elif lost(curve, self._before.start)[max(curve)] < HALF_LOST:
+            elif self._shares_of(curve)[max(curve)] < HALF_LOST:
                 rung = max(curve) + _HALF
             else:
                 return
@@ -301,87 +330,114 @@ class Ladder:
             yield from self._measure(curve, rung, self._long)
 
     def _refine(self, curve: Curve) -> Search:
-        """Measure the quarters between: at the edge, and on both sides of the best rung."""
-        for place in ("edge", "above", "below"):
+        """Measure the quarters between: at the edge, and above the best rung."""
+        for place in ("edge", "above"):
             if not curve or not self._can_afford(self._long):
                 return
-            rung = {"above": best(curve) + 1, "below": best(curve) - 1}.get(place)
+            rung: int | None = best(curve) + 1
             if place == "edge":
-                edge = crossing(lost(curve, self._before.start), EDGE)
+                edge = crossing(self._shares_of(curve), EDGE)
                 rung = None if edge is None else max(r for r in curve if r < edge) + 1
             if rung is not None and min(curve) < rung < max(curve):
                 yield from self._measure(curve, rung, self._long)
 
-    def _repeat(self, curve: Curve, edges: list[float]) -> Search:
-        """Find the edge again on other batches, close to where it was."""
-        low, floor = min(curve.values()), min(curve)
+    def _repeat(self, curve: Curve) -> Search:
+        """Make the runs around the edge again, on other batches."""
         for batches in range(1, _REPETITIONS + 1):
-            again: Curve = {}
-            rung: int | None = math.floor(edges[0])
-            while rung is not None and self._can_afford(self._long):
-                yield from self._measure(again, rung, self._long, batches)
-                shares = lost(again, self._before.start, low)
-                if shares[min(again)] >= EDGE:
-                    rung = min(again) - 1 if min(again) > floor else None
-                else:
-                    rung = max(again) + 1 if shares[max(again)] < EDGE else None
-            if again:
-                edges.append(edge_near(lost(again, self._before.start, low)))
+            self._again.append({})
+            while self._can_afford(self._long):
+                shares = self._shares(curve)
+                below = math.floor(reach(shares, EDGE))
+                # A rate that was best on the first batches may be too high on others.
+                around = (below - 1,) if shares.get(below, 0.0) >= EDGE else (below, below + 1)
+                wanted = [rung for rung in around if rung not in self._again[-1]]
+                if not wanted:
+                    break
+                yield from self._measure(self._again[-1], wanted[0], self._long, batches)
+
+    def _parts(self, curve: Curve) -> list[dict[int, float]]:
+        """Return the share of the progress that is lost at each rung, on each of the batches."""
+        low, progress = min(curve.values()), self._progress(curve)
+        return [lost(part, low, progress) for part in (curve, *self._again) if part]
+
+    def _shares(self, curve: Curve) -> dict[int, float]:
+        return pooled(self._parts(curve))
 
     # ----- the result -----------------------------------------------------------------------------
 
-    def _finish(self, curve: Curve, edges: list[float]) -> None:
-        start = self._before.start
-        shares = lost(curve, start)
-        edge = fmean(edges) if edges else float(max(curve))
-        soft = crossing(shares, SOFT)
+    def _finish(self, curve: Curve) -> None:
         longest = self._long if curve is self._fine else self._short
-        stretch = max(1.0, self.steps / longest)
-        self._edges = Edges(
-            edge,
-            float(max(curve)) if soft is None else soft,
-            breaks_at_once(shares, lambda rung: ShortRun(rate_of(rung), longest) in self._exploded),
-            self._decays,
-            self._adaptive,
-        )
-        decades, decided_by = self._edges.peak(stretch)
-        early = (
-            None
-            if curve is self._coarse
-            else as_far(self._coarse, curve, start, self._before.noise)
-        )
+        parts, shares = self._parts(curve), self._shares(curve)
+        self._edges = found = self._edges_of(curve, longest)
+        decades, decided_by, of_edges = found.peak(self.steps, longest)
+        bracketed = max(shares.values()) >= EDGE
         doubts = Doubts(
             longest=longest,
-            stretch=stretch,
-            progress=start - min(curve.values()),
+            stretch=max(1.0, self.steps / longest),
+            progress=self._before.start - min(curve.values()),
             noise=self._before.noise,
-            bracketed=bool(edges),
+            bracketed=bracketed,
             soft=decided_by == "soft edge",
-            early=early is not None,
-            scatter=pstdev(edges) / QUARTERS if edges else 0.0,
-            known=self._adaptive is not None,
+            early=found.early >= 0.5,
+            passes=self.steps / self._epoch if self._epoch and found.overfits(self.steps) else None,
+            scatter=pstdev(reach(part, EDGE) for part in parts) / QUARTERS,
+            known=self._family is not None,
         )
         self._warnings += doubts.sentences()
-        # At this rate the whole run moves as far as those 10 updates did.
-        least = math.inf if early is None else rate_of(early) * self._short / self.steps
-        self._conclude(10**decades, decided_by, 10 ** (edge / QUARTERS) if edges else None, least)
+        low, high = BEST_WITHIN
+        least = 10 ** found.least(self.steps) if found.early else math.inf
+        within = min(low * 10**decades, least), max(high * 10**decades, 10**of_edges)
+        edge = 10 ** (found.hard / QUARTERS) if bracketed else None
+        self._conclude(10**decades, decided_by, edge, within)
+
+    def _edges_of(self, curve: Curve, longest: int) -> Edges:
+        parts, progress = self._parts(curve), self._progress(curve)
+
+        at_once = breaks_at_once(
+            parts, lambda rung: ShortRun(rate_of(rung), longest) in self._exploded
+        )
+        low = self._before_short - self._before.start + min(curve.values())
+        shorter = lost(self._coarse, low, progress)
+        degree, reached = 0.0, 0
+        if curve is self._fine:
+            degree, reached = early(shorter, self._before.noise / progress)
+        shares = pooled(parts)
+        finite = [
+            shares[rung]
+            for made in (curve, *self._again)
+            for rung in made
+            if rung > best(curve) and math.isfinite(made[rung])
+        ]
+        scatter = self._scatter[ShortRun(rate_of(best(curve)), longest)] / progress
+        highest = max(finite, default=1.0)
+        shares = of_the_rest(shares, highest, scatter, degree * (1 - at_once))
+        return Edges(
+            hard=reach(shares, EDGE),
+            soft=reach(shares, SOFT),
+            at_once=at_once,
+            decays=self._decays,
+            family=self._family,
+            early=degree,
+            reached=reached,
+            shortest=self._short,
+            epoch=self._epoch,
+        )
 
     def _end_without(self, reason: str) -> None:
         self._warnings.append(reason)
-        self._conclude(None, "nothing", None)
+        self._conclude(None, "nothing", None, None)
 
     def _conclude(
         self,
         rate: float | None,
         decided_by: DecidedBy,
         edge: float | None,
-        least: float = math.inf,
+        within: tuple[float, float] | None,
     ) -> None:
-        low, high = BEST_WITHIN
         self._result = Suggestion(
             peak=rate,
             as_good=None if rate is None else (rate * AS_GOOD[0], rate * AS_GOOD[1]),
-            best_within=None if rate is None else (min(rate * low, least), rate * high),
+            best_within=within,
             spent=self._spent,
             decided_by=decided_by,
             confidence="none" if rate is None else "low" if self._warnings else "usual",

@@ -20,10 +20,10 @@ __all__ = ["AS_GOOD", "BEST_WITHIN", "Confidence", "DecidedBy", "MeasuredRun", "
 AS_GOOD = (10**-0.25, 10**0.1)
 """The factors on the peak between which training was as good in about half of the searches."""
 
-BEST_WITHIN = (1 / 16, 4.0)
+BEST_WITHIN = (1 / 6, 6.0)
 """The factors on the peak between which the best rate was in about 9 of 10 searches."""
 
-DecidedBy = Literal["edge", "soft edge", "runs", "nothing"]
+DecidedBy = Literal["edge", "soft edge", "passes", "runs", "nothing"]
 Confidence = Literal["usual", "low", "none"]
 
 _BLUE, _ORANGE, _GREEN, _INK, _SOFT = "#1f62b5", "#b8430b", "#2b7a4b", "#1c2430", "#566072"
@@ -66,7 +66,9 @@ class Suggestion:
         spent: The updates that the search made.
         decided_by: ``"edge"`` if the peak is a known distance below the rate at which short runs
             lose their progress, ``"soft edge"`` if it is below a rate at which they only begin to,
-            ``"runs"`` if longer or whole runs moved it, ``"nothing"`` if there is no suggestion.
+            ``"passes"`` if it was lowered because the run sees its data dozens of times and has
+            little to learn, ``"runs"`` if longer or whole runs moved it, ``"nothing"`` if there is
+            no suggestion.
         confidence: ``"usual"`` where the ranges above hold as often as they say, ``"low"`` where
             one of the warnings is a reason to doubt, ``"none"`` without a suggestion.
         warnings: The reasons for doubt, one sentence each.

@@ -11,6 +11,7 @@ from pathlib import Path
 from lehr.find.budget import updates_of
 from lehr.find.ladder import BUDGET, Ladder
 from lehr.find.longer import SIDE, LongerRuns
+from lehr.find.margins import family_of
 from lehr.find.runs import ShortRun, squeezed
 from lehr.find.suggestion import Suggestion
 from lehr.lab.errors import TaskError
@@ -34,9 +35,6 @@ _NO_RATE = 1e-30  # changes no weight, and is above 0, as a trial's peak must be
 _SEEDS = 2_000_000  # the first seed: far above those of comparisons
 USUAL = 24
 """The short runs of a search."""
-
-# The families of torch's optimizers whose margins are known.
-_ADAPTIVE = {"SGD": False, "Adam": True, "AdamW": True}
 
 
 def around(peak: float) -> tuple[float, ...]:
@@ -77,9 +75,8 @@ class LadderSearch:
         self._pinned = pinned(task)
         self._identity = "" if task in TASKS else identity(self._pinned)
         self._is_own = is_own(task)
-        self._metric = (
-            find_own(self._pinned).metric if self._is_own else find_task(self._pinned).metric
-        )
+        known = None if self._is_own else find_task(self._pinned)
+        self._metric = find_own(self._pinned).metric if known is None else known.metric
         entry = find_optimizer(optimizer)
         self._schedule, momentum, _ = contender or find_contender(schedule)
         check_contender(schedule, self._schedule, steps)
@@ -87,12 +84,13 @@ class LadderSearch:
         self._optimizer = canonical(optimizer)
         self._steps, self._verify = steps, verify
         self._budget = updates_of(budget, steps)
-        adaptive = _ADAPTIVE.get(entry.kind)
+        family = family_of([entry.kind])
         self._ladder = Ladder(
             self._schedule,
             steps,
-            start=0.01 if adaptive is False else 0.001,
-            adaptive=adaptive,
+            start=0.01 if family == "sgd" else 0.001,
+            family=family,
+            epoch=None if known is None else known.train / known.batch_size,
             budget=self._budget,
         )
         self._longer: LongerRuns | None = None

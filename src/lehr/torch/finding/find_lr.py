@@ -23,7 +23,8 @@ from lehr.schedule.horizon import Horizon, HorizonLike
 from lehr.torch.finding.training import (
     Training,
     TrainStep,
-    adaptive,
+    epoch_of,
+    family,
     own_step,
     validation_loss,
 )
@@ -184,7 +185,8 @@ def searched(
         as_schedule("schedule", schedule),
         horizon,
         start=rates.first,
-        adaptive=adaptive(optimizers),
+        family=family(optimizers),
+        epoch=epoch_of(batches, accumulate),
         budget=allowed,
     )
     least = None if score is None else lambda _: 0.0

@@ -13,9 +13,19 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from lehr.errors import ScheduleError
+from lehr.find.margins import Family, family_of
 from lehr.torch.finding.kept import Kept, KeptLoader
 
-__all__ = ["Rates", "TrainStep", "Training", "adaptive", "averaged", "number_of", "own_step"]
+__all__ = [
+    "Rates",
+    "TrainStep",
+    "Training",
+    "averaged",
+    "epoch_of",
+    "family",
+    "number_of",
+    "own_step",
+]
 
 TrainStep = Callable[[Any], Any]
 
@@ -100,15 +110,20 @@ class Rates:
                 group["lr"] = value
 
 
-def adaptive(optimizers: Sequence[Any]) -> bool | None:
-    """Return whether optimizers divide by a running scale of the gradients; None if unknown."""
-    found: set[bool | None] = set()
-    for optimizer in optimizers:
-        names = [base.__name__.lower() for base in type(optimizer).__mro__]
-        is_adam = any("adam" in name for name in names)
-        is_plain = any(name.startswith(("sgd", "lbfgs", "asgd")) for name in names)
-        found.add(True if is_adam else False if is_plain else None)
-    return found.pop() if len(found) == 1 else None
+def family(optimizers: Sequence[Any]) -> Family | None:
+    """Return the family of the optimizers: that of the first one, whose rate is the peak."""
+    first = optimizers[0]
+    # Those of hidden matrices and of the rest, joined into one.
+    first = next(iter(getattr(first, "parts", ())), first)
+    return family_of(base.__name__ for base in type(first).__mro__)
+
+
+def epoch_of(batches: Iterable[Any], accumulate: int) -> float | None:
+    """Return the updates in which a loader gives all of its batches; None if it has no length."""
+    try:
+        return len(batches) / accumulate or None  # pyright: ignore[reportArgumentType]
+    except TypeError:
+        return None
 
 
 class Training:

@@ -1,0 +1,126 @@
+"""The peak below the edges of short runs, by the family of the optimizer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from lehr.find.edge import QUARTERS, ramp
+from lehr.find.suggestion import DecidedBy
+
+__all__ = ["Edges", "Family", "Peak", "family_of"]
+
+Family = Literal["sgd", "adam", "rmsprop", "muon", "lion"]
+"""Optimizers whose short runs relate to long ones in the same way."""
+
+# What the name of a class has in it, or begins with. Lion's is that of a sign.
+_HAS: dict[str, Family] = {"adam": "adam", "rmsprop": "rmsprop", "muon": "muon", "lion": "lion"}
+_BEGINS: dict[str, Family] = {"sgd": "sgd", "asgd": "sgd", "lbfgs": "sgd", "sign": "lion"}
+
+# Decades below the edge, under a schedule that decays and under a steady one.
+_MARGINS: dict[Family, tuple[float, float]] = {
+    "sgd": (0.65, 0.5),
+    "adam": (0.5, 0.6),
+    "rmsprop": (-0.1, 0.15),
+    "muon": (0.95, 0.95),
+    "lion": (1.4, 1.5),
+}
+_AT_ONCE = 0.2  # where runs of SGD work up to one rung and explode at the next
+_SOFT_MARGIN = 0.3
+_DRIFT = 0.2  # for each decade of the length of the run
+
+# Passes over the data at which a run that learns nothing more begins to overfit, and does.
+_FEW, _MANY = 25.0, 50.0
+
+
+def family_of(names: Iterable[str]) -> Family | None:
+    """Return the family of an optimizer by the names of its class and the classes it is built on.
+
+    Example:
+        >>> family_of(["AdamW", "Adam", "Optimizer"]), family_of(["SGD"]), family_of(["Rprop"])
+        ('adam', 'sgd', None)
+    """
+    for name in map(str.lower, names):
+        for part, family in _HAS.items():
+            if part in name:
+                return family
+        for part, family in _BEGINS.items():
+            if name.startswith(part):
+                return family
+    return None
+
+
+class Peak(NamedTuple):
+    """A peak in decades (the logarithm of the rate), what decided, and what the edges alone say."""
+
+    decades: float
+    decided_by: DecidedBy
+    of_edges: float
+
+
+@dataclass(frozen=True)
+class Edges:
+    """The edges of a network under a schedule.
+
+    Attributes:
+        hard: Where short runs lose their progress, in rungs.
+        soft: Where they begin to, in rungs.
+        at_once: How far they work up to the edge, and explode just above it: 0 to 1.
+        decays: Whether the schedule ends below half of its peak.
+        family: That of the optimizer; None is as Adam.
+        early: How nearly the shortest runs get as far as longer ones: 0 to 1.
+        reached: The lowest rung at which those do.
+        shortest: Their updates.
+        epoch: The updates in which all data is seen once, or None if that is unknown.
+    """
+
+    hard: float
+    soft: float
+    at_once: float
+    decays: bool
+    family: Family | None
+    early: float = 0.0
+    reached: int = 0
+    shortest: int = 10
+    epoch: float | None = None
+
+    def peak(self, steps: int, longest: int) -> Peak:
+        """Return the peak below the edges.
+
+        The rate at which a long run breaks is lower than that of a short one, by about a fifth of a
+        decade for each factor of ten in length. SGD wants less room where runs explode at once, as
+        those with a squared loss do: that is the limit of stability, 2 over the curvature for plain
+        gradient descent, which does not depend on the length of a run.
+
+        Where the shortest runs get as far as longer ones, and the planned run sees the data dozens
+        of times, it would learn it by heart. Then the peak is in the middle between that and the
+        rate at which the planned run moves only as far as the shortest ones.
+
+        Arguments:
+            steps: The length of the planned run.
+            longest: That of the short runs whose edges these are.
+        """
+        decaying, steady = _MARGINS[self.family or "adam"]
+        margin = decaying if self.decays else steady
+        if self.family == "sgd":
+            margin += self.at_once * (_AT_ONCE - margin)
+        margin += _DRIFT * math.log10(max(1.0, steps / longest))
+        hard = self.hard / QUARTERS - margin
+        # The first updates of RMSprop are larger than the later ones, in short runs above all.
+        gentle = math.inf if self.family == "rmsprop" else self.soft / QUARTERS - _SOFT_MARGIN
+        peak = min(hard, gentle)
+        lower = 0.5 * self.overfits(steps) * max(0.0, peak - self.least(steps))
+        decided_by = "passes" if lower else "soft edge" if gentle < hard else "edge"
+        return Peak(peak - lower, decided_by, peak)
+
+    def overfits(self, steps: int) -> float:
+        """Return how surely a run of a length learns its data by heart: 0 to 1."""
+        if self.epoch is None:
+            return 0.0
+        return self.early * ramp(math.log(steps / self.epoch), math.log(_MANY), math.log(_FEW))
+
+    def least(self, steps: int) -> float:
+        """Return the rate, in decades, at which a run moves as far as the shortest ones."""
+        return self.reached / QUARTERS + math.log10(self.shortest / steps)
