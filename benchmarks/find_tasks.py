@@ -8,7 +8,13 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from sklearn.datasets import load_diabetes, load_digits, make_friedman1
+from sklearn.datasets import (
+    load_diabetes,
+    load_digits,
+    make_friedman1,
+    make_friedman3,
+    make_moons,
+)
 from torch import nn
 
 from lehr.lab import Task
@@ -51,6 +57,26 @@ def diabetes() -> Task:
 def friedman() -> Task:
     """Return a regression on 2,000 rows of Friedman's function."""
     return _regression(*make_friedman1(2_000, noise=0.5, random_state=1), 32, 32)
+
+
+def angles() -> Task:
+    """Return a regression on 1,500 rows of Friedman's third function, an angle."""
+    return _regression(*make_friedman3(1_500, noise=0.1, random_state=2), 48)
+
+
+def moons() -> Task:
+    """Return two noisy half moons, 2,000 points."""
+    x, y = make_moons(2_000, noise=0.25, random_state=4)
+    return Task.from_tensors(
+        torch.tensor(x, dtype=torch.float32),
+        torch.tensor(y),
+        model=lambda: nn.Sequential(
+            nn.Linear(2, 48), nn.ReLU(), nn.Linear(48, 48), nn.ReLU(), nn.Linear(48, 2)
+        ),
+        loss=cross_entropy,
+        score=accuracy,
+        batch_size=32,
+    )
 
 
 def characters() -> Task:

@@ -13,7 +13,7 @@ import pytest
 import lehr
 from lehr.find import BATCHES, Ladder, Suggestion, squeezed
 from lehr.find.edge import breaks_at_once, crossing, early, lost, of_the_rest, pooled, reach
-from lehr.find.margins import Edges, Family, family_of
+from lehr.find.margins import Edges, OptimizerFamily, family_of
 
 COSINE = lehr.warmup("10%") >> lehr.cosine()
 
@@ -50,7 +50,7 @@ def searched(
     [("adam", 0.5), ("sgd", 0.2), ("rmsprop", -0.1), ("muon", 0.95), ("lion", 1.4)],
 )
 def test_the_peak_is_a_fixed_factor_below_the_edge(
-    edge: float, family: Family, margin: float
+    edge: float, family: OptimizerFamily, margin: float
 ) -> None:
     found = searched(edge, noise=1e-3, family=family)
     assert found.peak is not None
@@ -304,7 +304,7 @@ def test_families() -> None:
 def test_an_explosion_just_above_the_best_rate_leaves_less_room_for_sgd() -> None:
     """A run whose loss is 1e6 after it lost its progress, against one whose loss is as before."""
 
-    def gap(broken: float, family: Family) -> float:
+    def gap(broken: float, family: OptimizerFamily) -> float:
         ladder = Ladder(COSINE, 400, start=0.01, family=family)
         while (run := ladder.next()) is not None:
             fall = min(1.0, 10 * run.rate) * run.updates / 40

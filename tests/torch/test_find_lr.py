@@ -105,7 +105,7 @@ def test_a_loss_may_be_negative(usual: dict[str, float], shift: float) -> None:
 def test_batch_sizes_and_dropout(size: int, drop: float) -> None:
     """The edge itself moves a little with the noise of the gradients."""
     peak = peak_of(found(batches=data(size, 40), model=network(drop)))
-    assert abs(math.log10(peak / peak_of(found(batches=data(32, 40))))) < 0.4
+    assert abs(math.log10(peak / peak_of(found(batches=data(32, 40))))) < 0.5
 
 
 def test_a_loss_that_is_not_finite_ends_a_run_at_once() -> None:

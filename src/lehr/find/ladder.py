@@ -23,22 +23,9 @@ from statistics import pstdev
 
 from lehr.errors import ScheduleError, whole
 from lehr.find.doubts import Doubts
-from lehr.find.edge import (
-    EDGE,
-    HALF_LOST,
-    QUARTERS,
-    SOFT,
-    best,
-    breaks_at_once,
-    crossing,
-    early,
-    lost,
-    of_the_rest,
-    pooled,
-    rate_of,
-    reach,
-)
-from lehr.find.margins import Edges, Family
+from lehr.find.edge import EDGE, HALF_LOST, QUARTERS, best, crossing, pooled, rate_of, reach
+from lehr.find.margins import Edges, OptimizerFamily
+from lehr.find.measured import Curve, Measured
 from lehr.find.runs import EXPLODED, LOST, Before, ShortRun, end_of, squeezed
 from lehr.find.suggestion import AS_GOOD, BEST_WITHIN, DecidedBy, MeasuredRun, Suggestion
 from lehr.schedule.base import Schedule
@@ -59,12 +46,7 @@ _HALF, _DECADE = QUARTERS // 2, QUARTERS  # in rungs
 _FARTHEST = 8 * _DECADE  # rungs from the start rate
 _SOON = 10  # updates
 _CLEARLY = 2  # times the scatter between batches: progress that is seen without comparing
-_FREE = (
-    90  # updates that the first stages count as at most: the later ones get the rest in any case
-)
-
-Curve = dict[int, float]
-"""The loss at the end of a run by rung, infinite for one that was stopped."""
+_FREE = 90  # updates that the first stages count as: the later ones get the rest in any case
 
 Search = Generator[ShortRun, float]
 
@@ -103,7 +85,7 @@ class Ladder:
         steps: HorizonLike,
         *,
         start: float,
-        family: Family | None = None,
+        family: OptimizerFamily | None = None,
         epoch: float | None = None,
         budget: int = BUDGET,
     ) -> None:
@@ -122,21 +104,14 @@ class Ladder:
                 "a schedule that is nowhere below 0 and somewhere above it"
             )
         self._decays = shape[-1] < 0.5 * max(shape)
-        self._family: Family | None = family
+        self._family: OptimizerFamily | None = family
         self._epoch = epoch
         self._origin = _HALF * round(QUARTERS * math.log10(start) / _HALF)
         self._runs: list[MeasuredRun] = []
         self._warnings: list[str] = []
-        self._before = Before()
-        self._before_short = math.nan
+        self._known = Measured()
         self._free = 0
-        self._gained = 0.0
-        self._coarse: Curve = {}
-        self._fine: Curve = {}
-        self._again: list[Curve] = []
         self._above = 0
-        self._exploded: set[ShortRun] = set()
-        self._scatter: dict[ShortRun, float] = {}
         self._result: Suggestion | None = None
         self._edges: Edges | None = None
         self._search = self._stages()
@@ -152,13 +127,13 @@ class Ladder:
 
     def is_lost(self, loss: float) -> bool:
         """Return whether a run with this loss can be stopped: it is not finite, or rose too far."""
-        if not self._before.is_above(loss, LOST):
+        if not self._known.before.is_above(loss, LOST):
             return False
         self._above += 1
         run = self._wanted
         # Whether it explodes matters in one stage, and only to SGD; it does so soon or not at all.
         matters = run and run.updates == self._long and not run.batches and self._family == "sgd"
-        return not (matters and self._above < _SOON) or self._before.is_above(loss, EXPLODED)
+        return not (matters and self._above < _SOON) or self._known.before.is_above(loss, EXPLODED)
 
     def tell(self, losses: Sequence[float], spent: int | None = None) -> None:
         """Add the losses of the run that was needed, up to where it was stopped.
@@ -169,14 +144,14 @@ class Ladder:
         """
         run, self._above = self._wanted, 0
         assert run is not None
-        stopped = not losses or any(self._before.is_above(loss, LOST) for loss in losses)
-        if not losses or any(self._before.is_above(loss, EXPLODED) for loss in losses):
-            self._exploded.add(run)
+        stopped = not losses or any(self._known.before.is_above(loss, LOST) for loss in losses)
+        if not losses or any(self._known.before.is_above(loss, EXPLODED) for loss in losses):
+            self._known.exploded.add(run)
         loss = math.inf if stopped else end_of(losses)
         if not stopped:
-            self._scatter[run] = pstdev(losses[-max(1, 2 * len(losses) // 5) :])
+            self._known.scatter[run] = pstdev(losses[-max(1, 2 * len(losses) // 5) :])
         if not run.rate and not stopped:
-            self._before = Before(tuple(losses))
+            self._known.before = Before(tuple(losses))
         made = len(losses) if spent is None else spent
         kept = None if stopped else loss
         self._runs.append(MeasuredRun(run.rate, run.updates, run.batches, kept, made))
@@ -204,44 +179,28 @@ class Ladder:
     def _can_afford(self, updates: int) -> bool:
         return self._spent - self._free + updates <= self._budget
 
-    def _has_learned(self, curve: Curve) -> bool:
-        return self._before.start - min(curve.values()) > max(
-            self._before.noise, 1e-3 * abs(self._before.start)
-        )
-
-    def _progress(self, curve: Curve) -> float:
-        """Return how far the best run of a curve lowers the loss, at least the noise."""
-        return max(self._before.start - min(curve.values()), self._before.noise, 1e-300)
-
-    def _shares_of(self, curve: Curve) -> dict[int, float]:
-        return lost(curve, min(curve.values()), self._progress(curve))
-
-    def _falls_short(self, curve: Curve) -> bool:
-        """Return whether no run gets a tenth as far as a shorter one did.
-
-        A network that a high rate has broken may end with any finite loss: close to that before
-        training, if it answers the same to every input.
-        """
-        least = max(0.1 * self._gained, 1e-6 * abs(self._before.start))
-        return not self._before.start - min(curve.values()) > least
-
     # ----- the stages -----------------------------------------------------------------------------
 
     def _stages(self) -> Search:
         yield ShortRun(0.0, self._short)
-        if not self._before.losses:
+        if not self._known.before.losses:
             self._end_without("the loss is not finite before any update")
             return
-        coarse, fine = self._coarse, self._fine
+        coarse, fine = self._known.coarse, self._known.fine
         yield from self._find_roughly(coarse)
         self._free = self._spent - _FREE
         if not any(map(math.isfinite, coarse.values())):
             self._end_without("no rate gave a finite loss after a few updates")
             return
-        learned, self._gained = self._has_learned(coarse), self._before.start - min(coarse.values())
+        learned, self._known.gained = (
+            self._known.has_learned(coarse),
+            self._known.before.start - min(coarse.values()),
+        )
         top, bottom = self._close(coarse)
-        self._before_short = self._before.start
-        if self._gained < _CLEARLY * self._before.noise and self._can_afford(2 * self._long):
+        self._known.before_short = self._known.before.start
+        if self._known.gained < _CLEARLY * self._known.before.noise and self._can_afford(
+            2 * self._long
+        ):
             # What is learned has to be compared on the same batches.
             yield ShortRun(0.0, self._long)
         yield from self._find_closely(top, bottom, fine)
@@ -249,7 +208,7 @@ class Ladder:
         if not fine:
             self._warnings.append(f"the budget ended after runs of {self._short} updates")
             curve = coarse
-        if self._falls_short(curve):
+        if self._known.falls_short(curve):
             self._end_without(
                 f"runs of {self._long} updates lost at every rate what shorter ones had gained: "
                 "give a larger budget"
@@ -284,15 +243,15 @@ class Ladder:
         finite = [rung for rung in rungs if math.isfinite(curve[rung])]
         if not finite:
             return rungs[0] - _DECADE
-        if not self._has_learned(curve):
+        if not self._known.has_learned(curve):
             if finite[-1] == rungs[-1]:
                 return rungs[-1] + _DECADE
             if finite[-1] + _HALF not in curve:
                 return finite[-1] + _HALF
             # Below a rate that changes nothing there is nothing to find.
-            moved = abs(curve[rungs[0]] - self._before.start) > 0.1 * self._before.noise
+            moved = abs(curve[rungs[0]] - self._known.before.start) > 0.1 * self._known.before.noise
             return rungs[0] - _HALF if moved else None
-        low, shares = best(curve), self._shares_of(curve)
+        low, shares = best(curve), self._known.lost(curve)
         for a, b in pairwise(rungs):
             if b - a > _HALF and (b == low or a >= low) and shares[a] < HALF_LOST:
                 return a + _HALF
@@ -305,8 +264,8 @@ class Ladder:
 
         They are the rate at which progress is lost and one below the best.
         """
-        if self._has_learned(coarse):
-            low, shares = best(coarse), self._shares_of(coarse)
+        if self._known.has_learned(coarse):
+            low, shares = best(coarse), self._known.lost(coarse)
             top = next((r for r in shares if r >= low and shares[r] >= HALF_LOST), max(coarse))
             return top, low - _HALF
         # Which of them is best is noise. They only show which rates are too high.
@@ -319,9 +278,9 @@ class Ladder:
             if self._can_afford(self._long):
                 yield from self._measure(curve, rung, self._long)
         while curve and self._can_afford(self._long):
-            if self._falls_short(curve) or best(curve) == min(curve):
+            if self._known.falls_short(curve) or best(curve) == min(curve):
                 rung = min(curve) - _HALF
-            elif self._shares_of(curve)[max(curve)] < HALF_LOST:
+            elif self._known.lost(curve)[max(curve)] < HALF_LOST:
                 rung = max(curve) + _HALF
             else:
                 return
@@ -336,7 +295,7 @@ class Ladder:
                 return
             rung: int | None = best(curve) + 1
             if place == "edge":
-                edge = crossing(self._shares_of(curve), EDGE)
+                edge = crossing(self._known.lost(curve), EDGE)
                 rung = None if edge is None else max(r for r in curve if r < edge) + 1
             if rung is not None and min(curve) < rung < max(curve):
                 yield from self._measure(curve, rung, self._long)
@@ -344,38 +303,40 @@ class Ladder:
     def _repeat(self, curve: Curve) -> Search:
         """Make the runs around the edge again, on other batches."""
         for batches in range(1, _REPETITIONS + 1):
-            self._again.append({})
+            self._known.again.append({})
             while self._can_afford(self._long):
-                shares = self._shares(curve)
-                below = math.floor(reach(shares, EDGE))
-                # A rate that was best on the first batches may be too high on others.
-                around = (below - 1,) if shares.get(below, 0.0) >= EDGE else (below, below + 1)
-                wanted = [rung for rung in around if rung not in self._again[-1]]
+                shares, below = pooled(self._known.parts(curve)), best(curve)
+                # What is best on the first batches may be too high on others.
+                while shares.get(below, 0.0) >= EDGE:
+                    below -= 1
+                if below == best(curve):
+                    below = math.floor(reach(shares, EDGE))
+                around = below, below + 1
+                wanted = [rung for rung in around if rung not in self._known.again[-1]]
                 if not wanted:
                     break
-                yield from self._measure(self._again[-1], wanted[0], self._long, batches)
-
-    def _parts(self, curve: Curve) -> list[dict[int, float]]:
-        """Return the share of the progress that is lost at each rung, on each of the batches."""
-        low, progress = min(curve.values()), self._progress(curve)
-        return [lost(part, low, progress) for part in (curve, *self._again) if part]
-
-    def _shares(self, curve: Curve) -> dict[int, float]:
-        return pooled(self._parts(curve))
+                yield from self._measure(self._known.again[-1], wanted[0], self._long, batches)
 
     # ----- the result -----------------------------------------------------------------------------
 
     def _finish(self, curve: Curve) -> None:
-        longest = self._long if curve is self._fine else self._short
-        parts, shares = self._parts(curve), self._shares(curve)
-        self._edges = found = self._edges_of(curve, longest)
+        longest = self._long if curve is self._known.fine else self._short
+        parts = self._known.parts(curve)
+        self._edges = found = self._known.edges(
+            curve,
+            longest,
+            self._short,
+            decays=self._decays,
+            family=self._family,
+            epoch=self._epoch,
+        )
         decades, decided_by, of_edges = found.peak(self.steps, longest)
-        bracketed = max(shares.values()) >= EDGE
+        bracketed = max(pooled(parts).values()) >= EDGE
         doubts = Doubts(
             longest=longest,
             stretch=max(1.0, self.steps / longest),
-            progress=self._before.start - min(curve.values()),
-            noise=self._before.noise,
+            progress=self._known.before.start - min(curve.values()),
+            noise=self._known.before.noise,
             bracketed=bracketed,
             soft=decided_by == "soft edge",
             early=found.early >= 0.5,
@@ -389,39 +350,6 @@ class Ladder:
         within = min(low * 10**decades, least), max(high * 10**decades, 10**of_edges)
         edge = 10 ** (found.hard / QUARTERS) if bracketed else None
         self._conclude(10**decades, decided_by, edge, within)
-
-    def _edges_of(self, curve: Curve, longest: int) -> Edges:
-        parts, progress = self._parts(curve), self._progress(curve)
-
-        at_once = breaks_at_once(
-            parts, lambda rung: ShortRun(rate_of(rung), longest) in self._exploded
-        )
-        low = self._before_short - self._before.start + min(curve.values())
-        shorter = lost(self._coarse, low, progress)
-        degree, reached = 0.0, 0
-        if curve is self._fine:
-            degree, reached = early(shorter, self._before.noise / progress)
-        shares = pooled(parts)
-        finite = [
-            shares[rung]
-            for made in (curve, *self._again)
-            for rung in made
-            if rung > best(curve) and math.isfinite(made[rung])
-        ]
-        scatter = self._scatter[ShortRun(rate_of(best(curve)), longest)] / progress
-        highest = max(finite, default=1.0)
-        shares = of_the_rest(shares, highest, scatter, degree * (1 - at_once))
-        return Edges(
-            hard=reach(shares, EDGE),
-            soft=reach(shares, SOFT),
-            at_once=at_once,
-            decays=self._decays,
-            family=self._family,
-            early=degree,
-            reached=reached,
-            shortest=self._short,
-            epoch=self._epoch,
-        )
 
     def _end_without(self, reason: str) -> None:
         self._warnings.append(reason)
@@ -445,7 +373,7 @@ class Ladder:
             steps=self.steps,
             schedule=str(self.schedule),
             edge=edge,
-            start_loss=self._before.start,
+            start_loss=self._known.before.start,
             curve=tuple(self._runs),
             peaks=() if rate is None else (rate,),
         )

@@ -10,17 +10,22 @@ from typing import Literal, NamedTuple
 from lehr.find.edge import QUARTERS, ramp
 from lehr.find.suggestion import DecidedBy
 
-__all__ = ["Edges", "Family", "Peak", "family_of"]
+__all__ = ["Edges", "OptimizerFamily", "Peak", "family_of"]
 
-Family = Literal["sgd", "adam", "rmsprop", "muon", "lion"]
+OptimizerFamily = Literal["sgd", "adam", "rmsprop", "muon", "lion"]
 """Optimizers whose short runs relate to long ones in the same way."""
 
 # What the name of a class has in it, or begins with. Lion's is that of a sign.
-_HAS: dict[str, Family] = {"adam": "adam", "rmsprop": "rmsprop", "muon": "muon", "lion": "lion"}
-_BEGINS: dict[str, Family] = {"sgd": "sgd", "asgd": "sgd", "lbfgs": "sgd", "sign": "lion"}
+_HAS: dict[str, OptimizerFamily] = {
+    "adam": "adam",
+    "rmsprop": "rmsprop",
+    "muon": "muon",
+    "lion": "lion",
+}
+_BEGINS: dict[str, OptimizerFamily] = {"sgd": "sgd", "asgd": "sgd", "lbfgs": "sgd", "sign": "lion"}
 
 # Decades below the edge, under a schedule that decays and under a steady one.
-_MARGINS: dict[Family, tuple[float, float]] = {
+_MARGINS: dict[OptimizerFamily, tuple[float, float]] = {
     "sgd": (0.65, 0.5),
     "adam": (0.5, 0.6),
     "rmsprop": (-0.1, 0.15),
@@ -35,7 +40,7 @@ _DRIFT = 0.2  # for each decade of the length of the run
 _FEW, _MANY = 25.0, 50.0
 
 
-def family_of(names: Iterable[str]) -> Family | None:
+def family_of(names: Iterable[str]) -> OptimizerFamily | None:
     """Return the family of an optimizer by the names of its class and the classes it is built on.
 
     Example:
@@ -80,7 +85,7 @@ class Edges:
     soft: float
     at_once: float
     decays: bool
-    family: Family | None
+    family: OptimizerFamily | None
     early: float = 0.0
     reached: int = 0
     shortest: int = 10

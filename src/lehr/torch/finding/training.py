@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from lehr.errors import ScheduleError
-from lehr.find.margins import Family, family_of
+from lehr.find.margins import OptimizerFamily, family_of
 from lehr.torch.finding.kept import Kept, KeptLoader
 
 __all__ = [
@@ -110,7 +110,7 @@ class Rates:
                 group["lr"] = value
 
 
-def family(optimizers: Sequence[Any]) -> Family | None:
+def family(optimizers: Sequence[Any]) -> OptimizerFamily | None:
     """Return the family of the optimizers: that of the first one, whose rate is the peak."""
     first = optimizers[0]
     # Those of hidden matrices and of the rest, joined into one.

@@ -1,0 +1,124 @@
+"""The measured curves of a search, and what they say of the edges."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from lehr.find.edge import (
+    EDGE,
+    SOFT,
+    best,
+    breaks_at_once,
+    early,
+    lost,
+    of_the_rest,
+    pooled,
+    rate_of,
+    reach,
+)
+from lehr.find.margins import Edges, OptimizerFamily
+from lehr.find.runs import Before, ShortRun
+
+__all__ = ["Curve", "Measured"]
+
+Curve = dict[int, float]
+"""The loss at the end of a run by rung, infinite for one that was stopped."""
+
+
+@dataclass
+class Measured:
+    """The curves of a search.
+
+    Attributes:
+        before: The losses before training.
+        before_short: The loss before training that belongs to the shortest runs.
+        gained: How far these lower it.
+        coarse: The losses of the shortest runs.
+        fine: The losses of longer runs.
+        again: Those on other batches.
+        exploded: The runs that did.
+        scatter: The scatter of the losses at the end of each run.
+    """
+
+    before: Before = field(default_factory=Before)
+    before_short: float = math.nan
+    gained: float = 0.0
+    coarse: Curve = field(default_factory=Curve)
+    fine: Curve = field(default_factory=Curve)
+    again: list[Curve] = field(default_factory=list[Curve])
+    exploded: set[ShortRun] = field(default_factory=set[ShortRun])
+    scatter: dict[ShortRun, float] = field(default_factory=dict[ShortRun, float])
+
+    def has_learned(self, curve: Curve) -> bool:
+        """Return whether a run lowers the loss by more than batches differ."""
+        start = self.before.start
+        return start - min(curve.values()) > max(self.before.noise, 1e-3 * abs(start))
+
+    def progress(self, curve: Curve) -> float:
+        """Return how far the best run of a curve lowers the loss, at least the noise."""
+        return max(self.before.start - min(curve.values()), self.before.noise, 1e-300)
+
+    def lost(self, curve: Curve) -> dict[int, float]:
+        """Return the share of the progress of a curve that is lost at each rung."""
+        return lost(curve, min(curve.values()), self.progress(curve))
+
+    def falls_short(self, curve: Curve) -> bool:
+        """Return whether no run gets a tenth as far as a shorter one did.
+
+        A network that a high rate has broken may end with any finite loss: close to that before
+        training, if it answers the same to every input.
+        """
+        least = max(0.1 * self.gained, 1e-6 * abs(self.before.start))
+        return not self.before.start - min(curve.values()) > least
+
+    def parts(self, curve: Curve) -> list[dict[int, float]]:
+        """Return the share of the progress that is lost at each rung, on each of the batches."""
+        low, progress = min(curve.values()), self.progress(curve)
+        return [lost(part, low, progress) for part in (curve, *self.again) if part]
+
+    def edges(
+        self,
+        curve: Curve,
+        longest: int,
+        shortest: int,
+        *,
+        decays: bool,
+        family: OptimizerFamily | None,
+        epoch: float | None,
+    ) -> Edges:
+        """Return the edges of a curve; see `Edges` for the arguments.
+
+        Arguments:
+            curve: The losses.
+            longest: The updates of its runs.
+        """
+        parts, progress = self.parts(curve), self.progress(curve)
+        at_once = breaks_at_once(
+            parts, lambda rung: ShortRun(rate_of(rung), longest) in self.exploded
+        )
+        degree, reached = 0.0, 0
+        if curve is self.fine:
+            low = self.before_short - self.before.start + min(curve.values())
+            degree, reached = early(lost(self.coarse, low, progress), self.before.noise / progress)
+        shares = pooled(parts)
+        finite = [
+            shares[rung]
+            for made in (curve, *self.again)
+            for rung in made
+            if rung > best(curve) and math.isfinite(made[rung])
+        ]
+        scatter = self.scatter[ShortRun(rate_of(best(curve)), longest)] / progress
+        highest = max(finite, default=1.0)
+        shares = of_the_rest(shares, highest, scatter, degree * (1 - at_once))
+        return Edges(
+            hard=reach(shares, EDGE),
+            soft=reach(shares, SOFT),
+            at_once=at_once,
+            decays=decays,
+            family=family,
+            early=degree,
+            reached=reached,
+            shortest=shortest,
+            epoch=epoch,
+        )
