@@ -101,7 +101,7 @@ def test_ranges_and_their_share() -> None:
     found = searched(0.1)
     assert found.peak is not None
     assert found.as_good == pytest.approx((found.peak / 1.778, found.peak * 1.259), rel=1e-3)
-    assert found.best_within == pytest.approx((found.peak / 6, found.peak * 6))
+    assert found.best_within == pytest.approx((found.peak / 16, found.peak * 6))
 
 
 @pytest.mark.parametrize(
@@ -345,6 +345,7 @@ def test_the_data_of_a_loader_that_is_seen_often_lowers_the_peak() -> None:
         return ladder.suggestion()
 
     usual, often = found(None), found(4)
+    assert often.peak is not None
     assert usual.peak is not None
     assert usual.best_within is not None
     assert found(100) == usual

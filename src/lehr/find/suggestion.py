@@ -20,7 +20,7 @@ __all__ = ["AS_GOOD", "BEST_WITHIN", "Confidence", "DecidedBy", "MeasuredRun", "
 AS_GOOD = (10**-0.25, 10**0.1)
 """The factors on the peak between which training was as good in about half of the searches."""
 
-BEST_WITHIN = (1 / 6, 6.0)
+BEST_WITHIN = (1 / 16, 6.0)
 """The factors on the peak between which the best rate was in about 9 of 10 searches."""
 
 DecidedBy = Literal["edge", "soft edge", "passes", "runs", "nothing"]
