@@ -90,14 +90,14 @@ def test_a_batch_size_is_given_to_a_function() -> None:
 
 
 def test_the_table_and_the_dict_say_the_same() -> None:
-    swept = Bench(torch.optim.AdamW).sweep("weight_decay", [0.0, 0.01])
+    swept = Bench(torch.optim.AdamW).sweep("weight_decay", [0.0, 1e-5])
     lines = str(swept).splitlines()
     assert lines[0].split() == ["weight_decay", "peak", "loss", "spent", "confidence"]
     found = json.loads(json.dumps(swept.to_dict(), allow_nan=False))
     assert list(found) == ["name", "values", "leading", "notes", "spent"]
     for line, value in zip(lines[1:], found["values"], strict=False):
         assert line.split()[:3] == [value["value"], f"{value['peak']:.2g}", f"{value['loss']:.4g}"]
-    # Forty updates do not tell weights that decay by less than a thousandth from others.
+    # Forty updates do not tell weights that hardly decay from those that do not.
     assert len(swept.leading) == 2
     assert "not told apart from it" in str(swept)
     assert any("a weight decay acts over whole runs" in note for note in swept.notes)

@@ -141,4 +141,6 @@ class ValueSweep:
 def _near(row: SweptValue, best: SweptValue) -> bool:
     """Return whether runs do not separate a value from the best one."""
     gaps = [a - b for a, b in zip(row.losses, best.losses, strict=True)]
-    return fmean(gaps) <= _SURE * stdev(gaps) / math.sqrt(len(gaps))
+    # As for longer runs, a hundredth of what the loss has fallen is next to nothing.
+    least = 0.01 * max(0.0, best.found.start_loss - fmean(best.losses))
+    return fmean(gaps) <= max(least, _SURE * stdev(gaps) / math.sqrt(len(gaps)))
