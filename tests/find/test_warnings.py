@@ -17,7 +17,7 @@ from lehr.find.longer import LongerRuns
 
 NONE = Doubts(
     longest=40, stretch=10.0, progress=1.0, noise=0.1, bracketed=True, soft=False, early=False,
-    scatter=0.01, known=True,
+    passes=None, scatter=0.01, known=True,
 )  # fmt: skip
 
 
@@ -28,6 +28,7 @@ NONE = Doubts(
         ({"bracketed": False}, "no rate was found at which short runs lose their progress"),
         ({"soft": True}, "lose their progress gradually"),
         ({"early": True}, "runs of 40 updates get no farther than shorter ones"),
+        ({"early": True, "passes": 60.0}, "the planned run sees its data 60 times"),
         ({"scatter": 0.2}, "the edge differs by 0.20 decades between batches"),
         ({"longest": 20}, "the longest short run had 20 updates, not 40"),
         ({"stretch": 1_500.0}, "1,500 times as long as the longest short run"),
@@ -43,7 +44,7 @@ def test_each_doubt_has_a_sentence(change: dict[str, float], words: str) -> None
 
 def ladder_of(loss: Callable[[ShortRun], float], budget: int = 400) -> Ladder:
     """Return a finished ladder; the losses of a run fall to this value, or are it if infinite."""
-    ladder = Ladder(lehr.cosine(), 1_000, start=0.01, adaptive=False, budget=budget)
+    ladder = Ladder(lehr.cosine(), 1_000, start=0.01, family="sgd", budget=budget)
     while (run := ladder.next()) is not None:
         end = loss(run) if run.rate else 2.0
         wave = [2.0 + 0.01 * (-1) ** i for i in range(run.updates)]
