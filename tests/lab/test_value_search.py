@@ -36,13 +36,7 @@ def test_a_momentum_of_the_digits(folder: Path) -> None:
     words = ["digits", "--optimizer", "momentum", "--steps", "200", "--sweep", "momentum=0,0.9"]
     text = run(*words)
     assert text.exit_code == 0, text.output
-    assert text.stdout.splitlines()[0].split() == [
-        "momentum",
-        "peak",
-        "loss",
-        "spent",
-        "confidence",
-    ]
+    assert text.stdout.splitlines()[0].split() == ["momentum", "peak", "loss", "spent"]
     found = json.loads(run(*words, "--json").stdout)
     plain, heavy = found["values"]
     assert plain["peak"] > heavy["peak"]

@@ -242,7 +242,7 @@ def test_an_interrupt_while_the_state_is_put_back(monkeypatch: pytest.MonkeyPatc
 
     def interrupted(kept: Kept) -> None:
         times[0] += 1
-        if times[0] == 2:
+        if times[0] == 3:  # after the recording, before the first run, and now
             for part in kept._parts[:3]:
                 part()
             raise KeyboardInterrupt
@@ -411,6 +411,16 @@ class Counted(Noisy):
         return super().__getitem__(index)
 
 
+class Whole(Dataset[Any]):
+    """A data set of whole batches."""
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.randn(8, 1, 6, 6), torch.arange(8) % 3
+
+    def __len__(self) -> int:
+        return 24
+
+
 class Plain:
     """A loader of one's own, with a counter and nothing else."""
 
@@ -440,17 +450,18 @@ def test_the_generator_of_a_loader_whose_sampler_has_none() -> None:
 
 
 def test_samplers_and_data_sets_and_loaders_of_ones_own_are_put_back() -> None:
-    first, second, data = Turning(3), Turning(5), Counted()
+    first, second, third, data = Turning(3), Turning(5), Turning(7), Counted()
     batched = torch.utils.data.BatchSampler(second, 8, False)
     plain = Plain([(torch.randn(8, 1, 6, 6), torch.arange(8) % 3) for _ in range(4)])
-    before = [(each.epoch, each.drawn.getstate()) for each in (first, second)]
+    before = [(each.epoch, each.drawn.getstate()) for each in (first, second, third)]
     for loader in (
         DataLoader(data, batch_size=8, sampler=first),
         DataLoader(data, batch_sampler=batched),
+        DataLoader(Whole(), batch_size=None, sampler=third),
         plain,
     ):
         searched_on(loader)
-    assert [(each.epoch, each.drawn.getstate()) for each in (first, second)] == before
+    assert [(each.epoch, each.drawn.getstate()) for each in (first, second, third)] == before
     assert data.reads == 0
     assert plain.rounds == 0
 

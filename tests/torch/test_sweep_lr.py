@@ -92,7 +92,7 @@ def test_a_batch_size_is_given_to_a_function() -> None:
 def test_the_table_and_the_dict_say_the_same() -> None:
     swept = Bench(torch.optim.AdamW).sweep("weight_decay", [0.0, 1e-5])
     lines = str(swept).splitlines()
-    assert lines[0].split() == ["weight_decay", "peak", "loss", "spent", "confidence"]
+    assert lines[0].split() == ["weight_decay", "peak", "loss", "spent"]
     found = json.loads(json.dumps(swept.to_dict(), allow_nan=False))
     assert list(found) == ["name", "values", "leading", "notes", "spent"]
     for line, value in zip(lines[1:], found["values"], strict=False):

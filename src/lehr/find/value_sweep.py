@@ -107,14 +107,13 @@ class ValueSweep:
         }
 
     def __str__(self) -> str:
-        table = [(self.name, "peak", "loss", "spent", "confidence")]
+        table = [(self.name, "peak", "loss", "spent")]
         table += [
             (
                 row.value,
                 "none" if row.found.peak is None else f"{row.found.peak:.2g}",
                 "none" if row.loss is None else f"{row.loss:.4g}",
                 f"{row.found.spent:,}",
-                row.found.confidence,
             )
             for row in self.rows
         ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -85,7 +85,7 @@ def sweep_lr(
 
 
 @contextmanager
-def _set(groups: Sequence[dict[str, Any]], name: str, value: Any) -> Iterator[None]:
+def _set(groups: Sequence[dict[str, Any]], name: str, value: Any) -> Generator[None]:
     """Give all groups a value, in the block."""
     before = [group[name] for group in groups]
     try:
