@@ -51,7 +51,8 @@ def _regression(inputs, targets, *widths: int) -> Task:
 
 def diabetes() -> Task:
     """Return a regression on 222 noisy rows, which whole runs overfit."""
-    return _regression(*load_diabetes(return_X_y=True), 32)
+    inputs, targets = load_diabetes(return_X_y=True)
+    return _regression(inputs, targets, 32)
 
 
 def friedman() -> Task:
