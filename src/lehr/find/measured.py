@@ -106,7 +106,7 @@ class Measured:
             shares[rung]
             for made in (curve, *self.again)
             for rung in made
-            if rung > best(curve) and math.isfinite(made[rung])
+            if rung > best(curve) and made[rung] < self.before.start
         ]
         scatter = self.scatter[ShortRun(rate_of(best(curve)), longest)] / progress
         highest = max(finite, default=1.0)
