@@ -4,7 +4,8 @@ The margins below the edge are the same for all networks. On one whose training 
 phase, the best rate is two or three times higher; where long runs overfit, it is lower. So the
 suggestion for a run of some hundred updates is tried with runs of that length, beside rates 1.8
 times lower and higher, three times each. Where one of these is better beyond the scatter of the
-three, the suggestion for the planned run is moved by as much.
+three, the suggestion for the planned run is moved by as much; upwards only if the rate beyond still
+works, because the longer a run is, the lower are the rates at which it breaks.
 """
 
 from __future__ import annotations
@@ -118,7 +119,9 @@ class LongerRuns:
             return replace(found, warnings=(*found.warnings, text))
         if self._at == 0:
             return found
-        found = found.moved(SIDE**self._at)
+        place = self._at if self._has_room() else self._at - 1
+        if place:
+            found = found.moved(SIDE**place)
         if self._at in (min(self._values), max(self._values)):
             text = "the best longer runs were at the end of the rates that were tried: the peak "
             text += f"may be too {'low' if self._at > 0 else 'high'}"
@@ -143,6 +146,18 @@ class LongerRuns:
         spent = self._found.spent + sum(run.spent for run in self._runs)
         if beyond not in self._values and spent + REPEATS * self.updates <= self._budget:
             self._need(beyond)
+
+    def _has_room(self) -> bool:
+        """Return whether the rate above the best one is known to work.
+
+        It may be worse than the one below it by as much as the best one is better.
+        """
+        if self._at <= 0:
+            return True
+        if self._at + 1 not in self._values:
+            return False
+        below, best, above = (fmean(self._of(self._at + i)) for i in (-1, 0, 1))
+        return above - below <= below - best
 
     def _of(self, place: int) -> list[float]:
         return [value for _, value in sorted(self._values[place].items())]
