@@ -9,9 +9,8 @@ from pathlib import Path
 
 SOURCES = Path(__file__).parents[1] / "src" / "lehr"
 
-# Rooms whose drop-ins have torch's own names, and names that are still used for two things.
+# The drop-ins have torch's own names.
 DROPINS = SOURCES / "torch" / "dropins"
-TWICE = {"Curve"}
 
 
 def named(statement: ast.stmt) -> Iterator[str]:
@@ -46,9 +45,7 @@ def test_a_name_is_used_for_one_thing() -> None:
     assert {"Schedule", "ScheduleLike", "Translation"} <= set(found)
     dropins = set(definitions(DROPINS))
     twice = {
-        name: places
-        for name, places in found.items()
-        if len(places) > 1 and name not in dropins | TWICE
+        name: places for name, places in found.items() if len(places) > 1 and name not in dropins
     }
     assert not twice
 

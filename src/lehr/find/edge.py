@@ -15,7 +15,6 @@ __all__ = [
     "EDGE",
     "HALF_LOST",
     "QUARTERS",
-    "Curve",
     "best",
     "breaks_at_once",
     "crossing",
@@ -38,20 +37,18 @@ _UNHARMED = 0.05  # share of the progress
 _LEAST_BROKEN, _BROKEN = 0.04, 0.15  # shares of the progress, at which a broken network may end
 _SEEN = 2.5  # times the scatter: a loss that stands out of it
 
-Curve = Mapping[int, float]
-
 
 def rate_of(rung: int) -> float:
     """Return the rate at a rung."""
     return 10 ** (rung / QUARTERS)
 
 
-def best(curve: Curve) -> int:
+def best(curve: Mapping[int, float]) -> int:
     """Return the rung with the lowest loss, the lowest of several."""
     return min(sorted(curve), key=curve.__getitem__)
 
 
-def lost(curve: Curve, low: float, progress: float) -> dict[int, float]:
+def lost(curve: Mapping[int, float], low: float, progress: float) -> dict[int, float]:
     """Return the share of some progress that is lost at each rung, by ascending rung.
 
     Arguments:

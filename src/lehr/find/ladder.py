@@ -25,7 +25,7 @@ from lehr.errors import ScheduleError, whole
 from lehr.find.doubts import Doubts
 from lehr.find.edge import EDGE, HALF_LOST, QUARTERS, best, crossing, pooled, rate_of, reach
 from lehr.find.margins import Edges, OptimizerFamily
-from lehr.find.measured import Curve, Measured
+from lehr.find.measured import LossByRung, Measured
 from lehr.find.runs import EXPLODED, LOST, Before, ShortRun, end_of, squeezed
 from lehr.find.suggestion import AS_GOOD, BEST_WITHIN, DecidedBy, MeasuredRun, Suggestion
 from lehr.schedule.base import Schedule
@@ -221,11 +221,11 @@ class Ladder:
         yield from self._repeat(curve)
         self._finish(curve)
 
-    def _measure(self, curve: Curve, rung: int, updates: int, batches: int = 0) -> Search:
+    def _measure(self, curve: LossByRung, rung: int, updates: int, batches: int = 0) -> Search:
         if rung not in curve:
             curve[rung] = yield ShortRun(rate_of(rung), updates, batches)
 
-    def _find_roughly(self, curve: Curve) -> Search:
+    def _find_roughly(self, curve: LossByRung) -> Search:
         """Run along half decades, in both directions as far as there is something to find."""
         rung: int | None = self._origin
         while rung is not None:
@@ -238,7 +238,7 @@ class Ladder:
                 )
                 return
 
-    def _next_half(self, curve: Curve) -> int | None:
+    def _next_half(self, curve: LossByRung) -> int | None:
         rungs = sorted(curve)
         finite = [rung for rung in rungs if math.isfinite(curve[rung])]
         if not finite:
@@ -259,7 +259,7 @@ class Ladder:
             return rungs[-1] + _HALF
         return rungs[0] - _HALF if low == rungs[0] else None
 
-    def _close(self, coarse: Curve) -> tuple[int, int]:
+    def _close(self, coarse: LossByRung) -> tuple[int, int]:
         """Return the highest and the lowest rung of the longer runs.
 
         They are the rate at which progress is lost and one below the best.
@@ -272,7 +272,7 @@ class Ladder:
         top = max(rung for rung, loss in coarse.items() if math.isfinite(loss))
         return top, top - _DECADE
 
-    def _find_closely(self, top: int, bottom: int, curve: Curve) -> Search:
+    def _find_closely(self, top: int, bottom: int, curve: LossByRung) -> Search:
         """Make longer runs from one rung down to another, and farther where that is needed."""
         for rung in range(top, bottom - 1, -_HALF):
             if self._can_afford(self._long):
@@ -288,7 +288,7 @@ class Ladder:
                 return
             yield from self._measure(curve, rung, self._long)
 
-    def _refine(self, curve: Curve) -> Search:
+    def _refine(self, curve: LossByRung) -> Search:
         """Measure the quarters between: at the edge, and above the best rung."""
         for place in ("edge", "above"):
             if not curve or not self._can_afford(self._long):
@@ -300,7 +300,7 @@ class Ladder:
             if rung is not None and min(curve) < rung < max(curve):
                 yield from self._measure(curve, rung, self._long)
 
-    def _repeat(self, curve: Curve) -> Search:
+    def _repeat(self, curve: LossByRung) -> Search:
         """Make the runs around the edge again, on other batches."""
         for batches in range(1, _REPETITIONS + 1):
             self._known.again.append({})
@@ -319,7 +319,7 @@ class Ladder:
 
     # ----- the result -----------------------------------------------------------------------------
 
-    def _finish(self, curve: Curve) -> None:
+    def _finish(self, curve: LossByRung) -> None:
         longest = self._long if curve is self._known.fine else self._short
         parts = self._known.parts(curve)
         self._edges = found = self._known.edges(

@@ -20,9 +20,9 @@ from lehr.find.edge import (
 from lehr.find.margins import Edges, OptimizerFamily
 from lehr.find.runs import Before, ShortRun
 
-__all__ = ["Curve", "Measured"]
+__all__ = ["LossByRung", "Measured"]
 
-Curve = dict[int, float]
+LossByRung = dict[int, float]
 """The loss at the end of a run by rung, infinite for one that was stopped."""
 
 
@@ -44,26 +44,26 @@ class Measured:
     before: Before = field(default_factory=Before)
     before_short: float = math.nan
     gained: float = 0.0
-    coarse: Curve = field(default_factory=Curve)
-    fine: Curve = field(default_factory=Curve)
-    again: list[Curve] = field(default_factory=list[Curve])
+    coarse: LossByRung = field(default_factory=LossByRung)
+    fine: LossByRung = field(default_factory=LossByRung)
+    again: list[LossByRung] = field(default_factory=list[LossByRung])
     exploded: set[ShortRun] = field(default_factory=set[ShortRun])
     scatter: dict[ShortRun, float] = field(default_factory=dict[ShortRun, float])
 
-    def has_learned(self, curve: Curve) -> bool:
+    def has_learned(self, curve: LossByRung) -> bool:
         """Return whether a run lowers the loss by more than batches differ."""
         start = self.before.start
         return start - min(curve.values()) > max(self.before.noise, 1e-3 * abs(start))
 
-    def progress(self, curve: Curve) -> float:
+    def progress(self, curve: LossByRung) -> float:
         """Return how far the best run of a curve lowers the loss, at least the noise."""
         return max(self.before.start - min(curve.values()), self.before.noise, 1e-300)
 
-    def lost(self, curve: Curve) -> dict[int, float]:
+    def lost(self, curve: LossByRung) -> dict[int, float]:
         """Return the share of the progress of a curve that is lost at each rung."""
         return lost(curve, min(curve.values()), self.progress(curve))
 
-    def falls_short(self, curve: Curve) -> bool:
+    def falls_short(self, curve: LossByRung) -> bool:
         """Return whether no run gets a tenth as far as a shorter one did.
 
         A network that a high rate has broken may end with any finite loss: close to that before
@@ -72,14 +72,14 @@ class Measured:
         least = max(0.1 * self.gained, 1e-6 * abs(self.before.start))
         return not self.before.start - min(curve.values()) > least
 
-    def parts(self, curve: Curve) -> list[dict[int, float]]:
+    def parts(self, curve: LossByRung) -> list[dict[int, float]]:
         """Return the share of the progress that is lost at each rung, on each of the batches."""
         low, progress = min(curve.values()), self.progress(curve)
         return [lost(part, low, progress) for part in (curve, *self.again) if part]
 
     def edges(
         self,
-        curve: Curve,
+        curve: LossByRung,
         longest: int,
         shortest: int,
         *,
