@@ -86,8 +86,8 @@ $(PEERS)/.done: constraints.txt tests/translate/peers.txt tests/translate/peers-
 	$(PEERS)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-peers: $(PEERS)/.done  ## compare with the live libraries: translations, and JAX
-	$(PEERS)/bin/python -m pytest --noconftest -W ignore tests/curves/live_jax.py tests/translate/live_*.py
+peers: $(PEERS)/.done  ## compare with the live libraries: translations, JAX, and the rules of finders
+	$(PEERS)/bin/python -m pytest --noconftest -W ignore tests/curves/live_jax.py tests/translate/live_*.py tests/find/live_finders.py
 
 # The trainers' environment. DeepSpeed is built against the torch that is there, and compiles nothing
 # before it runs.

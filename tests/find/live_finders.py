@@ -1,7 +1,6 @@
 """The classic rules against the finders that they come from, on one recorded curve.
 
-Outside of the normal run, as it needs torch-lr-finder, fastai and ignite:
-``python -m pytest --noconftest -p no:cacheprovider tests/find/live_finders.py``.
+Outside of the normal run, as it needs torch-lr-finder, fastai and ignite: ``make peers`` has them.
 """
 
 from __future__ import annotations

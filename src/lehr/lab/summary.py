@@ -326,7 +326,9 @@ def _cautions(results: Results) -> list[str]:
         name for name in results.optimizers if not find_optimizer(name, check=False).has_momentum
     ]
     if cycling and plain:
-        notes.append(f"{_join(plain)} has no momentum: {_join(cycling)} changes its rate only.")
+        has, of = ("has", "its rate") if len(plain) == 1 else ("have", "their rates")
+        change = "changes" if len(cycling) == 1 else "change"
+        notes.append(f"{_join(plain)} {has} no momentum: {_join(cycling)} {change} {of} only.")
     return notes
 
 
