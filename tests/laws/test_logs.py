@@ -302,3 +302,12 @@ def test_norms_of_the_gradients_are_read(tmp_path: Path) -> None:
     assert read_norms(path, 5).tolist() == [4.0, 3.0, 2.0, 2.0, 2.0]
     with pytest.raises(LawError, match="no column 'gnorm'"):
         read_norms(path, 5, "gnorm")
+
+
+def test_a_folder_of_something_else_is_not_searched(tmp_path: Path) -> None:
+    for i in range(101):
+        (tmp_path / str(i)).mkdir()
+        for j in range(100):
+            (tmp_path / str(i) / str(j)).touch()
+    with pytest.raises(LawError, match="more than 10,000 files; name the folder of one run"):
+        read_run(tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +16,8 @@ __all__ = ["LogRow", "rows"]
 
 LogRow = tuple[str, Mapping[str, object]]
 """A place, such as a file and a line, and the values there by their names."""
+
+_MOST_FILES = 10_000  # of a run: a folder with more is that of something else
 
 
 def rows(path: Path) -> Iterator[LogRow]:
@@ -45,14 +48,21 @@ def rows(path: Path) -> Iterator[LogRow]:
 
 
 def _folder(path: Path) -> Iterator[LogRow]:
-    if events := sorted(path.rglob("*tfevents*")):
+    within = sorted(islice(path.rglob("*"), _MOST_FILES + 1))
+    if len(within) > _MOST_FILES:
+        raise LawError(f"{path}: more than {_MOST_FILES:,} files; name the folder of one run")
+    if events := [file for file in within if "tfevents" in file.name]:
         yield from _events(events)
         return
     if (path / "trainer_state.json").is_file():
         yield from _json(path / "trainer_state.json")
         return
     metrics = path / "metrics" if (path / "metrics").is_dir() else path
-    files = [file for file in sorted(metrics.rglob("*")) if file.is_file() and not file.suffix]
+    files = [
+        file
+        for file in within
+        if file.is_relative_to(metrics) and file.is_file() and not file.suffix
+    ]
     if not files:
         raise LawError(f"{path}: this folder has no TensorBoard events and no MLflow metrics")
     for file in files:
