@@ -60,7 +60,7 @@ class Ladder:
         schedule: The schedule of the planned run.
         steps: The length of the planned run.
         start: A rate to begin with, above 0; the suggestion hardly depends on it.
-        family: That of the optimizer, of which the margins depend; None if it is unknown.
+        family: That of the optimizer, on which the margins depend; None if it is unknown.
         epoch: The updates in which all data is seen once, or None if that is unknown.
         budget: The most updates that the search may take, at least 60; 400 of more.
 

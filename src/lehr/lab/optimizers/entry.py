@@ -53,7 +53,7 @@ class OptimizerEntry:
         settings: Its arguments except the rate.
         place: The module or the file of the class; empty for torch's own.
         inner: The optimizer that it wraps, or None.
-        rest: The optimizer of the weights that are no hidden matrices, or None if this one trains
+        rest: The optimizer of the weights that are not hidden matrices, or None if this one trains
             all of them.
         rest_ratio: The peak of the rest, as a share of this one's.
         rest_schedule: The schedule of the rest; None for the same one.

@@ -162,7 +162,7 @@ def _watch(
                 watched.remove(output)
     if why != "exit":
         _ask_to_end(process, [output for output in outputs if output in watched], copy)
-    # What it has written before its end; what it has started may write for ever.
+    # What it has written before its end; what it has started may write indefinitely.
     _signal(process.pid, signal.SIGKILL)
     end = time.monotonic() + GRACE
     for output in outputs:
