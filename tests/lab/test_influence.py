@@ -93,7 +93,9 @@ def tuned(pair: Pair, table: np.ndarray) -> FinishedPair:
     ]
     trial = Trial("digits", "momentum", lehr.cosine(), None, steps=10, peak=0.1, seed=0)
     scored = {10: outcomes(table[0, 0])}
-    return FinishedPair(pair, 0.1, choices[0][1], scored, trial, 1.0, choices[0][0], choices)
+    return FinishedPair(
+        pair, 0.1, choices[0][1], scored, trial, 1.0, (0.1,), choices[0][0], choices
+    )
 
 
 def variances(table: np.ndarray) -> list[float]:

@@ -151,6 +151,7 @@ def made(*rows: list[float | None], metric: Metric) -> Results:
             {2: list(map(outcome, row))},
             PLAN.scoring(pair, 0.1)[0],
             1.0,
+            (0.1,),
         )
         for name, row in zip(PLAN.schedules, rows, strict=True)
     ]

@@ -120,7 +120,7 @@ def test_the_report_has_the_predicted_beside_the_measured_curves(
     ("words", "says"),
     [
         ((), "--optimizer is missing: one of sgd"),
-        (("--optimizer", "adam"), "'adam' has no finished runs"),
+        (("--optimizer", "adam"), "--optimizer adam has no finished runs"),
         (("--optimizer", "sgd", "--only", "newton"), "schedule 'newton' has no finished runs"),
     ],
 )

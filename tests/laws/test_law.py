@@ -112,7 +112,7 @@ def test_predictions_of_two_laws_are_not_compared(law: Law) -> None:
     ("options", "words"),
     [
         ({}, "needs steps"),
-        ({"steps": 1}, "at least 2"),
+        ({"steps": 1}, "steps=1 must be from 2 to"),
         ({"steps": 3000, "peak": 0.0}, "peak=0.0 must be"),
         ({"steps": 3000, "peak": float("nan")}, "peak=nan must be"),
         ({"steps": 3000, "at": [0, 3001]}, "from 1 to 3,000"),

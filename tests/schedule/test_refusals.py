@@ -145,7 +145,7 @@ MOVES = [
     ("hold(5, at=0.5) >> linear(5, start=0.5, to=0.5)", "hold()"),
     ("warmup(5) >> linear(5, to=1.0)", "linear(5, to=1.0)", "hold()"),
     ("linear(5) >> cosine(5)", "cosine(5, to=0.0)", "hold()"),
-    ("trapezoid(5, floor=1.0)", "1.0", "hold()"),
+    ("trapezoid(5, floor=1.0)", "floor=1.0", "constant(1.0)"),
     # By the level that flows in: seen where the level is known.
     ("linear(5, to=1.0)(0)", "linear(5, to=1.0)", "hold()"),
     ("linear(to=1.0).over(5)", "hold()"),
@@ -153,7 +153,7 @@ MOVES = [
     ("(warmup(5) >> hold() >> linear(5, to=1.0)).over(100)", "hold()"),
     ("(linear(5).clip(low=0.5) >> linear(5, to=0.5))(0)", "hold()"),
     ("(linear(5) >> geometric(5, to=0.5))(0)", "geometric(5, to=0.5)", "0.0", "above 0"),
-    ("wsd(5, 5, floor=1.0).over(20)", "hold()"),
+    ("wsd(5, 5, floor=1.0)", "floor=1.0", "constant(1.0)"),
 ]
 
 LENGTHS = [

@@ -76,7 +76,7 @@ class Ladder:
         ...     ladder.tell([2.0] * (run.updates - 8) + [loss] * 8)
         >>> found = ladder.suggestion()
         >>> found.decided_by, round(found.peak, 3), found.spent
-        ('edge', 0.056, 370)
+        ('edge', 0.079, 330)
     """
 
     def __init__(

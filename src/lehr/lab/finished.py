@@ -28,9 +28,9 @@ class FinishedPair:
         scored: The outcomes of the scoring runs, by their number of updates.
         trial: The first scoring run over the usual number of updates.
         seconds: The mean cost of such a run.
+        first: The peaks that were tried first.
         tuned: The chosen value of each tuned number beside the peak, as text.
         choices: Each combination of such values, with the outcomes at each peak.
-        first: The peaks that were tried first.
         found: The outcome of the short runs, if the comparison has such.
     """
 
@@ -40,9 +40,9 @@ class FinishedPair:
     scored: Mapping[int, Sequence[Outcome]]
     trial: Trial
     seconds: float
+    first: tuple[float, ...]
     tuned: Mapping[str, str] = field(default_factory=dict[str, str])
     choices: Sequence[tuple[Mapping[str, str], Mapping[float, Sequence[Outcome]]]] = ()
-    first: tuple[float, ...] = ()
     found: FoundPeak | None = None
 
 

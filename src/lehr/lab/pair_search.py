@@ -141,9 +141,9 @@ class PairSearch:
             scored,
             usual[0],
             seconds,
+            best.first,
             self._choices[self._best].values,
             others,
-            best.first,
             best.found,
         )
 
