@@ -1,5 +1,8 @@
 """Whatever the code of a task does, it ends in one failed trial or in one clear error."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -164,10 +167,45 @@ def test_a_folder_that_is_deleted_in_mid_run_is_noticed(tmp_path: Path) -> None:
     assert not out.exists()
 
 
+@pytest.mark.parametrize("engine", ["population", "processes"])
+def test_a_task_that_would_end_lehr_fails_its_trial(engine: str, tmp_path: Path) -> None:
+    task = write(tmp_path / "own.py", marked="(8,)", model="__import__('os')._exit(0)")
+    found, _ = run(task, tmp_path / "out", seeds=5, engine=engine, jobs=1)
+    (failed,) = found.failed
+    assert failed.trial.endswith("with seed 4")
+    assert failed.reason == "RuntimeError: os._exit(0) would end the process of lehr"
+    assert os._exit.__module__ == "posix"
+
+
+def test_a_file_that_would_end_lehr_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text("import os\n\nos._exit(0)\n")
+    with pytest.raises(ValueError, match=r"own\.py cannot be run: RuntimeError: os\._exit\(0\)"):
+        run(f"{tmp_path / 'own.py'}:make", tmp_path / "out", seeds=1)
+
+
+FORKS = """
+import os
+from lehr.lab.python_source import exits_raise
+with exits_raise():
+    child = os.fork()
+    if not child:
+        os._exit(7)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_a_process_that_a_task_starts_may_end_itself() -> None:
+    # In a process without threads, where a fork is safe.
+    ran = subprocess.run([sys.executable, "-c", FORKS], capture_output=True, text=True, check=True)
+    assert ran.stdout == "7\n"
+
+
 @pytest.mark.slow
 def test_a_task_that_ends_its_process_fails_its_trial(tmp_path: Path) -> None:
     # Networks of seed 4 end the process of their worker, at each try.
-    task = write(tmp_path / "own.py", marked="(8,)", model="__import__('os')._exit(0)")
+    end = "__import__('os').kill(__import__('os').getpid(), 9)"
+    task = write(tmp_path / "own.py", marked="(8,)", model=end)
     found, seen = run(task, tmp_path / "out", seeds=5, engine="processes", jobs=2)
     (failed,) = found.failed
     assert failed.trial.endswith("with seed 4")

@@ -13,6 +13,9 @@ __all__ = ["Stop", "stoppable"]
 
 _LAST = 1.0  # seconds for an orderly end after a second signal
 
+# The real one: while a user's code runs, calls of os._exit raise an error.
+_END = os._exit
+
 _WORD = "Stopping after the trials in hand; once more to stop now.\n"
 
 
@@ -51,7 +54,7 @@ class Stop:
 
     def _end(self) -> None:
         _write(f"{self.farewell}\n")
-        os._exit(self.exit_code)
+        _END(self.exit_code)
 
 
 def _write(text: str) -> None:

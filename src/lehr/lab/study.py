@@ -13,6 +13,7 @@ from lehr.lab.engines.limit import within
 from lehr.lab.errors import TaskError, describe
 from lehr.lab.optimizers import label
 from lehr.lab.own.naming import is_own
+from lehr.lab.python_source import exits_raise
 from lehr.lab.resources import Resources, check_device
 from lehr.lab.store.store import Store
 from lehr.lab.tasks.registry import add_files
@@ -246,9 +247,10 @@ def _obstacle(resources: Resources, task: str, optimizer: str) -> str | None:
     check_device(resources.device)
     add_files(resources.files)
     try:
-        if resources.timeout is None:
-            return obstacle(task, optimizer)
-        return within(resources.timeout, partial(obstacle, task, optimizer))
+        with exits_raise():
+            if resources.timeout is None:
+                return obstacle(task, optimizer)
+            return within(resources.timeout, partial(obstacle, task, optimizer))
     except (TaskError, ImportError):
         raise
     # The network and the loss are a user's: whatever they raise, SystemExit too.

@@ -34,6 +34,7 @@ from lehr.lab.errors import (
     describe,
 )
 from lehr.lab.own.naming import is_own
+from lehr.lab.python_source import exits_raise
 from lehr.lab.resources import Resources, check_name
 from lehr.lab.tasks.registry import add_files
 from lehr.lab.trial import Ended, FailedTrial, FinishedTrial, Trial
@@ -208,9 +209,10 @@ def _train_task(
     add_files(resources.files)
     begun = time.process_time()
     try:
-        outcomes = train_population(
-            trials, stopped, memory=resources.memory, device=resources.device
-        )
+        with exits_raise():
+            outcomes = train_population(
+                trials, stopped, memory=resources.memory, device=resources.device
+            )
     except (KeyboardInterrupt, ImportError, *_OWN_ERRORS):
         raise
     # The code of a task may raise anything, SystemExit too.

@@ -187,6 +187,9 @@ def started(
 
 _GRACE = 1.0  # seconds for a process to end by itself
 
+# The real one: while a user's code runs, calls of os._exit raise an error.
+_END = os._exit
+
 # Set in a worker at its start.
 _stop: Any = None
 _device: str | None = None
@@ -206,7 +209,7 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
-        os._exit(1)
+        _END(1)
 
 
 def _train(resources: Resources, trials: Sequence[Trial]) -> list[FinishedTrial]:

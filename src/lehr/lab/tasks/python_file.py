@@ -12,7 +12,7 @@ from torch import nn
 
 from lehr.lab.errors import TaskError, describe
 from lehr.lab.metric import Metric
-from lehr.lab.python_source import module_of
+from lehr.lab.python_source import exits_raise, module_of
 from lehr.lab.tasks.base import Data, Part, Split, Task
 from lehr.lab.tasks.seeding import network
 
@@ -23,6 +23,7 @@ __all__ = ["check_task", "task_of_file"]
 _CAUGHT = (Exception, SystemExit)
 
 
+@exits_raise()
 def task_of_file(path: Path, content: bytes, function: str) -> Task:
     """Run a user's file and return the task that its function makes.
 
