@@ -87,7 +87,9 @@ $(PEERS)/.done: constraints.txt tests/translate/peers.txt tests/translate/peers-
 	@touch $@
 
 peers: $(PEERS)/.done  ## compare with the live libraries: translations, JAX, and the rules of finders
-	$(PEERS)/bin/python -m pytest --noconftest -W ignore tests/curves/live_jax.py tests/translate/live_*.py tests/find/live_finders.py
+	$(PEERS)/bin/python -m pytest --noconftest -W ignore tests/curves/live_jax.py tests/translate/live_*.py
+	# By itself: the tests of translations load a part of fastai in place of the whole.
+	$(PEERS)/bin/python -m pytest --noconftest -W ignore tests/find/live_finders.py
 
 # The trainers' environment. DeepSpeed is built against the torch that is there, and compiles nothing
 # before it runs.
