@@ -145,7 +145,8 @@ def test_lightnings_callback_in_mixed_precision_and_with_a_budget() -> None:
     finder = LearningRateFinder("cosine()", over=4_000, budget="40%", watch=spent.append)
     fit(lightning_module(), [finder], precision="bf16-mixed")
     assert finder.suggestion is not None
-    assert 960 < finder.suggestion.spent == spent[-1] <= 1_600
+    # More than short runs take.
+    assert 400 < finder.suggestion.spent == spent[-1] <= 1_600
 
 
 def test_lightnings_callback_does_not_search_again_when_a_fit_resumes(tmp_path: Path) -> None:
@@ -234,7 +235,8 @@ def test_accelerate() -> None:
         schedule=SCHEDULE, steps=200,
     )  # fmt: skip
     assert found.peak is not None
-    assert 0.005 < found.peak < 1
+    # Whole runs end at a loss below 1e-12 from 0.1 to 1.1, and diverge at 1.5.
+    assert 0.1 < found.peak < 1.4
     assert all(map(torch.equal, before, model.parameters()))
 
 
