@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence, Set
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, redirect_stdout
 from functools import partial
 from typing import NamedTuple, Protocol
 
@@ -247,7 +248,8 @@ def _obstacle(resources: Resources, task: str, optimizer: str) -> str | None:
     check_device(resources.device)
     add_files(resources.files)
     try:
-        with exits_raise():
+        # The output of a worker may be the parent's, which is for results.
+        with redirect_stdout(sys.stderr), exits_raise():
             if resources.timeout is None:
                 return obstacle(task, optimizer)
             return within(resources.timeout, partial(obstacle, task, optimizer))
