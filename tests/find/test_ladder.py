@@ -372,14 +372,21 @@ def test_what_a_broken_network_has_does_not_count_as_progress() -> None:
     assert of_the_rest({0: 0.0, 1: 0.5}, 0.5, 0.01, 1.0) == {0: 0.0, 1: 0.5}
 
 
-def test_a_network_that_begins_far_off_is_judged_by_what_it_learns_after_that() -> None:
-    """The loss falls from 20 to 2 at nearly every rate, and to 0.5 up to the rate 0.1 only."""
+@pytest.mark.parametrize("exploded", [math.inf, 36.0])
+def test_a_network_that_begins_far_off_is_judged_by_what_it_learns_after_that(
+    exploded: float,
+) -> None:
+    """The loss falls from 20 to 2 at nearly every rate, and to 0.5 up to the rate 0.1 only.
+
+    A run that ends above where it began is lost, whether or not it was stopped.
+    """
     ladder = Ladder(COSINE, 400, start=0.01, family="adam")
     while (run := ladder.next()) is not None:
         ends = (0.5 if run.updates == 40 else 1.9) if 0.005 < run.rate < 0.1 else 2.0
-        last = math.inf if run.rate > 1 else ends if run.rate > 1e-3 else 20.0
+        last = exploded if run.rate > 1 else ends if run.rate > 1e-3 else 20.0
         half = run.updates // 2
-        ladder.tell([20.0] * half + [last + 0.01 * (-1) ** i for i in range(half)])
+        first = [20.0 + 0.3 * (-1) ** i for i in range(half)]
+        ladder.tell([*first, *(last + 0.01 * (-1) ** i for i in range(half))])
     found = ladder.suggestion()
     assert found.edge is not None
     assert 0.05 < found.edge < 0.2

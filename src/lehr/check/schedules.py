@@ -114,7 +114,7 @@ def partial_batches(placed: Schedule) -> Iterator[Finding]:
     dropped, kept = (replace(horizon, drop_last=drop).steps for drop in (True, False))
     yield Finding(
         "partial",
-        f"samples_per_epoch={samples} is no whole number of batches of batch={batch}: the run has "
+        f"samples_per_epoch={samples} is not a whole number of batches of batch={batch}: the run has "
         f"{horizon.steps} steps, and a loader makes {kept}, or {dropped} with drop_last=True: "
         "write drop_last=False or drop_last=True into the Horizon, as in the loader",
     )
@@ -125,6 +125,7 @@ def still(placed: Schedule) -> Iterator[Finding]:
     length = placed.length
     if placed._has_callbacks or length is None or not 2 <= length <= _LOOKED:
         return
+    # Loads NumPy.
     import numpy as np
 
     values = placed(np.asarray(steps(placed)))

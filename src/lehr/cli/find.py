@@ -113,8 +113,8 @@ def find(
         from lehr.lab.value_search import find_peaks  # Loads NumPy and more.
 
         run.begin(shlex.join(words))
-        # Each short run depends on the one before it; only whole runs and those of several values
-        # are several, and those of one's own training share the machine only if that is asked for.
+        # Short runs depend on each other, so only whole runs and those of several values go side by
+        # side; trainings of one's own share the machine only if that is asked for.
         several = (verify or sweep is not None) and not is_own(name)
         there = usual(place, jobs=processors() if several else 1, task=name)
         found: Suggestion | ValueSweep

@@ -171,7 +171,7 @@ def of_the_rest(
 
     Arguments:
         shares: The share of the progress that is lost at each rung.
-        highest: The highest share of a finite loss above the best rate.
+        highest: The highest share among runs above the best rate that end below where they began.
         scatter: The scatter of the loss between batches at the end of the best run, as a share.
         degree: How far to go: from 0, the shares as they are, to 1.
     """

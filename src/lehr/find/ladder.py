@@ -62,7 +62,7 @@ class Ladder:
         start: A rate to begin with, above 0; the suggestion hardly depends on it.
         family: That of the optimizer, on which the margins depend; None if it is unknown.
         epoch: The updates in which all data is seen once, or None if that is unknown.
-        budget: The most updates that the search may take, at least 60; 400 of more.
+        budget: The most updates that the search may take, at least 60; of more, 400 are used.
 
     Raises:
         ScheduleError: If an argument is out of range, or the schedule is never above 0.
@@ -192,10 +192,8 @@ class Ladder:
         if not any(map(math.isfinite, coarse.values())):
             self._end_without("no rate gave a finite loss after a few updates")
             return
-        learned, self._known.gained = (
-            self._known.has_learned(coarse),
-            self._known.before.start - min(coarse.values()),
-        )
+        learned = self._known.has_learned(coarse)
+        self._known.gained = self._known.before.start - min(coarse.values())
         top, bottom = self._close(coarse)
         self._known.before_short = self._known.before.start
         if self._known.gained < _CLEARLY * self._known.before.noise and self._can_afford(

@@ -102,14 +102,14 @@ class Measured:
             low = self.before_short - self.before.start + min(curve.values())
             degree, reached = early(lost(self.coarse, low, progress), self.before.noise / progress)
         shares = pooled(parts)
-        finite = [
+        broken = [
             shares[rung]
             for made in (curve, *self.again)
             for rung in made
             if rung > best(curve) and made[rung] < self.before.start
         ]
         scatter = self.scatter[ShortRun(rate_of(best(curve)), longest)] / progress
-        highest = max(finite, default=1.0)
+        highest = max(broken, default=1.0)
         shares = of_the_rest(shares, highest, scatter, degree * (1 - at_once))
         return Edges(
             hard=reach(shares, EDGE),

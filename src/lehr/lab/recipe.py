@@ -37,7 +37,7 @@ def _optimizer(trial: Trial) -> tuple[list[str], str]:
     """Return the lines that import an optimizer, and the call that makes it."""
     entry = find_optimizer(trial.optimizer, check=False)
     if entry.kind.islower() or entry.place or not entry.text.endswith(")"):
-        # It is no single call of a class of torch's, or of one that the torch here does not have.
+        # It takes more than one call of a class of torch's, or the torch here lacks the class.
         text = json.dumps(trial.optimizer, ensure_ascii=False)
         made = f"find_optimizer({text}).make(model, lr={trial.peak!r})"
         return ["from lehr.lab.optimizers import find_optimizer"], made
