@@ -114,8 +114,8 @@ def partial_batches(placed: Schedule) -> Iterator[Finding]:
     dropped, kept = (replace(horizon, drop_last=drop).steps for drop in (True, False))
     yield Finding(
         "partial",
-        f"samples_per_epoch={samples} is not a whole number of batches of batch={batch}: the run has "
-        f"{horizon.steps} steps, and a loader makes {kept}, or {dropped} with drop_last=True: "
+        f"samples_per_epoch={samples} is not a whole number of batches of batch={batch}: the run "
+        f"has {horizon.steps} steps, and a loader makes {kept}, or {dropped} with drop_last=True: "
         "write drop_last=False or drop_last=True into the Horizon, as in the loader",
     )
 

@@ -26,7 +26,7 @@ _TUNING = ((6, 2), (5, 2), (4, 2), (3, 2), (2, 2), (1, 2), (1, 0))
 
 _FEWEST = 2  # scoring seeds; with one nothing can be told apart
 _GUESS = 0.01  # the spread of shares, nats and bits, until it has been seen
-_FIRST = 0.05  # the share of the trials after which a time is told
+_FIRST = 0.05  # the share of the trials after which a time is announced
 _LONG = 60.0  # seconds that must be left for it to be worth a line
 
 
@@ -208,7 +208,7 @@ class Announcer:
         self._begun: float | None = None
         self._short = USUAL * plan.searches * len(plan.pairs)
         self._calls = self._before = 0
-        self._is_told = False
+        self._is_announced = False
 
     def watch(self, progress: Progress) -> None:
         """Say something, if this progress gives a reason to: the second call begins training."""
@@ -222,10 +222,10 @@ class Announcer:
         elif self._short and progress.reused + progress.trained >= self._short:
             # Short runs do not say how long the others take.
             self._begun, self._before, self._short = monotonic(), progress.trained, 0
-        elif not (self._is_told or self._short) and progress.trained - self._before >= max(
+        elif not (self._is_announced or self._short) and progress.trained - self._before >= max(
             1, _FIRST * progress.total
         ):
-            self._is_told = True
+            self._is_announced = True
             seconds = (monotonic() - self._begun) / (progress.trained - self._before) * left
             if seconds >= _LONG:
                 power = _power(self._plan, self._metric, self._noise())
