@@ -11,7 +11,7 @@ works, because the longer a run is, the lower are the rates at which it breaks.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from statistics import fmean, stdev
 
@@ -19,7 +19,7 @@ from lehr.find.ladder import BUDGET, Ladder
 from lehr.find.runs import ShortRun
 from lehr.find.suggestion import MeasuredRun, Suggestion
 
-__all__ = ["REPEATS", "SIDE", "LongerRuns", "least_for_longer", "longest"]
+__all__ = ["REPEATS", "SIDE", "LongerRuns", "by_chance", "least_for_longer", "longest"]
 
 SIDE = 1.8
 """The factor from a suggestion to its neighbours: one of the three is nearly always good."""
@@ -41,6 +41,11 @@ def longest(budget: int, steps: int) -> int:
     """
     updates = min(steps, budget // (REPEATS * _PLACES))
     return updates if updates >= min(_LEAST, steps) else 0
+
+
+def by_chance(gains: Sequence[float]) -> float:
+    """Return the mean gain that chance exceeds in one of twenty, given some paired gains."""
+    return _SURE * stdev(gains) / math.sqrt(len(gains))
 
 
 def least_for_longer(steps: int) -> int:
@@ -170,8 +175,7 @@ class LongerRuns:
         if not all(map(math.isfinite, others)):
             return True
         gains = [b - a for a, b in zip(values, others, strict=True)]
-        needed = _SURE * stdev(gains) / math.sqrt(len(gains))
-        return fmean(gains) > max(needed, self._least(fmean(others)))
+        return fmean(gains) > max(by_chance(gains), self._least(fmean(others)))
 
     def _least(self, loss: float) -> float:
         """Return the smallest gain on a loss that counts."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
+from lehr.find.longer import by_chance
 from lehr.find.suggestion import Suggestion
 
 __all__ = ["TRIES", "SweptValue", "ValueSweep", "tried_updates"]
@@ -15,7 +16,6 @@ TRIES = 3
 """The short runs at the suggestion of each value, by which the values are compared."""
 
 _LONGEST = 40  # updates
-_SURE = 2.92  # the t statistic of three pairs that chance exceeds in one of twenty
 
 
 def tried_updates(found: Suggestion) -> int:
@@ -142,4 +142,4 @@ def _near(row: SweptValue, best: SweptValue) -> bool:
     gaps = [a - b for a, b in zip(row.losses, best.losses, strict=True)]
     # As for longer runs, a hundredth of what the loss has fallen is next to nothing.
     least = 0.01 * max(0.0, best.found.start_loss - fmean(best.losses))
-    return fmean(gaps) <= max(least, _SURE * stdev(gaps) / math.sqrt(len(gaps)))
+    return fmean(gaps) <= max(least, by_chance(gaps))

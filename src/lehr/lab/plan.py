@@ -84,7 +84,7 @@ class Size:
         lengths: Other numbers of updates at which a pair is scored as well, each at least 2, in
             ascending order. The schedule is placed over each; the peak is the same.
         find: Whether short runs find the peak of each pair first, in place of a grid: tuning then
-            begins with that peak, and with 1.8 times less and more. See `docs/find.md`.
+            begins with that peak, and with 1.8 times less and more. See `docs/answers.md`.
     """
 
     steps: int
@@ -285,20 +285,20 @@ class Plan:
 
     def tuning_trials(self, size: Size) -> int:
         """Return how many trials tune each pair, with this size."""
-        choices = math.prod(len(read_tuned(text).values) for text in self.tune)
-        return choices * total_trials(size.rungs, size.further_peaks)
+        return self._most_choices * total_trials(size.rungs, size.further_peaks)
 
     @property
     def searches(self) -> int:
         """How many searches by short runs each pair gets: one for each choice."""
-        choices = math.prod(len(read_tuned(text).values) for text in self.tune)
-        return choices if self.size.find else 0
+        return self._most_choices if self.size.find else 0
+
+    @cached_property
+    def _most_choices(self) -> int:
+        """The number of choices of a pair that has all of the tuned numbers."""
+        return math.prod(len(read_tuned(text).values) for text in self.tune)
 
     def _seeds_for_choices(self, pair: Pair) -> int:
-        if not self.tune:
-            return 1
-        most = math.prod(len(read_tuned(text).values) for text in self.tune)
-        return most // len(self.choices[pair])
+        return self._most_choices // len(self.choices[pair]) if self.tune else 1
 
     def first_peaks(self, pair: Pair, found: tuple[float, ...] = ()) -> tuple[float, ...]:
         """Return the peaks at which a pair is tried first, in ascending order.
