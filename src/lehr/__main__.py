@@ -4,8 +4,6 @@ import sys
 
 from lehr.extras import MissingExtra, needs
 
-__all__ = ["main"]
-
 
 def main() -> int:
     """Run the command line.

@@ -10,21 +10,6 @@ import operator
 from collections.abc import Iterable, Mapping, Set
 from typing import Any, Final, cast
 
-__all__ = [
-    "GuardError",
-    "NeedsClock",
-    "NeedsHorizon",
-    "PastEnd",
-    "ScheduleError",
-    "UnknownSchedule",
-    "level",
-    "number",
-    "rising",
-    "several",
-    "shown",
-    "whole",
-]
-
 _SHOWN: Final = 120
 """The most characters of a value in a message."""
 

@@ -13,8 +13,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-__all__ = ["MissingExtra", "install", "needs"]
-
 
 class MissingExtra(ModuleNotFoundError):
     """An optional package is not installed; the message has the command that installs it."""

@@ -4,8 +4,6 @@ import os
 import secrets
 from pathlib import Path
 
-__all__ = ["write_whole"]
-
 
 def write_whole(path: Path, data: bytes | str) -> None:
     """Write a file as a whole or not at all; a text in UTF-8.

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-__all__ = ["PROVIDED"]
-
 PROVIDED: Final[dict[str, Callable[..., Any]]] = {}
 """The functions, by name: ``schedule_html``, ``entry_html``, ``results_html`` and ``plot`` draw,
 ``read_schedule`` reads."""

@@ -12,8 +12,6 @@ from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
 from lehr.time.duration import Duration, DurationLike
 
-__all__ = ["between", "distinct", "in_order", "joined", "jumps", "listed", "rest", "written_out"]
-
 MOST_WRITTEN_OUT: Final = 2**16
 
 

@@ -20,23 +20,6 @@ from lehr.provided import PROVIDED
 from lehr.schedule.arguments import argument, checked
 from lehr.schedule.base import Schedule
 
-__all__ = [
-    "ENTRIES",
-    "RULES",
-    "Entry",
-    "Paper",
-    "Rule",
-    "RuleEntry",
-    "State",
-    "With",
-    "entry",
-    "find_entry",
-    "find_entries",
-    "find_rule",
-    "nearest",
-    "rule",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class Paper:

@@ -11,8 +11,6 @@ from lehr.check.schedules import Finding, highest, steps
 from lehr.errors import ScheduleError
 from lehr.schedule.base import Schedule
 
-__all__ = ["groups", "peaks", "schedule_free", "several", "unscheduled"]
-
 
 class _Usual(NamedTuple):
     """The peak rates that are usual for an optimizer: the lowest, the highest, and a first try."""

@@ -19,21 +19,6 @@ from lehr.schedule.times import Over, Repeat
 from lehr.schedule.values import Product
 from lehr.time.duration import EPOCHS
 
-__all__ = [
-    "JUMP",
-    "Finding",
-    "ends",
-    "highest",
-    "jump",
-    "jumps",
-    "lengths",
-    "partial_batches",
-    "ranges",
-    "steps",
-    "still",
-    "too_long",
-]
-
 JUMP: Final = 10.0
 """A rise at once by more than this factor, to above anything before, is found."""
 

@@ -32,7 +32,6 @@ from lehr.view.numbers import count
 if TYPE_CHECKING:
     from lehr.lab import Results, RunPlace
 
-__all__ = ["compare"]
 
 _FITTED = ("seeds", "tuning_seeds", "further")  # what a budget sets
 

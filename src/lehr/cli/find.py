@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from lehr.find.value_sweep import ValueSweep
     from lehr.lab import RunPlace
 
-__all__ = ["find"]
 
 _OUT = Path("lehr-find")
 _USUAL = 400

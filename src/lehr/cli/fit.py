@@ -28,7 +28,6 @@ from lehr.cli.steps import Steps
 if TYPE_CHECKING:
     from lehr.laws import Law, PredictedRun
 
-__all__ = ["fit"]
 
 _UNSURE = 3
 """The exit code of ``--strict`` where there is a warning."""

@@ -18,19 +18,6 @@ if TYPE_CHECKING:
     from lehr.laws import Columns, LoggedRun, PredictedRun, Prediction
     from lehr.view.laws import Drawn
 
-__all__ = [
-    "PEAK",
-    "as_json_option",
-    "draw",
-    "given",
-    "how_logged",
-    "picture_option",
-    "read_runs",
-    "refusing",
-    "say",
-    "say_predicted",
-    "written",
-]
 
 _Command = Callable[..., None]
 PEAK = click.FloatRange(0, min_open=True)

@@ -15,15 +15,6 @@ from lehr.lab.tasks.registry import TASKS
 from lehr.notation import parse
 from lehr.schedule.base import Schedule
 
-__all__ = [
-    "complete_optimizers",
-    "complete_schedules",
-    "complete_shown",
-    "complete_tasks",
-    "find_schedule",
-    "split",
-]
-
 
 def split(value: str) -> list[str]:
     """Split a text at its commas, except in brackets or quotes: 'a, b(1, 2)' gives two parts."""

@@ -9,8 +9,6 @@ import click
 from lehr.cli import Refused
 from lehr.lab.own.naming import is_own
 
-__all__ = ["own_options", "subject_of"]
-
 
 def own_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options to a command: `train`, `own_command`, `shell` and `metric`."""

@@ -22,7 +22,6 @@ from lehr.view.terminal import can_show_blocks, draw
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["drawing", "plot"]
 
 _WIDEST = 100
 """A drawing wider than this only gets flatter."""

@@ -26,8 +26,6 @@ from lehr.cli.steps import Steps
 if TYPE_CHECKING:
     from lehr.laws import Design, Difference, Prediction
 
-__all__ = ["bound", "design", "predict"]
-
 
 @click.command()
 @click.argument("law", type=click.Path(path_type=Path))

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from lehr.lab.metric import Metric
     from lehr.lab.pair_result import PairResult
 
-__all__ = ["ranking", "show", "show_contrast"]
 
 OPEN = "Could rank: the ranks that the test leaves open to a pair, {:g}% sure for all at once."
 

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from lehr.lab import Record, Results, Store
     from lehr.laws import PredictedRun
 
-__all__ = ["chosen", "opened", "results"]
 
 _FILE = Path("lehr-compare")
 

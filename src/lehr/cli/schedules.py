@@ -21,7 +21,6 @@ from lehr.view.terminal import can_show_blocks, sparkline
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["list_", "show"]
 
 _RUN = 1000
 """The length of the run in the pictures."""

@@ -9,8 +9,6 @@ import click
 from lehr.errors import ScheduleError
 from lehr.time.duration import SECONDS, STEPS, Duration
 
-__all__ = ["Seconds", "Steps"]
-
 
 class Steps(click.ParamType[int]):
     """Whole steps, as a number or in lehr's notation: 5000, 5e3, 5kst."""

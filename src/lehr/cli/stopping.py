@@ -9,8 +9,6 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 
-__all__ = ["Stop", "stoppable"]
-
 _LAST = 1.0  # seconds for an orderly end after a second signal
 
 # The real one: while a user's code runs, calls of os._exit raise an error.

@@ -17,8 +17,6 @@ from lehr.editor.sketch import Line, Sketch
 from lehr.errors import ScheduleError
 from lehr.extras import MissingExtra
 
-__all__ = ["studio"]
-
 _TEXT = "warmup('5%') >> hold() >> cosine('20%', to=0.1)"
 
 

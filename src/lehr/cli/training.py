@@ -34,17 +34,6 @@ from lehr.view.printable import printable
 if TYPE_CHECKING:
     from lehr.lab import Progress, RunPlace
 
-__all__ = [
-    "NamesOption",
-    "TrainingCommand",
-    "between_commas",
-    "check_installed",
-    "continuing",
-    "placed",
-    "processors",
-    "training",
-    "usual",
-]
 
 _PREPARING, _TRAINING, _WAITING = "preparing", "training", "waiting for another run"
 

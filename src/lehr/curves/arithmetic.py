@@ -19,8 +19,6 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
-__all__ = ["Arithmetic", "Column", "ExactSteps", "as_number", "scalars", "untraced"]
-
 _AnyFunction = TypeVar("_AnyFunction", bound=Callable[..., Any])
 
 

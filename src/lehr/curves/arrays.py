@@ -19,8 +19,6 @@ from lehr.errors import ScheduleError
 if TYPE_CHECKING:
     from lehr.curves.path import Path
 
-__all__ = ["Arrays", "arithmetic_of", "evaluate", "last_step"]
-
 
 def evaluate(path: Path, t: Any) -> Any:
     """Return the values at ``t``: an array of any library, or a NumPy number.

@@ -13,8 +13,6 @@ from lehr.curves.curve import Curve
 from lehr.curves.path import holding
 from lehr.time.counter import Counter
 
-__all__ = ["Counted", "Stepped"]
-
 
 class _CounterRows(NamedTuple):
     """A counter's table."""

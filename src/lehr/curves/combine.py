@@ -11,8 +11,6 @@ from lehr.curves.arithmetic import Arithmetic, Column, as_number, scalars
 from lehr.curves.curve import Curve
 from lehr.curves.path import Path, holding
 
-__all__ = ["Clipped", "Combined", "Cycles", "Stairs"]
-
 
 class Stairs(Curve):
     """Another curve, held from each multiple of ``every`` steps to the next."""

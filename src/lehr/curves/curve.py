@@ -24,19 +24,6 @@ from lehr.curves.arithmetic import Arithmetic, Column, as_number, scalars
 from lehr.curves.easing import Ease
 from lehr.errors import ScheduleError
 
-__all__ = [
-    "Call",
-    "Curve",
-    "Exponential",
-    "Flat",
-    "Formulaic",
-    "Known",
-    "Power",
-    "Ramp",
-    "Samples",
-    "Shaped",
-]
-
 
 class Curve(ABC):
     """A number for every step from 0 to ``length``.

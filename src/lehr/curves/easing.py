@@ -49,8 +49,6 @@ from lehr.curves import functions
 from lehr.curves.arithmetic import scalars
 from lehr.errors import ScheduleError, number, shown
 
-__all__ = ["Ease", "EaseLike", "names"]
-
 HALF_PI: Final = math.pi / 2
 
 # Less than any share of a run, and a number in 32 bits too (XLA takes those below 1.2e-38 for 0).

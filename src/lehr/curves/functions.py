@@ -23,19 +23,6 @@ from typing import Any, NamedTuple, TypeVar, cast, overload
 from lehr.curves.arithmetic import Arithmetic, scalars
 from lehr.errors import ScheduleError, number, shown, whole
 
-__all__ = [
-    "Member",
-    "Within",
-    "called",
-    "family",
-    "lookup",
-    "name_of",
-    "register",
-    "registered",
-    "reserve",
-    "show",
-]
-
 _OneArgument = TypeVar("_OneArgument", bound=Callable[[Any], Any])
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,79}")

@@ -12,8 +12,6 @@ from typing import Any, Final, cast
 from lehr.curves.arithmetic import Arithmetic, Column, ExactSteps, as_number, scalars, untraced
 from lehr.curves.curve import Curve, Flat, Ramp
 
-__all__ = ["Path", "Window", "cut", "holding"]
-
 # Above this many pieces an array that cannot be cut (a traced one) looks the numbers of its pieces
 # up in a table; below, evaluating every piece and selecting is faster. Measured with torch.
 _FEW: Final = 8

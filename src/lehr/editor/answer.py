@@ -41,8 +41,6 @@ from lehr.schedule.leaves import ramp
 from lehr.schedule.problem import ParseError
 from lehr.view import numbers as written
 
-__all__ = ["VERSION", "answer"]
-
 VERSION: Final = 1
 """The version of requests and answers."""
 

@@ -13,8 +13,6 @@ from lehr.export import export
 from lehr.notation import parse
 from lehr.schedule.base import Schedule
 
-__all__ = ["KINDS", "code"]
-
 _EXPORTS: Final = {
     "torch": "torch",
     "optax": "optax",

@@ -17,18 +17,6 @@ from lehr.schedule.horizon import HorizonLike
 from lehr.schedule.leaves import Piece
 from lehr.time.duration import SHARE, Duration
 
-__all__ = [
-    "EASES",
-    "added",
-    "apart",
-    "deleted",
-    "eased",
-    "joined",
-    "repeated",
-    "split",
-    "written",
-]
-
 EASES: Final = (
     *("linear", "cosine", "1-sqrt", "1-square", "power(2)", "power(3)", "complement(0.5)"),
     *("exponential(0.1)", "rex", "quarter-cosine", "second-half-cosine", "mirror-cosine"),

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from lehr.lab.results import Results
     from lehr.laws import Law
 
-__all__ = ["Evidence"]
 
 _LONGEST: Final = 200_000
 

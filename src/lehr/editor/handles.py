@@ -22,8 +22,6 @@ from lehr.schedule.base import Schedule
 from lehr.schedule.horizon import HorizonLike
 from lehr.schedule.times import Over
 
-__all__ = ["BELOW", "FROM", "Handle", "handles", "place", "seen"]
-
 BELOW: Final = "<"
 """The end of the id of a handle at a jump that is on the level before it."""
 

@@ -26,8 +26,6 @@ from lehr.curves.arithmetic import as_number, scalars
 from lehr.curves.path import Window
 from lehr.schedule.base import Schedule
 
-__all__ = ["MOST", "Knot", "breaks", "knot", "knots", "limits"]
-
 MOST: Final = 64
 """The most knots of a schedule; of one with more, the first ones are found."""
 

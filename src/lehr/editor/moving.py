@@ -13,8 +13,6 @@ from lehr.editor.numbers import STEPS, Number, numbers, plain, put, shortest
 from lehr.errors import ScheduleError
 from lehr.schedule.horizon import HorizonLike
 
-__all__ = ["Axis", "Move", "find", "move", "moved", "nudge", "nudged"]
-
 Axis = Literal["x", "y"]
 
 _TRIES: Final = 40

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from lehr.editor.widget import Studio
     from lehr.laws import Law
 
-__all__ = ["studio"]
-
 
 def studio(
     schedule: Schedule | str = "warmup('5%') >> hold() >> cosine('20%', to=0.1)",

@@ -17,8 +17,6 @@ from lehr.notation.scan import scan
 from lehr.notation.text import METHODS, functions, hints, parameters
 from lehr.schedule.problem import ParseError, excerpt
 
-__all__ = ["COUNT", "STEPS", "Number", "numbers", "plain", "put", "shortest", "tree"]
-
 STEPS: Final = "steps"
 """The unit of a bare whole number that is a duration."""
 

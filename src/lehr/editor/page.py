@@ -25,8 +25,6 @@ from lehr.editor.answer import answer
 from lehr.editor.evidence import Evidence
 from lehr.editor.sketch import Sketch
 
-__all__ = ["MOST", "address", "app", "listening", "serve"]
-
 MOST: Final = 262_144
 """The most bytes of a request: six lines of the longest texts, twice over."""
 

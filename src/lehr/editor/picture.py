@@ -17,18 +17,6 @@ from lehr.view.markup import Markup, tag
 from lehr.view.numbers import plain
 from lehr.view.svg import Frame, Scale, chart, line, log_ticks, nice_ticks
 
-__all__ = [
-    "Layout",
-    "Panel",
-    "Stroke",
-    "alone",
-    "draw",
-    "layout",
-    "points",
-    "thumbnail",
-    "value_at",
-]
-
 _LEFT, _RIGHT, _TOP, _BOTTOM, _GAP = 56.0, 30.0, 30.0, 34.0, 46.0
 _MOST: Final = 300
 _COUNTED: Final = 100_000

@@ -16,8 +16,6 @@ from lehr.schedule.problem import ParseError
 from lehr.schedule.run import Run
 from lehr.schedule.sequence import Sequence as Then
 
-__all__ = ["Section", "sections"]
-
 
 @dataclass(frozen=True, slots=True)
 class Section:

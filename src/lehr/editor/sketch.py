@@ -10,8 +10,6 @@ from typing import Any, Final, cast
 from lehr.errors import ScheduleError
 from lehr.schedule.horizon import Horizon
 
-__all__ = ["AXES", "LONGEST", "ROLES", "Line", "Sketch"]
-
 ROLES: Final = ("rate", "momentum", "weight decay")
 """The numbers of an optimizer that a line may be."""
 

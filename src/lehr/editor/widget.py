@@ -21,8 +21,6 @@ from lehr.editor.sketch import Sketch
 from lehr.notation import parse
 from lehr.schedule.base import Schedule
 
-__all__ = ["Studio"]
-
 _ASSETS = Path(str(files("lehr.editor") / "assets"))
 
 

@@ -16,8 +16,6 @@ from lehr.curves import functions
 from lehr.curves.arithmetic import Arithmetic, Column, as_number
 from lehr.errors import ScheduleError
 
-__all__ = ["Text", "Writer", "number"]
-
 # How strongly a text binds, as Python's own operators do.
 _CHOICE, _AND, _COMPARE, _BITS, _PLUS, _TIMES, _MINUS, _POWER, _ATOM = range(9)
 

@@ -10,8 +10,6 @@ from lehr.export.code import Text, Writer, number
 from lehr.export.python import comment, inside, layout, needed, path_of, raises
 from lehr.schedule.base import Schedule
 
-__all__ = ["code"]
-
 
 def code(schedule: Schedule) -> str:
     """Return code that makes ``lr``, a function of the count of updates.

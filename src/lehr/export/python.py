@@ -13,8 +13,6 @@ from lehr.export.code import Text, Writer, number
 from lehr.schedule.base import Schedule
 from lehr.schedule.times import Over
 
-__all__ = ["code", "comment", "inside", "layout", "needed", "parts", "path_of", "raises"]
-
 _INDENT: Final = "    "
 
 

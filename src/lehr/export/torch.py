@@ -11,8 +11,6 @@ from lehr.curves.easing import COSINE, LINEAR
 from lehr.export.python import comment, inside, layout, parts, path_of, raises
 from lehr.schedule.base import Schedule
 
-__all__ = ["code"]
-
 TorchCall = tuple[str, str]
 """The name of a torch scheduler, and the text of its arguments after the optimizer."""
 

@@ -11,8 +11,6 @@ from lehr.export.python import comment, layout, parts, path_of, raises
 from lehr.schedule.base import Schedule
 from lehr.schedule.times import Over
 
-__all__ = ["code"]
-
 _ROOT = Ease("1-sqrt")
 
 

@@ -8,8 +8,6 @@ from lehr.errors import ScheduleError
 from lehr.find.ladder import BUDGET
 from lehr.time.duration import STEPS, Duration
 
-__all__ = ["LEAST", "updates_of"]
-
 LEAST = 60
 """The fewest updates that a search can do with."""
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Doubts"]
-
 _LONG = 40  # updates for which the margins are known
 _SCATTER = 0.15  # decades between repetitions
 _FAR = 100.0  # times the length of the longest short run

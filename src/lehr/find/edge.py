@@ -11,22 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from statistics import fmean, median
 
-__all__ = [
-    "EDGE",
-    "HALF_LOST",
-    "QUARTERS",
-    "best",
-    "breaks_at_once",
-    "crossing",
-    "early",
-    "lost",
-    "of_the_rest",
-    "pooled",
-    "ramp",
-    "rate_of",
-    "reach",
-]
-
 QUARTERS = 4
 """Rungs in a decade."""
 

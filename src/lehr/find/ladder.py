@@ -31,8 +31,6 @@ from lehr.find.suggestion import AS_GOOD, BEST_WITHIN, DecidedBy, MeasuredRun, S
 from lehr.schedule.base import Schedule
 from lehr.schedule.horizon import Horizon, HorizonLike
 
-__all__ = ["BATCHES", "BUDGET", "Ladder"]
-
 BUDGET = 400
 """The most updates that a search takes, unless another number is given."""
 

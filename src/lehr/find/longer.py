@@ -19,8 +19,6 @@ from lehr.find.ladder import BUDGET, Ladder
 from lehr.find.runs import ShortRun
 from lehr.find.suggestion import MeasuredRun, Suggestion
 
-__all__ = ["REPEATS", "SIDE", "LongerRuns", "by_chance", "least_for_longer", "longest"]
-
 SIDE = 1.8
 """The factor from a suggestion to its neighbours: one of the three is nearly always good."""
 

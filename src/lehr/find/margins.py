@@ -10,8 +10,6 @@ from typing import Literal, NamedTuple
 from lehr.find.edge import QUARTERS, ramp
 from lehr.find.suggestion import DecidedBy
 
-__all__ = ["Edges", "OptimizerFamily", "Peak", "family_of"]
-
 OptimizerFamily = Literal["sgd", "adam", "rmsprop", "muon", "lion"]
 """Optimizers whose short runs relate to long ones in the same way."""
 

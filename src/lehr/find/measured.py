@@ -20,8 +20,6 @@ from lehr.find.edge import (
 from lehr.find.margins import Edges, OptimizerFamily
 from lehr.find.runs import Before, ShortRun
 
-__all__ = ["LossByRung", "Measured"]
-
 LossByRung = dict[int, float]
 """The loss at the end of a run by rung, infinite for one that was stopped."""
 

@@ -10,8 +10,6 @@ from statistics import fmean, pstdev
 from lehr.schedule.base import Schedule
 from lehr.schedule.horizon import Horizon, HorizonLike
 
-__all__ = ["EXPLODED", "LOST", "Before", "ShortRun", "end_of", "squeezed"]
-
 LOST, EXPLODED = 100.0, 1_000.0
 """How far a loss rises in a run that has lost its progress, and in one that explodes: times the
 scatter between batches."""

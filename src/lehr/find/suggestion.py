@@ -15,7 +15,6 @@ from lehr.extras import needs
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["AS_GOOD", "BEST_WITHIN", "Confidence", "DecidedBy", "MeasuredRun", "Suggestion"]
 
 AS_GOOD = (10**-0.25, 10**0.1)
 """The factors on the peak between which training was as good in about half of the searches."""

@@ -22,7 +22,6 @@ from lehr.extras import needs
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["RULES", "Sweep", "has_risen"]
 
 Numbers = NDArray[np.float64]
 

@@ -10,8 +10,6 @@ from typing import Any
 from lehr.find.longer import by_chance
 from lehr.find.suggestion import Suggestion
 
-__all__ = ["TRIES", "SweptValue", "ValueSweep", "tried_updates"]
-
 TRIES = 3
 """The short runs at the suggestion of each value, by which the values are compared."""
 

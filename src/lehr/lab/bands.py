@@ -12,8 +12,6 @@ from lehr.lab.pair_result import Band, Row
 from lehr.lab.statistics import intervals
 from lehr.lab.trial import Outcome
 
-__all__ = ["band", "sensitivity", "short", "width"]
-
 
 def band(runs: Sequence[Sequence[float | None]]) -> Band:
     """Return the interval at each point of some curves, one row per run.

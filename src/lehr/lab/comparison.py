@@ -25,8 +25,6 @@ from lehr.lab.study import Progress, recall
 from lehr.lab.tasks.registry import find_task
 from lehr.lab.trial import Ended, FailedTrial, FinishedTrial, Trial
 
-__all__ = ["Comparison", "compare", "stored_results", "trained"]
-
 _KIND = "comparison"  # of the study in the store
 
 _SCORES = {"validation.score", "test.score"}

@@ -8,8 +8,6 @@ from lehr.lab.pair_result import Mean, PairResult
 from lehr.lab.results import Results
 from lehr.lab.statistics import interval
 
-__all__ = ["Contrast", "PairContrast", "contrast"]
-
 
 @dataclass(frozen=True)
 class PairContrast:

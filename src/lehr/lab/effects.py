@@ -14,8 +14,6 @@ from lehr.lab.metric import Metric
 from lehr.lab.plan import Pair, Plan
 from lehr.lab.trial import Outcome
 
-__all__ = ["mattering"]
-
 _HALF_DECADE = 0.5 + 1e-9
 
 

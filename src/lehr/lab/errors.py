@@ -1,16 +1,5 @@
 """The errors of the lab."""
 
-__all__ = [
-    "EngineError",
-    "ExportError",
-    "StoppedError",
-    "StoreError",
-    "TaskError",
-    "TrialError",
-    "WorkerError",
-    "describe",
-]
-
 
 class EngineError(ValueError):
     """An unknown engine, or one that cannot run the request."""

@@ -36,8 +36,6 @@ from lehr.lab.trial import IMPORTED, Outcome, evaluation_steps
 from lehr.lab.versions import LEHR
 from lehr.schedule.base import Schedule
 
-__all__ = ["evaluate"]
-
 _DRAWN = 400  # points of a schedule's curve, at most
 
 

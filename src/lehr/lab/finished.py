@@ -11,8 +11,6 @@ from lehr.lab.plan import Pair
 from lehr.lab.statistics import interval
 from lehr.lab.trial import Outcome, Trial
 
-__all__ = ["FinishedPair", "Scores", "known", "mean_of", "score_of", "tests"]
-
 Scores = Sequence[float | None]
 """The score of each seed; None for a run without one."""
 

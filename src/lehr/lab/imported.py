@@ -13,8 +13,6 @@ from lehr.lab.plan import Plan
 from lehr.lab.run_table import ImportedRun, RunTable, Trained, setting
 from lehr.lab.store.store import Store
 
-__all__ = ["ImportSummary", "import_runs", "with_known_peaks"]
-
 _KIND = "imported"  # of the study in the store
 
 

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from lehr.lab.statistics import CONFIDENCE, tail
 
-__all__ = ["SEED", "Influence", "influences"]
-
 SEED = "seed"
 
 _DRAWS = 1000

@@ -26,8 +26,6 @@ from lehr.lab.trial import Ended, FailedTrial, Outcome, Trial
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import table
 
-__all__ = ["USUAL", "VERIFY_SEEDS", "LadderSearch", "around", "find_peak"]
-
 VERIFY_SEEDS = 4
 """The whole runs at each of the three rates that verify a suggestion."""
 

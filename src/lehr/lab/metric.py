@@ -6,8 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Metric"]
-
 SHARE = "share"
 _FINE = ("nats", "bits")  # a hundredth of them is little, and a thousandth is worth printing
 

@@ -19,8 +19,6 @@ from lehr.lab.statistics import separable
 from lehr.lab.study import Progress
 from lehr.lab.trial import Ended, FailedTrial, Trial
 
-__all__ = ["Announcer", "outlook", "sized", "spread", "within"]
-
 # Tuning seeds and further peaks, the most thorough first.
 _TUNING = ((6, 2), (5, 2), (4, 2), (3, 2), (2, 2), (1, 2), (1, 0))
 

@@ -8,20 +8,6 @@ from typing import Literal
 
 from lehr.find.suggestion import Confidence, DecidedBy, Suggestion
 
-__all__ = [
-    "Band",
-    "FoundPeak",
-    "Gap",
-    "LengthScore",
-    "Mean",
-    "PairResult",
-    "Row",
-    "Standing",
-    "TargetUpdates",
-    "Tried",
-    "present",
-]
-
 Row = tuple[float | None, ...]
 """Numbers at successive points; None where there is none."""
 

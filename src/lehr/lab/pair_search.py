@@ -16,8 +16,6 @@ from lehr.lab.plan import Pair, Plan
 from lehr.lab.trial import Ended, FailedTrial, FinishedTrial, Trial
 from lehr.lab.tuning import Choice
 
-__all__ = ["PairSearch"]
-
 
 class PairSearch:
     """The search of one pair: for the peak of each choice of its tuned numbers, then the scoring.

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from lehr.lab.metric import Metric
 from lehr.lab.trial import Ended, FailedTrial, Outcome, Trial
 
-__all__ = ["PeakGrid", "further_peaks", "total_trials"]
-
 _WIDEST = 1e-15, 1e15  # peaks are not sought beyond
 _USUAL_RATIO = 3.0  # of two neighbours, where there is one peak only
 _AT_A_TIME = 2  # further peaks

@@ -19,8 +19,6 @@ from lehr.lab.store.store import Store
 from lehr.lab.study import train
 from lehr.lab.tasks.registry import files_of, identity
 
-__all__ = ["STORE", "RunPlace"]
-
 STORE = "trials.db"
 """The name of the store in a folder of results, unless another is named."""
 

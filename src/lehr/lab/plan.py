@@ -26,8 +26,6 @@ from lehr.lab.tasks.registry import TASKS, find_task, identity, pinned
 from lehr.lab.trial import Trial
 from lehr.lab.tuning import Choice, choices, read_tuned
 
-__all__ = ["FULL", "QUICK", "SCHEDULES", "Pair", "Plan", "Size"]
-
 SCHEDULES = (
     "constant",
     "step",

@@ -15,8 +15,6 @@ from typing import NoReturn
 
 from lehr.lab.errors import TaskError
 
-__all__ = ["exits_raise", "fingerprint", "module_of", "read_content"]
-
 _END = os._exit
 
 

@@ -7,8 +7,6 @@ import json
 from lehr.lab.optimizers import find_optimizer
 from lehr.lab.trial import Trial
 
-__all__ = ["recipe"]
-
 _WIDTH = 88
 
 

@@ -14,8 +14,6 @@ from lehr.lab.errors import EngineError
 if sys.platform != "win32":
     import resource
 
-__all__ = ["Resources", "check_device", "check_name", "own_bytes"]
-
 
 class Resources(NamedTuple):
     """The files, the device and the memory of a worker.

@@ -15,8 +15,6 @@ from lehr.lab.metric import Metric
 from lehr.lab.pair_result import PairResult, Row
 from lehr.provided import PROVIDED
 
-__all__ = ["FORMAT", "ComparedSchedule", "FailedRun", "Results", "Settings", "TaskFacts"]
-
 FORMAT = 6
 """The version of the JSON form."""
 

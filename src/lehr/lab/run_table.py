@@ -24,8 +24,6 @@ from lehr.lab.tasks.registry import identity as task_identity
 from lehr.lab.trial import IMPORTED, FinishedTrial, Outcome, Trial, evaluation_steps
 from lehr.notation import parse
 
-__all__ = ["ImportedRun", "RunTable", "Trained", "setting"]
-
 _VALUE = re.compile(r"(validation|test)(?:\.(\w+))?(?: \((.+)\))?")
 _NEEDED = ("optimizer", "schedule", "peak")
 _TAKEN = {*_NEEDED, "task", "momentum", "steps", "seed", "seconds", "test_loss", "diverged"}

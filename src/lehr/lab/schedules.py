@@ -9,8 +9,6 @@ from lehr.errors import ScheduleError
 from lehr.notation import parse
 from lehr.schedule.base import Schedule
 
-__all__ = ["Contender", "check_contender", "find_contender"]
-
 
 class Contender(NamedTuple):
     """A schedule in a comparison.

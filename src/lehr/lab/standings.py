@@ -13,8 +13,6 @@ from lehr.lab.metric import Metric
 from lehr.lab.pair_result import Gap, Standing
 from lehr.lab.statistics import seeds_to_decide, ties
 
-__all__ = ["not_separated", "open_ranks", "with_best"]
-
 
 def not_separated(rows: Sequence[Scores]) -> NDArray[np.bool_]:
     """Return which pairs the test does not separate, pairs by pairs.

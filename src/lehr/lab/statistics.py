@@ -20,19 +20,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "CONFIDENCE",
-    "FEW",
-    "Interval",
-    "interval",
-    "intervals",
-    "p_value",
-    "seeds_to_decide",
-    "separable",
-    "tail",
-    "ties",
-]
-
 CONFIDENCE = 0.95
 
 FEW = 8

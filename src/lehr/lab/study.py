@@ -20,8 +20,6 @@ from lehr.lab.store.store import Store
 from lehr.lab.tasks.registry import add_files
 from lehr.lab.trial import Ended, FailedTrial, Trial
 
-__all__ = ["Progress", "TrialSearch", "recall", "train"]
-
 _FEWEST = 8  # trials in a batch; in smaller ones, calls cost more than arithmetic
 
 # The largest batch. Larger ones are not faster, and are lost as a whole if their worker dies.

@@ -11,8 +11,6 @@ from lehr.lab.optimizers import find_optimizer
 from lehr.lab.pair_result import PairResult
 from lehr.lab.results import Results, Settings
 
-__all__ = ["summarize"]
-
 _NAMED = 3  # a longer list is summarised by its ends or its length
 _NEAR = 2.0
 

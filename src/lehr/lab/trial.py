@@ -12,17 +12,6 @@ from typing import Any, NamedTuple
 from lehr.lab.optimizers import identity, label
 from lehr.schedule.base import Schedule
 
-__all__ = [
-    "IMPORTED",
-    "Ended",
-    "FailedTrial",
-    "FinishedTrial",
-    "Outcome",
-    "Trial",
-    "digest",
-    "evaluation_steps",
-]
-
 # Part of every trial's identity. Raise it whenever the same trial would have another outcome: a
 # changed network, split, optimizer setting or evaluation. Old outcomes are then not reused.
 FORMAT = 2

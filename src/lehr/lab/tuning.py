@@ -15,8 +15,6 @@ from lehr.lab.optimizers.text import read, write
 from lehr.lab.schedules import Contender, find_contender
 from lehr.notation import parse
 
-__all__ = ["Choice", "Tuned", "choices", "read_tuned"]
-
 
 @dataclass(frozen=True)
 class Tuned:

@@ -22,8 +22,6 @@ from lehr.lab.tasks.registry import pinned
 from lehr.lab.trial import Ended, FailedTrial, Trial
 from lehr.lab.tuning import Tuned, choices, read_tuned
 
-__all__ = ["find_peaks"]
-
 _BATCH = "batch"
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-__all__ = ["LEHR", "installed_versions"]
-
 LEHR = version("lehr")
 """The version of lehr in this process."""
 

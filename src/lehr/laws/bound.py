@@ -22,8 +22,6 @@ from numpy.typing import ArrayLike
 from lehr.laws.runs import Floats, Ints, LawError, rates_of
 from lehr.schedule.base import Schedule
 
-__all__ = ["Bound", "bound"]
-
 _LEAF = 192
 """The number of updates that are summed one by one."""
 

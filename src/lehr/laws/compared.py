@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from lehr.lab.pair_result import PairResult
     from lehr.lab.results import Results
 
-__all__ = ["PredictedRun", "compared_runs", "fit_compared", "predict_compared"]
-
 
 def compared_runs(results: Results, optimizer: str) -> dict[str, LoggedRun]:
     """Return the runs of one optimizer in a comparison, by the name of their schedule.

@@ -14,7 +14,6 @@ from lehr.schedule.base import Schedule
 if TYPE_CHECKING:
     from lehr.laws.law import Difference, Law, Prediction
 
-__all__ = ["Candidate", "Design", "design"]
 
 _SHARES = (5, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 90, 100)
 _SHAPES = {

@@ -13,8 +13,6 @@ from pathlib import Path
 
 from lehr.laws.runs import LawError
 
-__all__ = ["scalars"]
-
 _Field = tuple[int, int | bytes]
 
 _LARGEST = 2**28

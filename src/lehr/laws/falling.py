@@ -19,7 +19,6 @@ from lehr.laws.series import START, scales
 if TYPE_CHECKING:
     from lehr.laws.law import Law
 
-__all__ = ["Coarse", "falling"]
 
 CELLS = 240
 """The number of cells of equal rate that the run after the warmup is cut into."""

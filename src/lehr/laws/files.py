@@ -16,8 +16,6 @@ from lehr.laws.law import FittedRun, Law
 from lehr.laws.model import names
 from lehr.laws.runs import Floats, LawError
 
-__all__ = ["VERSION", "from_dict", "load", "save", "to_dict"]
-
 VERSION = 1
 
 _LARGEST = 10**6

@@ -15,8 +15,6 @@ from lehr.laws.logs import Columns, read_run
 from lehr.laws.runs import LawError, LoggedRun, usable
 from lehr.laws.solve import Fitted, Problem, averaged, solve
 
-__all__ = ["DECOUPLED", "fit", "weight_decay_of"]
-
 DECOUPLED = ("adamw", "nadamw", "lion", "muon")
 """Optimizers that take weight decay off the weights themselves."""
 

@@ -31,8 +31,6 @@ import numpy as np
 
 from lehr.laws.runs import Floats, LawError
 
-__all__ = ["FORMS", "Form", "Kernel", "LawParameter", "find_form"]
-
 
 @dataclass(frozen=True)
 class LawParameter:

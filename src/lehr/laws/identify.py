@@ -20,8 +20,6 @@ from lehr.laws.runs import Floats, LawError, rates_of, risen
 from lehr.laws.series import Setting, series
 from lehr.laws.solve import POINTS, independent
 
-__all__ = ["KINDS", "Blur", "Proposal", "blurred", "plan_runs", "settling_run"]
-
 KINDS = {
     "a constant rate": "hold()",
     "a linear cooldown over the last 5%": "hold() >> linear('5%')",

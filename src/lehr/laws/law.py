@@ -15,8 +15,6 @@ from lehr.laws.model import Model
 from lehr.laws.runs import Floats, Ints, LawError, LoggedRun, RatesLike, rates_of, risen
 from lehr.laws.series import Series, Setting, series
 
-__all__ = ["Difference", "FittedRun", "Law", "Prediction"]
-
 LEVEL = 0.9
 TIE = 1e-3
 """Finals closer than this part of the loss are a tie: two runs with different seeds are, too."""

@@ -23,8 +23,6 @@ from lehr.laws.rows import LogRow
 from lehr.laws.rows import rows as log_rows
 from lehr.laws.runs import Floats, LawError, LoggedRun, dense, risen, schedule_rates
 
-__all__ = ["Columns", "read_norms", "read_run"]
-
 STEPS = [
     "step",
     "global_step",

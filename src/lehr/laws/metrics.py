@@ -9,8 +9,6 @@ import numpy as np
 from lehr.laws.law import Prediction
 from lehr.laws.runs import Floats, LawError, LoggedRun
 
-__all__ = ["Agreement", "agreement"]
-
 
 @dataclass(frozen=True)
 class Agreement:

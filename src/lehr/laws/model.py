@@ -10,8 +10,6 @@ from lehr.laws.forms import Form
 from lehr.laws.runs import Floats
 from lehr.laws.series import Series
 
-__all__ = ["Model", "names", "prior"]
-
 PEAK_SPREAD = 0.01
 """The shift of the loss per e-fold of the peak rate, in nats, expected before any run is seen."""
 

@@ -12,8 +12,6 @@ from typing import Any, cast
 from lehr.laws.events import scalars
 from lehr.laws.runs import LawError
 
-__all__ = ["LogRow", "rows"]
-
 LogRow = tuple[str, Mapping[str, object]]
 """A place, such as a file and a line, and the values there by their names."""
 

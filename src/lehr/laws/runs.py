@@ -13,18 +13,6 @@ from lehr.errors import ScheduleError
 from lehr.notation import ScheduleLike, parse
 from lehr.schedule.base import Schedule
 
-__all__ = [
-    "Floats",
-    "Ints",
-    "LawError",
-    "LoggedRun",
-    "RatesLike",
-    "checked",
-    "dense",
-    "rates_of",
-    "usable",
-]
-
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 

@@ -10,8 +10,6 @@ import numpy as np
 from lehr.laws.forms import Form
 from lehr.laws.runs import Floats, Ints, LoggedRun, risen
 
-__all__ = ["START", "Series", "Setting", "effective", "measured_unit", "scales", "series"]
-
 START = 0.2
 """The weights' squared norm at the start, as a part of that in balance at the peak rate."""
 

@@ -18,8 +18,6 @@ from lehr.laws.model import Model, prior
 from lehr.laws.runs import Floats, Ints, LoggedRun
 from lehr.laws.series import BLOCKS, Series, Setting, measured_unit, series
 
-__all__ = ["Fitted", "Problem", "averaged", "independent", "solve"]
-
 POINTS = 160
 """The most losses of a run that are fitted; of more, neighbours are averaged."""
 

@@ -12,8 +12,6 @@ from lehr.schedule.base import Schedule
 from lehr.schedule.problem import ParseError
 from lehr.schedule.tree import from_dict
 
-__all__ = ["ScheduleLike", "as_schedule"]
-
 ScheduleLike: TypeAlias = Schedule | str
 """A schedule, or its text as :func:`lehr.parse` reads it."""
 

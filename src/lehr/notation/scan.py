@@ -14,8 +14,6 @@ from typing import Final
 from lehr.errors import shown
 from lehr.schedule.problem import ParseError
 
-__all__ = ["scan"]
-
 _TOKEN = re.compile(
     r"""(?P<space>[ \t\r\n]+|\#[^\r\n]*)
     |(?P<string>'[^'\\\n]*'|"[^"\\\n]*")

@@ -23,8 +23,6 @@ from lehr.schedule.tree_values import read
 from lehr.schedule.work import MOST_PARTS, Budget
 from lehr.time.duration import DurationLike
 
-__all__ = ["METHODS", "functions", "hints", "parameters", "parse"]
-
 _LONGEST: Final = 1_000_000
 _DEEPEST_ARGUMENT: Final = 3
 """The depth of the innermost schedule's arguments: a list of pairs of numbers."""

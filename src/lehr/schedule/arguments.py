@@ -25,17 +25,6 @@ from lehr.schedule.horizon import Horizon
 from lehr.schedule.node import Node
 from lehr.time.duration import Duration, exact
 
-__all__ = [
-    "CALLABLE",
-    "LISTS",
-    "argument",
-    "check_fields",
-    "checked",
-    "inner_hints",
-    "members",
-    "optional",
-]
-
 CALLABLE: Final[Any] = collections.abc.Callable
 LISTS: Final = (tuple, list, collections.abc.Sequence, collections.abc.Iterable)
 

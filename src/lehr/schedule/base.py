@@ -57,7 +57,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-__all__ = ["ATOM", "PLUS", "THEN", "TIMES", "Schedule", "bracketed", "call"]
 
 # How strongly a text binds, as Python's own operators do.
 THEN, PLUS, TIMES, ATOM = 1, 2, 3, 4

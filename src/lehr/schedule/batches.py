@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["BatchSizes", "BatchLike", "batch_of", "by_epoch", "counter_of"]
 
 BatchSizes = int | tuple[int, ...] | Node
 BatchLike = int | Iterable[int] | Node

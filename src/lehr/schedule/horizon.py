@@ -14,8 +14,6 @@ from lehr.schedule.run import Run
 from lehr.time.duration import EPOCHS, LONGEST, SECONDS, SHARE, STEPS, Duration, DurationLike
 from lehr.time.units import Units
 
-__all__ = ["Horizon", "HorizonLike"]
-
 
 @dataclass(frozen=True, repr=False, init=False)
 class Horizon:

@@ -19,8 +19,6 @@ from lehr.schedule.horizon import Horizon
 from lehr.schedule.node import Node
 from lehr.time.duration import Duration, as_written
 
-__all__ = ["KINDS", "MOST_VALUES", "VERSION", "kind", "to_plain"]
-
 VERSION: Final = 1
 """The version of the dict form; it is written at the top, under ``"lehr"``."""
 

@@ -34,8 +34,6 @@ from lehr.schedule.node import Length, Reach, Site
 from lehr.schedule.run import Run
 from lehr.time.duration import STEPS, Duration, DurationLike
 
-__all__ = ["Formula", "Decay", "Piece", "Table", "formula", "hold", "ramp", "table"]
-
 
 @kind
 @dataclass(frozen=True, repr=False)

@@ -14,8 +14,6 @@ from lehr.curves import Curve, Path
 from lehr.errors import ScheduleError
 from lehr.schedule.run import Run
 
-__all__ = ["DEEPEST", "Length", "Node", "Reach", "Site"]
-
 DEEPEST: Final = 100
 """How deeply schedules may be nested: Python's own stack is deep enough for that everywhere."""
 

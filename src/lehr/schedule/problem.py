@@ -9,8 +9,6 @@ from typing import Final
 
 from lehr.errors import ScheduleError
 
-__all__ = ["ParseError", "argument_of", "excerpt", "suggest"]
-
 _WIDTH: Final = 80
 _FEW: Final = 15
 

@@ -20,8 +20,6 @@ from lehr.time.counter import Counter
 from lehr.time.duration import LONGEST, SAMPLES, SECONDS, STEPS, Duration, round_half_up
 from lehr.time.units import Units
 
-__all__ = ["Run"]
-
 _NOTHING: Final = Units()
 
 

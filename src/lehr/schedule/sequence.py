@@ -17,8 +17,6 @@ from lehr.schedule.node import Length, Reach, Site
 from lehr.schedule.run import Run
 from lehr.time.duration import LONGEST, round_half_up
 
-__all__ = ["EXACT_BITS", "Sequence", "bounded", "fixed_length"]
-
 # Lengths are exact. A cycle's is its stretch multiplied again and again: this many bits are allowed
 # to grow, which is more than a hundred cycles of any stretch, and hundreds of usual ones.
 EXACT_BITS: Final = 2**13

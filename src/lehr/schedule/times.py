@@ -19,9 +19,6 @@ from lehr.schedule.run import Run
 from lehr.schedule.sequence import EXACT_BITS, bounded
 from lehr.time.duration import SECONDS, Duration, as_written, round_half_up
 
-__all__ = ["Over", "Repeat", "Slice"]
-
-
 _BEGIN: Final = Duration(Fraction(0), "st")
 
 

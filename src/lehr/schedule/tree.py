@@ -26,8 +26,6 @@ from lehr.schedule.tree_values import read
 from lehr.schedule.work import Budget
 from lehr.time.duration import Duration
 
-__all__ = ["VERSION", "from_dict", "from_json", "to_dict", "to_json"]
-
 
 def to_dict(schedule: Schedule) -> dict[str, Any]:
     """Return a schedule as a plain dict; see :meth:`lehr.Schedule.to_dict`."""

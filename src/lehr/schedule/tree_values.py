@@ -14,8 +14,6 @@ from lehr.schedule.arguments import LISTS, argument, inner_hints, members, optio
 from lehr.schedule.base import Schedule
 from lehr.schedule.problem import ParseError
 
-__all__ = ["ErrorPlace", "read"]
-
 _LARGEST: Final = 2**63
 _LONGEST_TEXT: Final = 200
 

@@ -14,8 +14,6 @@ from lehr.schedule.node import Length, Reach, Site
 from lehr.schedule.run import Run
 from lehr.time.duration import Duration
 
-__all__ = ["Clip", "Every", "Product", "Sum"]
-
 
 @dataclass(frozen=True, repr=False)
 class _Binary(Schedule):

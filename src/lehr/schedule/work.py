@@ -17,8 +17,6 @@ from lehr.schedule.node import DEEPEST
 from lehr.schedule.sequence import EXACT_BITS
 from lehr.schedule.times import Over, Repeat, Slice
 
-__all__ = ["DEEPEST", "MOST_PARTS", "Budget"]
-
 MOST_PARTS: Final = 2_000
 """The most parts of a schedule that is read from a text: as many as can be read from its repr."""
 

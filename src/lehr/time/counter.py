@@ -9,8 +9,6 @@ from typing import Final
 
 from lehr.errors import ScheduleError
 
-__all__ = ["Counter"]
-
 _MOST: Final = 2**62
 
 

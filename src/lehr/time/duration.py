@@ -26,22 +26,6 @@ from typing import Final
 
 from lehr.errors import ScheduleError, number, shown
 
-__all__ = [
-    "EPOCHS",
-    "LONGEST",
-    "SAMPLES",
-    "SECONDS",
-    "SHARE",
-    "STEPS",
-    "TOKENS",
-    "Duration",
-    "DurationLike",
-    "ExactLike",
-    "as_written",
-    "exact",
-    "round_half_up",
-]
-
 LONGEST: Final = 10**15
 """The most steps (samples, tokens, seconds) of a duration: they are counted in 64 bits."""
 

@@ -9,8 +9,6 @@ from lehr.errors import NeedsClock, NeedsHorizon
 from lehr.time.counter import Counter
 from lehr.time.duration import EPOCHS, SAMPLES, SECONDS, STEPS, TOKENS, Duration
 
-__all__ = ["Units"]
-
 
 @dataclass(frozen=True, slots=True)
 class Units:

@@ -18,8 +18,6 @@ from lehr.torch.plan import ClockLevels, Driven, DrivePlan, StepLevels
 from lehr.torch.plan_edits import RevisedSchedule, changed
 from lehr.walltime.wallclock import WallClock
 
-__all__ = ["Assignment", "is_factor"]
-
 # A rate is a factor of what its group was given; a momentum is used as it is.
 _ABSOLUTE: Final = ("momentum", "beta1", "beta2")
 _AT_MOST: Final = {"momentum": 1.0, "beta1": 1.0, "beta2": 1.0}

@@ -16,19 +16,6 @@ from torch import Tensor
 
 from lehr.errors import ScheduleError, shown
 
-__all__ = [
-    "LR",
-    "Binding",
-    "Group",
-    "SlotKey",
-    "Slot",
-    "flag",
-    "item_of",
-    "plain",
-    "python_number",
-    "warn",
-]
-
 # One number of a tuple: a key and an index.
 _NUMBERED: Final = re.compile(r"(?P<key>\w+)\[(?P<index>\d{1,3})\]")
 

@@ -15,16 +15,6 @@ from lehr.torch.assignment import Assignment
 from lehr.torch.binding import LR, Group, Slot
 from lehr.torch.progress import check_reading, position_of_reading
 
-__all__ = [
-    "Saved",
-    "check_adopt",
-    "groups_restored_on_error",
-    "loading",
-    "restore",
-    "restored_on_error",
-    "short",
-]
-
 _FORMAT: Final = 1
 _KEYS: Final = ("format", "last_epoch", "_step_count", "plan", "bases", "changes", "highest")
 _MOST: Final = 2**53

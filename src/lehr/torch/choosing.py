@@ -13,8 +13,6 @@ from lehr.torch.assignment import Assignment, is_factor
 from lehr.torch.binding import Group
 from lehr.torch.groups import Interpreted
 
-__all__ = ["REST", "Choosers", "Given"]
-
 REST: Final = "*"
 """The key of a mapping for all groups that no other key names."""
 

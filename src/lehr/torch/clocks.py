@@ -12,8 +12,6 @@ from lehr.errors import ScheduleError
 from lehr.schedule.base import Schedule
 from lehr.walltime.wallclock import WallClock
 
-__all__ = ["WallClocks"]
-
 
 class WallClocks(dict[Schedule, WallClock]):
     """The wall clock of each schedule that follows the time.

@@ -9,8 +9,6 @@ from typing import Any, Final
 from lehr.torch.shared import shared_of
 from lehr.torch.writers import Lookahead
 
-__all__ = ["attributes_of", "pickled", "restore_pickled", "set_attributes", "snapshot"]
-
 # What pickling leaves out: it is computed or found again.
 _LINKED: Final = ("_shared", "_owner", "_stepped")
 

@@ -38,8 +38,6 @@ from lehr.torch.plan import DrivePlan
 from lehr.torch.shared import Shared, shared_of
 from lehr.torch.writers import Lookahead
 
-__all__ = ["Driver"]
-
 
 class Driver(LRScheduler):
     """A torch scheduler that assigns the values of schedules.

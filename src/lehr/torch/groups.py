@@ -13,9 +13,6 @@ from lehr.schedule.base import Schedule
 from lehr.schedule.tree import from_dict
 from lehr.torch.binding import Group, python_number
 
-__all__ = ["Interpreted", "absolute", "factor", "given_rates", "origins"]
-
-
 Floors = float | tuple[float, ...] | None
 
 

@@ -23,8 +23,6 @@ from lehr.torch.plan import Driven, DrivePlan
 from lehr.torch.shared import Change
 from lehr.torch.updates import TOO_EARLY, JointUpdates, Updates, has_begun
 
-__all__ = ["GUARDS", "Guards", "GuardMode"]
-
 GuardMode = Literal["error", "warn", "off"]
 
 GUARDS: Final = {

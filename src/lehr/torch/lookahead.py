@@ -25,8 +25,6 @@ from lehr.torch.writers import (
     Step,
 )
 
-__all__ = ["LONG", "SHORT", "write_alone"]
-
 # Steps computed at once: enough that their cost vanishes, few enough that the pause is not noticed;
 # fewer where each group has values of its own, and after a seek, which another may follow.
 LONG: Final = 16_384

@@ -13,21 +13,6 @@ from lehr.torch.checkpoint import restored_on_error
 from lehr.torch.groups import origins
 from lehr.torch.plan import Contribution
 
-__all__ = [
-    "Family",
-    "Membership",
-    "base_for",
-    "contributions",
-    "get_last_lr",
-    "get_lr",
-    "index_of",
-    "logged",
-    "read_bases",
-    "rebase",
-    "recognize_groups",
-    "regroup",
-]
-
 
 class Family:
     """Schedulers of which only the one that moved last contributes."""

@@ -10,8 +10,6 @@ from torch.optim import Optimizer
 from lehr.errors import ScheduleError
 from lehr.torch.binding import Group
 
-__all__ = ["Optimizers", "check_optimizer", "copies_its_groups"]
-
 _INNER: Final = (
     *("optimizer", "optim", "base_optimizer", "inner_optimizer"),
     *("_optimizer", "_optim", "_base_optimizer", "_inner_optimizer"),

@@ -16,8 +16,6 @@ from lehr.schedule.times import Over
 from lehr.torch.binding import Binding, Group, Slot, plain
 from lehr.walltime.wallclock import WallClock
 
-__all__ = ["ClockLevels", "Contribution", "DrivePlan", "Driven", "StepLevels", "combine"]
-
 
 @dataclass(frozen=True)
 class StepLevels:

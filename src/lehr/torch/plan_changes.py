@@ -14,8 +14,6 @@ from lehr.notation import ScheduleLike, as_schedule
 from lehr.time.duration import DurationLike
 from lehr.torch.binding import flag
 
-__all__ = ["cooldown", "extend", "replace", "rewarm", "scale"]
-
 
 def extend(scheduler: Any, steps: DurationLike, *, of: str = "lr") -> None:
     """Make the run longer from now on, by stretching what is left of the schedule.

@@ -18,8 +18,6 @@ from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
 from lehr.schedule.tree import from_dict
 
-__all__ = ["RevisedSchedule", "changed"]
-
 _SAME = 1e-9
 
 

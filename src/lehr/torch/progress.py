@@ -11,8 +11,6 @@ from lehr.schedule.horizon import Horizon
 from lehr.schedule.run import Run
 from lehr.time.duration import EPOCHS, SAMPLES, SECONDS, TOKENS, Duration, round_half_up
 
-__all__ = ["check_reading", "position_at", "position_of_reading", "reading"]
-
 _FINEST: Final = 10**9
 """The largest denominator of what is read from a state, whose numbers were rounded to floats."""
 

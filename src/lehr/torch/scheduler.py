@@ -31,8 +31,6 @@ from lehr.torch.plan import DrivePlan
 from lehr.torch.progress import position_at, reading
 from lehr.torch.shared import shared_of
 
-__all__ = ["Scheduler"]
-
 
 class Scheduler(Driver):
     """Drive an optimizer's learning rate, and any other number of its groups, with schedules.

@@ -30,8 +30,6 @@ from lehr.torch.tensor_writers import Mixed
 from lehr.torch.updates import JointUpdates, Updates, parts_of
 from lehr.torch.writers import SlotWriter
 
-__all__ = ["Change", "Shared", "shared_of"]
-
 # By identity, with a weak reference: an optimizer that defines __eq__ cannot be hashed.
 _SHARED: dict[int, tuple[weakref.ref[Any], Shared]] = {}
 

@@ -12,8 +12,6 @@ from torch import Tensor
 from lehr.torch.binding import Group
 from lehr.torch.writers import SlotWriter, has_mark, mark_of
 
-__all__ = ["Mixed", "TensorFill"]
-
 
 def _arrays(tensors: Sequence[Tensor]) -> list[NDArray[Any]]:
     """Return tensors' numbers as arrays in the same memory; nothing if one of them has no array."""

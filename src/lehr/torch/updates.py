@@ -10,8 +10,6 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-__all__ = ["TOO_EARLY", "JointUpdates", "Updates", "has_begun", "own_step", "parts_of"]
-
 TOO_EARLY: Final = (
     "Detected call of `lr_scheduler.step()` before `optimizer.step()`: the schedule's first value "
     "is never used. Call `optimizer.step()` first, then `lr_scheduler.step()`"

@@ -20,20 +20,6 @@ from lehr.torch.binding import Group, Slot, plain
 from lehr.torch.groups import origins
 from lehr.torch.updates import JointUpdates, Updates
 
-__all__ = [
-    "Check",
-    "Checked",
-    "Cursor",
-    "FloatPair",
-    "FloatWriter",
-    "Lookahead",
-    "Several",
-    "Step",
-    "SlotWriter",
-    "has_mark",
-    "mark_of",
-]
-
 Check = Callable[[Sequence[Group], int], bool]
 """Called with the groups and an entry's index; returns whether that entry may be written."""
 

@@ -13,8 +13,6 @@ from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
 from lehr.translate.pieces import one_of, then
 
-__all__ = ["OneCyclePhases"]
-
 _EASES: Final = {"cos": "cosine", "linear": "linear"}
 _TINY: Final = Fraction(1, 10**6)
 

@@ -17,34 +17,6 @@ from lehr.schedule.leaves import hold, ramp
 from lehr.time.duration import Duration, DurationLike
 from lehr.translate.registry import Translation
 
-__all__ = [
-    "cosine_ease",
-    "cycles",
-    "decayed",
-    "differing",
-    "falls",
-    "go",
-    "in_shares",
-    "joined",
-    "line",
-    "one_less",
-    "one_of",
-    "only_one",
-    "own_rate",
-    "piecewise",
-    "polynomial",
-    "power_ease",
-    "rates",
-    "scaled",
-    "schedule_of",
-    "schedules_of",
-    "share_of",
-    "staircase",
-    "steps",
-    "then",
-    "whole_run",
-]
-
 # A line without an end is drawn to here, which is more updates than any run has.
 _FAR: Final = 10**12
 _MANY: Final = 2_000

@@ -9,8 +9,6 @@ from typing import Any, cast
 from lehr.errors import ScheduleError
 from lehr.translate.pieces import share_of
 
-__all__ = ["ReduceOnPlateau", "follows_a_metric", "rule_text"]
-
 
 def rule_text(
     rule: str,

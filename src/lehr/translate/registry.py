@@ -38,19 +38,6 @@ from typing import Any, Final, TypeVar, cast
 from lehr.errors import ScheduleError, shown
 from lehr.schedule.base import Schedule
 
-__all__ = [
-    "Registered",
-    "Translation",
-    "arguments_of",
-    "ignores",
-    "libraries",
-    "libraries_with",
-    "names",
-    "reads",
-    "translate",
-    "translates",
-]
-
 
 @dataclass(frozen=True)
 class Translation:

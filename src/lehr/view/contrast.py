@@ -11,8 +11,6 @@ from lehr.view.markup import Markup, breakable, tag
 from lehr.view.numbers import MISSING, day, measured, rate
 from lehr.view.report import document
 
-__all__ = ["gain", "render", "write"]
-
 
 def write(found: Contrast, path: Path) -> None:
     """Write the page of two comparisons into a file."""

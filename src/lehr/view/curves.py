@@ -20,8 +20,6 @@ from lehr.view.svg import (
 )
 from lehr.view.tables import reach
 
-__all__ = ["curves", "readout"]
-
 BANDS = 3
 """The number of schedules, the best ones, whose bands are visible at first: more hide the lines."""
 

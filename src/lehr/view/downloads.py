@@ -12,8 +12,6 @@ from lehr.lab.results import Results
 from lehr.view.markup import Markup, tag
 from lehr.view.printable import printable
 
-__all__ = ["cell", "downloads", "pairs_csv"]
-
 
 def cell(value: Any) -> Any:
     """Return a value for a spreadsheet, which would run a text that looks like a formula."""

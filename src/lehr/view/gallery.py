@@ -16,8 +16,6 @@ from lehr.schedule.base import Schedule
 from lehr.view.markup import Markup
 from lehr.view.picture import picture
 
-__all__ = ["files", "main"]
-
 _RUN = 1000
 
 _FAMILIES = {

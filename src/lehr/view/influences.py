@@ -5,8 +5,6 @@ from lehr.lab.results import Results
 from lehr.view.markup import Markup, tag
 from lehr.view.numbers import NARROW
 
-__all__ = ["influences"]
-
 _NAMES = {
     "optimizer": "Optimizer",
     "schedule": "Schedule",

@@ -6,8 +6,6 @@ from lehr.lab.results import Results
 from lehr.view.markup import Markup, breakable, tag
 from lehr.view.numbers import measured
 
-__all__ = ["lengths"]
-
 FIRST = 12
 """Pairs shown from the top of the ranking; of the others, only those that are best at a length."""
 

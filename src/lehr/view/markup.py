@@ -7,8 +7,6 @@ from typing import TypeAlias
 
 from lehr.view.printable import printable
 
-__all__ = ["Markup", "breakable", "join", "shortened", "tag"]
-
 _VOID = frozenset({"br", "hr", "input", "link", "meta", "wbr"})
 
 Attribute: TypeAlias = str | int | float | bool | None

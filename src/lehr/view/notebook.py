@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from lehr.schedule.base import Schedule
     from lehr.view.markup import Markup
 
-__all__ = ["entry_html", "results_html", "schedule_html"]
 
 _ROWS = 10
 """The number of pairs that a notebook shows."""

@@ -9,18 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lehr.lab.metric import Metric
 
-__all__ = [
-    "MISSING",
-    "NARROW",
-    "count",
-    "day",
-    "duration",
-    "factor",
-    "measured",
-    "plain",
-    "ranks",
-    "rate",
-]
 
 NARROW = "\u202f"
 """The narrow no-break space between a number and its unit."""

@@ -10,8 +10,6 @@ from lehr.view.numbers import measured, rate
 from lehr.view.svg import Scale, band, chart, line, nice_ticks
 from lehr.view.tables import layout, pair_at
 
-__all__ = ["sensitivity"]
-
 _WIDTH, _HEIGHT = 96.0, 76.0
 _TOP, _BOTTOM = 8.0, 68.0
 

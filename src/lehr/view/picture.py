@@ -12,8 +12,6 @@ from lehr.view.markup import Markup, tag
 from lehr.view.numbers import plain
 from lehr.view.svg import Frame, Scale, line, nice_ticks
 
-__all__ = ["COLOURS", "picture", "sample"]
-
 COLOURS = ("#3b7dd8", "#d0662b", "#1c9a6c", "#a55cc9", "#a98200", "#7a8699")
 """Colours with a contrast of at least 3 to 1 on white and on a dark page."""
 

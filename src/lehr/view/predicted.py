@@ -12,8 +12,6 @@ from lehr.view.markup import Markup, breakable, tag
 from lehr.view.numbers import plain
 from lehr.view.svg import Frame, Scale, band, chart, line, log_ticks, nice_ticks
 
-__all__ = ["predicted"]
-
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 232.0, 8.0, 128.0
 
 

@@ -6,8 +6,6 @@ the control characters in them: it clears the screen, renames the window, or typ
 
 import re
 
-__all__ = ["printable"]
-
 # Control characters of ASCII and of Latin-1, delete, surrogates, and what reorders a line of text.
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 

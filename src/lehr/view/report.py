@@ -25,8 +25,6 @@ from lehr.view.tables import heat_map, ranking
 if TYPE_CHECKING:
     from lehr.laws import Law
 
-__all__ = ["document", "render", "write_report"]
-
 
 def write_report(results: Results, folder: Path, law: Law | None = None) -> None:
     """Write the page of these results, `report.html`, into a folder.

@@ -11,8 +11,6 @@ from lehr.schedule.base import Schedule
 from lehr.schedule.horizon import Horizon
 from lehr.view.numbers import plain
 
-__all__ = ["STEPS", "UNITS", "Look", "TimeUnit", "Unit", "own_steps"]
-
 Unit = Literal["steps", "epochs", "samples", "tokens", "%"]
 UNITS: Final[tuple[Unit, ...]] = ("steps", "epochs", "samples", "tokens", "%")
 

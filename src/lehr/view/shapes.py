@@ -6,8 +6,6 @@ from lehr.view.markup import Markup, breakable, tag
 from lehr.view.numbers import plain
 from lehr.view.svg import Frame, Scale, band, chart, line, nice_ticks
 
-__all__ = ["schedules"]
-
 
 def _shape(name: str, what: str, values: tuple[Row, Row], least: tuple[float, ...] = ()) -> Markup:
     """Draw a curve; the axis includes the levels `least` even if the curve does not reach them."""

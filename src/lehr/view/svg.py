@@ -6,18 +6,6 @@ from dataclasses import dataclass
 
 from lehr.view.markup import Markup, tag
 
-__all__ = [
-    "Frame",
-    "Scale",
-    "band",
-    "chart",
-    "line",
-    "log_ticks",
-    "nice_ticks",
-    "robust_low",
-    "spread",
-]
-
 Values = Sequence[float | None]
 
 

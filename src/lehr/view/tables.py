@@ -11,8 +11,6 @@ from lehr.view.numbers import NARROW, count, duration, factor, measured, ranks, 
 from lehr.view.numbers import plain as plain_number
 from lehr.view.svg import Scale, line, nice_ticks, robust_low
 
-__all__ = ["heat_map", "ranking"]
-
 FIRST = 12
 """The number of pairs that the ranking shows at first."""
 

@@ -17,7 +17,6 @@ from lehr.view.scales import STEPS, Look, TimeUnit
 with needs("drawing in a terminal", "cli", "rich"):
     from rich.text import Text
 
-__all__ = ["Canvas", "can_show_blocks", "draw", "sparkline"]
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 ASCII_BLOCKS = "_.:-=+*#"

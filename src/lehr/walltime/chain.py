@@ -15,8 +15,6 @@ from lehr.schedule.node import Reach
 from lehr.time.duration import SECONDS, STEPS
 from lehr.walltime.parts import Bounds, Counts, OuterRun, TimedNode, Walk, foreign
 
-__all__ = ["Chain"]
-
 
 @dataclass(frozen=True, slots=True)
 class _PartPlan:

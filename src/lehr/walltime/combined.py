@@ -9,8 +9,6 @@ from lehr.schedule.values import Clip
 from lehr.time.duration import SECONDS
 from lehr.walltime.parts import Bounds, Counts, TimedNode, Walk, foreign
 
-__all__ = ["Limits", "TimedPair", "TimedRun"]
-
 
 class TimedRun(TimedNode):
     """A run of a number of seconds; its clock stops at its end."""

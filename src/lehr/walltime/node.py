@@ -18,9 +18,7 @@ from lehr.schedule.values import Clip, Product, Sum
 from lehr.time.duration import SECONDS, STEPS
 from lehr.walltime.chain import Chain
 from lehr.walltime.combined import Limits, TimedPair, TimedRun
-from lehr.walltime.parts import Bounds, Counts, OuterRun, Single, TimedNode, Walk, clocks
-
-__all__ = ["Bounds", "Counts", "OuterRun", "TimedNode", "Walk", "node_of"]
+from lehr.walltime.parts import OuterRun, Single, TimedNode, clocks
 
 
 def node_of(schedule: Schedule, outer: OuterRun) -> TimedNode:

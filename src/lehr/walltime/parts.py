@@ -20,9 +20,6 @@ from lehr.schedule.times import Over
 from lehr.time.duration import SECONDS, SHARE, STEPS, Duration, round_half_up
 from lehr.time.units import Units
 
-__all__ = ["Bounds", "Counts", "OuterRun", "TimedNode", "Single", "Walk", "clocks", "foreign"]
-
-
 _NOTHING: Final = Units()
 
 Bounds = tuple[float, float]

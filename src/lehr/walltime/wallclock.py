@@ -11,9 +11,8 @@ from lehr.errors import NeedsClock, ScheduleError, number, whole
 from lehr.notation import ScheduleLike, as_schedule
 from lehr.schedule.arguments import checked
 from lehr.time.duration import LONGEST, SECONDS, STEPS
-from lehr.walltime.node import Counts, OuterRun, Walk, node_of
-
-__all__ = ["WallClock"]
+from lehr.walltime.node import node_of
+from lehr.walltime.parts import Counts, OuterRun, Walk
 
 _COUNTERS: Final = "counters"
 _MARKS: Final = "marks"

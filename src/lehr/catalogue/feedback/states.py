@@ -10,8 +10,6 @@ from typing import Any, cast
 from lehr.catalogue.registry import State
 from lehr.errors import ScheduleError, number, shown, whole
 
-__all__ = ["check_best", "check_counts", "keys", "mean_of", "real"]
-
 
 def real(metric: Any) -> float:
     """Return a metric, which may be a tensor of one number, as a float."""

@@ -40,18 +40,6 @@ from lehr.lab.tasks.registry import add_files
 from lehr.lab.trial import Ended, FailedTrial, FinishedTrial, Trial
 from lehr.lab.versions import LEHR
 
-__all__ = [
-    "ENGINES",
-    "UNBOUNDED",
-    "Workers",
-    "call_each",
-    "check_version",
-    "open_workers",
-    "train_batch",
-    "train_batches",
-    "with_spare",
-]
-
 _Answer = TypeVar("_Answer")
 
 _MOST = 10_000  # jobs

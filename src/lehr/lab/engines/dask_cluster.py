@@ -24,7 +24,6 @@ from lehr.lab.versions import LEHR
 if TYPE_CHECKING:
     from distributed import Client, LocalCluster
 
-__all__ = ["dask_cluster"]
 
 _KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has no SIGKILL
 

@@ -13,8 +13,6 @@ from typing import TypeVar
 
 from lehr.lab.errors import TrialError
 
-__all__ = ["within"]
-
 _Answer = TypeVar("_Answer")
 
 # The real one: while a user's code runs, calls of os._exit raise an error.

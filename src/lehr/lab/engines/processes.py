@@ -23,8 +23,6 @@ from lehr.lab.engines.base import Workers, train_batch
 from lehr.lab.resources import Resources
 from lehr.lab.trial import FinishedTrial, Trial
 
-__all__ = ["Processes", "processes", "started"]
-
 _Cluster = TypeVar("_Cluster")
 
 

@@ -27,8 +27,6 @@ from lehr.lab.resources import Resources
 from lehr.lab.trial import FinishedTrial, Trial
 from lehr.lab.versions import LEHR
 
-__all__ = ["ray_cluster"]
-
 _QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
 
 # A Ray on this machine is for this process only: it listens on the loopback (by a setting that Ray

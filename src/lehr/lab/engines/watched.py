@@ -13,8 +13,6 @@ from lehr.lab.own.launch import train_own
 from lehr.lab.resources import Resources
 from lehr.lab.trial import FinishedTrial, Trial
 
-__all__ = ["watched"]
-
 
 @contextmanager
 def watched(jobs: int, resources: Resources, devices: Sequence[str]) -> Generator[Workers]:

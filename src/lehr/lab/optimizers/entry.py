@@ -16,16 +16,6 @@ from lehr.lab.schedules import find_contender
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
-__all__ = [
-    "OptimizerEntry",
-    "arguments_of",
-    "canonical",
-    "find_optimizer",
-    "identity",
-    "label",
-    "unpinned",
-    "with_setting",
-]
 
 # Names with settings of their own, which a text may change.
 _SHORT: dict[str, tuple[str, dict[str, Any]]] = {

@@ -16,17 +16,6 @@ from pathlib import Path
 
 from lehr.lab.optimizers.text import Parts, nearest, read
 
-__all__ = [
-    "check_class",
-    "check_packages",
-    "content_of",
-    "file_of",
-    "own_arguments",
-    "pinned",
-    "torch_arguments",
-    "torch_classes",
-]
-
 _PINNED = re.compile(r"(?P<place>.+?\.py)(?P<pin>@[0-9a-f]{16}):(?P<call>.*)", re.DOTALL)
 
 # What lehr passes itself.

@@ -21,8 +21,6 @@ from lehr.lab.python_source import fingerprint, module_of
 from lehr.lab.schedules import find_contender
 from lehr.schedule.base import Schedule
 
-__all__ = ["Joined", "hidden_matrices", "make", "needs_closure", "rates", "set_training"]
-
 
 class Joined(Optimizer):
     """Several optimizers as one: their groups, one after another.

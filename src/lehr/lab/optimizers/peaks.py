@@ -13,8 +13,6 @@ from typing import Final
 from lehr.lab.optimizers.entry import OptimizerEntry
 from lehr.lab.optimizers.text import Named
 
-__all__ = ["GRID", "first_peaks"]
-
 GRID: Final = (0.01, 0.03, 0.1, 0.3, 1.0)
 """The grid of SGD with momentum."""
 

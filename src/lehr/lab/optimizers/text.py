@@ -12,8 +12,6 @@ from typing import Any
 
 from lehr.schedule.problem import excerpt
 
-__all__ = ["Named", "Parts", "nearest", "read", "refuse", "write"]
-
 _LONGEST = 2_000
 _LISTED = 20  # names in a message, at most
 

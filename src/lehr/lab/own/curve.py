@@ -13,8 +13,6 @@ from lehr.files import write_whole
 from lehr.lab.own.returned import plain_content
 from lehr.lab.trial import evaluation_steps
 
-__all__ = ["CURVE", "LossCurve", "read_curve"]
-
 CURVE = "curve.json"
 """The file in a trial's folder that has what was reported."""
 

@@ -30,8 +30,6 @@ from lehr.lab.python_source import fingerprint, read_content
 from lehr.lab.resources import Resources
 from lehr.lab.trial import FinishedTrial, Outcome, Trial
 
-__all__ = ["LOG", "train_own", "trial_folder"]
-
 LOG, _TRIAL_FILE, _ENDED, _SOURCE = "output.log", "trial.json", "ended.json", "source.py"
 
 _POLL = 0.1  # seconds between two looks at whether to stop

@@ -16,20 +16,6 @@ from lehr.lab.errors import TaskError
 from lehr.lab.metric import Metric
 from lehr.lab.python_source import fingerprint, read_content
 
-__all__ = [
-    "PLACEHOLDERS",
-    "Own",
-    "fill",
-    "find_own",
-    "is_own",
-    "metric_of",
-    "own_identity",
-    "own_words",
-    "pinned_own",
-    "split_batch",
-    "with_batch",
-]
-
 _FUNCTION, _COMMAND, _SHELL = "train", "command", "shell"
 _NAME = re.compile(
     r"(?:batch\[(\d+)\]:)?(train|command|shell)(?:\[(score|loss(?::[\w/ -]{0,20})?)\])?:(.*)",

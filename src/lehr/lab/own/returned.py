@@ -13,16 +13,6 @@ from typing import Any, NamedTuple, cast
 
 from lehr.lab.errors import TrialError
 
-__all__ = [
-    "OUTCOME",
-    "Returned",
-    "check_returned",
-    "plain",
-    "plain_content",
-    "read_file",
-    "read_text",
-]
-
 OUTCOME = "outcome.json"
 """The file in a trial's folder that has what the training returned."""
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from lehr.torch import Scheduler
 
-__all__ = ["TRIAL", "RunningTrial", "current_trial"]
 
 TRIAL = "LEHR_TRIAL"
 """The environment variable with the trial, as JSON."""

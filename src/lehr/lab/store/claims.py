@@ -21,8 +21,6 @@ from lehr.lab.errors import StoreError
 from lehr.lab.store.database import connect, transaction, translate_errors
 from lehr.lab.versions import installed_versions
 
-__all__ = ["Claims"]
-
 SILENCE = 60.0
 """Seconds without a heartbeat after which a process counts as dead."""
 

@@ -17,8 +17,6 @@ from pathlib import Path
 
 from lehr.lab.errors import StoreError
 
-__all__ = ["PATIENCE", "connect", "delete_unused", "transaction", "translate_errors"]
-
 _LITTLE = 20e6  # bytes on a disk that is as good as full
 
 PATIENCE = 30.0

@@ -11,8 +11,6 @@ import numpy as np
 
 from lehr.lab.trial import FinishedTrial, Outcome, evaluation_steps
 
-__all__ = ["OUTCOME", "packed_curves", "packed_numbers", "read_identity", "read_outcome"]
-
 OUTCOME = "diverged, validation, test, test_loss, curves, numbers, seconds"
 """The columns of a finished trial."""
 

@@ -10,8 +10,6 @@ from typing import Any
 from lehr.lab.store.encoding import OUTCOME, packed_curves, packed_numbers, read_outcome
 from lehr.lab.trial import FailedTrial, FinishedTrial, Trial
 
-__all__ = ["insert_failure", "insert_study", "insert_trial"]
-
 # These parts of an identity are columns of a trial; many trials share the rest.
 _OWN = ("peak", "seed")
 

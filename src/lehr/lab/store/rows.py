@@ -16,7 +16,6 @@ from lehr.lab.trial import digest, evaluation_steps
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["COLUMNS", "frame", "row", "short"]
 
 COLUMNS = (
     "key",

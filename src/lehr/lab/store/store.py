@@ -18,8 +18,6 @@ from lehr.lab.store.encoding import OUTCOME, read_identity, read_outcome
 from lehr.lab.store.inserting import insert_failure, insert_study, insert_trial
 from lehr.lab.trial import Ended, FailedTrial, FinishedTrial, Outcome, Trial
 
-__all__ = ["FailureRecord", "Record", "Store"]
-
 _Study = TypeVar("_Study")
 
 _KEYS = 500  # keys in one query; old builds of SQLite take 999

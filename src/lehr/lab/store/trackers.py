@@ -19,8 +19,6 @@ from lehr.lab.store.rows import row, short
 from lehr.lab.store.store import Record
 from lehr.lab.trial import digest, evaluation_steps
 
-__all__ = ["mlflow", "tensorboard"]
-
 _EXPERIMENT = "lehr"
 """The name of the experiment in MLflow."""
 

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-__all__ = ["TASK"]
 
 _CASES, _BENIGN, _MEASURED, _HIDDEN = 569, 357, 30, 16
 _HELD_OUT = 142

@@ -9,8 +9,6 @@ from lehr.lab.tasks.base import SPLIT_SEED, Data, Split
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["accuracy", "cross_entropy", "split_by_class"]
-
 
 def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
     """Return the mean of -log of the probability of each right class, in nats.

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-__all__ = ["CONVOLUTIONAL", "TASK"]
 
 _IMAGES, _SIDE, _HIDDEN, _CLASSES = 1797, 8, 32, 10
 _PIXELS = _SIDE * _SIDE

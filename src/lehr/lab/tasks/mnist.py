@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-__all__ = ["TASK"]
 
 _IMAGES, _PIXELS, _HIDDEN, _CLASSES = 5000, 784, 64, 10
 _BRIGHTEST = 255.0

@@ -16,9 +16,6 @@ from lehr.lab.python_source import exits_raise, module_of
 from lehr.lab.tasks.base import Data, Part, Split, Task
 from lehr.lab.tasks.seeding import network
 
-__all__ = ["check_task", "task_of_file"]
-
-
 # `sys.exit` in a user's file would end lehr, with the exit code of a success.
 _CAUGHT = (Exception, SystemExit)
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-__all__ = ["DIMENSIONS", "NOISE", "SAMPLES", "TASK", "curvatures"]
 
 DIMENSIONS = 16
 NOISE = 1.0  # the standard deviation of a sample in each direction

@@ -15,8 +15,6 @@ from lehr.lab.python_source import fingerprint, read_content
 from lehr.lab.tasks.base import Split, Task
 from lehr.lab.tasks.text_file import text_task
 
-__all__ = ["OTHERS", "TASKS", "add_files", "files_of", "find_task", "identity", "pinned"]
-
 # Each name with the module and the attribute of its `Task`. A new task is a file and a line here.
 _KNOWN = {
     "digits": ("lehr.lab.tasks.digits", "TASK"),

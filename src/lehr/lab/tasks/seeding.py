@@ -13,8 +13,6 @@ from torch import nn
 
 from lehr.lab.tasks.base import Task
 
-__all__ = ["Randomness", "network", "seeded"]
-
 
 @contextmanager
 def seeded(seed: int) -> Generator[None]:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-__all__ = ["text_task"]
 
 _CONTEXT = 32  # characters that a prediction sees
 _WIDTH, _HEADS = 32, 2

@@ -15,8 +15,6 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-__all__ = ["Products"]
-
 
 class Products(TorchFunctionMode):
     """Computes 1-d and 2-d convolutions inside its block as products of matrices.

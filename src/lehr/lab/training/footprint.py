@@ -18,8 +18,6 @@ from lehr.lab.tasks.base import Task
 from lehr.lab.training.stacked import MEASURED, Stack
 from lehr.lab.trial import Trial
 
-__all__ = ["MOST", "Footprint", "fitting", "footprint"]
-
 MOST = 256
 """The largest stack: more networks are not faster, because they exceed the processor's cache."""
 

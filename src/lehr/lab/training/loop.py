@@ -14,8 +14,6 @@ from lehr.lab.errors import StoppedError
 from lehr.lab.tasks.base import Part, Task
 from lehr.lab.trial import Outcome, Trial, evaluation_steps
 
-__all__ = ["Batches", "Networks", "batches", "stacked", "train"]
-
 
 def stacked(networks: Sequence[nn.Module]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Stack the parameters and the buffers of networks, by name, along a first axis.

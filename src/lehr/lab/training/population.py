@@ -18,8 +18,6 @@ from lehr.lab.training.stacked import Stack, in_order
 from lehr.lab.training.suitable import obstacle
 from lehr.lab.trial import Outcome, Trial
 
-__all__ = ["exact", "train_population"]
-
 
 def train_population(
     trials: Sequence[Trial],

@@ -20,8 +20,6 @@ from lehr.lab.training.streaming import Stream, moved, pieces
 from lehr.lab.trial import Trial
 from lehr.torch import Scheduler
 
-__all__ = ["SingleNetwork"]
-
 
 class SingleNetwork:
     """A network, its optimizer and lehr's scheduler."""

@@ -31,8 +31,6 @@ from lehr.lab.training.unit_step import UnitStep
 from lehr.lab.trial import Trial
 from lehr.schedule.base import Schedule
 
-__all__ = ["MEASURED", "Stack", "in_order"]
-
 TensorsByName = dict[str, Tensor]
 
 _BLOCK = 1024  # values of schedules computed at a time

@@ -11,9 +11,6 @@ from torch.utils._pytree import tree_map_only
 from lehr.lab.tasks.base import Split
 from lehr.lab.tasks.seeding import Randomness
 
-__all__ = ["Stream", "moved", "pieces"]
-
-
 _EVALUATION = 0  # the seed of what an evaluation draws
 
 

@@ -23,8 +23,6 @@ from lehr.lab.training.single import SingleNetwork
 from lehr.lab.training.unit_step import UnitStep
 from lehr.lab.trial import Trial
 
-__all__ = ["obstacle"]
-
 _SAMPLES = 4
 _UPDATES = 12  # some do something else in every fifth or tenth update
 # Side by side, sums are taken in another order; a wrong result is off by much more.

@@ -17,8 +17,6 @@ from torch import Tensor
 
 from lehr.lab.optimizers import OptimizerEntry
 
-__all__ = ["UnitStep"]
-
 
 class UnitStep:
     """An optimizer, with a rate of its own for each network of a stack.

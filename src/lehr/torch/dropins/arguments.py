@@ -16,21 +16,6 @@ from lehr.torch.binding import Slot, item_of, warn
 from lehr.torch.checkpoint import short
 from lehr.torch.optimizers import check_optimizer
 
-__all__ = [
-    "counted",
-    "current",
-    "listed",
-    "momentum_slot",
-    "number_of",
-    "per_group",
-    "plain_copy",
-    "rates_of",
-    "real_steps",
-    "restore_function",
-    "saved_function",
-]
-
-
 _MOST_STEPS = 10**15
 
 

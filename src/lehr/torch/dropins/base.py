@@ -22,8 +22,6 @@ from lehr.torch.shared import Shared, shared_of
 from lehr.torch.tensor_writers import Mixed
 from lehr.torch.updates import TOO_EARLY, has_begun, own_step
 
-__all__ = ["DropIn"]
-
 # torch's recursions are off by this share; single precision by more, where rates are tensors.
 _ROUNDING = 1e-6
 

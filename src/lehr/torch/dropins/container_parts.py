@@ -15,8 +15,6 @@ from lehr.schedule.run import Run
 from lehr.torch.binding import Binding, Slot
 from lehr.torch.driver import Driver
 
-__all__ = ["Part", "Switch", "part_of", "still"]
-
 
 @dataclass(frozen=True, repr=False)
 class Switch(Schedule):

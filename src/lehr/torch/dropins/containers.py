@@ -21,8 +21,6 @@ from lehr.torch.dropins.recursion import Carried
 from lehr.torch.dropins.swa import SWALR
 from lehr.torch.dropins.tree import Tree, plan_rates
 
-__all__ = ["ChainedScheduler", "SequentialLR"]
-
 
 def _whole_numbers(name: str, values: Any) -> list[int]:
     return [counted(name, value, at_least=0) for value in several(name, values)]

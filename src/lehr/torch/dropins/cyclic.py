@@ -26,8 +26,6 @@ from lehr.torch.dropins.arguments import (
 from lehr.torch.dropins.base import DropIn
 from lehr.torch.dropins.parameters import Parameter
 
-__all__ = ["CyclicLR"]
-
 
 class CyclicLR(DropIn):
     """Take the rate up and down between two bounds, and the momentum the other way.

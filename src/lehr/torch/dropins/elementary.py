@@ -22,16 +22,6 @@ from lehr.torch.dropins.arguments import counted, number_of, plain_copy, real_st
 from lehr.torch.dropins.base import DropIn
 from lehr.torch.dropins.parameters import Parameter
 
-__all__ = [
-    "ConstantLR",
-    "CosineAnnealingLR",
-    "ExponentialLR",
-    "LinearLR",
-    "MultiStepLR",
-    "PolynomialLR",
-    "StepLR",
-]
-
 
 class StepLR(DropIn):
     """Multiply the rate by ``gamma`` every ``step_size`` epochs.

@@ -20,8 +20,6 @@ from lehr.torch.dropins.parameters import Parameter, check_alike
 from lehr.torch.optimizers import check_optimizer
 from lehr.torch.plan import Driven, DrivePlan, StepLevels
 
-__all__ = ["LambdaLR", "MultiplicativeLR"]
-
 Function = Callable[[Any], Any]
 
 # Products are kept at these intervals: often enough to seek, and little to keep.

@@ -19,8 +19,6 @@ from lehr.torch.dropins.base import DropIn
 from lehr.torch.dropins.parameters import Parameter
 from lehr.torch.groups import given_rates
 
-__all__ = ["OneCycleLR"]
-
 _RATES: Final = ("max_lr", "min_lr", "initial_lr")
 _MOMENTUMS: Final = ("max_momentum", "base_momentum")
 _LEAST_FACTOR: Final = 1e-150

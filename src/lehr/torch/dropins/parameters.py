@@ -11,8 +11,6 @@ from lehr.torch.checkpoint import short
 from lehr.torch.dropins.arguments import plain_copy, rates_of
 from lehr.torch.plan import DrivePlan
 
-__all__ = ["Parameter", "Parameters", "check_alike"]
-
 
 class Parameter:
     """An attribute that the plan of a drop-in depends on.

@@ -29,8 +29,6 @@ from lehr.torch.dropins.recursion import rates_in
 from lehr.torch.optimizers import check_optimizer
 from lehr.torch.plan import Contribution, Driven, DrivePlan, StepLevels
 
-__all__ = ["ReduceLROnPlateau"]
-
 _GIVEN = ("mode", "factor", "patience", "threshold", "threshold_mode", "cooldown", "eps")
 
 

@@ -24,17 +24,6 @@ from lehr.torch.groups import origins
 from lehr.torch.plan import Contribution, DrivePlan
 from lehr.torch.writers import Step
 
-__all__ = [
-    "Carried",
-    "View",
-    "Watched",
-    "advanced",
-    "begin",
-    "contributions",
-    "next_rates",
-    "rates_in",
-]
-
 
 class View:
     """An optimizer as ``get_lr`` sees it: its groups are copies that hold a drop-in's own rates."""

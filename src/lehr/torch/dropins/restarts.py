@@ -15,8 +15,6 @@ from lehr.torch.dropins.base import DropIn
 from lehr.torch.dropins.parameters import Parameter
 from lehr.torch.dropins.recursion import Carried
 
-__all__ = ["CosineAnnealingWarmRestarts"]
-
 
 class CosineAnnealingWarmRestarts(DropIn):
     """Take the rate down along a cosine again and again, each time from its base.

@@ -18,8 +18,6 @@ from lehr.torch.dropins.recursion import Carried, rates_in
 from lehr.torch.membership import Membership
 from lehr.torch.plan import DrivePlan
 
-__all__ = ["check_plan", "copied", "load", "resume_from", "snapshot", "with_own"]
-
 
 def with_own(drop_in: Any, state: dict[str, Any]) -> dict[str, Any]:
     """Return a state with its position and this scheduler's own parameters."""

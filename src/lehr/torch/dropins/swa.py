@@ -18,8 +18,6 @@ from lehr.torch.dropins.base import DropIn
 from lehr.torch.dropins.parameters import Parameter
 from lehr.torch.dropins.recursion import rates_in
 
-__all__ = ["SWALR"]
-
 
 class SWALR(DropIn):
     """Take the rate from where it is to ``swa_lr``, and keep it there, for weight averaging.

@@ -27,8 +27,6 @@ from lehr.torch.dropins.base import DropIn
 from lehr.torch.dropins.parameters import Parameter
 from lehr.torch.plan import DrivePlan
 
-__all__ = ["TrapezoidalLR"]
-
 
 class TrapezoidalLR(DropIn):
     """Take the rate up to ``max_lr``, hold it, and take it down to ``base_lr``.

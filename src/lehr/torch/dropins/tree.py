@@ -24,8 +24,6 @@ from lehr.torch.dropins.container_parts import Part, part_of
 from lehr.torch.plan import ClockLevels, Driven, DrivePlan, StepLevels
 from lehr.torch.shared import shared_of
 
-__all__ = ["Tree", "plan_rates"]
-
 
 class Tree(DropIn):
     """A scheduler whose values are composed of its children's."""

@@ -29,8 +29,6 @@ from lehr.torch.finding.training import (
     validation_loss,
 )
 
-__all__ = ["find_lr", "searched", "sequence_of", "step_of"]
-
 
 def find_lr(
     model: nn.Module | Sequence[nn.Module],

@@ -19,8 +19,6 @@ from torch import Tensor, nn
 from lehr.errors import ScheduleError
 from lehr.torch.updates import Updates
 
-__all__ = ["Kept", "KeptLoader"]
-
 Restore = Callable[[], Any]
 
 _PLAIN = (int, float, complex, bool, str, bytes, type(None), Enum, torch.dtype, torch.device)

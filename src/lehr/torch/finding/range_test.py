@@ -17,8 +17,6 @@ from lehr.find.sweep import Sweep, has_risen
 from lehr.torch.finding.find_lr import sequence_of, step_of
 from lehr.torch.finding.training import Training, TrainStep
 
-__all__ = ["range_test"]
-
 
 def range_test(
     model: nn.Module | Sequence[nn.Module],

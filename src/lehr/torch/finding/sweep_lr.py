@@ -12,8 +12,6 @@ from lehr.errors import ScheduleError
 from lehr.find.value_sweep import TRIES, SweptValue, ValueSweep
 from lehr.torch.finding.find_lr import searched, sequence_of
 
-__all__ = ["sweep_lr"]
-
 _BATCH = "batch"
 
 

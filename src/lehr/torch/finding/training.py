@@ -16,17 +16,6 @@ from lehr.errors import ScheduleError
 from lehr.find.margins import OptimizerFamily, family_of
 from lehr.torch.finding.kept import Kept, KeptLoader
 
-__all__ = [
-    "Rates",
-    "TrainStep",
-    "Training",
-    "averaged",
-    "epoch_of",
-    "family",
-    "number_of",
-    "own_step",
-]
-
 TrainStep = Callable[[Any], Any]
 
 _MOST_BYTES = 2**30  # of recorded batches; beyond, they are used again in turn

@@ -13,8 +13,6 @@ from lehr.schedule.leaves import formula, hold, table
 from lehr.translate.mmengine.windows import Effect, placed
 from lehr.translate.pieces import scaled, then
 
-__all__ = ["together"]
-
 # Up to here, steps without a formula are written as a table.
 _MANY: Final = 10_000
 

@@ -14,8 +14,6 @@ from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
 from lehr.translate.pieces import go, scaled, then
 
-__all__ = ["Affine", "Assigning", "Effect", "MMBase", "MMWindow", "Restarting", "placed"]
-
 INF: Final = 10**9
 """mmengine's own number for no end."""
 _OVERWRITTEN: Final = (

@@ -14,8 +14,6 @@ from lehr.time.duration import LONGEST, exact
 from lehr.translate.pieces import differing, go, share_of, steps, then
 from lehr.translate.registry import Translation, ignores
 
-__all__ = ["TimmCycles", "TimmWarmup"]
-
 # Without noise, which is refused, the arguments of its kind make no difference.
 ignores("timm", "noise_pct", "noise_std", "noise_seed", "noise_type", "initialize")
 

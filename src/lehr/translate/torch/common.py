@@ -15,20 +15,6 @@ from lehr.schedule.values import Clip, Every
 from lehr.translate.pieces import scaled
 from lehr.translate.registry import Translation
 
-__all__ = [
-    "GroupRates",
-    "TorchBase",
-    "after",
-    "bases",
-    "from_state",
-    "levels",
-    "many",
-    "needed",
-    "of_group",
-    "place",
-    "plain",
-]
-
 GroupRates = float | list[float] | tuple[float, ...] | None
 """The optimizer's rate: one for all groups, a list with one a group, or unknown."""
 

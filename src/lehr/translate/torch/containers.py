@@ -26,8 +26,6 @@ from lehr.translate.torch.common import (
     plain,
 )
 
-__all__ = ["CONTAINERS", "OWN_RATES"]
-
 Child = tuple[str, Mapping[str, Any]]
 
 CONTAINERS: Final = ("SequentialLR", "ChainedScheduler")

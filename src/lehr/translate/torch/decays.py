@@ -35,8 +35,6 @@ from lehr.translate.torch.common import (
     place,
 )
 
-__all__ = ["RunningProduct", "running_product"]
-
 FactorFunction = Callable[[int], float]
 
 

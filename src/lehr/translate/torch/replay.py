@@ -18,8 +18,6 @@ from lehr.schedule.leaves import formula
 from lehr.translate.registry import Translation
 from lehr.translate.torch.common import TorchBase, bases, needed
 
-__all__ = ["replayed"]
-
 
 def replayed(
     name: str, schedulers: Iterable[Any], milestones: list[int] | None, *, base: TorchBase
