@@ -272,23 +272,26 @@ class FloatWriter(SlotWriter):
             return self._put_lines(groups, last, entry)
         key = self.key
         for group in groups:
-            if group[key] is not last:
+            if group[key] is last:
+                group[key] = entry
+            else:
                 return self.take_back(groups, group)
-            group[key] = entry
         return True
 
     def _put_lines(self, groups: Sequence[Group], last: float, entry: float) -> bool:
         key = self.key
         if not self._has_offsets:
             for group, gain in zip(groups, self._gains):  # noqa: B905  (twice the time)
-                if group[key] != gain * last:
+                if group[key] == gain * last:
+                    group[key] = gain * entry
+                else:
                     return self.take_back(groups, group)
-                group[key] = gain * entry
             return True
         for group, (offset, gain) in zip(groups, self._lines, strict=True):
-            if group[key] != offset + gain * last:
+            if group[key] == offset + gain * last:
+                group[key] = offset + gain * entry
+            else:
                 return self.take_back(groups, group)
-            group[key] = offset + gain * entry
         return True
 
     def take_back(self, groups: Sequence[Group], stop: Group) -> bool:
@@ -317,6 +320,8 @@ class FloatPair(Step):
         second: Writes the other.
     """
 
+    __slots__ = ("_columns", "_writers")
+
     def __init__(self, first: FloatWriter, second: FloatWriter) -> None:
         self._writers = first, second
         self._columns = *first.column, *second.column, first.groups
@@ -328,11 +333,12 @@ class FloatPair(Step):
         last, value = values[before], values[index]
         latest, further = others[before], others[index]
         for group in groups:
-            if group[key] is not last or group[other] is not latest:
+            if group[key] is last and group[other] is latest:
+                group[key] = value
+                group[other] = further
+            else:
                 first, second = self._writers
                 return first.take_back(groups, group) or second.take_back(groups, group)
-            group[key] = value
-            group[other] = further
         return True
 
 
