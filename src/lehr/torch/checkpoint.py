@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,8 +11,8 @@ from torch import Tensor
 
 from lehr.errors import ScheduleError, number, several, whole
 from lehr.torch.assignment import Assignment
-from lehr.torch.binding import LR, Group, Slot
-from lehr.torch.progress import check_reading, position_of_reading
+from lehr.torch.binding import Group
+from lehr.torch.progress import check_reading
 
 _FORMAT: Final = 1
 _KEYS: Final = ("format", "last_epoch", "_step_count", "plan", "bases", "changes", "highest")
@@ -110,6 +109,29 @@ def short(value: Any) -> str:
     """Return a value as a text of at most one line, for messages."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def attributes_of(scheduler: Any) -> dict[str, Any]:
+    """Return all attributes of an object, those in slots included."""
+    slots = [name for kind in type(scheduler).__mro__ for name in vars(kind).get("__slots__", ())]
+    in_slots = {name: getattr(scheduler, name) for name in slots if hasattr(scheduler, name)}
+    return {**vars(scheduler), **in_slots}
+
+
+def set_attributes(scheduler: Any, attributes: Mapping[str, Any]) -> None:
+    """Replace all attributes of an object."""
+    vars(scheduler).clear()
+    for name, value in attributes.items():
+        setattr(scheduler, name, value)
+
+
+def kept(value: Any) -> Any:
+    """Return a value with copies of the lists and dicts in it."""
+    if type(value) is list:
+        return [kept(item) for item in value]
+    if type(value) is dict:
+        return {key: kept(item) for key, item in value.items()}
+    return value
 
 
 # ----- the state of a Scheduler -------------------------------------------------------------------
@@ -245,52 +267,6 @@ class Saved:
             return here.from_dict(self.plan, groups)
         except (KeyError, TypeError, AttributeError) as error:
             raise ScheduleError(f"not a state of a lehr Scheduler: plan: {error!r}") from None
-
-
-def restore(scheduler: Any, saved: Saved, adopt: str | None) -> None:
-    """Restore the content of a state into a scheduler, as :meth:`Scheduler.load_state_dict`."""
-    rule = None if scheduler._rule is None else repr(scheduler._rule)
-    if adopt is None:
-        saved.check_groups(len(scheduler._known))
-        saved.check_same(scheduler._assignment.to_dict(), rule)
-    elif adopt == "saved":
-        saved.check_groups(len(scheduler._known))
-        scheduler._assignment = saved.assignment(scheduler._assignment, rule, len(scheduler._known))
-    if adopt != "here":
-        _load_bases(scheduler, saved)
-        scheduler._clocks.load(saved.clocks)
-        scheduler._assignment = scheduler._assignment.with_changes(saved.changes)
-    if scheduler._rule is not None and saved.rule == rule:
-        try:
-            scheduler._feedback = scheduler._rule.check_state(saved.feedback)
-        except ScheduleError as error:
-            raise ScheduleError(f"feedback: {error}") from None
-    scheduler._replan()
-    position, steps = saved.position, saved.steps
-    if adopt == "here":
-        there = position_of_reading(scheduler._assignment.horizon, saved.progress)
-        if there is not None:
-            position, steps = there, steps + math.floor(there) - math.floor(position)
-    scheduler._check_position(position)
-    scheduler._guards.highest = saved.highest
-    scheduler._restoring = True
-    try:
-        scheduler._resume(position, steps)
-    finally:
-        scheduler._restoring = False
-
-
-def _load_bases(scheduler: Any, saved: Saved) -> None:
-    shared = scheduler._attach()
-    for name, bases in saved.bases.items():
-        for index, (group, base) in enumerate(zip(scheduler._known, bases, strict=True)):
-            if base is None:
-                continue
-            slot = Slot.find_existing(name, index, group)
-            shared.set_base(slot, group, base)
-            scheduler._assignment = scheduler._assignment.with_base(name, index, base)
-            if slot.place == LR.place:
-                scheduler.base_lrs[index] = base
 
 
 def _dict(name: str, value: Any) -> dict[str, Any]:

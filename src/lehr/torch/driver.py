@@ -17,26 +17,33 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
-from typing import Any
+from typing import Any, Final
 
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import EPOCH_DEPRECATION_WARNING, LRScheduler
 
 from lehr.errors import PastEnd, ScheduleError
-from lehr.torch import copies, lookahead, membership
-from lehr.torch.binding import LR, Group, Slot, flag, python_number, warn
-from lehr.torch.checkpoint import groups_restored_on_error
-from lehr.torch.groups import given_rates
+from lehr.torch.binding import LR, Group, Slot, flag, plain, python_number, warn
+from lehr.torch.checkpoint import (
+    attributes_of,
+    groups_restored_on_error,
+    kept,
+    restored_on_error,
+    set_attributes,
+)
+from lehr.torch.groups import KnownGroups, given_rates
 from lehr.torch.guards import Guards
-from lehr.torch.lookahead import LONG, SHORT
-from lehr.torch.membership import Membership
+from lehr.torch.lookahead import LONG, SHORT, look_ahead
 from lehr.torch.optimizers import Optimizers
-from lehr.torch.plan import DrivePlan
-from lehr.torch.shared import Shared, shared_of
+from lehr.torch.plan import Contribution, DrivePlan
+from lehr.torch.shared import Membership, Shared, shared_of
 from lehr.torch.writers import Lookahead
+
+# What pickling leaves out: it is found again.
+_LINKED: Final = ("_shared", "_owner", "_stepped")
 
 
 class Driver(LRScheduler):
@@ -79,7 +86,7 @@ class Driver(LRScheduler):
         try:
             with groups_restored_on_error(self.groups):
                 shared_of(self._optimizers).find_bases()
-                self._known = list(self.groups)
+                self._known = KnownGroups(self.groups)
                 self.base_lrs: list[Any] = given_rates(self.groups, last_epoch)
                 self._initial_step()
         except BaseException:
@@ -370,12 +377,103 @@ class Driver(LRScheduler):
                 f"this {type(self).__name__} is a part of a {type(owner).__name__}: step that one"
             )
 
+    # ----- its groups ---------------------------------------------------------------------------
+
+    def get_last_lr(self) -> list[Any]:
+        """Return the current rate of each group."""
+        return [python_number(group.get("lr", math.nan)) for group in self.groups]
+
+    def get_lr(self) -> list[Any]:
+        """Return the rate of each group at the present position, also before it is written.
+
+        Frameworks that write the rates themselves set ``last_epoch`` and call it.
+        """
+        rates = self.get_last_lr()
+        for slot, group, share in self.contributions() if self._position >= 0 else ():
+            if slot.place == LR.place:
+                index = next(i for i, each in enumerate(self.groups) if each is group)
+                rate = rates[index]
+                rates[index] = rate.fill_(share.value) if isinstance(rate, Tensor) else share.value
+        return rates
+
+    def logged(self) -> dict[str, float]:
+        """Return the driven numbers, by name, for a logger.
+
+        The names are those of the driven numbers, such as ``"lr"`` and ``"momentum"``; with several
+        groups, ``"lr/0"`` or, where a group has a ``"name"``, ``"lr/head"``.
+
+        Example:
+            >>> import lehr, torch
+            >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.1, momentum=0.9)
+            >>> from lehr.torch import Scheduler
+            >>> Scheduler(optimizer, lehr.linear(10), momentum=lehr.constant(0.5)).logged()
+            {'lr': 0.1, 'momentum': 0.5}
+        """
+        return self.plan.numbers(self.groups)
+
+    def _recognize_groups(self) -> None:
+        """Follow groups that were added, removed or reordered since the last call.
+
+        Raises:
+            ScheduleError: If an added group cannot be driven. Nothing is changed then.
+        """
+        groups = self.groups
+        if not self._known.are(groups):
+            with restored_on_error(self):
+                self._regroup(self._known.origins(groups))
+                self._known = KnownGroups(groups)
+                self._replan()
+        self._known = KnownGroups(groups)
+
+    def _regroup(self, old: list[int | None]) -> None:
+        """Bring what is kept for each group into a new order.
+
+        Arguments:
+            old: For each group its index in the order before, or None if it was added.
+        """
+        self.base_lrs = [
+            _base_of_added(group) if origin is None else self.base_lrs[origin]
+            for origin, group in zip(old, self.groups, strict=True)
+        ]
+
     # ----- other schedulers of the optimizer ----------------------------------------------------
 
     @property
     def is_absolute(self) -> bool:
         """Whether its values are independent of the groups' bases."""
         return self.plan.is_absolute
+
+    def contributions(self) -> list[tuple[Slot, Group, Contribution]]:
+        """Return its share in each number at its position."""
+        present = self._known.present(self.groups)
+        shares = self.plan.contributions(self._position)
+        return [(slot, present[index], share) for slot, index, share in shares if index in present]
+
+    def base_for(self, slot: Slot, group: Group, value: float) -> float | None:
+        """Return the base from which its schedule would have reached a value, or None."""
+        index = self._known.index_of(group)
+        driven = None if index is None else self.plan.of_slot(slot, index)
+        if driven is None or index is None:
+            return None
+        return driven.base_for(index, value, driven.levels.at(self._position))
+
+    def rebase(self, slot: Slot, group: Group, base: float) -> None:
+        """Use a new base for a number of a group."""
+        index = self._known.index_of(group)
+        if index is not None:
+            self._set_base(slot, index, base)
+            self._replan()
+
+    def read_bases(self) -> None:
+        """Use the bases of a loaded optimizer, and write those that it lacks."""
+        present = self._known.present(self.groups)
+        self._known = self._known.renewed(self.groups)
+        for index, group in present.items():
+            if "lr" in group:
+                base = group.setdefault("initial_lr", self.base_lrs[index])
+                if self._follows_bases():
+                    self._set_base(LR, index, plain(base))
+        self._replan()
 
     def _set_base(self, slot: Slot, index: int, base: float) -> None:
         if slot.place == LR.place:
@@ -385,17 +483,62 @@ class Driver(LRScheduler):
         """Return whether the bases of a loaded optimizer replace its own."""
         return True
 
-    get_lr: Any = membership.get_lr
-    get_last_lr: Any = membership.get_last_lr
-    logged = membership.logged
-    snapshot = copies.snapshot
-    __getstate__: Any = copies.pickled
-    __setstate__ = copies.restore_pickled
-    contributions = membership.contributions
-    base_for = membership.base_for
-    rebase = membership.rebase
-    read_bases = membership.read_bases
-    _recognize_groups = membership.recognize_groups
-    _regroup = membership.regroup
-    _index = membership.index_of
-    write_alone = lookahead.write_alone
+    def write_alone(self) -> bool:
+        """Write its values, and compute those of the next steps.
+
+        Returns:
+            Whether that could be done: between two steps, and where there are other groups now, it
+            is left to the shared object.
+
+        Raises:
+            ScheduleError: If there is no finite value at the position.
+        """
+        if self._fraction or not self._known.are(self.groups):
+            return False
+        self._ahead = look_ahead(
+            self.plan,
+            self._ahead.emptied(self._position),
+            self.groups,
+            self._attach(),
+            self._guards,
+            size=self._size,
+            last=self._guards.block_end(self.last_epoch, self._last_position()),
+            by_step=self._asks_step_by_step(),
+        )
+        return True
+
+    # ----- copies -------------------------------------------------------------------------------
+
+    def snapshot(self) -> Callable[[], None]:
+        """Return a function that puts all attributes back as they are now."""
+        attributes = {
+            **attributes_of(self),
+            **{name: kept(value) for name, value in vars(self).items()},
+            "_ahead": self._ahead.emptied(self._position),
+            "_guards": copy(self._guards),
+            "membership": copy(self.membership),
+        }
+        restore_shared = shared_of(self._optimizers).snapshot()
+
+        def restore() -> None:
+            set_attributes(self, attributes)
+            restore_shared()
+
+        return restore
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return all attributes but those that are computed or found again, for pickling."""
+        self._attach().notice()
+        ahead = Lookahead(self._position)
+        return {**attributes_of(self), **dict.fromkeys(_LINKED), "_ahead": ahead}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore the attributes that were pickled; the current values are its own."""
+        set_attributes(self, state)
+        self._attach().hold(self.plan.slots)
+
+
+def _base_of_added(group: Group) -> Any:
+    if "lr" not in group:
+        return math.nan
+    return group.setdefault("initial_lr", plain(group["lr"]))

@@ -16,26 +16,52 @@ from lehr.torch.binding import Group, python_number
 Floors = float | tuple[float, ...] | None
 
 
-def origins(known: Sequence[Group], groups: Sequence[Group]) -> list[int | None]:
-    """Return for each group its index among those that were known; None for a new one.
+class KnownGroups(tuple[Group, ...]):
+    """Groups as they were when they were last looked at, by which later ones are recognized.
 
     A group is the same if it is the same dict. Loading an optimizer makes new dicts that keep their
     lists of parameters, so these identify a group as well, then its first parameter. If no group is
     recognized and their number is the same, they are taken to be in the same order.
     """
-    if len(known) == len(groups) and all(a is b for a, b in zip(known, groups, strict=True)):
-        return list(range(len(groups)))
-    by_dict = {id(group): index for index, group in enumerate(known)}
-    by_list = {id(group.get("params")): index for index, group in enumerate(known)}
-    by_first = {_first_parameter(group): index for index, group in enumerate(known)}
-    found: list[int | None] = [
-        by_dict.get(id(group), by_list.get(id(group.get("params")), by_first.get(first)))
-        for group in groups
-        for first in (_first_parameter(group),)
-    ]
-    if len(known) == len(groups) and not any(index is not None for index in found):
-        return list(range(len(groups)))
-    return found
+
+    __slots__ = ()
+
+    def origins(self, groups: Sequence[Group]) -> list[int | None]:
+        """Return for each group its index among the known ones; None for a new one."""
+        if len(self) == len(groups) and all(a is b for a, b in zip(self, groups, strict=True)):
+            return list(range(len(groups)))
+        by_dict = {id(group): index for index, group in enumerate(self)}
+        by_list = {id(group.get("params")): index for index, group in enumerate(self)}
+        by_first = {_first_parameter(group): index for index, group in enumerate(self)}
+        found: list[int | None] = [
+            by_dict.get(id(group), by_list.get(id(group.get("params")), by_first.get(first)))
+            for group in groups
+            for first in (_first_parameter(group),)
+        ]
+        if len(self) == len(groups) and not any(index is not None for index in found):
+            return list(range(len(groups)))
+        return found
+
+    def are(self, groups: Sequence[Group]) -> bool:
+        """Return whether some groups are the known ones, in the same order."""
+        return self.origins(groups) == list(range(len(self)))
+
+    def present(self, groups: Sequence[Group]) -> dict[int, Group]:
+        """Return those of some groups that are known, by their index among the known ones."""
+        pairs = zip(self.origins(groups), groups, strict=True)
+        return {origin: group for origin, group in pairs if origin is not None}
+
+    def renewed(self, groups: Sequence[Group]) -> KnownGroups:
+        """Return the known groups, with the dicts that a load has put in their place."""
+        present = self.present(groups)
+        return KnownGroups(present.get(index, group) for index, group in enumerate(self))
+
+    def index_of(self, group: Group) -> int | None:
+        """Return the index of a group, or None if it is not known."""
+        for index, known in enumerate(self):
+            if known is group or known["params"] is group["params"]:
+                return index
+        return None
 
 
 def _first_parameter(group: Group) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -12,14 +11,16 @@ from torch import Tensor
 
 from lehr.errors import ScheduleError
 from lehr.torch.binding import Group, SlotKey
-from lehr.torch.groups import origins
-from lehr.torch.plan import Driven
+from lehr.torch.guards import Guards
+from lehr.torch.plan import Driven, DrivePlan
+from lehr.torch.shared import Shared
 from lehr.torch.tensor_writers import Mixed, TensorFill
 from lehr.torch.writers import (
     Check,
     Checked,
     FloatPair,
     FloatWriter,
+    Lookahead,
     Several,
     SlotWriter,
     Step,
@@ -37,32 +38,39 @@ LevelAt = Callable[[int], float]
 """Gives the level at a position."""
 
 
-def write_alone(driver: Any) -> bool:
-    """Write a driver's values, and compute those of the next steps.
+def look_ahead(
+    plan: DrivePlan,
+    ahead: Lookahead,
+    groups: Sequence[Group],
+    shared: Shared,
+    guards: Guards,
+    *,
+    size: int,
+    last: float,
+    by_step: bool,
+) -> Lookahead:
+    """Write a plan's values at a position, and compute those of the next steps.
 
-    Where a schedule calls a user's function, that is called step by step, or only for one step if
-    the driver allows no more.
-
-    Returns:
-        Whether that could be done: between two steps, and where there are other groups now, it
-        is left to the shared object.
+    Arguments:
+        plan: What is driven.
+        ahead: Where: a position, without any further entries.
+        groups: The groups of the plan.
+        shared: Has the writers.
+        guards: Look at the levels before they are used.
+        size: The number of steps to compute.
+        last: The last step to compute.
+        by_step: Whether a user's function, which is called step by step, may be called by the
+            fast steps; otherwise one step is computed.
 
     Raises:
         ScheduleError: If there is no finite value at the position.
     """
-    plan, groups, guards = driver.plan, driver.groups, driver._guards
-    if driver._fraction or origins(driver._known, groups) != list(range(len(driver._known))):
-        return False
-    position, by_slot = math.floor(driver._position), _by_slot(plan.driven)
-    ahead, shared = driver._ahead.emptied(position), driver._attach()
-    size, last = driver._size, guards.block_end(position, driver._last_position())
+    position, by_slot = int(ahead.position), _by_slot(plan.driven)
     if any(_kind(driven, groups) is Mixed for driven in by_slot):
         size = min(size, max(_FEWEST, _NUMBERS // max(len(groups), 1)))
     size = int(min(size, last - position + 1))
     one_by_one = any(driven.levels.one_by_one for driven in plan.driven)
-    # The steps that are computed when they are made: a user's function is called then.
-    by_step = one_by_one and driver._asks_step_by_step()
-    asked = int(min(LONG, last - position)) if by_step else 0
+    asked = int(min(LONG, last - position)) if one_by_one and by_step else 0
     blocks = _blocks(plan.driven, np.arange(position, position + (1 if one_by_one else size)))
     guards.on_levels(position, plan, blocks)
     by_driven = {id(driven): block for driven, block in zip(plan.driven, blocks, strict=True)}
@@ -86,8 +94,7 @@ def write_alone(driver: Any) -> bool:
     ahead.size = asked + 1 if asked else len(blocks[0]) if blocks else size
     step = _joined([writer for writer, _ in columns])
     ahead.step = Checked(step, checks) if checks else step
-    driver._ahead = ahead
-    return True
+    return ahead
 
 
 def _joined(writers: Sequence[SlotWriter]) -> Step:

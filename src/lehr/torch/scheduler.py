@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from fractions import Fraction
 from typing import Any, Literal
 
 from torch.optim import Optimizer
 
 from lehr.catalogue.decay.elementary import constant
-from lehr.catalogue.registry import Rule, State
-from lehr.errors import NeedsClock, NeedsHorizon, ScheduleError, whole
-from lehr.schedule.horizon import Horizon, HorizonLike
-from lehr.schedule.run import Run
+from lehr.catalogue.registry import Rule
+from lehr.curves.easing import Ease
+from lehr.errors import NeedsClock, ScheduleError, number, whole
+from lehr.notation import ScheduleLike, as_schedule
+from lehr.schedule.horizon import HorizonLike
 from lehr.time.duration import Duration, DurationLike
-from lehr.torch import plan_changes
-from lehr.torch.assignment import Assignment
-from lehr.torch.binding import Group, Slot
-from lehr.torch.checkpoint import Saved, check_adopt, loading, restore, restored_on_error
-from lehr.torch.choosing import Choosers, Given
-from lehr.torch.clocks import WallClocks
+from lehr.torch.binding import Group, Slot, flag
+from lehr.torch.checkpoint import Saved, check_adopt, loading, restored_on_error
+from lehr.torch.choosing import Given
 from lehr.torch.driver import Driver
-from lehr.torch.groups import Interpreted, origins
 from lehr.torch.guards import GuardMode, Guards
 from lehr.torch.lookahead import SHORT
 from lehr.torch.plan import DrivePlan
-from lehr.torch.progress import position_at, reading
-from lehr.torch.shared import shared_of
+from lehr.torch.planner import Planner
+from lehr.torch.progress import position_at
 
 
 class Scheduler(Driver):
@@ -111,33 +105,14 @@ class Scheduler(Driver):
         any_optimizer: bool = False,
         **others: Given | str,
     ) -> None:
+        if feedback is not None and not hasattr(feedback, "init"):
+            raise TypeError(f"feedback={feedback!r} must be a rule, such as lehr.plateau()")
         if feedback is not None and lr is None:
             lr = constant()
         given: dict[str, Any] = {"lr": lr, "momentum": momentum, **others}
         given = {name: value for name, value in given.items() if value is not None}
-        if not given:
-            raise ScheduleError("nothing is driven; write Scheduler(optimizer, lr=schedule)")
-        coupled = tuple(
-            name
-            for name, value in given.items()
-            if isinstance(value, str) and value == "lr" and name != "lr"
-        )
-        if coupled and "lr" not in given:
-            raise ScheduleError(f"{coupled[0]}='lr' follows the rate, which is not driven")
-        if feedback is not None and not hasattr(feedback, "init"):
-            raise TypeError(f"feedback={feedback!r} must be a rule, such as lehr.plateau()")
-        self._rule = feedback
-        self._feedback: State = {} if feedback is None else feedback.init()
-        self._horizon = None if over is None else Horizon.of(over)
         optimizers = len(optimizer) if isinstance(optimizer, list | tuple) else 1
-        self._choosers = Choosers.of(
-            {name: value for name, value in given.items() if name not in coupled}, optimizers
-        )
-        names = tuple(self._choosers.by_name)
-        self._assignment = Assignment(
-            dict.fromkeys(names, ()), coupled, dict.fromkeys((*names, *coupled), ())
-        )
-        self._clocks = WallClocks(clock)
+        self._planner = Planner(given, over, feedback, clock, optimizers)
         self._restoring = False
         self._guards: Guards = Guards(guards, scaler)
         first = whole("last_epoch", last_epoch, at_least=-1)
@@ -146,86 +121,50 @@ class Scheduler(Driver):
     # ----- the plan -----------------------------------------------------------------------------
 
     def _initial_step(self) -> None:
-        if not any(self._choosers.found):
-            self._choosers.check_used([each.param_groups for each in self._optimizers])
-            self._assign([None] * len(self._known))
+        self._planner.assign_first(self._optimizers)
         super()._initial_step()
-        if not self._clocks:
-            assignment = self._assignment
-            rates = assignment.revised("lr").values() if "lr" in assignment.schedules else ()
-            schedules = [revised.now for revised in rates]
-            self._guards.check_lengths(schedules)
-            self._guards.check_schedule_free(self._optimizers.given, schedules)
+        rates = self._planner.rates
+        self._guards.check_lengths(rates)
+        self._guards.check_schedule_free(self._optimizers.given, rates)
         self._guards.check_optimizers(self._optimizers, self.groups)
         self._guards.check_beside(self, self._attach().members)
-
-    def _assign(self, old: list[int | None]) -> None:
-        """Choose the schedules of new groups, and read their bases.
-
-        Arguments:
-            old: For each group its index among those assigned so far, or None for a new one.
-        """
-        optimizers = [each.param_groups for each in self._optimizers]
-        assignment, self._choosers = self._choosers.assign(
-            self._assignment, optimizers, old, self._placed
-        )
-        shared = shared_of(self._optimizers)
-        for name in assignment.names:
-            for index, (group, interpreted) in enumerate(
-                zip(self.groups, assignment.of(name), strict=True)
-            ):
-                needs_base = interpreted is not None and assignment.bases[name][index] is None
-                if needs_base and (slot := Slot.find_existing(name, index, group)):
-                    base = shared.base(slot, group)
-                    assignment = assignment.with_base(name, index, base)
-        self._assignment = assignment
 
     @property
     def param_groups(self) -> list[Group]:
         """The groups whose rate it drives, as :func:`lehr.check` reads them."""
-        rates = self._assignment.schedules.get("lr", ())
+        rates = self._planner.assignment.schedules.get("lr", ())
+        present = self._known.present(self.groups)
         return [
             group
-            for group, origin in zip(self.groups, origins(self._known, self.groups), strict=True)
-            if origin is not None and origin < len(rates) and rates[origin] is not None
+            for index, group in present.items()
+            if index < len(rates) and rates[index] is not None
         ]
+
+    @property
+    def feedback(self) -> Rule | None:
+        """The rule that it follows, or None."""
+        return self._planner.rule
 
     def _check_numbers(self) -> None:
         """Do nothing: each driven number is checked when its group is bound."""
 
-    def _placed(self, name: str, chosen: Interpreted) -> Interpreted:
-        """Place a schedule over the run; one that follows the time gets a clock."""
-        schedule = chosen.schedule if self._horizon is None else chosen.schedule.over(self._horizon)
-        try:
-            schedule(0)
-        except NeedsClock:
-            self._clocks.start(schedule)
-        except NeedsHorizon as error:
-            raise NeedsHorizon(
-                f"{name}={schedule}: {error}, or give Scheduler(..., over=1000)"
-            ) from None
-        return replace(chosen, schedule=schedule)
-
     def _resolve(self) -> DrivePlan:
-        scale = 1.0 if self._rule is None else self._rule.value(self._feedback)
-        self._guards.run = math.inf if self._clocks else self._assignment.run
-        return self._assignment.plan(self._known, self._clocks, scale)
+        self._guards.run = self._planner.run
+        return self._planner.plan(self._known)
 
     def _regroup(self, old: list[int | None]) -> None:
-        self._assign(old)
+        self._planner.assign(self._optimizers, old)
         super()._regroup(old)
 
     def _set_base(self, slot: Slot, index: int, base: float) -> None:
         super()._set_base(slot, index, base)
-        for name in self._assignment.names:
-            if Slot.find(name, self._known[index]).place == slot.place:
-                self._assignment = self._assignment.with_base(name, index, base)
+        self._planner.set_base(slot, index, self._known[index], base)
 
     # ----- moving -------------------------------------------------------------------------------
 
     def _read_position(self, given: Any) -> float:
         if isinstance(given, str):
-            return position_at(self._assignment.horizon, given)
+            return position_at(self._planner.assignment.horizon, given)
         return super()._read_position(given)
 
     def _step_slowly(self, epoch: float | None) -> None:
@@ -258,18 +197,18 @@ class Scheduler(Driver):
 
     def _asks_step_by_step(self) -> bool:
         # A clock is advanced by each move, which a fast step is not.
-        return not self._clocks
+        return not self._planner.clocks
 
     def _move(self, position: float) -> None:
         last = self.last_epoch
         if not self._restoring and position != last and not position == last + 1 == 0:
             jump = position != last + 1 or self._step_count == 0
-            self._clocks.advance(position, jump=jump)
+            self._planner.clocks.advance(position, jump=jump)
         super()._move(position)
 
     def skip_time(self) -> None:
         """Leave out the time since the last step: an evaluation, the writing of a checkpoint."""
-        self._clocks.skip()
+        self._planner.clocks.skip()
 
     # ----- feedback -----------------------------------------------------------------------------
 
@@ -282,15 +221,10 @@ class Scheduler(Driver):
         Raises:
             ScheduleError: If there is no rule, or the rule cannot read the metric.
         """
-        if self._rule is None:
-            raise ScheduleError(
-                f"report({metric!r}): there is no feedback rule; write "
-                "Scheduler(..., feedback=lehr.plateau())"
-            )
-        feedback = self._rule.update(self._feedback, metric)
+        feedback = self._planner.updated(metric)
         shared = self._attach()
         self._guards.on_changes(shared.notice())
-        self._feedback = feedback
+        self._planner.follow(feedback)
         self._replan()
         shared.write()
 
@@ -299,44 +233,158 @@ class Scheduler(Driver):
     @property
     def history(self) -> list[dict[str, Any]]:
         """The changes of plan so far, in plain types: step, kind and arguments."""
-        return [dict(change) for change in self._assignment.changes]
+        return [dict(change) for change in self._planner.assignment.changes]
 
-    extend = plan_changes.extend
-    cooldown = plan_changes.cooldown
-    rewarm = plan_changes.rewarm
-    replace = plan_changes.replace
-    scale = plan_changes.scale
+    def extend(self, steps: DurationLike, *, of: str = "lr") -> None:
+        """Make the run longer from now on, by stretching what is left of the schedule.
+
+        Arguments:
+            steps: How many steps longer, at least 1; or a duration such as ``"10%"`` of the run.
+            of: Which driven number's schedule.
+
+        Raises:
+            ScheduleError: If the schedule is at its end, or has none. Nothing is changed then.
+
+        Example:
+            >>> import lehr, torch
+            >>> from lehr.torch import Scheduler
+            >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+            >>> scheduler = Scheduler(optimizer, lehr.linear(), over=100)
+            >>> scheduler.seek(50)
+            >>> scheduler.extend(100)
+            >>> scheduler.seek(125)
+            >>> scheduler.get_last_lr()
+            [0.25]
+        """
+        self._change("extend", of, steps=self._whole("steps", steps))
+
+    def cooldown(
+        self, steps: DurationLike, *, to: float = 0.0, ease: str = "linear", of: str = "lr"
+    ) -> None:
+        """End the run from here: go down from the present level to another.
+
+        Arguments:
+            steps: In how many steps, at least 1.
+            to: The level at the end, at least 0.
+            ease: How it goes: a name from :class:`lehr.Ease`, such as ``"cosine"``, ``"1-sqrt"``.
+            of: Which driven number's schedule.
+
+        Raises:
+            ScheduleError: If the schedule is at that level already. Nothing is changed then.
+
+        Source: Hägele et al. (2024), Scaling Laws and Compute-Optimal Training Beyond Fixed
+        Training Durations, arXiv:2405.18392.
+        """
+        if not isinstance(ease, str):
+            raise ScheduleError(
+                f"ease={ease!r} has no name to be saved by; write lehr.register('mine')(function) "
+                "and ease='mine'"
+            )
+        Ease.of(ease)
+        self._change(
+            "cooldown", of, steps=self._whole("steps", steps), to=number("to", to), ease=ease
+        )
+
+    def rewarm(
+        self,
+        steps: DurationLike,
+        *,
+        to: float = 1.0,
+        then: ScheduleLike | None = None,
+        over: DurationLike | None = None,
+        of: str = "lr",
+    ) -> None:
+        """Rise again from here, as for more data or a longer run.
+
+        Arguments:
+            steps: In how many steps, at least 1.
+            to: The level that it rises to, greater than 0.
+            then: What follows; it stays there without it. A part without length takes what is left.
+            over: How long all of it lasts from now on; what is left of the run without it.
+            of: Which driven number's schedule.
+
+        Raises:
+            ScheduleError: If it does not fit. Nothing is changed then.
+
+        Source: Ibrahim et al. (2024), Simple and Scalable Strategies to Continually Pre-train Large
+        Language Models, arXiv:2403.08763.
+        """
+        self._change(
+            "rewarm",
+            of,
+            steps=self._whole("steps", steps),
+            to=number("to", to),
+            then=None if then is None else _saved_schedule("then", then),
+            over=None if over is None else self._whole("over", over),
+        )
+
+    def replace(
+        self,
+        schedule: ScheduleLike,
+        *,
+        over: DurationLike | None = None,
+        jump: bool = False,
+        of: str = "lr",
+    ) -> None:
+        """Go on from here with another schedule.
+
+        Arguments:
+            schedule: The schedule that follows; without a start of its own it begins at the present
+                level. Its shares are shares of what is left.
+            over: How long it lasts; what is left of the run without it.
+            jump: Whether it may begin at another level than the present one.
+            of: Which driven number's schedule.
+
+        Raises:
+            ScheduleError: If it would jump and ``jump`` is False, or it does not fit. Nothing is
+                changed then.
+        """
+        self._change(
+            "replace",
+            of,
+            schedule=_saved_schedule("schedule", schedule),
+            over=None if over is None else self._whole("over", over),
+            jump=flag("jump", jump),
+        )
+
+    def scale(self, factor: float, *, steps: DurationLike = 0, of: str = "lr") -> None:
+        """Multiply what is left of the schedule by a factor.
+
+        Arguments:
+            factor: Greater than 0.
+            steps: Over how many steps the factor is reached in a straight line; 0 is at once.
+            of: Which driven number's schedule.
+
+        Raises:
+            ScheduleError: If the factor is not positive. Nothing is changed then.
+        """
+        self._change(
+            "scale", of, factor=number("factor", factor), steps=self._whole("steps", steps)
+        )
 
     def _whole(self, name: str, value: DurationLike) -> int:
         """Return a duration in whole steps of this run."""
         self._refuse_timed(f"{name}={value!r}")
-        duration = Duration.of(value, name)
-        here, run = Fraction(self.last_epoch), Run(here=Fraction(self.last_epoch))
-        if self._horizon is not None:
-            run = Run(self._horizon.units, Fraction(self._horizon.steps), here=here)
-        return math.ceil(run.place(duration))
+        return self._planner.whole_steps(Duration.of(value, name), self.last_epoch)
 
     def _refuse_timed(self, what: str) -> None:
-        if self._clocks:
+        if self._planner.clocks:
             raise NeedsClock(
                 f"{what}: {self!r} follows the time that passes, and its plan cannot be changed; "
                 "build a new scheduler with what is to follow"
             )
 
     def _change(self, kind: str, of: str, **arguments: Any) -> None:
-        if not isinstance(of, str) or of not in self._assignment.schedules:
-            driven = ", ".join(self._assignment.schedules)
-            raise ScheduleError(f"of={of!r} is not driven here; driven: {driven}")
+        schedules = self._planner.assignment.schedules
+        if not isinstance(of, str) or of not in schedules:
+            raise ScheduleError(f"of={of!r} is not driven here; driven: {', '.join(schedules)}")
         self._refuse_timed(kind)
         if self._fraction:
             raise ScheduleError(f"{kind}: the position lies between two steps; seek a whole one")
-        change = {"at": self.last_epoch, "change": kind, "of": of, **arguments}
         with restored_on_error(self):
             shared = self._attach()
             self._guards.on_changes(shared.notice())
-            self._assignment = replace(
-                self._assignment, changes=(*self._assignment.changes, change)
-            )
+            self._planner.change({"at": self.last_epoch, "change": kind, "of": of, **arguments})
             self._replan()
             shared.write()
 
@@ -349,20 +397,8 @@ class Scheduler(Driver):
         """
         self._attach().notice()
         self._recognize_groups()
-        assignment = self._assignment
-        timed = bool(self._clocks)
-        return Saved(
-            position=self._position,
-            progress={} if timed else reading(assignment.horizon, self._position),
-            steps=self._step_count,
-            plan=assignment.to_dict(),
-            bases={name: list(bases) for name, bases in assignment.bases.items()},
-            changes=self.history,
-            highest=self._guards.reached(self._position),
-            clocks=self._clocks.states(),
-            rule=None if self._rule is None else repr(self._rule),
-            feedback=dict(self._feedback),
-        ).to_dict()
+        highest = self._guards.reached(self._position)
+        return self._planner.saved(self._position, self._step_count, highest).to_dict()
 
     def load_state_dict(
         self, state_dict: dict[str, Any], *, adopt: Literal["saved", "here"] | None = None
@@ -383,21 +419,39 @@ class Scheduler(Driver):
         with loading(self, state_dict):
             saved = Saved.from_dict(state_dict)
             self._recognize_groups()
-            restore(self, saved, adopt)
+            self._restore(saved, adopt)
+
+    def _restore(self, saved: Saved, adopt: str | None) -> None:
+        rates = self._planner.load(saved, adopt, self._known, self._attach())
+        for index, rate in rates.items():
+            self.base_lrs[index] = rate
+        self._replan()
+        position, steps = saved.position, saved.steps
+        if adopt == "here":
+            position, steps = self._planner.position_of(saved)
+        self._check_position(position)
+        self._guards.highest = saved.highest
+        self._restoring = True
+        try:
+            self._resume(position, steps)
+        finally:
+            self._restoring = False
 
     def snapshot(self) -> Callable[[], None]:
         """Return a function that puts all attributes back, and the clocks."""
-        restore_attributes = super().snapshot()
-        clocks, states = dict(self._clocks), self._clocks.states()
+        restore_attributes, restore_planner = super().snapshot(), self._planner.snapshot()
 
         def restore() -> None:
-            self._clocks.clear()
-            self._clocks.update(clocks)
-            self._clocks.load(states)
+            restore_planner()
             restore_attributes()
 
         return restore
 
     def __repr__(self) -> str:
         kind = type(self.optimizer).__name__
-        return f"Scheduler({kind}, {self._assignment}, at {self.last_epoch})"
+        return f"Scheduler({kind}, {self._planner}, at {self.last_epoch})"
+
+
+def _saved_schedule(name: str, schedule: ScheduleLike) -> dict[str, Any]:
+    """Return a schedule's dict form: one that cannot be saved is refused at once."""
+    return as_schedule(name, schedule).to_dict()

@@ -18,13 +18,13 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from torch.optim import Optimizer
 
 from lehr.torch.binding import LR, Group, Slot, SlotKey, plain
-from lehr.torch.groups import origins
-from lehr.torch.membership import Family
+from lehr.torch.groups import KnownGroups
 from lehr.torch.plan import Contribution, combine
 from lehr.torch.tensor_writers import Mixed
 from lehr.torch.updates import JointUpdates, Updates, parts_of
@@ -36,9 +36,29 @@ _SHARED: dict[int, tuple[weakref.ref[Any], Shared]] = {}
 Change = tuple[Slot, Group, float]
 """A slot, a group, and the value that user code has written there."""
 
-
 Shares = list[tuple[Any, Contribution]]
 """Who contributes what to one number of one group."""
+
+
+class Family:
+    """Schedulers of which only the one that moved last contributes."""
+
+    last: int = 0
+
+
+@dataclass
+class Membership:
+    """A scheduler's part among those of its optimizer.
+
+    Attributes:
+        silent: Whether it contributes nothing until its next move.
+        turn: When it moved last, as a count of moves.
+        family: The family that it belongs to.
+    """
+
+    silent: bool = True
+    turn: int = 0
+    family: Family | None = None
 
 
 def shared_of(optimizers: Sequence[Any]) -> Shared:
@@ -83,7 +103,7 @@ class Shared:
         self._optimizers: list[weakref.ref[Any]] = []
         self._members: list[weakref.ref[Any]] = []
         self.writers: dict[SlotKey, SlotWriter] = {}
-        self._known: list[Group] = []
+        self._known = KnownGroups()
         self._bases: dict[SlotKey, dict[int, float]] = {}
         self._forming: Family | None = None
         self._moves = 0
@@ -111,7 +131,7 @@ class Shared:
         """Take over the optimizers and schedulers of another shared object."""
         self._recognize()
         known = len(self._known)
-        self._known += other._recognize()
+        self._known = KnownGroups((*self._known, *other._recognize()))
         for place, bases in other._bases.items():
             mine = self._bases.setdefault(place, {})
             mine.update({known + index: base for index, base in bases.items()})
@@ -246,13 +266,13 @@ class Shared:
     def _recognize(self) -> list[Group]:
         """Bring what is known of the groups into their present order, and return them."""
         groups = self.groups
-        old = origins(self._known, groups)
-        if len(groups) != len(self._known) or old != list(range(len(groups))):
+        if not self._known.are(groups):
+            old = self._known.origins(groups)
             for place, bases in self._bases.items():
                 self._bases[place] = {
                     new: bases[origin] for new, origin in enumerate(old) if origin in bases
                 }
-        self._known = list(groups)
+        self._known = KnownGroups(groups)
         return groups
 
     def base(self, slot: Slot, group: Group) -> float:
@@ -352,7 +372,7 @@ class Shared:
             "_members": list(self._members),
             "writers": {place: writer.copy() for place, writer in self.writers.items()},
             "_bases": {place: dict(bases) for place, bases in self._bases.items()},
-            "_known": list(self._known),
+            "_known": self._known,
         }
 
         def restore() -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from torch import Tensor
 
 from lehr.torch.binding import Group, Slot, plain
-from lehr.torch.groups import origins
+from lehr.torch.groups import KnownGroups
 from lehr.torch.updates import JointUpdates, Updates
 
 Check = Callable[[Sequence[Group], int], bool]
@@ -120,7 +120,7 @@ class SlotWriter(Step):
     def __init__(self, slot: Slot) -> None:
         self.slot = slot
         self.key = slot.key
-        self._held: list[Group] = []
+        self._held = KnownGroups()
         self._lines: Sequence[tuple[float, float]] = ()
         self.forget()
 
@@ -170,7 +170,7 @@ class SlotWriter(Step):
         found: list[tuple[int, float]] = []
         if not self._entries and not self._before:
             return found
-        for index, origin in enumerate(origins(self._held, groups)):
+        for index, origin in enumerate(self._held.origins(groups)):
             if origin is None or not self.slot.exists_in(groups[index]):
                 continue
             current = self.slot.read(groups[index])
@@ -204,16 +204,16 @@ class SlotWriter(Step):
         exists, read = self.slot.exists_in, self.slot.read
         before = [mark_of(read(group)) if exists(group) else None for group in groups]
         self.forget()
-        self._held, self._before = list(groups), before
+        self._held, self._before = KnownGroups(groups), before
 
     def was_replaced(self, groups: Sequence[Group]) -> bool:
         """Return whether a known group has become another dict, as it does in a load."""
-        pairs = zip(origins(self._held, groups), groups, strict=True)
-        return any(i is not None and self._held[i] is not group for i, group in pairs)
+        present = self._held.present(groups)
+        return any(self._held[index] is not group for index, group in present.items())
 
     def restore_tensors(self, groups: Sequence[Group]) -> None:
         """Put the tensors that were filled last into groups that now hold others."""
-        for index, origin in enumerate(origins(self._held, groups)):
+        for index, origin in enumerate(self._held.origins(groups)):
             if origin is None or (tensor := self._tensor(origin)) is None:
                 continue
             current = self.slot.read(groups[index])

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import math
+import warnings
+from collections.abc import Callable
+from copy import copy
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 from torch.optim import Optimizer
 
+from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
 from lehr.torch.binding import LR, Binding, Group, Slot, plain, warn
-from lehr.torch.checkpoint import check_adopt, loading
+from lehr.torch.checkpoint import attributes_of, check_adopt, loading, set_attributes, short
 from lehr.torch.driver import Driver
-from lehr.torch.dropins import recursion, state
-from lehr.torch.dropins.arguments import counted, current, plain_copy
+from lehr.torch.dropins.arguments import counted, current, plain_copy, rates_of
 from lehr.torch.dropins.parameters import Parameter, Parameters, check_alike
 from lehr.torch.dropins.recursion import Carried, View, Watched, rates_in
-from lehr.torch.groups import origins
 from lehr.torch.optimizers import check_optimizer
-from lehr.torch.plan import Driven, DrivePlan, StepLevels
-from lehr.torch.shared import Shared, shared_of
+from lehr.torch.plan import Contribution, Driven, DrivePlan, StepLevels
+from lehr.torch.shared import Membership, Shared, shared_of
 from lehr.torch.tensor_writers import Mixed
 from lehr.torch.updates import TOO_EARLY, has_begun, own_step
 
@@ -166,7 +169,9 @@ class DropIn(Driver):
         super().read_bases()
         if len(self._attach().members) == 1 and not self.membership.silent:
             for group, rate in zip(self.groups, rates_in(self.groups), strict=True):
-                if (index := self._index(group)) is not None and not self._is_at(index, rate):
+                if (index := self._known.index_of(group)) is not None and not self._is_at(
+                    index, rate
+                ):
                     self.base_for(LR, group, rate)
 
     def _is_at(self, index: int, rate: float) -> bool:
@@ -292,7 +297,7 @@ class DropIn(Driver):
             self._ahead.step = self._watched.guarding(self._ahead.step)
             return True
         groups = self.groups
-        if origins(self._known, groups) != list(range(len(self._known))):
+        if not self._known.are(groups):
             return False
         carried, shared = self._advanced(), self._attach()
         for slot, values in carried.numbers:
@@ -327,7 +332,7 @@ class DropIn(Driver):
 
     def base_for(self, slot: Slot, group: Group, value: float) -> float | None:
         """Go on from a rate that was written by hand, where torch's does; it is never a base."""
-        index = self._index(group)
+        index = self._known.index_of(group)
         if slot.place == LR.place and index is not None and (self._recursive or self._has_rule):
             self._carried = self._carry().at(index, value)
         return None
@@ -344,6 +349,70 @@ class DropIn(Driver):
             return list(Carried.of_plan(self.plan, self._at, self._known).rates)
         return self._torch.get_lr(self)
 
+    def _advanced(self) -> Carried:
+        """Return the present numbers, having made the step that is due."""
+        carried = self._carry()
+        if self._from is None or self._from == self._position:
+            return carried
+        view = [{**g, "lr": rate} for g, rate in zip(self._known, carried.rates, strict=True)]
+        rates = self._next_rates(view)
+        others = [slot for slot in self.plan.slots if slot.place != LR.place]
+        self._carried = Carried(
+            tuple(rates),
+            tuple(
+                (slot, tuple(plain(slot.read(g)) if slot.exists_in(g) else None for g in view))
+                for slot in others
+            ),
+        )
+        self._from = None
+        return self._carried
+
+    def _next_rates(self, view: list[Group]) -> list[float]:
+        """Return the rates at the present position, from those before it.
+
+        Arguments:
+            view: Copies of the groups, with the rates before; other numbers are written there.
+        """
+        optimizer, uncounted = self.optimizer, self._uncounted
+        self.optimizer, self._uncounted = View(optimizer, view), 1
+        try:
+            values = list(self.get_lr())
+        finally:
+            self.optimizer, self._uncounted = optimizer, uncounted
+        if len(values) != len(view):
+            raise ScheduleError(
+                f"{type(self).__name__}.get_lr() must return one rate for each of the "
+                f"{len(view)} groups; it returned {len(values)}"
+            )
+        return [number("get_lr()", plain(value)) for value in values]
+
+    def begin(self, view: list[Group]) -> list[float]:
+        """Return the rates at its position 0, as the child of a container whose turn has come."""
+        self._carried = None
+        self._replan()
+        if self._has_rule and not hasattr(self._torch, "_get_closed_form_lr"):
+            return self._next_rates(view)
+        first = Carried.of_plan(self.plan, 0, view)
+        for slot, values in first.others:
+            for group, value in zip(view, values, strict=True):
+                if value is not None:
+                    slot.write(group, value)
+        return list(first.rates)
+
+    def contributions(self) -> list[tuple[Slot, Group, Contribution]]:
+        """Return its share in each number at its position."""
+        if self._carried is None:
+            return super().contributions()
+        carried, present = self._advanced(), self._known.present(self.groups)
+        found: list[tuple[Slot, Group, Contribution]] = []
+        for slot, values in carried.numbers:
+            for index, value in enumerate(values):
+                if value is not None and index in present:
+                    base = plain(self.base_lrs[index]) if slot is LR else 1.0
+                    share = Contribution(value, value / base if base else 1.0, self.is_absolute)
+                    found.append((slot, present[index], share))
+        return found
+
     # ----- copies -------------------------------------------------------------------------------
 
     def _attach(self) -> Shared:
@@ -358,6 +427,37 @@ class DropIn(Driver):
     def callables(self) -> dict[str, list[Any]]:
         """Return the user's callable objects, whose attributes a state restores, by its key."""
         return {}
+
+    def snapshot(self) -> Callable[[], None]:
+        """Return a function that puts all attributes back, and those of callable objects."""
+        functions = [each for functions in self.callables().values() for each in functions]
+        owned = [(each, dict(vars(each))) for each in functions if hasattr(each, "__dict__")]
+        restore_own = super().snapshot()
+
+        def restore() -> None:
+            for each, before in owned:
+                vars(each).clear()
+                vars(each).update(before)
+            restore_own()
+
+        return restore
+
+    def __copy__(self) -> Any:
+        """Return a scheduler that writes into the same optimizer beside this one, as torch's does.
+
+        The original treats rates that the copy has written as if they were written by hand.
+        """
+        kind: Any = type(self)
+        twin = kind.__new__(kind)
+        set_attributes(twin, attributes_of(self))
+        twin._guards = copy(self._guards)
+        twin._ahead, twin._owner = self._ahead.emptied(self._position), None
+        twin.membership = Membership(silent=False)
+        twin._apart, twin._shared = True, self._attach().beside()
+        twin._shared.join(twin)
+        if self._recursive or self._has_rule:
+            twin._carried = Carried(rates_in(self.groups))
+        return twin
 
     # ----- state --------------------------------------------------------------------------------
 
@@ -401,18 +501,69 @@ class DropIn(Driver):
             state = current(state_dict)
             self._load(state if adopt == "saved" else self._with_own(state))
 
+    def _with_own(self, state: dict[str, Any]) -> dict[str, Any]:
+        """Return a state with its position and this scheduler's own parameters."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            own = self.state_dict()
+        own.pop("rates", None)
+        position = ("last_epoch", "_step_count", "fraction")
+        return {**own, **{name: state[name] for name in position if name in state}}
+
+    def _load(self, state: dict[str, Any]) -> None:
+        """Restore a state, of which nothing is kept when this fails."""
+        saved = self._parameters.saved
+        missing = [n for n in ("last_epoch", "base_lrs", *saved) if n not in state]
+        if missing:
+            advice = "" if "last_epoch" in missing else "; adopt='here' restores the position only"
+            raise ScheduleError(
+                f"not a state of a {type(self).__name__}: {', '.join(missing)} missing{advice}"
+            )
+        whole_steps = counted("last_epoch", state["last_epoch"], at_least=-1)
+        fraction = number("fraction", state.get("fraction", 0.0), at_least=0, at_most=1)
+        position = whole_steps + fraction
+        count = counted("_step_count", state.get("_step_count", whole_steps + 1), at_least=0)
+        before = dict(vars(self))
+        self.base_lrs = rates_of("base_lrs", state["base_lrs"])
+        self._parameters.load(self, state, len(self._known))
+        if not self._own_base:
+            for group, base in zip(self.groups, self.base_lrs, strict=True):
+                group["initial_lr"] = base
+        with self._parameters.blamed(self, before, position):
+            self._replan()
+            if position != -1:
+                self._check_loaded(position)
+            self.check_plan(position)
+        self._resume_from(state.get("rates"), position, count)
+
+    def check_plan(self, position: float) -> None:
+        """Raise ScheduleError unless the present parameters give finite rates at a position."""
+        plan = self._resolve()
+        shares = plan.contributions(position) if position >= 0 else []
+        if not all(math.isfinite(share.value) for _, _, share in shares):
+            raise ScheduleError(f"the schedule has no finite value at position {position:g}")
+
+    def _resume_from(self, rates: Any, position: float, count: int) -> None:
+        """Restore a position, and the rates to go on from where the state has them."""
+        self._carried = None
+        if rates is None and not self._has_rule:
+            self._resume(position, count)
+            return
+        found = rates_in(self.groups) if rates is None else tuple(rates_of("rates", rates))
+        if len(found) != len(self._known):
+            raise ScheduleError(
+                f"the state has rates={short(rates)}; the optimizer has {len(self._known)} groups"
+            )
+        # A user's own rule gives rates only: the other numbers stay as they are.
+        plan = DrivePlan() if self._has_rule or position < 0 else self.plan
+        self._carried = replace(Carried.of_plan(plan, position, self._known), rates=found)
+        self._attach().forget()
+        self._place(position)
+        self.membership.silent = position < 0
+        self._step_count = count
+        self._attach().write()
+
     def __repr__(self) -> str:
         given = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._parameters.saved)
         kind, optimizer = type(self).__name__, type(self.optimizer).__name__
         return f"{kind}({optimizer}, {given}, at {self._position:g})"
-
-    contributions = recursion.contributions
-    _advanced = recursion.advanced
-    _next_rates = recursion.next_rates
-    begin = recursion.begin
-    _with_own = state.with_own
-    _load = state.load
-    _resume_from = state.resume_from
-    check_plan = state.check_plan
-    snapshot = state.snapshot
-    __copy__ = state.copied

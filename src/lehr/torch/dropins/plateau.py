@@ -156,12 +156,12 @@ class ReduceLROnPlateau(DropIn, Theirs):
         return [
             (slot, group, share._replace(ratio=self._ratio(index)))
             for slot, group, share in super().contributions()
-            if (index := self._index(group)) is not None
+            if (index := self._known.index_of(group)) is not None
         ]
 
     def base_for(self, slot: Slot, group: Group, value: float) -> float | None:
         """Reduce from a rate that was written by hand, as torch's does; it is never a base."""
-        index = self._index(group)
+        index = self._known.index_of(group)
         if slot.place == LR.place and index is not None:
             self._rates[index] = value
             self._replan()

@@ -17,11 +17,8 @@ from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any
 
-from lehr.errors import ScheduleError, number
-from lehr.torch import membership
 from lehr.torch.binding import LR, Group, Slot, plain
-from lehr.torch.groups import origins
-from lehr.torch.plan import Contribution, DrivePlan
+from lehr.torch.plan import DrivePlan
 from lehr.torch.writers import Step
 
 
@@ -145,75 +142,3 @@ class Unchanged(Step):
             except KeyError:
                 return False
         return self._put(groups, before, index)
-
-
-# ----- as a drop-in follows the rule: its methods ------------------------------------------------
-
-
-def advanced(drop_in: Any) -> Carried:
-    """Return the present numbers, having made the step that is due."""
-    carried = drop_in._carry()
-    if drop_in._from is None or drop_in._from == drop_in._position:
-        return carried
-    view = [{**g, "lr": rate} for g, rate in zip(drop_in._known, carried.rates, strict=True)]
-    rates = drop_in._next_rates(view)
-    others = [slot for slot in drop_in.plan.slots if slot.place != LR.place]
-    drop_in._carried = Carried(
-        tuple(rates),
-        tuple(
-            (slot, tuple(plain(slot.read(g)) if slot.exists_in(g) else None for g in view))
-            for slot in others
-        ),
-    )
-    drop_in._from = None
-    return drop_in._carried
-
-
-def next_rates(drop_in: Any, view: list[Group]) -> list[float]:
-    """Return the rates at the present position, from those before it.
-
-    Arguments:
-        view: Copies of the groups, with the rates before; other numbers are written there.
-    """
-    optimizer, uncounted = drop_in.optimizer, drop_in._uncounted
-    drop_in.optimizer, drop_in._uncounted = View(optimizer, view), 1
-    try:
-        values = list(drop_in.get_lr())
-    finally:
-        drop_in.optimizer, drop_in._uncounted = optimizer, uncounted
-    if len(values) != len(view):
-        raise ScheduleError(
-            f"{type(drop_in).__name__}.get_lr() must return one rate for each of the "
-            f"{len(view)} groups; it returned {len(values)}"
-        )
-    return [number("get_lr()", plain(value)) for value in values]
-
-
-def begin(drop_in: Any, view: list[Group]) -> list[float]:
-    """Return the rates at its position 0, as the child of a container whose turn has come."""
-    drop_in._carried = None
-    drop_in._replan()
-    if drop_in._has_rule and not hasattr(drop_in._torch, "_get_closed_form_lr"):
-        return drop_in._next_rates(view)
-    first = Carried.of_plan(drop_in.plan, 0, view)
-    for slot, values in first.others:
-        for group, value in zip(view, values, strict=True):
-            if value is not None:
-                slot.write(group, value)
-    return list(first.rates)
-
-
-def contributions(drop_in: Any) -> list[tuple[Slot, Group, Contribution]]:
-    """Return its share in each number at its position."""
-    if drop_in._carried is None:
-        return membership.contributions(drop_in)
-    groups, carried = drop_in.groups, drop_in._advanced()
-    present = dict(zip(origins(drop_in._known, groups), groups, strict=True))
-    found: list[tuple[Slot, Group, Contribution]] = []
-    for slot, values in carried.numbers:
-        for index, value in enumerate(values):
-            if value is not None and index in present:
-                base = plain(drop_in.base_lrs[index]) if slot is LR else 1.0
-                share = Contribution(value, value / base if base else 1.0, drop_in.is_absolute)
-                found.append((slot, present[index], share))
-    return found

@@ -212,7 +212,7 @@ def _checked(name: str, optimizer: Any, children: Any) -> list[Driver]:
         if not hasattr(child, "optimizer"):
             raise TypeError(f"{name} at index {index} should have `optimizer` as its attribute.")
         optimizer = child.optimizer if optimizer is None else optimizer
-        if isinstance(child, ReduceLROnPlateau) or getattr(child, "_rule", None) is not None:
+        if isinstance(child, ReduceLROnPlateau) or getattr(child, "feedback", None) is not None:
             raise ScheduleError(
                 f"{name} does not support `ReduceLROnPlateau`, nor any other scheduler that "
                 f"follows a metric (at index {index}): leave it beside this one, and their "
