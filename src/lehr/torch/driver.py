@@ -36,11 +36,10 @@ from lehr.torch.checkpoint import (
 )
 from lehr.torch.groups import KnownGroups, given_rates
 from lehr.torch.guards import Guards
-from lehr.torch.lookahead import LONG, SHORT, look_ahead
+from lehr.torch.lookahead import LONG, SHORT, Lookahead, look_ahead
 from lehr.torch.optimizers import Optimizers
 from lehr.torch.plan import Contribution, DrivePlan
 from lehr.torch.shared import Membership, Shared, shared_of
-from lehr.torch.writers import Lookahead
 
 # What pickling leaves out: it is found again.
 _LINKED: Final = ("_shared", "_owner", "_stepped")

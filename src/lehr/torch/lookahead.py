@@ -15,12 +15,13 @@ from lehr.torch.guards import Guards
 from lehr.torch.plan import Driven, DrivePlan
 from lehr.torch.shared import Shared
 from lehr.torch.tensor_writers import Mixed, TensorFill
+from lehr.torch.updates import JointUpdates, Updates
 from lehr.torch.writers import (
     Check,
     Checked,
+    Cursor,
     FloatPair,
     FloatWriter,
-    Lookahead,
     Several,
     SlotWriter,
     Step,
@@ -36,6 +37,51 @@ _FEWEST: Final = 16
 
 LevelAt = Callable[[int], float]
 """Gives the level at a position."""
+
+
+class Lookahead:
+    """The position of a driver, and the entries of the next steps.
+
+    Attributes:
+        start: The position of the first entry, which is written already.
+        cursor: Marks the entry that was written last.
+        size: The number of entries; with one, the next step computes more.
+        step: Writes an entry.
+        updates: Counts the updates, of which each entry waits for one; None waits for nothing.
+        expected: The count for the first entry.
+    """
+
+    __slots__ = ("cursor", "expected", "size", "start", "step", "updates")
+
+    def __init__(self, start: float) -> None:
+        self.start, self.cursor, self.size = start, Cursor(), 1
+        self.step: Step = Several(())
+        self.updates: Updates | JointUpdates | None = None
+        self.expected = 0
+
+    @property
+    def position(self) -> float:
+        """The position of the entry that was written last."""
+        return self.start + self.cursor.at
+
+    @property
+    def seen(self) -> int:
+        """The count of updates when the last step was made."""
+        return self.expected + (0 if self.updates is None else self.cursor.at)
+
+    def await_updates(self, updates: Updates | JointUpdates | None, seen: int) -> None:
+        """Wait for one more update than were seen before the next entry, and so on."""
+        self.updates, self.expected = updates, seen if updates is None else seen - self.cursor.at
+
+    def emptied(self, position: float) -> Lookahead:
+        """Return one for a position, without any further entries."""
+        other = Lookahead(position)
+        other.await_updates(self.updates, self.seen)
+        return other
+
+    def interrupt(self) -> None:
+        """Note that the next entry may be written in part; the next step computes all again."""
+        self.cursor.interrupted, self.size = True, self.cursor.at + 1
 
 
 def look_ahead(
