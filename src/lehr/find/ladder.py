@@ -22,17 +22,20 @@ from itertools import pairwise
 from statistics import pstdev
 
 from lehr.errors import ScheduleError, whole
-from lehr.find.doubts import Doubts
 from lehr.find.edge import EDGE, HALF_LOST, QUARTERS, best, crossing, pooled, rate_of, reach
 from lehr.find.margins import Edges, OptimizerFamily
 from lehr.find.measured import LossByRung, Measured
-from lehr.find.runs import EXPLODED, LOST, Before, ShortRun, end_of, squeezed
-from lehr.find.suggestion import AS_GOOD, BEST_WITHIN, DecidedBy, MeasuredRun, Suggestion
+from lehr.find.runs import BUDGET, EXPLODED, LEAST, LOST, Before, ShortRun, end_of, squeezed
+from lehr.find.suggestion import (
+    AS_GOOD,
+    BEST_WITHIN,
+    DecidedBy,
+    MeasuredRun,
+    Suggestion,
+    doubts,
+)
 from lehr.schedule.base import Schedule
 from lehr.schedule.horizon import Horizon, HorizonLike
-
-BUDGET = 400
-"""The most updates that a search takes, unless another number is given."""
 
 _SHORT, _LONG = 10, 40  # updates in the runs of the two stages
 _REPETITIONS = 2
@@ -88,7 +91,7 @@ class Ladder:
         budget: int = BUDGET,
     ) -> None:
         # More makes it no better: see `lehr.find.longer`.
-        self._budget = min(BUDGET, whole("budget", budget, at_least=60))
+        self._budget = min(BUDGET, whole("budget", budget, at_least=LEAST))
         if not 0 < start < math.inf:
             raise ScheduleError(f"start={start!r} must be a finite rate above 0, such as 0.01")
         self.schedule, self.horizon = schedule, Horizon.of(steps)
@@ -167,8 +170,6 @@ class Ladder:
         """Return the suggested peak for a run of another length, once one is found."""
         assert self._edges is not None
         return 10 ** self._edges.peak(steps, self._long).decades
-
-    # ----- what is known --------------------------------------------------------------------------
 
     @property
     def _spent(self) -> int:
@@ -328,7 +329,7 @@ class Ladder:
         )
         decades, decided_by, of_edges = found.peak(self.steps, longest)
         bracketed = max(pooled(parts).values()) >= EDGE
-        doubts = Doubts(
+        self._warnings += doubts(
             longest=longest,
             stretch=max(1.0, self.steps / longest),
             progress=self._known.before.start - min(curve.values()),
@@ -340,7 +341,6 @@ class Ladder:
             scatter=pstdev(reach(part, EDGE) for part in parts) / QUARTERS,
             known=self._family is not None,
         )
-        self._warnings += doubts.sentences()
         low, high = BEST_WITHIN
         least = 10 ** found.least(self.steps) if found.early else math.inf
         within = min(low * 10**decades, least), max(high * 10**decades, 10**of_edges)
@@ -349,14 +349,14 @@ class Ladder:
 
     def _end_without(self, reason: str) -> None:
         self._warnings.append(reason)
-        self._conclude(None, "nothing", None, None)
+        self._conclude(None, "nothing")
 
     def _conclude(
         self,
         rate: float | None,
         decided_by: DecidedBy,
-        edge: float | None,
-        within: tuple[float, float] | None,
+        edge: float | None = None,
+        within: tuple[float, float] | None = None,
     ) -> None:
         self._result = Suggestion(
             peak=rate,

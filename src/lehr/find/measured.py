@@ -85,12 +85,7 @@ class Measured:
         family: OptimizerFamily | None,
         epoch: float | None,
     ) -> Edges:
-        """Return the edges of a curve; see `Edges` for the arguments.
-
-        Arguments:
-            curve: The losses.
-            longest: The updates of its runs.
-        """
+        """Return the edges of a curve whose runs have ``longest`` updates."""
         parts, progress = self.parts(curve), self.progress(curve)
         at_once = breaks_at_once(
             parts, lambda rung: ShortRun(rate_of(rung), longest) in self.exploded
