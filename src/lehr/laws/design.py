@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lehr.laws.falling import falling
-from lehr.laws.forms import PowerKernel
-from lehr.laws.runs import LawError, rates_of
+from lehr.laws.forms import POWER
+from lehr.laws.runs import LawError, after_warmup, rates_of
 from lehr.notation import parse
 from lehr.schedule.base import Schedule
 
@@ -97,7 +97,7 @@ def design(law: Law, *, steps: int, peak: float | None = None, warmup: int | Non
     best = parse(texts[ranked[0]])
     prediction = law.predict(best, steps=steps, peak=peak)
     notes = list(prediction.notes)
-    if isinstance(law.form.kernel, PowerKernel) and law.form.relative:
+    if law.form.kernel is POWER and law.form.relative:
         best, prediction = _freely(law, best, prediction, steps, peak, warmup)
     else:
         notes.append(f"the law {law.name!r} is not optimised freely: families only")
@@ -110,14 +110,10 @@ def design(law: Law, *, steps: int, peak: float | None = None, warmup: int | Non
         other = law.predict(parse(text), steps=steps, peak=peak)
         return Candidate(name, parse(text), other.final, other.minus(prediction))
 
-    rivals = [candidate(name, _after(warmup, text)) for name, text in _RIVALS.items()]
+    rivals = [candidate(name, after_warmup(warmup, text)) for name, text in _RIVALS.items()]
     close = [candidate(name, texts[name]) for name in ranked[:_MOST] if parse(texts[name]) != best]
     ties = [one for one in close if one.gain.tie]
     return Design(best, steps, peak, prediction, tuple(rivals), tuple(ties), tuple(notes))
-
-
-def _after(warmup: int, text: str) -> str:
-    return f"warmup({warmup}) >> {text}" if warmup else text
 
 
 def _texts(steps: int, warmup: int) -> dict[str, str]:
@@ -133,7 +129,7 @@ def _texts(steps: int, warmup: int) -> dict[str, str]:
             else:
                 name = f"{shape} cooldown over {share}%"
                 text = "hold() >> " + pattern.format(f"{length}, ")
-            found[name] = _after(warmup, text)
+            found[name] = after_warmup(warmup, text)
     return found
 
 

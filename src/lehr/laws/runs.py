@@ -157,6 +157,11 @@ def rates_of(schedule: RatesLike, steps: int | None, peak: float | None) -> Floa
     return rates
 
 
+def after_warmup(warmup: int, text: str) -> str:
+    """Return the text of a schedule behind a warmup of some updates, which may be 0."""
+    return f"warmup({warmup}) >> {text}" if warmup else text
+
+
 def risen(rates: Floats) -> int:
     """Return where the rise at the start of a run ends."""
     falls = np.flatnonzero(np.diff(rates) < 0)
