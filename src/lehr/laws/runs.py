@@ -9,7 +9,6 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lehr.errors import ScheduleError
 from lehr.notation import ScheduleLike, parse
 from lehr.schedule.base import Schedule
 
@@ -320,11 +319,3 @@ def usable(runs: Sequence[LoggedRun]) -> tuple[list[LoggedRun], list[str]]:
             "some runs have a training loss and some a validation loss; name one column for all"
         )
     return kept, warnings
-
-
-def schedule_rates(text: str, steps: int, peak: float, name: str) -> Floats:
-    """Return the rates of a schedule's text, with errors that name the run."""
-    try:
-        return rates_of(text, steps, peak)
-    except ScheduleError as error:
-        raise LawError(f"{name}: {error}") from None
