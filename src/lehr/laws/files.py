@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -48,17 +49,7 @@ def to_dict(law: Law) -> dict[str, Any]:
         "width": law.width,
         "noise": law.noise,
         "covariance": law.covariance.tolist(),
-        "fitted": [
-            {
-                "name": run.name,
-                "steps": run.steps,
-                "points": run.points,
-                "peak": run.peak,
-                "error": run.error,
-                "notes": list(run.notes),
-            }
-            for run in law.fitted
-        ],
+        "fitted": [asdict(run) | {"notes": list(run.notes)} for run in law.fitted],
         "choice": dict(law.choice),
         "not_told_apart": list(law.blurred),
         "advice": law.advice,
@@ -209,17 +200,12 @@ class _Checked:
         return self._value[key]
 
     def number(
-        self,
-        key: str,
-        *,
-        low: float = -math.inf,
-        above: float = -math.inf,
-        high: float | None = None,
+        self, key: str, *, low: float = -math.inf, above: float = -math.inf, high: float = _HIGHEST
     ) -> float:
         value = self.get(key)
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise LawError(f"{self._within}{key}: {str(value)[:40]!r} is not a number")
-        if not abs(value) <= (_HIGHEST if high is None else high):
+        if not abs(value) <= high:
             raise LawError(f"{self._within}{key}: is not finite, or out of its range")
         number = float(value)
         if number < low or not number > above:
