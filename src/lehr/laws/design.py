@@ -91,10 +91,10 @@ def design(law: Law, *, steps: int, peak: float | None = None, warmup: int | Non
     warmup = law.warmup if warmup is None else warmup
     if steps < 20 or not 0 <= warmup <= 0.8 * steps:
         raise LawError(f"steps={steps!r} is too short for a warmup of {warmup!r}")
-    texts = _texts(steps, warmup)
-    finals = law.finals([rates_of(text, steps, peak) for text in texts.values()])
-    ranked = [name for _, name in sorted(zip(finals.tolist(), texts, strict=True))]
-    best = parse(texts[ranked[0]])
+    families = _families(steps, warmup)
+    finals = law.finals([rates_of(one, steps, peak) for one in families.values()])
+    ranked = [name for _, name in sorted(zip(finals.tolist(), families, strict=True))]
+    best = families[ranked[0]]
     prediction = law.predict(best, steps=steps, peak=peak)
     notes = list(prediction.notes)
     if law.form.kernel is POWER and law.form.relative:
@@ -106,19 +106,19 @@ def design(law: Law, *, steps: int, peak: float | None = None, warmup: int | Non
             "the fitted runs do not tell all kinds of schedule apart: the gains are less sure"
         )
 
-    def candidate(name: str, text: str) -> Candidate:
-        other = law.predict(parse(text), steps=steps, peak=peak)
-        return Candidate(name, parse(text), other.final, other.minus(prediction))
+    def candidate(name: str, schedule: Schedule) -> Candidate:
+        other = law.predict(schedule, steps=steps, peak=peak)
+        return Candidate(name, schedule, other.final, other.minus(prediction))
 
-    rivals = [candidate(name, after_warmup(warmup, text)) for name, text in _RIVALS.items()]
-    close = [candidate(name, texts[name]) for name in ranked[:_MOST] if parse(texts[name]) != best]
+    rivals = [candidate(name, parse(after_warmup(warmup, text))) for name, text in _RIVALS.items()]
+    close = [candidate(name, families[name]) for name in ranked[:_MOST] if families[name] != best]
     ties = [one for one in close if one.gain.tie]
     return Design(best, steps, peak, prediction, tuple(rivals), tuple(ties), tuple(notes))
 
 
-def _texts(steps: int, warmup: int) -> dict[str, str]:
-    """Return the families by a phrase for each member."""
-    found: dict[str, str] = {}
+def _families(steps: int, warmup: int) -> dict[str, Schedule]:
+    """Return the cooldowns of all shapes and lengths by a phrase for each."""
+    found: dict[str, Schedule] = {}
     for shape, pattern in _SHAPES.items():
         for share in _SHARES:
             length = round((steps - warmup) * share / 100)
@@ -129,7 +129,7 @@ def _texts(steps: int, warmup: int) -> dict[str, str]:
             else:
                 name = f"{shape} cooldown over {share}%"
                 text = "hold() >> " + pattern.format(f"{length}, ")
-            found[name] = after_warmup(warmup, text)
+            found[name] = parse(after_warmup(warmup, text))
     return found
 
 

@@ -89,19 +89,17 @@ def load(path: str | Path) -> Law:
     try:
         with path.open("rb") as file:
             text = file.read(_LARGEST + 1)
-        value: object = None if len(text) > _LARGEST else json.loads(text)
+        if len(text) > _LARGEST:
+            raise LawError("too large for a law file")
+        return from_dict(json.loads(text))
     except FileNotFoundError:
         raise LawError(f"{path}: there is no such file") from None
     except OSError as error:
         raise LawError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        raise LawError(f"{path}: is not JSON, or was cut off") from None
-    if len(text) > _LARGEST:
-        raise LawError(f"{path}: too large for a law file")
-    try:
-        return from_dict(value)
     except LawError as error:
         raise LawError(f"{path}: {error}") from None
+    except (ValueError, RecursionError):
+        raise LawError(f"{path}: is not JSON, or was cut off") from None
 
 
 def from_dict(value: object) -> Law:

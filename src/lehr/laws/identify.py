@@ -48,9 +48,7 @@ _SHARES = (0.15, 0.2, 0.3, 0.4, 0.6, 1.0)
 class Blur:
     """A kind of schedule that the runs do not tell from a linear decay.
 
-    Arguments:
-        kind: One of :data:`KINDS`.
-        half: Half the 90% interval of the difference of their finals, in nats.
+    ``half`` is half the 90% interval of the difference of their finals, in nats.
     """
 
     kind: str
@@ -70,8 +68,9 @@ class Proposal:
         schedule: The text of its schedule, as factors on the peak rate.
         steps: Its length, in updates.
         peak: Its peak rate.
-        half: The largest half of those intervals after that run, in nats.
-        settles: Whether that is enough.
+        half: Half the widest 90% interval of a difference between the finals of two kinds of
+            schedule after that run, in nats.
+        settles: Whether that is enough to tell the kinds apart.
     """
 
     schedule: str
