@@ -104,13 +104,11 @@ class Ladder:
                 f"schedule={schedule} reaches from {min(shape):g} to {max(shape):g}: a rate needs "
                 "a schedule that is nowhere below 0 and somewhere above it"
             )
-        self._decays = shape[-1] < 0.5 * max(shape)
-        self._family: OptimizerFamily | None = family
-        self._epoch = epoch
+        decays = shape[-1] < 0.5 * max(shape)
+        self._known = Measured(self._short, self._long, decays, family, epoch)
         self._origin = _HALF * round(QUARTERS * math.log10(start) / _HALF)
         self._runs: list[MeasuredRun] = []
         self._warnings: list[str] = []
-        self._known = Measured()
         self._free = 0
         self._above = 0
         self._result: Suggestion | None = None
@@ -133,7 +131,8 @@ class Ladder:
         self._above += 1
         run = self._wanted
         # Whether it explodes matters in one stage, and only to SGD; it does so soon or not at all.
-        matters = run and run.updates == self._long and not run.batches and self._family == "sgd"
+        matters = run and run.updates == self._long and not run.batches
+        matters = matters and self._known.family == "sgd"
         return not (matters and self._above < _SOON) or self._known.before.is_above(loss, EXPLODED)
 
     def tell(self, losses: Sequence[float], spent: int | None = None) -> None:
@@ -317,16 +316,8 @@ class Ladder:
     # ----- the result -----------------------------------------------------------------------------
 
     def _finish(self, curve: LossByRung) -> None:
-        longest = self._long if curve is self._known.fine else self._short
-        parts = self._known.parts(curve)
-        self._edges = found = self._known.edges(
-            curve,
-            longest,
-            self._short,
-            decays=self._decays,
-            family=self._family,
-            epoch=self._epoch,
-        )
+        longest, parts = self._known.updates(curve), self._known.parts(curve)
+        self._edges = found = self._known.edges(curve)
         decades, decided_by, of_edges = found.peak(self.steps, longest)
         bracketed = max(pooled(parts).values()) >= EDGE
         self._warnings += doubts(
@@ -337,9 +328,9 @@ class Ladder:
             bracketed=bracketed,
             soft=decided_by == "soft edge",
             early=found.early >= 0.5,
-            passes=self.steps / self._epoch if self._epoch and found.overfits(self.steps) else None,
+            passes=self.steps / found.epoch if found.epoch and found.overfits(self.steps) else None,
             scatter=pstdev(reach(part, EDGE) for part in parts) / QUARTERS,
-            known=self._family is not None,
+            known=found.family is not None,
         )
         low, high = BEST_WITHIN
         least = 10 ** found.least(self.steps) if found.early else math.inf

@@ -43,10 +43,7 @@ def longest(budget: int, steps: int) -> int:
 
 
 def is_gain(gains: Sequence[float], least: float) -> bool:
-    """Return whether the mean of paired gains is above the least one that counts, and no chance.
-
-    Chance exceeds the other limit in one of twenty.
-    """
+    """Return whether paired gains are, on average, more than the least one and than chance."""
     return fmean(gains) > max(_SURE * stdev(gains) / math.sqrt(len(gains)), least)
 
 
@@ -118,7 +115,7 @@ class LongerRuns:
         if not self.updates and self._budget > BUDGET and found.peak is not None:
             text = (
                 f"{self._budget - found.spent} updates of the budget were left, too few for longer "
-                f"runs: they take {_LEAST * REPEATS * _PLACES}"
+                f"runs: they take {least_for_longer(found.steps)}"
             )
             return replace(found, warnings=(*found.warnings, text))
         if self._at == 0:
