@@ -1,4 +1,4 @@
-"""The measured curves of a search, and what they say of the edges."""
+"""The measured curves of a search, and the edges that they show."""
 
 from __future__ import annotations
 

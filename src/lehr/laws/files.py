@@ -121,6 +121,7 @@ def from_dict(value: object) -> Law:
     weight_decay = data.number("weight_decay", low=0, high=10)
     if form.effective and not weight_decay:
         raise LawError(f"weight_decay: must be above 0 for the law {name!r}")
+    choice = data.inner("choice")
     return Law(
         form,
         _values(form, data.inner("parameters")),
@@ -137,7 +138,7 @@ def from_dict(value: object) -> Law:
         data.text("optimizer", ""),
         data.number("measured", low=0),
         tuple(_run(row, i) for i, row in enumerate(data.several("fitted"))),
-        tuple((key, data.inner("choice").number(key)) for key in data.inner("choice").keys),
+        tuple((key, choice.number(key)) for key in choice.keys),
         data.texts("not_told_apart"),
         data.text("advice", ""),
         data.texts("warnings"),
@@ -145,13 +146,9 @@ def from_dict(value: object) -> Law:
 
 
 def _values(form: Form, data: _Checked) -> Floats:
-    result: list[float] = []
-    for name in names(form):
-        inside = name in {parameter.name for parameter in form.parameters}
-        low = -_HIGHEST if name == "peak" else 0.0
-        number = data.number(name, low=low, above=0.0 if inside else -math.inf)
-        result.append(math.log(number) if inside else number)
-    return np.array(result)
+    linear = [data.number(name, low=0) for name in ("L0", "A", "B")]
+    inside = [math.log(data.number(one.name, above=0)) for one in form.parameters]
+    return np.array([*linear, *inside, data.number("peak")])
 
 
 def _covariance(form: Form, value: object) -> Floats:

@@ -60,7 +60,7 @@ def fit(
         law: The name of a form; by default the one that predicts runs best that are left out.
         optimizer: Its name, such as ``"adamw"``.
         weight_decay: Its weight decay, as AdamW has it; needed for the effective rate. Without an
-            optimizer's name it is taken to be AdamW's.
+            optimizer's name it counts as AdamW's.
         warmup: How many updates the rate rose at the start, where the logs begin later.
         columns: The names of the columns in the files, where they are unusual.
 
@@ -79,14 +79,13 @@ def fit(
     ]
     kept, warnings = usable(read)
     peak = max(run.peak for run in kept)
-    tried = [
-        form
-        for form in ([find_form(law)] if law is not None else FORMS.values())
-        if weight_decay or not form.effective
-    ]
+    if law is None:
+        tried = [form for form in FORMS.values() if weight_decay or not form.effective]
+    else:
+        tried = [find_form(law)]
     left_out = _left_out(tried, kept, weight_decay, peak)
     choice = tuple((name, one.error) for name, one in left_out.items()) if law is None else ()
-    form = find_form(law) if law is not None else _chosen(choice, usual_form(weight_decay))
+    form = _chosen(choice, usual_form(weight_decay)) if law is None else tried[0]
     problem = Problem.of(form, weight_decay, peak, kept)
     fitted = _law(problem, solve(problem), kept)
     blurs = blurred(fitted)
@@ -123,7 +122,7 @@ def weight_decay_of(optimizer: str | None, weight_decay: float | None, law: str 
 
 
 class _LeftOut(NamedTuple):
-    """The mean error, in nats, in runs that are left out in turn; and Law.width."""
+    """The mean error in runs that are left out in turn, in nats; and the width of a law by them."""
 
     error: float
     width: float
@@ -151,8 +150,8 @@ def _left_out(
                 errors.append(float(np.mean(off)))
                 allowed = (seen.high - seen.loss) / quantile(seen.level)
                 squares.append(float(np.mean((off / allowed) ** 2)))
-        seen = EXPECTED + sum(min(square, FARTHEST) for square in squares)
-        width = max(1.0, seen / (EXPECTED + len(squares))) ** 0.5
+        expected = EXPECTED + sum(min(square, FARTHEST) for square in squares)
+        width = max(1.0, expected / (EXPECTED + len(squares))) ** 0.5
         found[form.name] = _LeftOut(float(np.mean(errors)), width)
     return dict(sorted(found.items(), key=lambda one: one[1].error))
 

@@ -188,7 +188,7 @@ def plan_runs(
     """Propose short runs to fit a law on, before anything is trained.
 
     Arguments:
-        steps: The length of the run that shall be predicted.
+        steps: The length of the run to be predicted.
         peak: Its peak rate.
         weight_decay: As AdamW has it; 0 for none.
         warmup: Its warmup, in updates.

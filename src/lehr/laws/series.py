@@ -166,7 +166,7 @@ def series(
     behind = clock[at][:, None] - places[keep]
     # Before a drop it has gained nothing; before an update its noise is as good as forgotten.
     behind = np.where(behind > 0, behind, 0.0 if form.mass == "drops" else _FAR)
-    # No law is about the warmup: its losses are taken to be that at its end.
+    # No law is about the warmup: throughout it, the loss counts as that at its end.
     least = max(float(progress[max(1, rise)]), 1e-9 * float(progress[-1]))
     return Series(
         np.maximum(progress[at], least),
