@@ -140,13 +140,10 @@ def of_the_rest(
     """Return the shares that are lost of what is learned beyond a broken network.
 
     A network that begins far from the mean of its targets falls by nearly all of its progress when
-    it learns that mean, and so does one that a high rate has broken. What counts is the rest.
-
-    Arguments:
-        shares: The share of the progress that is lost at each rung.
-        highest: The highest share among runs above the best rate that end below where they began.
-        scatter: The scatter of the loss between batches at the end of the best run, as a share.
-        degree: How far to go: from 0, the shares as they are, to 1.
+    it learns that mean, and so does one that a high rate has broken. Only the rest counts, all the
+    more the higher the degree, from 0 to 1: ``highest`` is the highest share among runs above the
+    best rate that end below where they began, and ``scatter`` that of the losses at the end of the
+    best run, as a share.
     """
     degree *= ramp(highest, _BROKEN, EDGE) * ramp(highest, 1.5 * _SEEN * scatter, _SEEN * scatter)
     scale = min(1.0, max(highest, _LEAST_BROKEN)) ** degree

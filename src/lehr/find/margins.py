@@ -96,9 +96,7 @@ class Edges:
         of times, it would learn it by heart. Then the peak is in the middle between that and the
         rate at which the planned run moves only as far as the shortest ones.
 
-        Arguments:
-            steps: The length of the planned run.
-            longest: That of the short runs whose edges these are.
+        The planned run has ``steps`` updates, the short runs whose edges these are ``longest``.
         """
         decaying, steady = _MARGINS[self.family or "adam"]
         margin = decaying if self.decays else steady

@@ -70,23 +70,8 @@ class Design:
     notes: tuple[str, ...]
 
 
-def design(law: Law, *, steps: int, peak: float | None = None, warmup: int | None = None) -> Design:
-    """Propose the schedule with the lowest predicted final loss.
-
-    Cooldowns of several shapes over 5% to 100% of the run are compared; then a path that only falls
-    is optimised freely. It is proposed only where it beats them by more than a tie: real optima
-    are flat, and a simple schedule is easier to trust. A law whose optimum is a staircase
-    (multi-power) is never optimised freely.
-
-    Arguments:
-        law: The law to predict with.
-        steps: The length of the run, in updates.
-        peak: The peak rate; the fitted one where it is None.
-        warmup: The warmup, in updates; the fitted runs' where it is None.
-
-    Raises:
-        LawError: If the run is too short for its warmup.
-    """
+def design(law: Law, steps: int, peak: float | None, warmup: int | None) -> Design:
+    """Return :meth:`Law.design`."""
     peak = law.peak if peak is None else peak
     warmup = law.warmup if warmup is None else warmup
     if steps < 20 or not 0 <= warmup <= 0.8 * steps:

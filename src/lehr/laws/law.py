@@ -13,7 +13,7 @@ from lehr.laws.design import Design, design
 from lehr.laws.forms import Form
 from lehr.laws.model import Model
 from lehr.laws.runs import Floats, Ints, LawError, LoggedRun, RatesLike, rates_of, risen
-from lehr.laws.series import Series, Setting, series
+from lehr.laws.series import Setting, series
 
 LEVEL = 0.9
 TIE = 1e-3
@@ -235,7 +235,7 @@ class Law:
         seen = series(self.setting, rates, wanted, warmup, logged=logged)
         loss, slopes = self.model.slopes(self.values, seen)
         gain = self.model.gains(self.values, seen)
-        half = quantile(level) * self._spread(loss, slopes, gain, seen, wanted)
+        half = quantile(level) * self._spread(loss, slopes, gain, wanted)
         notes = self._notes(rates)
         return Prediction(
             wanted, loss, loss - half, loss + half, level, notes, slopes[-1], float(gain[-1]), self
@@ -244,12 +244,20 @@ class Law:
     def design(self, *, steps: int, peak: float | None = None, warmup: int | None = None) -> Design:
         """Propose the schedule with the lowest predicted final loss.
 
+        Cooldowns of several shapes over 5% to 100% of the run are compared; then a path that only
+        falls is optimised freely. It is proposed only where it beats them by more than a tie: real
+        optima are flat, and a simple schedule is easier to trust. A law whose optimum is a
+        staircase (multi-power) is never optimised freely.
+
         Arguments:
             steps: The length of the run, in updates.
             peak: The peak rate; the fitted one where it is None.
             warmup: The warmup, in updates; the fitted runs' where it is None.
+
+        Raises:
+            LawError: If the run is too short for its warmup.
         """
-        return design(self, steps=steps, peak=peak, warmup=warmup)
+        return design(self, steps, peak, warmup)
 
     def finals(self, many: Sequence[Floats]) -> Floats:
         """Return the predicted final losses of several runs, given their rates."""
@@ -267,9 +275,7 @@ class Law:
             raise LawError(f"at=... must be steps from 1 to {length:,}")
         return wanted
 
-    def _spread(
-        self, loss: Floats, slopes: Floats, gain: Floats, seen: Series, steps: Ints
-    ) -> Floats:
+    def _spread(self, loss: Floats, slopes: Floats, gain: Floats, steps: Ints) -> Floats:
         known = np.einsum("np,pq,nq->n", slopes, self.covariance, slopes)
         above = self.values[1] * slopes[:, 1]
         longer = np.maximum(0.0, np.log(np.maximum(steps, 1) / self.horizon))

@@ -254,6 +254,7 @@ class _Table:
     notes: tuple[str, ...]
 
     def means(self, name: str | None) -> dict[int, float]:
+        """Return the value of a column at each step; nothing where there is no column."""
         found = self.values.get(name or "", {})
         return {step: sum(values) / len(values) for step, values in found.items()}
 

@@ -74,8 +74,8 @@ class Chain(TimedNode):
             self.plans[i] = _PartPlan(node, node.length, stop, stop + node.length)
             stop += node.length
 
-    def enter(self, at: Counts, entry: float, begin: Counts, room: Fraction | None) -> Walk:
-        return _Chained(self, at, entry, begin)
+    def enter(self, at: Counts, entry: float, room: Fraction | None) -> Walk:
+        return _Chained(self, at, entry)
 
     def bounds(self, entry: Bounds, room: Fraction | None) -> tuple[Bounds, Bounds]:
         low, high = math.inf, -math.inf
@@ -92,8 +92,9 @@ def _seconds(nodes: Iterable[TimedNode]) -> Fraction:
 
 
 class _Chained(Walk):
-    def __init__(self, chain: Chain, at: Counts, entry: float, begin: Counts) -> None:
-        self._plans, self._begin = chain.plans, begin
+    def __init__(self, chain: Chain, at: Counts, entry: float) -> None:
+        # A chain is never a part of another one: it begins with the run that it is in.
+        self._plans, self._begin = chain.plans, at.seconds
         self._go(0, at, entry)
 
     def _go(self, index: int, at: Counts, entry: float) -> None:
@@ -103,7 +104,7 @@ class _Chained(Walk):
         self._index, self._entered, self._entry = index, at, entry
         self._clock, self._stop = node.clock, math.inf
         if plan.stop is None:
-            self._walk = node.enter(at, entry, self._begin, None)
+            self._walk = node.enter(at, entry, None)
             if node.length is not None:
                 self._stop = at.of(node.clock) + as_number(node.length)
             return
@@ -112,13 +113,13 @@ class _Chained(Walk):
         left = self._stop - at.seconds
         nominal = plan.nominal
         room = Fraction(left) if nominal is None else nominal
-        self._walk = node.enter(at, entry, self._begin, room)
+        self._walk = node.enter(at, entry, room)
         if nominal is not None and (plan.start is None or at.seconds > self._due(plan.start)):
             self._walk = _Hurried(self._walk, at.seconds, left, float(nominal))
 
     def _due(self, place: Fraction) -> float:
         """Return the seconds at which a position of the run is due."""
-        return self._begin.seconds + float(place)
+        return self._begin + float(place)
 
     def value(self, now: Counts) -> float:
         while self._index + 1 < len(self._plans) and now.of(self._clock) >= self._stop:

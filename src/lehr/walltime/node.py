@@ -84,10 +84,10 @@ class _TimedRun(TimedNode):
     def __init__(self, length: Fraction, inner: TimedNode) -> None:
         self.length, self._inner = length, inner
 
-    def enter(self, at: Counts, entry: float, begin: Counts, room: Fraction | None) -> Walk:
+    def enter(self, at: Counts, entry: float, room: Fraction | None) -> Walk:
         assert self.length is not None
         # A run is complete in itself: the level before it does not enter.
-        walk = self._inner.enter(at, 1.0, at, self.length)
+        walk = self._inner.enter(at, 1.0, self.length)
         return _Stopped(walk, at.seconds + float(self.length))
 
     def bounds(self, entry: Bounds, room: Fraction | None) -> tuple[Bounds, Bounds]:
@@ -111,8 +111,8 @@ class _TimedPair(TimedNode):
     def __init__(self, left: TimedNode, right: TimedNode, product: bool) -> None:
         self._left, self._right, self._product = left, right, product
 
-    def enter(self, at: Counts, entry: float, begin: Counts, room: Fraction | None) -> Walk:
-        left, right = (one.enter(at, 1.0, begin, room) for one in (self._left, self._right))
+    def enter(self, at: Counts, entry: float, room: Fraction | None) -> Walk:
+        left, right = (one.enter(at, 1.0, room) for one in (self._left, self._right))
         return _PairWalk(left, right, self._product)
 
     def bounds(self, entry: Bounds, room: Fraction | None) -> tuple[Bounds, Bounds]:
@@ -152,8 +152,8 @@ class _Limits(TimedNode):
     def __init__(self, inner: TimedNode, clip: Clip) -> None:
         self._inner, self._clip = inner, clip
 
-    def enter(self, at: Counts, entry: float, begin: Counts, room: Fraction | None) -> Walk:
-        return _Limited(self._inner.enter(at, entry, begin, room), self._clip)
+    def enter(self, at: Counts, entry: float, room: Fraction | None) -> Walk:
+        return _Limited(self._inner.enter(at, entry, room), self._clip)
 
     def bounds(self, entry: Bounds, room: Fraction | None) -> tuple[Bounds, Bounds]:
         low, high = self._inner.bounds(entry, room)[0]

@@ -98,11 +98,10 @@ class TimedNode(ABC):
     clock: str = SECONDS
 
     @abstractmethod
-    def enter(self, at: Counts, entry: float, begin: Counts, room: Fraction | None) -> Walk:
+    def enter(self, at: Counts, entry: float, room: Fraction | None) -> Walk:
         """Enter it at these counts; a piece without a start begins at the level ``entry``.
 
-        ``begin`` are the counts at which the outer run began, and ``room`` the seconds that a part
-        without a length may take.
+        ``room`` is the seconds that a part without a length may take.
         """
 
     @abstractmethod
@@ -163,7 +162,7 @@ class Single(TimedNode):
             near = math.nextafter(entry, math.inf)
             return self._schedule._place(Site(self._run(at), near, room, self.length))
 
-    def enter(self, at: Counts, entry: float, begin: Counts, room: Fraction | None) -> Walk:
+    def enter(self, at: Counts, entry: float, room: Fraction | None) -> Walk:
         return _Curved(self._curve(at, entry, room), at.of(self.clock), self.clock)
 
     def bounds(self, entry: Bounds, room: Fraction | None) -> tuple[Bounds, Bounds]:

@@ -160,7 +160,7 @@ class WallClock:
         return f"WallClock({self.schedule!r})"
 
     def _enter(self) -> Walk:
-        return self._node.enter(Counts(), 1.0, Counts(), None)
+        return self._node.enter(Counts(), 1.0, None)
 
     def _reading(self) -> float:
         reading = float(self._clock())
