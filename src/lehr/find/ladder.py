@@ -131,8 +131,8 @@ class Ladder:
         self._above += 1
         run = self._wanted
         # Whether it explodes matters in one stage, and only to SGD; it does so soon or not at all.
-        matters = run and run.updates == self._long and not run.batches
-        matters = matters and self._known.family == "sgd"
+        is_sgd = self._known.family == "sgd"
+        matters = run and run.updates == self._long and not run.batches and is_sgd
         return not (matters and self._above < _SOON) or self._known.before.is_above(loss, EXPLODED)
 
     def tell(self, losses: Sequence[float], spent: int | None = None) -> None:

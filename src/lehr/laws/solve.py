@@ -196,9 +196,7 @@ def solve(problem: Problem, starts: int = 3, rounds: int = 60) -> Fitted:
     tried: list[tuple[float, Floats]] = []
     for at in (0.0, 1.0, -1.0)[:starts]:
         start = means.copy()
-        start[4 : 4 + len(problem.model.form.kernel.parameters)] += (
-            at * spreads[4:-1] * np.array([1.0, -1.0, 0.0, 0.0])[: len(spreads) - 5]
-        )
+        start[4:-1] += at * spreads[4:-1] * np.array([1.0, -1.0, 0.0])[: len(spreads) - 5]
         start[:3] = _linear(problem, start[3:-1])
         values, cost, _ = _refine(problem, start, noise, rounds if starts == 1 else 12, free)
         tried.append((cost, values))
