@@ -285,16 +285,17 @@ class Ladder:
             yield from self._measure(curve, rung, self._long)
 
     def _refine(self, curve: LossByRung) -> Search:
-        """Measure the quarters between: at the edge, and above the best rung."""
-        for place in ("edge", "above"):
-            if not curve or not self._can_afford(self._long):
-                return
-            rung: int | None = best(curve) + 1
-            if place == "edge":
-                edge = crossing(self._known.lost(curve), EDGE)
-                rung = None if edge is None else max(r for r in curve if r < edge) + 1
-            if rung is not None and min(curve) < rung < max(curve):
-                yield from self._measure(curve, rung, self._long)
+        """Measure the quarters between: at the edge, then above the best rung."""
+        if not curve:
+            return
+        edge = crossing(self._known.lost(curve), EDGE)
+        if edge is not None:
+            yield from self._measure_inside(curve, max(r for r in curve if r < edge) + 1)
+        yield from self._measure_inside(curve, best(curve) + 1)
+
+    def _measure_inside(self, curve: LossByRung, rung: int) -> Search:
+        if min(curve) < rung < max(curve) and self._can_afford(self._long):
+            yield from self._measure(curve, rung, self._long)
 
     def _repeat(self, curve: LossByRung) -> Search:
         """Make the runs around the edge again, on other batches."""

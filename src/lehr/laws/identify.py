@@ -99,7 +99,8 @@ def settling_run(law: Law, blurs: Sequence[Blur]) -> Proposal:
     """Return the cheapest run that would tell the kinds apart, or the one that helps most."""
     kinds = {blur.kind for blur in blurs}
     ends = {kind: end for kind, end in _ends(law).items() if kind in kinds}
-    return _best(law, _precision(law), ends, [_length(law, share) for share in _SHARES])
+    proposal, _ = _best(law, _precision(law), ends, [_length(law, share) for share in _SHARES])
+    return proposal
 
 
 def _precision(law: Law) -> Floats:
@@ -161,16 +162,19 @@ def _length(law: Law, share: float) -> int:
     return max(unit, round(steps / unit) * unit)
 
 
-def _best(law: Law, precision: Floats, ends: dict[str, Floats], lengths: Sequence[int]) -> Proposal:
-    best: Proposal | None = None
+def _best(
+    law: Law, precision: Floats, ends: dict[str, Floats], lengths: Sequence[int]
+) -> tuple[Proposal, Floats]:
+    """Return the best run of these lengths, and the precision with it."""
+    best: tuple[Proposal, Floats] | None = None
     for steps in sorted(set(lengths)):
         for kind in KINDS:
             added = precision + _information(law, kind, steps)
             half = max(_halves(law, ends, added).values())
-            if best is None or half < best.half * (1.0 if steps == best.steps else 0.8):
+            if best is None or half < best[0].half * (1.0 if steps == best[0].steps else 0.8):
                 text = _text(kind, law.warmup, steps)
-                best = Proposal(text, steps, law.peak, half, half <= _limit(law))
-        if best is not None and best.settles:
+                best = Proposal(text, steps, law.peak, half, half <= _limit(law)), added
+        if best is not None and best[0].settles:
             break
     assert best is not None
     return best
@@ -213,10 +217,8 @@ def plan_runs(
     proposals: list[Proposal] = []
     for number in range(count):
         share = 0.3 if number == 0 else 0.2
-        found = _best(guess, precision, ends, [_length(guess, share)])
+        found, precision = _best(guess, precision, ends, [_length(guess, share)])
         proposals.append(found)
-        kind = next(k for k in KINDS if _text(k, warmup, found.steps) == found.schedule)
-        precision = precision + _information(guess, kind, found.steps)
     return proposals
 
 
