@@ -19,7 +19,7 @@ EDGE, SOFT, HALF_LOST = 0.3, 0.1, 0.5
 
 _UNHARMED = 0.05  # share of the progress
 _LEAST_BROKEN, _BROKEN = 0.04, 0.15  # shares of the progress, at which a broken network may end
-_SEEN = 2.5  # times the scatter: a loss that stands out of it
+_SEEN = 2.5  # times the scatter: a loss that exceeds it clearly
 
 
 def rate_of(rung: int) -> float:

@@ -90,7 +90,7 @@ class Ladder:
         epoch: float | None = None,
         budget: int = BUDGET,
     ) -> None:
-        # More makes it no better: see `lehr.find.longer`.
+        # More would not improve the ladder: see `lehr.find.longer`.
         self._budget = min(BUDGET, whole("budget", budget, at_least=LEAST))
         if not 0 < start < math.inf:
             raise ScheduleError(f"start={start!r} must be a finite rate above 0, such as 0.01")

@@ -9,8 +9,8 @@ gain has come).
 
 * **effective-rate**: weight decay keeps the weights' norm near a balance, so that what counts is
   the rate relative to it: ``v' = (1 - rate wd)^2 v + rate^2`` per update, ``e = rate / sqrt(v)``,
-  from ``v = 0.2 peak / (2 wd)``. S sums e, drops are those of e^0.85. Of its own; related is the
-  measured effective rate of Liu et al., arXiv 2608.24814.
+  from ``v = 0.2 peak / (2 wd)``. S sums e, drops are those of e^0.85. This law is lehr's own;
+  compare the measured effective rate of Liu et al., arXiv 2608.24814.
 * **power-time**: S sums rate^0.75, drops are those of rate^0.85; without weight decay.
 * **multi-power**: Luo et al., arXiv 2503.12811: S sums the rate, and a drop at rate r counts from
   ``x = r^-gamma S``.

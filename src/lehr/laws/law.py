@@ -17,7 +17,7 @@ from lehr.laws.series import Setting, series
 
 LEVEL = 0.9
 TIE = 1e-3
-"""Finals closer than this part of the loss are a tie: two runs with different seeds are, too."""
+"""Finals closer than this part of the loss are a tie: so are two runs with different seeds."""
 
 RUN = 4e-4
 """The spread of a final loss from run to run, as a part of it (124M parameters, measured)."""
