@@ -118,6 +118,16 @@ def test_too_small_a_rest_is_not_spent(budget: int) -> None:
     assert after.confidence == before.confidence
 
 
+def test_the_updates_that_longer_runs_take_are_those_of_the_planned_one_if_it_is_short() -> None:
+    ladder = Ladder(lehr.cosine(), 50, start=0.01, family="sgd")
+    while (run := ladder.next()) is not None:
+        loss = 2 - min(1, 10 * run.rate) if run.rate < 0.3 else math.inf
+        ladder.tell([2.0] * (run.updates - 8) + [loss] * 8)
+    text = LongerRuns(ladder, 500).suggestion().warnings[-1]
+    assert "too few for longer runs: they take 600" in text
+    assert longest(600, 50) == 50
+
+
 def test_longer_runs_are_never_longer_than_the_planned_one() -> None:
     assert longest(10**9, 500) == 500
     assert longest(12 * 80, 10_000) == 80

@@ -7,18 +7,19 @@ import re
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import lehr
 from lehr.find import Ladder, MeasuredRun, ShortRun, Suggestion
-from lehr.find.doubts import Doubts
 from lehr.find.longer import LongerRuns
+from lehr.find.suggestion import doubts
 
-NONE = Doubts(
-    longest=40, stretch=10.0, progress=1.0, noise=0.1, bracketed=True, soft=False, early=False,
-    passes=None, scatter=0.01, known=True,
-)  # fmt: skip
+NONE: dict[str, Any] = {
+    "longest": 40, "stretch": 10.0, "progress": 1.0, "noise": 0.1, "bracketed": True, "soft": False,
+    "early": False, "passes": None, "scatter": 0.01, "known": True,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -36,9 +37,8 @@ NONE = Doubts(
     ],
 )
 def test_each_doubt_has_a_sentence(change: dict[str, float], words: str) -> None:
-    assert NONE.sentences() == []
-    parts = {each.name: getattr(NONE, each.name) for each in fields(NONE)}
-    (sentence,) = Doubts(**(parts | change)).sentences()
+    assert doubts(**NONE) == []
+    (sentence,) = doubts(**(NONE | change))
     assert words in sentence
 
 

@@ -80,8 +80,10 @@ def test_short_runs_are_planned_before_anything_is_trained(weight_decay: float) 
         ({"steps": 1000, "peak": 0.0}, "peak=0.0"),
         ({"steps": 1000, "peak": 1.0, "count": 1}, "count=1"),
         ({"steps": 1000, "peak": 1.0, "warmup": 600}, "warmup=600"),
+        ({"steps": 1000, "peak": 1.0, "law": "newton"}, "law='newton' is not one of"),
+        ({"steps": 1000, "peak": 1.0, "law": "effective-rate"}, "needs weight_decay="),
     ],
 )
-def test_what_cannot_be_planned_is_refused(options: dict[str, float], words: str) -> None:
+def test_what_cannot_be_planned_is_refused(options: dict[str, object], words: str) -> None:
     with pytest.raises(LawError, match=words):
         plan_runs(**options)  # type: ignore[arg-type]

@@ -162,7 +162,7 @@ def _updates(budget: str, steps: int) -> int:
     Raises:
         Refused: If it is neither a number of updates nor a share of the run, or too small.
     """
-    from lehr.find.budget import updates_of  # Loads NumPy.
+    from lehr.find.runs import updates_of  # Loads NumPy.
 
     try:
         return updates_of(budget, steps)

@@ -1,8 +1,7 @@
 """The peak rate for a schedule: the search without the training, and the classic rules."""
 
-from lehr.find.budget import updates_of
-from lehr.find.ladder import BATCHES, BUDGET, Ladder
-from lehr.find.runs import ShortRun, squeezed
+from lehr.find.ladder import BATCHES, Ladder
+from lehr.find.runs import BUDGET, ShortRun, squeezed, updates_of
 from lehr.find.suggestion import MeasuredRun, Suggestion
 from lehr.find.sweep import RULES, Sweep
 

@@ -19,7 +19,7 @@ EDGE, SOFT, HALF_LOST = 0.3, 0.1, 0.5
 
 _UNHARMED = 0.05  # share of the progress
 _LEAST_BROKEN, _BROKEN = 0.04, 0.15  # shares of the progress, at which a broken network may end
-_SEEN = 2.5  # times the scatter: a loss that stands out of it
+_SEEN = 2.5  # times the scatter: a loss that exceeds it clearly
 
 
 def rate_of(rung: int) -> float:
@@ -35,10 +35,7 @@ def best(curve: Mapping[int, float]) -> int:
 def lost(curve: Mapping[int, float], low: float, progress: float) -> dict[int, float]:
     """Return the share of some progress that is lost at each rung, by ascending rung.
 
-    Arguments:
-        curve: The losses.
-        low: The loss at which nothing is lost.
-        progress: How far above it everything is, more than 0.
+    Nothing is lost at the loss ``low``, and everything ``progress`` above it.
 
     Example:
         >>> lost({0: 1.0, 1: 1.5, 2: math.inf}, 1.0, 1.0)
@@ -53,8 +50,7 @@ def lost(curve: Mapping[int, float], low: float, progress: float) -> dict[int, f
 def crossing(shares: Mapping[int, float], level: float) -> float | None:
     """Return where the lost share first reaches a level, right of the best rung.
 
-    Returns:
-        The place in rungs, between two of them by a straight line; None if it is never reached.
+    Between two rungs it is interpolated. None if the level is never reached.
 
     Example:
         >>> crossing({0: 0.5, 2: 0.0, 4: 0.2, 6: 0.4}, 0.3)
@@ -107,15 +103,11 @@ def ramp(value: float, full: float, none: float) -> float:
 
 
 def breaks_at_once(parts: Sequence[Mapping[int, float]], exploded: Callable[[int], bool]) -> float:
-    """Return how far runs work up to one rung, and explode at the next.
+    """Return how far runs work up to one rung, and explode at the next, from 0 to 1.
 
-    Arguments:
-        parts: The share of the progress that is lost at each rung, on each of the batches.
-        exploded: Whether the run at a rung did, on the first of them.
-
-    Returns:
-        1 if next to nothing is lost below the explosion, on most batches; 0 if more is lost, or if
-        there is no explosion.
+    It is 1 if next to nothing is lost below the explosion on most batches, and 0 if more is lost or
+    nothing explodes. ``parts`` are the lost shares on each of the batches; ``exploded`` returns
+    whether the run at a rung exploded on the first of them.
     """
     edge = crossing(parts[0], EDGE)
     if edge is None:
@@ -133,12 +125,9 @@ def breaks_at_once(parts: Sequence[Mapping[int, float]], exploded: Callable[[int
 def early(shorter: Mapping[int, float], noise: float) -> tuple[float, int]:
     """Return how nearly shorter runs get as far as longer ones, and the lowest rung that does.
 
-    Arguments:
-        shorter: The share of the progress of the longer runs that the shorter ones lack.
-        noise: The scatter of the loss between batches, as a share of that progress.
-
-    Returns:
-        1 if they get as far, but for a tenth and the noise; 0 if they lack twice as much.
+    The first is 1 if they get as far but for a tenth and the noise, and 0 if they lack twice as
+    much. ``shorter`` is the share of the longer runs' progress that the shorter ones lack, and
+    ``noise`` the scatter of the loss between batches as a share of it.
     """
     least, near = min(shorter.values()), SOFT + noise
     degree = ramp(least, near, 2 * near)
@@ -151,13 +140,10 @@ def of_the_rest(
     """Return the shares that are lost of what is learned beyond a broken network.
 
     A network that begins far from the mean of its targets falls by nearly all of its progress when
-    it learns that mean, and so does one that a high rate has broken. What counts is the rest.
-
-    Arguments:
-        shares: The share of the progress that is lost at each rung.
-        highest: The highest share among runs above the best rate that end below where they began.
-        scatter: The scatter of the loss between batches at the end of the best run, as a share.
-        degree: How far to go: from 0, the shares as they are, to 1.
+    it learns that mean, and so does one that a high rate has broken. Only the rest counts, all the
+    more the higher the degree, from 0 to 1: ``highest`` is the highest share among runs above the
+    best rate that end below where they began, and ``scatter`` that of the losses at the end of the
+    best run, as a share.
     """
     degree *= ramp(highest, _BROKEN, EDGE) * ramp(highest, 1.5 * _SEEN * scatter, _SEEN * scatter)
     scale = min(1.0, max(highest, _LEAST_BROKEN)) ** degree

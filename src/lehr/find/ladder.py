@@ -22,17 +22,20 @@ from itertools import pairwise
 from statistics import pstdev
 
 from lehr.errors import ScheduleError, whole
-from lehr.find.doubts import Doubts
 from lehr.find.edge import EDGE, HALF_LOST, QUARTERS, best, crossing, pooled, rate_of, reach
 from lehr.find.margins import Edges, OptimizerFamily
 from lehr.find.measured import LossByRung, Measured
-from lehr.find.runs import EXPLODED, LOST, Before, ShortRun, end_of, squeezed
-from lehr.find.suggestion import AS_GOOD, BEST_WITHIN, DecidedBy, MeasuredRun, Suggestion
+from lehr.find.runs import BUDGET, EXPLODED, LEAST, LOST, Before, ShortRun, end_of, squeezed
+from lehr.find.suggestion import (
+    AS_GOOD,
+    BEST_WITHIN,
+    DecidedBy,
+    MeasuredRun,
+    Suggestion,
+    doubts,
+)
 from lehr.schedule.base import Schedule
 from lehr.schedule.horizon import Horizon, HorizonLike
-
-BUDGET = 400
-"""The most updates that a search takes, unless another number is given."""
 
 _SHORT, _LONG = 10, 40  # updates in the runs of the two stages
 _REPETITIONS = 2
@@ -87,8 +90,8 @@ class Ladder:
         epoch: float | None = None,
         budget: int = BUDGET,
     ) -> None:
-        # More makes it no better: see `lehr.find.longer`.
-        self._budget = min(BUDGET, whole("budget", budget, at_least=60))
+        # More would not improve the ladder: see `lehr.find.longer`.
+        self._budget = min(BUDGET, whole("budget", budget, at_least=LEAST))
         if not 0 < start < math.inf:
             raise ScheduleError(f"start={start!r} must be a finite rate above 0, such as 0.01")
         self.schedule, self.horizon = schedule, Horizon.of(steps)
@@ -101,13 +104,11 @@ class Ladder:
                 f"schedule={schedule} reaches from {min(shape):g} to {max(shape):g}: a rate needs "
                 "a schedule that is nowhere below 0 and somewhere above it"
             )
-        self._decays = shape[-1] < 0.5 * max(shape)
-        self._family: OptimizerFamily | None = family
-        self._epoch = epoch
+        decays = shape[-1] < 0.5 * max(shape)
+        self._known = Measured(self._short, self._long, decays, family, epoch)
         self._origin = _HALF * round(QUARTERS * math.log10(start) / _HALF)
         self._runs: list[MeasuredRun] = []
         self._warnings: list[str] = []
-        self._known = Measured()
         self._free = 0
         self._above = 0
         self._result: Suggestion | None = None
@@ -130,7 +131,8 @@ class Ladder:
         self._above += 1
         run = self._wanted
         # Whether it explodes matters in one stage, and only to SGD; it does so soon or not at all.
-        matters = run and run.updates == self._long and not run.batches and self._family == "sgd"
+        is_sgd = self._known.family == "sgd"
+        matters = run and run.updates == self._long and not run.batches and is_sgd
         return not (matters and self._above < _SOON) or self._known.before.is_above(loss, EXPLODED)
 
     def tell(self, losses: Sequence[float], spent: int | None = None) -> None:
@@ -167,8 +169,6 @@ class Ladder:
         """Return the suggested peak for a run of another length, once one is found."""
         assert self._edges is not None
         return 10 ** self._edges.peak(steps, self._long).decades
-
-    # ----- what is known --------------------------------------------------------------------------
 
     @property
     def _spent(self) -> int:
@@ -285,16 +285,17 @@ class Ladder:
             yield from self._measure(curve, rung, self._long)
 
     def _refine(self, curve: LossByRung) -> Search:
-        """Measure the quarters between: at the edge, and above the best rung."""
-        for place in ("edge", "above"):
-            if not curve or not self._can_afford(self._long):
-                return
-            rung: int | None = best(curve) + 1
-            if place == "edge":
-                edge = crossing(self._known.lost(curve), EDGE)
-                rung = None if edge is None else max(r for r in curve if r < edge) + 1
-            if rung is not None and min(curve) < rung < max(curve):
-                yield from self._measure(curve, rung, self._long)
+        """Measure the quarters between: at the edge, then above the best rung."""
+        if not curve:
+            return
+        edge = crossing(self._known.lost(curve), EDGE)
+        if edge is not None:
+            yield from self._measure_inside(curve, max(r for r in curve if r < edge) + 1)
+        yield from self._measure_inside(curve, best(curve) + 1)
+
+    def _measure_inside(self, curve: LossByRung, rung: int) -> Search:
+        if min(curve) < rung < max(curve) and self._can_afford(self._long):
+            yield from self._measure(curve, rung, self._long)
 
     def _repeat(self, curve: LossByRung) -> Search:
         """Make the runs around the edge again, on other batches."""
@@ -316,19 +317,11 @@ class Ladder:
     # ----- the result -----------------------------------------------------------------------------
 
     def _finish(self, curve: LossByRung) -> None:
-        longest = self._long if curve is self._known.fine else self._short
-        parts = self._known.parts(curve)
-        self._edges = found = self._known.edges(
-            curve,
-            longest,
-            self._short,
-            decays=self._decays,
-            family=self._family,
-            epoch=self._epoch,
-        )
+        longest, parts = self._known.updates(curve), self._known.parts(curve)
+        self._edges = found = self._known.edges(curve)
         decades, decided_by, of_edges = found.peak(self.steps, longest)
         bracketed = max(pooled(parts).values()) >= EDGE
-        doubts = Doubts(
+        self._warnings += doubts(
             longest=longest,
             stretch=max(1.0, self.steps / longest),
             progress=self._known.before.start - min(curve.values()),
@@ -336,11 +329,10 @@ class Ladder:
             bracketed=bracketed,
             soft=decided_by == "soft edge",
             early=found.early >= 0.5,
-            passes=self.steps / self._epoch if self._epoch and found.overfits(self.steps) else None,
+            passes=self.steps / found.epoch if found.epoch and found.overfits(self.steps) else None,
             scatter=pstdev(reach(part, EDGE) for part in parts) / QUARTERS,
-            known=self._family is not None,
+            known=found.family is not None,
         )
-        self._warnings += doubts.sentences()
         low, high = BEST_WITHIN
         least = 10 ** found.least(self.steps) if found.early else math.inf
         within = min(low * 10**decades, least), max(high * 10**decades, 10**of_edges)
@@ -349,14 +341,14 @@ class Ladder:
 
     def _end_without(self, reason: str) -> None:
         self._warnings.append(reason)
-        self._conclude(None, "nothing", None, None)
+        self._conclude(None, "nothing")
 
     def _conclude(
         self,
         rate: float | None,
         decided_by: DecidedBy,
-        edge: float | None,
-        within: tuple[float, float] | None,
+        edge: float | None = None,
+        within: tuple[float, float] | None = None,
     ) -> None:
         self._result = Suggestion(
             peak=rate,

@@ -13,10 +13,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from statistics import fmean, stdev
 
-from lehr.find.ladder import BUDGET, Ladder
-from lehr.find.runs import ShortRun
+from lehr.find.ladder import Ladder
+from lehr.find.runs import BUDGET, ShortRun
 from lehr.find.suggestion import MeasuredRun, Suggestion
 
 SIDE = 1.8
@@ -41,9 +42,14 @@ def longest(budget: int, steps: int) -> int:
     return updates if updates >= min(_LEAST, steps) else 0
 
 
-def by_chance(gains: Sequence[float]) -> float:
-    """Return the mean gain that chance exceeds in one of twenty, given some paired gains."""
-    return _SURE * stdev(gains) / math.sqrt(len(gains))
+def is_gain(gains: Sequence[float], least: float) -> bool:
+    """Return whether paired gains are, on average, more than the least one and than chance."""
+    return fmean(gains) > max(_SURE * stdev(gains) / math.sqrt(len(gains)), least)
+
+
+def least_gain(start: float, loss: float) -> float:
+    """Return the least gain on a loss that counts: a hundredth of what it has fallen."""
+    return 0.01 * max(0.0, start - loss)
 
 
 def least_for_longer(steps: int) -> int:
@@ -60,8 +66,8 @@ class LongerRuns:
     Arguments:
         ladder: The ladder, once it is finished.
         budget: The most updates that the ladder and these runs may take together.
-        least: Returns the gain over a value that counts as one. By default it is a hundredth of
-            what the loss has fallen, which is right only where the loss decides.
+        least: Returns the least gain over a value that counts; by default :func:`least_gain`, which
+            is right only where the loss decides.
 
     Attributes:
         updates: The length of the runs; 0 if there are none.
@@ -74,9 +80,9 @@ class LongerRuns:
         left = budget - self._found.spent
         self.updates = 0 if self._found.peak is None else longest(left, ladder.steps)
         self._base = ladder.peak_over(self.updates) if self.updates else math.nan
-        self._given_least = least
+        self._least = partial(least_gain, self._found.start_loss) if least is None else least
         self._runs: list[MeasuredRun] = []
-        self._values: dict[int, dict[int, float]] = {}
+        self._values: dict[int, list[float]] = {}
         self._needed: dict[ShortRun, tuple[int, int]] = {}
         self._at = 0
         if self.updates:
@@ -89,35 +95,27 @@ class LongerRuns:
     def tell(
         self, run: ShortRun, loss: float | None, spent: int, value: float | None = None
     ) -> None:
-        """Add a run.
+        """Add a run that `next` returned, and the updates that were made of it.
 
-        Arguments:
-            run: The run, as `next` returned it.
-            loss: The training loss at its end; infinite if it was stopped, None if it is unknown.
-            spent: The updates that were made.
-            value: Its value on validation data, of which less is better; without it the loss
-                decides.
+        Its loss is infinite if it was stopped, None if it is unknown; where there is a value on
+        validation data, of which less is better, that decides in its place.
         """
         place, batches = self._needed.pop(run)
         decisive = value if value is not None else math.inf if loss is None else loss
         kept = loss if loss is not None and math.isfinite(loss) else None
         self._runs.append(MeasuredRun(run.rate, run.updates, run.batches, kept, spent, value))
-        self._values.setdefault(place, {})[batches] = decisive
+        self._values.setdefault(place, [math.nan] * REPEATS)[batches] = decisive
         if not self._needed:
             self._advance()
 
     def suggestion(self) -> Suggestion:
         """Return the suggestion, once `next` returns nothing."""
-        found = self._found
-        found = replace(
-            found,
-            spent=found.spent + sum(run.spent for run in self._runs),
-            curve=(*found.curve, *self._runs),
-        )
+        curve = (*self._found.curve, *self._runs)
+        found = replace(self._found, spent=self._spent, curve=curve)
         if not self.updates and self._budget > BUDGET and found.peak is not None:
             text = (
                 f"{self._budget - found.spent} updates of the budget were left, too few for longer "
-                f"runs: they take {_LEAST * REPEATS * _PLACES}"
+                f"runs: they take {least_for_longer(found.steps)}"
             )
             return replace(found, warnings=(*found.warnings, text))
         if self._at == 0:
@@ -130,6 +128,10 @@ class LongerRuns:
             text += f"may be too {'low' if self._at > 0 else 'high'}"
             found = replace(found, confidence="low", warnings=(*found.warnings, text))
         return found
+
+    @property
+    def _spent(self) -> int:
+        return self._found.spent + sum(run.spent for run in self._runs)
 
     def _need(self, *places: int) -> None:
         for batches in range(REPEATS):
@@ -144,10 +146,9 @@ class LongerRuns:
         if not better:
             return
         before = self._at
-        self._at = min(better, key=lambda place: fmean(self._of(place)))
+        self._at = min(better, key=lambda place: fmean(self._values[place]))
         beyond = 2 * self._at - before
-        spent = self._found.spent + sum(run.spent for run in self._runs)
-        if beyond not in self._values and spent + REPEATS * self.updates <= self._budget:
+        if beyond not in self._values and self._spent + REPEATS * self.updates <= self._budget:
             self._need(beyond)
 
     def _has_room(self) -> bool:
@@ -159,24 +160,15 @@ class LongerRuns:
             return True
         if self._at + 1 not in self._values:
             return False
-        below, best, above = (fmean(self._of(self._at + i)) for i in (-1, 0, 1))
+        below, best, above = (fmean(self._values[self._at + i]) for i in (-1, 0, 1))
         return above - below <= below - best
 
-    def _of(self, place: int) -> list[float]:
-        return [value for _, value in sorted(self._values[place].items())]
-
     def _is_better(self, place: int) -> bool:
-        """Return whether a place is better than the present one by more than they scatter."""
-        values, others = self._of(place), self._of(self._at)
+        """Return whether a place is better than the current one by more than they scatter."""
+        values, others = self._values[place], self._values[self._at]
         if not all(map(math.isfinite, values)):
             return False
         if not all(map(math.isfinite, others)):
             return True
         gains = [b - a for a, b in zip(values, others, strict=True)]
-        return fmean(gains) > max(by_chance(gains), self._least(fmean(others)))
-
-    def _least(self, loss: float) -> float:
-        """Return the smallest gain on a loss that counts."""
-        if self._given_least is not None:
-            return self._given_least(loss)
-        return 0.01 * max(0.0, self._found.start_loss - loss)
+        return is_gain(gains, self._least(fmean(others)))

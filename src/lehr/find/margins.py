@@ -13,13 +13,8 @@ from lehr.find.suggestion import DecidedBy
 OptimizerFamily = Literal["sgd", "adam", "rmsprop", "muon", "lion"]
 """Optimizers whose short runs relate to long ones in the same way."""
 
-# What the name of a class has in it, or begins with. Lion's is that of a sign.
-_HAS: dict[str, OptimizerFamily] = {
-    "adam": "adam",
-    "rmsprop": "rmsprop",
-    "muon": "muon",
-    "lion": "lion",
-}
+# In the name of a class, or at its beginning. Lion follows the sign of the gradient.
+_HAS: tuple[OptimizerFamily, ...] = ("adam", "rmsprop", "muon", "lion")
 _BEGINS: dict[str, OptimizerFamily] = {"sgd": "sgd", "asgd": "sgd", "lbfgs": "sgd", "sign": "lion"}
 
 # Decades below the edge, under a schedule that decays and under a steady one.
@@ -46,8 +41,8 @@ def family_of(names: Iterable[str]) -> OptimizerFamily | None:
         ('adam', 'sgd', None)
     """
     for name in map(str.lower, names):
-        for part, family in _HAS.items():
-            if part in name:
+        for family in _HAS:
+            if family in name:
                 return family
         for part, family in _BEGINS.items():
             if name.startswith(part):
@@ -72,7 +67,7 @@ class Edges:
         soft: Where they begin to, in rungs.
         at_once: How far they work up to the edge, and explode just above it: 0 to 1.
         decays: Whether the schedule ends below half of its peak.
-        family: That of the optimizer; None is as Adam.
+        family: That of the optimizer; None is treated as Adam.
         early: How nearly the shortest runs get as far as longer ones: 0 to 1.
         reached: The lowest rung at which those do.
         shortest: Their updates.
@@ -101,9 +96,7 @@ class Edges:
         of times, it would learn it by heart. Then the peak is in the middle between that and the
         rate at which the planned run moves only as far as the shortest ones.
 
-        Arguments:
-            steps: The length of the planned run.
-            longest: That of the short runs whose edges these are.
+        The planned run has ``steps`` updates, the short runs whose edges these are ``longest``.
         """
         decaying, steady = _MARGINS[self.family or "adam"]
         margin = decaying if self.decays else steady

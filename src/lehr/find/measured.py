@@ -1,4 +1,4 @@
-"""The measured curves of a search, and what they say of the edges."""
+"""The measured curves of a search, and the edges that they show."""
 
 from __future__ import annotations
 
@@ -26,19 +26,26 @@ LossByRung = dict[int, float]
 
 @dataclass
 class Measured:
-    """The curves of a search.
+    """The curves of a search, and what their edges depend on.
 
     Attributes:
+        shortest, longest: The updates of the runs of its two stages.
+        decays, family, epoch: See :class:`lehr.find.margins.Edges`.
         before: The losses before training.
         before_short: The loss before training that belongs to the shortest runs.
         gained: How far these lower it.
         coarse: The losses of the shortest runs.
-        fine: The losses of longer runs.
+        fine: The losses of the longest ones.
         again: Those on other batches.
-        exploded: The runs that did.
+        exploded: The runs that exploded.
         scatter: The scatter of the losses at the end of each run.
     """
 
+    shortest: int
+    longest: int
+    decays: bool
+    family: OptimizerFamily | None
+    epoch: float | None
     before: Before = field(default_factory=Before)
     before_short: float = math.nan
     gained: float = 0.0
@@ -75,25 +82,16 @@ class Measured:
         low, progress = min(curve.values()), self.progress(curve)
         return [lost(part, low, progress) for part in (curve, *self.again) if part]
 
-    def edges(
-        self,
-        curve: LossByRung,
-        longest: int,
-        shortest: int,
-        *,
-        decays: bool,
-        family: OptimizerFamily | None,
-        epoch: float | None,
-    ) -> Edges:
-        """Return the edges of a curve; see `Edges` for the arguments.
+    def updates(self, curve: LossByRung) -> int:
+        """Return the updates of the runs of a curve."""
+        return self.longest if curve is self.fine else self.shortest
 
-        Arguments:
-            curve: The losses.
-            longest: The updates of its runs.
-        """
+    def edges(self, curve: LossByRung) -> Edges:
+        """Return the edges of a curve."""
         parts, progress = self.parts(curve), self.progress(curve)
+        updates = self.updates(curve)
         at_once = breaks_at_once(
-            parts, lambda rung: ShortRun(rate_of(rung), longest) in self.exploded
+            parts, lambda rung: ShortRun(rate_of(rung), updates) in self.exploded
         )
         degree, reached = 0.0, 0
         if curve is self.fine:
@@ -106,17 +104,17 @@ class Measured:
             for rung in made
             if rung > best(curve) and made[rung] < self.before.start
         ]
-        scatter = self.scatter[ShortRun(rate_of(best(curve)), longest)] / progress
+        scatter = self.scatter[ShortRun(rate_of(best(curve)), updates)] / progress
         highest = max(broken, default=1.0)
         shares = of_the_rest(shares, highest, scatter, degree * (1 - at_once))
         return Edges(
             hard=reach(shares, EDGE),
             soft=reach(shares, SOFT),
             at_once=at_once,
-            decays=decays,
-            family=family,
+            decays=self.decays,
+            family=self.family,
             early=degree,
             reached=reached,
-            shortest=shortest,
-            epoch=epoch,
+            shortest=self.shortest,
+            epoch=self.epoch,
         )

@@ -25,6 +25,10 @@ BEST_WITHIN = (1 / 16, 6.0)
 DecidedBy = Literal["edge", "soft edge", "passes", "runs", "nothing"]
 Confidence = Literal["usual", "low", "none"]
 
+_USUAL_LENGTH = 40  # updates for which the margins are known
+_SCATTER = 0.15  # decades between repetitions
+_FAR = 100.0  # times the length of the longest short run
+
 _BLUE, _ORANGE, _GREEN, _INK, _SOFT = "#1f62b5", "#b8430b", "#2b7a4b", "#1c2430", "#566072"
 
 
@@ -188,6 +192,59 @@ class Suggestion:
         drawn = io.BytesIO()
         axes.figure.savefig(drawn, format="png", dpi=110)
         return drawn.getvalue()
+
+
+def doubts(
+    *,
+    longest: int,
+    stretch: float,
+    progress: float,
+    noise: float,
+    bracketed: bool,
+    soft: bool,
+    early: bool,
+    passes: float | None,
+    scatter: float,
+    known: bool,
+) -> list[str]:
+    """Return a sentence for each reason to doubt the peak that a search suggests.
+
+    Arguments:
+        longest: The updates of its longest short run.
+        stretch: The length of the planned run over that.
+        progress: The fall of the loss in the best short run.
+        noise: The scatter of the loss between batches.
+        bracketed: Whether a rate was found at which progress is lost.
+        soft: Whether the soft edge decided.
+        early: Whether shorter runs got as far.
+        passes: The passes of the planned run over its data, where they lowered the peak; else None.
+        scatter: The standard deviation of the edges on different batches, in decades.
+        known: Whether the family of the optimizer is known.
+    """
+    no_farther = f"runs of {longest} updates get no farther than shorter ones"
+    reasons = {
+        "the best short run fell by less than the loss differs between batches: this may be "
+        "noise": progress <= noise,
+        "no rate was found at which short runs lose their progress: the peak may be too low": (
+            not bracketed
+        ),
+        "short runs lose their progress gradually, which says less about long runs: the peak "
+        "may be too high by a factor of 2": soft,
+        f"{no_farther}, so that nothing is seen of what a long run learns: try the peak with "
+        "validation data": early and passes is None,
+        f"{no_farther}, and the planned run sees its data {passes or 0:,.0f} times, so that it may "
+        "learn them by heart: the peak was lowered for that; try it with validation data": (
+            passes is not None
+        ),
+        f"the edge differs by {scatter:.2f} decades between batches": scatter > _SCATTER,
+        f"the longest short run had {longest} updates, not {_USUAL_LENGTH}: this is rough": (
+            longest < _USUAL_LENGTH
+        ),
+        f"the planned run is {stretch:,.0f} times as long as the longest short run, farther than "
+        f"was tried ({_FAR:.0f})": stretch > _FAR,
+        "the margins are not known for this optimizer: those of Adam are used": not known,
+    }
+    return [text for text, holds in reasons.items() if holds]
 
 
 def _between(pair: tuple[float, float] | None, how_often: str) -> str:

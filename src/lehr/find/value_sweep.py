@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from lehr.find.longer import by_chance
+from lehr.find.longer import is_gain, least_gain
 from lehr.find.suggestion import Suggestion
 
 TRIES = 3
@@ -71,7 +71,7 @@ class ValueSweep:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What these numbers do not say, one sentence each."""
+        """The limits of these numbers, one sentence each."""
         updates = {tried_updates(row.found) for row in self.rows if row.losses}
         if not updates:
             return ()
@@ -136,8 +136,6 @@ class ValueSweep:
 
 
 def _near(row: SweptValue, best: SweptValue) -> bool:
-    """Return whether runs do not separate a value from the best one."""
+    """Return whether the runs do not separate a value from the best one."""
     gaps = [a - b for a, b in zip(row.losses, best.losses, strict=True)]
-    # As for longer runs, a hundredth of what the loss has fallen is next to nothing.
-    least = 0.01 * max(0.0, best.found.start_loss - fmean(best.losses))
-    return fmean(gaps) <= max(least, by_chance(gaps))
+    return not is_gain(gaps, least_gain(best.found.start_loss, fmean(best.losses)))

@@ -8,11 +8,10 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from lehr.find.budget import updates_of
-from lehr.find.ladder import BUDGET, Ladder
+from lehr.find.ladder import Ladder
 from lehr.find.longer import SIDE, LongerRuns
 from lehr.find.margins import family_of
-from lehr.find.runs import ShortRun, squeezed
+from lehr.find.runs import BUDGET, ShortRun, squeezed, updates_of
 from lehr.find.suggestion import Suggestion
 from lehr.lab.errors import TaskError
 from lehr.lab.metric import Metric

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median, variance
 from time import monotonic
 
-from lehr.find.ladder import BUDGET
+from lehr.find.runs import BUDGET
 from lehr.lab.errors import TaskError
 from lehr.lab.ladder_search import USUAL
 from lehr.lab.metric import Metric

@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from lehr.find.ladder import BUDGET
-from lehr.find.runs import ShortRun, end_of
+from lehr.find.runs import BUDGET, ShortRun, end_of
 from lehr.find.suggestion import Suggestion
 from lehr.find.value_sweep import TRIES, SweptValue, ValueSweep, tried_updates
 from lehr.lab.errors import TaskError

@@ -79,8 +79,8 @@ def bound(
         schedule: A schedule or its text; or the rate of every update.
         steps: The number of updates.
         norms: The norm of the gradient at every update, in any unit; the same for all without it.
-        whole: Whether after every update, or only after the last: the curve takes T log T
-            operations, the last T.
+        whole: Whether after every update, which takes T log T operations, or only after the last,
+            which takes T.
 
     Raises:
         LawError: If the schedule gives no rates, or the norms are not as many, or not above 0.
@@ -134,11 +134,8 @@ def _tails(sums: Floats, masses: Floats) -> Floats:
         high = min(count, low + _LEAF)
         nodes, weights, first = tree.before(low)
         targets = sums[low:high]
-        total = np.zeros(high - low)
-        if len(nodes):
-            total += (1 / (targets[:, None] - nodes)) @ weights
-        if first < low:
-            total += (1 / (targets[:, None] - sums[first:low])) @ masses[first:low]
+        total = (1 / (targets[:, None] - nodes)) @ weights
+        total += (1 / (targets[:, None] - sums[first:low])) @ masses[first:low]
         gaps = targets[:, None] - targets
         near = np.tril(np.ones_like(gaps, dtype=bool), -1)
         total += np.divide(1.0, gaps, out=np.zeros_like(gaps), where=near) @ masses[low:high]
@@ -147,7 +144,7 @@ def _tails(sums: Floats, masses: Floats) -> Floats:
 
 
 class _Blocks:
-    """Blocks of updates, each with nodes in their place."""
+    """Blocks of updates, each replaced by a few nodes."""
 
     def __init__(self, sums: Floats, masses: Floats) -> None:
         self._sums = sums
@@ -159,36 +156,29 @@ class _Blocks:
 
     def before(self, target: int) -> tuple[Floats, Floats, int]:
         """Return nodes and weights for the updates before one, up to the first that is near."""
-        nodes: list[Floats] = []
-        weights: list[Floats] = []
-        at = self._sums[target]
+        nodes, weights = [np.empty(0)], [np.empty(0)]
         first = 0
-        while first < target:
-            size = self._largest(first, target, at)
-            if size == 0:
-                break
+        while size := self._largest(first, target):
             node, weight = self._block(first, first + size)
             nodes.append(node)
             weights.append(weight)
             first += size
-        if not nodes:
-            return np.empty(0), np.empty(0), first
         return np.concatenate(nodes), np.concatenate(weights), first
 
-    def _largest(self, first: int, target: int, at: float) -> int:
+    def _largest(self, first: int, target: int) -> int:
         """Return the size of the largest block that begins at an update and is far; 0 for none."""
         size = _LEAF // 8
         best = 0
         while first % size == 0 and first + size <= target:
             begin, end = self._sums[first], self._sums[first + size - 1]
-            if at - end < _FAR * (end - begin):
+            if self._sums[target] - end < _FAR * (end - begin):
                 break
             best = size
             size *= 2
         return best
 
     def _block(self, first: int, last: int) -> tuple[Floats, Floats]:
-        """Return the nodes of a block, and what each weighs."""
+        """Return the nodes of a block, and the weight of each."""
         if (first, last) not in self._known:
             sums, masses = self._sums[first:last], self._masses[first:last]
             middle, half = (sums[0] + sums[-1]) / 2, max((sums[-1] - sums[0]) / 2, 1e-300)

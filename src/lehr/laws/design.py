@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lehr.laws.falling import falling
-from lehr.laws.forms import PowerKernel
-from lehr.laws.runs import LawError, rates_of
+from lehr.laws.forms import POWER
+from lehr.laws.runs import LawError, after_warmup, rates_of
 from lehr.notation import parse
 from lehr.schedule.base import Schedule
 
@@ -70,34 +70,19 @@ class Design:
     notes: tuple[str, ...]
 
 
-def design(law: Law, *, steps: int, peak: float | None = None, warmup: int | None = None) -> Design:
-    """Propose the schedule with the lowest predicted final loss.
-
-    Cooldowns of several shapes over 5% to 100% of the run are compared; then a path that only falls
-    is optimised freely. It is proposed only where it beats them by more than a tie: real optima
-    are flat, and a simple schedule is easier to trust. A law whose optimum is a staircase
-    (multi-power) is never optimised freely.
-
-    Arguments:
-        law: The law to predict with.
-        steps: The length of the run, in updates.
-        peak: The peak rate; the fitted one where it is None.
-        warmup: The warmup, in updates; the fitted runs' where it is None.
-
-    Raises:
-        LawError: If the run is too short for its warmup.
-    """
+def design(law: Law, steps: int, peak: float | None, warmup: int | None) -> Design:
+    """Return :meth:`Law.design`."""
     peak = law.peak if peak is None else peak
     warmup = law.warmup if warmup is None else warmup
     if steps < 20 or not 0 <= warmup <= 0.8 * steps:
         raise LawError(f"steps={steps!r} is too short for a warmup of {warmup!r}")
-    texts = _texts(steps, warmup)
-    finals = law.finals([rates_of(text, steps, peak) for text in texts.values()])
-    ranked = [name for _, name in sorted(zip(finals.tolist(), texts, strict=True))]
-    best = parse(texts[ranked[0]])
+    families = _families(steps, warmup)
+    finals = law.finals([rates_of(one, steps, peak) for one in families.values()])
+    ranked = [name for _, name in sorted(zip(finals.tolist(), families, strict=True))]
+    best = families[ranked[0]]
     prediction = law.predict(best, steps=steps, peak=peak)
     notes = list(prediction.notes)
-    if isinstance(law.form.kernel, PowerKernel) and law.form.relative:
+    if law.form.kernel is POWER and law.form.relative:
         best, prediction = _freely(law, best, prediction, steps, peak, warmup)
     else:
         notes.append(f"the law {law.name!r} is not optimised freely: families only")
@@ -106,23 +91,19 @@ def design(law: Law, *, steps: int, peak: float | None = None, warmup: int | Non
             "the fitted runs do not tell all kinds of schedule apart: the gains are less sure"
         )
 
-    def candidate(name: str, text: str) -> Candidate:
-        other = law.predict(parse(text), steps=steps, peak=peak)
-        return Candidate(name, parse(text), other.final, other.minus(prediction))
+    def candidate(name: str, schedule: Schedule) -> Candidate:
+        other = law.predict(schedule, steps=steps, peak=peak)
+        return Candidate(name, schedule, other.final, other.minus(prediction))
 
-    rivals = [candidate(name, _after(warmup, text)) for name, text in _RIVALS.items()]
-    close = [candidate(name, texts[name]) for name in ranked[:_MOST] if parse(texts[name]) != best]
+    rivals = [candidate(name, parse(after_warmup(warmup, text))) for name, text in _RIVALS.items()]
+    close = [candidate(name, families[name]) for name in ranked[:_MOST] if families[name] != best]
     ties = [one for one in close if one.gain.tie]
     return Design(best, steps, peak, prediction, tuple(rivals), tuple(ties), tuple(notes))
 
 
-def _after(warmup: int, text: str) -> str:
-    return f"warmup({warmup}) >> {text}" if warmup else text
-
-
-def _texts(steps: int, warmup: int) -> dict[str, str]:
-    """Return the families by a phrase for each member."""
-    found: dict[str, str] = {}
+def _families(steps: int, warmup: int) -> dict[str, Schedule]:
+    """Return the cooldowns of all shapes and lengths by a phrase for each."""
+    found: dict[str, Schedule] = {}
     for shape, pattern in _SHAPES.items():
         for share in _SHARES:
             length = round((steps - warmup) * share / 100)
@@ -133,7 +114,7 @@ def _texts(steps: int, warmup: int) -> dict[str, str]:
             else:
                 name = f"{shape} cooldown over {share}%"
                 text = "hold() >> " + pattern.format(f"{length}, ")
-            found[name] = _after(warmup, text)
+            found[name] = parse(after_warmup(warmup, text))
     return found
 
 

@@ -31,13 +31,9 @@ _LEAST = 1e-4
 
 @dataclass(frozen=True, eq=False)
 class Coarse:
-    """The final loss as a function of the rates in a few cells of equal length, and its gradient.
+    """The final loss by the rates in a few cells of equal length after a warmup, and its gradient.
 
-    Arguments:
-        law: A law with the kernel ``1 - (1 + C x)^-beta``.
-        steps: The length of the run, in updates.
-        peak: The peak rate.
-        warmup: The warmup, in updates.
+    The law must have the kernel ``1 - (1 + C x)^-beta``.
     """
 
     law: Law
@@ -56,7 +52,9 @@ class Coarse:
         progress = pace * (self.warmup / 2 + float(sums.sum()))
         behind = np.cumsum(sums[::-1])[::-1]
         jumping = units**form.jump
-        masses = np.append(self._first() ** form.jump, jumping[:-1]) - jumping
+        balance = 2 * self.law.weight_decay * self.peak
+        first = self.peak / float(np.sqrt(self._warm() * balance)) if form.effective else 1.0
+        masses = np.append(first**form.jump, jumping[:-1]) - jumping
         gain, by = form.kernel.gain(behind, units, np.exp(values[4:-1]))
         rise, rise_by = form.kernel.gain(np.array([progress]), np.ones(1), np.exp(values[4:-1]))
         alpha = float(np.exp(values[3]))
@@ -105,13 +103,6 @@ class Coarse:
             return result * self.peak
 
         return units, back
-
-    def _first(self) -> float:
-        """Return the relative rate at the end of the warmup."""
-        if not self.law.form.effective:
-            return 1.0
-        balance = 2 * self.law.weight_decay * self.peak
-        return self.peak / float(np.sqrt(self._warm() * balance))
 
     def _warm(self) -> float:
         """Return the weights' squared norm after the warmup."""

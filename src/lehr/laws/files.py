@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -48,17 +49,7 @@ def to_dict(law: Law) -> dict[str, Any]:
         "width": law.width,
         "noise": law.noise,
         "covariance": law.covariance.tolist(),
-        "fitted": [
-            {
-                "name": run.name,
-                "steps": run.steps,
-                "points": run.points,
-                "peak": run.peak,
-                "error": run.error,
-                "notes": list(run.notes),
-            }
-            for run in law.fitted
-        ],
+        "fitted": [asdict(run) | {"notes": list(run.notes)} for run in law.fitted],
         "choice": dict(law.choice),
         "not_told_apart": list(law.blurred),
         "advice": law.advice,
@@ -98,19 +89,17 @@ def load(path: str | Path) -> Law:
     try:
         with path.open("rb") as file:
             text = file.read(_LARGEST + 1)
-        value: object = None if len(text) > _LARGEST else json.loads(text)
+        if len(text) > _LARGEST:
+            raise LawError("too large for a law file")
+        return from_dict(json.loads(text))
     except FileNotFoundError:
         raise LawError(f"{path}: there is no such file") from None
     except OSError as error:
         raise LawError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        raise LawError(f"{path}: is not JSON, or was cut off") from None
-    if len(text) > _LARGEST:
-        raise LawError(f"{path}: too large for a law file")
-    try:
-        return from_dict(value)
     except LawError as error:
         raise LawError(f"{path}: {error}") from None
+    except (ValueError, RecursionError):
+        raise LawError(f"{path}: is not JSON, or was cut off") from None
 
 
 def from_dict(value: object) -> Law:
@@ -132,6 +121,7 @@ def from_dict(value: object) -> Law:
     weight_decay = data.number("weight_decay", low=0, high=10)
     if form.effective and not weight_decay:
         raise LawError(f"weight_decay: must be above 0 for the law {name!r}")
+    choice = data.inner("choice")
     return Law(
         form,
         _values(form, data.inner("parameters")),
@@ -148,7 +138,7 @@ def from_dict(value: object) -> Law:
         data.text("optimizer", ""),
         data.number("measured", low=0),
         tuple(_run(row, i) for i, row in enumerate(data.several("fitted"))),
-        tuple((key, data.inner("choice").number(key)) for key in data.inner("choice").keys),
+        tuple((key, choice.number(key)) for key in choice.keys),
         data.texts("not_told_apart"),
         data.text("advice", ""),
         data.texts("warnings"),
@@ -156,13 +146,9 @@ def from_dict(value: object) -> Law:
 
 
 def _values(form: Form, data: _Checked) -> Floats:
-    result: list[float] = []
-    for name in names(form):
-        inside = name in {parameter.name for parameter in form.parameters}
-        low = -_HIGHEST if name == "peak" else 0.0
-        number = data.number(name, low=low, above=0.0 if inside else -math.inf)
-        result.append(math.log(number) if inside else number)
-    return np.array(result)
+    linear = [data.number(name, low=0) for name in ("L0", "A", "B")]
+    inside = [math.log(data.number(one.name, above=0)) for one in form.parameters]
+    return np.array([*linear, *inside, data.number("peak")])
 
 
 def _covariance(form: Form, value: object) -> Floats:
@@ -209,17 +195,12 @@ class _Checked:
         return self._value[key]
 
     def number(
-        self,
-        key: str,
-        *,
-        low: float = -math.inf,
-        above: float = -math.inf,
-        high: float | None = None,
+        self, key: str, *, low: float = -math.inf, above: float = -math.inf, high: float = _HIGHEST
     ) -> float:
         value = self.get(key)
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise LawError(f"{self._within}{key}: {str(value)[:40]!r} is not a number")
-        if not abs(value) <= (_HIGHEST if high is None else high):
+        if not abs(value) <= high:
             raise LawError(f"{self._within}{key}: is not finite, or out of its range")
         number = float(value)
         if number < low or not number > above:

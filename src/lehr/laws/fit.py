@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from lehr.laws.forms import FORMS, Form, find_form
+from lehr.laws.forms import FORMS, Form, find_form, usual_form
 from lehr.laws.identify import blurred, settling_run
 from lehr.laws.law import FittedRun, Law, quantile
 from lehr.laws.logs import Columns, read_run
@@ -59,7 +60,7 @@ def fit(
         law: The name of a form; by default the one that predicts runs best that are left out.
         optimizer: Its name, such as ``"adamw"``.
         weight_decay: Its weight decay, as AdamW has it; needed for the effective rate. Without an
-            optimizer's name it is taken to be AdamW's.
+            optimizer's name it counts as AdamW's.
         warmup: How many updates the rate rose at the start, where the logs begin later.
         columns: The names of the columns in the files, where they are unusual.
 
@@ -78,31 +79,26 @@ def fit(
     ]
     kept, warnings = usable(read)
     peak = max(run.peak for run in kept)
-    tried = [
-        form
-        for form in ([find_form(law)] if law is not None else FORMS.values())
-        if weight_decay or not form.effective
-    ]
+    if law is None:
+        tried = [form for form in FORMS.values() if weight_decay or not form.effective]
+    else:
+        tried = [find_form(law)]
     left_out = _left_out(tried, kept, weight_decay, peak)
     choice = tuple((name, one.error) for name, one in left_out.items()) if law is None else ()
-    form = find_form(law) if law is not None else _chosen(choice, weight_decay)
+    form = _chosen(choice, usual_form(weight_decay)) if law is None else tried[0]
     problem = Problem.of(form, weight_decay, peak, kept)
-    found = solve(problem)
-    fitted = _law(problem, found, kept, weight_decay)
+    fitted = _law(problem, solve(problem), kept)
     blurs = blurred(fitted)
     advice = settling_run(fitted, blurs) if blurs else None
+    width = left_out[form.name].width
     return replace(
         fitted,
-        width=left_out[form.name].width,
+        width=width,
         optimizer=optimizer or "",
         choice=choice,
         blurred=tuple(blur.words for blur in blurs),
         advice=advice.words if advice else "",
-        warnings=(
-            *warnings,
-            *_warnings(kept, found, optimizer, weight_decay),
-            *_doubts(left_out[form.name].width),
-        ),
+        warnings=(*warnings, *_warnings(kept, fitted, optimizer, width)),
     )
 
 
@@ -125,27 +121,11 @@ def weight_decay_of(optimizer: str | None, weight_decay: float | None, law: str 
     return result
 
 
-def _usual(weight_decay: float) -> Form:
-    return FORMS["effective-rate" if weight_decay else "power-time"]
-
-
-@dataclass(frozen=True)
-class _LeftOut:
-    """The errors of a form in runs that are left out in turn.
-
-    Arguments:
-        error: The mean error, in nats.
-        squares: The squared errors of each run, over those that its interval allows for.
-    """
+class _LeftOut(NamedTuple):
+    """The mean error in runs that are left out in turn, in nats; and the width of a law by them."""
 
     error: float
-    squares: tuple[float, ...]
-
-    @property
-    def width(self) -> float:
-        """The factor by which intervals must be wider than before: at least 1."""
-        expected = EXPECTED + sum(min(square, FARTHEST) for square in self.squares)
-        return max(1.0, expected / (EXPECTED + len(self.squares))) ** 0.5
+    width: float
 
 
 def _left_out(
@@ -158,11 +138,11 @@ def _left_out(
     folds = min(len(runs), FOLDS)
     found: dict[str, _LeftOut] = {}
     for form in forms:
-        errors, squares = list[float](), list[float]()
+        errors, squares = list[float](), list[float]()  # squares over those that intervals allow
         for fold in range(folds):
             rest = [run for i, run in enumerate(runs) if i % folds != fold]
             few = Problem.of(form, weight_decay, peak, rest, points=48, blocks=96)
-            law = _law(few, solve(few, starts=1, rounds=20), rest, weight_decay)
+            law = _law(few, solve(few, starts=1, rounds=20), rest)
             for run in runs[fold::folds]:
                 at, losses = averaged(run, 48)
                 seen = law.predict(run, at=at)
@@ -170,18 +150,18 @@ def _left_out(
                 errors.append(float(np.mean(off)))
                 allowed = (seen.high - seen.loss) / quantile(seen.level)
                 squares.append(float(np.mean((off / allowed) ** 2)))
-        found[form.name] = _LeftOut(float(np.mean(errors)), tuple(squares))
+        expected = EXPECTED + sum(min(square, FARTHEST) for square in squares)
+        width = max(1.0, expected / (EXPECTED + len(squares))) ** 0.5
+        found[form.name] = _LeftOut(float(np.mean(errors)), width)
     return dict(sorted(found.items(), key=lambda one: one[1].error))
 
 
-def _chosen(choice: Sequence[tuple[str, float]], weight_decay: float) -> Form:
-    errors = dict(choice)
-    usual = _usual(weight_decay)
+def _chosen(choice: Sequence[tuple[str, float]], usual: Form) -> Form:
     best, error = choice[0]
-    return FORMS[best] if error < BETTER * errors[usual.name] else usual
+    return FORMS[best] if error < BETTER * dict(choice)[usual.name] else usual
 
 
-def _law(problem: Problem, found: Fitted, runs: Sequence[LoggedRun], weight_decay: float) -> Law:
+def _law(problem: Problem, found: Fitted, runs: Sequence[LoggedRun]) -> Law:
     losses = [problem.model.loss(found.values, at) for at in problem.at]
     rows = [
         FittedRun(
@@ -207,7 +187,7 @@ def _law(problem: Problem, found: Fitted, runs: Sequence[LoggedRun], weight_deca
         found.noise,
         problem.model.unit,
         problem.setting.peak,
-        weight_decay,
+        problem.setting.weight_decay,
         max(run.warmup for run in runs),
         max(run.length for run in runs),
         float(np.mean(gains)) if gains else 0.0,
@@ -217,33 +197,24 @@ def _law(problem: Problem, found: Fitted, runs: Sequence[LoggedRun], weight_deca
     )
 
 
-def _doubts(width: float) -> list[str]:
-    if width < _WIDE:
-        return []
-    return [
-        f"runs that were left out in turn are {width:.1f} times as far off as they should be: are "
-        "all of them of one model, data, batch size and loss? The intervals are wider by as much"
-    ]
-
-
 def _warnings(
-    runs: Sequence[LoggedRun], found: Fitted, optimizer: str | None, weight_decay: float
+    runs: Sequence[LoggedRun], law: Law, optimizer: str | None, width: float
 ) -> list[str]:
     warnings: list[str] = []
     if len(runs) == 2:
         warnings.append("two runs fit almost any law: add a third, short one before you rely on it")
-    if found.noise > _POOR:
+    if law.noise > _POOR:
         warnings.append(
-            f"the residuals are wide ({100 * found.noise:.1f}% of the loss): the losses are noisy, "
+            f"the residuals are wide ({100 * law.noise:.1f}% of the loss): the losses are noisy, "
             "or the law does not describe these runs"
         )
     if min(float(np.median(run.losses)) for run in runs) > _PERPLEXITY:
         warnings.append(
             "the losses are high for nats: if they are perplexities, take their logarithm"
         )
-    if found.values[2] < 1e-6:
+    if law.values[2] < 1e-6:
         warnings.append("no gain from lowering the rate was found in these runs")
-    if optimizer is None and not weight_decay:
+    if optimizer is None and not law.weight_decay:
         warnings.append(
             "the optimizer was not given: the plain rate is used; give it if it is AdamW"
         )
@@ -255,4 +226,10 @@ def _warnings(
         )
     if not any(run.warmup for run in runs):
         warnings.append("no run has a warmup; if there was one, give its length")
+    if width >= _WIDE:
+        warnings.append(
+            f"runs that were left out in turn are {width:.1f} times as far off as they should be: "
+            "are all of them of one model, data, batch size and loss? The intervals are wider by "
+            "as much"
+        )
     return warnings

@@ -9,8 +9,8 @@ gain has come).
 
 * **effective-rate**: weight decay keeps the weights' norm near a balance, so that what counts is
   the rate relative to it: ``v' = (1 - rate wd)^2 v + rate^2`` per update, ``e = rate / sqrt(v)``,
-  from ``v = 0.2 peak / (2 wd)``. S sums e, drops are those of e^0.85. Of its own; related is the
-  measured effective rate of Liu et al., arXiv 2608.24814.
+  from ``v = 0.2 peak / (2 wd)``. S sums e, drops are those of e^0.85. This law is lehr's own;
+  compare the measured effective rate of Liu et al., arXiv 2608.24814.
 * **power-time**: S sums rate^0.75, drops are those of rate^0.85; without weight decay.
 * **multi-power**: Luo et al., arXiv 2503.12811: S sums the rate, and a drop at rate r counts from
   ``x = r^-gamma S``.
@@ -23,9 +23,10 @@ The kernel of the first three is ``G(x) = 1 - (1 + C x)^-beta``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import log
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
@@ -38,8 +39,8 @@ class LawParameter:
 
     Arguments:
         name: Its letter in the formula.
-        centre, spread: The mean and the standard deviation of its logarithm, before any run is
-            seen: wide, and only there so that three runs do not drive it to where none can be.
+        centre, spread: The mean and the standard deviation of its logarithm before any run is seen;
+            so wide that they only keep three runs from driving it to absurd values.
         words: Its meaning and its unit.
     """
 
@@ -49,86 +50,58 @@ class LawParameter:
     words: str
 
 
-class Kernel(Protocol):
-    """The gain of a drop as a function of the distance behind it."""
+@dataclass(frozen=True)
+class Kernel:
+    """The gain of a drop as a function of the distance behind it.
 
-    @property
-    def parameters(self) -> tuple[LawParameter, ...]:
-        """The parameters that it has."""
-        ...
+    Arguments:
+        parameters: Its parameters.
+        gain: Returns G, and its derivative by the logarithm of each parameter; given distances of
+            at least 0, the rate after each drop as a part of the peak, and the parameters.
+    """
 
-    def gain(self, x: Floats, rate: Floats, values: Floats) -> tuple[Floats, list[Floats]]:
-        """Return G, and its derivative by the logarithm of each parameter.
-
-        Arguments:
-            x: Distances, at least 0.
-            rate: The rate after each drop, as a part of the peak.
-            values: The parameters.
-        """
-        ...
+    parameters: tuple[LawParameter, ...]
+    gain: Callable[[Floats, Floats, Floats], tuple[Floats, list[Floats]]]
 
 
+def _power(x: Floats, rate: Floats, values: Floats) -> tuple[Floats, list[Floats]]:
+    """``G = 1 - (1 + C x)^-beta``."""
+    scale, shape = values
+    scaled = scale * x
+    logs = np.log1p(scaled)
+    left = np.exp(-shape * logs)
+    return 1 - left, [shape * left * scaled / (1 + scaled), shape * logs * left]
+
+
+def _power_of_rate(x: Floats, rate: Floats, values: Floats) -> tuple[Floats, list[Floats]]:
+    """``G = 1 - (1 + C r^-gamma x)^-beta`` with r the rate after the drop."""
+    gamma = values[2]
+    logs = np.log(np.maximum(rate, 1e-4))
+    value, (by_scale, by_shape) = _power(x * np.exp(-gamma * logs), rate, values[:2])
+    return value, [by_scale, by_shape, -gamma * logs * by_scale]
+
+
+def _exponential(x: Floats, rate: Floats, values: Floats) -> tuple[Floats, list[Floats]]:
+    """``G = 1 - 0.999^x``."""
+    return -np.expm1(x * log(0.999)), []
+
+
+def _forgetting(x: Floats, rate: Floats, values: Floats) -> tuple[Floats, list[Floats]]:
+    """``G = -(1 + x)^-p``: noise that is forgotten, so that less of it is a gain."""
+    logs = np.log1p(x)
+    left = np.exp(-values[0] * logs)
+    return -left, [values[0] * logs * left]
+
+
+ALPHA = LawParameter("alpha", log(0.55), 0.5, "how progress slows down, without unit")
 _SCALE = LawParameter(
     "C", log(0.07), 1.5, "how fast the gain of a drop comes, per step at the peak"
 )
 _SHAPE = LawParameter("beta", log(0.2), 1.0, "how slowly its rest comes, without unit")
+_GAMMA = LawParameter("gamma", log(0.4), 0.5, "how a low rate hastens the gain, without unit")
+_P = LawParameter("p", log(1.0), 0.7, "how fast noise is forgotten, without unit")
 
-
-@dataclass(frozen=True)
-class PowerKernel:
-    """``G = 1 - (1 + C x)^-beta``."""
-
-    parameters: tuple[LawParameter, ...] = (_SCALE, _SHAPE)
-
-    def gain(self, x: Floats, rate: Floats, values: Floats) -> tuple[Floats, list[Floats]]:
-        scale, shape = values
-        scaled = scale * x
-        logs = np.log1p(scaled)
-        left = np.exp(-shape * logs)
-        return 1 - left, [shape * left * scaled / (1 + scaled), shape * logs * left]
-
-
-@dataclass(frozen=True)
-class RateKernel:
-    """``G = 1 - (1 + C r^-gamma x)^-beta`` with r the rate after the drop."""
-
-    parameters: tuple[LawParameter, ...] = (
-        _SCALE,
-        _SHAPE,
-        LawParameter("gamma", log(0.4), 0.5, "how a low rate hastens the gain, without unit"),
-    )
-
-    def gain(self, x: Floats, rate: Floats, values: Floats) -> tuple[Floats, list[Floats]]:
-        scale, shape, gamma = values
-        logs = np.log(np.maximum(rate, 1e-4))
-        value, (by_scale, by_shape) = PowerKernel().gain(
-            x * np.exp(-gamma * logs), rate, np.array([scale, shape])
-        )
-        return value, [by_scale, by_shape, -gamma * logs * by_scale]
-
-
-@dataclass(frozen=True)
-class ExponentialKernel:
-    """``G = 1 - 0.999^x``."""
-
-    parameters: tuple[LawParameter, ...] = ()
-
-    def gain(self, x: Floats, rate: Floats, values: Floats) -> tuple[Floats, list[Floats]]:
-        return -np.expm1(x * log(0.999)), []
-
-
-@dataclass(frozen=True)
-class ForgettingKernel:
-    """``G = -(1 + x)^-p``: noise that is forgotten, so that less of it is a gain."""
-
-    parameters: tuple[LawParameter, ...] = (
-        LawParameter("p", log(1.0), 0.7, "how fast noise is forgotten, without unit"),
-    )
-
-    def gain(self, x: Floats, rate: Floats, values: Floats) -> tuple[Floats, list[Floats]]:
-        logs = np.log1p(x)
-        left = np.exp(-values[0] * logs)
-        return -left, [values[0] * logs * left]
+POWER = Kernel((_SCALE, _SHAPE), _power)
 
 
 @dataclass(frozen=True)
@@ -168,13 +141,6 @@ class Form:
         """The parameters inside the formula: that of progress, then the kernel's."""
         return (ALPHA, *self.kernel.parameters)
 
-    @property
-    def refines(self) -> bool:
-        """Whether many small drops gain the same as the one that they add up to, near enough."""
-        return not isinstance(self.kernel, RateKernel)
-
-
-ALPHA = LawParameter("alpha", log(0.55), 0.5, "how progress slows down, without unit")
 
 FORMS = {
     form.name: form
@@ -183,7 +149,7 @@ FORMS = {
             "effective-rate",
             "effective rate",
             "lehr; compare Liu et al. 2026, arXiv 2608.24814",
-            PowerKernel(),
+            POWER,
             effective=True,
             jump=0.85,
             relative=True,
@@ -192,7 +158,7 @@ FORMS = {
             "power-time",
             "power time",
             "lehr",
-            PowerKernel(),
+            POWER,
             clock=0.75,
             jump=0.85,
             relative=True,
@@ -202,14 +168,14 @@ FORMS = {
             "multi-power",
             "multi-power",
             "Luo et al. 2025, arXiv 2503.12811",
-            RateKernel(),
+            Kernel((_SCALE, _SHAPE, _GAMMA), _power_of_rate),
             error=3e-3,
         ),
         Form(
             "annealing",
             "annealing",
             "Tissue et al. 2024, arXiv 2408.11029",
-            ExponentialKernel(),
+            Kernel((), _exponential),
             behind="steps",
             error=5.5e-3,
         ),
@@ -217,7 +183,7 @@ FORMS = {
             "functional",
             "functional scaling",
             "Li et al. 2025, arXiv 2509.19189",
-            ForgettingKernel(),
+            Kernel((_P,), _forgetting),
             mass="squares",
             behind="rate",
             error=5e-3,
@@ -226,12 +192,13 @@ FORMS = {
 }
 
 
-def find_form(name: str) -> Form:
-    """Return the form of a name.
+def usual_form(weight_decay: float) -> Form:
+    """Return the form that is used unless another one is clearly better."""
+    return FORMS["effective-rate" if weight_decay else "power-time"]
 
-    Raises:
-        LawError: If there is no such law.
-    """
+
+def find_form(name: str) -> Form:
+    """Return the form of a name; raise LawError if there is none."""
     if name not in FORMS:
         raise LawError(f"law={name!r} is not one of {', '.join(FORMS)}")
     return FORMS[name]

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lehr.laws.forms import FORMS, Form
+from lehr.laws.forms import Form, find_form, usual_form
 from lehr.laws.law import Law, widened
-from lehr.laws.model import Model, prior
-from lehr.laws.runs import Floats, LawError, rates_of, risen
+from lehr.laws.model import prior
+from lehr.laws.runs import Floats, LawError, after_warmup, rates_of, risen
 from lehr.laws.series import Setting, series
 from lehr.laws.solve import POINTS, independent
 
@@ -39,6 +39,7 @@ BLUR = 1.7e-3
 """Kinds whose difference is known to no better than this part of the loss count as the same."""
 
 _Z = 1.645
+_LEAST_NOISE = 1e-3
 _POINTS = 48
 _SHARES = (0.15, 0.2, 0.3, 0.4, 0.6, 1.0)
 
@@ -47,9 +48,7 @@ _SHARES = (0.15, 0.2, 0.3, 0.4, 0.6, 1.0)
 class Blur:
     """A kind of schedule that the runs do not tell from a linear decay.
 
-    Arguments:
-        kind: One of :data:`KINDS`.
-        half: Half the 90% interval of the difference of their finals, in nats.
+    ``half`` is half the 90% interval of the difference of their finals, in nats.
     """
 
     kind: str
@@ -69,8 +68,9 @@ class Proposal:
         schedule: The text of its schedule, as factors on the peak rate.
         steps: Its length, in updates.
         peak: Its peak rate.
-        half: The largest half of those intervals after that run, in nats.
-        settles: Whether that is enough.
+        half: Half the widest 90% interval of a difference between the finals of two kinds of
+            schedule after that run, in nats.
+        settles: Whether that is enough to tell the kinds apart.
     """
 
     schedule: str
@@ -89,117 +89,92 @@ class Proposal:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class _Knowledge:
-    """A law's parameters as far as they are known, and the kinds that they should tell apart."""
-
-    model: Model
-    setting: Setting
-    values: Floats
-    precision: Floats
-    noise: float
-    warmup: int
-    horizon: int
-
-    def rates(self, kind: str, steps: int) -> Floats:
-        """Return the rates of a kind over a run."""
-        return rates_of(_text(kind, self.warmup, steps), steps, self.setting.peak)
-
-    def ends(self) -> dict[str, Floats]:
-        """Return the slopes of each kind's final, less those of the reference."""
-        at = np.array([self.horizon])
-        slopes = {
-            kind: self.model.slopes(
-                self.values, series(self.setting, self.rates(kind, self.horizon), at, blocks=128)
-            )[1][0]
-            for kind in KINDS
-        }
-        return {kind: one - slopes[_REFERENCE] for kind, one in slopes.items()}
-
-    def information(self, kind: str, steps: int) -> Floats:
-        """Return the precision that a run of a kind would add."""
-        rates = self.rates(kind, steps)
-        first = risen(rates) + max(1, steps // 50)
-        at = np.unique(np.linspace(first, steps, _POINTS).astype(np.int64))
-        seen = series(self.setting, rates, at, blocks=128)
-        loss, slopes = self.model.slopes(self.values, seen)
-        rows = (
-            slopes / loss[:, None] * np.sqrt(independent(POINTS, self.noise) / len(at)) / self.noise
-        )
-        return rows.T @ rows
-
-    def halves(self, ends: dict[str, Floats], precision: Floats) -> dict[str, float]:
-        """Return how well each kind is distinguished from the reference."""
-        covariance = np.linalg.inv(precision)
-        return {
-            kind: _Z * float(np.sqrt(widened(max(0.0, float(g @ covariance @ g)), self._loss)))
-            for kind, g in ends.items()
-        }
-
-    @property
-    def _loss(self) -> float:
-        return float(self.values[0] + 0.5 * self.values[1])
-
-    @property
-    def limit(self) -> float:
-        """The half that is good enough, in nats."""
-        return BLUR * self._loss
-
-
-def _text(kind: str, warmup: int, steps: int) -> str:
-    warmup = min(warmup, steps // 5)
-    return f"warmup({warmup}) >> {KINDS[kind]}" if warmup else KINDS[kind]
-
-
-def _of(law: Law) -> _Knowledge:
-    return _Knowledge(
-        law.model,
-        law.setting,
-        law.values,
-        np.asarray(np.linalg.inv(law.covariance), np.float64),
-        max(law.noise, 1e-3),
-        law.warmup,
-        law.horizon,
-    )
-
-
 def blurred(law: Law) -> list[Blur]:
     """Return the kinds of schedule that the runs of a law cannot tell from a linear decay."""
-    known = _of(law)
-    halves = known.halves(known.ends(), known.precision)
-    return [Blur(kind, half) for kind, half in halves.items() if half > known.limit]
+    halves = _halves(law, _ends(law), _precision(law))
+    return [Blur(kind, half) for kind, half in halves.items() if half > _limit(law)]
 
 
 def settling_run(law: Law, blurs: Sequence[Blur]) -> Proposal:
     """Return the cheapest run that would tell the kinds apart, or the one that helps most."""
-    known = _of(law)
-    ends = {kind: g for kind, g in known.ends().items() if kind in {b.kind for b in blurs}}
-    return _best(known, ends, [_length(law.horizon, share, known) for share in _SHARES])
+    kinds = {blur.kind for blur in blurs}
+    ends = {kind: end for kind, end in _ends(law).items() if kind in kinds}
+    proposal, _ = _best(law, _precision(law), ends, [_length(law, share) for share in _SHARES])
+    return proposal
 
 
-def _length(horizon: int, share: float, known: _Knowledge) -> int:
+def _precision(law: Law) -> Floats:
+    return np.asarray(np.linalg.inv(law.covariance), np.float64)
+
+
+def _level(law: Law) -> float:
+    """Return a loss, in nats, of which others are parts."""
+    return float(law.values[0] + 0.5 * law.values[1])
+
+
+def _limit(law: Law) -> float:
+    """Return the half interval that is good enough, in nats."""
+    return BLUR * _level(law)
+
+
+def _text(kind: str, warmup: int, steps: int) -> str:
+    return after_warmup(min(warmup, steps // 5), KINDS[kind])
+
+
+def _rates(law: Law, kind: str, steps: int) -> Floats:
+    return rates_of(_text(kind, law.warmup, steps), steps, law.peak)
+
+
+def _ends(law: Law) -> dict[str, Floats]:
+    """Return the slopes of each kind's final, less those of the reference."""
+    at = np.array([law.horizon])
+    slopes: dict[str, Floats] = {}
+    for kind in KINDS:
+        seen = series(law.setting, _rates(law, kind, law.horizon), at, blocks=128)
+        slopes[kind] = law.model.slopes(law.values, seen)[1][0]
+    return {kind: one - slopes[_REFERENCE] for kind, one in slopes.items()}
+
+
+def _information(law: Law, kind: str, steps: int) -> Floats:
+    """Return the precision that a run of a kind would add."""
+    rates = _rates(law, kind, steps)
+    first = risen(rates) + max(1, steps // 50)
+    at = np.unique(np.linspace(first, steps, _POINTS).astype(np.int64))
+    loss, slopes = law.model.slopes(law.values, series(law.setting, rates, at, blocks=128))
+    noise = max(law.noise, _LEAST_NOISE)
+    rows = slopes / loss[:, None] * np.sqrt(independent(POINTS, noise) / len(at)) / noise
+    return rows.T @ rows
+
+
+def _halves(law: Law, ends: dict[str, Floats], precision: Floats) -> dict[str, float]:
+    """Return half the interval of each kind's difference from the reference."""
+    covariance = np.linalg.inv(precision)
+    return {
+        kind: _Z * float(np.sqrt(widened(max(0.0, float(g @ covariance @ g)), _level(law))))
+        for kind, g in ends.items()
+    }
+
+
+def _length(law: Law, share: float) -> int:
     """Return a share of a run as a round number of steps, with time for what follows the warmup."""
-    steps = max(round(horizon * share), min(horizon, 5 * known.warmup), 2)
+    steps = max(round(law.horizon * share), min(law.horizon, 5 * law.warmup), 2)
     unit = 10 ** max(0, len(str(steps)) - 2)
     return max(unit, round(steps / unit) * unit)
 
 
-def _best(known: _Knowledge, ends: dict[str, Floats], lengths: Sequence[int]) -> Proposal:
-    best: Proposal | None = None
+def _best(
+    law: Law, precision: Floats, ends: dict[str, Floats], lengths: Sequence[int]
+) -> tuple[Proposal, Floats]:
+    """Return the best run of these lengths, and the precision with it."""
+    best: tuple[Proposal, Floats] | None = None
     for steps in sorted(set(lengths)):
         for kind in KINDS:
-            added = known.precision + known.information(kind, steps)
-            half = max(known.halves(ends, added).values())
-            found = Proposal(
-                _text(kind, known.warmup, steps),
-                steps,
-                known.setting.peak,
-                half,
-                half <= known.limit,
-            )
-            if best is None or half < best.half * (1.0 if steps == best.steps else 0.8):
-                best = found
-        if best is not None and best.settles:
+            added = precision + _information(law, kind, steps)
+            half = max(_halves(law, ends, added).values())
+            if best is None or half < best[0].half * (1.0 if steps == best[0].steps else 0.8):
+                text = _text(kind, law.warmup, steps)
+                best = Proposal(text, steps, law.peak, half, half <= _limit(law)), added
+        if best is not None and best[0].settles:
             break
     assert best is not None
     return best
@@ -217,7 +192,7 @@ def plan_runs(
     """Propose short runs to fit a law on, before anything is trained.
 
     Arguments:
-        steps: The length of the run that shall be predicted.
+        steps: The length of the run to be predicted.
         peak: Its peak rate.
         weight_decay: As AdamW has it; 0 for none.
         warmup: Its warmup, in updates.
@@ -234,40 +209,24 @@ def plan_runs(
         )
     if warmup >= steps // 2:
         raise LawError(f"warmup={warmup!r} must be below half of steps={steps!r}")
-    name = law or ("effective-rate" if weight_decay else "power-time")
-    known = _guess(FORMS[name], weight_decay, peak, warmup, steps)
-    ends = known.ends()
+    form = usual_form(weight_decay) if law is None else find_form(law)
+    if form.effective and not weight_decay:
+        raise LawError(f"law={law!r} needs weight_decay=... above 0, such as 0.1")
+    guess = _guess(form, weight_decay, peak, warmup, steps)
+    precision, ends = _precision(guess), _ends(guess)
     proposals: list[Proposal] = []
     for number in range(count):
         share = 0.3 if number == 0 else 0.2
-        found = _best(known, ends, [_length(steps, share, known)])
+        found, precision = _best(guess, precision, ends, [_length(guess, share)])
         proposals.append(found)
-        kind = next(k for k in KINDS if _text(k, warmup, found.steps) == found.schedule)
-        known = _Knowledge(
-            known.model,
-            known.setting,
-            known.values,
-            known.precision + known.information(kind, found.steps),
-            known.noise,
-            warmup,
-            steps,
-        )
     return proposals
 
 
-def _guess(form: Form, weight_decay: float, peak: float, warmup: int, steps: int) -> _Knowledge:
+def _guess(form: Form, weight_decay: float, peak: float, warmup: int, steps: int) -> Law:
     """Return a law before any run: a loss of about 3, and gains of a few per cent."""
-    means, spreads = prior(form)
-    values = means.copy()
+    values, spreads = prior(form)
     values[:3] = 3.0, 0.25, 0.25
     setting = Setting(form, weight_decay, peak)
     at = series(setting, rates_of("hold()", steps, peak), np.array([max(1, steps // 3)]))
-    return _Knowledge(
-        Model(form, float(at.progress[0])),
-        setting,
-        values,
-        np.diag(spreads**-2.0),
-        2e-3,
-        warmup,
-        steps,
-    )
+    unit = float(at.progress[0])
+    return Law(form, values, np.diag(spreads**2), 2e-3, unit, peak, weight_decay, warmup, steps)

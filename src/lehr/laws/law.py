@@ -13,11 +13,11 @@ from lehr.laws.design import Design, design
 from lehr.laws.forms import Form
 from lehr.laws.model import Model
 from lehr.laws.runs import Floats, Ints, LawError, LoggedRun, RatesLike, rates_of, risen
-from lehr.laws.series import Series, Setting, series
+from lehr.laws.series import Setting, series
 
 LEVEL = 0.9
 TIE = 1e-3
-"""Finals closer than this part of the loss are a tie: two runs with different seeds are, too."""
+"""Finals closer than this part of the loss are a tie: so are two runs with different seeds."""
 
 RUN = 4e-4
 """The spread of a final loss from run to run, as a part of it (124M parameters, measured)."""
@@ -96,8 +96,8 @@ class Prediction:
         steps: The numbers of updates.
         loss: The predicted losses in nats.
         low, high: Their interval's ends.
-        level: The share of measured losses that should lie inside.
-        notes: What makes it less sure than usual.
+        level: The share of measured losses that should be inside.
+        notes: Reasons why it is less sure than usual.
     """
 
     steps: Ints
@@ -153,11 +153,11 @@ class Law:
         warmup: The warmup of the fitted runs, in updates.
         horizon: The longest of them, in updates.
         gain: The mean of what the fitted runs' decays gained, in nats.
-        width: How many times wider intervals are than those of the runs that this form was tried
-            on: from how far runs were off that were left out in turn. At least 1.
+        width: The factor by which intervals are wider than on the runs that this form was tried
+            on, from the errors in runs that were left out in turn. At least 1.
         kind: ``"training"`` or ``"validation"`` loss, or ``""``.
         optimizer: The name of the optimizer of the fitted runs, or ``""``.
-        measured: What measured effective rates are multiplied with; 0 where none were fitted.
+        measured: The factor on measured effective rates; 0 where none were fitted.
         fitted: The runs that it was fitted on.
         choice: The laws that were tried, with their leave-one-run-out errors in nats.
         blurred: The kinds of schedule that those runs cannot tell apart, in words.
@@ -218,7 +218,7 @@ class Law:
             peak: The peak rate; the fitted one where it is None.
             at: The numbers of updates after which to predict; by default those of a logged run, or
                 about 200 that end with the last.
-            level: The share of measured losses that shall lie in the interval.
+            level: The share of measured losses that should be inside the interval.
 
         Raises:
             LawError: If the schedule gives no rates, or a step is outside of the run.
@@ -226,15 +226,16 @@ class Law:
         if not 0 < level < 1:
             raise LawError(f"level={level!r} must be between 0 and 1")
         rates = rates_of(schedule, steps, self.peak if peak is None else peak)
-        warmup = schedule.warmup if isinstance(schedule, LoggedRun) else risen(rates)
-        if at is None and isinstance(schedule, LoggedRun):
-            at = schedule.steps
+        if isinstance(schedule, LoggedRun):
+            warmup, logged = schedule.warmup, schedule.effective
+            at = schedule.steps if at is None else at
+        else:
+            warmup, logged = risen(rates), None
         wanted = self._wanted(at, len(rates), warmup)
-        run = schedule if isinstance(schedule, LoggedRun) else rates
-        seen = series(self.setting, run, wanted, warmup)
+        seen = series(self.setting, rates, wanted, warmup, logged=logged)
         loss, slopes = self.model.slopes(self.values, seen)
         gain = self.model.gains(self.values, seen)
-        half = quantile(level) * self._spread(loss, slopes, gain, seen, wanted)
+        half = quantile(level) * self._spread(loss, slopes, gain, wanted)
         notes = self._notes(rates)
         return Prediction(
             wanted, loss, loss - half, loss + half, level, notes, slopes[-1], float(gain[-1]), self
@@ -243,21 +244,25 @@ class Law:
     def design(self, *, steps: int, peak: float | None = None, warmup: int | None = None) -> Design:
         """Propose the schedule with the lowest predicted final loss.
 
+        Cooldowns of several shapes over 5% to 100% of the run are compared; then a path that only
+        falls is optimised freely. It is proposed only where it beats them by more than a tie: real
+        optima are flat, and a simple schedule is easier to trust. A law whose optimum is a
+        staircase (multi-power) is never optimised freely.
+
         Arguments:
             steps: The length of the run, in updates.
             peak: The peak rate; the fitted one where it is None.
             warmup: The warmup, in updates; the fitted runs' where it is None.
+
+        Raises:
+            LawError: If the run is too short for its warmup.
         """
-        return design(self, steps=steps, peak=peak, warmup=warmup)
+        return design(self, steps, peak, warmup)
 
     def finals(self, many: Sequence[Floats]) -> Floats:
         """Return the predicted final losses of several runs, given their rates."""
-        return np.array(
-            [float(self.model.loss(self.values, self._end(rates))[0]) for rates in many]
-        )
-
-    def _end(self, rates: Floats) -> Series:
-        return series(self.setting, rates, np.array([len(rates)]))
+        ends = [series(self.setting, rates, np.array([len(rates)])) for rates in many]
+        return np.array([float(self.model.loss(self.values, end)[0]) for end in ends])
 
     def _wanted(self, at: Sequence[int] | Ints | None, length: int, warmup: int) -> Ints:
         if at is None:
@@ -270,9 +275,7 @@ class Law:
             raise LawError(f"at=... must be steps from 1 to {length:,}")
         return wanted
 
-    def _spread(
-        self, loss: Floats, slopes: Floats, gain: Floats, seen: Series, steps: Ints
-    ) -> Floats:
+    def _spread(self, loss: Floats, slopes: Floats, gain: Floats, steps: Ints) -> Floats:
         known = np.einsum("np,pq,nq->n", slopes, self.covariance, slopes)
         above = self.values[1] * slopes[:, 1]
         longer = np.maximum(0.0, np.log(np.maximum(steps, 1) / self.horizon))

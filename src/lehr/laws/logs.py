@@ -19,44 +19,24 @@ from pathlib import Path
 
 import numpy as np
 
+from lehr.errors import ScheduleError
 from lehr.laws.rows import LogRow
 from lehr.laws.rows import rows as log_rows
-from lehr.laws.runs import Floats, LawError, LoggedRun, dense, risen, schedule_rates
+from lehr.laws.runs import Floats, Ints, LawError, LoggedRun, dense, rates_of, risen
 
+# Where a log has several of these columns, the first is read.
 STEPS = [
-    "step",
-    "global_step",
-    "iteration",
-    "iter",
-    "update",
-    "trainer/global_step",
-    "train/global_step",
-    "_step",
-    "steps",
-    "iterations",
-    "iters",
-    "updates",
+    *("step", "global_step", "iteration", "iter", "update", "trainer/global_step"),
+    *("train/global_step", "_step", "steps", "iterations", "iters", "updates"),
 ]
 RATES = [
-    "lr",
-    "learning_rate",
-    "train/lr",
-    "train/learning_rate",
-    "train_lr",
-    "train_learning_rate",
+    *("lr", "learning_rate", "train/lr", "train/learning_rate"),
+    *("train_lr", "train_learning_rate"),
 ]
 VALIDATION = [
-    "eval_loss",
-    "val_loss",
-    "valid_loss",
-    "validation_loss",
-    "eval/loss",
-    "val/loss",
-    "valid/loss",
-    "validation/loss",
-    "loss/val",
-    "loss/validation",
-    "loss/eval",
+    *("eval_loss", "val_loss", "valid_loss", "validation_loss"),
+    *("eval/loss", "val/loss", "valid/loss", "validation/loss"),
+    *("loss/val", "loss/validation", "loss/eval"),
 ]
 EFFECTIVE = ["effective_lr", "effective_learning_rate", "effective_lr_matrix", "train/effective_lr"]
 GRADIENTS = ["grad_norm", "gradient_norm", "train/grad_norm", "grad/norm", "gnorm", "total_norm"]
@@ -113,64 +93,59 @@ def read_run(
     rows = list(log_rows(path))
     if not rows:
         raise LawError(f"{path}: there are no values in it")
-    found = _found(path, rows, columns, schedule is not None)
+    found = _found(_Header(path, rows), columns, scheduled=schedule is not None)
     of = (found.rate, found.loss, found.effective, found.norm)
     table = _table(rows, found.step, [name for name in of if name], found.loss)
     notes = list(table.notes)
-    losses = table.of(found.loss)
+    losses = table.means(found.loss)
     if not losses:
         raise LawError(f"{path}: the column {found.loss!r} has no losses")
     last = max(losses)
     if schedule is not None:
         if peak is None:
             raise LawError(f"{path}: a schedule in place of rates needs a peak rate")
-        rates = schedule_rates(schedule, steps or last, peak, str(path))
-        rise = risen(rates)
-        warmup = rise if warmup is None else warmup
+        try:
+            rates = rates_of(schedule, steps or last, peak)
+        except ScheduleError as error:
+            raise LawError(f"{path}: {error}") from None
+        warmup = risen(rates) if warmup is None else warmup
     else:
-        assert found.rate is not None
-        known = table.of(found.rate)
-        known = {step: rate for step, rate in known.items() if not isnan(rate)}
-        if not known:
+        at, values = table.numbers(found.rate)
+        if not len(at):
             raise LawError(f"{path}: the column {found.rate!r} has no learning rates")
-        ordered = sorted(known)
-        at, values = np.array(ordered), np.array([known[step] for step in ordered])
-        if ordered[-1] < last:
+        first = int(at[0])
+        if at[-1] < last:
             at, values = np.append(at, last), np.append(values, values[-1])
         rates, warmup = dense(str(path), at, values, warmup)
-        if ordered[0] > max(2 * warmup, 0.02 * last) and not warmup:
-            notes.append(f"no rates before step {ordered[0]:,}: taken as constant, without warmup")
+        if not warmup and first > 0.02 * last:
+            notes.append(f"no rates before step {first:,}: taken as constant, without warmup")
     inside = sorted(step for step in losses if step <= len(rates))
     if not inside:
         raise LawError(f"{path}: all losses are after the schedule's {len(rates):,} steps")
-    effective = _effective(str(path), table, found, rates)
     kind = "validation" if _plain(found.loss) in VALIDATION else "training"
-    kind = (
-        "" if _plain(found.loss) == "loss" and not path.name.startswith("trainer_state") else kind
-    )
+    if _plain(found.loss) == "loss" and not path.name.startswith("trainer_state"):
+        kind = ""
     return LoggedRun(
-        _name(path),
+        path.parent.name or path.stem if path.name == "trainer_state.json" else path.stem,
         rates,
         np.array(inside, np.int64),
         np.array([losses[step] for step in inside]),
         min(warmup, len(rates) - 1),
         kind,
         tuple(notes),
-        effective,
+        _effective(path, table, found, rates),
     )
 
 
-def _effective(name: str, table: _Table, found: _Found, rates: Floats) -> Floats | None:
+def _effective(path: Path, table: _Table, found: _Found, rates: Floats) -> Floats | None:
     """Return the measured effective rate of every update, or None if the log has none."""
     column = found.effective or found.norm
-    known = {step: value for step, value in table.of(column).items() if not isnan(value)}
-    if column is None or not known:
+    at, values = table.numbers(column)
+    if not len(at):
         return None
-    at = np.array(sorted(known))
-    values = np.array([known[step] for step in at.tolist()])
-    least = 0.0 if column == found.effective else np.nextafter(0.0, 1.0)
-    if not np.isfinite(values).all() or (values < least).any() or values.max() <= 0:
-        raise LawError(f"{name}: the column {column!r} has a value of another kind")
+    wrong = values < 0 if column == found.effective else values <= 0
+    if not np.isfinite(values).all() or wrong.any() or values.max() <= 0:
+        raise LawError(f"{path}: the column {column!r} has a value of another kind")
     every = np.interp(np.arange(len(rates)), at, values)
     return every if column == found.effective else rates / every
 
@@ -190,18 +165,13 @@ def read_norms(path: str | Path, steps: int, column: str | None = None) -> Float
     """
     path = Path(path)
     rows = list(log_rows(path))
-    step = _find(path, rows, None, STEPS, "step", "--step")
-    name = _find(path, rows, column, GRADIENTS, "norm of the gradients", "--norm")
-    known = _table(rows, step, [name]).of(name)
-    known = {at: value for at, value in known.items() if not isnan(value)}
-    if not known:
+    header = _Header(path, rows)
+    step = header.find(None, STEPS, "step", "--step")
+    name = header.find(column, GRADIENTS, "norm of the gradients", "--norm")
+    at, values = _table(rows, step, [name]).numbers(name)
+    if not len(at):
         raise LawError(f"{path}: the column {name!r} has no norms")
-    at = sorted(known)
-    return np.interp(np.arange(steps), at, [known[one] for one in at])
-
-
-def _name(path: Path) -> str:
-    return path.parent.name or path.stem if path.name == "trainer_state.json" else path.stem
+    return np.interp(np.arange(steps), at, values)
 
 
 def _plain(name: str) -> str:
@@ -209,65 +179,65 @@ def _plain(name: str) -> str:
     return name.rpartition(" - ")[2].strip().lower().replace(" ", "_").replace("-", "_")
 
 
+class _Header:
+    """The names of a log's columns."""
+
+    def __init__(self, path: Path, rows: Sequence[LogRow]) -> None:
+        self._path = path
+        self._all = dict.fromkeys(name for _, row in rows for name in row)
+        self._usable = [name for name in self._all if not name.endswith(("__MIN", "__MAX"))]
+        self.plain = [_plain(name) for name in self._usable]
+
+    def find(self, given: str | None, known: Iterable[str], what: str, option: str) -> str:
+        """Return the name of a column: the given one, or the first of the known names."""
+        if given is not None:
+            if given not in self._all:
+                there = _listed(self._usable)
+                raise LawError(f"{self._path}: there is no column {given!r}; it has {there}")
+            return given
+        for name in known:
+            fitting = [column for column in self._usable if _plain(column) == name]
+            if len(fitting) > 1:
+                raise LawError(
+                    f"{self._path}: {_listed(fitting)} may all be the {what}; name one by {option}"
+                )
+            if fitting:
+                return fitting[0]
+        raise LawError(
+            f"{self._path}: no column is known as the {what}; name one by {option}: "
+            f"{_listed(self._usable)}"
+        )
+
+    def perhaps(
+        self, given: str | None, known: Iterable[str], what: str, option: str
+    ) -> str | None:
+        """Return the name of a column, or None if none is given or known."""
+        if given is None and set(known).isdisjoint(self.plain):
+            return None
+        return self.find(given, known, what, option)
+
+
 @dataclass(frozen=True)
 class _Found:
     step: str
     rate: str | None
     loss: str
-    effective: str | None = None
-    norm: str | None = None
+    effective: str | None
+    norm: str | None
 
 
-def _usable(rows: Sequence[LogRow]) -> list[str]:
-    seen = dict.fromkeys(name for _, row in rows for name in row)
-    return [name for name in seen if not name.endswith(("__MIN", "__MAX"))]
-
-
-def _find(
-    path: Path,
-    rows: Sequence[LogRow],
-    given: str | None,
-    known: Iterable[str],
-    what: str,
-    option: str,
-) -> str:
-    """Return the name of a column: the given one, or the first of the known names."""
-    usable = _usable(rows)
-    if given is not None:
-        if not any(given in row for _, row in rows):
-            raise LawError(f"{path}: there is no column {given!r}; it has {_listed(usable)}")
-        return given
-    for name in known:
-        fitting = [column for column in usable if _plain(column) == name]
-        if len(fitting) > 1:
-            raise LawError(
-                f"{path}: {_listed(fitting)} may all be the {what}; name one by {option}"
-            )
-        if fitting:
-            return fitting[0]
-    raise LawError(
-        f"{path}: no column is known as the {what}; name one by {option}: {_listed(usable)}"
-    )
-
-
-def _found(path: Path, rows: Sequence[LogRow], columns: Columns, scheduled: bool) -> _Found:
-    plain = [_plain(name) for name in _usable(rows)]
-
-    def find(given: str | None, known: Sequence[str], what: str, option: str) -> str:
-        return _find(path, rows, given, known, what, option)
-
-    def perhaps(given: str | None, known: Sequence[str], what: str, option: str) -> str | None:
-        present = given is not None or not set(known).isdisjoint(plain)
-        return find(given, known, what, option) if present else None
-
-    step = find(columns.step, STEPS, "step", "--step")
+def _found(header: _Header, columns: Columns, *, scheduled: bool) -> _Found:
+    step = header.find(columns.step, STEPS, "step", "--step")
     rate = None
     if not scheduled:
-        lr = [name for name in plain if name.startswith(("lr_", "lr/"))]
-        rate = find(columns.rate, [*RATES, *lr[:1]], "learning rate", "--lr, or give --schedule")
-    loss = find(columns.loss, [*VALIDATION, *TRAINING], "loss", "--loss")
-    effective = perhaps(columns.effective, EFFECTIVE, "effective rate", "--effective-lr")
-    norm = None if effective else perhaps(columns.norm, NORMS, "norm", "--weight-norm")
+        lr = [name for name in header.plain if name.startswith(("lr_", "lr/"))]
+        known = [*RATES, *lr[:1]]
+        rate = header.find(columns.rate, known, "learning rate", "--lr, or give --schedule")
+    loss = header.find(columns.loss, [*VALIDATION, *TRAINING], "loss", "--loss")
+    effective = header.perhaps(columns.effective, EFFECTIVE, "effective rate", "--effective-lr")
+    norm = None
+    if effective is None:
+        norm = header.perhaps(columns.norm, NORMS, "norm", "--weight-norm")
     return _Found(step, rate, loss, effective, norm)
 
 
@@ -283,9 +253,15 @@ class _Table:
     values: dict[str, dict[int, list[float]]]
     notes: tuple[str, ...]
 
-    def of(self, name: str | None) -> dict[int, float]:
+    def means(self, name: str | None) -> dict[int, float]:
+        """Return the value of a column at each step; nothing where there is no column."""
         found = self.values.get(name or "", {})
         return {step: sum(values) / len(values) for step, values in found.items()}
+
+    def numbers(self, name: str | None) -> tuple[Ints, Floats]:
+        """Return the steps at which a column has a number, ascending, and these numbers."""
+        known = sorted((at, value) for at, value in self.means(name).items() if not isnan(value))
+        return np.array([at for at, _ in known], np.int64), np.array([value for _, value in known])
 
 
 def _table(rows: Sequence[LogRow], step: str, wanted: Sequence[str], loss: str = "") -> _Table:

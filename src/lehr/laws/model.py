@@ -20,10 +20,7 @@ def names(form: Form) -> tuple[str, ...]:
 
 
 def prior(form: Form) -> tuple[Floats, Floats]:
-    """Return the means and standard deviations before any run is seen; wide for L0, A and B.
-
-    Those inside the formula are meant as logarithms.
-    """
+    """Return the means and standard deviations before any run is seen; wide for L0, A and B."""
     inside = form.parameters
     means = [3.0, 0.0, 0.0, *(p.centre for p in inside), 0.0]
     spreads = [30.0, 30.0, 30.0, *(p.spread for p in inside), PEAK_SPREAD]
@@ -32,11 +29,9 @@ def prior(form: Form) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True)
 class Model:
-    """A law's formula.
+    """A law's formula; its parameters are L0, A, B, the logarithms of those inside, the peak's.
 
-    Arguments:
-        form: The form of the law.
-        unit: S0, the progress at which A is read.
+    ``unit`` is S0, the progress at which A is read.
     """
 
     form: Form
@@ -49,11 +44,7 @@ class Model:
         return np.stack([np.ones_like(power), power, -gain], axis=1)
 
     def loss(self, values: Floats, at: Series) -> Floats:
-        """Return the losses, in nats.
-
-        Arguments:
-            values: L0, A, B, the logarithms of the parameters inside, the shift by the peak.
-        """
+        """Return the losses, in nats."""
         return self.columns(values[3:-1], at) @ values[:3] + values[-1] * at.peak
 
     def slopes(self, values: Floats, at: Series) -> tuple[Floats, Floats]:

@@ -104,24 +104,15 @@ def _json_lines(path: Path) -> Iterator[LogRow]:
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
             if line.strip():
-                yield f"{path}:{number}", _object(f"{path}:{number}", line)
-
-
-def _object(place: str, text: str) -> Mapping[str, object]:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        raise LawError(f"{place}: is not JSON") from None
-    if not isinstance(value, dict):
-        raise LawError(f"{place}: is not a JSON object")
-    return cast("dict[str, object]", value)
+                place = f"{path}:{number}"
+                row = _parsed(place, line)
+                if not isinstance(row, dict):
+                    raise LawError(f"{place}: is not a JSON object")
+                yield place, cast("dict[str, object]", row)
 
 
 def _json(path: Path) -> Iterator[LogRow]:
-    try:
-        value: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise LawError(f"{path}: is not JSON: {str(error)[:80]}") from None
+    value = _parsed(str(path), path.read_text(encoding="utf-8"))
     if isinstance(value, dict):
         value = cast("dict[str, Any]", value).get("log_history")
     if not isinstance(value, list):
@@ -130,3 +121,10 @@ def _json(path: Path) -> Iterator[LogRow]:
         if not isinstance(row, dict):
             raise LawError(f"{path}: entry {number} is not an object")
         yield f"{path}: entry {number}", cast("dict[str, object]", row)
+
+
+def _parsed(place: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise LawError(f"{place}: is not JSON: {str(error)[:80]}") from None

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lehr.errors import ScheduleError
 from lehr.notation import ScheduleLike, parse
 from lehr.schedule.base import Schedule
 
@@ -60,7 +59,7 @@ class LoggedRun:
     losses: Floats
     warmup: int = 0
     kind: str = ""
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
     effective: Floats | None = None
 
     @property
@@ -82,12 +81,10 @@ class LoggedRun:
 def dense(name: str, steps: Ints, rates: Floats, warmup: int | None) -> tuple[Floats, int]:
     """Return the rate of every update, from the rates that a log has now and then.
 
+    The rates are those from update 0 to the last line; the length of the warmup comes with them.
     Between two lines the rate is interpolated, except where it jumps: there the line after the jump
     is where it begins. Before the first line the rate rises from 0 over ``warmup`` updates, and
     holds from there.
-
-    Returns:
-        The rates from update 0 to the last line, and the length of the warmup.
     """
     wrong = ~np.isfinite(rates) | (rates < 0)
     if wrong.any():
@@ -129,12 +126,9 @@ RatesLike: TypeAlias = ScheduleLike | LoggedRun | ArrayLike
 
 
 def rates_of(schedule: RatesLike, steps: int | None, peak: float | None) -> Floats:
-    """Return the learning rate of every update of a schedule.
+    """Return the learning rate of every update of a schedule, whose factors are on ``peak``.
 
-    Arguments:
-        schedule: A schedule or its text, as factors on ``peak``; or the rates themselves; or a run.
-        steps: The number of updates; None where the rates say it.
-        peak: The highest learning rate; None where the rates are given.
+    The steps and the peak may be None where the rates themselves, or a run, are given.
     """
     if isinstance(schedule, LoggedRun):
         return schedule.rates
@@ -155,6 +149,11 @@ def rates_of(schedule: RatesLike, steps: int | None, peak: float | None) -> Floa
     if not np.isfinite(rates).all() or (rates < 0).any() or rates.max() <= 0:
         raise LawError("rates must be finite, at least 0, and not all 0")
     return rates
+
+
+def after_warmup(warmup: int, text: str) -> str:
+    """Return the text of a schedule behind a warmup of some updates, which may be 0."""
+    return f"warmup({warmup}) >> {text}" if warmup else text
 
 
 def risen(rates: Floats) -> int:
@@ -286,7 +285,7 @@ def _new(run: LoggedRun, before: Sequence[LoggedRun]) -> LoggedRun:
 def usable(runs: Sequence[LoggedRun]) -> tuple[list[LoggedRun], list[str]]:
     """Return the runs as they are fitted, and warnings about those that are left out.
 
-    Beginnings that were logged once for several runs are put where they are missing, and counted
+    Where the beginning of several runs was logged once, it is added to the others, and counted
     once. Warmups and the first few per cent are dropped.
 
     Raises:
@@ -315,11 +314,3 @@ def usable(runs: Sequence[LoggedRun]) -> tuple[list[LoggedRun], list[str]]:
             "some runs have a training loss and some a validation loss; name one column for all"
         )
     return kept, warnings
-
-
-def schedule_rates(text: str, steps: int, peak: float, name: str) -> Floats:
-    """Return the rates of a schedule's text, with errors that name the run."""
-    try:
-        return rates_of(text, steps, peak)
-    except ScheduleError as error:
-        raise LawError(f"{name}: {error}") from None

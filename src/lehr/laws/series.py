@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,19 +20,14 @@ gain of a drop has not come to its end (from 124M parameters at two peaks)."""
 BLOCKS = 256
 """The number of blocks of nearly equal rate that a run is cut into, besides its jumps."""
 
-
 _FAR = 1e100
 
 
 @dataclass(frozen=True)
 class Setting:
-    """The setting that all runs of a law share.
+    """The setting that all runs of a law share; drops are measured by its peak rate.
 
-    Arguments:
-        form: The form of the law.
-        weight_decay: As AdamW has it; 0 for none.
-        peak: The peak rate, in the unit of the learning rate, that drops are measured by.
-        measured: What measured effective rates are multiplied with; 0 where they are not used.
+    Measured effective rates are multiplied by ``measured``, which is 0 where they are not used.
     """
 
     form: Form
@@ -91,24 +86,19 @@ def scales(form: Form, ratio: float) -> tuple[float, float, float]:
 
 
 def measured_unit(setting: Setting, runs: Sequence[LoggedRun]) -> float:
-    """Return the factor that brings measured effective rates into the unit of modelled ones.
-
-    It is their ratio to the modelled ones, over all updates after the warmups.
-    """
+    """Return the ratio of modelled effective rates to measured ones, after the warmups."""
     modelled = measured = 0.0
     for run in runs:
         if run.effective is not None:
-            modelled += float(_clocks(replace(setting, measured=0.0), run)[0][run.warmup :].sum())
+            modelled += float(_clocks(setting, run.rates)[0][run.warmup :].sum())
             measured += float(run.effective[run.warmup :].sum())
     return modelled / measured if measured else 0.0
 
 
-def _clocks(setting: Setting, run: LoggedRun | Floats) -> tuple[Floats, Floats]:
+def _clocks(setting: Setting, rates: Floats, logged: Floats | None = None) -> tuple[Floats, Floats]:
     """Return the rate that progress sums and the rate whose drops count, as parts of the peak."""
-    rates = run.rates if isinstance(run, LoggedRun) else run
     form, peak = setting.form, float(rates.max())
     unit = rates / peak
-    logged = run.effective if isinstance(run, LoggedRun) else None
     if form.effective and setting.measured and logged is not None:
         unit = logged * setting.measured
     elif form.effective:
@@ -131,24 +121,20 @@ def _edges(masses: Floats, warmup: int, count: int) -> Ints:
 
 def series(
     setting: Setting,
-    run: LoggedRun | Floats,
+    rates: Floats,
     steps: Ints,
     warmup: int | None = None,
     blocks: int = BLOCKS,
+    logged: Floats | None = None,
 ) -> Series:
-    """Return a run as a law sees it.
+    """Return a run as a law sees it after some numbers of updates.
 
-    Arguments:
-        setting: What all runs of the law share.
-        run: The run, or the learning rate of every update.
-        steps: The numbers of updates after which the loss is asked for.
-        warmup: The number of updates in which the rate rises; found where it is None.
-        blocks: About how many blocks to cut the run into.
+    The warmup is found in the rates where it is None; ``blocks`` is about how many blocks the run
+    is cut into, and ``logged`` the effective rate of every update, where it was measured.
     """
     form = setting.form
-    rates = run.rates if isinstance(run, LoggedRun) else run
     warmup = risen(rates) if warmup is None else min(warmup, len(rates) - 1)
-    unit, jumping = _clocks(setting, run)
+    unit, jumping = _clocks(setting, rates, logged)
     pace, factor, lift = scales(form, float(rates.max()) / setting.peak)
     sums = np.concatenate([[0.0], np.cumsum(unit)])
     progress = pace * sums
@@ -180,7 +166,7 @@ def series(
     behind = clock[at][:, None] - places[keep]
     # Before a drop it has gained nothing; before an update its noise is as good as forgotten.
     behind = np.where(behind > 0, behind, 0.0 if form.mass == "drops" else _FAR)
-    # No law is about the warmup: its losses are taken to be that at its end.
+    # No law is about the warmup: throughout it, the loss counts as that at its end.
     least = max(float(progress[max(1, rise)]), 1e-9 * float(progress[-1]))
     return Series(
         np.maximum(progress[at], least),

@@ -40,14 +40,7 @@ _NOISE = 5e-4
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """Runs as a law is fitted to them.
-
-    Arguments:
-        model: The formula.
-        setting: What all runs share.
-        at: The runs as the law sees them.
-        logs: The logarithms of their losses.
-    """
+    """Runs as a law sees them, and the logarithms of their losses, to fit a model to."""
 
     model: Model
     setting: Setting
@@ -64,7 +57,7 @@ class Problem:
         points: int = POINTS,
         blocks: int = BLOCKS,
     ) -> Problem:
-        """Return the problem of fitting a form to runs."""
+        """Return the problem of fitting a form to runs of at most so many points and blocks."""
         setting = Setting(form, weight_decay, peak)
         if form.effective:
             setting = replace(setting, measured=measured_unit(setting, runs))
@@ -72,7 +65,7 @@ class Problem:
         logs: list[Floats] = []
         for run in runs:
             steps, losses = averaged(run, points)
-            at.append(series(setting, run, steps, run.warmup, blocks))
+            at.append(series(setting, run.rates, steps, run.warmup, blocks, run.effective))
             logs.append(np.log(losses))
         unit = float(np.median(np.concatenate([one.progress for one in at])))
         return cls(Model(form, unit), setting, tuple(at), tuple(logs))
@@ -80,13 +73,10 @@ class Problem:
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """The outcome of a fit.
+    """The parameters of a fit, and the inverse of their covariance.
 
-    Arguments:
-        values: The parameters, those inside as logarithms.
-        precision: The inverse of their covariance.
-        noise: The spread of the residuals of log loss.
-        cost: Half the sum of squares that was minimised.
+    ``noise`` is the spread of the residuals of log loss, ``cost`` half the sum of squares that was
+    minimised.
     """
 
     values: Floats
@@ -126,9 +116,10 @@ def _huber(r: Floats, delta: float) -> tuple[Floats, Floats]:
     return value, np.where(inner, 1.0, delta / bent)
 
 
-def _whole(at: Sequence[Series], model: Model, values: Floats) -> tuple[Floats, Floats]:
-    parts = [model.slopes(values, one) for one in at]
-    return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+def _slopes(problem: Problem, values: Floats) -> tuple[Floats, Floats]:
+    """Return the predicted losses of all runs, of which none is near 0, and their slopes."""
+    losses, slopes = zip(*(problem.model.slopes(values, one) for one in problem.at), strict=True)
+    return np.maximum(np.concatenate(losses), 1e-3), np.concatenate(slopes)
 
 
 def _linear(problem: Problem, inside: Floats) -> Floats:
@@ -143,8 +134,8 @@ def _linear(problem: Problem, inside: Floats) -> Floats:
 
 def _refine(
     problem: Problem, start: Floats, noise: float, rounds: int, free: bool
-) -> tuple[Floats, float, Floats, Floats]:
-    """Minimise from a start; return the parameters, the cost, the residuals and the Jacobian."""
+) -> tuple[Floats, float, Floats]:
+    """Minimise from a start; return the parameters, the cost and the Jacobian."""
     means, spreads = prior(problem.model.form)
     target = np.concatenate(problem.logs)
     delta = max(HUBER, 1.5 * noise)
@@ -163,8 +154,7 @@ def _refine(
 
     def look(z: Floats) -> tuple[Floats, Floats]:
         values = z * unit
-        loss, slopes = _whole(problem.at, problem.model, values)
-        loss = np.maximum(loss, 1e-3)
+        loss, slopes = _slopes(problem, values)
         bent, by = _huber(np.log(loss) - target, delta)
         rows = slopes * (by * weights / loss)[:, None]
         pull = (values - means) / spreads
@@ -176,6 +166,7 @@ def _refine(
     last: dict[bytes, tuple[Floats, Floats]] = {}
 
     def seen(z: Floats) -> tuple[Floats, Floats]:
+        # The residuals and the Jacobian are asked for one after the other, at the same place.
         key = z.tobytes()
         if key not in last:
             last.clear()
@@ -194,8 +185,7 @@ def _refine(
         xtol=1e-7,
         gtol=1e-9,
     )
-    values = found.x * unit
-    return values, float(found.cost), found.fun[: len(target)] / weights, found.jac / unit
+    return found.x * unit, float(found.cost), found.jac / unit
 
 
 def solve(problem: Problem, starts: int = 3, rounds: int = 60) -> Fitted:
@@ -206,18 +196,15 @@ def solve(problem: Problem, starts: int = 3, rounds: int = 60) -> Fitted:
     tried: list[tuple[float, Floats]] = []
     for at in (0.0, 1.0, -1.0)[:starts]:
         start = means.copy()
-        start[4 : 4 + len(problem.model.form.kernel.parameters)] += (
-            at * spreads[4:-1] * np.array([1.0, -1.0, 0.0, 0.0])[: len(spreads) - 5]
-        )
+        start[4:-1] += at * spreads[4:-1] * np.array([1.0, -1.0, 0.0])[: len(spreads) - 5]
         start[:3] = _linear(problem, start[3:-1])
-        values, cost, *_ = _refine(problem, start, noise, rounds if starts == 1 else 12, free)
+        values, cost, _ = _refine(problem, start, noise, rounds if starts == 1 else 12, free)
         tried.append((cost, values))
     values = min(tried, key=lambda one: one[0])[1]
     for last in (False, True):
-        loss, _ = _whole(problem.at, problem.model, values)
-        residuals = np.abs(np.log(np.maximum(loss, 1e-3)) - np.concatenate(problem.logs))
+        residuals = np.abs(np.log(_slopes(problem, values)[0]) - np.concatenate(problem.logs))
         noise = max(_NOISE, 1.4826 * float(np.median(residuals)))
-        values, cost, _, jacobian = _refine(problem, values, noise, rounds, free)
+        values, cost, jacobian = _refine(problem, values, noise, rounds, free)
         if last or starts == 1:
             break
     if not free:

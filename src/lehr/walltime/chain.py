@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, cast
 
 from lehr.curves.arithmetic import as_number
 from lehr.errors import NeedsClock, NeedsHorizon, ScheduleError, level, number
-from lehr.schedule.base import Schedule
 from lehr.schedule.node import Reach
+from lehr.schedule.sequence import Sequence
 from lehr.time.duration import SECONDS, STEPS
-from lehr.walltime.parts import Bounds, Counts, OuterRun, TimedNode, Walk, foreign
+from lehr.walltime.parts import Bounds, Counts, OuterRun, TimedNode, Walk, WrappedWalk, foreign
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +42,21 @@ class Chain(TimedNode):
     the run's end level is reached in time; one for which no time is left is a jump.
     """
 
-    def __init__(
-        self, parts: Sequence[Schedule], nodes: Sequence[TimedNode], outer: OuterRun, text: str
-    ) -> None:
-        opened = next((i for i, part in enumerate(parts) if part._reach is not Reach.FIXED), None)
+    def __init__(self, schedule: Sequence, nodes: list[TimedNode], outer: OuterRun) -> None:
+        parts, length = schedule.parts, outer.length
+        if length is not None and any("%" in repr(part) for part in parts):
+            taken = _seconds(nodes)
+            if taken > length:
+                raise ScheduleError(
+                    f"{schedule} asks for {as_number(taken)} of {as_number(length)} seconds"
+                )
         self.plans = [_PartPlan(node) for node in nodes]
-        self._check_room(parts, nodes, outer, text)
+        opened = next((i for i, part in enumerate(parts) if part._reach is not Reach.FIXED), None)
         if opened is None:
             return
         part, behind = parts[opened], nodes[opened + 1 :]
         flexible = part._reach is Reach.FLEXIBLE
-        if outer.length is None:
+        if length is None:
             if flexible or behind:
                 raise NeedsHorizon(f"{part} takes what is left of a run: write .over('90min')")
             return
@@ -62,30 +66,16 @@ class Chain(TimedNode):
                     f"{late} counts steps behind {part}, which takes what is left of the time: "
                     "when it must begin is not known; write its length as a time or a share"
                 )
-        taken = sum((node.length or Fraction(0) for node in behind), Fraction(0))
-        stop = max(outer.length - taken, Fraction(0))
-        before = [node.length or Fraction(0) for node in nodes[:opened] if node.clock == SECONDS]
-        nominal = max(stop - sum(before, Fraction(0)), Fraction(0)) if flexible else None
+        stop = max(length - _seconds(behind), Fraction(0))
+        nominal = max(stop - _seconds(nodes[:opened]), Fraction(0)) if flexible else None
         self.plans[opened] = _PartPlan(nodes[opened], nominal, stop=stop)
         for i, node in enumerate(behind, opened + 1):
             assert node.length is not None
             self.plans[i] = _PartPlan(node, node.length, stop, stop + node.length)
             stop += node.length
 
-    def _check_room(
-        self, parts: Sequence[Schedule], nodes: Sequence[TimedNode], outer: OuterRun, text: str
-    ) -> None:
-        strict = any("%" in repr(part) for part in parts)
-        if outer.length is None or not strict:
-            return
-        taken = sum((n.length or Fraction(0) for n in nodes if n.clock == SECONDS), Fraction(0))
-        if taken > outer.length:
-            raise ScheduleError(
-                f"{text} asks for {as_number(taken)} of {as_number(outer.length)} seconds"
-            )
-
-    def enter(self, at: Counts, entry: float, begin: Counts, room: Fraction | None) -> Walk:
-        return _Chained(self, at, entry, begin)
+    def enter(self, at: Counts, entry: float, room: Fraction | None) -> Walk:
+        return _Chained(self, at, entry)
 
     def bounds(self, entry: Bounds, room: Fraction | None) -> tuple[Bounds, Bounds]:
         low, high = math.inf, -math.inf
@@ -95,9 +85,16 @@ class Chain(TimedNode):
         return (low, high), entry
 
 
+def _seconds(nodes: Iterable[TimedNode]) -> Fraction:
+    """Return the seconds that parts take by their own lengths."""
+    lengths = (node.length or Fraction(0) for node in nodes if node.clock == SECONDS)
+    return sum(lengths, Fraction(0))
+
+
 class _Chained(Walk):
-    def __init__(self, chain: Chain, at: Counts, entry: float, begin: Counts) -> None:
-        self._plans, self._begin = chain.plans, begin
+    def __init__(self, chain: Chain, at: Counts, entry: float) -> None:
+        # A chain is never a part of another one: it begins with the run that it is in.
+        self._plans, self._begin = chain.plans, at.seconds
         self._go(0, at, entry)
 
     def _go(self, index: int, at: Counts, entry: float) -> None:
@@ -107,7 +104,7 @@ class _Chained(Walk):
         self._index, self._entered, self._entry = index, at, entry
         self._clock, self._stop = node.clock, math.inf
         if plan.stop is None:
-            self._walk = node.enter(at, entry, self._begin, None)
+            self._walk = node.enter(at, entry, None)
             if node.length is not None:
                 self._stop = at.of(node.clock) + as_number(node.length)
             return
@@ -116,13 +113,13 @@ class _Chained(Walk):
         left = self._stop - at.seconds
         nominal = plan.nominal
         room = Fraction(left) if nominal is None else nominal
-        self._walk = node.enter(at, entry, self._begin, room)
+        self._walk = node.enter(at, entry, room)
         if nominal is not None and (plan.start is None or at.seconds > self._due(plan.start)):
             self._walk = _Hurried(self._walk, at.seconds, left, float(nominal))
 
     def _due(self, place: Fraction) -> float:
         """Return the seconds at which a position of the run is due."""
-        return self._begin.seconds + float(place)
+        return self._begin + float(place)
 
     def value(self, now: Counts) -> float:
         while self._index + 1 < len(self._plans) and now.of(self._clock) >= self._stop:
@@ -147,24 +144,24 @@ class _Chained(Walk):
             raise foreign(marks)
         given = cast("dict[str, Any]", marks)
         index, entered = given.get("piece"), given.get("entered")
-        if not isinstance(index, int) or isinstance(index, bool) or not isinstance(entered, dict):
+        if type(index) is not int or not 0 <= index < len(self._plans):
             raise foreign(marks)
-        if not 0 <= index < len(self._plans):
+        if not isinstance(entered, dict):
             raise foreign(marks)
         counts = cast("dict[str, Any]", entered)
         steps = number("entered['st']", counts.get(STEPS), at_least=0)
         seconds = number("entered['s']", counts.get(SECONDS), at_least=0)
-        at = replace(Counts(), seconds=seconds).at(STEPS, steps)
+        at = Counts(seconds=seconds).at(STEPS, steps)
         self._go(index, at, level("level", given.get("level")))
         self._walk.restore(given.get("inside"))
 
 
-class _Hurried(Walk):
+class _Hurried(WrappedWalk):
     """A part whose time passes faster, because less is left than it was meant to last."""
 
     def __init__(self, walk: Walk, begin: float, left: float, nominal: float) -> None:
-        self._walk, self._begin = walk, begin
-        self._left, self._nominal = left, nominal
+        super().__init__(walk)
+        self._begin, self._left, self._nominal = begin, left, nominal
 
     def value(self, now: Counts) -> float:
         passed = now.seconds - self._begin
@@ -176,9 +173,3 @@ class _Hurried(Walk):
     @property
     def end(self) -> float | None:
         return self._walk.end
-
-    def marks(self) -> Any:
-        return self._walk.marks()
-
-    def restore(self, marks: Any) -> None:
-        self._walk.restore(marks)

@@ -1,4 +1,4 @@
-"""The parts of a timed schedule; those in one clock are curves of what passed since their entry."""
+"""The parts of a timed schedule, and those that count in a single clock."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from lehr.schedule.times import Over
 from lehr.time.duration import SECONDS, SHARE, STEPS, Duration, round_half_up
 from lehr.time.units import Units
 
-_NOTHING: Final = Units()
-
 Bounds = tuple[float, float]
+
+_NO_UNITS: Final = Units()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,10 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class OuterRun:
-    """The run around: its seconds, or None where there is no run; and its units."""
+    """The run that a part is in: its seconds, or None where there is no run, and its units."""
 
     length: Fraction | None = None
-    units: Units = _NOTHING
+    units: Units = _NO_UNITS
 
 
 class Walk(ABC):
@@ -68,13 +68,22 @@ class Walk(ABC):
         return None
 
     def restore(self, marks: Any) -> None:
-        """Restore the position that :meth:`marks` returned.
-
-        Raises:
-            ScheduleError: If these are not marks of this schedule.
-        """
+        """Restore the position that :meth:`marks` returned; raise ScheduleError at any other."""
         if marks is not None:
             raise foreign(marks)
+
+
+class WrappedWalk(Walk):
+    """A walk whose value is computed from that of another, and whose position is the other's."""
+
+    def __init__(self, walk: Walk) -> None:
+        self._walk = walk
+
+    def marks(self) -> Any:
+        return self._walk.marks()
+
+    def restore(self, marks: Any) -> None:
+        self._walk.restore(marks)
 
 
 def foreign(marks: Any) -> ScheduleError:
@@ -83,38 +92,21 @@ def foreign(marks: Any) -> ScheduleError:
 
 
 class TimedNode(ABC):
-    """A part of the schedule, before it is entered.
-
-    Attributes:
-        length: Its length in its clock, or None where it takes what is left.
-        clock: The clock that its length is counted in.
-    """
+    """A part of the schedule, before it is entered; a part without a length takes what is left."""
 
     length: Fraction | None = None
     clock: str = SECONDS
 
     @abstractmethod
-    def enter(self, at: Counts, entry: float, begin: Counts, room: Fraction | None) -> Walk:
-        """Enter it.
+    def enter(self, at: Counts, entry: float, room: Fraction | None) -> Walk:
+        """Enter it at these counts; a piece without a start begins at the level ``entry``.
 
-        Arguments:
-            at: The counts.
-            entry: The level at which a piece without a start begins.
-            begin: The counts at which the run around began.
-            room: The seconds that it may take, where it has no length of its own.
+        ``room`` is the seconds that a part without a length may take.
         """
 
     @abstractmethod
     def bounds(self, entry: Bounds, room: Fraction | None) -> tuple[Bounds, Bounds]:
-        """Return bounds of all its values, and bounds of the level at which it may end.
-
-        Arguments:
-            entry: Bounds of the level at which it is entered.
-            room: The seconds that it is meant to take, as for :meth:`enter`.
-        """
-
-
-# ----- one clock ----------------------------------------------------------------------------------
+        """Return bounds of all its values, and bounds of the level at which it may end."""
 
 
 def clocks(schedule: Schedule) -> set[str]:
@@ -145,8 +137,7 @@ class Single(TimedNode):
     def __init__(self, schedule: Schedule, clock: str, outer: OuterRun) -> None:
         self.clock = clock
         self._schedule, self._outer = schedule, outer
-        self._fixed = schedule._reach is Reach.FIXED
-        if self._fixed:
+        if schedule._reach is Reach.FIXED:
             run = self._run(Counts())
             span = schedule._span(run)
             assert span is not None
@@ -159,22 +150,19 @@ class Single(TimedNode):
         return Run(self._outer.units, self._outer.length, unit=SECONDS, clock=SECONDS)
 
     def _curve(self, at: Counts, entry: float, room: Fraction | None) -> Curve:
-        if self._fixed:
+        if self.length is not None or self.clock == STEPS:
             room = self.length
-        elif self.clock == STEPS:
-            room = None
-        size = self.length if self._fixed else None
         try:
-            return self._schedule._place(Site(self._run(at), entry, room, size))
+            return self._schedule._place(Site(self._run(at), entry, room, self.length))
         except NeedsHorizon:
             raise
         except ScheduleError:
             # The level before may happen to be the one that it goes to, or 0 in log space: from the
             # next larger number it can move.
             near = math.nextafter(entry, math.inf)
-            return self._schedule._place(Site(self._run(at), near, room, size))
+            return self._schedule._place(Site(self._run(at), near, room, self.length))
 
-    def enter(self, at: Counts, entry: float, begin: Counts, room: Fraction | None) -> Walk:
+    def enter(self, at: Counts, entry: float, room: Fraction | None) -> Walk:
         return _Curved(self._curve(at, entry, room), at.of(self.clock), self.clock)
 
     def bounds(self, entry: Bounds, room: Fraction | None) -> tuple[Bounds, Bounds]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import Any, Final, NoReturn, cast
+from typing import Any, NoReturn, cast
 
 from lehr.errors import NeedsClock, ScheduleError, number, whole
 from lehr.notation import ScheduleLike, as_schedule
@@ -13,9 +13,6 @@ from lehr.schedule.arguments import checked
 from lehr.time.duration import LONGEST, SECONDS, STEPS
 from lehr.walltime.node import node_of
 from lehr.walltime.parts import Counts, OuterRun, Walk
-
-_COUNTERS: Final = "counters"
-_MARKS: Final = "marks"
 
 
 class WallClock:
@@ -79,6 +76,7 @@ class WallClock:
         self._now = Counts()
         self._walk = self._enter()
         self._value = self._walk.value(self._now)
+        self._read = 0.0
         self._read = self._reading()
 
     @property
@@ -127,7 +125,7 @@ class WallClock:
         entered; they are None where the counters alone determine the value. The time until the
         state is loaded does not count.
         """
-        return {_COUNTERS: self.counters, _MARKS: self._walk.marks()}
+        return {"counters": self.counters, "marks": self._walk.marks()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore a saved state; time begins to count now.
@@ -135,15 +133,15 @@ class WallClock:
         Raises:
             ScheduleError: If it is not a state of this schedule. Then nothing has changed.
         """
-        if not isinstance(state, dict) or set(state) != {_COUNTERS, _MARKS}:
+        if not isinstance(state, dict) or set(state) != {"counters", "marks"}:
             raise ScheduleError(f"state={str(state)[:80]} must have the keys counters and marks")
-        counters = cast("dict[str, Any]", state[_COUNTERS])
+        counters = cast("dict[str, Any]", state["counters"])
         if not isinstance(counters, dict) or set(counters) != {STEPS, SECONDS}:
             raise ScheduleError(f"counters={str(counters)[:80]} must have the keys st and s")
         steps = whole("counters['st']", counters[STEPS], at_least=0)
         seconds = number("counters['s']", counters[SECONDS], at_least=0, at_most=LONGEST)
         now, walk = Counts(steps, seconds), self._enter()
-        walk.restore(state[_MARKS])
+        walk.restore(state["marks"])
         value = walk.value(now)
         self._now, self._walk, self._value = now, walk, value
         self._read = self._reading()
@@ -162,12 +160,12 @@ class WallClock:
         return f"WallClock({self.schedule!r})"
 
     def _enter(self) -> Walk:
-        return self._node.enter(Counts(), 1.0, Counts(), None)
+        return self._node.enter(Counts(), 1.0, None)
 
     def _reading(self) -> float:
         reading = float(self._clock())
         # A clock that returns no finite number has not moved.
-        return reading if math.isfinite(reading) else getattr(self, "_read", 0.0)
+        return reading if math.isfinite(reading) else self._read
 
     def _agreed(self, seconds: float) -> float:
         if self._agree is None:

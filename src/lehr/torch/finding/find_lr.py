@@ -12,10 +12,9 @@ import torch
 from torch import nn
 
 from lehr.errors import ScheduleError, whole
-from lehr.find.budget import updates_of
-from lehr.find.ladder import BATCHES, BUDGET, Ladder
+from lehr.find.ladder import BATCHES, Ladder
 from lehr.find.longer import REPEATS, LongerRuns, least_for_longer, longest
-from lehr.find.runs import ShortRun, end_of
+from lehr.find.runs import BUDGET, ShortRun, end_of, updates_of
 from lehr.find.suggestion import Suggestion
 from lehr.find.value_sweep import tried_updates
 from lehr.notation import ScheduleLike, as_schedule
