@@ -137,27 +137,20 @@ class RunTable:
             )
         values = [value for value in (validation, test) if value is not None]
         lost = bool(self._cell("diverged")) or not all(map(math.isfinite, values))
-        run = ImportedRun(
-            setting(trial),
-            trial.peak,
-            seed,
-            None if lost else validation,
-            None if lost else test,
-            metric.higher,
-        )
+        kept = (None, None) if lost else (validation, test)
+        run = ImportedRun(setting(trial), trial.peak, seed, *kept, metric.higher)
         if seed is None or test is None:
             return trial, None, run
         trial = replace(trial, seed=seed)
         seconds = self._read("seconds", _not_negative) if self._cell("seconds") else 0.0
-        outcome = self._lost(trial, metric) if lost else self._outcome(trial, validation, test)
+        outcome = self._lost(trial) if lost else self._outcome(trial, validation, test)
         return trial, FinishedTrial(outcome, seconds), run
 
-    def _lost(self, trial: Trial, metric: Metric) -> Outcome:
+    def _lost(self, trial: Trial) -> Outcome:
         """Return the outcome of a run that diverged."""
         update = self._read("diverged", _whole) if self._cell("diverged") else trial.steps
-        gone = (None,) * len(evaluation_steps(trial.steps))
-        curve = (*gone[1:], metric.guess)
-        return Outcome(update, gone, curve, metric.guess, metric.guess, None, {IMPORTED: 1.0})
+        gone, guess = (None,) * len(evaluation_steps(trial.steps)), self._metric.guess
+        return Outcome(update, gone, (*gone[1:], guess), guess, guess, None, {IMPORTED: 1.0})
 
     def _outcome(self, trial: Trial, validation: float, test: float) -> Outcome:
         gone = (None,) * len(evaluation_steps(trial.steps))
@@ -190,12 +183,12 @@ class RunTable:
 
     def _new_trial(self) -> Trial:
         optimizer = self._read("optimizer", self._optimizer)
-        contender = self._read("schedule", lambda text: (text, find_contender(text)))
+        schedule, found = self._cell("schedule"), self._read("schedule", find_contender).schedule
         steps = self._steps()
-        self._read("schedule", lambda text: check_contender(text, contender[1].schedule, steps))
+        self._read("schedule", lambda text: check_contender(text, found, steps))
         task, size = self._task, Size(steps=steps, seeds=1, tuning_seeds=1, peaks=(1.0,))
         try:
-            plan = Plan(task, (optimizer,), (contender[0],), size)
+            plan = Plan(task, (optimizer,), (schedule,), size)
         except (ValueError, TaskError) as error:
             raise ValueError(f"{self._name}, line {self._line}: {error}") from None
         trial = plan.scoring(plan.pairs[0], 1.0)[0]
@@ -205,9 +198,8 @@ class RunTable:
         return trial
 
     def _optimizer(self, text: str) -> str:
-        plan = self._trained.plan if self._trained else None
-        same = [name for name in (plan.optimizers if plan else ()) if identity(name) == text]
-        return same[0] if same else canonical(text)
+        known = self._trained.plan.optimizers if self._trained else ()
+        return next((name for name in known if identity(name) == text), None) or canonical(text)
 
     def _steps(self) -> int:
         if self._cell("steps"):
