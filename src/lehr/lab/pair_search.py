@@ -76,7 +76,7 @@ class PairSearch:
     @property
     def is_lost(self) -> bool:
         """Whether the pair has no result because trials failed."""
-        return bool(self._failed) or (self._best is None and not any(True for _ in self.next()))
+        return bool(self._failed) or (self._best is None and not any(self.next()))
 
     def tell(self, trial: Trial, ended: Ended) -> None:
         """Add the outcome or the failure of a trial; one that is not needed is left out."""
@@ -93,7 +93,7 @@ class PairSearch:
 
     def _choose(self) -> None:
         """Start scoring the best choice, once the peaks of all are chosen."""
-        if any(True for _ in self.next()):
+        if any(self.next()):
             return
         grids = [search.grid for search in self._searches]
         sound = {i: grid for i, grid in enumerate(grids) if grid and grid.peak is not None}
@@ -105,12 +105,9 @@ class PairSearch:
         assert peak is not None
         usual = self._plan.size.steps
         lengths = [usual, *(steps for steps in self._plan.lengths if steps != usual)]
-        self._scoring = {
-            steps: self._plan.scoring(self._pair, peak, steps, choice) for steps in lengths
-        }
-        self._needed = {
-            trial.digest: trial for trials in self._scoring.values() for trial in trials
-        }
+        for steps in lengths:
+            self._scoring[steps] = self._plan.scoring(self._pair, peak, steps, choice)
+            self._needed |= {trial.digest: trial for trial in self._scoring[steps]}
 
     def finished(self, pair: Pair) -> FinishedPair | None:
         """Return the outcomes for `pair`, or None if some are missing."""
@@ -223,7 +220,7 @@ class _ChoiceSearch:
             self._finder.stop()
             self.is_lost = True
             return
-        if not any(True for _ in self._finder.next()):
+        if not any(self._finder.next()):
             self.found = FoundPeak.of(self._finder.suggestion())
             self._begin(self.found.peak)
 

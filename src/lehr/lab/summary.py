@@ -215,8 +215,8 @@ def _steady(pairs: Sequence[PairResult], metric: Metric) -> list[str]:
         return []
     names = _join([f"{pair.optimizer} with {pair.schedule}" for pair in least])
     return [
-        f"Of those that tie for the best, {names} {_are(least)} least sensitive to the peak rate: within "
-        f"{metric.near} over a factor of {10 ** widths[0]:.2g} in it."
+        f"Of those that tie for the best, {names} {_are(least)} least sensitive to the peak rate: "
+        f"within {metric.near} over a factor of {10 ** widths[0]:.2g} in it."
     ]
 
 
