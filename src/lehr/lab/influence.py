@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lehr.lab.statistics import CONFIDENCE, tail
+from lehr.lab.statistics import tail
 
 SEED = "seed"
 
@@ -44,9 +44,7 @@ class Influence:
     share_high: float | None
 
 
-def influences(
-    scores: _Numbers, tuned: Mapping[str, Sequence[_Numbers]], confidence: float = CONFIDENCE
-) -> tuple[Influence, ...]:
+def influences(scores: _Numbers, tuned: Mapping[str, Sequence[_Numbers]]) -> tuple[Influence, ...]:
     """Split the variance of the scores into the parts of each choice.
 
     With `m` the means over the seeds, the variance of all runs is exactly the sum of four parts:
@@ -63,7 +61,6 @@ def influences(
     Arguments:
         scores: The scores, (optimizers, schedules, seeds).
         tuned: For each tuned number, by name, the tuning runs of each pair, (values, seeds).
-        confidence: In (0, 1).
 
     Returns:
         The parts, in the order of `Influence.name`; those with a single choice are left out.
@@ -90,7 +87,7 @@ def influences(
     }
     if scores.shape[2] > 1:
         parts[SEED] = _noise(scores.reshape(-1, scores.shape[2]))
-    return _written(parts, confidence)
+    return _written(parts)
 
 
 @dataclass(frozen=True)
@@ -150,7 +147,7 @@ def _counts(seeds: int) -> _Numbers:
     return rng.multinomial(seeds, np.full(seeds, 1 / seeds), _DRAWS).astype(np.float64)
 
 
-def _written(parts: Mapping[str, _Part], confidence: float) -> tuple[Influence, ...]:
+def _written(parts: Mapping[str, _Part]) -> tuple[Influence, ...]:
     total = math.fsum(part.value for part in parts.values())
     drawn = {name: part.drawn for name, part in parts.items() if part.drawn is not None}
     known = sum(part.value for part in parts.values() if part.drawn is None)
@@ -161,7 +158,7 @@ def _written(parts: Mapping[str, _Part], confidence: float) -> tuple[Influence, 
         if part.drawn is None or every is None:
             found.append(Influence(name, spread, None, None, share, None, None))
             continue
-        left_out = tail(part.seeds, confidence)
+        left_out = tail(part.seeds)
         ends = left_out, 1 - left_out
         low, high = np.quantile(part.drawn, ends) ** 0.5
         shares = np.divide(part.drawn, every, out=np.zeros_like(every), where=every > 0)

@@ -159,17 +159,13 @@ def further_peaks(tried: Sequence[float], best: float, count: int) -> list[float
     """
     known = sorted(tried)
     at = known.index(best)
-    lower = known[at - 1] if at else None
-    upper = known[at + 1] if at + 1 < len(known) else None
-    if lower is None and upper is None:
+    neighbours = known[max(at - 1, 0) : at] + known[at + 1 : at + 2]
+    beyond: list[float] = []
+    if not neighbours:
         beyond = [best / _USUAL_RATIO, best * _USUAL_RATIO]
-    elif lower is None:
-        beyond = [best * (best / upper) ** k for k in range(1, count + 1)] if upper else []
-    elif upper is None:
-        beyond = [best * (best / lower) ** k for k in range(1, count + 1)]
-    else:
-        beyond = []
-    between = [math.sqrt(best * near) for near in (lower, upper) if near is not None]
+    elif len(neighbours) == 1:
+        beyond = [best * (best / neighbours[0]) ** k for k in range(1, count + 1)]
+    between = [math.sqrt(best * near) for near in neighbours]
     found: list[float] = []
     for peak in (*beyond, *between):
         short = float(f"{peak:.2g}")

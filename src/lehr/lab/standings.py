@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lehr.lab.finished import Scores, known, mean_of
+from lehr.lab.finished import Scores, mean_of
 from lehr.lab.metric import Metric
-from lehr.lab.pair_result import Gap, Standing
+from lehr.lab.pair_result import Gap, Standing, present
 from lehr.lab.statistics import seeds_to_decide, ties
 
 
@@ -23,7 +23,7 @@ def not_separated(rows: Sequence[Scores]) -> NDArray[np.bool_]:
     lost = np.array([row.count(None) for row in rows], dtype=np.int64)
     tied = lost == lost[:, None]
     if whole := [i for i, row in enumerate(rows) if None not in row]:
-        tied[np.ix_(whole, whole)] = ties([known(rows[i]) for i in whole])
+        tied[np.ix_(whole, whole)] = ties([present(rows[i]) for i in whole])
     return tied
 
 
