@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,8 +72,7 @@ def _tuned(each: FinishedPair, metric: Metric) -> dict[str, list[list[float]]]:
         for values, runs in best:
             rows.setdefault(values[name], []).append(runs)
         sound = [_alike(several) for several in rows.values() if all(several)]
-        means = [[math.fsum(seed) / len(seed) for seed in zip(*s, strict=True)] for s in sound]
-        found[name] = _alike(means)
+        found[name] = _alike([list(map(fmean, zip(*s, strict=True))) for s in sound])
     return found
 
 
@@ -83,7 +83,7 @@ def _costs(outcomes: Sequence[Outcome], metric: Metric) -> list[float]:
 
 
 def _mean(costs: Sequence[float]) -> float:
-    return math.fsum(costs) / len(costs) if costs else math.inf
+    return fmean(costs) if costs else math.inf
 
 
 def _alike(rows: Sequence[list[float]]) -> list[list[float]]:

@@ -20,8 +20,6 @@ class FinishedPair:
     """The outcomes of a pair.
 
     Attributes:
-        pair: The optimizer and the schedule.
-        peak: The chosen peak rate.
         tried: The outcomes of the tuning runs at each peak, in ascending order.
         scored: The outcomes of the scoring runs, by their number of updates.
         trial: The first scoring run over the usual number of updates.

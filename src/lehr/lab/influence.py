@@ -59,14 +59,11 @@ def influences(scores: _Numbers, tuned: Mapping[str, Sequence[_Numbers]]) -> tup
     the means once more. Their ends are those of `intervals`, expanded by Student's t.
 
     Arguments:
-        scores: The scores, (optimizers, schedules, seeds).
+        scores: The scores, (optimizers, schedules, seeds); at least one.
         tuned: For each tuned number, by name, the tuning runs of each pair, (values, seeds).
 
     Returns:
         The parts, in the order of `Influence.name`; those with a single choice are left out.
-
-    Raises:
-        ValueError: If there are no scores.
     """
     if not scores.size:
         raise ValueError("scores is empty: it needs an optimizer, a schedule and a seed")

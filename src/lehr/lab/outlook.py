@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import median, variance
+from statistics import fmean, median, variance
 from time import monotonic
 
 from lehr.find.ladder import BUDGET
@@ -107,7 +107,7 @@ def sized(
         train(search, watch=watch)
     if not search.seconds:
         raise TaskError("all of the first trials failed: `lehr results --json` has the tracebacks")
-    each = max(math.fsum(search.seconds) / len(search.seconds), 1e-3)
+    each = max(fmean(search.seconds), 1e-3)
     count, fewest = int(3600 * hours * place.parallel / each), _fewest(plan)
     if count < fewest:
         needed = math.ceil(fewest * each / 36 / place.parallel) / 100

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from functools import partial
+from statistics import fmean
 
 from lehr.lab.errors import TaskError
 from lehr.lab.finished import FinishedPair
@@ -20,10 +20,7 @@ from lehr.lab.tuning import Choice
 class PairSearch:
     """The search of one pair: for the peak of each choice of its tuned numbers, then the scoring.
 
-    Arguments:
-        plan: The plan of the comparison.
-        pair: The pair.
-        metric: The metric; `measure_by` may set another before anything is compared.
+    The metric is the plan's; `measure_by` may set another before anything is compared.
     """
 
     def __init__(self, plan: Plan, pair: Pair, metric: Metric) -> None:
@@ -120,7 +117,6 @@ class PairSearch:
         usual = self._scoring[self._plan.size.steps]
         # Of an imported run the cost may be unknown, which is 0.
         costs = [cost for trial in usual if (cost := self._ended[trial.digest].seconds)]
-        seconds = math.fsum(costs) / max(1, len(costs))
         best = self._searches[self._best]
         assert best.grid is not None
         assert best.grid.peak is not None
@@ -135,7 +131,7 @@ class PairSearch:
             best.grid.tried(),
             scored,
             usual[0],
-            seconds,
+            fmean(costs or [0.0]),
             best.first,
             self._choices[self._best].values,
             others,
@@ -150,7 +146,6 @@ class _ChoiceSearch:
         grid: The search on the grid; None before the short runs have ended.
         first: The peaks of the grid; none before that.
         found: The outcome of the short runs, if there are any.
-        failed: The failed trials, with their reasons.
         is_lost: Whether the short runs say nothing, so that there is nothing to begin with.
     """
 

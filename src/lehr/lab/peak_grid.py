@@ -20,12 +20,9 @@ class PeakGrid:
     peaks, the lower ones do. A peak with a failed trial comes last. Then further peaks are tried,
     two at a time: beyond the edge if the best peak is there, else halfway to its two neighbours.
 
-    Arguments:
-        peaks: The peak rates, the most urgent first.
-        rungs: How many peaks are tried with how many seeds; see `Size.rungs`.
-        trials: Returns the trials at a peak, one for each seed.
-        metric: The metric; another may be set before the first rung is finished.
-        further: How many further peaks are tried, with all seeds.
+    The most urgent of the `peaks` come first, `rungs` are those of `Size.rungs`, and `trials`
+    returns the trials at a peak, one for each seed. The metric may be changed before the first rung
+    is finished. The `further` peaks are tried with all seeds.
 
     Attributes:
         peak: The best peak, or None until the search is finished, or if a trial failed at every

@@ -35,9 +35,7 @@ _Value = TypeVar("_Value")
 class Trained(NamedTuple):
     """The comparison to which runs belong that name no task, or no number of updates.
 
-    Attributes:
-        plan: Its plan.
-        metric: Its metric; None while its first outcome has not decided that.
+    The metric is None while its first outcome has not decided that.
     """
 
     plan: Plan
@@ -50,8 +48,6 @@ class ImportedRun:
 
     Attributes:
         setting: What defines the run, except peak and seed, as JSON.
-        peak: Its peak rate.
-        seed: Its seed, if that is known.
         validation: The metric on the validation data; None if it diverged.
         test: The metric on the test data, if that is known.
         higher: Whether more of the metric is better.

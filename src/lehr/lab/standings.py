@@ -28,7 +28,7 @@ def not_separated(rows: Sequence[Scores]) -> NDArray[np.bool_]:
 
 
 def open_ranks(tied: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Return the first and the last rank that the test leaves open to each pair.
+    """Return the first and the last rank that the test leaves open to each pair, best first.
 
     A pair is behind as many others as are better and separated from it, and ahead of as many as
     are worse and separated. All these ranges together hold the true ranks with the confidence of
@@ -36,9 +36,6 @@ def open_ranks(tied: NDArray[np.bool_]) -> list[tuple[int, int]]:
 
     Source: "Simultaneous confidence sets for ranks using the partitioning principle" (Al Mohamad,
     van Zwet, Goeman and Solari 2017, arXiv:1708.02729), which has Tukey's test in this place.
-
-    Arguments:
-        tied: Which pairs the test does not separate, pairs by pairs, best first.
 
     Example:
         >>> open_ranks(np.array([[1, 1, 0], [1, 1, 1], [0, 1, 1]], dtype=bool))
@@ -53,16 +50,11 @@ def open_ranks(tied: NDArray[np.bool_]) -> list[tuple[int, int]]:
 def with_best(
     rows: Sequence[Scores], tied: NDArray[np.bool_], order: Sequence[int], metric: Metric
 ) -> list[tuple[Gap | None, Standing]]:
-    """Compare some pairs with the best of them, seed by seed.
+    """Return the gap and the standing of some pairs against the best of them, seed by seed.
 
-    Arguments:
-        rows: The scores of each pair, for the same seeds.
-        tied: Which pairs the test does not separate, pairs by pairs.
-        order: The places of the pairs that are compared, best first.
-        metric: The metric of the scores.
-
-    Returns:
-        The gap and the standing of each, in that order; the best has no gap.
+    `rows` are the scores of all pairs for the same seeds, and `tied` says which of them the test
+    does not separate. The pairs at the places in `order` are compared, best first; the best has no
+    gap.
     """
     if not order:
         return []

@@ -102,7 +102,7 @@ def train(
         search: Decides which trials to train.
         store: The store for finished trials, open for writing.
         workers: The pool, not yet open; it stays closed if all outcomes are in the store.
-        resources: What the workers may use.
+        resources: The limits of the workers.
         watch: Called with the progress at first, when training begins, and whenever it changes.
         notify: Called with one-line notices about how trials are trained.
 

@@ -18,11 +18,9 @@ from lehr.notation import parse
 
 @dataclass(frozen=True)
 class Tuned:
-    """A number that is tuned.
+    """A number that is tuned, and the values that are tried.
 
-    Attributes:
-        name: The name of an optimizer's argument, or ``function.argument`` of a schedule.
-        values: The values that are tried.
+    The name is that of an optimizer's argument, or ``function.argument`` of a schedule.
     """
 
     name: str
@@ -45,13 +43,7 @@ class Tuned:
 
 @dataclass(frozen=True)
 class Choice:
-    """A pair with values for its tuned numbers.
-
-    Attributes:
-        values: The value of each tuned number that the pair has, as text.
-        optimizer: The canonical text of the optimizer.
-        contender: The schedule.
-    """
+    """A pair with values for its tuned numbers, as text; the optimizer's text is canonical."""
 
     values: Mapping[str, str]
     optimizer: str
