@@ -44,8 +44,9 @@ class Comparison:
         self._pairs: list[tuple[Pair, PairSearch]] = []
         for pair in plan.pairs:
             key = tuple(_key(plan.scoring(pair, 1.0, None, c)[0]) for c in plan.choices[pair])
-            search = self._searches.setdefault(key, PairSearch(plan, pair, metric))
-            self._pairs.append((pair, search))
+            if key not in self._searches:
+                self._searches[key] = PairSearch(plan, pair, metric)
+            self._pairs.append((pair, self._searches[key]))
         self._finished: list[Trial] = []
         self._seconds: list[float] = []
 
@@ -136,7 +137,7 @@ def compare(
     finished by then.
 
     Arguments:
-        plan: What to train.
+        plan: The pairs to train, and how often.
         place: Where to train it; a folder for the results is enough.
         report: Called with the results and the folder after `results.json` is written, such as
             `lehr.view.report.write_report`.

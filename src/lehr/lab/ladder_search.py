@@ -276,8 +276,8 @@ def find_peak(
         steps: The updates of the planned run.
         place: Where to train, as for `compare`; only whole runs are several at a time.
         budget: The most updates that the search may take, at least 60; or a share of the run, such
-            as ``"10%"``. What a large one leaves is spent on longer runs at the suggestion and
-            beside it, which move it where another rate is clearly better by validation.
+            as ``"10%"``. The rest of a large one goes into longer runs at the suggestion and beside
+            it, which move it where another rate is clearly better by validation.
         verify: Whether the peak, and the rates 1.8 times below and above it, are tried with four
             whole runs each; the best of the three by validation is then the suggestion.
         watch: Called with the progress whenever it changes.

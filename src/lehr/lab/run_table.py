@@ -91,7 +91,7 @@ class RunTable:
         for name in self._header:
             if self._header.count(name) > 1:
                 raise ValueError(f"{path.name} has two columns {name!r}: keep one")
-        self._line, self._cells = 1, list[str]()
+        self._line, self._cells = 1, dict[str, str]()
         self._trials: dict[tuple[str, ...], Trial] = {}
         self._metrics: dict[str, Metric] = {}
         values = [name for name in self._header if _VALUE.fullmatch(name)]
@@ -120,7 +120,7 @@ class RunTable:
                     f"{self._name}, line {line} has {len(cells)} cells, and the first line "
                     f"{len(self._header)}"
                 )
-            self._cells = [cell.strip() for cell in cells]
+            self._cells = dict(zip(self._header, map(str.strip, cells), strict=True))
             yield (line, *self._run())
 
     def _run(self) -> tuple[Trial, FinishedTrial | None, ImportedRun]:
@@ -160,7 +160,7 @@ class RunTable:
         """Return the further numbers; those of one's own training include the metric."""
         numbers = {IMPORTED: 1.0}
         measured = {self._column(part)[0] for part in ("validation", "test")}
-        for name, cell in zip(self._header, self._cells, strict=True):
+        for name, cell in self._cells.items():
             match = _VALUE.fullmatch(name)
             if cell and match and match[2] and not match[3] and name not in measured:
                 numbers[name] = self._read(name, _number)
@@ -273,7 +273,7 @@ class RunTable:
         return known[unit, own]
 
     def _cell(self, column: str) -> str:
-        return self._cells[self._header.index(column)] if column in self._header else ""
+        return self._cells.get(column, "")
 
     def _read(self, column: str, read: Callable[[str], _Value]) -> _Value:
         """Read a cell; an error names its line and column."""
