@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lehr.find.ladder import BUDGET
 from lehr.find.runs import ShortRun, end_of
+from lehr.find.suggestion import Suggestion
 from lehr.find.value_sweep import TRIES, SweptValue, ValueSweep, tried_updates
 from lehr.lab.errors import TaskError
 from lehr.lab.ladder_search import LadderSearch
@@ -126,14 +127,14 @@ class _SweptSearch:
         elif any(trial.digest == needed.digest for needed in self._search.next()):
             self._search.tell(trial, ended)
         if self._tries is None and not any(self._search.next()):
-            found = self._search.suggestion()
-            runs = (
-                [ShortRun(found.peak, tried_updates(found), i) for i in range(TRIES)]
-                if found.peak is not None
-                else []
-            )
-            trials = [self._search.short_trial(run) for run in runs]
-            self._tries = {trial.digest: trial for trial in trials}
+            self._tries = self._trials(self._search.suggestion())
+
+    def _trials(self, found: Suggestion) -> dict[bytes, Trial]:
+        """Return the trials at the suggestion, on the same batches for every value."""
+        if found.peak is None:
+            return {}
+        runs = [ShortRun(found.peak, tried_updates(found), i) for i in range(TRIES)]
+        return {trial.digest: trial for trial in map(self._search.short_trial, runs)}
 
     def row(self) -> SweptValue:
         """Return the outcome, once nothing is needed."""
