@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +38,15 @@ class Comparison:
 
     def __init__(self, plan: Plan, metric: Metric) -> None:
         self._plan, self._metric = plan, metric
-        # A training of one's own may leave it to its first outcome by which number it is compared.
-        self._is_open = is_own(plan.task) and find_own(plan.pinned).metric is None
+        self._is_open = _is_open(plan)
         self._is_known = False
         self._searches: dict[Any, PairSearch] = {}
         self._pairs: list[tuple[Pair, PairSearch]] = []
         for pair in plan.pairs:
             key = tuple(_key(plan.scoring(pair, 1.0, None, c)[0]) for c in plan.choices[pair])
-            search = self._searches.setdefault(key, PairSearch(plan, pair, metric))
-            self._pairs.append((pair, search))
+            if key not in self._searches:
+                self._searches[key] = PairSearch(plan, pair, metric)
+            self._pairs.append((pair, self._searches[key]))
         self._finished: list[Trial] = []
         self._seconds: list[float] = []
 
@@ -94,13 +94,7 @@ class Comparison:
         return FailedTrial(reason, reason)
 
     def results(self, task: TaskFacts, command: str, store: Store) -> Results:
-        """Return the results of the pairs that are finished.
-
-        Arguments:
-            task: The facts about the task.
-            command: The command that makes this comparison.
-            store: The store with the trials, for the versions that trained them.
-        """
+        """Return the results of the pairs that are finished; the store knows what trained them."""
         task = replace(task, metric=self._metric)
         finished = [search.finished(pair) for pair, search in self._pairs]
         return evaluate(
@@ -118,6 +112,11 @@ class Comparison:
                 for trial, failure in search.failed
             ],
         )
+
+
+def _is_open(plan: Plan) -> bool:
+    """Return whether it is a training of one's own whose first outcome decides on the metric."""
+    return is_own(plan.task) and find_own(plan.pinned).metric is None
 
 
 def _key(trial: Trial) -> tuple[str, str, str]:
@@ -138,7 +137,7 @@ def compare(
     finished by then.
 
     Arguments:
-        plan: What to train.
+        plan: The pairs to train, and how often.
         place: Where to train it; a folder for the results is enough.
         report: Called with the results and the folder after `results.json` is written, such as
             `lehr.view.report.write_report`.
@@ -202,8 +201,8 @@ def trained(store: Store, number: int | None = None) -> Trained | None:
         return None
     place = len(studies) if number is None else number
     results, plan = stored_results(store)[place - 1], studies[place - 1][0]
-    is_open = is_own(plan.task) and find_own(plan.pinned).metric is None
-    return Trained(plan, None if is_open and not results.settings.trials else results.metric)
+    is_open = _is_open(plan) and not results.settings.trials
+    return Trained(plan, None if is_open else results.metric)
 
 
 def _read_content(content: Mapping[str, Any]) -> tuple[Plan, TaskFacts, str]:
@@ -227,20 +226,10 @@ def _content(plan: Plan, task: TaskFacts, command: str) -> dict[str, Any]:
 def _facts(plan: Plan) -> TaskFacts:
     if is_own(plan.task):
         own = find_own(plan.pinned)
-        # Until the first outcome says more.
-        metric = own.metric or Metric.loss(unit="nats")
+        metric = own.metric or Metric.loss(unit="nats")  # until the first outcome says more
         return TaskFacts(own.title, "a training of one's own", "", 0, 0, 0, 0, metric)
     task = find_task(plan.pinned)
-    return TaskFacts(
-        name=task.name,
-        summary=task.summary,
-        network=task.network,
-        train=task.train,
-        validation=task.validation,
-        test=task.test,
-        batch_size=task.batch_size,
-        metric=task.metric,
-    )
+    return TaskFacts(**{part.name: getattr(task, part.name) for part in fields(TaskFacts)})
 
 
 def _write(results: Results, out: Path, report: Callable[[Results, Path], object] | None) -> None:

@@ -69,22 +69,17 @@ def contrast(first: Results, second: Results) -> Contrast:
     Runs with the same seed start from the same network and see the same batches in both, if task
     and metric agree; so the difference is taken seed by seed, over the seeds that both have.
     """
+    a, b = first.settings, second.settings
     facts = [
         (f"task {first.task.name} and {second.task.name}", first.task.name != second.task.name),
         (
             "data, network or batches of the task",
             first.task.name == second.task.name and first.task != second.task,
         ),
-        (
-            f"{first.settings.steps:,} and {second.settings.steps:,} updates",
-            first.settings.steps != second.settings.steps,
-        ),
-        (
-            f"{first.settings.seeds} and {second.settings.seeds} seeds",
-            first.settings.seeds != second.settings.seeds,
-        ),
-        ("the peak rates tried", first.settings.peaks != second.settings.peaks),
-        ("the versions", first.settings.versions != second.settings.versions),
+        (f"{a.steps:,} and {b.steps:,} updates", a.steps != b.steps),
+        (f"{a.seeds} and {b.seeds} seeds", a.seeds != b.seeds),
+        ("the peak rates tried", a.peaks != b.peaks),
+        ("the versions", a.versions != b.versions),
     ]
     comparable = first.task == second.task
     names = dict.fromkeys(

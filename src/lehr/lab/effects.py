@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lehr.lab.finished import FinishedPair, known, tests
+from lehr.lab.finished import FinishedPair, tests
 from lehr.lab.influence import Influence, influences
 from lehr.lab.metric import Metric
+from lehr.lab.pair_result import present
 from lehr.lab.plan import Pair, Plan
 from lehr.lab.trial import Outcome
 
@@ -23,7 +25,7 @@ def mattering(
     """Return how far each choice moves the score, over schedules with a score everywhere."""
     rows = {each.pair: tests(each.scored[plan.size.steps]) for each in finished}
     scored = {
-        pair: [metric.cost(value) for value in known(row)]
+        pair: [metric.cost(value) for value in present(row)]
         for pair, row in rows.items()
         if None not in row
     }
@@ -70,19 +72,18 @@ def _tuned(each: FinishedPair, metric: Metric) -> dict[str, list[list[float]]]:
         for values, runs in best:
             rows.setdefault(values[name], []).append(runs)
         sound = [_alike(several) for several in rows.values() if all(several)]
-        means = [[math.fsum(seed) / len(seed) for seed in zip(*s, strict=True)] for s in sound]
-        found[name] = _alike(means)
+        found[name] = _alike([list(map(fmean, zip(*s, strict=True))) for s in sound])
     return found
 
 
 def _costs(outcomes: Sequence[Outcome], metric: Metric) -> list[float]:
     """Return the costs of tuning runs, or nothing if one has no value."""
     values = [outcome.validation for outcome in outcomes]
-    return [] if None in values else [metric.cost(value) for value in known(values)]
+    return [] if None in values else [metric.cost(value) for value in present(values)]
 
 
 def _mean(costs: Sequence[float]) -> float:
-    return math.fsum(costs) / len(costs) if costs else math.inf
+    return fmean(costs) if costs else math.inf
 
 
 def _alike(rows: Sequence[list[float]]) -> list[list[float]]:

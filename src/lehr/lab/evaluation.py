@@ -8,15 +8,13 @@ from dataclasses import replace
 from statistics import median
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lehr.lab.bands import band, sensitivity, short, width
 from lehr.lab.effects import mattering
-from lehr.lab.finished import FinishedPair, Scores, mean_of, score_of, tests
+from lehr.lab.finished import FinishedPair, mean_of, score_of, tests
 from lehr.lab.metric import Metric
 from lehr.lab.optimizers import find_optimizer, label
 from lehr.lab.pair_result import (
-    Gap,
+    Band,
     LengthScore,
     Mean,
     PairResult,
@@ -30,7 +28,7 @@ from lehr.lab.recipe import recipe
 from lehr.lab.results import FORMAT, ComparedSchedule, FailedRun, Results, Settings, TaskFacts
 from lehr.lab.schedules import find_contender
 from lehr.lab.standings import not_separated, open_ranks, with_best
-from lehr.lab.statistics import CONFIDENCE, interval
+from lehr.lab.statistics import CONFIDENCE, interval, intervals
 from lehr.lab.summary import summarize
 from lehr.lab.trial import IMPORTED, Outcome, evaluation_steps
 from lehr.lab.versions import LEHR
@@ -53,16 +51,8 @@ def evaluate(
 ) -> Results:
     """Rank finished pairs, and say which of them can be told apart.
 
-    Arguments:
-        plan: The plan of the comparison.
-        finished: The pairs whose trials are all finished.
-        task: The facts about the task.
-        command: The command that makes this comparison.
-        versions: The versions that trained the trials.
-        seconds: The cost of each finished trial.
-        last: When the last of them finished, in seconds since 1970.
-        failed: The failed trials.
-        searched: The updates of the short runs that find peaks.
+    `seconds` are the costs of all finished trials, and `last` is when the last of them finished;
+    for the others see `Settings` and `Results`.
     """
     size = plan.size
     settings = Settings(
@@ -86,7 +76,7 @@ def evaluate(
         find=size.find,
         searched=searched,
     )
-    pairs = _ranked(plan, finished, task.metric)
+    pairs = _Ranking(plan, finished, task.metric).results()
     results = Results(
         format=FORMAT,
         lehr=LEHR,
@@ -128,109 +118,95 @@ def _schedule(name: str, steps: int) -> ComparedSchedule:
 def _curve(schedule: Schedule, steps: int) -> tuple[Row, Row]:
     at = np.unique(np.linspace(0, steps - 1, min(steps, _DRAWN)).round().astype(np.int64))
     values = np.asarray(schedule.over(steps)(at), dtype=np.float64)
-    return tuple(at.tolist()), tuple(short(value) for value in values.tolist())
+    return tuple(at.tolist()), tuple(_short(value) for value in values.tolist())
 
 
-def _ranked(plan: Plan, finished: Sequence[FinishedPair], metric: Metric) -> tuple[PairResult, ...]:
-    """Return the results of the pairs, best first."""
-    scores = {each.pair: tests(each.scored[plan.size.steps]) for each in finished}
-    ordered = sorted(finished, key=lambda each: metric.order(scores[each.pair]))
-    names = [str(each.pair) for each in ordered]
-    rows = [scores[each.pair] for each in ordered]
-    tied = not_separated(rows)
-    gaps, standings = with_best(rows, tied[0] if rows else (), metric)
-    ranks = open_ranks(tied)
-    lengths = _at_lengths(plan, ordered, metric)
-    return tuple(
-        _result(
-            plan,
-            each,
-            metric,
+class _Ranking:
+    """Finished pairs, best first, and the test's comparisons of them with one another."""
+
+    def __init__(self, plan: Plan, finished: Sequence[FinishedPair], metric: Metric) -> None:
+        self._plan, self._metric = plan, metric
+        scores = {each.pair: tests(each.scored[plan.size.steps]) for each in finished}
+        self._pairs = sorted(finished, key=lambda each: metric.order(scores[each.pair]))
+        rows = [scores[each.pair] for each in self._pairs]
+        self._tied = not_separated(rows)
+        self._ranks = open_ranks(self._tied)
+        self._best = with_best(rows, self._tied, range(len(rows)), metric)
+        self._best_of_optimizer: dict[int, Standing] = {}
+        for optimizer in plan.optimizers:
+            own = [i for i, each in enumerate(self._pairs) if each.pair.optimizer == optimizer]
+            for i, (_, standing) in zip(own, with_best(rows, self._tied, own, metric), strict=True):
+                self._best_of_optimizer[i] = standing
+        self._lengths = self._at_lengths()
+
+    def results(self) -> tuple[PairResult, ...]:
+        """Return the results of the pairs, best first."""
+        return tuple(self._result(i, each) for i, each in enumerate(self._pairs))
+
+    def _result(self, i: int, each: FinishedPair) -> PairResult:
+        plan, metric, steps = self._plan, self._metric, self._plan.size.steps
+        peaks, scored = list(each.tried), each.scored[steps]
+        score, low, high = score_of(tests(scored), metric)
+        by_peak = _sensitivity(each.tried)
+        behind, standing = self._best[i]
+        return PairResult(
+            optimizer=label(each.pair.optimizer),
+            schedule=each.pair.schedule,
             rank=i + 1,
-            standing=standings[i],
-            standing_in_optimizer=_standing_in_optimizer(ordered, rows, tied, i, metric),
-            not_separated=tuple(name for j, name in enumerate(names) if tied[i, j] and j != i),
-            ranks=ranks[i],
-            behind=gaps[i],
-            lengths=lengths[i],
+            standing=standing,
+            standing_in_optimizer=self._best_of_optimizer[i],
+            not_separated=tuple(
+                str(other.pair)
+                for j, other in enumerate(self._pairs)
+                if self._tied[i, j] and j != i
+            ),
+            ranks=self._ranks[i],
+            peak=each.peak,
+            at_edge=each.peak in (peaks[0], peaks[-1]),
+            score=score,
+            low=low,
+            high=high,
+            scores=tuple(tests(scored)),
+            behind=behind,
+            diverged=sum(o.diverged is not None for o in scored),
+            validation=mean_of([o.validation for o in each.tried[each.peak]])[0],
+            test_loss=_band([[o.test_loss] for o in scored]).mean[0],
+            peaks=tuple(peaks),
+            peak_seeds=tuple(len(found) for found in each.tried.values()),
+            sensitivity=by_peak,
+            width=_width(peaks, by_peak.mean, metric),
+            target=None if plan.target is None else _reached(plan.target, steps, scored, metric),
+            lengths=tuple(self._lengths[i]),
+            steps=tuple(evaluation_steps(steps)),
+            loss=_band([o.loss for o in scored]),
+            validations=_band([o.validations for o in scored]),
+            code=recipe(each.trial),
+            seconds=each.seconds,
+            numbers=_numbers(scored),
+            imported=sum(IMPORTED in outcome.numbers for outcome in scored),
+            found=each.found,
+            beyond=sum(not each.first[0] <= peak <= each.first[-1] for peak in peaks),
+            tuned=each.tuned,
+            choices=tuple(
+                Tried(values, peak, len(found), mean_of([o.validation for o in found])[0])
+                for values, tried in each.choices
+                if each.tuned
+                for peak, found in tried.items()
+            ),
         )
-        for i, each in enumerate(ordered)
-    )
 
-
-def _standing_in_optimizer(
-    ordered: Sequence[FinishedPair],
-    rows: Sequence[Scores],
-    tied: NDArray[np.bool_],
-    place: int,
-    metric: Metric,
-) -> Standing:
-    """Return how a pair compares with the best pair of its optimizer."""
-    optimizer = ordered[place].pair.optimizer
-    own = [i for i, each in enumerate(ordered) if each.pair.optimizer == optimizer]
-    _, standings = with_best([rows[i] for i in own], [bool(tied[own[0], i]) for i in own], metric)
-    return standings[own.index(place)]
-
-
-def _result(
-    plan: Plan,
-    each: FinishedPair,
-    metric: Metric,
-    *,
-    rank: int,
-    standing: Standing,
-    standing_in_optimizer: Standing,
-    not_separated: tuple[str, ...],
-    ranks: tuple[int, int],
-    behind: Gap | None,
-    lengths: tuple[LengthScore, ...],
-) -> PairResult:
-    steps, peaks, grid = plan.size.steps, tuple(each.tried), each.first
-    scored = each.scored[steps]
-    scores = tests(scored)
-    score, low, high = score_of(scores, metric)
-    by_peak = sensitivity(each.tried)
-    return PairResult(
-        optimizer=label(each.pair.optimizer),
-        schedule=each.pair.schedule,
-        rank=rank,
-        standing=standing,
-        standing_in_optimizer=standing_in_optimizer,
-        not_separated=not_separated,
-        ranks=ranks,
-        peak=each.peak,
-        at_edge=each.peak in (peaks[0], peaks[-1]),
-        score=score,
-        low=low,
-        high=high,
-        scores=tuple(scores),
-        behind=behind,
-        diverged=sum(o.diverged is not None for o in scored),
-        validation=mean_of([o.validation for o in each.tried[each.peak]])[0],
-        test_loss=band([[o.test_loss] for o in scored]).mean[0],
-        peaks=tuple(each.tried),
-        peak_seeds=tuple(len(found) for found in each.tried.values()),
-        sensitivity=by_peak,
-        width=width(list(each.tried), by_peak.mean, metric),
-        target=None if plan.target is None else _reached(plan.target, steps, scored, metric),
-        lengths=lengths,
-        steps=tuple(evaluation_steps(steps)),
-        loss=band([o.loss for o in scored]),
-        validations=band([o.validations for o in scored]),
-        code=recipe(each.trial),
-        seconds=each.seconds,
-        numbers=_numbers(scored),
-        imported=sum(IMPORTED in outcome.numbers for outcome in scored),
-        found=each.found,
-        beyond=sum(not grid[0] <= peak <= grid[-1] for peak in peaks),
-        tuned=each.tuned,
-        choices=tuple(
-            Tried(values, peak, len(found), mean_of([o.validation for o in found])[0])
-            for values, tried in each.choices
-            if each.tuned
-            for peak, found in tried.items()
-        ),
-    )
+    def _at_lengths(self) -> list[list[LengthScore]]:
+        """Return the scores of each pair over each number of updates, if there are several."""
+        plan, metric = self._plan, self._metric
+        found: list[list[LengthScore]] = [[] for _ in self._pairs]
+        for steps in plan.lengths if len(plan.lengths) > 1 else ():
+            rows = [tests(each.scored[steps]) for each in self._pairs]
+            by_score = sorted(range(len(rows)), key=lambda i: metric.order(rows[i]))
+            compared = with_best(rows, not_separated(rows), by_score, metric)
+            for i, (_, standing) in zip(by_score, compared, strict=True):
+                score = score_of(rows[i], metric)
+                found[i].append(LengthScore(steps, *score, tuple(rows[i]), standing))
+        return found
 
 
 def _serving(plan: Plan, pairs: Sequence[PairResult]) -> tuple[str, ...]:
@@ -275,20 +251,44 @@ def _reached(target: float, steps: int, scored: Sequence[Outcome], metric: Metri
     )
 
 
-def _at_lengths(
-    plan: Plan, ordered: Sequence[FinishedPair], metric: Metric
-) -> list[tuple[LengthScore, ...]]:
-    """Return the scores of each pair over each number of updates, if there are several."""
-    found: list[list[LengthScore]] = [[] for _ in ordered]
-    for steps in plan.lengths if len(plan.lengths) > 1 and ordered else ():
-        rows = [tests(each.scored[steps]) for each in ordered]
-        by_score = sorted(range(len(rows)), key=lambda i: metric.order(rows[i]))
-        tied = not_separated(rows)[by_score[0]]
-        _, standings = with_best(
-            [rows[i] for i in by_score], [bool(tied[i]) for i in by_score], metric
-        )
-        for i, standing in zip(by_score, standings, strict=True):
-            found[i].append(
-                LengthScore(steps, *score_of(rows[i], metric), tuple(rows[i]), standing)
-            )
-    return [tuple(row) for row in found]
+def _band(runs: Sequence[Sequence[float | None]]) -> Band:
+    """Return the interval at each point of some curves, one row per run.
+
+    A point at which a run has no value has no interval.
+    """
+    columns = list(zip(*runs, strict=True))
+    whole = [i for i, column in enumerate(columns) if None not in column]
+    values = np.array([[row[i] for i in whole] for row in runs], dtype=np.float64)
+    found = dict(zip(whole, intervals(values), strict=True))
+    points = [found.get(i, (None, None, None)) for i in range(len(columns))]
+    return Band(*(tuple(_short(value) for value in row) for row in zip(*points, strict=True)))
+
+
+def _sensitivity(tried: Mapping[float, Sequence[Outcome]]) -> Band:
+    """Return the validation metric by peak; a peak at which every run diverged has none."""
+    bands = [
+        _band([[None if all(o.diverged for o in found) else o.validation] for o in found])
+        for found in tried.values()
+    ]
+    return Band(
+        mean=tuple(band.mean[0] for band in bands),
+        low=tuple(band.low[0] for band in bands),
+        high=tuple(band.high[0] for band in bands),
+    )
+
+
+def _width(peaks: Sequence[float], means: Row, metric: Metric) -> float:
+    """Return how many decades of peak rate around the best stay within its margin."""
+    costs = [math.inf if mean is None else metric.cost(mean) for mean in means]
+    first = last = costs.index(min(costs))
+    enough = min(costs) + metric.margin(min(costs))
+    while first > 0 and costs[first - 1] <= enough < math.inf:
+        first -= 1
+    while last < len(peaks) - 1 and costs[last + 1] <= enough < math.inf:
+        last += 1
+    return math.log10(peaks[last] / peaks[first])
+
+
+def _short(value: float | None) -> float | None:
+    """Round to enough digits for drawing, which keeps the files small."""
+    return None if value is None else float(f"{value:.6g}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lehr.lab.metric import Metric
-from lehr.lab.pair_result import FoundPeak
+from lehr.lab.pair_result import FoundPeak, present
 from lehr.lab.plan import Pair
 from lehr.lab.statistics import interval
 from lehr.lab.trial import Outcome, Trial
@@ -20,8 +20,6 @@ class FinishedPair:
     """The outcomes of a pair.
 
     Attributes:
-        pair: The optimizer and the schedule.
-        peak: The chosen peak rate.
         tried: The outcomes of the tuning runs at each peak, in ascending order.
         scored: The outcomes of the scoring runs, by their number of updates.
         trial: The first scoring run over the usual number of updates.
@@ -48,13 +46,9 @@ def tests(scored: Sequence[Outcome]) -> Scores:
     return [outcome.test for outcome in scored]
 
 
-def known(values: Scores) -> list[float]:
-    return [value for value in values if value is not None]
-
-
 def mean_of(values: Scores) -> tuple[float | None, float | None, float | None]:
     """Return the mean of the values that there are, and the ends of its interval."""
-    found = known(values)
+    found = present(values)
     return interval(found) if found else (None, None, None)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any, NamedTuple, cast
 
 from lehr.lab import records
@@ -85,7 +85,7 @@ def with_known_peaks(plan: Plan, store: Store) -> tuple[Plan, str]:
                 cost = -run.validation if run.higher else run.validation
                 peaks.setdefault(run.peak, []).append(cost)
         if peaks:
-            best = min(peaks, key=lambda peak: (math.fsum(peaks[peak]) / len(peaks[peak]), peak))
+            best = min(peaks, key=lambda peak: (fmean(peaks[peak]), peak))
             first.append(f"{pair}={best!r}")
     if not first:
         return plan, ""

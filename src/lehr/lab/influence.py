@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lehr.lab.statistics import CONFIDENCE, tail
+from lehr.lab.statistics import tail
 
 SEED = "seed"
 
@@ -17,7 +17,7 @@ _DRAWS = 1000
 _AT_ONCE = 256  # columns of resampled numbers; they take a few megabytes
 
 _Numbers = NDArray[np.float64]
-_Moment = Callable[[_Numbers, _Numbers, int], _Numbers]
+_Moment = Callable[[_Numbers, _Numbers], _Numbers]
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,7 @@ class Influence:
     share_high: float | None
 
 
-def influences(
-    scores: _Numbers, tuned: Mapping[str, Sequence[_Numbers]], confidence: float = CONFIDENCE
-) -> tuple[Influence, ...]:
+def influences(scores: _Numbers, tuned: Mapping[str, Sequence[_Numbers]]) -> tuple[Influence, ...]:
     """Split the variance of the scores into the parts of each choice.
 
     With `m` the means over the seeds, the variance of all runs is exactly the sum of four parts:
@@ -61,15 +59,11 @@ def influences(
     the means once more. Their ends are those of `intervals`, expanded by Student's t.
 
     Arguments:
-        scores: The scores, (optimizers, schedules, seeds).
+        scores: The scores, (optimizers, schedules, seeds); at least one.
         tuned: For each tuned number, by name, the tuning runs of each pair, (values, seeds).
-        confidence: In (0, 1).
 
     Returns:
         The parts, in the order of `Influence.name`; those with a single choice are left out.
-
-    Raises:
-        ValueError: If there are no scores.
     """
     if not scores.size:
         raise ValueError("scores is empty: it needs an optimizer, a schedule and a seed")
@@ -90,7 +84,7 @@ def influences(
     }
     if scores.shape[2] > 1:
         parts[SEED] = _noise(scores.reshape(-1, scores.shape[2]))
-    return _written(parts, confidence)
+    return _written(parts)
 
 
 @dataclass(frozen=True)
@@ -105,8 +99,7 @@ class _Part:
 def _variance(groups: Sequence[_Numbers]) -> _Part:
     """Return the variance of the mean effects in each group, on average over the groups.
 
-    Arguments:
-        groups: The effects, (choices, seeds) each.
+    The effects of a group are (choices, seeds).
     """
     seeds = min(each.shape[1] for each in groups)
     if seeds < 2:
@@ -114,37 +107,27 @@ def _variance(groups: Sequence[_Numbers]) -> _Part:
     # One column for a choice; the groups weigh the same, however many choices they have.
     columns = np.concatenate([each[:, :seeds] for each in groups]).T
     weights = np.concatenate([np.full(len(g), 1 / len(g) / len(groups)) for g in groups])
-    value = _moments(np.ones((1, seeds)), columns, weights, _squared)[0]
-    drawn = _moments(_counts(seeds), columns, weights, _squared)
-    return _Part(max(0.0, float(value)), np.maximum(0.0, drawn - drawn.mean() + value), seeds)
+    return _drawn(columns, weights, lambda mean, variance: mean**2 - variance / seeds)
 
 
 def _noise(runs: _Numbers) -> _Part:
     """Return the variance of the runs of a pair, on average over the pairs, (pairs, seeds)."""
-    seeds = runs.shape[1]
-    weights = np.full(len(runs), 1 / len(runs))
-    value = _moments(np.ones((1, seeds)), runs.T, weights, _around)[0]
+    return _drawn(runs.T, np.full(len(runs), 1 / len(runs)), lambda _, variance: variance)
+
+
+def _drawn(columns: _Numbers, weights: _Numbers, of: _Moment) -> _Part:
+    """Return a weighted mean over columns, (seeds, columns), with its values by resampling."""
+    seeds = len(columns)
+    value = float(_moments(np.ones((1, seeds)), columns, weights, of)[0])
     # Resampled runs spread by (n - 1) / n of the variance of new ones.
-    drawn = _moments(_counts(seeds), runs.T, weights, _around)
-    return _Part(float(value), np.maximum(0.0, drawn - drawn.mean() + value), seeds)
-
-
-def _squared(mean: _Numbers, variance: _Numbers, seeds: int) -> _Numbers:
-    return mean**2 - variance / seeds
-
-
-def _around(mean: _Numbers, variance: _Numbers, seeds: int) -> _Numbers:
-    return variance
+    drawn = _moments(_counts(seeds), columns, weights, of)
+    return _Part(max(0.0, value), np.maximum(0.0, drawn - drawn.mean() + value), seeds)
 
 
 def _moments(counts: _Numbers, columns: _Numbers, weights: _Numbers, of: _Moment) -> _Numbers:
     """Return the weighted mean over columns of a function of their mean and variance.
 
-    Arguments:
-        counts: How often each seed is drawn, (draws, seeds).
-        columns: The numbers, (seeds, columns).
-        weights: The weights of the columns, whose sum is 1.
-        of: `_squared` or `_around`.
+    `counts` says how often each seed is drawn, (draws, seeds).
     """
     seeds, found = len(columns), np.zeros(len(counts))
     for start in range(0, columns.shape[1], _AT_ONCE):
@@ -152,7 +135,7 @@ def _moments(counts: _Numbers, columns: _Numbers, weights: _Numbers, of: _Moment
         middle = some.mean(0)
         mean = counts @ (some - middle) / seeds
         variance = (counts @ (some - middle) ** 2 / seeds - mean**2) * seeds / (seeds - 1)
-        found += of(mean + middle, variance, seeds) @ weights[start : start + _AT_ONCE]
+        found += of(mean + middle, variance) @ weights[start : start + _AT_ONCE]
     return found
 
 
@@ -161,22 +144,21 @@ def _counts(seeds: int) -> _Numbers:
     return rng.multinomial(seeds, np.full(seeds, 1 / seeds), _DRAWS).astype(np.float64)
 
 
-def _written(parts: Mapping[str, _Part], confidence: float) -> tuple[Influence, ...]:
+def _written(parts: Mapping[str, _Part]) -> tuple[Influence, ...]:
     total = math.fsum(part.value for part in parts.values())
     drawn = {name: part.drawn for name, part in parts.items() if part.drawn is not None}
     known = sum(part.value for part in parts.values() if part.drawn is None)
     every = np.sum(list(drawn.values()), axis=0) + known if drawn else None
     found: list[Influence] = []
     for name, part in parts.items():
-        share = part.value / total if total else 0.0
+        spread, share = part.value**0.5, part.value / total if total else 0.0
         if part.drawn is None or every is None:
-            found.append(Influence(name, part.value**0.5, None, None, share, None, None))
+            found.append(Influence(name, spread, None, None, share, None, None))
             continue
-        left_out = tail(part.seeds, confidence)
-        low, high = np.quantile(part.drawn, [left_out, 1 - left_out]) ** 0.5
+        left_out = tail(part.seeds)
+        ends = left_out, 1 - left_out
+        low, high = np.quantile(part.drawn, ends) ** 0.5
         shares = np.divide(part.drawn, every, out=np.zeros_like(every), where=every > 0)
-        ends = np.quantile(shares, [left_out, 1 - left_out])
-        found.append(
-            Influence(name, part.value**0.5, float(low), float(high), share, *map(float, ends))
-        )
+        share_ends = map(float, np.quantile(shares, ends))
+        found.append(Influence(name, spread, float(low), float(high), share, *share_ends))
     return tuple(found)

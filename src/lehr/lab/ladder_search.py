@@ -22,7 +22,6 @@ from lehr.lab.schedules import Contender, check_contender, find_contender
 from lehr.lab.study import Progress
 from lehr.lab.tasks.registry import TASKS, find_task, identity, pinned
 from lehr.lab.trial import Ended, FailedTrial, Outcome, Trial
-from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import table
 
 VERIFY_SEEDS = 4
@@ -42,14 +41,8 @@ def around(peak: float) -> tuple[float, ...]:
 class LadderSearch:
     """The search of a study for the peak rate of an optimizer with a schedule.
 
-    Arguments:
-        task: The name of the task.
-        optimizer: The name of the optimizer.
-        schedule: A name in the catalogue, or a text.
-        steps: The updates of the planned run.
-        budget: The most updates that the search may take, or a share of the run.
-        verify: Whether the peak and its neighbours are tried with whole runs.
-        contender: The schedule itself, if it is not the one of that name.
+    The arguments are those of `find_peak`; `contender` is the schedule itself, if it is not the one
+    of that name.
 
     Attributes:
         spent: The updates that were made.
@@ -69,21 +62,27 @@ class LadderSearch:
         verify: bool = False,
         contender: Contender | None = None,
     ) -> None:
-        self._pinned = pinned(task)
-        self._identity = "" if task in TASKS else identity(self._pinned)
-        self._is_own = is_own(task)
-        known = None if self._is_own else find_task(self._pinned)
-        self._metric = find_own(self._pinned).metric if known is None else known.metric
+        fixed, self._is_own = pinned(task), is_own(task)
+        known = None if self._is_own else find_task(fixed)
+        self._metric = find_own(fixed).metric if known is None else known.metric
         entry = find_optimizer(optimizer)
-        self._schedule, momentum, _ = contender or find_contender(schedule)
-        check_contender(schedule, self._schedule, steps)
-        self._momentum = momentum if entry.has_momentum else None
-        self._optimizer = canonical(optimizer)
-        self._steps, self._verify = steps, verify
-        self._budget = updates_of(budget, steps)
+        placed, momentum, _ = contender or find_contender(schedule)
+        check_contender(schedule, placed, steps)
+        # The planned run; those that are trained have another peak and seed.
+        self._run = Trial(
+            task=fixed,
+            optimizer=canonical(optimizer),
+            schedule=placed,
+            momentum=momentum if entry.has_momentum else None,
+            steps=steps,
+            peak=1.0,
+            seed=_SEEDS,
+            task_identity="" if task in TASKS else identity(fixed),
+        )
+        self._verify, self._budget = verify, updates_of(budget, steps)
         family = family_of([entry.kind])
         self._ladder = Ladder(
-            self._schedule,
+            placed,
             steps,
             start=0.01 if family == "sgd" else 0.001,
             family=family,
@@ -116,45 +115,53 @@ class LadderSearch:
             TaskError: If it failed: a search cannot go on without it.
         """
         if isinstance(ended, FailedTrial):
-            advice = (
-                ". If training breaks at this rate, return a loss that is not finite instead"
-                if self._is_own
-                else ""
-            )
+            advice = ". If training breaks at this rate, return a loss that is not finite instead"
             raise TaskError(
                 f"the run of {trial.steps} updates at a peak rate of {trial.peak:g} failed: "
-                f"{ended.reason}{advice}"
+                f"{ended.reason}{advice if self._is_own else ''}"
             )
         _, run = self._needed.pop(trial.digest)
-        outcome = ended.outcome
+        outcome, spent = ended.outcome, ended.outcome.diverged or trial.steps
         self._made += 1
-        self.spent += outcome.diverged or trial.steps
+        self.spent += spent
         if run is None:
             self._whole.setdefault(trial.peak, []).append(outcome)
         elif self._longer is None:
-            self._ladder.tell(self.losses_of(outcome), outcome.diverged or trial.steps)
+            self._ladder.tell(self.losses_of(outcome), spent)
+        elif outcome.diverged is not None:
+            self._longer.tell(run, math.inf, spent)
         else:
-            losses = [loss for loss in outcome.loss if loss is not None] or [None]
-            diverged = outcome.diverged is not None
-            self._longer.tell(
-                run,
-                math.inf if diverged else losses[-1],
-                outcome.diverged or trial.steps,
-                None if diverged else self._cost(outcome),
-            )
+            last = next((loss for loss in reversed(outcome.loss) if loss is not None), None)
+            self._longer.tell(run, last, spent, self._cost(outcome))
         if not self._needed:
             self._advance()
 
     def losses_of(self, outcome: Outcome) -> list[float]:
         """Return the losses of a short run: infinite at the end of one that diverged.
 
+        Those of a training of one's own are the ones that it reported or, if there are none, the
+        loss on the validation data.
+
         Raises:
-            TaskError: If a training of one's own has none.
+            TaskError: If it has neither.
         """
         losses = [loss for loss in outcome.loss if loss is not None]
+        is_lost = outcome.diverged is not None
         if self._is_own:
-            losses = self._own_losses(losses, outcome)
-        return losses if outcome.diverged is None else [*losses, math.inf]
+            reports_last = bool(losses) and outcome.loss[-1] is not None
+            if self._made == 1:
+                self._reports_last = reports_last
+            # The run that changed nothing reported the loss of its last update. A later run that
+            # does not report it has a loss that is not finite.
+            is_lost = is_lost or (self._reports_last and not reports_last)
+            if not losses and not is_lost:
+                if "validation.loss" not in outcome.numbers:
+                    raise TaskError(
+                        "the training gives no loss: call trial.report(step, loss=...) after each "
+                        "update, or return a loss beside the score of the validation data"
+                    )
+                losses = [outcome.numbers["validation.loss"]]
+        return [*losses, math.inf] if is_lost else losses
 
     def stop(self) -> None:
         """Need nothing more: the search has failed."""
@@ -164,7 +171,7 @@ class LadderSearch:
         """Return the suggestion, once nothing is needed."""
         assert self._longer is not None
         found = self._longer.suggestion()
-        if not self._whole:
+        if found.peak is None or not self._whole:
             return found
         metric = self._measured_by([o for outcomes in self._whole.values() for o in outcomes])
         order = {
@@ -173,38 +180,8 @@ class LadderSearch:
         }
         # Of equal ones the suggestion itself, which has room on both sides.
         best = min(order, key=lambda peak: (order[peak], peak != found.peak))
-        verified = replace(found, spent=found.spent + 3 * VERIFY_SEEDS * self._steps)
-        if found.peak is None or best == found.peak:
-            return verified
-        return verified.moved(best / found.peak)
-
-    def _own_losses(self, losses: list[float], outcome: Outcome) -> list[float]:
-        """Return the losses of a short run of one's own training.
-
-        They are those that it reported or, if there are none, the loss on the validation data.
-
-        Arguments:
-            losses: The reported ones.
-            outcome: The outcome.
-
-        Raises:
-            TaskError: If it has neither.
-        """
-        reports_last = bool(losses) and outcome.loss[-1] is not None
-        if self._made == 1:
-            self._reports_last = reports_last
-        if self._reports_last and not reports_last:
-            # The loss of the last update was reported by the run that changed nothing. Here it
-            # is missing, because it is not finite.
-            return [*losses, math.inf]
-        if losses or outcome.diverged is not None:
-            return losses
-        if "validation.loss" not in outcome.numbers:
-            raise TaskError(
-                "the training gives no loss: call trial.report(step, loss=...) after each update, "
-                "or return a loss beside the score of the validation data"
-            )
-        return [outcome.numbers["validation.loss"]]
+        verified = replace(found, spent=found.spent + 3 * VERIFY_SEEDS * self._run.steps)
+        return verified if best == found.peak else verified.moved(best / found.peak)
 
     def _measured_by(self, outcomes: Sequence[Outcome]) -> Metric:
         """Return the metric of runs: of one's own training the score, if they have one.
@@ -255,35 +232,23 @@ class LadderSearch:
         if not self._needed and self._verify and not self._whole:
             for peak in self.verified:
                 for seed in range(_SEEDS, _SEEDS + VERIFY_SEEDS):
-                    self._need(
-                        self._trial(self._schedule, self._momentum, self._steps, peak, seed), None
-                    )
+                    self._need(replace(self._run, peak=peak, seed=seed), None)
 
     def _need(self, trial: Trial, run: ShortRun | None) -> None:
         self._needed[trial.digest] = trial, run
 
     def short_trial(self, run: ShortRun) -> Trial:
         """Return the trial of a short run."""
-        momentum = self._momentum
+        momentum = self._run.momentum
         if momentum is not None:
-            momentum = table(squeezed(momentum, self._steps, run.updates))
-        factors = table(self._ladder.factors(run))
-        return self._trial(
-            factors, momentum, run.updates, run.rate or _NO_RATE, _SEEDS + run.batches
-        )
-
-    def _trial(
-        self, schedule: Schedule, momentum: Schedule | None, steps: int, peak: float, seed: int
-    ) -> Trial:
-        return Trial(
-            task=self._pinned,
-            optimizer=self._optimizer,
-            schedule=schedule,
+            momentum = table(squeezed(momentum, self._run.steps, run.updates))
+        return replace(
+            self._run,
+            schedule=table(self._ladder.factors(run)),
             momentum=momentum,
-            steps=steps,
-            peak=peak,
-            seed=seed,
-            task_identity=self._identity,
+            steps=run.updates,
+            peak=run.rate or _NO_RATE,
+            seed=_SEEDS + run.batches,
         )
 
 
@@ -310,8 +275,8 @@ def find_peak(
         steps: The updates of the planned run.
         place: Where to train, as for `compare`; only whole runs are several at a time.
         budget: The most updates that the search may take, at least 60; or a share of the run, such
-            as ``"10%"``. What a large one leaves is spent on longer runs at the suggestion and
-            beside it, which move it where another rate is clearly better by validation.
+            as ``"10%"``. The rest of a large one goes into longer runs at the suggestion and beside
+            it, which move it where another rate is clearly better by validation.
         verify: Whether the peak, and the rates 1.8 times below and above it, are tried with four
             whole runs each; the best of the three by validation is then the suggestion.
         watch: Called with the progress whenever it changes.

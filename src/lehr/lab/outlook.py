@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import median, variance
+from statistics import fmean, median, variance
 from time import monotonic
 
 from lehr.find.runs import BUDGET
@@ -53,17 +53,18 @@ def within(plan: Plan, trials: int) -> Plan:
             f"budget={trials} trials are too few for {_count(len(plan.pairs), 'pair')}: give at "
             f"least {fewest}, or fewer optimizers, schedules or peaks"
         )
-    each = trials // len(plan.pairs) - _short(plan)
-    lengths = len(plan.lengths)
-    for tuning_seeds, further in _TUNING:
-        size = replace(plan.size, tuning_seeds=tuning_seeds, further=further, seeds=1)
-        left = each - plan.tuning_trials(size)
-        if left >= each / 2 and left >= _FEWEST * lengths:
-            break
-    else:
-        size = replace(plan.size, tuning_seeds=1, further=0, seeds=1)
-        left = each - plan.tuning_trials(size)
-    return replace(plan, size=replace(size, seeds=min(MOST_SEEDS, left // lengths)))
+    each, lengths = trials // len(plan.pairs) - _short(plan), len(plan.lengths)
+    sizes = [
+        replace(plan.size, tuning_seeds=tuning_seeds, further=further, seeds=1)
+        for tuning_seeds, further in _TUNING
+    ]
+
+    def left(size: Size) -> int:
+        return each - plan.tuning_trials(size)
+
+    enough = (size for size in sizes if left(size) >= max(each / 2, _FEWEST * lengths))
+    size = next(enough, sizes[-1])
+    return replace(plan, size=replace(size, seeds=min(MOST_SEEDS, left(size) // lengths)))
 
 
 def _fewest(plan: Plan) -> int:
@@ -106,8 +107,7 @@ def sized(
         train(search, watch=watch)
     if not search.seconds:
         raise TaskError("all of the first trials failed: `lehr results --json` has the tracebacks")
-    each = math.fsum(search.seconds) / len(search.seconds)
-    each = max(each, 1e-3)
+    each = max(fmean(search.seconds), 1e-3)
     count, fewest = int(3600 * hours * place.parallel / each), _fewest(plan)
     if count < fewest:
         needed = math.ceil(fewest * each / 36 / place.parallel) / 100
@@ -128,10 +128,12 @@ class _FirstTrials:
     """
 
     def __init__(self, plan: Plan) -> None:
-        firsts = [Pair(optimizer, plan.schedules[0]) for optimizer in plan.optimizers]
-        middles = [plan.first_peaks(pair)[len(plan.first_peaks(pair)) // 2] for pair in firsts]
-        trials = [plan.tuning(*each)[0] for each in zip(firsts, middles, strict=True)]
-        self._needed = {trial.digest: trial for trial in trials}
+        self._needed: dict[bytes, Trial] = {}
+        for optimizer in plan.optimizers:
+            pair = Pair(optimizer, plan.schedules[0])
+            peaks = plan.first_peaks(pair)
+            trial = plan.tuning(pair, peaks[len(peaks) // 2])[0]
+            self._needed[trial.digest] = trial
         self.total = len(self._needed)
         self.seconds: list[float] = []
 
@@ -146,13 +148,10 @@ class _FirstTrials:
 def outlook(plan: Plan, metric: Metric, total: int, spread: float | None = None) -> str:
     """Say how many trials a plan has, and which differences it cannot tell apart.
 
-    Arguments:
-        plan: The plan.
-        metric: The metric of its task.
-        total: How many different trials it has.
-        spread: How far the scores of one setting spread over the seeds; None to guess it.
+    `total` counts its different trials. `spread` is how far the scores of one setting spread over
+    the seeds; None to guess it.
     """
-    size: Size = plan.size
+    size = plan.size
     tuning = plan.tuning_trials(size)
     text = f"{_count(len(plan.pairs), 'pair')}, each with "
     if plan.searches:
@@ -187,11 +186,7 @@ def _power(plan: Plan, metric: Metric, spread: float | None) -> str:
 class Announcer:
     """Says what a comparison will take: before it starts, and after its first trials.
 
-    Arguments:
-        plan: Its plan.
-        metric: The metric of its task.
-        noise: Returns how far the scores of one setting have spread so far; see `outlook`.
-        notify: Called with each line.
+    `noise` returns how far the scores of one setting have spread so far; see `outlook`.
     """
 
     def __init__(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
@@ -21,7 +21,7 @@ behind; else it is ``undecided``. A pair in which more runs lack a score than in
 """
 
 
-def present(row: Row) -> list[float]:
+def present(row: Sequence[float | None]) -> list[float]:
     """Return the numbers of a row without the missing ones."""
     return [value for value in row if value is not None]
 

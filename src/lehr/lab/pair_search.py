@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import partial
+from statistics import fmean
 
 from lehr.lab.errors import TaskError
 from lehr.lab.finished import FinishedPair
@@ -20,17 +21,15 @@ from lehr.lab.tuning import Choice
 class PairSearch:
     """The search of one pair: for the peak of each choice of its tuned numbers, then the scoring.
 
-    Arguments:
-        plan: The plan of the comparison.
-        pair: The pair.
-        metric: The metric; `measure_by` may set another before anything is compared.
+    The metric is the plan's; `measure_by` may set another before anything is compared.
     """
 
     def __init__(self, plan: Plan, pair: Pair, metric: Metric) -> None:
         self._plan, self._pair = plan, pair
-        self._choices = plan.choices[pair]
-        self._searches = [_ChoiceSearch(plan, pair, choice, metric) for choice in self._choices]
-        self._best: int | None = None
+        self._searches = [
+            _ChoiceSearch(plan, pair, choice, metric) for choice in plan.choices[pair]
+        ]
+        self._best: _ChoiceSearch | None = None
         self._needed: dict[bytes, Trial] = {}
         self._scoring: dict[int, list[Trial]] = {}
         self._ended: dict[bytes, FinishedTrial] = {}
@@ -76,7 +75,7 @@ class PairSearch:
     @property
     def is_lost(self) -> bool:
         """Whether the pair has no result because trials failed."""
-        return bool(self._failed) or (self._best is None and not any(True for _ in self.next()))
+        return bool(self._failed) or (self._best is None and not any(self.next()))
 
     def tell(self, trial: Trial, ended: Ended) -> None:
         """Add the outcome or the failure of a trial; one that is not needed is left out."""
@@ -93,29 +92,26 @@ class PairSearch:
 
     def _choose(self) -> None:
         """Start scoring the best choice, once the peaks of all are chosen."""
-        if any(True for _ in self.next()):
-            return
-        grids = [search.grid for search in self._searches]
-        sound = {i: grid for i, grid in enumerate(grids) if grid and grid.peak is not None}
-        if not sound or any(search.is_lost for search in self._searches):
+        if any(self.next()) or any(search.is_lost for search in self._searches):
             return
         # Of equal ones, the first.
-        self._best = min(sound, key=lambda i: sound[i].order)
-        peak, choice = sound[self._best].peak, self._choices[self._best]
-        assert peak is not None
+        best = min(self._searches, key=lambda search: search.order)
+        if best.peak is None:
+            return
+        self._best = best
         usual = self._plan.size.steps
         lengths = [usual, *(steps for steps in self._plan.lengths if steps != usual)]
-        self._scoring = {
-            steps: self._plan.scoring(self._pair, peak, steps, choice) for steps in lengths
-        }
-        self._needed = {
-            trial.digest: trial for trials in self._scoring.values() for trial in trials
-        }
+        for steps in lengths:
+            self._scoring[steps] = self._plan.scoring(self._pair, best.peak, steps, best.choice)
+            self._needed |= {trial.digest: trial for trial in self._scoring[steps]}
 
     def finished(self, pair: Pair) -> FinishedPair | None:
         """Return the outcomes for `pair`, or None if some are missing."""
-        if self._best is None or self._needed or self._failed:
+        best = self._best
+        if best is None or self._needed or self._failed:
             return None
+        assert best.grid is not None
+        assert best.peak is not None
         scored = {
             steps: [self._ended[trial.digest].outcome for trial in trials]
             for steps, trials in self._scoring.items()
@@ -123,25 +119,16 @@ class PairSearch:
         usual = self._scoring[self._plan.size.steps]
         # Of an imported run the cost may be unknown, which is 0.
         costs = [cost for trial in usual if (cost := self._ended[trial.digest].seconds)]
-        seconds = math.fsum(costs) / max(1, len(costs))
-        best = self._searches[self._best]
-        assert best.grid is not None
-        assert best.grid.peak is not None
-        others = [
-            (choice.values, search.grid.tried())
-            for choice, search in zip(self._choices, self._searches, strict=True)
-            if search.grid is not None
-        ]
         return FinishedPair(
             pair,
-            best.grid.peak,
+            best.peak,
             best.grid.tried(),
             scored,
             usual[0],
-            seconds,
+            fmean(costs or [0.0]),
             best.first,
-            self._choices[self._best].values,
-            others,
+            best.choice.values,
+            [(each.choice.values, each.grid.tried()) for each in self._searches if each.grid],
             best.found,
         )
 
@@ -153,12 +140,11 @@ class _ChoiceSearch:
         grid: The search on the grid; None before the short runs have ended.
         first: The peaks of the grid; none before that.
         found: The outcome of the short runs, if there are any.
-        failed: The failed trials, with their reasons.
         is_lost: Whether the short runs say nothing, so that there is nothing to begin with.
     """
 
     def __init__(self, plan: Plan, pair: Pair, choice: Choice, metric: Metric) -> None:
-        self._plan, self._pair, self._choice, self._metric = plan, pair, choice, metric
+        self._plan, self._pair, self.choice, self._metric = plan, pair, choice, metric
         self.grid: PeakGrid | None = None
         self.first: tuple[float, ...] = ()
         self.found: FoundPeak | None = None
@@ -187,6 +173,15 @@ class _ChoiceSearch:
     def searched(self) -> int:
         """The updates that the short runs have made so far."""
         return 0 if self._finder is None else self._finder.spent
+
+    @property
+    def peak(self) -> float | None:
+        return None if self.grid is None else self.grid.peak
+
+    @property
+    def order(self) -> tuple[float, float]:
+        """A key by which finished searches are sorted, best first."""
+        return (math.inf, 0.0) if self.grid is None else self.grid.order
 
     @property
     def failed(self) -> list[tuple[Trial, FailedTrial]]:
@@ -223,7 +218,7 @@ class _ChoiceSearch:
             self._finder.stop()
             self.is_lost = True
             return
-        if not any(True for _ in self._finder.next()):
+        if not any(self._finder.next()):
             self.found = FoundPeak.of(self._finder.suggestion())
             self._begin(self.found.peak)
 
@@ -235,7 +230,7 @@ class _ChoiceSearch:
         self.grid = PeakGrid(
             sorted(self.first, key=lambda peak: peak != plan.known_peaks.get(pair)),
             plan.rungs(pair),
-            partial(plan.tuning, pair, choice=self._choice),
+            partial(plan.tuning, pair, choice=self.choice),
             self._metric,
             plan.size.further_peaks,
         )

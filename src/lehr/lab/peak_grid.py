@@ -20,12 +20,9 @@ class PeakGrid:
     peaks, the lower ones do. A peak with a failed trial comes last. Then further peaks are tried,
     two at a time: beyond the edge if the best peak is there, else halfway to its two neighbours.
 
-    Arguments:
-        peaks: The peak rates, the most urgent first.
-        rungs: How many peaks are tried with how many seeds; see `Size.rungs`.
-        trials: Returns the trials at a peak, one for each seed.
-        metric: The metric; another may be set before the first rung is finished.
-        further: How many further peaks are tried, with all seeds.
+    The most urgent of the `peaks` come first, `rungs` are those of `Size.rungs`, and `trials`
+    returns the trials at a peak, one for each seed. The metric may be changed before the first rung
+    is finished. The `further` peaks are tried with all seeds.
 
     Attributes:
         peak: The best peak, or None until the search is finished, or if a trial failed at every
@@ -159,17 +156,13 @@ def further_peaks(tried: Sequence[float], best: float, count: int) -> list[float
     """
     known = sorted(tried)
     at = known.index(best)
-    lower = known[at - 1] if at else None
-    upper = known[at + 1] if at + 1 < len(known) else None
-    if lower is None and upper is None:
+    neighbours = known[max(at - 1, 0) : at] + known[at + 1 : at + 2]
+    beyond: list[float] = []
+    if not neighbours:
         beyond = [best / _USUAL_RATIO, best * _USUAL_RATIO]
-    elif lower is None:
-        beyond = [best * (best / upper) ** k for k in range(1, count + 1)] if upper else []
-    elif upper is None:
-        beyond = [best * (best / lower) ** k for k in range(1, count + 1)]
-    else:
-        beyond = []
-    between = [math.sqrt(best * near) for near in (lower, upper) if near is not None]
+    elif len(neighbours) == 1:
+        beyond = [best * (best / neighbours[0]) ** k for k in range(1, count + 1)]
+    between = [math.sqrt(best * near) for near in neighbours]
     found: list[float] = []
     for peak in (*beyond, *between):
         short = float(f"{peak:.2g}")

@@ -24,7 +24,8 @@ from lehr.lab.peak_grid import total_trials
 from lehr.lab.schedules import check_contender, find_contender
 from lehr.lab.tasks.registry import TASKS, find_task, identity, pinned
 from lehr.lab.trial import Trial
-from lehr.lab.tuning import Choice, choices, read_tuned
+from lehr.lab.tuning import Choice, Tuned, choices, read_tuned
+from lehr.schedule.base import Schedule
 
 SCHEDULES = (
     "constant",
@@ -95,26 +96,23 @@ class Size:
     find: bool = False
 
     def __post_init__(self) -> None:
-        for name, least, most in (
-            ("steps", 2, _MOST_STEPS),
-            ("seeds", 1, MOST_SEEDS),
-            ("tuning_seeds", 1, MOST_SEEDS),
+        for name, value, least, most in (
+            ("steps", self.steps, 2, _MOST_STEPS),
+            ("seeds", self.seeds, 1, MOST_SEEDS),
+            ("tuning_seeds", self.tuning_seeds, 1, MOST_SEEDS),
+            ("further", self.further_peaks, 0, _MOST_FURTHER),
         ):
-            if not _whole(getattr(self, name), least, most):
+            if type(value) is not int or not least <= value <= most:  # a bool is no number here
                 raise ValueError(
-                    f"{name}={getattr(self, name)!r:.40} must be a whole number from {least} to "
-                    f"{most:,}"
+                    f"{name}={value!r:.40} must be a whole number from {least} to {most:,}"
                 )
-        if not all(_whole(length, 2, _MOST_STEPS) for length in self.lengths):
+        if not all(type(length) is int and 2 <= length <= _MOST_STEPS for length in self.lengths):
             raise ValueError(
                 f"lengths={self.lengths!r:.80} must be whole numbers from 2 to {_MOST_STEPS:,}"
             )
-        if any(a >= b for a, b in pairwise(self.lengths)):
-            raise ValueError(f"lengths={self.lengths!r} must be in ascending order, each once")
-        if self.further is not None and not _whole(self.further, 0, _MOST_FURTHER):
-            raise ValueError(
-                f"further={self.further!r:.40} must be a whole number from 0 to {_MOST_FURTHER}"
-            )
+        for name, values in (("lengths", self.lengths), ("peaks", self.peaks or ())):
+            if any(a >= b for a, b in pairwise(values)):
+                raise ValueError(f"{name}={values!r} must be in ascending order, each once")
         if self.peaks is None:
             return
         if self.find:
@@ -125,8 +123,6 @@ class Size:
             raise ValueError("peaks=() is empty: write at least one peak rate")
         if not all(0 < peak < math.inf for peak in self.peaks):
             raise ValueError(f"peaks={self.peaks!r} must be finite and above 0")
-        if any(a >= b for a, b in pairwise(self.peaks)):
-            raise ValueError(f"peaks={self.peaks!r} must be in ascending order, each once")
 
     @property
     def further_peaks(self) -> int:
@@ -167,20 +163,15 @@ class Size:
         """Return the options that turn another size into this one."""
         words: list[str] = []
         for part in fields(self):
-            value, option = getattr(self, part.name), "--" + part.name.replace("_", "-")
+            value = getattr(self, part.name)
             if value == getattr(other, part.name):
                 continue
-            if isinstance(value, bool):
-                words.append(option)
-            else:
-                several = part.name in ("peaks", "lengths")
-                text = ",".join(map(repr, value)) if several else str(value)
-                words += [option, text]
+            words.append("--" + part.name.replace("_", "-"))
+            if part.name in ("peaks", "lengths"):
+                words.append(",".join(map(repr, value)))
+            elif not isinstance(value, bool):
+                words.append(str(value))
         return words
-
-
-def _whole(value: object, least: int, most: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
 FULL = Size(steps=200, seeds=30, tuning_seeds=6)
@@ -238,8 +229,7 @@ class Plan:
             if twice:
                 raise ValueError(f"{kind} names {twice[0]!r} twice: name each once")
         for name in self.schedules:
-            for steps in (self.size.steps, *self.size.lengths):
-                check_contender(name, find_contender(name).schedule, steps)
+            self._check_placed(name, find_contender(name).schedule)
         self._check_tuned()
         if len(self.known_peaks) < len(self.first):
             raise ValueError(f"first={self.first!r} names a pair twice: name each once")
@@ -250,11 +240,14 @@ class Plan:
             if self.target is not None:
                 metric.check("target", self.target)
 
+    def _check_placed(self, name: str, schedule: Schedule) -> None:
+        for steps in self.lengths:
+            check_contender(name, schedule, steps)
+
     def _check_tuned(self) -> None:
-        tuned = [read_tuned(text) for text in self.tune]
-        object.__setattr__(self, "tune", tuple(each.text for each in tuned))
-        names = [each.name for each in tuned]
-        for each in tuned:
+        object.__setattr__(self, "tune", tuple(each.text for each in self._tuned))
+        names = [each.name for each in self._tuned]
+        for each in self._tuned:
             if names.count(each.name) > 1:
                 raise ValueError(f"tune names {each.name!r} twice: name each once")
             if not any(each.fits(self.arguments[o], s) for o, s in self.pairs):
@@ -262,16 +255,20 @@ class Plan:
                     f"tune={each.text!r}: no optimizer or schedule of the comparison has such a "
                     "number; write momentum=0.8,0.9 or cosine.to=0,0.1"
                 )
-        for pair in self.pairs if tuned else ():
+        for pair in self.pairs if self.tune else ():
             for choice in self.choices[pair]:
-                for steps in (self.size.steps, *self.size.lengths):
-                    check_contender(pair.schedule, choice.contender.schedule, steps)
+                self._check_placed(pair.schedule, choice.contender.schedule)
+
+    @cached_property
+    def _tuned(self) -> list[Tuned]:
+        return [read_tuned(text) for text in self.tune]
 
     @cached_property
     def choices(self) -> Mapping[Pair, list[Choice]]:
         """Each pair with each combination of its tuned numbers; one, if it has none."""
-        tuned = [read_tuned(text) for text in self.tune]
-        return {pair: choices(*pair, tuned, self.arguments[pair.optimizer]) for pair in self.pairs}
+        return {
+            pair: choices(*pair, self._tuned, self.arguments[pair.optimizer]) for pair in self.pairs
+        }
 
     def rungs(self, pair: Pair) -> list[tuple[int, int]]:
         """How many peaks of each choice of a pair are tried with how many seeds, for each rung.
@@ -290,10 +287,10 @@ class Plan:
         """How many searches by short runs each pair gets: one for each choice."""
         return self._most_choices if self.size.find else 0
 
-    @cached_property
+    @property
     def _most_choices(self) -> int:
         """The number of choices of a pair that has all of the tuned numbers."""
-        return math.prod(len(read_tuned(text).values) for text in self.tune)
+        return math.prod(len(each.values) for each in self._tuned)
 
     def _seeds_for_choices(self, pair: Pair) -> int:
         return self._most_choices // len(self.choices[pair]) if self.tune else 1
@@ -301,10 +298,8 @@ class Plan:
     def first_peaks(self, pair: Pair, found: tuple[float, ...] = ()) -> tuple[float, ...]:
         """Return the peaks at which a pair is tried first, in ascending order.
 
-        Arguments:
-            pair: The pair.
-            found: The peaks that short runs found. Without any, the middle of the optimizer's grid
-                takes their place, so that each pair has the same budget.
+        Without peaks that short runs have `found`, a plan with such runs takes the middle of the
+        optimizer's grid, so that each pair has the same budget.
         """
         peaks = self.size.peaks or first_peaks(find_optimizer(pair.optimizer, check=False))
         if self.size.find:

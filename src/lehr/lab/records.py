@@ -39,33 +39,27 @@ def from_json(kind: type[_Dataclass], value: Any, where: str) -> _Dataclass:
         raise _mismatch(where, value, "an object")
     parts = cast("Mapping[str, Any]", value)
     types = _types(kind)
-    for name in types.keys() - parts.keys() - _usual(kind):
-        raise ValueError(f"{where} has no part {name!r}")
+    for name, (_, is_needed) in types.items():
+        if is_needed and name not in parts:
+            raise ValueError(f"{where} has no part {name!r}")
     for name in parts.keys() - types.keys():
         raise ValueError(f"{where} has an unknown part {name!r}")
     return kind(
-        **{
-            name: _part(of, parts[name], f"{where}.{name}")
-            for name, of in types.items()
-            if name in parts
-        }
+        **{name: _part(types[name][0], part, f"{where}.{name}") for name, part in parts.items()}
     )
 
 
 @cache
-def _usual(kind: type[Any]) -> set[str]:
-    """Return the names of the parts that have a default."""
-    return {
-        field.name
-        for field in fields(kind)
-        if field.default is not MISSING or field.default_factory is not MISSING
-    }
-
-
-@cache
-def _types(kind: type[Any]) -> dict[str, Any]:
+def _types(kind: type[Any]) -> dict[str, tuple[Any, bool]]:
+    """Return the type of each part, and whether it has no default."""
     hints = get_type_hints(kind)
-    return {field.name: hints[field.name] for field in fields(kind)}
+    return {
+        field.name: (
+            hints[field.name],
+            field.default is MISSING and field.default_factory is MISSING,
+        )
+        for field in fields(kind)
+    }
 
 
 def _part(kind: Any, value: Any, where: str) -> Any:

@@ -75,7 +75,7 @@ def check_name(device: str) -> None:
     Raises:
         EngineError: If it does not.
     """
-    import torch
+    import torch  # It takes a second to load, so only here.
 
     try:
         torch.device(device)
@@ -91,7 +91,7 @@ def check_device(name: str) -> None:
     Raises:
         EngineError: If torch cannot use that device here.
     """
-    import torch
+    import torch  # It takes a second to load, so only here.
 
     try:
         torch.zeros(1, device=name)

@@ -53,10 +53,10 @@ class FailedRun:
 
     Attributes:
         pair: The name of its pair.
-        trial: What was trained.
+        trial: The trial, in words.
         reason: The error, in one line; the store has the traceback too.
-        is_lost: Whether the pair has no result for want of such trials. It has one if only
-            some of its peak rates failed; the best of the others is taken then.
+        is_lost: Whether the pair has no result because such trials failed. It has one if only some
+            of its peak rates failed: that of the best other rate.
     """
 
     pair: str

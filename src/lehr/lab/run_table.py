@@ -35,9 +35,7 @@ _Value = TypeVar("_Value")
 class Trained(NamedTuple):
     """The comparison to which runs belong that name no task, or no number of updates.
 
-    Attributes:
-        plan: Its plan.
-        metric: Its metric; None while its first outcome has not decided that.
+    The metric is None while its first outcome has not decided that.
     """
 
     plan: Plan
@@ -50,8 +48,6 @@ class ImportedRun:
 
     Attributes:
         setting: What defines the run, except peak and seed, as JSON.
-        peak: Its peak rate.
-        seed: Its seed, if that is known.
         validation: The metric on the validation data; None if it diverged.
         test: The metric on the test data, if that is known.
         higher: Whether more of the metric is better.
@@ -95,7 +91,7 @@ class RunTable:
         for name in self._header:
             if self._header.count(name) > 1:
                 raise ValueError(f"{path.name} has two columns {name!r}: keep one")
-        self._line, self._cells = 1, list[str]()
+        self._line, self._cells = 1, dict[str, str]()
         self._trials: dict[tuple[str, ...], Trial] = {}
         self._metrics: dict[str, Metric] = {}
         values = [name for name in self._header if _VALUE.fullmatch(name)]
@@ -124,7 +120,7 @@ class RunTable:
                     f"{self._name}, line {line} has {len(cells)} cells, and the first line "
                     f"{len(self._header)}"
                 )
-            self._cells = [cell.strip() for cell in cells]
+            self._cells = dict(zip(self._header, map(str.strip, cells), strict=True))
             yield (line, *self._run())
 
     def _run(self) -> tuple[Trial, FinishedTrial | None, ImportedRun]:
@@ -137,27 +133,20 @@ class RunTable:
             )
         values = [value for value in (validation, test) if value is not None]
         lost = bool(self._cell("diverged")) or not all(map(math.isfinite, values))
-        run = ImportedRun(
-            setting(trial),
-            trial.peak,
-            seed,
-            None if lost else validation,
-            None if lost else test,
-            metric.higher,
-        )
+        kept = (None, None) if lost else (validation, test)
+        run = ImportedRun(setting(trial), trial.peak, seed, *kept, metric.higher)
         if seed is None or test is None:
             return trial, None, run
         trial = replace(trial, seed=seed)
         seconds = self._read("seconds", _not_negative) if self._cell("seconds") else 0.0
-        outcome = self._lost(trial, metric) if lost else self._outcome(trial, validation, test)
+        outcome = self._lost(trial) if lost else self._outcome(trial, validation, test)
         return trial, FinishedTrial(outcome, seconds), run
 
-    def _lost(self, trial: Trial, metric: Metric) -> Outcome:
+    def _lost(self, trial: Trial) -> Outcome:
         """Return the outcome of a run that diverged."""
         update = self._read("diverged", _whole) if self._cell("diverged") else trial.steps
-        gone = (None,) * len(evaluation_steps(trial.steps))
-        curve = (*gone[1:], metric.guess)
-        return Outcome(update, gone, curve, metric.guess, metric.guess, None, {IMPORTED: 1.0})
+        gone, guess = (None,) * len(evaluation_steps(trial.steps)), self._metric.guess
+        return Outcome(update, gone, (*gone[1:], guess), guess, guess, None, {IMPORTED: 1.0})
 
     def _outcome(self, trial: Trial, validation: float, test: float) -> Outcome:
         gone = (None,) * len(evaluation_steps(trial.steps))
@@ -171,7 +160,7 @@ class RunTable:
         """Return the further numbers; those of one's own training include the metric."""
         numbers = {IMPORTED: 1.0}
         measured = {self._column(part)[0] for part in ("validation", "test")}
-        for name, cell in zip(self._header, self._cells, strict=True):
+        for name, cell in self._cells.items():
             match = _VALUE.fullmatch(name)
             if cell and match and match[2] and not match[3] and name not in measured:
                 numbers[name] = self._read(name, _number)
@@ -190,12 +179,12 @@ class RunTable:
 
     def _new_trial(self) -> Trial:
         optimizer = self._read("optimizer", self._optimizer)
-        contender = self._read("schedule", lambda text: (text, find_contender(text)))
+        schedule, found = self._cell("schedule"), self._read("schedule", find_contender).schedule
         steps = self._steps()
-        self._read("schedule", lambda text: check_contender(text, contender[1].schedule, steps))
+        self._read("schedule", lambda text: check_contender(text, found, steps))
         task, size = self._task, Size(steps=steps, seeds=1, tuning_seeds=1, peaks=(1.0,))
         try:
-            plan = Plan(task, (optimizer,), (contender[0],), size)
+            plan = Plan(task, (optimizer,), (schedule,), size)
         except (ValueError, TaskError) as error:
             raise ValueError(f"{self._name}, line {self._line}: {error}") from None
         trial = plan.scoring(plan.pairs[0], 1.0)[0]
@@ -205,9 +194,8 @@ class RunTable:
         return trial
 
     def _optimizer(self, text: str) -> str:
-        plan = self._trained.plan if self._trained else None
-        same = [name for name in (plan.optimizers if plan else ()) if identity(name) == text]
-        return same[0] if same else canonical(text)
+        known = self._trained.plan.optimizers if self._trained else ()
+        return next((name for name in known if identity(name) == text), None) or canonical(text)
 
     def _steps(self) -> int:
         if self._cell("steps"):
@@ -285,7 +273,7 @@ class RunTable:
         return known[unit, own]
 
     def _cell(self, column: str) -> str:
-        return self._cells[self._header.index(column)] if column in self._header else ""
+        return self._cells.get(column, "")
 
     def _read(self, column: str, read: Callable[[str], _Value]) -> _Value:
         """Read a cell; an error names its line and column."""

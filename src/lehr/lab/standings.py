@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lehr.lab.finished import Scores, known, mean_of
+from lehr.lab.finished import Scores, mean_of
 from lehr.lab.metric import Metric
-from lehr.lab.pair_result import Gap, Standing
+from lehr.lab.pair_result import Gap, Standing, present
 from lehr.lab.statistics import seeds_to_decide, ties
 
 
@@ -23,12 +23,12 @@ def not_separated(rows: Sequence[Scores]) -> NDArray[np.bool_]:
     lost = np.array([row.count(None) for row in rows], dtype=np.int64)
     tied = lost == lost[:, None]
     if whole := [i for i, row in enumerate(rows) if None not in row]:
-        tied[np.ix_(whole, whole)] = ties([known(rows[i]) for i in whole])
+        tied[np.ix_(whole, whole)] = ties([present(rows[i]) for i in whole])
     return tied
 
 
 def open_ranks(tied: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Return the first and the last rank that the test leaves open to each pair.
+    """Return the first and the last rank that the test leaves open to each pair, best first.
 
     A pair is behind as many others as are better and separated from it, and ahead of as many as
     are worse and separated. All these ranges together hold the true ranks with the confidence of
@@ -36,9 +36,6 @@ def open_ranks(tied: NDArray[np.bool_]) -> list[tuple[int, int]]:
 
     Source: "Simultaneous confidence sets for ranks using the partitioning principle" (Al Mohamad,
     van Zwet, Goeman and Solari 2017, arXiv:1708.02729), which has Tukey's test in this place.
-
-    Arguments:
-        tied: Which pairs the test does not separate, pairs by pairs, best first.
 
     Example:
         >>> open_ranks(np.array([[1, 1, 0], [1, 1, 1], [0, 1, 1]], dtype=bool))
@@ -51,51 +48,46 @@ def open_ranks(tied: NDArray[np.bool_]) -> list[tuple[int, int]]:
 
 
 def with_best(
-    rows: Sequence[Scores], tied: Sequence[bool], metric: Metric
-) -> tuple[list[Gap | None], list[Standing]]:
-    """Compare pairs with the first of them, which is the best, seed by seed.
+    rows: Sequence[Scores], tied: NDArray[np.bool_], order: Sequence[int], metric: Metric
+) -> list[tuple[Gap | None, Standing]]:
+    """Return the gap and the standing of some pairs against the best of them, seed by seed.
 
-    Arguments:
-        rows: The scores of each pair, best first, for the same seeds.
-        tied: Whether the test leaves each pair unseparated from the first.
-        metric: The metric of the scores.
-
-    Returns:
-        The gap of each pair (None for the first), and its standing.
+    `rows` are the scores of all pairs for the same seeds, and `tied` says which of them the test
+    does not separate. The pairs at the places in `order` are compared, best first; the best has no
+    gap.
     """
-    if len(rows) < 2:
-        return [None] * len(rows), ["best"] * len(rows)
-    margin = metric.margin(mean_of(rows[0])[0] or 0.0)
+    if not order:
+        return []
+    first, *others = order
+    best = rows[first]
+    margin = metric.margin(mean_of(best)[0] or 0.0)
     differences = [
         [
-            metric.cost(own) - metric.cost(best)
-            for own, best in zip(row, rows[0], strict=True)
-            if own is not None and best is not None
+            metric.cost(own) - metric.cost(its)
+            for own, its in zip(rows[i], best, strict=True)
+            if own is not None and its is not None
         ]
-        for row in rows[1:]
+        for i in others
     ]
-    found = [mean_of(row) for row in differences]
-    whole = [len(row) == len(rows[0]) for row in differences]
+    gaps = [mean_of(row) for row in differences]
     # No tie is further from the best than a pair that is behind it.
     nearest = min(
         (
             gap[0]
-            for gap, same, all_ in zip(found, tied[1:], whole, strict=True)
-            if gap[0] is not None and all_ and not same
+            for i, row, gap in zip(others, differences, gaps, strict=True)
+            if gap[0] is not None and len(row) == len(best) and not tied[first, i]
         ),
         default=math.inf,
     )
-    gaps: list[Gap | None] = [None]
-    standings: list[Standing] = ["best"]
-    for (mean, low, high), same, all_, row in zip(found, tied[1:], whole, differences, strict=True):
-        near = high is not None and low is not None and max(high, -low) <= margin
-        standing: Standing = "behind"
-        if same:
-            is_tie = all_ and near and mean is not None and mean < nearest
-            standing = "tie" if is_tie else "undecided"
-        seeds = (
-            seeds_to_decide(row, len(rows), margin) if standing == "undecided" and all_ else None
-        )
-        gaps.append(None if mean is None else Gap(mean, low, high, seeds))
-        standings.append(standing)
-    return gaps, standings
+    found: list[tuple[Gap | None, Standing]] = [(None, "best")]
+    for i, row, (mean, low, high) in zip(others, differences, gaps, strict=True):
+        standing: Standing = "undecided" if tied[first, i] else "behind"
+        seeds = None
+        if standing == "undecided" and len(row) == len(best):
+            near = high is not None and low is not None and max(high, -low) <= margin
+            if near and mean is not None and mean < nearest:
+                standing = "tie"
+            else:
+                seeds = seeds_to_decide(row, len(order), margin)
+        found.append((None if mean is None else Gap(mean, low, high, seeds), standing))
+    return found

@@ -12,7 +12,7 @@ fewer, Student's formulas are used, which assume normal noise.
 import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import combinations
 from statistics import NormalDist
 from typing import NamedTuple
@@ -233,9 +233,7 @@ def _signs(seeds: int) -> Iterator[NDArray[np.float64]]:
         yield 1.0 - 2.0 * bits[start : start + _AT_ONCE].astype(np.float64)
 
 
-def separable(
-    seeds: int, contenders: int, spread: float, confidence: float = CONFIDENCE
-) -> float | None:
+def separable(seeds: int, contenders: int, spread: float) -> float | None:
     """Return about the smallest mean difference that `ties` separates.
 
     A difference of this size is separated in half of the cases.
@@ -244,7 +242,6 @@ def separable(
         seeds: the number of seeds.
         contenders: the number of contenders, which are all compared with all: at least 2.
         spread: the standard deviation of a difference, from seed to seed.
-        confidence: in (0, 1).
 
     Returns:
         The difference, in the unit of the spread; None if no difference is enough.
@@ -256,19 +253,19 @@ def separable(
     if seeds < 2:
         return None
     if seeds < FEW:
-        level = (1 - confidence) / math.comb(contenders, 2)
+        level = (1 - CONFIDENCE) / math.comb(contenders, 2)
         return _student(seeds - 1, 1 - level) * spread / seeds**0.5
     # The statistic is sqrt(n) * mean / rms, and at most sqrt(n).
-    least = _critical(seeds, contenders, confidence)
+    least = _critical(seeds, contenders)
     return spread * least * ((seeds - 1) / seeds / (seeds - least**2)) ** 0.5
 
 
 @lru_cache
-def _critical(seeds: int, contenders: int, confidence: float) -> float:
+def _critical(seeds: int, contenders: int) -> float:
     """Return about the statistic above which `ties` separates contenders.
 
     It is the one that the largest of all comparisons exceeds by random signs in a share
-    `1 - confidence`, for contenders of equal and independent normal scores.
+    `1 - CONFIDENCE`, for contenders of equal and independent normal scores.
     """
     rng, seeds = np.random.default_rng(0), min(seeds, _LIKE_MANY)
     first, second = np.triu_indices(contenders, 1)
@@ -279,12 +276,10 @@ def _critical(seeds: int, contenders: int, confidence: float) -> float:
         units = differences / np.sqrt((differences**2).sum(1))[:, None]
         signs = rng.choice((-1.0, 1.0), (_AT_ONCE, seeds))
         largest += np.abs(signs @ units.T).max(1).tolist()
-    return float(np.quantile(largest, confidence))
+    return float(np.quantile(largest, CONFIDENCE))
 
 
-def seeds_to_decide(
-    differences: Sequence[float], contenders: int, margin: float, confidence: float = CONFIDENCE
-) -> int | None:
+def seeds_to_decide(differences: Sequence[float], contenders: int, margin: float) -> int | None:
     """Return about how many seeds would separate two contenders, or show that they tie.
 
     It assumes that mean and spread of the differences stay as they are. The statistic of `ties`
@@ -296,7 +291,6 @@ def seeds_to_decide(
         differences: the differences, seed by seed.
         contenders: the number of contenders, which are all compared with all.
         margin: the largest difference of a tie, above 0.
-        confidence: in (0, 1).
 
     Returns:
         The smaller of the two numbers, at least one more than there are; None with one seed, or
@@ -307,13 +301,12 @@ def seeds_to_decide(
         return None
     values = np.asarray(differences, dtype=np.float64)
     mean, spread = abs(float(values.mean())), float(values.std(ddof=1))
-    critical = partial(_critical, contenders=contenders, confidence=confidence)
     needed = math.inf
     if mean > 0:
         ratio = float((values**2).mean()) / mean**2
-        few = (n for n in range(FEW, _LIKE_MANY) if n >= ratio * critical(n) ** 2)
-        needed = next(few, ratio * critical(_LIKE_MANY) ** 2)
+        few = (n for n in range(FEW, _LIKE_MANY) if n >= ratio * _critical(n, contenders) ** 2)
+        needed = next(few, ratio * _critical(_LIKE_MANY, contenders) ** 2)
     if mean < margin:
-        z = -_NORMAL.inv_cdf((1 - confidence) / 2)
+        z = -_NORMAL.inv_cdf((1 - CONFIDENCE) / 2)
         needed = min(needed, (z * spread / (margin - mean)) ** 2)
     return None if needed > _MANY_SEEDS else max(count + 1, math.ceil(needed))

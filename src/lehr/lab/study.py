@@ -70,13 +70,7 @@ class Progress(NamedTuple):
 def recall(search: TrialSearch, store: Store, skip: Set[bytes] = frozenset()) -> int:
     """Pass all outcomes and failures that a search needs and the store has to the search.
 
-    Arguments:
-        search: The search.
-        store: The store.
-        skip: The digests of trials to leave out.
-
-    Returns:
-        How many outcomes there were.
+    Trials whose digest is in `skip` are left out. Return how many outcomes there were.
     """
     count = 0
     while True:
@@ -108,7 +102,7 @@ def train(
         search: Decides which trials to train.
         store: The store for finished trials, open for writing.
         workers: The pool, not yet open; it stays closed if all outcomes are in the store.
-        resources: What the workers may use.
+        resources: The limits of the workers.
         watch: Called with the progress at first, when training begins, and whenever it changes.
         notify: Called with one-line notices about how trials are trained.
 
@@ -121,7 +115,7 @@ def train(
     """
     reused = recall(search, store)
     watch(last := Progress(reused, 0, search.total))
-    if not any(True for _ in search.next()):
+    if not any(search.next()):
         return
     with workers as pool:
         single = _single(search, pool, resources, notify)
@@ -134,7 +128,7 @@ def train(
                     queue.tell(batch, ended)
                     watch(last := queue.progress())
                 queue.recall()
-                now = queue.progress(waiting=any(True for _ in search.next()))
+                now = queue.progress(waiting=any(search.next()))
                 if now != last:
                     watch(last := now)
                 if not now.waiting:
@@ -166,8 +160,7 @@ class _Queue:
     ) -> None:
         self._search, self._store, self._capacity = search, store, workers.capacity
         self._largest = _LARGEST if device == "cpu" else _LARGEST_ELSEWHERE
-        self._training: set[bytes] = set()
-        self._single = single
+        self._single, self._training = single, set[bytes]()
         self.reused, self.trained, self._failed = reused, 0, 0
 
     def take(self) -> list[Trial]:

@@ -50,15 +50,15 @@ def _best(results: Results) -> str:
         return text
     counts = Counter(pair.standing for pair in others)
     parts = [
-        f"{counts[standing]} {one if counts[standing] == 1 else many}"
+        (counts[standing], one if counts[standing] == 1 else many)
         for standing, one, many in _VERBS
         if counts[standing]
     ]
     if len(parts) == 1:
-        ((_, one, many),) = [verbs for verbs in _VERBS if counts[verbs[0]]]
-        count = len(others)
-        return f"{text} The other {f'pair {one}' if count == 1 else f'{count} {many}'}."
-    return f"{text} Of the other {len(others)}, {_join(parts)}."
+        ((count, verb),) = parts
+        return f"{text} The other {'pair' if count == 1 else count} {verb}."
+    listed = _join([f"{count} {verb}" for count, verb in parts])
+    return f"{text} Of the other {len(others)}, {listed}."
 
 
 _VERBS = (
@@ -80,13 +80,11 @@ def _elsewhere(results: Results) -> str:
         return f" It scores best at {_join([f'{best.lengths[i].steps:,}' for i in places])} too."
     leaders = [next(p.name for p in others if p.lengths[i].standing == "best") for i in unlike]
     ahead = [f"{n} at {best.lengths[i].steps:,}" for n, i in zip(leaders, unlike, strict=True)]
-    is_one = len(ahead) == 1
     if lost:
-        verb = "is" if is_one else "are"
-        return f" The order depends on the length: {_join(ahead)} {verb} ahead of it."
+        return f" The order depends on the length: {_join(ahead)} {_are(ahead)} ahead of it."
     return (
         f" Whether the order depends on the length is open: {_join(ahead)} "
-        f"{'scores' if is_one else 'score'} better, but not by enough to tell."
+        f"{'scores' if len(ahead) == 1 else 'score'} better, but not by enough to tell."
     )
 
 
@@ -116,9 +114,9 @@ def _undecided(pairs: Sequence[PairResult], seeds: int, metric: Metric) -> list[
     if needed:
         enough = needed[len(needed) // 2]
         decided = sum(seeds <= enough for seeds in needed)
-        which = (
-            "it" if len(ranges) == 1 else "them" if decided == len(ranges) else f"{decided} of them"
-        )
+        which = "them" if decided == len(ranges) else f"{decided} of them"
+        if len(ranges) == 1:
+            which = "it"
         more = "1 more seed" if enough - seeds == 1 else f"{enough - seeds} more seeds"
         text += f" About {more} (--seeds {enough}) would decide {which}."
     return [text]
@@ -137,7 +135,7 @@ def _of_optimizer(pairs: Sequence[PairResult], metric: Metric) -> str:
         return f"{best.schedule} scores best, and the others are undecided"
     parts = [f"{_list([best, *tied])} tie" if tied else f"{best.schedule} scores best"]
     if undecided:
-        parts.append(f"{_list(undecided)} {'is' if len(undecided) == 1 else 'are'} undecided")
+        parts.append(f"{_list(undecided)} {_are(undecided)} undecided")
     if behind:
         parts.append(_behind(best, behind, metric))
     return "; ".join(parts)
@@ -150,7 +148,7 @@ def _behind(best: PairResult, pairs: Sequence[PairResult], metric: Metric) -> st
         if pair.score is not None and best.score is not None and pair.diverged <= best.diverged
     ]
     if len(gaps) < len(pairs):
-        return f"{_list(pairs)} {'is' if len(pairs) == 1 else 'are'} behind"
+        return f"{_list(pairs)} {_are(pairs)} behind"
     if len(pairs) == 1:
         return f"{pairs[0].schedule} is {gaps[0]}{metric.units} behind"
     if len(pairs) <= _NAMED:
@@ -168,14 +166,10 @@ def _mattering(results: Results) -> list[str]:
         return []
     parts: list[str] = []
     for each in sorted(found, key=lambda each: -each.spread):
-        reach = (
-            f" ({metric.difference(each.low)} to {metric.difference(each.high)})"
-            if each.low is not None and each.high is not None
-            else ""
-        )
-        parts.append(
-            f"{_CHOICES.get(each.name, each.name)} by {metric.difference(each.spread)}{reach}"
-        )
+        part = f"{_CHOICES.get(each.name, each.name)} by {metric.difference(each.spread)}"
+        if each.low is not None and each.high is not None:
+            part += f" ({metric.difference(each.low)} to {metric.difference(each.high)})"
+        parts.append(part)
     unit = f" in {metric.units.strip()}" if metric.unit else ""
     text = f"What moves the score, as a standard deviation{unit}: {_join(parts)}."
     if none := [_CHOICES.get(each.name, each.name) for each in found if each.low == 0]:
@@ -204,10 +198,9 @@ def _serving(results: Results) -> list[str]:
             "The best schedule depends on the optimizer: each one is behind another with some "
             "optimizer."
         ]
-    verb = "is" if len(names) == 1 else "are"
     return [
         "The best schedule need not depend on the optimizer: "
-        f"{_few(names, 'schedules')} {verb} behind with none of them."
+        f"{_few(names, 'schedules')} {_are(names)} behind with none of them."
     ]
 
 
@@ -221,10 +214,9 @@ def _steady(pairs: Sequence[PairResult], metric: Metric) -> list[str]:
     if len(least) > _NAMED:
         return []
     names = _join([f"{pair.optimizer} with {pair.schedule}" for pair in least])
-    verb = "is" if len(least) == 1 else "are"
     return [
-        f"Of those that tie for the best, {names} {verb} least sensitive to the peak rate: within "
-        f"{metric.near} over a factor of {10 ** widths[0]:.2g} in it."
+        f"Of those that tie for the best, {names} {_are(least)} least sensitive to the peak rate: "
+        f"within {metric.near} over a factor of {10 ** widths[0]:.2g} in it."
     ]
 
 
@@ -243,12 +235,13 @@ def _fast(results: Results) -> list[str]:
         return [f"No pair reaches {goal} in half of its runs."]
     least = min(updates.values())
     names = [name for name, needed in updates.items() if needed == least]
-    first = _join(names) if len(names) <= _NAMED else f"{len(names)} pairs"
-    text = f"{first} {'needs' if len(names) == 1 else 'need'} the fewest updates for {goal}: "
-    text += f"{least:g}, the median over the seeds."
+    text = (
+        f"{_few(names)} {'needs' if len(names) == 1 else 'need'} the fewest updates for {goal}: "
+        f"{least:g}, the median over the seeds."
+    )
     if late := len(results.pairs) - len(updates):
-        text += f" {late} {'pair does' if late == 1 else 'pairs do'} not reach it in half of "
-        text += "the runs."
+        verb = "pair does" if late == 1 else "pairs do"
+        text += f" {late} {verb} not reach it in half of the runs."
     return [text]
 
 
@@ -262,18 +255,17 @@ def _lasting(results: Results) -> list[str]:
         best = next(pair for pair in pairs if pair.lengths[i].standing == "best")
         first.setdefault(best.name, []).append(f"{at.steps:,}")
     leading = [f"{name} at {_join(steps)}" for name, steps in first.items()]
-    verb = "is" if len(leading) == 1 else "are"
     text = (
-        f"By length of the run, at the same peak rate, the best {verb} {_join(leading)} updates. "
+        f"By length of the run, at the same peak rate, the best {_are(leading)} {_join(leading)} "
+        "updates. "
     )
     every = [
         pair.name for pair in pairs if all(at.standing in ("best", "tie") for at in pair.lengths)
     ]
     if not every:
         return [text + "No pair is best or ties with the best in all of them."]
-    names = _join(every) if len(every) <= _NAMED else f"{len(every)} of {len(pairs)} pairs"
-    verb, ties = ("is", "ties") if len(every) == 1 else ("are", "tie")
-    return [text + f"{names} {verb} best or {ties} with the best in all of them."]
+    names, ties = _few(every, f"of {len(pairs)} pairs"), "ties" if len(every) == 1 else "tie"
+    return [text + f"{names} {_are(every)} best or {ties} with the best in all of them."]
 
 
 def _found(results: Results) -> list[str]:
@@ -312,12 +304,9 @@ def _cautions(results: Results) -> list[str]:
         )
     notes += _at_edge(pairs, settings)
     if lost := [f"{pair.name} ({pair.diverged})" for pair in pairs if pair.diverged]:
-        guess = results.metric.guess
-        count = (
-            "have no score, so that their pairs rank last"
-            if guess is None
-            else f"count as guessing ({results.metric.text(guess)})"
-        )
+        guess, count = results.metric.guess, "have no score, so that their pairs rank last"
+        if guess is not None:
+            count = f"count as guessing ({results.metric.text(guess)})"
         notes.append(f"Scoring runs diverged, and {count}: {_join(lost)}.")
     cycling = [name for name, each in results.schedules.items() if each.momentum is not None]
     plain = [
@@ -342,8 +331,7 @@ def _failures(results: Results) -> list[str]:
     if lost:
         parts.append(f"{_few(lost)} {'has' if len(lost) == 1 else 'have'} no result")
     if poorer:
-        verb = "is" if len(poorer) == 1 else "are"
-        parts.append(f"{_few(poorer)} {verb} tuned without the peak rates that failed")
+        parts.append(f"{_few(poorer)} {_are(poorer)} tuned without the peak rates that failed")
     return [
         f"{trials} of {results.task.name} failed: {_join(parts)}. The first is {first.trial}: "
         f"{first.reason}."
@@ -359,7 +347,7 @@ def _at_edge(pairs: Sequence[PairResult], settings: Settings) -> list[str]:
     edge = [pair for pair in pairs if pair.at_edge]
     if not edge:
         return []
-    names = _join([pair.name for pair in edge]) if len(edge) <= _NAMED else f"{len(edge)} pairs"
+    names = _few([pair.name for pair in edge])
     tried = f", after {settings.further} further ones" if settings.further else ""
     return [
         f"The best peak of {names} is at the edge of the rates tried{tried}, and a better one may "
@@ -369,6 +357,10 @@ def _at_edge(pairs: Sequence[PairResult], settings: Settings) -> list[str]:
 
 def _list(pairs: Sequence[PairResult]) -> str:
     return _join([pair.schedule for pair in pairs])
+
+
+def _are(several: Sequence[object]) -> str:
+    return "is" if len(several) == 1 else "are"
 
 
 def _join(words: Sequence[str]) -> str:

@@ -18,11 +18,9 @@ from lehr.notation import parse
 
 @dataclass(frozen=True)
 class Tuned:
-    """A number that is tuned.
+    """A number that is tuned, and the values that are tried.
 
-    Attributes:
-        name: The name of an optimizer's argument, or ``function.argument`` of a schedule.
-        values: The values that are tried.
+    The name is that of an optimizer's argument, or ``function.argument`` of a schedule.
     """
 
     name: str
@@ -45,13 +43,7 @@ class Tuned:
 
 @dataclass(frozen=True)
 class Choice:
-    """A pair with values for its tuned numbers.
-
-    Attributes:
-        values: The value of each tuned number that the pair has, as text.
-        optimizer: The canonical text of the optimizer.
-        contender: The schedule.
-    """
+    """A pair with values for its tuned numbers, as text; the optimizer's text is canonical."""
 
     values: Mapping[str, str]
     optimizer: str
@@ -59,11 +51,7 @@ class Choice:
 
 
 def read_tuned(text: str, option: str = "tune") -> Tuned:
-    """Read a number and its values.
-
-    Arguments:
-        text: The text.
-        option: The name of the argument in messages.
+    """Read a number and its values; `option` is the name of the argument in messages.
 
     Raises:
         ValueError: If the text is none.
@@ -96,11 +84,7 @@ def choices(
 ) -> list[Choice]:
     """Return a pair with each combination of the values of the tuned numbers that it has.
 
-    Arguments:
-        optimizer: The canonical text of the optimizer.
-        schedule: The name or the text of the schedule.
-        tuned: The tuned numbers.
-        arguments: The arguments of the optimizer.
+    Optimizer and schedule are texts, and `arguments` are those that the optimizer has.
 
     Raises:
         ValueError: If the optimizer or the schedule refuses a value.
@@ -132,12 +116,11 @@ def _tree(schedule: str) -> ast.Expression:
 def _calls(tree: ast.AST, function: str) -> Iterable[ast.Call]:
     """Yield the calls of a function of this name."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            name = node.func.attr if isinstance(node.func, ast.Attribute) else None
-            if isinstance(node.func, ast.Name):
-                name = node.func.id
-            if name == function:
+        match node:
+            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name == function:
                 yield node
+            case _:
+                pass
 
 
 def _changed(schedule: str, changes: Mapping[tuple[str, str], Any]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 from lehr.find.runs import BUDGET, ShortRun, end_of
 from lehr.find.suggestion import Suggestion
@@ -62,46 +61,30 @@ def find_peaks(
     """
     tuned = read_tuned(sweep, "sweep")
     settings = list(_settings(task, optimizer, schedule, tuned))
-    search = _ValueSearch(
-        tuned.name,
-        [
-            (
-                each.value,
-                LadderSearch(
-                    each.task,
-                    each.optimizer,
-                    schedule,
-                    steps,
-                    budget=budget,
-                    contender=each.contender,
-                ),
-            )
-            for each in settings
-        ],
-    )
-    first = settings[0]
-    with RunPlace.of(place).opened(pinned(first.task), [first.optimizer], notify) as (_, train):
-        train(search, watch=watch)
-    return search.result()
+    swept = [
+        _SweptSearch(
+            f"{tuned.name}={value}",
+            value,
+            LadderSearch(name, text, schedule, steps, budget=budget, contender=contender),
+        )
+        for value, name, text, contender in settings
+    ]
+    _, name, text, _ = settings[0]
+    with RunPlace.of(place).opened(pinned(name), [text], notify) as (_, train):
+        train(_ValueSearch(swept), watch=watch)
+    return ValueSweep(tuned.name, tuple(each.row() for each in swept))
 
 
-class _Setting(NamedTuple):
-    """A value as text, and the task, the optimizer and the schedule with it."""
-
-    value: str
-    task: str
-    optimizer: str
-    contender: Contender | None
-
-
-def _settings(task: str, optimizer: str, schedule: str, tuned: Tuned) -> Iterator[_Setting]:
-    """Yield the setting of each value."""
+def _settings(
+    task: str, optimizer: str, schedule: str, tuned: Tuned
+) -> Iterator[tuple[str, str, str, Contender | None]]:
+    """Yield each value as text, and the task, the optimizer and the schedule with it."""
     text = canonical(optimizer)
     if tuned.name == _BATCH:
         for value in tuned.values:
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ValueError(f"sweep={tuned.text!r:.80}: a batch size is a whole number from 1")
-            yield _Setting(str(value), with_batch(task, value), text, None)
+            yield str(value), with_batch(task, value), text, None
         return
     if not tuned.fits(arguments_of(text), schedule):
         raise ValueError(
@@ -109,67 +92,71 @@ def _settings(task: str, optimizer: str, schedule: str, tuned: Tuned) -> Iterato
             f"has such a number; write weight_decay=0,0.01, or {_BATCH}=16,64 for the batch size"
         )
     for choice in choices(text, schedule, [tuned], arguments_of(text)):
-        yield _Setting(choice.values[tuned.name], task, choice.optimizer, choice.contender)
+        yield choice.values[tuned.name], task, choice.optimizer, choice.contender
 
 
-class _ValueSearch:
-    """A search by short runs for each value, and then short runs at its suggestion."""
+class _SweptSearch:
+    """The search by short runs for one value, and then short runs at its suggestion."""
 
-    def __init__(self, name: str, searches: list[tuple[str, LadderSearch]]) -> None:
-        self._name, self._searches = name, searches
-        self._tries: dict[str, dict[bytes, Trial]] = {}
-        self._losses: dict[str, dict[bytes, float]] = {}
-        self._spent: dict[str, int] = dict.fromkeys((value for value, _ in searches), 0)
+    def __init__(self, name: str, value: str, search: LadderSearch) -> None:
+        self._name, self._value, self._search = name, value, search
+        self._tries: dict[bytes, Trial] | None = None  # once there is a suggestion
+        self._losses: dict[bytes, float] = {}
+        self._spent = 0
 
     @property
     def total(self) -> int:
         """The number of trials, about what they are until it is known."""
-        return sum(
-            search.total + len(self._tries.get(v, range(TRIES))) for v, search in self._searches
-        )
+        return self._search.total + (TRIES if self._tries is None else len(self._tries))
 
     def next(self) -> Iterator[Trial]:
         """Yield the trials whose outcomes are needed now."""
-        for value, search in self._searches:
-            yield from search.next()
-            done = self._losses.get(value, {})
-            yield from (t for key, t in self._tries.get(value, {}).items() if key not in done)
+        yield from self._search.next()
+        for key, trial in (self._tries or {}).items():
+            if key not in self._losses:
+                yield trial
 
     def tell(self, trial: Trial, ended: Ended) -> None:
-        """Add the outcome of a trial.
+        """Add the outcome of a trial, if it is one of these."""
+        if self._tries and trial.digest in self._tries:
+            if isinstance(ended, FailedTrial):
+                raise TaskError(f"the run with {self._name} failed: {ended.reason}")
+            self._losses[trial.digest] = end_of(self._search.losses_of(ended.outcome))
+            self._spent += ended.outcome.diverged or trial.steps
+        elif any(trial.digest == needed.digest for needed in self._search.next()):
+            self._search.tell(trial, ended)
+        if self._tries is None and not any(self._search.next()):
+            self._tries = self._trials(self._search.suggestion())
 
-        Raises:
-            TaskError: If it failed.
-        """
-        for value, search in self._searches:
-            tries = self._tries.get(value, {})
-            if trial.digest in tries:
-                if isinstance(ended, FailedTrial):
-                    raise TaskError(f"the run with {self._name}={value} failed: {ended.reason}")
-                losses = search.losses_of(ended.outcome)
-                self._losses[value][trial.digest] = end_of(losses)
-                self._spent[value] += ended.outcome.diverged or trial.steps
-            elif any(trial.digest == needed.digest for needed in search.next()):
-                search.tell(trial, ended)
-            if value not in self._tries and not any(True for _ in search.next()):
-                self._try(value, search)
+    def _trials(self, found: Suggestion) -> dict[bytes, Trial]:
+        """Return the trials at the suggestion, on the same batches for every value."""
+        if found.peak is None:
+            return {}
+        runs = [ShortRun(found.peak, tried_updates(found), i) for i in range(TRIES)]
+        return {trial.digest: trial for trial in map(self._search.short_trial, runs)}
 
-    def _try(self, value: str, search: LadderSearch) -> None:
-        found = search.suggestion()
-        runs: list[ShortRun] = []
-        if found.peak is not None:
-            runs = [ShortRun(found.peak, tried_updates(found), i) for i in range(TRIES)]
-        trials = [search.short_trial(run) for run in runs]
-        self._tries[value] = {trial.digest: trial for trial in trials}
-        self._losses[value] = {}
+    def row(self) -> SweptValue:
+        """Return the outcome, once nothing is needed."""
+        assert self._tries is not None
+        found = self._search.suggestion()
+        losses = tuple(self._losses[key] for key in self._tries)
+        return SweptValue(self._value, replace(found, spent=found.spent + self._spent), losses)
 
-    def result(self) -> ValueSweep:
-        """Return the sweep, once nothing is needed."""
-        return ValueSweep(
-            self._name, tuple(self._row(value, search) for value, search in self._searches)
-        )
 
-    def _row(self, value: str, search: LadderSearch) -> SweptValue:
-        found: Suggestion = search.suggestion()
-        losses = tuple(self._losses[value][key] for key in self._tries[value])
-        return SweptValue(value, replace(found, spent=found.spent + self._spent[value]), losses)
+class _ValueSearch:
+    """The searches of all values, side by side."""
+
+    def __init__(self, searches: list[_SweptSearch]) -> None:
+        self._searches = searches
+
+    @property
+    def total(self) -> int:
+        return sum(search.total for search in self._searches)
+
+    def next(self) -> Iterator[Trial]:
+        for search in self._searches:
+            yield from search.next()
+
+    def tell(self, trial: Trial, ended: Ended) -> None:
+        for search in self._searches:
+            search.tell(trial, ended)
