@@ -77,10 +77,7 @@ def _size(name: str, value: Any) -> int:
             f"{name}={shown(value)} is text; write the samples of an update, as in batch=512 "
             "(where batches are counted in tokens: batch=524288, sequence=1)"
         )
-    size = whole(name, value, at_least=1)
-    if size > LONGEST:
-        raise ScheduleError(f"{name}={size} must be at most {LONGEST:.0e}")
-    return size
+    return whole(name, value, at_least=1, at_most=LONGEST)
 
 
 def counter_of(batch: BatchSizes, sequence: int | None) -> Counter:

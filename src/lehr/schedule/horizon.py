@@ -228,9 +228,4 @@ HorizonLike = DurationLike | Horizon
 
 
 def _count(name: str, value: Any) -> int | None:
-    if value is None:
-        return None
-    count = whole(name, value, at_least=1)
-    if count > LONGEST:
-        raise ScheduleError(f"{name}={count} must be at most {LONGEST:.0e}")
-    return count
+    return None if value is None else whole(name, value, at_least=1, at_most=LONGEST)

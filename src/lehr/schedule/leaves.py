@@ -38,14 +38,10 @@ from lehr.time.duration import STEPS, Duration, DurationLike
 @kind
 @dataclass(frozen=True, repr=False)
 class Piece(Schedule):
-    """A leaf that goes from one level to another; a hold where ``to`` is None.
+    """A leaf that goes from one level to another, or stays where ``to`` is None.
 
-    Arguments:
-        steps: Its length; None takes what is left.
-        start: The level it begins at; None takes the end level of the piece before.
-        to: The level it ends at; None stays.
-        ease: How it moves.
-        log: Whether it moves in log space, where both levels are positive.
+    Without ``steps`` it takes what is left; without ``start`` it begins where the piece before
+    ended.
     """
 
     steps: Duration | None
@@ -138,12 +134,7 @@ class Piece(Schedule):
 class Decay(Schedule):
     """A leaf without an end: exponential, or a power of the time.
 
-    Arguments:
-        form: ``"exponential"``: ``start * rate ** (t / scale)``; or
-            ``"inverse"``: ``start * (1 + t / scale) ** -rate``.
-        rate: Greater than 0.
-        scale: A duration greater than 0.
-        start: The level it begins at; None takes the end level of the piece before.
+    These are ``start * rate ** (t / scale)`` and ``start * (1 + t / scale) ** -rate``.
     """
 
     form: Literal["exponential", "inverse"]
@@ -158,13 +149,6 @@ class Decay(Schedule):
             raise ScheduleError(f"{scale}={self.scale}: the steps that it counts by are above 0")
         if self.start is not None:
             object.__setattr__(self, "start", level("start", self.start))
-
-    @property
-    def _reach(self) -> Reach:
-        return Reach.ENDLESS
-
-    def _span(self, run: Run) -> Length | None:
-        return None
 
     def _place(self, at: Site) -> Curve:
         start = at.entry if self.start is None else self.start
@@ -221,15 +205,7 @@ class Table(Schedule):
 @kind
 @dataclass(frozen=True, repr=False)
 class Formula(Schedule):
-    """A leaf that is a function of the step, or of the number of a cycle of steps.
-
-    Arguments:
-        function: Called with one Python number; returns a number.
-        per: None to call it with the step; else the steps of a cycle: it is called with the number
-            of the cycle, from 1.
-        low: A lower bound of its values; minus infinity where unknown.
-        high: An upper bound of its values; infinity where unknown.
-    """
+    """A leaf that is a function of the step, or of the number of a cycle; see :func:`formula`."""
 
     function: Callable[[Any], float]
     per: Duration | None = None
@@ -251,13 +227,6 @@ class Formula(Schedule):
                 f"formula: low={self.low!r}, high={self.high!r}: {own.text} lies between "
                 f"{own.low!r} and {own.high!r}; leave them out"
             )
-
-    @property
-    def _reach(self) -> Reach:
-        return Reach.ENDLESS
-
-    def _span(self, run: Run) -> Length | None:
-        return None
 
     def _place(self, at: Site) -> Curve:
         return at.run.translated(STEPS, self._curve, at.room)
@@ -287,7 +256,7 @@ def hold(steps: DurationLike | None = None, *, at: float | None = None) -> Sched
         >>> s(0), s(15)
         (0.5, 0.5)
     """
-    return Piece(_duration(steps), at, None)
+    return Piece(None if steps is None else Duration.of(steps), at, None)
 
 
 @checked
@@ -319,7 +288,8 @@ def ramp(
     """
     if to is None:
         to = 1.0 if start == 0 else 0.0
-    return Piece(_duration(steps), start, level("to", to), Ease.of(ease), log)
+    length = None if steps is None else Duration.of(steps)
+    return Piece(length, start, to, Ease.of(ease), log)
 
 
 @checked
@@ -371,7 +341,3 @@ def formula(
     """
     cycle = None if per is None else Duration.of(per, "per")
     return Formula(cast("Callable[[Any], float]", function), cycle, low, high)
-
-
-def _duration(steps: DurationLike | None) -> Duration | None:
-    return None if steps is None else Duration.of(steps)

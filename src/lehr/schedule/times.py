@@ -38,10 +38,6 @@ class Slice(Schedule):
         self._check_depth()
 
     @property
-    def _children(self) -> tuple[Schedule]:
-        return (self.inner,)
-
-    @property
     def _reach(self) -> Reach:
         endless = self.stop is None and self.inner._reach is Reach.ENDLESS
         return Reach.ENDLESS if endless else Reach.FIXED
@@ -117,10 +113,6 @@ class Repeat(Schedule):
                 "or cut it, as in s[:100]"
             )
         self._check_depth()
-
-    @property
-    def _children(self) -> tuple[Schedule]:
-        return (self.inner,)
 
     @property
     def _reach(self) -> Reach:

@@ -28,10 +28,6 @@ class _Binary(Schedule):
         self._check_depth()
 
     @property
-    def _children(self) -> list[Schedule]:
-        return [self.left, self.right] if isinstance(self.right, Schedule) else [self.left]
-
-    @property
     def _reach(self) -> Reach:
         reaches = [operand._reach for operand in self._children]
         for reach in (Reach.ENDLESS, Reach.FLEXIBLE):
@@ -97,10 +93,6 @@ class _Wrapped(Schedule):
     """The base of operators that keep their operand's length."""
 
     inner: Schedule
-
-    @property
-    def _children(self) -> tuple[Schedule]:
-        return (self.inner,)
 
     @property
     def _reach(self) -> Reach:
