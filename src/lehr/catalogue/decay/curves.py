@@ -22,6 +22,18 @@ __all__ = [
     "tanh_decay",
 ]
 
+HAEGELE = Paper(
+    "Hägele et al.",
+    2024,
+    "Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations",
+    "2405.18392",
+)
+MINICPM = Paper(
+    "Hu et al.",
+    2024,
+    "MiniCPM: Unveiling the Potential of Small Language Models with Scalable Training Strategies",
+    "2404.06395",
+)
 K_DECAY = Paper(
     "Zhang and Li", 2020, "k-decay: A New Method For Learning Rate Schedule", "2004.05909"
 )
@@ -33,11 +45,7 @@ _HYPERBOLIC = Paper(
 @entry(
     "decay",
     formula=r"\eta_t = \eta_0 \, (\eta_T / \eta_0)^{t / T}",
-    aliases=(
-        "SchedExp",
-        "exponential decay to an end value",
-        "sched_exp",
-    ),
+    aliases=("SchedExp", "exponential decay to an end value", "sched_exp"),
     example=With(to=0.01),
 )
 def geometric(
@@ -66,13 +74,7 @@ def geometric(
 @entry(
     "decay",
     formula=r"\eta_t = \eta_T + (\eta_0 - \eta_T) \, \frac{r^{t / T} - r}{1 - r}",
-    paper=Paper(
-        "Hu et al.",
-        2024,
-        "MiniCPM: Unveiling the Potential of Small Language Models with Scalable Training "
-        "Strategies",
-        "2404.06395",
-    ),
+    paper=MINICPM,
     aliases=("WSDLRScheduler(decay_fn='exp')", "lr_wsd_decay_style='exponential'"),
     example=With(),
 )
@@ -111,12 +113,7 @@ def normalised_exponential(
 @entry(
     "decay",
     formula=r"\eta_t = \eta_T + (\eta_0 - \eta_T) \, (1 - (t / T)^k)",
-    paper=Paper(
-        "Hägele et al.",
-        2024,
-        "Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations",
-        "2405.18392",
-    ),
+    paper=HAEGELE,
     aliases=("1-sqrt", "1-square", "minus_sqrt", "SchedPoly", "decay_type='sqrt'"),
     example=With(power=0.5),
 )
@@ -199,11 +196,7 @@ def k_decay(
         "Stochastic Gradient Descent with Hyperbolic-Tangent Decay on Classification",
         "1806.01593",
     ),
-    aliases=(
-        "TanhLRScheduler",
-        "HTD",
-        "tanh",
-    ),
+    aliases=("TanhLRScheduler", "HTD", "tanh"),
     example=With(),
 )
 def tanh_decay(

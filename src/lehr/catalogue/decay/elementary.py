@@ -23,6 +23,14 @@ __all__ = [
     "step",
 ]
 
+SGDR = Paper(
+    "Loshchilov and Hutter",
+    2016,
+    "SGDR: Stochastic Gradient Descent with Warm Restarts",
+    "1608.03983",
+)
+_HE = Paper("He et al.", 2015, "Deep Residual Learning for Image Recognition", "1512.03385")
+
 
 @entry(
     "decay",
@@ -56,7 +64,7 @@ def constant(value: float = 1.0) -> Schedule:
 @entry(
     "decay",
     formula=r"\eta_t = \eta_0 \, \gamma^{\lfloor t / s \rfloor}",
-    paper=Paper("He et al.", 2015, "Deep Residual Learning for Image Recognition", "1512.03385"),
+    paper=_HE,
     aliases=(
         "StepLR",
         "StepDecay",
@@ -93,7 +101,7 @@ def step(every: DurationLike, gamma: float = 0.1) -> Schedule:
 @entry(
     "decay",
     formula=r"\eta_t = \eta_0 \, \gamma^{\#\{m : m \le t\}}",
-    paper=Paper("He et al.", 2015, "Deep Residual Learning for Image Recognition", "1512.03385"),
+    paper=_HE,
     aliases=(
         "MultiStepLR",
         "MultiStepDecay",
@@ -341,12 +349,7 @@ def polynomial(
 @entry(
     "decay",
     formula=r"\eta_t = \eta_T + \tfrac12 (\eta_0 - \eta_T) \, (1 + \cos(\pi t / T))",
-    paper=Paper(
-        "Loshchilov and Hutter",
-        2016,
-        "SGDR: Stochastic Gradient Descent with Warm Restarts",
-        "1608.03983",
-    ),
+    paper=SGDR,
     aliases=(
         "CosineAnnealingLR",
         "CosineDecay",

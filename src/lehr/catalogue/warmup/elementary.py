@@ -81,10 +81,7 @@ def warmup(steps: DurationLike, *, start: float = 0.0, to: float = 1.0) -> Sched
 @entry(
     "warmup",
     formula=r"\eta_t = \begin{cases} f \, \eta & t < W \\ \eta & t \ge W \end{cases}",
-    aliases=(
-        "ConstantLR",
-        "ConstantParamScheduler",
-    ),
+    aliases=("ConstantLR", "ConstantParamScheduler"),
     example=With("10%"),
 )
 def constant_factor(steps: DurationLike, factor: float = 1 / 3) -> Schedule:
@@ -167,11 +164,7 @@ def log_warmup(steps: int, *, to: float = 1.0) -> Schedule:
 @entry(
     "warmup",
     formula=r"\eta_t = \eta_s + \tfrac12 (\eta - \eta_s) \, (1 - \cos(\pi t / W))",
-    aliases=(
-        "warmup_type='cosine'",
-        "SchedCos",
-        "sched_cos",
-    ),
+    aliases=("warmup_type='cosine'", "SchedCos", "sched_cos"),
     example=With("10%"),
 )
 def cosine_warmup(steps: DurationLike, *, start: float = 0.0, to: float = 1.0) -> Schedule:
