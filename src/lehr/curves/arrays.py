@@ -57,11 +57,7 @@ def _at_number(path: Path, t: Any) -> Any:
 
 
 class Arrays(Arithmetic):
-    """Arrays of any library that follows the array API standard.
-
-    Arguments:
-        xp: The library's namespace.
-        like: An array of the kind to be evaluated; its device and type are kept.
+    """Arrays of the library ``xp``, on the device of ``like`` and, if it is real, of its type.
 
     Raises:
         TypeError: If the array holds neither integers nor real numbers.
