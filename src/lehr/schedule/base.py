@@ -58,10 +58,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-# How strongly a text binds, as Python's own operators do.
-THEN, PLUS, TIMES, ATOM = 1, 2, 3, 4
-
-
 _JSON_SCHEMA = {
     "title": "Schedule",
     "description": "A learning-rate schedule of lehr, as a text.",
@@ -380,25 +376,6 @@ class Schedule(Node):
 @untraced
 def _prepare(schedule: Schedule) -> bool:
     return bool(schedule._path.parts)
-
-
-def bracketed(schedule: Schedule, strength: int) -> str:
-    """Return a schedule's text for use inside an operator, in brackets where it needs them."""
-    text, own = schedule._text()
-    return text if own >= strength else f"({text})"
-
-
-def call(function: str, *given: tuple[str, Any, Any]) -> str:
-    """Write a call with the arguments (name, value, default) that differ from their default.
-
-    One without a name is positional.
-    """
-    parts = [
-        f"{name}={value}" if name else str(value)
-        for name, value, default in given
-        if value != default
-    ]
-    return f"{function}({', '.join(parts)})"
 
 
 def _is_operand(value: Any) -> bool:

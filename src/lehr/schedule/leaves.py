@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import Any, Literal, cast
 
 from lehr.curves import (
@@ -28,9 +29,9 @@ from lehr.curves import (
 from lehr.curves.easing import LINEAR, Ease, EaseLike
 from lehr.errors import NeedsHorizon, ScheduleError, level, number
 from lehr.schedule.arguments import checked
-from lehr.schedule.base import ATOM, Schedule, call
+from lehr.schedule.base import Schedule
 from lehr.schedule.kinds import kind
-from lehr.schedule.node import Length, Reach, Site
+from lehr.schedule.node import ATOM, Length, Reach, Site, call
 from lehr.schedule.run import Run
 from lehr.time.duration import STEPS, Duration, DurationLike
 
@@ -95,16 +96,11 @@ class Piece(Schedule):
             raise ScheduleError(f"{self} begins at {start}; in log space a level is above 0")
         if size == 0:
             return Flat(size, self.to)
-        if self.ease.function is not None:
-            return self._shaped(at.run, start, self.to, size)
-        return Ramp(size, start, self.to, self.ease, self.log)
-
-    def _shaped(self, run: Run, start: float, to: float, size: Fraction) -> Curve:
-        def shaped(steps: Fraction | None) -> Curve:
-            assert steps is not None
-            return Shaped(steps, start, to, self.ease)
-
-        return run.translated(STEPS if self.ease.iterations else run.clock, shaped, size)
+        if self.ease.function is None:
+            return Ramp(size, start, self.to, self.ease, self.log)
+        clock = STEPS if self.ease.iterations else at.run.clock
+        shape = partial(Shaped, start=start, to=self.to, ease=self.ease)
+        return at.run.translated(clock, shape, size)
 
     def _text(self) -> tuple[str, int]:
         steps = ("", "" if self.steps is None else self.steps.code, "")

@@ -17,6 +17,9 @@ from lehr.schedule.run import Run
 DEEPEST: Final = 100
 """How deeply schedules may be nested: Python's own stack is deep enough for that everywhere."""
 
+# How strongly a text binds, as Python's own operators do.
+THEN, PLUS, TIMES, ATOM = 1, 2, 3, 4
+
 
 class Reach(Enum):
     """How a schedule's length is determined, as known before it is placed."""
@@ -74,7 +77,7 @@ class Node(ABC):
 
     @abstractmethod
     def _text(self) -> tuple[str, int]:
-        """Return its text, and how strongly that binds (see :mod:`lehr.schedule.base`)."""
+        """Return its text, and how strongly that binds."""
 
     def __repr__(self) -> str:
         return self._text()[0]
@@ -108,3 +111,22 @@ class Node(ABC):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
+
+
+def bracketed(schedule: Node, strength: int) -> str:
+    """Return a schedule's text for use inside an operator, in brackets where it needs them."""
+    text, own = schedule._text()
+    return text if own >= strength else f"({text})"
+
+
+def call(function: str, *given: tuple[str, Any, Any]) -> str:
+    """Write a call with the arguments (name, value, default) that differ from their default.
+
+    One without a name is positional.
+    """
+    parts = [
+        f"{name}={value}" if name else str(value)
+        for name, value, default in given
+        if value != default
+    ]
+    return f"{function}({', '.join(parts)})"

@@ -11,10 +11,10 @@ from typing import Any, Final, Literal
 from lehr.curves import Curve, Cycles, Flat, Path, cut
 from lehr.curves.arithmetic import as_number
 from lehr.errors import NeedsClock, NeedsHorizon, PastEnd, ScheduleError, number, whole
-from lehr.schedule.base import ATOM, Schedule, bracketed, call
+from lehr.schedule.base import Schedule
 from lehr.schedule.horizon import Horizon
 from lehr.schedule.kinds import kind
-from lehr.schedule.node import Length, Node, Reach, Site
+from lehr.schedule.node import ATOM, Length, Node, Reach, Site, bracketed, call
 from lehr.schedule.run import Run
 from lehr.schedule.sequence import EXACT_BITS, bounded
 from lehr.time.duration import SECONDS, Duration, as_written, round_half_up

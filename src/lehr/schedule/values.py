@@ -8,9 +8,9 @@ from typing import TypeGuard
 
 from lehr.curves import Clipped, Combined, Curve, Stairs
 from lehr.errors import ScheduleError, level
-from lehr.schedule.base import ATOM, PLUS, TIMES, Schedule, bracketed, call
+from lehr.schedule.base import Schedule
 from lehr.schedule.kinds import kind
-from lehr.schedule.node import Length, Reach, Site
+from lehr.schedule.node import ATOM, PLUS, TIMES, Length, Reach, Site, bracketed, call
 from lehr.schedule.run import Run
 from lehr.time.duration import Duration
 
