@@ -198,7 +198,7 @@ _FAMILIES: Final[dict[str, _EaseFamily]] = {
     "power": _EaseFamily(_power, {"power": _EXPONENT}),
     "complement": _EaseFamily(_complement, {"power": _EXPONENT}),
     "exponential": _EaseFamily(_exponential, {"ratio": {"above": 0, "below": 1}}, "0.1"),
-    "cosine-power": _EaseFamily(_cosine_power, {"power": _EXPONENT}),
+    "cosine-power": _EaseFamily(_cosine_power, {"exponent": _EXPONENT}),
     "k-cosine": _EaseFamily(_k_cosine, {"k": _EXPONENT}),
     "k-power": _EaseFamily(_k_power, {"k": _EXPONENT, "power": _EXPONENT}, "2, 2"),
     "tanh": _EaseFamily(_tanh, {"from": _TANH, "to": _TANH}, "7, 3"),
@@ -271,7 +271,7 @@ class Ease:
                 f"{len(self.parameters)} given; write {_EXAMPLES[self.name]!r}"
             )
         for (label, within), value in zip(ranges.items(), self.parameters, strict=True):
-            number(f"{self.name} {label}", value, **within)
+            number(label, value, **within)
         _halves(self.name, self.parameters)
 
     @classmethod

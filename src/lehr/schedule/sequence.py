@@ -81,11 +81,8 @@ class Sequence(Schedule):
         if self._opened is not None:
             return None
         spans, total = self._spans(run, self.parts)
-        return Length(
-            total,
-            any(span.rounds for span in spans),
-            any(span.shares for span in spans),
-        )
+        rounds, shares = any(span.rounds for span in spans), any(span.shares for span in spans)
+        return Length(total, rounds, shares)
 
     def _place(self, at: Site) -> Curve:
         run, entry = at.run, at.entry

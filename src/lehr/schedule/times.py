@@ -68,11 +68,6 @@ class Slice(Schedule):
             known = vars(self)["_known_length"] = (run, length)
         return known[1]
 
-    def _own_length(self, run: Run) -> Fraction:
-        if self.stop is None:
-            return self._rest(run)
-        return max(run.place(self.stop) - run.place(self.start), Fraction(0))
-
     def _inner(self, run: Run, entry: float) -> Curve:
         return self.inner._place(Site(run, entry, run.length))
 
@@ -80,8 +75,10 @@ class Slice(Schedule):
         run = at.run.at_start()
         start = run.place(self.start)
         length = at.size
-        if length is None:
-            length = at.room if self._reach is Reach.ENDLESS else self._own_length(run)
+        if length is None and self.stop is not None:
+            length = max(run.place(self.stop) - start, Fraction(0))
+        elif length is None:
+            length = at.room if self._reach is Reach.ENDLESS else self._rest(run)
         return cut(self._inner(run, at.entry), start, length)
 
     def _text(self) -> tuple[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TypeGuard
+from typing import ClassVar, TypeGuard
 
 from lehr.curves import Clipped, Combined, Curve, Stairs
 from lehr.errors import ScheduleError, level
@@ -21,6 +21,7 @@ class _Binary(Schedule):
 
     left: Schedule
     right: Schedule | float
+    _multiplies: ClassVar[bool]
 
     def __post_init__(self) -> None:
         if not isinstance(self.right, Schedule):
@@ -40,12 +41,12 @@ class _Binary(Schedule):
         known = [length for length in lengths if length is not None]
         return max(known) if len(known) == len(lengths) else None
 
-    def _combine(self, at: Site, product: bool) -> Curve:
+    def _place(self, at: Site) -> Curve:
         # The level before does not enter the operands.
         inner = Site(at.run, room=at.room)
         left = self.left._place(inner)
         right = self.right._place(inner) if isinstance(self.right, Schedule) else self.right
-        return Combined(left, right, product)
+        return Combined(left, right, self._multiplies)
 
 
 @kind
@@ -53,8 +54,7 @@ class _Binary(Schedule):
 class Product(_Binary):
     """``a * b``: the product at each step."""
 
-    def _place(self, at: Site) -> Curve:
-        return self._combine(at, product=True)
+    _multiplies = True
 
     def _text(self) -> tuple[str, int]:
         right = self.right
@@ -73,8 +73,7 @@ def _is_negated(schedule: Schedule) -> TypeGuard[Product]:
 class Sum(_Binary):
     """``a + b``: the sum at each step."""
 
-    def _place(self, at: Site) -> Curve:
-        return self._combine(at, product=False)
+    _multiplies = False
 
     def _text(self) -> tuple[str, int]:
         left, right = self.left, self.right

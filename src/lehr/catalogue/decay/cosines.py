@@ -9,6 +9,7 @@ from lehr.catalogue.decay.curves import HAEGELE, K_DECAY
 from lehr.catalogue.decay.elementary import cosine
 from lehr.catalogue.parts import distinct, joined, written_out
 from lehr.catalogue.registry import Paper, With, entry
+from lehr.curves.easing import Ease
 from lehr.errors import ScheduleError, number, rising
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
@@ -114,8 +115,7 @@ def cosine_power(
         >>> round(cosine_power(100, exponent=2.0)(50), 6)
         0.25
     """
-    exponent = number("exponent", exponent, above=0)
-    return ramp(steps, to=to, start=start, ease=f"cosine-power({exponent!r})")
+    return ramp(steps, to=to, start=start, ease=Ease("cosine-power", (exponent,)))
 
 
 @entry(
@@ -150,8 +150,7 @@ def k_decay_cosine(
         >>> round(k_decay_cosine(100, k=2.0)(50), 6)
         0.853553
     """
-    k = number("k", k, above=0)
-    return ramp(steps, to=to, start=start, ease=f"k-cosine({k!r})")
+    return ramp(steps, to=to, start=start, ease=Ease("k-cosine", (k,)))
 
 
 @entry(

@@ -6,6 +6,7 @@ import math
 
 from lehr.catalogue.parts import distinct
 from lehr.catalogue.registry import Paper, With, entry
+from lehr.curves.easing import Ease
 from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import ramp
@@ -106,8 +107,7 @@ def normalised_exponential(
         >>> s(0), round(s(1), 6), s(2)
         (1.0, 0.333333, 0.0)
     """
-    ratio = number("ratio", ratio, above=0, at_most=math.nextafter(1, 0))
-    return ramp(steps, to=to, start=start, ease=f"exponential({ratio!r})")
+    return ramp(steps, to=to, start=start, ease=Ease("exponential", (ratio,)))
 
 
 @entry(
@@ -144,8 +144,7 @@ def complement_power(
         >>> complement_power(100)(25), complement_power(100, power=2.0)(50)
         (0.5, 0.75)
     """
-    power = number("power", power, above=0)
-    return ramp(steps, to=to, start=start, ease=f"complement({power!r})")
+    return ramp(steps, to=to, start=start, ease=Ease("complement", (power,)))
 
 
 @entry(
@@ -182,8 +181,7 @@ def k_decay(
         >>> k_decay(100, k=2.0, power=2.0)(50)
         0.5625
     """
-    k, power = number("k", k, above=0), number("power", power, above=0)
-    return ramp(steps, to=to, start=start, ease=f"k-power({k!r}, {power!r})")
+    return ramp(steps, to=to, start=start, ease=Ease("k-power", (k, power)))
 
 
 @entry(
@@ -238,8 +236,7 @@ def tanh_decay(
     def at(x: float) -> float:
         return floor + (peak - floor) / (1 + math.exp(2 * x))  # (1 - tanh(x)) / 2
 
-    ease = f"tanh({-lower!r}, {upper!r})"
-    return ramp(steps, start=at(lower), to=at(upper), ease=ease)
+    return ramp(steps, start=at(lower), to=at(upper), ease=Ease("tanh", (-lower, upper)))
 
 
 @entry(
@@ -317,7 +314,7 @@ def hyperbolic(
     """
     ratio = _ratio(steps, upper_bound)
     drop = (start - infimum) * math.sqrt(2 * ratio - 1) / ratio
-    return ramp(steps, start=start, to=start - drop, ease=f"hyperbolic({ratio!r})")
+    return ramp(steps, start=start, to=start - drop, ease=Ease("hyperbolic", (ratio,)))
 
 
 @entry(
@@ -359,7 +356,7 @@ def exp_hyperbolic(
     number("start", start, above=0)
     number("infimum", infimum, above=0)
     end = start * (infimum / start) ** (math.sqrt(2 * ratio - 1) / ratio)
-    return ramp(steps, start=start, to=end, ease=f"hyperbolic({ratio!r})", log=True)
+    return ramp(steps, start=start, to=end, ease=Ease("hyperbolic", (ratio,)), log=True)
 
 
 def _ratio(steps: DurationLike, upper_bound: DurationLike) -> float:

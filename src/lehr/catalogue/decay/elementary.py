@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from lehr.catalogue.parts import in_order, jumps, listed
 from lehr.catalogue.registry import Paper, With, entry
+from lehr.curves.easing import Ease
 from lehr.errors import ScheduleError, number, shown
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import Decay, hold, ramp
@@ -342,8 +343,7 @@ def polynomial(
         >>> polynomial(100, power=2.0)(50)
         0.25
     """
-    power = number("power", power, above=0)
-    return ramp(steps, to=to, start=start, ease=f"power({power!r})")
+    return ramp(steps, to=to, start=start, ease=Ease("power", (power,)))
 
 
 @entry(

@@ -6,6 +6,7 @@ import math
 
 from lehr.catalogue.decay.elementary import exponential
 from lehr.catalogue.registry import Paper, With, entry
+from lehr.curves.easing import Ease
 from lehr.errors import number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
@@ -158,7 +159,7 @@ def log_warmup(steps: int, *, to: float = 1.0) -> Schedule:
         (0.0, 0.5, 1.0)
     """
     count = whole("steps", steps, at_least=2)
-    return ramp(count - 1, start=0.0, to=to, ease=f"log({count})")
+    return ramp(count - 1, start=0.0, to=to, ease=Ease("log", (count,)))
 
 
 @entry(
@@ -217,8 +218,7 @@ def power_warmup(
         >>> power_warmup(100)(50)
         0.25
     """
-    power = number("power", power, above=0)
-    return ramp(steps, start=start, to=to, ease=f"complement({power!r})")
+    return ramp(steps, start=start, to=to, ease=Ease("complement", (power,)))
 
 
 @entry(
@@ -249,8 +249,7 @@ def complement_warmup(
         >>> complement_warmup(100)(75)
         0.5
     """
-    power = number("power", power, above=0)
-    return ramp(steps, start=start, to=to, ease=f"power({power!r})")
+    return ramp(steps, start=start, to=to, ease=Ease("power", (power,)))
 
 
 @entry(
