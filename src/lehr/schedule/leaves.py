@@ -113,16 +113,14 @@ class Piece(Schedule):
         return call(kind, steps, to, start, *extra), ATOM
 
     def _kind(self) -> tuple[str, list[tuple[str, Any, Any]]]:
-        plain = self.ease.function is None
-        if self.log:
-            if plain and self.ease == LINEAR:
-                return "geometric", []
-            return "ramp", [("ease", self.ease.code, None), ("log", True, False)]
+        if self.log and self.ease == LINEAR:
+            return "geometric", []
+        plain = not self.log and self.ease.function is None
         if plain and self.ease.name in ("linear", "cosine"):
             return self.ease.name, []
         if plain and self.ease.name == "power":
             return "polynomial", [("power", self.ease.parameters[0], None)]
-        return "ramp", [("ease", self.ease.code, None)]
+        return "ramp", [("ease", self.ease.code, None), ("log", self.log, False)]
 
 
 @kind
@@ -140,11 +138,9 @@ class Decay(Schedule):
 
     def __post_init__(self) -> None:
         name, scale = ("gamma", "every") if self.form == "exponential" else ("power", "tau")
-        object.__setattr__(self, "rate", number(name, self.rate, above=0))
+        number(name, self.rate, above=0)
         if self.scale.amount == 0:
             raise ScheduleError(f"{scale}={self.scale}: the steps that it counts by are above 0")
-        if self.start is not None:
-            object.__setattr__(self, "start", level("start", self.start))
 
     def _place(self, at: Site) -> Curve:
         start = at.entry if self.start is None else self.start
@@ -176,8 +172,6 @@ class Table(Schedule):
     def __post_init__(self) -> None:
         if not self.entries:
             raise ScheduleError("table: values=[] is empty; write at least one value")
-        cleaned = tuple(level(f"values[{i}]", value) for i, value in enumerate(self.entries))
-        object.__setattr__(self, "entries", cleaned)
 
     @property
     def _reach(self) -> Reach:
@@ -209,13 +203,11 @@ class Formula(Schedule):
     high: float = math.inf
 
     def __post_init__(self) -> None:
-        if not callable(self.function):
-            raise ScheduleError(f"formula: function={self.function!r} cannot be called")
         if self.per is not None and (self.per.unit != STEPS or self.per.amount == 0):
             raise ScheduleError(
                 f"per={self.per.code}: a cycle is counted in steps, at least 1; write 100"
             )
-        if not self.low <= self.high or self.low == math.inf or self.high == -math.inf:
+        if self.low > self.high:
             raise ScheduleError(f"formula: low={self.low!r} is above high={self.high!r}")
         own = self.function
         if isinstance(own, functions.Member) and (self.low > own.low or self.high < own.high):

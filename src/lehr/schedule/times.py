@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Final, Literal
 
@@ -94,15 +94,13 @@ class Repeat(Schedule):
 
     inner: Schedule
     times: int | None
-    stretch: Fraction = field(default=Fraction(1))
+    stretch: Fraction = Fraction(1)
     scale: float = 1.0
 
     def __post_init__(self) -> None:
+        number("scale", self.scale, above=0)
         if self.times is not None:
-            object.__setattr__(self, "times", whole("times", self.times, at_least=1))
-        object.__setattr__(self, "scale", number("scale", self.scale, above=0))
-        if self.times is not None:
-            self._check_exact(self.times)
+            self._check_exact(whole("times", self.times, at_least=1))
         reach = self.inner._reach
         if reach is Reach.ENDLESS or (reach is Reach.FLEXIBLE and self.times is None):
             raise ScheduleError(
@@ -189,8 +187,6 @@ class Over(Schedule):
     past: Literal["hold", "raise"] = "hold"
 
     def __post_init__(self) -> None:
-        if self.past not in ("hold", "raise"):
-            raise ScheduleError(f"past={self.past!r} must be 'hold' or 'raise'")
         self._check_depth()
         # What does not fit is refused here rather than at the first step; what is still missing
         # (the length of an epoch, the run that this is a share of) may come from an outer run.

@@ -135,13 +135,9 @@ class Clip(_Wrapped):
     high: float = math.inf
 
     def __post_init__(self) -> None:
-        for name in ("low", "high"):
-            value = getattr(self, name)
-            if value not in (-math.inf, math.inf):
-                object.__setattr__(self, name, level(name, value))
         if self.low == -math.inf and self.high == math.inf:
             raise ScheduleError("clip: give low, high or both")
-        if not self.low <= self.high or self.low == math.inf or self.high == -math.inf:
+        if self.low > self.high:
             raise ScheduleError(f"clip: low={self.low!r} is above high={self.high!r}")
         self._check_depth()
 
