@@ -189,7 +189,7 @@ def entry(
 ) -> Callable[[F], F]:
     """Register the function below as an entry; see :class:`Entry` for the arguments.
 
-    What it is called with is checked by the types of its arguments.
+    Its calls are checked by the types of its arguments.
     """
 
     def register(function: F) -> F:

@@ -31,6 +31,12 @@ def untraced(function: _AnyFunction) -> _AnyFunction:
     return function
 
 
+@untraced
+def prepare(owner: Any, name: str) -> bool:
+    """Compute a cached property of an object now, so that torch.compile need not trace it."""
+    return getattr(owner, name) is not None
+
+
 def as_number(value: Fraction) -> int | float:
     """Return an exact fraction as an int where it is one, else as the nearest float."""
     return value.numerator if value.denominator == 1 else float(value)

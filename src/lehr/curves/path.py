@@ -9,7 +9,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any, Final, cast
 
-from lehr.curves.arithmetic import Arithmetic, Column, ExactSteps, as_number, scalars, untraced
+from lehr.curves.arithmetic import Arithmetic, Column, ExactSteps, as_number, prepare, scalars
 from lehr.curves.curve import Curve, Flat, Ramp
 
 # Above this many pieces an array that cannot be cut (a traced one) looks the numbers of its pieces
@@ -206,7 +206,7 @@ class Path(Curve):
         if len(self.parts) <= _FEW:
             out = m.full_like(t, self.end if self.length is not None else 0.0)
         else:
-            _prepare(self)
+            prepare(self, "table")
             out = self.table.value(t if parts == 1 else m.real(t) / parts, m)
             chosen = self.table.others
         edges = self._edges(parts)
@@ -240,11 +240,6 @@ class _Grid:
         stop = math.inf if path.length is None else math.ceil(path.length * parts)
         self.edges: list[int | float] = [*map(math.ceil, begins), stop]
         self.begins = [(math.floor(begin), float(begin % 1)) for begin in begins]
-
-
-@untraced
-def _prepare(path: Path) -> bool:
-    return bool(path.table.others)
 
 
 class _PieceTable:

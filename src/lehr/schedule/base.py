@@ -42,7 +42,7 @@ from fractions import Fraction
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from lehr.curves.arithmetic import as_number, scalars, untraced
+from lehr.curves.arithmetic import as_number, prepare, scalars
 from lehr.errors import ScheduleError, level, shown
 from lehr.provided import PROVIDED
 from lehr.schedule.arguments import checked
@@ -111,7 +111,7 @@ class Schedule(Node):
         # Loads NumPy, which plain numbers do without.
         from lehr.curves import arrays
 
-        _prepare(self)
+        prepare(self, "_path")
         return arrays.evaluate(self._path, t)
 
     def _finite(self, t: int | float) -> float:
@@ -371,11 +371,6 @@ class Schedule(Node):
     def _repr_html_(self) -> str:
         """Return its picture and its text, for a notebook."""
         return PROVIDED["schedule_html"](self)
-
-
-@untraced
-def _prepare(schedule: Schedule) -> bool:
-    return bool(schedule._path.parts)
 
 
 def _is_operand(value: Any) -> bool:

@@ -171,7 +171,7 @@ class Run:
         """
         if clock == self.clock:
             return make(room)
-        self._check_clock("what counts steps")
+        self._check_clock("a part that counts steps")
         converted = None if room is None else self._length_in_other_clock(room)
         curve = Stepped if self.clock == SAMPLES else Counted
         return curve(make(converted), self._counter, self._step, room)
@@ -186,16 +186,16 @@ class Run:
     def _counter(self) -> Counter:
         counter = self.units.counter
         if counter is None:
-            # The size of a batch that depends on the samples seen cannot go by the step too.
-            raise NeedsHorizon("what goes by the step has no samples to go by here")
+            # A batch whose size depends on the samples seen cannot depend on the step too.
+            raise NeedsHorizon("a part that counts steps cannot be converted to samples here")
         return counter
 
     @property
     def _known_here(self) -> Fraction:
         if self.here is None:
             raise ScheduleError(
-                "what counts steps in a repeat has another length in every cycle, because the size "
-                "of the batches changes: place the repeat over a run of its own, as in "
+                "a part that counts steps has another length in every cycle of a repeat, because "
+                "the size of the batches changes: place the repeat over a run of its own, as in "
                 "(...).repeat(4).over(1000)"
             )
         return self.here
