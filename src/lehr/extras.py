@@ -55,20 +55,16 @@ def install(extra: str) -> str:
     Where lehr was installed from a checkout, or runs from one, it is installed from there again:
     a package index may have another version of it, or none.
     """
-    return f"{_pip()} install {_source(extra)}"
+    folder, editable = _checkout()
+    if folder is None:
+        return f"{_pip()} install {shlex.quote(f'lehr[{extra}]')}"
+    return f"{_pip()} install {'-e ' if editable else ''}{shlex.quote(f'{folder}[{extra}]')}"
 
 
 def _pip() -> str:
     found = shutil.which("pip")
     same = found is not None and Path(found).parent == Path(sys.executable).parent
     return "pip" if same else f"{shlex.quote(sys.executable)} -m pip"
-
-
-def _source(extra: str) -> str:
-    folder, editable = _checkout()
-    if folder is None:
-        return shlex.quote(f"lehr[{extra}]")
-    return ("-e " if editable else "") + shlex.quote(f"{folder}[{extra}]")
 
 
 def _checkout() -> tuple[Path | None, bool]:

@@ -14,8 +14,9 @@ import pytest
 
 import lehr
 from lehr import ENTRIES, Entry, ParseError, Schedule, ScheduleError, parse
+from lehr.schedule.node import DEEPEST
 from lehr.schedule.sequence import Sequence
-from lehr.schedule.work import DEEPEST, MOST_PARTS, Budget
+from lehr.schedule.work import MOST_PARTS, Budget
 
 
 def calls(function: Callable[[], Any]) -> int:

@@ -15,13 +15,11 @@ from lehr.catalogue.registry import (
     Paper,
     Rule,
     RuleEntry,
-    State,
     entry,
     find_entry,
     find_entries,
     find_rule,
     nearest,
-    rule,
 )
 
 __all__ = [
@@ -31,7 +29,6 @@ __all__ = [
     "Paper",
     "Rule",
     "RuleEntry",
-    "State",
     "cyclic",
     "decay",
     "derived",
@@ -42,6 +39,5 @@ __all__ = [
     "find_rule",
     "nearest",
     "phases",
-    "rule",
     "warmup",
 ]

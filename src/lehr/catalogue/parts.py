@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from lehr.errors import ScheduleError, number, whole
+from lehr.errors import ScheduleError, number, shown, whole
 from lehr.schedule import sequence
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
@@ -56,6 +56,17 @@ def jumps(times: Sequence[Duration], values: Sequence[float]) -> Schedule:
     stretches = [after - before for before, after in zip(begins, times, strict=False)]
     parts = [hold(steps, at=value) for steps, value in zip(stretches, values, strict=False)]
     return joined([*parts, hold(at=values[-1])])
+
+
+def one_each(name: str, values: Sequence[float] | None, periods: Sequence[Any]) -> Sequence[float]:
+    """Return the argument ``name``, one value for each period; without it, they are all 1."""
+    each = [1.0] * len(periods) if values is None else values
+    if not periods or len(each) != len(periods):
+        raise ScheduleError(
+            f"periods={listed(periods)}, {name}={shown(each)}: write one value for each period, "
+            "and at least one"
+        )
+    return each
 
 
 def rest(length: Duration, taken: Duration, name: str) -> Duration:

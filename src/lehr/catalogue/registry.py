@@ -85,7 +85,7 @@ class _Listed:
 
     Arguments:
         name: The name of its function.
-        family: The kind of schedule: ``decay``, ``warmup``, ``cyclic``, ``phases`` or ``derived``
+        family: The kind of schedule: ``decay``, ``warmup``, ``cyclic``, ``phases`` or ``derived``.
         function: Builds the schedule or the rule.
         formula: LaTeX, without the dollar signs.
         paper: Its source, or None for common practice.
@@ -189,7 +189,7 @@ def entry(
 ) -> Callable[[F], F]:
     """Register the function below as an entry; see :class:`Entry` for the arguments.
 
-    What it is called with is checked by the types of its arguments.
+    Its calls are checked by the types of its arguments.
     """
 
     def register(function: F) -> F:
@@ -198,15 +198,7 @@ def entry(
             raise ScheduleError(f"the catalogue has two entries {name!r}")
         argument(EntryFamily, family, "family")
         ENTRIES[name] = Entry(
-            name=name,
-            family=family,
-            function=function,
-            formula=formula,
-            paper=paper,
-            aliases=aliases,
-            arguments=example,
-            make_momentum=momentum,
-            writes_out=writes_out,
+            name, family, function, formula, paper, aliases, example, momentum, writes_out
         )
         return function
 

@@ -1,8 +1,7 @@
 """Arithmetic for the kinds of numbers that a step comes in: Python's own, and arrays.
 
-The formulas of :mod:`lehr.curves.easing` and :mod:`lehr.curves` are written once, against the small
-interface of :class:`Arithmetic`. It has two implementations: Python numbers, here, by :mod:`math`,
-at a microsecond a value; and arrays of any library, in :mod:`lehr.curves.arrays`.
+Formulas are written once, against :class:`Arithmetic`. It has two implementations: Python numbers,
+here, at a microsecond a value; and arrays of any library, in :mod:`lehr.curves.arrays`.
 
 Steps stay exact for as long as they are only compared and subtracted: integers, and fractions
 inside a cycle whose length is not whole. In float32 the way left at the last of 2e7 steps is 5e-8
@@ -32,17 +31,19 @@ def untraced(function: _AnyFunction) -> _AnyFunction:
     return function
 
 
+@untraced
+def prepare(owner: Any, name: str) -> bool:
+    """Compute a cached property of an object now, so that torch.compile need not trace it."""
+    return getattr(owner, name) is not None
+
+
 def as_number(value: Fraction) -> int | float:
     """Return an exact fraction as an int where it is one, else as the nearest float."""
     return value.numerator if value.denominator == 1 else float(value)
 
 
 class Column:
-    """A table of numbers: a list for Python numbers, and an array, made once, for arrays.
-
-    Arguments:
-        values: At least one number; all of them ints, or floats among them.
-    """
+    """A table of at least one number: for Python numbers, and an array, made once, for arrays."""
 
     def __init__(self, values: Sequence[int | float]) -> None:
         self.values = values
@@ -66,31 +67,23 @@ class Column:
 
 
 class ExactSteps(NamedTuple):
-    """Array steps inside a cycle whose length is not whole: exactly ``count / parts``.
-
-    Attributes:
-        count: Whole numbers.
-        parts: How many parts a step has.
-    """
+    """Array steps inside a cycle whose length is not whole: exactly ``count / parts``."""
 
     count: Any
     parts: int
 
 
 class Arithmetic(ABC):
-    """The operations that formulas use on numbers, beside ``+ - * / **``.
-
-    Attributes:
-        dtype: The type of the results, for arrays.
-        most: The largest whole number that it counts to.
-        can_cut: Whether an array may be cut into slices by its values (not when it is traced).
-        graded: Whether derivatives by the step may be taken.
-    """
+    """The operations that formulas use on numbers, beside ``+ - * / **``."""
 
     dtype: Any = float
+    """The type of the results, for arrays."""
     most: float = math.inf
+    """The largest whole number that it counts to."""
     can_cut: bool = False
+    """Whether an array may be cut into slices by its values (not when it is traced)."""
     graded: bool = False
+    """Whether derivatives by the step may be taken."""
     sin: Callable[[Any], Any]
     sqrt: Callable[[Any], Any]
     sinh: Callable[[Any], Any]

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from lehr.curves.arithmetic import Arithmetic, Column, ExactSteps, as_number, scalars, untraced
+from lehr.curves.arithmetic import (
+    Arithmetic,
+    Column,
+    ExactSteps,
+    as_number,
+    prepare,
+    scalars,
+    untraced,
+)
 from lehr.errors import ScheduleError
 
 if TYPE_CHECKING:
@@ -57,11 +65,7 @@ def _at_number(path: Path, t: Any) -> Any:
 
 
 class Arrays(Arithmetic):
-    """Arrays of any library that follows the array API standard.
-
-    Arguments:
-        xp: The library's namespace.
-        like: An array of the kind to be evaluated; its device and type are kept.
+    """Arrays of the library ``xp``, on the device of ``like`` and, if it is real, of its type.
 
     Raises:
         TypeError: If the array holds neither integers nor real numbers.
@@ -160,7 +164,7 @@ class Arrays(Arithmetic):
     def find(self, starts: Column, t: Any) -> Any:
         xp = self._xp
         whole = starts.is_whole and self._is_integral(t)
-        _prepare_edges(starts)
+        prepare(starts, "edges")
         own, real = starts.edges
         if whole and self.most < 2**62:
             # No step of 32 bits reaches what lies beyond them.
@@ -170,7 +174,7 @@ class Arrays(Arithmetic):
         return self._by_row(t, lambda flat: xp.searchsorted(edges, flat, side="right"))
 
     def take(self, values: Column, index: Any) -> Any:
-        _prepare(values)
+        prepare(values, "array")
         numbers, whole = values.array, values.is_whole
         if whole and self.most < 2**62:
             # Larger ones are at an index that is never found.
@@ -257,16 +261,6 @@ class _Tensors(Arrays):
 
     def _is_integral(self, t: Any) -> bool:
         return not t.dtype.is_floating_point
-
-
-@untraced
-def _prepare(column: Column) -> bool:
-    return bool(column.array.size)
-
-
-@untraced
-def _prepare_edges(column: Column) -> bool:
-    return bool(column.edges)
 
 
 def arithmetic_of(t: Any) -> Arrays:

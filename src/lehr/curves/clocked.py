@@ -6,7 +6,7 @@ import math
 from abc import abstractmethod
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from lehr.curves.arithmetic import Arithmetic, Column, as_number, scalars
 from lehr.curves.curve import Curve
@@ -14,30 +14,16 @@ from lehr.curves.path import holding
 from lehr.time.counter import Counter
 
 
-class _CounterRows(NamedTuple):
-    """A counter's table."""
-
-    starts: Column
-    totals: Column
-    sizes: Column
-
-
 class _CounterTable:
     """A counter as tables: of whole numbers, and of real ones for what cannot count so far."""
 
     def __init__(self, counter: Counter) -> None:
         columns = counter.starts, counter.totals, counter.sizes
-        self._whole = _CounterRows(*(Column(column) for column in columns))
-        self._real = _CounterRows(*(Column([float(n) for n in column]) for column in columns))
+        self._whole = tuple(Column(column) for column in columns)
+        self._real = tuple(Column([float(n) for n in column]) for column in columns)
 
     def samples_before(self, t: Any, most: float, m: Arithmetic) -> Any:
-        """Return the samples seen before steps, in whole numbers where the steps are.
-
-        Arguments:
-            t: The steps.
-            most: A number that the samples do not reach.
-            m: The arithmetic of ``t``.
-        """
+        """Return the samples seen before steps, fewer than ``most``; whole where the steps are."""
         # JAX counts to 2**31 by default; beyond that its numbers are real.
         starts, totals, sizes = self._whole if m.counts(t) and most <= m.most else self._real
         row = m.find(starts, t)
@@ -58,22 +44,15 @@ class _CounterTable:
 class _Converted(Curve):
     """A curve that is evaluated in another clock than its own.
 
-    Arguments:
-        curve: The curve, in its own clock.
-        counter: The samples before each step.
-        begin: The step at which it begins, as the counter counts; it may lie between two.
-        length: Its length in the clock that it is evaluated in; it holds where its own ends before.
+    It begins at step ``begin`` of the counter, which may lie between two. Its length is in the
+    clock that it is evaluated in; it holds where the curve itself ends before.
     """
 
     def __init__(
         self, curve: Curve, counter: Counter, begin: Fraction, length: Fraction | None
     ) -> None:
-        self.length, self.low, self.high, self.has_callbacks = (
-            length,
-            curve.low,
-            curve.high,
-            curve.has_callbacks,
-        )
+        self.length, self.low, self.high = length, curve.low, curve.high
+        self.has_callbacks = curve.has_callbacks
         self.curve, self.counter, self.begin = curve, counter, begin
         self._holding, self._table = holding(curve), _CounterTable(counter)
         self._seen_at_begin = counter.before(begin)

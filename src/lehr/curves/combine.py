@@ -80,12 +80,7 @@ class Combined(Curve):
 class Cycles(Curve):
     """A curve repeated in cycles, each ``stretch`` as long and ``scale`` as high as the last.
 
-    Arguments:
-        curve: One cycle, longer than 0 steps.
-        times: How many cycles; None for as many as fit.
-        stretch: Each cycle's length over that of the one before.
-        scale: Each cycle's height over that of the one before.
-        room: The steps there are for endless cycles, or None.
+    Without ``times`` there are as many as fit into ``room``.
     """
 
     def __init__(
@@ -114,7 +109,7 @@ class Cycles(Curve):
         most = self.count
         if most is None and room is not None:
             most = math.ceil(room / self.size)
-        factors = [1.0, _limit(scale) if most is None else scale ** max(most - 1, 0)]
+        factors = [1.0, scale ** (math.inf if most is None else max(most - 1, 0))]
         corners = [b * f if b else 0.0 for b in (curve.low, curve.high) for f in factors]
         self.low, self.high = min(corners), max(corners)
 
@@ -146,11 +141,6 @@ class Cycles(Curve):
         if self.count is None:
             return super().end
         return self.curve.end * self.scale ** (self.count - 1)
-
-
-def _limit(scale: float) -> float:
-    """Return the limit of ``scale ** n``."""
-    return 1.0 if scale == 1 else 0.0 if scale < 1 else math.inf
 
 
 def _starts(

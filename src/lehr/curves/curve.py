@@ -17,11 +17,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 from lehr.curves import functions
 from lehr.curves.arithmetic import Arithmetic, Column, as_number, scalars
 from lehr.curves.easing import Ease
+from lehr.curves.functions import Member
 from lehr.errors import ScheduleError
 
 
@@ -145,7 +146,8 @@ class Exponential(Curve):
                     f"gamma={gamma} every {self.every} steps grows beyond all numbers within "
                     f"{as_number(length)} steps"
                 )
-        self.low, self.high = _hull(start, limit if start else 0.0)
+        limit = limit if start else 0.0
+        self.low, self.high = min(start, limit), max(start, limit)
 
     def value(self, t: Any, m: Arithmetic) -> Any:
         try:
@@ -161,7 +163,8 @@ class Power(Curve):
     def __init__(self, length: Fraction | None, start: float, tau: Fraction, power: float):
         self.length = length
         self.start, self.tau, self.power = start, as_number(tau), power
-        self.low, self.high = _hull(start, 0.0 if length is None else self.end)
+        limit = 0.0 if length is None else self.end
+        self.low, self.high = min(start, limit), max(start, limit)
 
     def value(self, t: Any, m: Arithmetic) -> Any:
         return self.start * (1 + m.real(t) / m.real(self.tau)) ** -self.power
@@ -184,17 +187,6 @@ class Samples(Curve):
         return self.values.values[-1]
 
 
-class Formulaic(Protocol):
-    """A function of the step that is written for every kind of number, and knows its bounds."""
-
-    low: float
-    high: float
-
-    def value(self, t: Any, m: Arithmetic) -> Any:
-        """Return the values at ``t``."""
-        ...
-
-
 class Known(Curve):
     """A function of lehr's own, of the step or of the number of the cycle of ``per`` steps.
 
@@ -202,7 +194,7 @@ class Known(Curve):
     of time, and it can be traced.
     """
 
-    def __init__(self, length: Fraction | None, function: Formulaic, per: Fraction | None) -> None:
+    def __init__(self, length: Fraction | None, function: Member, per: Fraction | None) -> None:
         self.length, self.low, self.high = length, function.low, function.high
         self.function, self.per = function, per
 
@@ -240,7 +232,3 @@ class Call(Curve):
                 f"it must stay between low={self.low:g} and high={self.high:g}"
             )
         return value
-
-
-def _hull(a: float, b: float) -> tuple[float, float]:
-    return min(a, b), max(a, b)

@@ -51,9 +51,8 @@ from lehr.errors import ScheduleError, number, shown
 
 HALF_PI: Final = math.pi / 2
 
-# Less than any share of a run, and a number in 32 bits too (XLA takes those below 1.2e-38 for 0).
+# Smaller shares are 0: they are less than a step of any run. (XLA takes those below 1.2e-38 for 0.)
 _LEAST: Final = 1e-30
-"""Smaller shares are 0: they are less than a step of any run."""
 
 # u and w are Python floats or arrays, and m is their arithmetic, so each formula is written once.
 Half = Callable[[Any, Any, Any], Any]
@@ -79,17 +78,8 @@ def _missing(u: Any, w: Any, k: float, m: Any) -> Any:
         return w * (1 + m.sqrt(u) + u) / (1 + m.sqrt(u))
     # ln(u) by the smaller of u and w; 0 has no logarithm, and its power is 0.
     near, begun = m.inside(w, 0.0, 0.5), m.inside(u, _LEAST, math.inf)
-    log = m.where(
-        near,
-        m.log1p(-m.where(near, w, 0.25)),
-        m.log(m.where(begun, u, 0.5)),
-    )
+    log = m.where(near, m.log1p(-m.where(near, w, 0.25)), m.log(m.where(begun, u, 0.5)))
     return m.where(begun, -m.expm1(k * log), 1.0)
-
-
-# Exponents beyond these make jumps.
-_FLATTEST: Final = 1e-9
-_STEEPEST: Final = 1e9
 
 
 def _missing_power(u: Any, w: Any, k: float, q: float, m: Any) -> Any:
@@ -101,17 +91,6 @@ def _missing_power(u: Any, w: Any, k: float, q: float, m: Any) -> Any:
     return m.where(early, math.e ** (q * m.log1p(-m.where(early, power, 0.25))), missing**q)
 
 
-def _linear() -> Halves:
-    return Halves(rise=lambda u, w, m: u, fall=lambda u, w, m: w)
-
-
-def _cosine() -> Halves:
-    return Halves(
-        rise=lambda u, w, m: m.sin(HALF_PI * u) ** 2,
-        fall=lambda u, w, m: m.sin(HALF_PI * w) ** 2,
-    )
-
-
 def _power(k: float) -> Halves:
     return Halves(rise=lambda u, w, m: _missing(w, u, k, m), fall=lambda u, w, m: w**k)
 
@@ -120,52 +99,13 @@ def _complement(k: float) -> Halves:
     return Halves(rise=lambda u, w, m: u**k, fall=lambda u, w, m: _missing(u, w, k, m))
 
 
-def _one_minus_sqrt() -> Halves:
-    return Halves(
-        rise=lambda u, w, m: m.sqrt(u),
-        fall=lambda u, w, m: w / (1 + m.sqrt(u)),
-    )
-
-
-def _one_minus_square() -> Halves:
-    return Halves(rise=lambda u, w, m: u * u, fall=lambda u, w, m: w * (1 + u))
-
-
-def _quarter_cosine() -> Halves:
-    return Halves(
-        rise=lambda u, w, m: 1 - m.sin(HALF_PI * w),
-        fall=lambda u, w, m: m.sin(HALF_PI * w),
-    )
-
-
 def _exponential(r: float) -> Halves:
-    if r >= 1:
-        raise ScheduleError(f"exponential ratio={r!r} must be less than 1")
     rate = math.log(r)
     whole = math.expm1(rate)
     return Halves(
         rise=lambda u, w, m: m.expm1(rate * u) / whole,
         # expm1(-rate * w) / expm1(-rate), in numbers that do not overflow
         fall=lambda u, w, m: r**u * m.expm1(rate * w) / whole,
-    )
-
-
-def _rex() -> Halves:
-    return Halves(rise=lambda u, w, m: u / (1 + w), fall=lambda u, w, m: 2 * w / (1 + w))
-
-
-def _second_half_cosine() -> Halves:
-    return Halves(
-        rise=lambda u, w, m: m.sin(HALF_PI * u),
-        # 1 - sin(x) as cos(x) ** 2 / (1 + sin(x))
-        fall=lambda u, w, m: m.sin(HALF_PI * w) ** 2 / (1 + m.sin(HALF_PI * u)),
-    )
-
-
-def _mirror_cosine() -> Halves:
-    return Halves(
-        rise=lambda u, w, m: 2 * u - m.sin(HALF_PI * u) ** 2,
-        fall=lambda u, w, m: 2 * w - m.sin(HALF_PI * w) ** 2,
     )
 
 
@@ -191,8 +131,6 @@ def _k_power(k: float, q: float) -> Halves:
 
 
 def _tanh(a: float, b: float) -> Halves:
-    if max(a, b) > 20:
-        raise ScheduleError(f"tanh({a!r}, {b!r}): at 20 it is flat already; write at most 20")
     # tanh x - tanh y is sinh(x - y) / (cosh x cosh y): no cancellation where it is flat.
     whole = math.sinh(a + b)
     return Halves(
@@ -202,7 +140,6 @@ def _tanh(a: float, b: float) -> Halves:
 
 
 def _hyperbolic(r: float) -> Halves:
-    number("hyperbolic ratio", r, at_least=1, at_most=1e12)
     far = 2 * r - 1
     return Halves(
         # 1 - sqrt(x) as (1 - x) / (1 + sqrt(x))
@@ -212,8 +149,6 @@ def _hyperbolic(r: float) -> Halves:
 
 
 def _log(n: float) -> Halves:
-    if n <= 1:
-        raise ScheduleError(f"log count={n!r} must be greater than 1")
     more, scale = n - 1, math.log(n)
     return Halves(
         rise=lambda u, w, m: m.log1p(more * u) / scale,
@@ -221,35 +156,73 @@ def _log(n: float) -> Halves:
     )
 
 
-_EASES: Final[dict[str, tuple[Callable[..., Halves], tuple[str, ...]]]] = {
-    "linear": (_linear, ()),
-    "cosine": (_cosine, ()),
-    "power": (_power, ("power",)),
-    "complement": (_complement, ("power",)),
-    "1-sqrt": (_one_minus_sqrt, ()),
-    "1-square": (_one_minus_square, ()),
-    "quarter-cosine": (_quarter_cosine, ()),
-    "exponential": (_exponential, ("ratio",)),
-    "rex": (_rex, ()),
-    "second-half-cosine": (_second_half_cosine, ()),
-    "mirror-cosine": (_mirror_cosine, ()),
-    "cosine-power": (_cosine_power, ("power",)),
-    "k-cosine": (_k_cosine, ("k",)),
-    "k-power": (_k_power, ("k", "power")),
-    "tanh": (_tanh, ("from", "to")),
-    "hyperbolic": (_hyperbolic, ("ratio",)),
-    "log": (_log, ("count",)),
+_PLAIN: Final[dict[str, Halves]] = {
+    "linear": Halves(rise=lambda u, w, m: u, fall=lambda u, w, m: w),
+    "cosine": Halves(
+        rise=lambda u, w, m: m.sin(HALF_PI * u) ** 2,
+        fall=lambda u, w, m: m.sin(HALF_PI * w) ** 2,
+    ),
+    "1-sqrt": Halves(rise=lambda u, w, m: m.sqrt(u), fall=lambda u, w, m: w / (1 + m.sqrt(u))),
+    "1-square": Halves(rise=lambda u, w, m: u * u, fall=lambda u, w, m: w * (1 + u)),
+    "quarter-cosine": Halves(
+        rise=lambda u, w, m: 1 - m.sin(HALF_PI * w),
+        fall=lambda u, w, m: m.sin(HALF_PI * w),
+    ),
+    "rex": Halves(rise=lambda u, w, m: u / (1 + w), fall=lambda u, w, m: 2 * w / (1 + w)),
+    "second-half-cosine": Halves(
+        rise=lambda u, w, m: m.sin(HALF_PI * u),
+        # 1 - sin(x) as cos(x) ** 2 / (1 + sin(x))
+        fall=lambda u, w, m: m.sin(HALF_PI * w) ** 2 / (1 + m.sin(HALF_PI * u)),
+    ),
+    "mirror-cosine": Halves(
+        rise=lambda u, w, m: 2 * u - m.sin(HALF_PI * u) ** 2,
+        fall=lambda u, w, m: 2 * w - m.sin(HALF_PI * w) ** 2,
+    ),
+}
+"""The eases without parameters."""
+
+
+class _EaseFamily(NamedTuple):
+    """Eases with parameters: the function that makes one, and the range of each parameter."""
+
+    make: Callable[..., Halves]
+    ranges: dict[str, dict[str, float]]
+    example: str = "2"
+
+
+# Exponents beyond these make jumps; beyond 20 a tanh is flat.
+_EXPONENT: Final[dict[str, float]] = {"above": 0, "at_least": 1e-9, "at_most": 1e9}
+_TANH: Final[dict[str, float]] = {"above": 0, "at_most": 20}
+
+_FAMILIES: Final[dict[str, _EaseFamily]] = {
+    "power": _EaseFamily(_power, {"power": _EXPONENT}),
+    "complement": _EaseFamily(_complement, {"power": _EXPONENT}),
+    "exponential": _EaseFamily(_exponential, {"ratio": {"above": 0, "below": 1}}, "0.1"),
+    "cosine-power": _EaseFamily(_cosine_power, {"exponent": _EXPONENT}),
+    "k-cosine": _EaseFamily(_k_cosine, {"k": _EXPONENT}),
+    "k-power": _EaseFamily(_k_power, {"k": _EXPONENT, "power": _EXPONENT}, "2, 2"),
+    "tanh": _EaseFamily(_tanh, {"from": _TANH, "to": _TANH}, "7, 3"),
+    "hyperbolic": _EaseFamily(_hyperbolic, {"ratio": {"at_least": 1, "at_most": 1e12}}, "2.5"),
+    "log": _EaseFamily(_log, {"count": {"above": 1}}, "10"),
+}
+
+_EXAMPLES: Final = {name: name for name in _PLAIN} | {
+    name: f"{name}({family.example})" for name, family in _FAMILIES.items()
+}
+"""Each ease as one may write it."""
+
+functions.reserve(_EXAMPLES)
+
+# A dict rather than functools.cache, which torch.compile traces around with a warning.
+_HALVES: Final[dict[tuple[str, tuple[float, ...]], Halves]] = {
+    (name, ()): halves for name, halves in _PLAIN.items()
 }
 
 
-_HALVES: Final[dict[tuple[str, tuple[float, ...]], Halves]] = {}
-
-
 def _halves(name: str, parameters: tuple[float, ...]) -> Halves:
-    # A dict rather than functools.cache, which torch.compile traces around with a warning.
     halves = _HALVES.get((name, parameters))
     if halves is None:
-        halves = _HALVES[name, parameters] = _EASES[name][0](*parameters)
+        halves = _HALVES[name, parameters] = _FAMILIES[name].make(*parameters)
     return halves
 
 
@@ -289,18 +262,16 @@ class Ease:
             raise ScheduleError(f"ease={shown(self.name)} is not a name; {_choice('')}")
         if not isinstance(self.parameters, tuple):
             raise ScheduleError(f"parameters={shown(self.parameters)} must be a tuple of numbers")
-        if self.name not in _EASES:
+        if self.name not in _EXAMPLES:
             raise ScheduleError(f"ease={shown(self.name)} is unknown; {_choice(self.name)}")
-        labels = _EASES[self.name][1]
-        if len(self.parameters) != len(labels):
+        ranges = _FAMILIES[self.name].ranges if self.name in _FAMILIES else {}
+        if len(self.parameters) != len(ranges):
             raise ScheduleError(
-                f"ease={self.name!r} takes {len(labels)} parameters, "
-                f"{len(self.parameters)} given; write {_example(self.name)!r}"
+                f"ease={self.name!r} takes {len(ranges)} parameters, "
+                f"{len(self.parameters)} given; write {_EXAMPLES[self.name]!r}"
             )
-        for label, value in zip(labels, self.parameters, strict=True):
-            number(f"{self.name} {label}", value, above=0)
-            if label in ("power", "k"):
-                number(f"{self.name} {label}", value, at_least=_FLATTEST, at_most=_STEEPEST)
+        for (label, within), value in zip(ranges.items(), self.parameters, strict=True):
+            number(label, value, **within)
         _halves(self.name, self.parameters)
 
     @classmethod
@@ -364,19 +335,7 @@ COSINE: Final = Ease("cosine")
 
 def names() -> list[str]:
     """Return all eases as one may write them, with usual numbers for their parameters."""
-    return [_example(name) for name in _EASES]
-
-
-functions.reserve(_EASES)
-
-_USUAL: Final = {"exponential": "0.1", "tanh": "7, 3", "hyperbolic": "2.5", "log": "10"}
-"""Parameters that one may write, where 2 is not one."""
-
-
-def _example(name: str) -> str:
-    """Return an ease as one may write it, with usual numbers."""
-    numbers = _USUAL.get(name) or ", ".join("2" for _ in _EASES[name][1])
-    return f"{name}({numbers})" if numbers else name
+    return list(_EXAMPLES.values())
 
 
 def _from_text(text: str) -> Ease:
@@ -384,7 +343,7 @@ def _from_text(text: str) -> Ease:
     if match is None:
         raise ScheduleError(f"ease={shown(text)} is unknown; {_choice('')}")
     name, values = match[1], match[2].split(",") if match[2] else []
-    if name in _EASES:
+    if name in _EXAMPLES:
         return Ease(name, tuple(_parameter(name, value) for value in values))
     if not functions.registered(name):
         raise ScheduleError(f"ease={name!r} is unknown; {_choice(name)}")
@@ -396,13 +355,13 @@ def _from_text(text: str) -> Ease:
 
 
 def _choice(name: str) -> str:
-    close = difflib.get_close_matches(name[:80], _EASES, n=1)
-    hint = f"did you mean {_example(close[0])!r}? " if close else ""
+    close = difflib.get_close_matches(name[:80], _EXAMPLES, n=1)
+    hint = f"did you mean {_EXAMPLES[close[0]]!r}? " if close else ""
     return f"{hint}write one of {', '.join(names())}, or a name given to lehr.register"
 
 
 def _parameter(name: str, text: str) -> float:
     try:
-        return number(f"{name} parameter", float(text))
+        return float(text)
     except ValueError:
         raise ScheduleError(f"ease {name}: parameter {text.strip()!r} is not a number") from None

@@ -144,13 +144,6 @@ def family(name: str, **parameters: Within) -> Callable[[_MemberClass], _MemberC
     return name_class
 
 
-def _member(text: str) -> Member | None:
-    match = _MEMBER.fullmatch(text)
-    if match is None or match[1] not in _FAMILIES:
-        return None
-    return _FAMILIES[match[1]].make(text, match[1], match[2].split(","))
-
-
 def _parameter(name: str, text: str, within: Within) -> float:
     try:
         value = float(text)
@@ -176,9 +169,9 @@ def lookup(name: str) -> Callable[[Any], Any]:
     """
     if name in _FUNCTIONS:
         return _FUNCTIONS[name]
-    member = _member(name)
-    if member is not None:
-        return member
+    match = _MEMBER.fullmatch(name)
+    if match is not None and match[1] in _FAMILIES:
+        return _FAMILIES[match[1]].make(name, match[1], match[2].split(","))
     known = ", ".join(_FUNCTIONS) or "none"
     close = difflib.get_close_matches(name, _FUNCTIONS, n=1)
     if not close:

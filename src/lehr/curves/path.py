@@ -9,7 +9,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any, Final, cast
 
-from lehr.curves.arithmetic import Arithmetic, Column, ExactSteps, as_number, scalars, untraced
+from lehr.curves.arithmetic import Arithmetic, Column, ExactSteps, as_number, prepare, scalars
 from lehr.curves.curve import Curve, Flat, Ramp
 
 # Above this many pieces an array that cannot be cut (a traced one) looks the numbers of its pieces
@@ -61,7 +61,10 @@ class Window(Curve):
 
     def __init__(self, curve: Curve, start: Fraction, length: Fraction | None) -> None:
         inner: Curve = curve
-        if isinstance(curve, Window) and curve.reaches(start, length):
+        # A slice of a slice is one slice where the end of the first does not matter.
+        if isinstance(curve, Window) and (
+            curve.length is None or (length is not None and start + length <= curve.length)
+        ):
             inner, start = curve.curve, start + curve.start
         self.length, self.low, self.high = length, inner.low, inner.high
         self.has_callbacks = inner.has_callbacks
@@ -69,12 +72,6 @@ class Window(Curve):
         self.start: Fraction = start
         self._holding = holding(inner)
         self._shift = -as_number(start)
-
-    def reaches(self, start: Fraction, length: Fraction | None) -> bool:
-        """Return whether a slice lies inside, so that its own end does not matter."""
-        if self.length is None:
-            return True
-        return length is not None and start + length <= self.length
 
     def value(self, t: Any, m: Arithmetic) -> Any:
         return self._holding.value(m.minus(t, self._shift), m)
@@ -91,11 +88,8 @@ class Window(Curve):
 class Path(Curve):
     """Curves one after the other; after the last, the level at which it ended.
 
-    Arguments:
-        parts: Curves of known length, except the last, which may be endless. Paths among them are
-            merged, so that a plan changed twenty times is still one table.
-        length: The whole's length where the last part is endless; else it is their sum.
-        end: The level that it ends at.
+    All but the last have a length. Paths among them are merged, so that a plan changed twenty times
+    is still one table.
     """
 
     def __init__(self, parts: Sequence[Curve], end: float | None = None) -> None:
@@ -212,7 +206,7 @@ class Path(Curve):
         if len(self.parts) <= _FEW:
             out = m.full_like(t, self.end if self.length is not None else 0.0)
         else:
-            _prepare(self)
+            prepare(self, "table")
             out = self.table.value(t if parts == 1 else m.real(t) / parts, m)
             chosen = self.table.others
         edges = self._edges(parts)
@@ -246,11 +240,6 @@ class _Grid:
         stop = math.inf if path.length is None else math.ceil(path.length * parts)
         self.edges: list[int | float] = [*map(math.ceil, begins), stop]
         self.begins = [(math.floor(begin), float(begin % 1)) for begin in begins]
-
-
-@untraced
-def _prepare(path: Path) -> bool:
-    return bool(path.table.others)
 
 
 class _PieceTable:

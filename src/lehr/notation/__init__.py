@@ -26,16 +26,13 @@ their length, depth, numbers and work are bounded.
 from lehr.notation.given import ScheduleLike, as_schedule
 from lehr.notation.text import parse
 from lehr.schedule.problem import ParseError
-from lehr.schedule.tree import VERSION, from_dict, from_json, to_dict, to_json
+from lehr.schedule.tree import from_dict, from_json
 
 __all__ = [
-    "VERSION",
     "ParseError",
     "ScheduleLike",
     "as_schedule",
     "from_dict",
     "from_json",
     "parse",
-    "to_dict",
-    "to_json",
 ]

@@ -1,9 +1,8 @@
 """Checking arguments by their type hints, in one place for every function and every form.
 
-The functions of the catalogue, the leaves and the methods of a schedule are called by people, with
-whatever their program holds: arrays, texts from a configuration file, numbers of other libraries.
-:func:`checked` reads each argument as the type that its hint names, so that what cannot be that is
-refused under the name that was typed, and a function's own checks are about ranges only.
+Schedules are made with whatever a program holds: arrays, texts from a configuration file, numbers
+of other libraries. :func:`checked` reads each argument as the type that its hint names, or refuses
+it under its name, so that a function's own checks are about ranges only.
 """
 
 from __future__ import annotations
@@ -35,12 +34,8 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 def checked(function: _Function, *, names_call: bool = False) -> _Function:
     """Check the arguments of a function by their hints before it is called.
 
-    Those without a hint, or at their default, are passed on as they are.
-
-    Arguments:
-        function: The function.
-        names_call: Whether an error about a schedule that the function builds, which names none of
-            the function's own arguments, gets the call in front.
+    Those without a hint, or at their default, are passed on as they are. With ``names_call``, an
+    error that names none of the function's own arguments gets the call in front.
 
     Example:
         >>> @checked

@@ -42,7 +42,7 @@ from fractions import Fraction
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from lehr.curves.arithmetic import as_number, scalars, untraced
+from lehr.curves.arithmetic import as_number, prepare, scalars
 from lehr.errors import ScheduleError, level, shown
 from lehr.provided import PROVIDED
 from lehr.schedule.arguments import checked
@@ -56,10 +56,6 @@ if TYPE_CHECKING:
     import numpy as np
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
-
-
-# How strongly a text binds, as Python's own operators do.
-THEN, PLUS, TIMES, ATOM = 1, 2, 3, 4
 
 
 _JSON_SCHEMA = {
@@ -115,7 +111,7 @@ class Schedule(Node):
         # Loads NumPy, which plain numbers do without.
         from lehr.curves import arrays
 
-        _prepare(self)
+        prepare(self, "_path")
         return arrays.evaluate(self._path, t)
 
     def _finite(self, t: int | float) -> float:
@@ -375,30 +371,6 @@ class Schedule(Node):
     def _repr_html_(self) -> str:
         """Return its picture and its text, for a notebook."""
         return PROVIDED["schedule_html"](self)
-
-
-@untraced
-def _prepare(schedule: Schedule) -> bool:
-    return bool(schedule._path.parts)
-
-
-def bracketed(schedule: Schedule, strength: int) -> str:
-    """Return a schedule's text for use inside an operator, in brackets where it needs them."""
-    text, own = schedule._text()
-    return text if own >= strength else f"({text})"
-
-
-def call(function: str, *given: tuple[str, Any, Any]) -> str:
-    """Write a call with the arguments (name, value, default) that differ from their default.
-
-    One without a name is positional.
-    """
-    parts = [
-        f"{name}={value}" if name else str(value)
-        for name, value, default in given
-        if value != default
-    ]
-    return f"{function}({', '.join(parts)})"
 
 
 def _is_operand(value: Any) -> bool:

@@ -77,22 +77,15 @@ def _size(name: str, value: Any) -> int:
             f"{name}={shown(value)} is text; write the samples of an update, as in batch=512 "
             "(where batches are counted in tokens: batch=524288, sequence=1)"
         )
-    size = whole(name, value, at_least=1)
-    if size > LONGEST:
-        raise ScheduleError(f"{name}={size} must be at most {LONGEST:.0e}")
-    return size
+    return whole(name, value, at_least=1, at_most=LONGEST)
 
 
 def counter_of(batch: BatchSizes, sequence: int | None) -> Counter:
     """Return the table of the samples before each step, where no epoch cuts a batch short.
 
-    Arguments:
-        batch: As :func:`batch_of` returns it.
-        sequence: Tokens in a sample, for a schedule with lengths in tokens.
-
     Raises:
-        ScheduleError: If a schedule has no length of its own, mixes steps with samples, changes
-            indefinitely, or has a size below 1.
+        ScheduleError: If a schedule mixes steps with samples, changes indefinitely, or has a size
+            below 1.
     """
     if isinstance(batch, int):
         return Counter([(batch, 1)])
@@ -119,15 +112,8 @@ def by_epoch(
 ) -> tuple[Counter, Counter | None]:
     """Return the samples before each step, where the last batch of an epoch is cut or dropped.
 
-    Arguments:
-        batch: As :func:`batch_of` returns it.
-        sequence: Tokens in a sample, for a schedule with lengths in tokens.
-        samples: Samples in an epoch of the data.
-        drop: Whether a last batch that is not full is dropped; else it is a smaller batch.
-        stop: The steps, the samples and the epochs that need not be exceeded.
-
-    Returns:
-        The samples before each step; and those before each epoch, or None where nothing is dropped.
+    Where it is dropped, the samples before each epoch are returned too. ``samples`` are those of an
+    epoch of the data; counting stops at the steps, the samples or the epochs of ``stop``.
 
     Raises:
         ScheduleError: As :func:`counter_of`; or if an epoch has no full batch, or there are too
@@ -172,9 +158,7 @@ class _Sizes(ABC):
     def ahead(self, step: int, seen: int) -> tuple[int, int | None]:
         """Return the size of the next batch, and for how many steps it stays; None for always.
 
-        Arguments:
-            step: The steps done.
-            seen: The samples seen. Both never decrease from call to call.
+        The steps done and the samples seen never decrease from call to call.
         """
 
 

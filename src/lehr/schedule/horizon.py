@@ -206,13 +206,9 @@ class Horizon:
     @property
     def arguments(self) -> dict[str, str]:
         """Its arguments as a person would type them; the length is under ``""``."""
-        given: dict[str, Any] = {
-            "steps_per_epoch": self.steps_per_epoch,
-            "samples_per_epoch": self.samples_per_epoch,
-            "batch": list(self.batch) if isinstance(self.batch, tuple) else self.batch,
-            "sequence": self.sequence,
-            "drop_last": self.drop_last,
-        }
+        given = {part.name: getattr(self, part.name) for part in fields(self)[1:]}
+        if isinstance(self.batch, tuple):
+            given["batch"] = list(self.batch)
         texts = {name: repr(value) for name, value in given.items() if value is not None}
         return {"": self.length.code, **texts}
 
@@ -228,9 +224,4 @@ HorizonLike = DurationLike | Horizon
 
 
 def _count(name: str, value: Any) -> int | None:
-    if value is None:
-        return None
-    count = whole(name, value, at_least=1)
-    if count > LONGEST:
-        raise ScheduleError(f"{name}={count} must be at most {LONGEST:.0e}")
-    return count
+    return None if value is None else whole(name, value, at_least=1, at_most=LONGEST)

@@ -1,8 +1,7 @@
 """The kinds of schedules, and how they are written as plain dicts.
 
-Each class of schedules registers here under its name, in lower case. The operators of
-:class:`~lehr.schedule.base.Schedule` find the classes that they make by that name, and the dict
-form uses it as a node's ``kind``.
+Each class of schedules registers under its name, in lower case: the operators of
+:class:`~lehr.schedule.base.Schedule` find it by that name, which is also its ``kind`` in a dict.
 """
 
 from __future__ import annotations
@@ -38,11 +37,7 @@ def kind(cls: _Class) -> _Class:
 
 
 def to_plain(schedule: Node) -> dict[str, Any]:
-    """Return a schedule as a plain dict; see :meth:`lehr.Schedule.to_dict`.
-
-    Raises:
-        ScheduleError: If it holds a function without a name, or too many values.
-    """
+    """Return a schedule as a plain dict; see :meth:`lehr.Schedule.to_dict`."""
     return {"lehr": VERSION, **_TreeWriter().node(schedule)}
 
 
@@ -55,7 +50,7 @@ class _TreeWriter:
         if KINDS.get(name) is not type(node):
             raise ScheduleError(f"{node} has no dict form")
         written: dict[str, Any] = {"kind": name}
-        for part in fields(node):  # type: ignore[arg-type]
+        for part in fields(cast("Any", node)):
             value = getattr(node, part.name)
             if value is not None and value != part.default:
                 written[part.name] = self._value(value)
@@ -77,14 +72,10 @@ class _TreeWriter:
         if isinstance(value, Ease):
             return _named(value.function, str(value)) if value.function else str(value)
         if isinstance(value, Horizon):
-            return self._horizon(value)
+            given = {part.name: getattr(value, part.name) for part in fields(value)}
+            written = {name: self._value(own) for name, own in given.items() if own is not None}
+            return written if len(written) > 1 else written["length"]
         return _named(value, functions.name_of(value)) if callable(value) else value
-
-    def _horizon(self, horizon: Horizon) -> Any:
-        """Return a horizon as a dict, or as its length where it has nothing else."""
-        given = {part.name: getattr(horizon, part.name) for part in fields(horizon)}
-        written = {name: self._value(value) for name, value in given.items() if value is not None}
-        return written if len(written) > 1 else written["length"]
 
 
 def _named(function: Callable[[Any], Any], text: str | None) -> str:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import Any, Literal, cast
 
 from lehr.curves import (
@@ -28,9 +29,9 @@ from lehr.curves import (
 from lehr.curves.easing import LINEAR, Ease, EaseLike
 from lehr.errors import NeedsHorizon, ScheduleError, level, number
 from lehr.schedule.arguments import checked
-from lehr.schedule.base import ATOM, Schedule, call
+from lehr.schedule.base import Schedule
 from lehr.schedule.kinds import kind
-from lehr.schedule.node import Length, Reach, Site
+from lehr.schedule.node import ATOM, Length, Reach, Site, call
 from lehr.schedule.run import Run
 from lehr.time.duration import STEPS, Duration, DurationLike
 
@@ -38,14 +39,10 @@ from lehr.time.duration import STEPS, Duration, DurationLike
 @kind
 @dataclass(frozen=True, repr=False)
 class Piece(Schedule):
-    """A leaf that goes from one level to another; a hold where ``to`` is None.
+    """A leaf that goes from one level to another, or stays where ``to`` is None.
 
-    Arguments:
-        steps: Its length; None takes what is left.
-        start: The level it begins at; None takes the end level of the piece before.
-        to: The level it ends at; None stays.
-        ease: How it moves.
-        log: Whether it moves in log space, where both levels are positive.
+    Without ``steps`` it takes what is left; without ``start`` it begins where the piece before
+    ended.
     """
 
     steps: Duration | None
@@ -99,16 +96,11 @@ class Piece(Schedule):
             raise ScheduleError(f"{self} begins at {start}; in log space a level is above 0")
         if size == 0:
             return Flat(size, self.to)
-        if self.ease.function is not None:
-            return self._shaped(at.run, start, self.to, size)
-        return Ramp(size, start, self.to, self.ease, self.log)
-
-    def _shaped(self, run: Run, start: float, to: float, size: Fraction) -> Curve:
-        def shaped(steps: Fraction | None) -> Curve:
-            assert steps is not None
-            return Shaped(steps, start, to, self.ease)
-
-        return run.translated(STEPS if self.ease.iterations else run.clock, shaped, size)
+        if self.ease.function is None:
+            return Ramp(size, start, self.to, self.ease, self.log)
+        clock = STEPS if self.ease.iterations else at.run.clock
+        shape = partial(Shaped, start=start, to=self.to, ease=self.ease)
+        return at.run.translated(clock, shape, size)
 
     def _text(self) -> tuple[str, int]:
         steps = ("", "" if self.steps is None else self.steps.code, "")
@@ -121,16 +113,14 @@ class Piece(Schedule):
         return call(kind, steps, to, start, *extra), ATOM
 
     def _kind(self) -> tuple[str, list[tuple[str, Any, Any]]]:
-        plain = self.ease.function is None
-        if self.log:
-            if plain and self.ease == LINEAR:
-                return "geometric", []
-            return "ramp", [("ease", self.ease.code, None), ("log", True, False)]
+        if self.log and self.ease == LINEAR:
+            return "geometric", []
+        plain = not self.log and self.ease.function is None
         if plain and self.ease.name in ("linear", "cosine"):
             return self.ease.name, []
         if plain and self.ease.name == "power":
             return "polynomial", [("power", self.ease.parameters[0], None)]
-        return "ramp", [("ease", self.ease.code, None)]
+        return "ramp", [("ease", self.ease.code, None), ("log", self.log, False)]
 
 
 @kind
@@ -138,12 +128,7 @@ class Piece(Schedule):
 class Decay(Schedule):
     """A leaf without an end: exponential, or a power of the time.
 
-    Arguments:
-        form: ``"exponential"``: ``start * rate ** (t / scale)``; or
-            ``"inverse"``: ``start * (1 + t / scale) ** -rate``.
-        rate: Greater than 0.
-        scale: A duration greater than 0.
-        start: The level it begins at; None takes the end level of the piece before.
+    These are ``start * rate ** (t / scale)`` and ``start * (1 + t / scale) ** -rate``.
     """
 
     form: Literal["exponential", "inverse"]
@@ -153,18 +138,9 @@ class Decay(Schedule):
 
     def __post_init__(self) -> None:
         name, scale = ("gamma", "every") if self.form == "exponential" else ("power", "tau")
-        object.__setattr__(self, "rate", number(name, self.rate, above=0))
+        number(name, self.rate, above=0)
         if self.scale.amount == 0:
             raise ScheduleError(f"{scale}={self.scale}: the steps that it counts by are above 0")
-        if self.start is not None:
-            object.__setattr__(self, "start", level("start", self.start))
-
-    @property
-    def _reach(self) -> Reach:
-        return Reach.ENDLESS
-
-    def _span(self, run: Run) -> Length | None:
-        return None
 
     def _place(self, at: Site) -> Curve:
         start = at.entry if self.start is None else self.start
@@ -196,8 +172,6 @@ class Table(Schedule):
     def __post_init__(self) -> None:
         if not self.entries:
             raise ScheduleError("table: values=[] is empty; write at least one value")
-        cleaned = tuple(level(f"values[{i}]", value) for i, value in enumerate(self.entries))
-        object.__setattr__(self, "entries", cleaned)
 
     @property
     def _reach(self) -> Reach:
@@ -221,15 +195,7 @@ class Table(Schedule):
 @kind
 @dataclass(frozen=True, repr=False)
 class Formula(Schedule):
-    """A leaf that is a function of the step, or of the number of a cycle of steps.
-
-    Arguments:
-        function: Called with one Python number; returns a number.
-        per: None to call it with the step; else the steps of a cycle: it is called with the number
-            of the cycle, from 1.
-        low: A lower bound of its values; minus infinity where unknown.
-        high: An upper bound of its values; infinity where unknown.
-    """
+    """A leaf that is a function of the step, or of the number of a cycle; see :func:`formula`."""
 
     function: Callable[[Any], float]
     per: Duration | None = None
@@ -237,13 +203,11 @@ class Formula(Schedule):
     high: float = math.inf
 
     def __post_init__(self) -> None:
-        if not callable(self.function):
-            raise ScheduleError(f"formula: function={self.function!r} cannot be called")
         if self.per is not None and (self.per.unit != STEPS or self.per.amount == 0):
             raise ScheduleError(
                 f"per={self.per.code}: a cycle is counted in steps, at least 1; write 100"
             )
-        if not self.low <= self.high or self.low == math.inf or self.high == -math.inf:
+        if self.low > self.high:
             raise ScheduleError(f"formula: low={self.low!r} is above high={self.high!r}")
         own = self.function
         if isinstance(own, functions.Member) and (self.low > own.low or self.high < own.high):
@@ -251,13 +215,6 @@ class Formula(Schedule):
                 f"formula: low={self.low!r}, high={self.high!r}: {own.text} lies between "
                 f"{own.low!r} and {own.high!r}; leave them out"
             )
-
-    @property
-    def _reach(self) -> Reach:
-        return Reach.ENDLESS
-
-    def _span(self, run: Run) -> Length | None:
-        return None
 
     def _place(self, at: Site) -> Curve:
         return at.run.translated(STEPS, self._curve, at.room)
@@ -287,7 +244,7 @@ def hold(steps: DurationLike | None = None, *, at: float | None = None) -> Sched
         >>> s(0), s(15)
         (0.5, 0.5)
     """
-    return Piece(_duration(steps), at, None)
+    return Piece(None if steps is None else Duration.of(steps), at, None)
 
 
 @checked
@@ -319,7 +276,8 @@ def ramp(
     """
     if to is None:
         to = 1.0 if start == 0 else 0.0
-    return Piece(_duration(steps), start, level("to", to), Ease.of(ease), log)
+    length = None if steps is None else Duration.of(steps)
+    return Piece(length, start, to, Ease.of(ease), log)
 
 
 @checked
@@ -371,7 +329,3 @@ def formula(
     """
     cycle = None if per is None else Duration.of(per, "per")
     return Formula(cast("Callable[[Any], float]", function), cycle, low, high)
-
-
-def _duration(steps: DurationLike | None) -> Duration | None:
-    return None if steps is None else Duration.of(steps)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from enum import Enum
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from lehr.curves import Curve, Path
 from lehr.errors import ScheduleError
@@ -16,6 +16,9 @@ from lehr.schedule.run import Run
 
 DEEPEST: Final = 100
 """How deeply schedules may be nested: Python's own stack is deep enough for that everywhere."""
+
+# How strongly a text binds, as Python's own operators do.
+THEN, PLUS, TIMES, ATOM = 1, 2, 3, 4
 
 
 class Reach(Enum):
@@ -45,32 +48,28 @@ class Length(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where a schedule is placed.
-
-    Attributes:
-        run: Converts durations to steps.
-        entry: The level at which a piece without a start begins.
-        room: What a schedule without a length of its own may take, or None where nothing ends it.
-        size: The length of a part, where its sequence has rounded it.
-    """
+    """Where a schedule is placed."""
 
     run: Run = field(default_factory=Run)
     entry: float = 1.0
+    """The level at which a piece without a start begins."""
     room: Fraction | None = None
+    """The length for a schedule without one of its own; None where nothing ends it."""
     size: Fraction | None = None
+    """The length of a part, where its sequence has rounded it."""
 
 
 class Node(ABC):
     """A tree of parts that can be placed over a run, which gives a curve."""
 
     @property
-    @abstractmethod
     def _reach(self) -> Reach:
-        """How its length is determined."""
+        """How its length is determined; without an override, it has no end."""
+        return Reach.ENDLESS
 
-    @abstractmethod
     def _span(self, run: Run) -> Length | None:
         """Return its length in a run; None unless its reach is FIXED."""
+        return None
 
     @abstractmethod
     def _place(self, at: Site) -> Curve:
@@ -78,15 +77,16 @@ class Node(ABC):
 
     @abstractmethod
     def _text(self) -> tuple[str, int]:
-        """Return its text, and how strongly that binds (see :mod:`lehr.schedule.base`)."""
+        """Return its text, and how strongly that binds."""
 
     def __repr__(self) -> str:
         return self._text()[0]
 
     @property
-    def _children(self) -> Iterable[Node]:
-        """The schedules that it is made of."""
-        return ()
+    def _children(self) -> Sequence[Node]:
+        """The schedules that it is made of: those among its fields."""
+        values = [getattr(self, part.name) for part in fields(cast("Any", self))]
+        return [value for value in values if isinstance(value, Node)]
 
     @cached_property
     def _depth(self) -> int:
@@ -107,7 +107,26 @@ class Node(ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         # What else it holds is only cached.
-        return {part.name: getattr(self, part.name) for part in fields(self)}  # type: ignore[arg-type]
+        return {part.name: getattr(self, part.name) for part in fields(cast("Any", self))}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
+
+
+def bracketed(schedule: Node, strength: int) -> str:
+    """Return a schedule's text for use inside an operator, in brackets where it needs them."""
+    text, own = schedule._text()
+    return text if own >= strength else f"({text})"
+
+
+def call(function: str, *given: tuple[str, Any, Any]) -> str:
+    """Write a call with the arguments (name, value, default) that differ from their default.
+
+    One without a name is positional.
+    """
+    parts = [
+        f"{name}={value}" if name else str(value)
+        for name, value, default in given
+        if value != default
+    ]
+    return f"{function}({', '.join(parts)})"

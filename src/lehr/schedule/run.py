@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from lehr.curves import Counted, Curve, Stepped
 from lehr.errors import NeedsClock, NeedsHorizon, ScheduleError
@@ -62,12 +62,7 @@ class Run:
     # ----- durations ------------------------------------------------------------------------------
 
     def measure(self, duration: Duration) -> Fraction:
-        """Return a duration in the clock, not rounded, for what begins (or ends) here.
-
-        Raises:
-            NeedsHorizon: If it is a share of a run, or in a unit, that is not known.
-            NeedsClock: If it is a time.
-        """
+        """Return a duration in the clock, not rounded, for what begins (or ends) here."""
         if duration.unit == STEPS and self.clock == STEPS:
             return duration.amount
         length = self._measure(duration)
@@ -169,19 +164,14 @@ class Run:
 
     # ----- clocks ---------------------------------------------------------------------------------
 
-    def translated(
-        self, clock: str, make: Callable[[Fraction | None], Curve], room: Fraction | None
-    ) -> Curve:
-        """Return, for this run's clock, a curve that counts in a clock of its own.
+    def translated(self, clock: str, make: Callable[[Any], Curve], room: Fraction | None) -> Curve:
+        """Return, for this run's clock, the curve that ``make`` returns for its room in ``clock``.
 
-        Arguments:
-            clock: The clock of the curve.
-            make: Returns the curve, given its room in that clock.
-            room: Its room in this run's clock, or None.
+        ``room`` is in this run's clock, or None.
         """
         if clock == self.clock:
             return make(room)
-        self._check_clock("what counts steps")
+        self._check_clock("a part that counts steps")
         converted = None if room is None else self._length_in_other_clock(room)
         curve = Stepped if self.clock == SAMPLES else Counted
         return curve(make(converted), self._counter, self._step, room)
@@ -196,16 +186,16 @@ class Run:
     def _counter(self) -> Counter:
         counter = self.units.counter
         if counter is None:
-            # The size of a batch that depends on the samples seen cannot go by the step too.
-            raise NeedsHorizon("what goes by the step has no samples to go by here")
+            # A batch whose size depends on the samples seen cannot depend on the step too.
+            raise NeedsHorizon("a part that counts steps cannot be converted to samples here")
         return counter
 
     @property
     def _known_here(self) -> Fraction:
         if self.here is None:
             raise ScheduleError(
-                "what counts steps in a repeat has another length in every cycle, because the size "
-                "of the batches changes: place the repeat over a run of its own, as in "
+                "a part that counts steps has another length in every cycle of a repeat, because "
+                "the size of the batches changes: place the repeat over a run of its own, as in "
                 "(...).repeat(4).over(1000)"
             )
         return self.here
@@ -264,12 +254,7 @@ class Run:
         return self.measure(Duration(steps, STEPS))
 
     def enter(self, horizon: _Extended, extent: Fraction) -> Run:
-        """Return the run that ``horizon`` makes inside this one.
-
-        Arguments:
-            horizon: The inner run's horizon.
-            extent: Its length in this run's clock.
-        """
+        """Return the run that ``horizon`` makes inside this one, ``extent`` long in its clock."""
         if extent == 0:
             raise ScheduleError(f"a run of {horizon} rounds to 0 steps; it needs at least one")
         units = horizon.units.within(self.units)

@@ -10,10 +10,10 @@ from typing import Final
 from lehr.curves import Curve, Path, cut
 from lehr.curves.arithmetic import as_number
 from lehr.errors import NeedsHorizon, ScheduleError
-from lehr.schedule.base import THEN, Schedule, bracketed
+from lehr.schedule.base import Schedule
 from lehr.schedule.kinds import kind
 from lehr.schedule.leaves import Piece
-from lehr.schedule.node import Length, Reach, Site
+from lehr.schedule.node import THEN, Length, Reach, Site, bracketed
 from lehr.schedule.run import Run
 from lehr.time.duration import LONGEST, round_half_up
 
@@ -81,11 +81,8 @@ class Sequence(Schedule):
         if self._opened is not None:
             return None
         spans, total = self._spans(run, self.parts)
-        return Length(
-            total,
-            any(span.rounds for span in spans),
-            any(span.shares for span in spans),
-        )
+        rounds, shares = any(span.rounds for span in spans), any(span.shares for span in spans)
+        return Length(total, rounds, shares)
 
     def _place(self, at: Site) -> Curve:
         run, entry = at.run, at.entry

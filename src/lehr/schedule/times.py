@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Final, Literal
 
 from lehr.curves import Curve, Cycles, Flat, Path, cut
 from lehr.curves.arithmetic import as_number
 from lehr.errors import NeedsClock, NeedsHorizon, PastEnd, ScheduleError, number, whole
-from lehr.schedule.base import ATOM, Schedule, bracketed, call
+from lehr.schedule.base import Schedule
 from lehr.schedule.horizon import Horizon
 from lehr.schedule.kinds import kind
-from lehr.schedule.node import Length, Node, Reach, Site
+from lehr.schedule.node import ATOM, Length, Node, Reach, Site, bracketed, call
 from lehr.schedule.run import Run
 from lehr.schedule.sequence import EXACT_BITS, bounded
 from lehr.time.duration import SECONDS, Duration, as_written, round_half_up
@@ -36,10 +36,6 @@ class Slice(Schedule):
         if stop is not None and stop.unit == self.start.unit and stop.amount < self.start.amount:
             raise ScheduleError(f"{self} ends before it starts")
         self._check_depth()
-
-    @property
-    def _children(self) -> tuple[Schedule]:
-        return (self.inner,)
 
     @property
     def _reach(self) -> Reach:
@@ -72,11 +68,6 @@ class Slice(Schedule):
             known = vars(self)["_known_length"] = (run, length)
         return known[1]
 
-    def _own_length(self, run: Run) -> Fraction:
-        if self.stop is None:
-            return self._rest(run)
-        return max(run.place(self.stop) - run.place(self.start), Fraction(0))
-
     def _inner(self, run: Run, entry: float) -> Curve:
         return self.inner._place(Site(run, entry, run.length))
 
@@ -84,8 +75,10 @@ class Slice(Schedule):
         run = at.run.at_start()
         start = run.place(self.start)
         length = at.size
-        if length is None:
-            length = at.room if self._reach is Reach.ENDLESS else self._own_length(run)
+        if length is None and self.stop is not None:
+            length = max(run.place(self.stop) - start, Fraction(0))
+        elif length is None:
+            length = at.room if self._reach is Reach.ENDLESS else self._rest(run)
         return cut(self._inner(run, at.entry), start, length)
 
     def _text(self) -> tuple[str, int]:
@@ -101,15 +94,13 @@ class Repeat(Schedule):
 
     inner: Schedule
     times: int | None
-    stretch: Fraction = field(default=Fraction(1))
+    stretch: Fraction = Fraction(1)
     scale: float = 1.0
 
     def __post_init__(self) -> None:
+        number("scale", self.scale, above=0)
         if self.times is not None:
-            object.__setattr__(self, "times", whole("times", self.times, at_least=1))
-        object.__setattr__(self, "scale", number("scale", self.scale, above=0))
-        if self.times is not None:
-            self._check_exact(self.times)
+            self._check_exact(whole("times", self.times, at_least=1))
         reach = self.inner._reach
         if reach is Reach.ENDLESS or (reach is Reach.FLEXIBLE and self.times is None):
             raise ScheduleError(
@@ -117,10 +108,6 @@ class Repeat(Schedule):
                 "or cut it, as in s[:100]"
             )
         self._check_depth()
-
-    @property
-    def _children(self) -> tuple[Schedule]:
-        return (self.inner,)
 
     @property
     def _reach(self) -> Reach:
@@ -200,8 +187,6 @@ class Over(Schedule):
     past: Literal["hold", "raise"] = "hold"
 
     def __post_init__(self) -> None:
-        if self.past not in ("hold", "raise"):
-            raise ScheduleError(f"past={self.past!r} must be 'hold' or 'raise'")
         self._check_depth()
         # What does not fit is refused here rather than at the first step; what is still missing
         # (the length of an epoch, the run that this is a share of) may come from an outer run.

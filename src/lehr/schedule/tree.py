@@ -1,10 +1,9 @@
 """The dict form of schedules, for JSON, YAML and TOML.
 
 A schedule is a dict with its ``kind`` and the fields of the class of that name; fields at their
-default are left out. Reading (here) and writing (:mod:`lehr.schedule.kinds`) know no more of the
-classes than their fields and types. How much is read is bounded by the number of values and by the
-work of placing them, not by characters: whatever can be built and written can be read, but for
-slices and runs inside each other, of which a text allows as few.
+default are left out. Reading (here) and writing (:mod:`lehr.schedule.kinds`) know only the fields
+and types of the classes. Reading is bounded by the number of values and by the work of placing
+them: whatever can be written can be read, except many slices and runs inside each other.
 """
 
 from __future__ import annotations
@@ -19,22 +18,12 @@ from lehr.errors import ScheduleError, shown
 from lehr.schedule.arguments import CALLABLE, members, optional
 from lehr.schedule.base import Schedule
 from lehr.schedule.horizon import Horizon
-from lehr.schedule.kinds import KINDS, MOST_VALUES, VERSION, to_plain
+from lehr.schedule.kinds import KINDS, MOST_VALUES, VERSION
 from lehr.schedule.node import DEEPEST, Node
 from lehr.schedule.problem import ParseError, argument_of, suggest
 from lehr.schedule.tree_values import read
 from lehr.schedule.work import Budget
 from lehr.time.duration import Duration
-
-
-def to_dict(schedule: Schedule) -> dict[str, Any]:
-    """Return a schedule as a plain dict; see :meth:`lehr.Schedule.to_dict`."""
-    return to_plain(schedule)
-
-
-def to_json(schedule: Schedule) -> str:
-    """Return a schedule as JSON; see :meth:`lehr.Schedule.to_json`."""
-    return schedule.to_json()
 
 
 def from_dict(tree: Mapping[str, Any]) -> Schedule:

@@ -1,8 +1,4 @@
-"""Plain values, read as the type that a hint names: the same for texts and dicts.
-
-Neither form lists the arguments of any schedule. Both take their names and types from the
-signatures of the functions and from the fields of the classes.
-"""
+"""Plain values, read as the type that a hint names: the same for texts and dicts."""
 
 from __future__ import annotations
 
@@ -31,16 +27,10 @@ class ErrorPlace(Protocol):
 
 
 def read(hint: Any, value: Any, name: str, place: ErrorPlace) -> Any:
-    """Return a plain value as the type that ``hint`` names.
-
-    Arguments:
-        hint: The type of an argument or a field.
-        value: None, a bool, a number, a string, a schedule, or a list of these.
-        name: The argument's name.
-        place: Its position, for the message.
+    """Return None, a bool, a number, a string, a schedule, or a list of these as a type.
 
     Raises:
-        ParseError: If it cannot be read as that type.
+        ParseError: If it cannot be read as the type ``hint``; the message shows the place.
     """
     if value is None and not optional(hint):
         raise place.error(f"{name}=None: leave it out, or give a value")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TypeGuard
+from typing import ClassVar, TypeGuard
 
 from lehr.curves import Clipped, Combined, Curve, Stairs
 from lehr.errors import ScheduleError, level
-from lehr.schedule.base import ATOM, PLUS, TIMES, Schedule, bracketed, call
+from lehr.schedule.base import Schedule
 from lehr.schedule.kinds import kind
-from lehr.schedule.node import Length, Reach, Site
+from lehr.schedule.node import ATOM, PLUS, TIMES, Length, Reach, Site, bracketed, call
 from lehr.schedule.run import Run
 from lehr.time.duration import Duration
 
@@ -21,15 +21,12 @@ class _Binary(Schedule):
 
     left: Schedule
     right: Schedule | float
+    _multiplies: ClassVar[bool]
 
     def __post_init__(self) -> None:
         if not isinstance(self.right, Schedule):
             object.__setattr__(self, "right", level("operand", self.right))
         self._check_depth()
-
-    @property
-    def _children(self) -> list[Schedule]:
-        return [self.left, self.right] if isinstance(self.right, Schedule) else [self.left]
 
     @property
     def _reach(self) -> Reach:
@@ -44,12 +41,12 @@ class _Binary(Schedule):
         known = [length for length in lengths if length is not None]
         return max(known) if len(known) == len(lengths) else None
 
-    def _combine(self, at: Site, product: bool) -> Curve:
+    def _place(self, at: Site) -> Curve:
         # The level before does not enter the operands.
         inner = Site(at.run, room=at.room)
         left = self.left._place(inner)
         right = self.right._place(inner) if isinstance(self.right, Schedule) else self.right
-        return Combined(left, right, product)
+        return Combined(left, right, self._multiplies)
 
 
 @kind
@@ -57,8 +54,7 @@ class _Binary(Schedule):
 class Product(_Binary):
     """``a * b``: the product at each step."""
 
-    def _place(self, at: Site) -> Curve:
-        return self._combine(at, product=True)
+    _multiplies = True
 
     def _text(self) -> tuple[str, int]:
         right = self.right
@@ -77,8 +73,7 @@ def _is_negated(schedule: Schedule) -> TypeGuard[Product]:
 class Sum(_Binary):
     """``a + b``: the sum at each step."""
 
-    def _place(self, at: Site) -> Curve:
-        return self._combine(at, product=False)
+    _multiplies = False
 
     def _text(self) -> tuple[str, int]:
         left, right = self.left, self.right
@@ -97,10 +92,6 @@ class _Wrapped(Schedule):
     """The base of operators that keep their operand's length."""
 
     inner: Schedule
-
-    @property
-    def _children(self) -> tuple[Schedule]:
-        return (self.inner,)
 
     @property
     def _reach(self) -> Reach:
@@ -144,13 +135,9 @@ class Clip(_Wrapped):
     high: float = math.inf
 
     def __post_init__(self) -> None:
-        for name in ("low", "high"):
-            value = getattr(self, name)
-            if value not in (-math.inf, math.inf):
-                object.__setattr__(self, name, level(name, value))
         if self.low == -math.inf and self.high == math.inf:
             raise ScheduleError("clip: give low, high or both")
-        if not self.low <= self.high or self.low == math.inf or self.high == -math.inf:
+        if self.low > self.high:
             raise ScheduleError(f"clip: low={self.low!r} is above high={self.high!r}")
         self._check_depth()
 

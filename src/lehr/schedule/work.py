@@ -7,13 +7,11 @@ each part once.
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import Any, Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 from lehr.errors import ScheduleError
 from lehr.schedule.base import Schedule
-from lehr.schedule.horizon import Horizon
-from lehr.schedule.node import DEEPEST
+from lehr.schedule.node import Node
 from lehr.schedule.sequence import EXACT_BITS
 from lehr.schedule.times import Over, Repeat, Slice
 
@@ -27,31 +25,20 @@ _RAMP: Final = 2_000
 
 
 class _Weight(NamedTuple):
-    """The cost of one schedule.
+    """The pieces that a schedule is placed as, and how many times in a row they all are."""
 
-    Attributes:
-        depth: The depth to which schedules are nested in it.
-        cycles: The pieces that it is placed as.
-        again: How many times in a row all of them are placed.
-    """
-
-    depth: int
     cycles: int
     again: int
 
 
 class Budget:
-    """The parts and the work that a text or a dict has left.
-
-    Arguments:
-        parts: The most parts that it may have.
-    """
+    """The parts and the work that a text or a dict has left."""
 
     def __init__(self, parts: int = MOST_PARTS) -> None:
         self._most = self._parts = parts
         self._work = _MOST_WORK
         # By identity. The schedules are kept, so that no other one gets the place of one.
-        self._weights: dict[int, tuple[Schedule, _Weight]] = {}
+        self._weights: dict[int, tuple[Node, _Weight]] = {}
 
     def allow_for_a_value(self) -> None:
         """Allow a little more work: a dict has its parts written out, so a long one may build more.
@@ -64,35 +51,30 @@ class Budget:
         """Pay for a schedule, and for what is in it unless that is paid for already.
 
         Raises:
-            ScheduleError: If it is too much, or nested too deeply.
+            ScheduleError: If it is too much.
         """
-        self._weigh(schedule, 0)
+        self._weigh(schedule)
 
-    def _weigh(self, schedule: Schedule, depth: int) -> _Weight:
+    def _weigh(self, schedule: Node) -> _Weight:
         known = self._weights.get(id(schedule))
         if known is not None:
             return known[1]
-        if depth > DEEPEST:
-            raise ScheduleError(f"the schedule is nested more than {DEEPEST} deep")
         self._parts -= 1
         if self._parts < 0:
             raise ScheduleError(
                 f"the schedule has more than {self._most} parts, which is the most that a text may "
                 "build; write fewer, or build it in Python and store it with .to_json()"
             )
-        inner = [self._weigh(child, depth + 1) for child in _children(schedule)]
+        inner = [self._weigh(child) for child in schedule._children]
         weight = _Weight(
-            1 + max((weight.depth for weight in inner), default=-1),
             max(1, sum(weight.cycles for weight in inner)) * _cycles(schedule),
             max((weight.again for weight in inner), default=0) + isinstance(schedule, Slice | Over),
         )
-        if weight.depth > DEEPEST:
-            raise ScheduleError(f"the schedule is nested more than {DEEPEST} deep")
         self._pay(schedule, weight)
         self._weights[id(schedule)] = schedule, weight
         return weight
 
-    def _pay(self, schedule: Schedule, weight: _Weight) -> None:
+    def _pay(self, schedule: Node, weight: _Weight) -> None:
         if isinstance(schedule, Slice | Over):
             self._work -= weight.cycles * weight.again
         if isinstance(schedule, Over) and not isinstance(schedule.horizon.batch, int | None):
@@ -104,7 +86,7 @@ class Budget:
             )
 
 
-def _cycles(schedule: Schedule) -> int:
+def _cycles(schedule: Node) -> int:
     """Return how many cycles are laid out one by one: those of which each has its own length."""
     if not isinstance(schedule, Repeat) or schedule.stretch == 1:
         return 1
@@ -112,14 +94,3 @@ def _cycles(schedule: Schedule) -> int:
     bits = max(stretch.numerator.bit_length(), stretch.denominator.bit_length())
     most = max(1, EXACT_BITS // bits)
     return most if schedule.times is None else min(schedule.times, most)
-
-
-def _children(schedule: Schedule) -> list[Schedule]:
-    children: list[Schedule] = []
-    for field in fields(cast("Any", schedule)):
-        value = getattr(schedule, field.name)
-        if isinstance(value, Horizon):
-            value = value.batch
-        values = cast("tuple[Any, ...]", value) if isinstance(value, tuple) else (value,)
-        children += [item for item in values if isinstance(item, Schedule)]
-    return children

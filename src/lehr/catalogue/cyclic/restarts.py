@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lehr.catalogue.decay.elementary import cosine, inverse, linear, polynomial
-from lehr.catalogue.parts import between, distinct, joined, listed, written_out
-from lehr.catalogue.registry import Paper, With, entry
+from lehr.catalogue.decay.elementary import SGDR, cosine, inverse, linear, polynomial
+from lehr.catalogue.parts import between, distinct, joined, one_each, written_out
+from lehr.catalogue.registry import With, entry
 from lehr.catalogue.warmup.elementary import warmup as _warmup
-from lehr.errors import ScheduleError, number, shown, whole
+from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
 from lehr.time.duration import Duration, DurationLike, ExactLike, exact
@@ -22,19 +22,12 @@ __all__ = [
     "warmup_restarts",
 ]
 
-_SGDR = Paper(
-    "Loshchilov and Hutter",
-    2016,
-    "SGDR: Stochastic Gradient Descent with Warm Restarts",
-    "1608.03983",
-)
-
 
 @entry(
     "cyclic",
     formula=r"\eta_t = \eta_f + \tfrac12 (\eta_0 - \eta_f) \, d^{\,i} "
     r"(1 + \cos(\pi T_{cur} / T_i)), \quad T_i = T_0 \, T_{mult}^{\,i}",
-    paper=_SGDR,
+    paper=SGDR,
     aliases=(
         "CosineAnnealingWarmRestarts",
         "CosineDecayRestarts",
@@ -84,7 +77,7 @@ def warm_restarts(
 @entry(
     "cyclic",
     formula=r"\eta_t = \eta_f + \tfrac12 (\eta - \eta_f) \, (1 + \cos(\pi \, (N t / T \bmod 1)))",
-    paper=_SGDR,
+    paper=SGDR,
     aliases=(
         "get_cosine_with_hard_restarts_schedule_with_warmup",
         "cosine_with_restarts",
@@ -119,7 +112,7 @@ def hard_restarts(cycles: int, *, floor: float = 0.0, peak: float = 1.0) -> Sche
 @entry(
     "cyclic",
     formula=r"\eta_t = \eta_f + \tfrac12 (w_i - \eta_f) \, (1 + \cos(\pi \, n / T_i))",
-    paper=_SGDR,
+    paper=SGDR,
     aliases=(
         "CosineRestartLR",
         "CosineAnnealingRestartLR",
@@ -153,13 +146,7 @@ def restart_list(
         >>> [round(s(t), 6) for t in (0, 50, 100, 200, 300)]
         [1.0, 0.5, 0.5, 0.25, 0.0]
     """
-    levels = [1.0] * len(periods) if weights is None else weights
-    if not periods or len(levels) != len(periods):
-        raise ScheduleError(
-            f"periods={listed(periods)}, weights={shown(levels)}: write one weight for each "
-            "period, and at least one"
-        )
-    pairs = zip(periods, levels, strict=True)
+    pairs = zip(periods, one_each("weights", weights, periods), strict=True)
     return joined(cosine(period, start=weight, to=floor) for period, weight in pairs)
 
 
@@ -167,7 +154,7 @@ def restart_list(
     "cyclic",
     formula=r"\eta_t = \begin{cases} \eta_f + (\eta_i - \eta_f) \, n / W & n < W \\ "
     r"\mathrm{cos}(\eta_i \to \eta_f) & W \le n < T_i \end{cases}, \quad \eta_i = \eta \, \gamma^i",
-    paper=_SGDR,
+    paper=SGDR,
     aliases=("CosineAnnealingWarmupRestarts", "CosineAnnealingWarmupRestartsScheduler"),
     example=With("25%", "5%", cycles=4, gamma=0.7),
     writes_out="cycles",

@@ -1,19 +1,22 @@
-"""Decays by other parts of a cosine wave than its half."""
+"""Decays by cosines other than half a wave."""
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
-from lehr.catalogue.decay.curves import K_DECAY
+from lehr.catalogue.decay.curves import HAEGELE, K_DECAY
 from lehr.catalogue.decay.elementary import cosine
-from lehr.catalogue.parts import distinct
+from lehr.catalogue.parts import distinct, joined, written_out
 from lehr.catalogue.registry import Paper, With, entry
-from lehr.errors import number
+from lehr.curves.easing import Ease
+from lehr.errors import ScheduleError, number, rising
 from lehr.schedule.base import Schedule
-from lehr.schedule.leaves import ramp
+from lehr.schedule.leaves import hold, ramp
 from lehr.time.duration import Duration, DurationLike
 
 __all__ = [
+    "chebyshev",
     "cosine_power",
     "k_decay_cosine",
     "mirror_cosine",
@@ -21,6 +24,64 @@ __all__ = [
     "second_half_cosine",
     "soft_cosine",
 ]
+
+
+@entry(
+    "decay",
+    formula=r"\eta_t = \left(\tfrac{M + m}{2} - \tfrac{M - m}{2} "
+    r"\cos\frac{(\sigma(t) + 1/2) \, \pi}{n}\right)^{-1}",
+    paper=Paper(
+        "Agarwal, Goel and Zhang",
+        2021,
+        "Acceleration via Fractal Learning Rate Schedules",
+        "2103.01338",
+    ),
+    aliases=("get_chebyshev_schedule",),
+    example=With(16, every="6.25%", small_m=1.0, big_m=5.0),
+    writes_out="nodes",
+)
+def chebyshev(
+    nodes: int, *, every: DurationLike = 1, small_m: float = 0.05, big_m: float = 1.0
+) -> Schedule:
+    """Jump between large and small steps in the fractal order that keeps them stable.
+
+    Formula: ``1 / ((M + m) / 2 - (M - m) / 2 * cos((k + 1/2) * pi / nodes))`` for the nodes ``k``
+    in the order that begins with ``0`` and, doubling, puts ``2n - 1 - k`` after each ``k`` of the
+    order of ``n`` nodes.
+
+    The values lie between ``1 / big_m`` and ``1 / small_m``: with the default, up to 20 times the
+    base rate. (What pytorch-scheduler calls "Chebyshev" is a plain cosine.)
+
+    Arguments:
+        nodes: How many values, a power of 2.
+        every: The steps that each is held for.
+        small_m: The curvature ``m`` that the largest step is made for, greater than 0.
+        big_m: The curvature ``M`` that the smallest step is made for, greater than ``small_m``.
+
+    Raises:
+        ScheduleError: If ``nodes`` is not a power of 2, or not ``0 < small_m < big_m``.
+
+    Example:
+        >>> s = chebyshev(4, small_m=1.0, big_m=3.0)
+        >>> [round(s(t), 4) for t in range(4)]
+        [0.9293, 0.342, 0.6183, 0.4197]
+    """
+    count = written_out("nodes", nodes, at_least=2)
+    if count & (count - 1):
+        raise ScheduleError(f"nodes={nodes!r} must be a power of 2: the fractal order doubles")
+    low = number("small_m", small_m, above=0)
+    rising("small_m", low, "big_m", big_m)
+    angles = [(k + 0.5) / count * math.pi for k in _fractal(count)]
+    values = [2 / (big_m + low - (big_m - low) * math.cos(angle)) for angle in angles]
+    return joined(hold(every, at=value) for value in values)
+
+
+def _fractal(count: int) -> list[int]:
+    order = [0]
+    while len(order) < count:
+        last = 2 * len(order) - 1
+        order = [index for k in order for index in (k, last - k)]
+    return order
 
 
 @entry(
@@ -54,8 +115,7 @@ def cosine_power(
         >>> round(cosine_power(100, exponent=2.0)(50), 6)
         0.25
     """
-    exponent = number("exponent", exponent, above=0)
-    return ramp(steps, to=to, start=start, ease=f"cosine-power({exponent!r})")
+    return ramp(steps, to=to, start=start, ease=Ease("cosine-power", (exponent,)))
 
 
 @entry(
@@ -90,8 +150,7 @@ def k_decay_cosine(
         >>> round(k_decay_cosine(100, k=2.0)(50), 6)
         0.853553
     """
-    k = number("k", k, above=0)
-    return ramp(steps, to=to, start=start, ease=f"k-cosine({k!r})")
+    return ramp(steps, to=to, start=start, ease=Ease("k-cosine", (k,)))
 
 
 @entry(
@@ -127,10 +186,7 @@ def quarter_cosine(
 @entry(
     "decay",
     formula=r"\eta_t = \eta_T + (\eta_0 - \eta_T) \, (1 + \cos(\tfrac{\pi}{2} (1 + t / T)))",
-    aliases=(
-        "half_cos_with_warmup",
-        "HalfCosWithWarmup",
-    ),
+    aliases=("half_cos_with_warmup", "HalfCosWithWarmup"),
     example=With(),
 )
 def second_half_cosine(
@@ -161,12 +217,7 @@ def second_half_cosine(
     "decay",
     formula=r"\eta_t = 2 \left(\eta_0 + (\eta_T - \eta_0) \, t / T\right) "
     r"- \mathrm{cos}(\eta_0 \to \eta_T)",
-    paper=Paper(
-        "Hägele et al.",
-        2024,
-        "Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations",
-        "2405.18392",
-    ),
+    paper=HAEGELE,
     aliases=("decay_type='miror_cosine'",),
     example=With(),
 )
@@ -198,10 +249,7 @@ def mirror_cosine(
 @entry(
     "decay",
     formula=r"\eta_t = \eta_f + \tfrac12 (\eta - \eta_f) \, (1 + \cos(2 \pi c \, t / T))",
-    aliases=(
-        "get_cosine_schedule_with_warmup(num_cycles=...)",
-        "CosineAnnealingScheduler",
-    ),
+    aliases=("get_cosine_schedule_with_warmup(num_cycles=...)", "CosineAnnealingScheduler"),
     example=With(2.5),
 )
 def soft_cosine(

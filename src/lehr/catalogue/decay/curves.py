@@ -6,6 +6,7 @@ import math
 
 from lehr.catalogue.parts import distinct
 from lehr.catalogue.registry import Paper, With, entry
+from lehr.curves.easing import Ease
 from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import ramp
@@ -22,6 +23,18 @@ __all__ = [
     "tanh_decay",
 ]
 
+HAEGELE = Paper(
+    "Hägele et al.",
+    2024,
+    "Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations",
+    "2405.18392",
+)
+MINICPM = Paper(
+    "Hu et al.",
+    2024,
+    "MiniCPM: Unveiling the Potential of Small Language Models with Scalable Training Strategies",
+    "2404.06395",
+)
 K_DECAY = Paper(
     "Zhang and Li", 2020, "k-decay: A New Method For Learning Rate Schedule", "2004.05909"
 )
@@ -33,11 +46,7 @@ _HYPERBOLIC = Paper(
 @entry(
     "decay",
     formula=r"\eta_t = \eta_0 \, (\eta_T / \eta_0)^{t / T}",
-    aliases=(
-        "SchedExp",
-        "exponential decay to an end value",
-        "sched_exp",
-    ),
+    aliases=("SchedExp", "exponential decay to an end value", "sched_exp"),
     example=With(to=0.01),
 )
 def geometric(
@@ -66,13 +75,7 @@ def geometric(
 @entry(
     "decay",
     formula=r"\eta_t = \eta_T + (\eta_0 - \eta_T) \, \frac{r^{t / T} - r}{1 - r}",
-    paper=Paper(
-        "Hu et al.",
-        2024,
-        "MiniCPM: Unveiling the Potential of Small Language Models with Scalable Training "
-        "Strategies",
-        "2404.06395",
-    ),
+    paper=MINICPM,
     aliases=("WSDLRScheduler(decay_fn='exp')", "lr_wsd_decay_style='exponential'"),
     example=With(),
 )
@@ -104,19 +107,13 @@ def normalised_exponential(
         >>> s(0), round(s(1), 6), s(2)
         (1.0, 0.333333, 0.0)
     """
-    ratio = number("ratio", ratio, above=0, at_most=math.nextafter(1, 0))
-    return ramp(steps, to=to, start=start, ease=f"exponential({ratio!r})")
+    return ramp(steps, to=to, start=start, ease=Ease("exponential", (ratio,)))
 
 
 @entry(
     "decay",
     formula=r"\eta_t = \eta_T + (\eta_0 - \eta_T) \, (1 - (t / T)^k)",
-    paper=Paper(
-        "Hägele et al.",
-        2024,
-        "Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations",
-        "2405.18392",
-    ),
+    paper=HAEGELE,
     aliases=("1-sqrt", "1-square", "minus_sqrt", "SchedPoly", "decay_type='sqrt'"),
     example=With(power=0.5),
 )
@@ -147,8 +144,7 @@ def complement_power(
         >>> complement_power(100)(25), complement_power(100, power=2.0)(50)
         (0.5, 0.75)
     """
-    power = number("power", power, above=0)
-    return ramp(steps, to=to, start=start, ease=f"complement({power!r})")
+    return ramp(steps, to=to, start=start, ease=Ease("complement", (power,)))
 
 
 @entry(
@@ -185,8 +181,7 @@ def k_decay(
         >>> k_decay(100, k=2.0, power=2.0)(50)
         0.5625
     """
-    k, power = number("k", k, above=0), number("power", power, above=0)
-    return ramp(steps, to=to, start=start, ease=f"k-power({k!r}, {power!r})")
+    return ramp(steps, to=to, start=start, ease=Ease("k-power", (k, power)))
 
 
 @entry(
@@ -199,11 +194,7 @@ def k_decay(
         "Stochastic Gradient Descent with Hyperbolic-Tangent Decay on Classification",
         "1806.01593",
     ),
-    aliases=(
-        "TanhLRScheduler",
-        "HTD",
-        "tanh",
-    ),
+    aliases=("TanhLRScheduler", "HTD", "tanh"),
     example=With(),
 )
 def tanh_decay(
@@ -245,8 +236,7 @@ def tanh_decay(
     def at(x: float) -> float:
         return floor + (peak - floor) / (1 + math.exp(2 * x))  # (1 - tanh(x)) / 2
 
-    ease = f"tanh({-lower!r}, {upper!r})"
-    return ramp(steps, start=at(lower), to=at(upper), ease=ease)
+    return ramp(steps, start=at(lower), to=at(upper), ease=Ease("tanh", (-lower, upper)))
 
 
 @entry(
@@ -324,7 +314,7 @@ def hyperbolic(
     """
     ratio = _ratio(steps, upper_bound)
     drop = (start - infimum) * math.sqrt(2 * ratio - 1) / ratio
-    return ramp(steps, start=start, to=start - drop, ease=f"hyperbolic({ratio!r})")
+    return ramp(steps, start=start, to=start - drop, ease=Ease("hyperbolic", (ratio,)))
 
 
 @entry(
@@ -366,7 +356,7 @@ def exp_hyperbolic(
     number("start", start, above=0)
     number("infimum", infimum, above=0)
     end = start * (infimum / start) ** (math.sqrt(2 * ratio - 1) / ratio)
-    return ramp(steps, start=start, to=end, ease=f"hyperbolic({ratio!r})", log=True)
+    return ramp(steps, start=start, to=end, ease=Ease("hyperbolic", (ratio,)), log=True)
 
 
 def _ratio(steps: DurationLike, upper_bound: DurationLike) -> float:

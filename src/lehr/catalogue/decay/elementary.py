@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from lehr.catalogue.parts import in_order, jumps, listed
 from lehr.catalogue.registry import Paper, With, entry
+from lehr.curves.easing import Ease
 from lehr.errors import ScheduleError, number, shown
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import Decay, hold, ramp
@@ -22,6 +23,14 @@ __all__ = [
     "polynomial",
     "step",
 ]
+
+SGDR = Paper(
+    "Loshchilov and Hutter",
+    2016,
+    "SGDR: Stochastic Gradient Descent with Warm Restarts",
+    "1608.03983",
+)
+_HE = Paper("He et al.", 2015, "Deep Residual Learning for Image Recognition", "1512.03385")
 
 
 @entry(
@@ -56,7 +65,7 @@ def constant(value: float = 1.0) -> Schedule:
 @entry(
     "decay",
     formula=r"\eta_t = \eta_0 \, \gamma^{\lfloor t / s \rfloor}",
-    paper=Paper("He et al.", 2015, "Deep Residual Learning for Image Recognition", "1512.03385"),
+    paper=_HE,
     aliases=(
         "StepLR",
         "StepDecay",
@@ -93,7 +102,7 @@ def step(every: DurationLike, gamma: float = 0.1) -> Schedule:
 @entry(
     "decay",
     formula=r"\eta_t = \eta_0 \, \gamma^{\#\{m : m \le t\}}",
-    paper=Paper("He et al.", 2015, "Deep Residual Learning for Image Recognition", "1512.03385"),
+    paper=_HE,
     aliases=(
         "MultiStepLR",
         "MultiStepDecay",
@@ -334,19 +343,13 @@ def polynomial(
         >>> polynomial(100, power=2.0)(50)
         0.25
     """
-    power = number("power", power, above=0)
-    return ramp(steps, to=to, start=start, ease=f"power({power!r})")
+    return ramp(steps, to=to, start=start, ease=Ease("power", (power,)))
 
 
 @entry(
     "decay",
     formula=r"\eta_t = \eta_T + \tfrac12 (\eta_0 - \eta_T) \, (1 + \cos(\pi t / T))",
-    paper=Paper(
-        "Loshchilov and Hutter",
-        2016,
-        "SGDR: Stochastic Gradient Descent with Warm Restarts",
-        "1608.03983",
-    ),
+    paper=SGDR,
     aliases=(
         "CosineAnnealingLR",
         "CosineDecay",

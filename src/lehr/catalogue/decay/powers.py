@@ -100,12 +100,7 @@ def inverse_sqrt(warmup: DurationLike, *, timescale: DurationLike, peak: float =
     formula=r"\eta_t = \begin{cases} \eta \, t / W & t < W \\ "
     r"\eta \, (1 + (t - W) / \tau)^{-p} & t \ge W \end{cases}",
     paper=_POWER,
-    aliases=(
-        "PowerLR",
-        "PowerDecayScheduler",
-        "stable_fn='power'",
-        "power_lr",
-    ),
+    aliases=("PowerLR", "PowerDecayScheduler", "stable_fn='power'", "power_lr"),
     example=With("5%", power=0.51),
 )
 def power_law(

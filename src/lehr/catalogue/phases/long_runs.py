@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lehr.catalogue.decay.curves import geometric
+from lehr.catalogue.decay.curves import HAEGELE, geometric
 from lehr.catalogue.decay.elementary import cosine
 from lehr.catalogue.decay.powers import power_law
-from lehr.catalogue.parts import distinct, joined, listed, rest, written_out
+from lehr.catalogue.parts import distinct, joined, one_each, rest, written_out
 from lehr.catalogue.registry import Paper, With, entry
 from lehr.catalogue.warmup.elementary import warmup as _warmup
 from lehr.curves.easing import EaseLike
-from lehr.errors import ScheduleError, shown
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
 from lehr.time.duration import Duration, DurationLike
@@ -25,13 +24,6 @@ __all__ = [
     "rewarm_cycles",
     "wsd_s",
 ]
-
-_HAEGELE = Paper(
-    "Hägele et al.",
-    2024,
-    "Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations",
-    "2405.18392",
-)
 
 
 @entry(
@@ -80,11 +72,7 @@ def flat_cosine(
         "Perspective",
         "2410.05192",
     ),
-    aliases=(
-        "WSDS",
-        "WSD-S",
-        "wsds",
-    ),
+    aliases=("WSDS", "WSD-S", "wsds"),
     example=With("5%", ["40%", "30%", "30%"], "6%"),
 )
 def wsd_s(
@@ -123,12 +111,7 @@ def wsd_s(
         [0.0, 0.5, 1.0, 1.0, 0.5, 1.0, 0.5, 0.0]
     """
     distinct(floor, peak)
-    factors = [1.0] * len(periods) if multipliers is None else multipliers
-    if not periods or len(factors) != len(periods):
-        raise ScheduleError(
-            f"periods={listed(periods)}, multipliers={shown(factors)}: write one multiplier for "
-            "each period, and at least one"
-        )
+    factors = one_each("multipliers", multipliers, periods)
     rise, fall = Duration.of(warmup, "warmup"), Duration.of(decay, "decay")
     parts: list[Schedule] = []
     for index, (period, factor) in enumerate(zip(periods, factors, strict=True)):
@@ -249,10 +232,7 @@ def power_cooldown(
     "phases",
     formula=r"\eta_t = \begin{cases} \mathrm{cos}(\eta \to \eta_f) \text{ over } T & t < T - D \\ "
     r"\mathrm{lin}(\eta_{T - D} \to \eta_T) & t \ge T - D \end{cases}",
-    aliases=(
-        "CosWithWarmupAndLinearDecay",
-        "cos_with_warmup_and_linear_decay",
-    ),
+    aliases=("CosWithWarmupAndLinearDecay", "cos_with_warmup_and_linear_decay"),
     example=With("10%", warmup="5%"),
 )
 def cosine_linear(
@@ -297,7 +277,7 @@ def cosine_linear(
     "phases",
     formula=r"\eta_t = \begin{cases} \eta \, t / W & t < W \\ "
     r"\mathrm{cos}(\eta \to \eta_f) & W \le t < T - F \\ \eta_f & t \ge T - F \end{cases}",
-    paper=_HAEGELE,
+    paper=HAEGELE,
     aliases=("cos_inf",),
     example=With("20%", warmup="5%"),
 )

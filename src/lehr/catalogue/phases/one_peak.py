@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Literal, cast
 
+from lehr.catalogue.decay.curves import MINICPM
 from lehr.catalogue.decay.elementary import inverse
 from lehr.catalogue.parts import distinct
 from lehr.catalogue.registry import Paper, With, entry
@@ -206,13 +207,7 @@ def _share(pct_start: float, three_phase: bool) -> Duration:
     "phases",
     formula=r"\eta_t = \begin{cases} \eta \, t / W & t < W \\ \eta & W \le t < T - D \\ "
     r"\mathrm{decay}(\eta \to \eta_f) & T - D \le t \end{cases}",
-    paper=Paper(
-        "Hu et al.",
-        2024,
-        "MiniCPM: Unveiling the Potential of Small Language Models with Scalable Training "
-        "Strategies",
-        "2404.06395",
-    ),
+    paper=MINICPM,
     aliases=(
         "get_wsd_schedule",
         "WSDScheduler",
@@ -311,10 +306,7 @@ def slanted_triangular(
         "batch size, momentum, and weight decay",
         "1803.09820",
     ),
-    aliases=(
-        "OneCycle of DeepSpeed",
-        "OneCycle",
-    ),
+    aliases=("OneCycle of DeepSpeed", "OneCycle"),
     example=With("30%", tau="10%", floor=0.1),
 )
 def one_cycle_inverse(

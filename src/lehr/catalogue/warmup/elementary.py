@@ -6,6 +6,7 @@ import math
 
 from lehr.catalogue.decay.elementary import exponential
 from lehr.catalogue.registry import Paper, With, entry
+from lehr.curves.easing import Ease
 from lehr.errors import number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
@@ -81,10 +82,7 @@ def warmup(steps: DurationLike, *, start: float = 0.0, to: float = 1.0) -> Sched
 @entry(
     "warmup",
     formula=r"\eta_t = \begin{cases} f \, \eta & t < W \\ \eta & t \ge W \end{cases}",
-    aliases=(
-        "ConstantLR",
-        "ConstantParamScheduler",
-    ),
+    aliases=("ConstantLR", "ConstantParamScheduler"),
     example=With("10%"),
 )
 def constant_factor(steps: DurationLike, factor: float = 1 / 3) -> Schedule:
@@ -161,17 +159,13 @@ def log_warmup(steps: int, *, to: float = 1.0) -> Schedule:
         (0.0, 0.5, 1.0)
     """
     count = whole("steps", steps, at_least=2)
-    return ramp(count - 1, start=0.0, to=to, ease=f"log({count})")
+    return ramp(count - 1, start=0.0, to=to, ease=Ease("log", (count,)))
 
 
 @entry(
     "warmup",
     formula=r"\eta_t = \eta_s + \tfrac12 (\eta - \eta_s) \, (1 - \cos(\pi t / W))",
-    aliases=(
-        "warmup_type='cosine'",
-        "SchedCos",
-        "sched_cos",
-    ),
+    aliases=("warmup_type='cosine'", "SchedCos", "sched_cos"),
     example=With("10%"),
 )
 def cosine_warmup(steps: DurationLike, *, start: float = 0.0, to: float = 1.0) -> Schedule:
@@ -224,8 +218,7 @@ def power_warmup(
         >>> power_warmup(100)(50)
         0.25
     """
-    power = number("power", power, above=0)
-    return ramp(steps, start=start, to=to, ease=f"complement({power!r})")
+    return ramp(steps, start=start, to=to, ease=Ease("complement", (power,)))
 
 
 @entry(
@@ -256,8 +249,7 @@ def complement_warmup(
         >>> complement_warmup(100)(75)
         0.5
     """
-    power = number("power", power, above=0)
-    return ramp(steps, start=start, to=to, ease=f"power({power!r})")
+    return ramp(steps, start=start, to=to, ease=Ease("power", (power,)))
 
 
 @entry(

@@ -82,10 +82,7 @@ def _memory(beta2: float) -> Fraction:
     r"\rho_n = \rho_\infty - \frac{2 n \beta_2^n}{1 - \beta_2^n}, \quad "
     r"\rho_\infty = \frac{2}{1 - \beta_2} - 1",
     paper=Paper(
-        "Liu et al.",
-        2019,
-        "On the Variance of the Adaptive Learning Rate and Beyond",
-        "1908.03265",
+        "Liu et al.", 2019, "On the Variance of the Adaptive Learning Rate and Beyond", "1908.03265"
     ),
     aliases=("RAdamWarmup", "rectification of RAdam"),
     example=With(0.99),

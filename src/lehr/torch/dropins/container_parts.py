@@ -8,9 +8,9 @@ from fractions import Fraction
 
 from lehr.curves import Curve, Path
 from lehr.curves.path import Window
-from lehr.schedule.base import ATOM, Schedule
+from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.schedule.node import Length, Reach, Site
+from lehr.schedule.node import ATOM, Length, Reach, Site
 from lehr.schedule.run import Run
 from lehr.torch.binding import Binding, Slot
 from lehr.torch.driver import Driver
