@@ -180,45 +180,41 @@ def _read(name: str, time: str) -> tuple[Fraction, str]:
 
 
 @translates("composer", "StepScheduler")
-def _step(clock: ComposerClock, /, *, step_size: str, gamma: float = 0.1) -> Translation:
+def _step(clock: ComposerClock, step_size: str, gamma: float = 0.1) -> Translation:
     return clock.translation(decayed(gamma, every=clock.of("step_size", step_size), stairs=True))
 
 
 @translates("composer", "MultiStepScheduler")
-def _multistep(
-    clock: ComposerClock, /, *, milestones: Sequence[str], gamma: float = 0.1
-) -> Translation:
+def _multistep(clock: ComposerClock, milestones: Sequence[str], gamma: float = 0.1) -> Translation:
     return clock.translation(_falls(clock, milestones, gamma))
 
 
 @translates("composer", "ConstantScheduler")
-def _constant(clock: ComposerClock, /, *, alpha: float = 1.0, t_max: str = "1dur") -> Translation:
+def _constant(clock: ComposerClock, alpha: float = 1.0, t_max: str = "1dur") -> Translation:
     return clock.translation(staircase([clock.of("t_max", t_max)], [alpha, 1.0]))
 
 
 @translates("composer", "LinearScheduler")
 def _linear(
-    clock: ComposerClock, /, *, alpha_i: float = 1.0, alpha_f: float = 0.0, t_max: str = "1dur"
+    clock: ComposerClock, alpha_i: float = 1.0, alpha_f: float = 0.0, t_max: str = "1dur"
 ) -> Translation:
     return clock.translation(go(clock.of("t_max", t_max), frm=alpha_i, to=alpha_f))
 
 
 @translates("composer", "ExponentialScheduler")
-def _exponential(
-    clock: ComposerClock, /, *, gamma: float, decay_period: str = "1ep"
-) -> Translation:
+def _exponential(clock: ComposerClock, gamma: float, decay_period: str = "1ep") -> Translation:
     every = clock.of("decay_period", decay_period)
     return clock.translation(decayed(gamma, every=every))
 
 
 @translates("composer", "CosineAnnealingScheduler")
-def _cosine(clock: ComposerClock, /, *, t_max: str = "1dur", alpha_f: float = 0.0) -> Translation:
+def _cosine(clock: ComposerClock, t_max: str = "1dur", alpha_f: float = 0.0) -> Translation:
     return clock.translation(go(clock.of("t_max", t_max), frm=1.0, to=alpha_f, ease="cosine"))
 
 
 @translates("composer", "CosineAnnealingWarmRestartsScheduler")
 def _cosine_restarts(
-    clock: ComposerClock, /, *, t_0: str, t_mult: float = 1.0, alpha_f: float = 0.0
+    clock: ComposerClock, t_0: str, t_mult: float = 1.0, alpha_f: float = 0.0
 ) -> Translation:
     first, growth = clock.of("t_0", t_0), number("t_mult", t_mult, above=0)
     if growth == int(growth) and alpha_f != 1:
@@ -233,7 +229,7 @@ def _cosine_restarts(
 
 @translates("composer", "PolynomialScheduler")
 def _polynomial(
-    clock: ComposerClock, /, *, power: float, t_max: str = "1dur", alpha_f: float = 0.0
+    clock: ComposerClock, power: float, t_max: str = "1dur", alpha_f: float = 0.0
 ) -> Translation:
     return clock.translation(polynomial(clock.of("t_max", t_max), power, frm=1.0, to=alpha_f))
 
@@ -242,8 +238,6 @@ def _polynomial(
 def _multistep_with_warmup(
     clock: ComposerClock,
     warmup: ComposerWarmup,
-    /,
-    *,
     milestones: Sequence[str],
     gamma: float = 0.1,
 ) -> Translation:
@@ -254,7 +248,7 @@ def _multistep_with_warmup(
 
 @translates("composer", "ConstantWithWarmupScheduler", ignores=("t_max",))
 def _constant_with_warmup(
-    clock: ComposerClock, warmup: ComposerWarmup, /, *, alpha: float = 1.0
+    clock: ComposerClock, warmup: ComposerWarmup, alpha: float = 1.0
 ) -> Translation:
     return warmup.before(clock, alpha, hold(at=alpha))
 
@@ -263,8 +257,6 @@ def _constant_with_warmup(
 def _linear_with_warmup(
     clock: ComposerClock,
     warmup: ComposerWarmup,
-    /,
-    *,
     alpha_i: float = 1.0,
     alpha_f: float = 0.0,
     t_max: str = "1dur",
@@ -274,7 +266,7 @@ def _linear_with_warmup(
 
 @translates("composer", "CosineAnnealingWithWarmupScheduler")
 def _cosine_with_warmup(
-    clock: ComposerClock, warmup: ComposerWarmup, /, *, t_max: str = "1dur", alpha_f: float = 0.0
+    clock: ComposerClock, warmup: ComposerWarmup, t_max: str = "1dur", alpha_f: float = 0.0
 ) -> Translation:
     return warmup.decaying(clock, t_max, 1.0, alpha_f, "cosine")
 
@@ -283,8 +275,6 @@ def _cosine_with_warmup(
 def _polynomial_with_warmup(
     clock: ComposerClock,
     warmup: ComposerWarmup,
-    /,
-    *,
     power: float = 2.0,
     t_max: str = "1dur",
     alpha_f: float = 0.0,

@@ -44,8 +44,6 @@ class DeepSpeedWarmup:
 @translates("deepspeed", "WarmupLR")
 def _warmup(
     warmup: DeepSpeedWarmup,
-    /,
-    *,
     warmup_min_lr: float = 0.0,
     warmup_max_lr: float | None = None,
     lr: float | None = None,
@@ -57,8 +55,6 @@ def _warmup(
 @translates("deepspeed", "WarmupDecayLR")
 def _warmup_decay(
     warmup: DeepSpeedWarmup,
-    /,
-    *,
     total_num_steps: int,
     warmup_min_lr: float = 0.0,
     warmup_max_lr: float = 0.001,
@@ -71,8 +67,6 @@ def _warmup_decay(
 @translates("deepspeed", "WarmupCosineLR")
 def _warmup_cosine(
     warmup: DeepSpeedWarmup,
-    /,
-    *,
     total_num_steps: int,
     warmup_min_ratio: float = 0.0,
     cos_min_ratio: float = 0.0001,
@@ -86,7 +80,6 @@ def _warmup_cosine(
 
 @translates("deepspeed", "LRRangeTest")
 def _range_test(
-    *,
     lr_range_test_min_lr: float = 1e-3,
     lr_range_test_step_size: int = 2000,
     lr_range_test_step_rate: float = 1.0,
@@ -100,7 +93,6 @@ def _range_test(
 
 @translates("deepspeed", "OneCycle")
 def _one_cycle(
-    *,
     cycle_min_lr: float,
     cycle_max_lr: float,
     decay_lr_rate: float = 0.0,

@@ -33,22 +33,22 @@ _FIT: Final = ("n_epoch", "start_epoch", "cbs", "reset_opt", "wd")
 
 
 @translates("fastai", "SchedLin", "sched_lin", ignores=("pos",))
-def _linear(*, start: float, end: float) -> Translation:
+def _linear(start: float, end: float) -> Translation:
     return rates(whole_run(start, end, "linear"))
 
 
 @translates("fastai", "SchedCos", "sched_cos", ignores=("pos",))
-def _cosine(*, start: float, end: float) -> Translation:
+def _cosine(start: float, end: float) -> Translation:
     return rates(whole_run(start, end, "cosine"))
 
 
 @translates("fastai", "SchedNo", "sched_no", ignores=("pos",))
-def _none(*, start: float, end: float | None = None) -> Translation:
+def _none(start: float, end: float | None = None) -> Translation:
     return rates(hold(at=start))
 
 
 @translates("fastai", "SchedExp", "sched_exp", ignores=("pos",))
-def _exponential(*, start: float, end: float) -> Translation:
+def _exponential(start: float, end: float) -> Translation:
     number("start", start, above=0)
     if end == 0:
         return rates(hold(1, at=start) >> hold(at=0.0))
@@ -56,14 +56,14 @@ def _exponential(*, start: float, end: float) -> Translation:
 
 
 @translates("fastai", "SchedPoly")
-def _polynomial(*, start: float, end: float, power: float) -> Translation:
+def _polynomial(start: float, end: float, power: float) -> Translation:
     if power == 0:
         return rates(hold(at=end))
     return rates(whole_run(start, end, f"complement({number('power', power, above=0)!r})"))
 
 
 @translates("fastai", "combine_scheds")
-def _combined(*, pcts: Sequence[float], scheds: Sequence[Schedule | Translation]) -> Translation:
+def _combined(pcts: Sequence[float], scheds: Sequence[Schedule | Translation]) -> Translation:
     parts = schedules_of("scheds", scheds)
     shares = [Fraction(str(number("pcts", pct, at_least=0))) for pct in pcts]
     if len(parts) != len(shares) or sum(shares) != 1:
@@ -74,12 +74,12 @@ def _combined(*, pcts: Sequence[float], scheds: Sequence[Schedule | Translation]
 
 
 @translates("fastai", "combined_cos")
-def _combined_cos(*, pct: float, start: float, middle: float, end: float) -> Translation:
+def _combined_cos(pct: float, start: float, middle: float, end: float) -> Translation:
     return rates(_cosines(pct, start, middle, end))
 
 
 @translates("fastai", "ParamScheduler")
-def _param_scheduler(*, scheds: Mapping[str, Schedule | Translation]) -> Translation:
+def _param_scheduler(scheds: Mapping[str, Schedule | Translation]) -> Translation:
     """Translate the callback, which drives numbers by their names."""
     made = {name: schedule_of(f"scheds[{name!r}]", part) for name, part in scheds.items()}
     if "lr" not in made:
@@ -89,7 +89,6 @@ def _param_scheduler(*, scheds: Mapping[str, Schedule | Translation]) -> Transla
 
 @translates("fastai", "fit_one_cycle", ignores=_FIT)
 def _fit_one_cycle(
-    *,
     lr_max: float | None = None,
     div: float = 25.0,
     div_final: float = 1e5,
@@ -109,14 +108,13 @@ def _fit_one_cycle(
 
 
 @translates("fastai", "fit_flat_cos", ignores=_FIT)
-def _fit_flat_cos(*, lr: float, div_final: float = 1e5, pct_start: float = 0.75) -> Translation:
+def _fit_flat_cos(lr: float, div_final: float = 1e5, pct_start: float = 0.75) -> Translation:
     end = lr / number("div_final", div_final, above=0)
     return rates(_cosines(pct_start, lr, lr, end))
 
 
 @translates("fastai", "fit_sgdr", ignores=_FIT)
 def _fit_sgdr(
-    *,
     n_cycles: int,
     cycle_len: int,
     lr_max: float | None = None,
@@ -151,7 +149,7 @@ def _fit_sgdr(
 
 
 @translates("fastai", "lr_find", "LRFinder", ignores=("stop_div", "show_plot", "suggest_funcs"))
-def _lr_find(*, start_lr: float = 1e-7, end_lr: float = 10.0, num_it: int = 100) -> Translation:
+def _lr_find(start_lr: float = 1e-7, end_lr: float = 10.0, num_it: int = 100) -> Translation:
     steps = whole("num_it", num_it, at_least=1)
     return rates(ramp(steps, start=start_lr, to=end_lr, log=True))
 

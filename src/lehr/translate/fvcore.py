@@ -37,32 +37,32 @@ _SCALING: Final = ("rescaled", "fixed")
 
 
 @translates("fvcore", "ConstantParamScheduler")
-def _constant(*, value: float) -> Translation:
+def _constant(value: float) -> Translation:
     return rates(hold(at=value))
 
 
 @translates("fvcore", "CosineParamScheduler")
-def _cosine(*, start_value: float, end_value: float) -> Translation:
+def _cosine(start_value: float, end_value: float) -> Translation:
     return rates(whole_run(start_value, end_value, "cosine"))
 
 
 @translates("fvcore", "LinearParamScheduler")
-def _linear(*, start_value: float, end_value: float) -> Translation:
+def _linear(start_value: float, end_value: float) -> Translation:
     return rates(whole_run(start_value, end_value, "linear"))
 
 
 @translates("fvcore", "ExponentialParamScheduler")
-def _exponential(*, start_value: float, decay: float) -> Translation:
+def _exponential(start_value: float, decay: float) -> Translation:
     return rates(decayed(decay, every="100%", start=start_value))
 
 
 @translates("fvcore", "PolynomialDecayParamScheduler")
-def _polynomial(*, base_value: float, power: float) -> Translation:
+def _polynomial(base_value: float, power: float) -> Translation:
     return rates(polynomial("100%", power, frm=base_value, to=0.0))
 
 
 @translates("fvcore", "StepParamScheduler")
-def _step(*, num_updates: float, values: Sequence[float]) -> Translation:
+def _step(num_updates: float, values: Sequence[float]) -> Translation:
     number("num_updates", num_updates, above=0)
     if not values:
         raise ScheduleError("values=[] is empty; write at least one")
@@ -71,7 +71,7 @@ def _step(*, num_updates: float, values: Sequence[float]) -> Translation:
 
 @translates("fvcore", "StepWithFixedGammaParamScheduler")
 def _step_with_gamma(
-    *, base_value: float, num_decays: int, gamma: float, num_updates: int
+    base_value: float, num_decays: int, gamma: float, num_updates: int
 ) -> Translation:
     number("base_value", base_value, above=0)
     number("gamma", gamma, above=0)
@@ -82,7 +82,6 @@ def _step_with_gamma(
 
 @translates("fvcore", "MultiStepParamScheduler")
 def _multistep(
-    *,
     values: Sequence[float],
     num_updates: int | None = None,
     milestones: Sequence[int] | None = None,
@@ -110,7 +109,6 @@ def _multistep(
 
 @translates("fvcore", "CompositeParamScheduler")
 def _composite(
-    *,
     schedulers: Sequence[Schedule | Translation],
     lengths: Sequence[float],
     interval_scaling: Sequence[str],

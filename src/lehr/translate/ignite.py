@@ -104,7 +104,7 @@ class IgniteCycles:
 
 
 @translates("ignite", "LinearCyclicalScheduler")
-def _linear_cyclical(given: IgniteCycles, /, *, monotonic: bool = False) -> Translation:
+def _linear_cyclical(given: IgniteCycles, monotonic: bool = False) -> Translation:
     if given.warmup_duration > 0 and not monotonic:
         raise ScheduleError(f"warmup_duration={given.warmup_duration!r} needs monotonic=True")
 
@@ -119,12 +119,12 @@ def _linear_cyclical(given: IgniteCycles, /, *, monotonic: bool = False) -> Tran
 
 
 @translates("ignite", "CosineAnnealingScheduler")
-def _cosine_annealing(given: IgniteCycles, /) -> Translation:
+def _cosine_annealing(given: IgniteCycles) -> Translation:
     return given.translation(lambda size, start, end: go(size, frm=start, to=end, ease="cosine"))
 
 
 @translates("ignite", "PiecewiseLinear", "PiecewiseLinearStateScheduler")
-def _piecewise_linear(*, milestones_values: Sequence[tuple[int, float]]) -> Translation:
+def _piecewise_linear(milestones_values: Sequence[tuple[int, float]]) -> Translation:
     points = [(whole("milestone", t), value) for t, value in milestones_values]
     if not points or any(b[0] < a[0] for a, b in itertools.pairwise(points)):
         raise ScheduleError(
@@ -134,9 +134,7 @@ def _piecewise_linear(*, milestones_values: Sequence[tuple[int, float]]) -> Tran
 
 
 @translates("ignite", "ConcatScheduler")
-def _concat(
-    *, schedulers: Sequence[Schedule | Translation], durations: Sequence[int]
-) -> Translation:
+def _concat(schedulers: Sequence[Schedule | Translation], durations: Sequence[int]) -> Translation:
     parts = schedules_of("schedulers", schedulers)
     one_less("durations", durations, parts, "schedulers")
     lengths = [whole("durations", duration, at_least=0) for duration in durations]
@@ -151,7 +149,6 @@ def _concat(
 
 @translates("ignite", "create_lr_scheduler_with_warmup", ignores=("output_simulated_values",))
 def _with_warmup(
-    *,
     lr_scheduler: Schedule | Translation,
     warmup_start_value: float,
     warmup_duration: int,
@@ -171,12 +168,12 @@ def _with_warmup(
 
 
 @translates("ignite", "ExpStateScheduler")
-def _exp_state(*, initial_value: float, gamma: float) -> Translation:
+def _exp_state(initial_value: float, gamma: float) -> Translation:
     return rates(decayed(gamma, start=initial_value))
 
 
 @translates("ignite", "StepStateScheduler")
-def _step_state(*, initial_value: float, gamma: float, step_size: int) -> Translation:
+def _step_state(initial_value: float, gamma: float, step_size: int) -> Translation:
     return rates(
         decayed(
             gamma, every=whole("step_size", step_size, at_least=1), start=initial_value, stairs=True
@@ -185,20 +182,18 @@ def _step_state(*, initial_value: float, gamma: float, step_size: int) -> Transl
 
 
 @translates("ignite", "MultiStepStateScheduler")
-def _multistep_state(
-    *, initial_value: float, gamma: float, milestones: Sequence[int]
-) -> Translation:
+def _multistep_state(initial_value: float, gamma: float, milestones: Sequence[int]) -> Translation:
     times = [max(whole("milestones", time), 0) for time in milestones]
     return rates(scaled(falls(times, gamma), initial_value))
 
 
 @translates("ignite", "LambdaStateScheduler")
-def _lambda_state(*, lambda_obj: Callable[[Any], float]) -> Translation:
+def _lambda_state(lambda_obj: Callable[[Any], float]) -> Translation:
     return rates(formula(lambda_obj))
 
 
 @translates("ignite", "ParamGroupScheduler", ignores=("names",))
-def _param_groups(*, schedulers: Sequence[Schedule | Translation]) -> Translation:
+def _param_groups(schedulers: Sequence[Schedule | Translation]) -> Translation:
     parts = schedules_of("schedulers", schedulers)
     if not parts:
         raise ScheduleError("schedulers=[] is empty; write one for each parameter group")
@@ -206,5 +201,5 @@ def _param_groups(*, schedulers: Sequence[Schedule | Translation]) -> Translatio
 
 
 @translates("ignite", "ReduceLROnPlateauScheduler", ignores=("metric_name", "verbose"))
-def _reduce_on_plateau(given: ReduceOnPlateau, /) -> Schedule:
+def _reduce_on_plateau(given: ReduceOnPlateau) -> Schedule:
     raise given.error("ignite ReduceLROnPlateauScheduler")

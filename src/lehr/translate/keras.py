@@ -36,7 +36,7 @@ _ROUNDED: Final = (
 
 @translates("keras", "ExponentialDecay")
 def _exponential(
-    *, initial_learning_rate: float, decay_steps: float, decay_rate: float, staircase: bool = False
+    initial_learning_rate: float, decay_steps: float, decay_rate: float, staircase: bool = False
 ) -> Translation:
     length = _length("decay_steps", decay_steps)
     start = initial_learning_rate
@@ -45,7 +45,7 @@ def _exponential(
 
 @translates("keras", "PiecewiseConstantDecay")
 def _piecewise_constant(
-    *, boundaries: Sequence[float], values: Sequence[float], faithful: bool = False
+    boundaries: Sequence[float], values: Sequence[float], faithful: bool = False
 ) -> Translation:
     if not boundaries or len(values) != len(boundaries) + 1:
         raise ScheduleError(
@@ -76,7 +76,6 @@ def _summed(begins: Sequence[int], values: Sequence[float], step: int) -> float:
 
 @translates("keras", "PolynomialDecay")
 def _polynomial(
-    *,
     initial_learning_rate: float,
     decay_steps: float,
     end_learning_rate: float = 1e-4,
@@ -102,7 +101,7 @@ def _polynomial(
 
 @translates("keras", "InverseTimeDecay")
 def _inverse_time(
-    *, initial_learning_rate: float, decay_steps: float, decay_rate: float, staircase: bool = False
+    initial_learning_rate: float, decay_steps: float, decay_rate: float, staircase: bool = False
 ) -> Translation:
     length = _length("decay_steps", decay_steps)
     rate = number("decay_rate", decay_rate, at_least=0)
@@ -114,7 +113,6 @@ def _inverse_time(
 
 @translates("keras", "CosineDecay")
 def _cosine(
-    *,
     initial_learning_rate: float,
     decay_steps: float,
     alpha: float = 0.0,
@@ -132,7 +130,6 @@ def _cosine(
 
 @translates("keras", "CosineDecayRestarts")
 def _cosine_restarts(
-    *,
     initial_learning_rate: float,
     first_decay_steps: float,
     t_mul: float = 2.0,

@@ -144,7 +144,7 @@ class LevanterRun:
 
 @translates("levanter", "OptimizerConfig", "AdamConfig", "LionConfig")
 def _by_configuration(
-    run: LevanterRun, /, *, lr_schedule: str | Mapping[str, Any] = "cosine"
+    run: LevanterRun, lr_schedule: str | Mapping[str, Any] = "cosine"
 ) -> Translation:
     """Translate a configuration whose ``lr_schedule`` is a name, or a dict with its ``type``."""
     fields: dict[str, Any] = {"type": lr_schedule}
@@ -155,31 +155,31 @@ def _by_configuration(
 
 
 @translates("levanter", "constant", "ConstantLrSchedule")
-def _constant(run: LevanterRun, /) -> Translation:
+def _constant(run: LevanterRun) -> Translation:
     return run.translation(lambda phase: hold(at=phase.peak))
 
 
 @translates("levanter", "cosine", "CosineLrSchedule")
-def _cosine(run: LevanterRun, /, *, exponent: float = 1.0) -> Translation:
+def _cosine(run: LevanterRun, exponent: float = 1.0) -> Translation:
     if exponent == 0:
         return _constant(run)
     return run.translation(lambda phase: _down(phase, cosine_ease("exponent", exponent)))
 
 
 @translates("levanter", "linear", "LinearLrSchedule")
-def _linear(run: LevanterRun, /) -> Translation:
+def _linear(run: LevanterRun) -> Translation:
     return run.translation(lambda phase: _down(phase, "linear"))
 
 
 @translates("levanter", "polynomial", "PolynomialLrSchedule")
-def _polynomial(run: LevanterRun, /, *, power: float = 2.0) -> Translation:
+def _polynomial(run: LevanterRun, power: float = 2.0) -> Translation:
     if power == 0:
         return _constant(run)
     return run.translation(lambda phase: _down(phase, power_ease("power", power)))
 
 
 @translates("levanter", "inv_sqrt", "InvSqrtLrSchedule")
-def _inverse_sqrt(run: LevanterRun, /, *, timescale: float = 10000) -> Translation:
+def _inverse_sqrt(run: LevanterRun, timescale: float = 10000) -> Translation:
     scale = Fraction(str(number("timescale", timescale, at_least=1)))
 
     def decay(phase: CyclePhase) -> Schedule:
@@ -193,7 +193,7 @@ def _inverse_sqrt(run: LevanterRun, /, *, timescale: float = 10000) -> Translati
 
 
 @translates("levanter", "inv", "InvLrSchedule")
-def _inverse(run: LevanterRun, /) -> Translation:
+def _inverse(run: LevanterRun) -> Translation:
     number("min_lr_ratio", run.min_lr_ratio, above=0, at_most=1)
 
     def decay(phase: CyclePhase) -> Schedule:
@@ -210,7 +210,7 @@ def _inverse(run: LevanterRun, /) -> Translation:
 
 
 @translates("levanter", "inv_sqrt_decay", "InvSqrtDecayLrSchedule")
-def _inverse_sqrt_decay(run: LevanterRun, /, *, decay_constant: float = 28.6) -> Translation:
+def _inverse_sqrt_decay(run: LevanterRun, decay_constant: float = 28.6) -> Translation:
     rate = Fraction(str(number("decay_constant", decay_constant, above=0)))
 
     def decay(phase: CyclePhase) -> Schedule:
@@ -223,7 +223,7 @@ def _inverse_sqrt_decay(run: LevanterRun, /, *, decay_constant: float = 28.6) ->
 
 @translates("levanter", "power", "PowerLrSchedule")
 def _power(
-    run: LevanterRun, /, *, batch_size: int, seq_length: int, a: float = 4.6, b: float = -0.51
+    run: LevanterRun, batch_size: int, seq_length: int, a: float = 4.6, b: float = -0.51
 ) -> Translation:
     batch = whole("batch_size", batch_size, at_least=1)
     tokens = batch * whole("seq_length", seq_length, at_least=1)

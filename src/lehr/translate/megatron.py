@@ -62,7 +62,7 @@ class MegatronRate:
         )
 
 
-def _lr(lr_decay_style: str, given: MegatronRate, /) -> Translation:
+def _lr(lr_decay_style: str, given: MegatronRate) -> Translation:
     one_of("lr_decay_style", lr_decay_style, _STYLES)
     per = given.per
     low = number("min_lr", given.min_lr, at_least=0)
@@ -102,7 +102,7 @@ def _lr(lr_decay_style: str, given: MegatronRate, /) -> Translation:
 
 
 @translates("megatron", "OptimizerParamScheduler")
-def _scheduler(given: MegatronRate, /, *, lr_decay_style: str) -> Translation:
+def _scheduler(given: MegatronRate, lr_decay_style: str) -> Translation:
     return _lr(lr_decay_style, given)
 
 
@@ -112,7 +112,6 @@ for _style in _STYLES:
 
 @translates("megatron", "weight_decay")
 def _weight_decay(
-    *,
     start_wd: float,
     end_wd: float,
     wd_incr_steps: int,

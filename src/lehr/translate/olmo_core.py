@@ -131,24 +131,22 @@ def _length(name: str, given: int | None, fraction: float | None, t_max: int | N
 
 
 @translates("olmo_core", "constant", "ConstantScheduler")
-def _constant(run: OlmoRun, /) -> Translation:
+def _constant(run: OlmoRun) -> Translation:
     return run.translation(hold(at=1.0))
 
 
 @translates("olmo_core", "constant_with_warmup", "ConstantWithWarmup")
-def _constant_with_warmup(run: OlmoRun, warmup: OlmoWarmup, /) -> Translation:
+def _constant_with_warmup(run: OlmoRun, warmup: OlmoWarmup) -> Translation:
     return run.translation(warmup.rise(run) >> hold(at=1.0))
 
 
 @translates("olmo_core", "wsd", "WSD")
-def _wsd(run: OlmoRun, warmup: OlmoWarmup, decay: OlmoDecay, /) -> Translation:
+def _wsd(run: OlmoRun, warmup: OlmoWarmup, decay: OlmoDecay) -> Translation:
     return _decaying(run, warmup, decay, warmup.length(run.t_max), hold(at=1.0), 1.0)
 
 
 @translates("olmo_core", "power_lr", "PowerLR")
-def _power(
-    run: OlmoRun, warmup: OlmoWarmup, decay: OlmoDecay, /, *, b: float = -0.51
-) -> Translation:
+def _power(run: OlmoRun, warmup: OlmoWarmup, decay: OlmoDecay, b: float = -0.51) -> Translation:
     rise = warmup.length(run.t_max)
     if rise == 0:
         raise ScheduleError("warmup is the time scale of the power: write at least 1 step")
@@ -169,18 +167,18 @@ def _power(
 
 
 @translates("olmo_core", "linear_with_warmup", "LinearWithWarmup")
-def _linear(run: OlmoRun, warmup: OlmoWarmup, /, *, alpha_f: float = 0.1) -> Translation:
+def _linear(run: OlmoRun, warmup: OlmoWarmup, alpha_f: float = 0.1) -> Translation:
     return run.translation(warmup.rise(run) >> go(warmup.left(run), frm=1.0, to=alpha_f))
 
 
 @translates("olmo_core", "cos_with_warmup", "CosWithWarmup")
-def _cosine(run: OlmoRun, warmup: OlmoWarmup, /, *, alpha_f: float = 0.1) -> Translation:
+def _cosine(run: OlmoRun, warmup: OlmoWarmup, alpha_f: float = 0.1) -> Translation:
     fall = go(warmup.left(run), frm=1.0, to=alpha_f, ease="cosine")
     return run.translation(warmup.rise(run) >> fall)
 
 
 @translates("olmo_core", "half_cos_with_warmup", "HalfCosWithWarmup")
-def _half_cosine(run: OlmoRun, warmup: OlmoWarmup, /, *, alpha_f: float = 0.1) -> Translation:
+def _half_cosine(run: OlmoRun, warmup: OlmoWarmup, alpha_f: float = 0.1) -> Translation:
     # It warms up to half the height, where the second half of the cosine begins.
     middle = alpha_f + (1.0 - alpha_f) / 2
     fall = go(warmup.left(run), frm=middle, to=alpha_f, ease="second-half-cosine")
@@ -189,7 +187,7 @@ def _half_cosine(run: OlmoRun, warmup: OlmoWarmup, /, *, alpha_f: float = 0.1) -
 
 @translates("olmo_core", "cos_with_warmup_and_linear_decay", "CosWithWarmupAndLinearDecay")
 def _cosine_then_linear(
-    run: OlmoRun, warmup: OlmoWarmup, decay: OlmoDecay, /, *, alpha_f: float = 0.1
+    run: OlmoRun, warmup: OlmoWarmup, decay: OlmoDecay, alpha_f: float = 0.1
 ) -> Translation:
     fall = decay.length(run.t_max)
     if fall > run.steps:
@@ -207,7 +205,7 @@ def _cosine_then_linear(
 
 
 @translates("olmo_core", "inv_sqrt_with_warmup", "InvSqrtWithWarmup")
-def _inverse_sqrt(run: OlmoRun, warmup: OlmoWarmup, /, *, alpha_f: float = 0.1) -> Translation:
+def _inverse_sqrt(run: OlmoRun, warmup: OlmoWarmup, alpha_f: float = 0.1) -> Translation:
     number("alpha_f", alpha_f, at_least=0)
     if warmup.length(run.t_max) == 0:
         # The root is that of 0 steps.
@@ -220,7 +218,7 @@ def _inverse_sqrt(run: OlmoRun, warmup: OlmoWarmup, /, *, alpha_f: float = 0.1) 
 
 
 @translates("olmo_core", "exponential", "ExponentialScheduler")
-def _exponential(run: OlmoRun, /, *, lr_min: float = 1e-9) -> Translation:
+def _exponential(run: OlmoRun, lr_min: float = 1e-9) -> Translation:
     low = number("lr_min", run.share(lr_min=lr_min), above=0)
     return run.translation(go(run.steps, frm=low, to=1.0, log=True))
 
@@ -229,8 +227,6 @@ def _exponential(run: OlmoRun, /, *, lr_min: float = 1e-9) -> Translation:
 def _wsds(
     run: OlmoRun,
     warmup: OlmoWarmup,
-    /,
-    *,
     period_lengths: Sequence[int],
     period_lr_multipliers: Sequence[float] | None = None,
     decay: int | None = None,
@@ -260,8 +256,6 @@ def _wsds(
 @translates("olmo_core", "composable", "ComposableScheduler")
 def _composable(
     run: OlmoRun,
-    /,
-    *,
     stages: Sequence[Mapping[str, Any]],
     override_decay: Mapping[str, Any] | None = None,
 ) -> Translation:
@@ -283,8 +277,6 @@ def _composable(
 @translates("olmo_core", "sequential", "SequentialScheduler")
 def _sequential(
     run: OlmoRun,
-    /,
-    *,
     schedulers: Sequence[Schedule | Translation],
     schedulers_max: Sequence[int] | None = None,
     schedulers_max_steps: Sequence[int] | None = None,

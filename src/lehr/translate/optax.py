@@ -34,13 +34,12 @@ _KINDS: Final = ("linear", "cosine")
 
 
 @translates("optax", "constant_schedule")
-def _constant(*, value: float) -> Translation:
+def _constant(value: float) -> Translation:
     return rates(hold(at=value))
 
 
 @translates("optax", "polynomial_schedule")
 def _polynomial(
-    *,
     init_value: float,
     end_value: float,
     power: float,
@@ -57,7 +56,7 @@ def _polynomial(
 
 @translates("optax", "linear_schedule")
 def _linear(
-    *, init_value: float, end_value: float, transition_steps: int, transition_begin: int = 0
+    init_value: float, end_value: float, transition_steps: int, transition_begin: int = 0
 ) -> Translation:
     return _polynomial(
         init_value=init_value,
@@ -70,7 +69,7 @@ def _linear(
 
 @translates("optax", "piecewise_constant_schedule")
 def _piecewise_constant(
-    *, init_value: float, boundaries_and_scales: Mapping[int, float] | None = None
+    init_value: float, boundaries_and_scales: Mapping[int, float] | None = None
 ) -> Translation:
     boundaries, values = _levels(init_value, boundaries_and_scales)
     return rates(staircase([max(boundary, 0) for boundary in boundaries], values))
@@ -78,7 +77,6 @@ def _piecewise_constant(
 
 @translates("optax", "piecewise_interpolate_schedule")
 def _piecewise_interpolate(
-    *,
     interpolate_type: str,
     init_value: float,
     boundaries_and_scales: Mapping[int, float] | None = None,
@@ -118,13 +116,13 @@ class OptaxDecay:
 
 
 @translates("optax", "exponential_decay")
-def _exponential(given: OptaxDecay, /, *, init_value: float) -> Translation:
+def _exponential(given: OptaxDecay, init_value: float) -> Translation:
     return rates(given.decay(init_value))
 
 
 @translates("optax", "cosine_decay_schedule")
 def _cosine(
-    *, init_value: float, decay_steps: float, alpha: float = 0.0, exponent: float = 1.0
+    init_value: float, decay_steps: float, alpha: float = 0.0, exponent: float = 1.0
 ) -> Translation:
     length = Fraction(str(number("decay_steps", decay_steps, above=0)))
     if exponent == 0:
@@ -160,12 +158,12 @@ class OptaxOneCycle:
 
 
 @translates("optax", "linear_onecycle_schedule")
-def _linear_onecycle(cycle: OptaxOneCycle, /, *, pct_final: float = 0.85) -> Translation:
+def _linear_onecycle(cycle: OptaxOneCycle, pct_final: float = 0.85) -> Translation:
     return cycle.translation("linear", pct_final)
 
 
 @translates("optax", "cosine_onecycle_schedule")
-def _cosine_onecycle(cycle: OptaxOneCycle, /) -> Translation:
+def _cosine_onecycle(cycle: OptaxOneCycle) -> Translation:
     return cycle.translation("cosine")
 
 
@@ -188,7 +186,7 @@ class OptaxWarmup:
 
 
 @translates("optax", "warmup_constant_schedule")
-def _warmup_constant(warmup: OptaxWarmup, /, *, faithful: bool = False) -> Translation:
+def _warmup_constant(warmup: OptaxWarmup, faithful: bool = False) -> Translation:
     if warmup.steps > 0:
         return warmup.before(hold(at=warmup.peak_value))
     if faithful:
@@ -202,7 +200,7 @@ def _warmup_constant(warmup: OptaxWarmup, /, *, faithful: bool = False) -> Trans
 
 @translates("optax", "warmup_cosine_decay_schedule")
 def _warmup_cosine(
-    warmup: OptaxWarmup, /, *, decay_steps: int, end_value: float = 0.0, exponent: float = 1.0
+    warmup: OptaxWarmup, decay_steps: int, end_value: float = 0.0, exponent: float = 1.0
 ) -> Translation:
     rise, peak = warmup.steps, warmup.peak_value
     if decay_steps <= rise:
@@ -216,12 +214,12 @@ def _warmup_cosine(
 
 
 @translates("optax", "warmup_exponential_decay_schedule")
-def _warmup_exponential(warmup: OptaxWarmup, given: OptaxDecay, /) -> Translation:
+def _warmup_exponential(warmup: OptaxWarmup, given: OptaxDecay) -> Translation:
     return warmup.before(given.decay(warmup.peak_value))
 
 
 @translates("optax", "sgdr_schedule")
-def _sgdr(*, cosine_kwargs: Sequence[Mapping[str, Any]]) -> Translation:
+def _sgdr(cosine_kwargs: Sequence[Mapping[str, Any]]) -> Translation:
     parts = [
         translate("optax", "warmup_cosine_decay_schedule", **kwargs).schedule
         for kwargs in cosine_kwargs
@@ -232,7 +230,7 @@ def _sgdr(*, cosine_kwargs: Sequence[Mapping[str, Any]]) -> Translation:
 
 
 @translates("optax", "join_schedules")
-def _join(*, schedules: Sequence[Schedule | Translation], boundaries: Sequence[int]) -> Translation:
+def _join(schedules: Sequence[Schedule | Translation], boundaries: Sequence[int]) -> Translation:
     parts = schedules_of("schedules", schedules)
     one_less("boundaries", boundaries, parts, "schedules")
     begins = [0, *(_count("boundaries", boundary) for boundary in boundaries)]

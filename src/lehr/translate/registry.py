@@ -4,7 +4,7 @@ A library is a module of this package with its own name. It registers a function
 library's schedulers, whose arguments are that scheduler's own, by its own names:
 
     @translates("timm", "cosine", "CosineLRScheduler")
-    def cosine(*, epochs: int, warmup_epochs: int = 0, faithful: bool = False) -> Translation: ...
+    def cosine(epochs: int, warmup_epochs: int = 0, faithful: bool = False) -> Translation: ...
 
 The function returns a :class:`Translation`, or a bare schedule where there is nothing to add. It
 has a parameter ``faithful`` where it can reproduce what it otherwise corrects, and ``lr``, the
@@ -12,14 +12,14 @@ optimizer's own rate, where the library's own arguments leave it out although so
 A saved state is read by a second function, given as ``state=``, that makes arguments of it.
 
 Arguments that several schedulers of a library share are written once, as the fields of a dataclass.
-A function takes it as a parameter before the slash, and is called with an instance of it:
+A function whose first parameters are dataclasses is called with instances of them:
 
     @dataclass(frozen=True, kw_only=True)
     class Warmup:
         warmup_epochs: int = 0
 
     @translates("timm", "cosine")
-    def cosine(warmup: Warmup, /, *, epochs: int) -> Translation: ...
+    def cosine(warmup: Warmup, epochs: int) -> Translation: ...
 
 :func:`ignores` names what makes no difference to any scheduler of a library, and :func:`reads`
 registers the one function of a library that reads its live objects.
@@ -32,7 +32,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Any, Final, TypeVar, cast
 
 from lehr.errors import ScheduleError, shown
@@ -79,8 +79,8 @@ class Registered:
 
     Attributes:
         function: Makes the translation, or a part of one.
-        groups: The dataclasses that its parameters before the slash are instances of.
-        parameters: The parameters after the slash, and the fields of the groups.
+        groups: The dataclasses that its first parameters are instances of.
+        parameters: Its other parameters, and the fields of the groups.
         ignored: Arguments of the library's that make no difference to the schedule.
         from_state: Makes arguments of a saved state, where states can be read.
     """
@@ -95,38 +95,24 @@ class Registered:
     def of(
         cls, function: Callable[..., Any], ignored: Iterable[str], state: FromState | None
     ) -> Registered:
-        found = inspect.signature(function).parameters.values()
-        if any(parameter.kind is parameter.POSITIONAL_ONLY for parameter in found):
-            # With the annotations of the groups evaluated.
-            found = inspect.signature(function, eval_str=True).parameters.values()
-        groups = [cast("type[Any]", p.annotation) for p in found if p.kind is p.POSITIONAL_ONLY]
-        parameters = {p.name: p for p in found if p.kind is not p.POSITIONAL_ONLY}
-        for group in groups:
+        parameters = dict(inspect.signature(function, eval_str=True).parameters)
+        shared = {
+            name: p.annotation for name, p in parameters.items() if is_dataclass(p.annotation)
+        }
+        for name, group in shared.items():
+            del parameters[name]
             parameters |= inspect.signature(group).parameters
-        return cls(function, tuple(groups), parameters, frozenset(ignored), state)
+        return cls(function, tuple(shared.values()), parameters, frozenset(ignored), state)
 
     @property
     def open_ended(self) -> bool:
         return any(p.kind is p.VAR_KEYWORD for p in self.parameters.values())
 
-    @property
-    def arguments(self) -> dict[str, inspect.Parameter]:
-        """The scheduler's own arguments, without ``faithful``."""
-        return {
-            name: p
-            for name, p in self.parameters.items()
-            if p.kind is not p.VAR_KEYWORD and name != "faithful"
-        }
-
     def call(self, label: str, arguments: Mapping[str, Any]) -> Any:
-        """Call the function, with the arguments of its groups as their instances.
-
-        Arguments:
-            label: The library and the scheduler, for errors.
-            arguments: The scheduler's own arguments; ``faithful`` may be among them.
+        """Call the function; ``label`` is the library and the scheduler, for errors.
 
         Raises:
-            ScheduleError: If one is unknown or missing, or the function raises it.
+            ScheduleError: If an argument is unknown or missing, or the function raises it.
         """
         self._check(label, arguments)
         left = {name: value for name, value in arguments.items() if name not in self.ignored}
@@ -141,7 +127,11 @@ class Registered:
             raise ScheduleError(f"{label}: {error}") from None
 
     def _check(self, label: str, arguments: Mapping[str, Any]) -> None:
-        known = self.arguments
+        known = {
+            name: p
+            for name, p in self.parameters.items()
+            if p.kind is not p.VAR_KEYWORD and name != "faithful"
+        }
         for name, value in arguments.items():
             if name in self.parameters or name in self.ignored or self.open_ended:
                 continue

@@ -25,7 +25,6 @@ _PAST: Final = (
 
 @translates("torchtitan", "LRSchedulersContainer", "lr_scheduler", "build_lr_schedulers")
 def _schedule(
-    *,
     training_steps: int,
     warmup_steps: int = 200,
     total_steps: int | None = None,

@@ -74,7 +74,6 @@ class TransformersFloor:
 
 @translates("transformers", "get_scheduler")
 def _by_name(
-    *,
     name: str,
     num_warmup_steps: float | None = None,
     num_training_steps: float | None = None,
@@ -101,19 +100,17 @@ def _constant() -> Schedule:
     "get_constant_schedule_with_warmup",
     ignores=("num_training_steps",),
 )
-def _constant_with_warmup(*, num_warmup_steps: float) -> Schedule:
+def _constant_with_warmup(num_warmup_steps: float) -> Schedule:
     return warmup(steps("num_warmup_steps", num_warmup_steps)) >> hold()
 
 
 @translates("transformers", "linear", "get_linear_schedule_with_warmup")
-def _linear(run: TransformersSteps, /) -> Schedule:
+def _linear(run: TransformersSteps) -> Schedule:
     return warmup(run.rise) >> ramp(run.left)
 
 
 @translates("transformers", "cosine", "get_cosine_schedule_with_warmup")
-def _cosine(
-    run: TransformersSteps, /, *, num_cycles: float = 0.5, faithful: bool = False
-) -> Translation:
+def _cosine(run: TransformersSteps, num_cycles: float = 0.5, faithful: bool = False) -> Translation:
     return _waves(run, num_cycles, 0.0, faithful)
 
 
@@ -121,8 +118,6 @@ def _cosine(
 def _cosine_with_min_lr(
     run: TransformersSteps,
     floor: TransformersFloor,
-    /,
-    *,
     num_cycles: float = 0.5,
     faithful: bool = False,
 ) -> Translation:
@@ -137,8 +132,6 @@ def _cosine_with_min_lr(
 def _cosine_warmup_with_min_lr(
     run: TransformersSteps,
     floor: TransformersFloor,
-    /,
-    *,
     num_cycles: float = 0.5,
     warmup_lr_rate: float | None = None,
     faithful: bool = False,
@@ -162,7 +155,7 @@ def _cosine_warmup_with_min_lr(
 @translates(
     "transformers", "cosine_with_restarts", "get_cosine_with_hard_restarts_schedule_with_warmup"
 )
-def _cosine_with_restarts(run: TransformersSteps, /, *, num_cycles: float = 1) -> Schedule:
+def _cosine_with_restarts(run: TransformersSteps, num_cycles: float = 1) -> Schedule:
     rise, left = run.rise, run.left
     count = Fraction(str(number("num_cycles", num_cycles, at_least=0)))
     if count == 0:
@@ -177,7 +170,7 @@ def _cosine_with_restarts(run: TransformersSteps, /, *, num_cycles: float = 1) -
 
 @translates("transformers", "polynomial", "get_polynomial_decay_schedule_with_warmup")
 def _polynomial(
-    run: TransformersSteps, /, *, lr: float, lr_end: float = 1e-7, power: float = 1.0
+    run: TransformersSteps, lr: float, lr_end: float = 1e-7, power: float = 1.0
 ) -> Schedule:
     (floor,) = share_of(lr, lr_end=lr_end)
     if floor >= 1:
@@ -192,7 +185,7 @@ def _polynomial(
 @translates(
     "transformers", "inverse_sqrt", "get_inverse_sqrt_schedule", ignores=("num_training_steps",)
 )
-def _inverse_sqrt(*, num_warmup_steps: float, timescale: float | None = None) -> Schedule:
+def _inverse_sqrt(num_warmup_steps: float, timescale: float | None = None) -> Schedule:
     rise = steps("num_warmup_steps", num_warmup_steps)
     scale: int | Fraction = rise or 10_000
     if timescale is not None:
@@ -202,7 +195,6 @@ def _inverse_sqrt(*, num_warmup_steps: float, timescale: float | None = None) ->
 
 @translates("transformers", "warmup_stable_decay", "get_wsd_schedule")
 def _warmup_stable_decay(
-    *,
     num_warmup_steps: float,
     num_decay_steps: float,
     num_training_steps: float | None = None,
@@ -239,7 +231,7 @@ def _warmup_stable_decay(
 @translates(
     "transformers", "reduce_lr_on_plateau", "get_reduce_on_plateau_schedule", ignores=_COUNTS
 )
-def _reduce_on_plateau(given: ReduceOnPlateau, /) -> Schedule:
+def _reduce_on_plateau(given: ReduceOnPlateau) -> Schedule:
     raise given.error("transformers reduce_lr_on_plateau")
 
 
@@ -264,8 +256,6 @@ class GreedyArguments:
 )
 def _greedy(
     given: GreedyArguments,
-    /,
-    *,
     min_lr: float = 1e-3,
     max_lr: float = 1.0,
     eps: float | None = None,

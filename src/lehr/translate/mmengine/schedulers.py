@@ -84,7 +84,7 @@ def _translation(effects: Mapping[str, Sequence[Effect]], base: MMBase) -> Trans
 
 
 @_scheduler("Step", "StepLR", "StepMomentum")
-def _step(window: MMWindow, base: MMBase, /, *, step_size: int, gamma: float = 0.1) -> Effect:
+def _step(window: MMWindow, base: MMBase, step_size: int, gamma: float = 0.1) -> Effect:
     # Only remainders of it count, and none in a window of one step.
     every = abs(whole("step_size", step_size)) * window.per
     if not window.last:
@@ -97,7 +97,7 @@ def _step(window: MMWindow, base: MMBase, /, *, step_size: int, gamma: float = 0
 
 @_scheduler("MultiStep", "MultiStepLR", "MultiStepMomentum")
 def _multistep(
-    window: MMWindow, base: MMBase, /, *, milestones: Sequence[int], gamma: float = 0.1
+    window: MMWindow, base: MMBase, milestones: Sequence[int], gamma: float = 0.1
 ) -> Effect:
     times = sorted(whole("milestones", time) * window.per for time in milestones)
     # Those before the first step are never met.
@@ -106,7 +106,7 @@ def _multistep(
 
 
 @_scheduler("Constant", "ConstantLR", "ConstantMomentum")
-def _constant(window: MMWindow, base: MMBase, /, *, factor: float = 1.0 / 3) -> Effect:
+def _constant(window: MMWindow, base: MMBase, factor: float = 1.0 / 3) -> Effect:
     number("factor", factor, at_least=0, at_most=1)
     last = window.last
     note = f"mmengine divides by zero at step {window.first + last}, where the rate comes back"
@@ -115,14 +115,14 @@ def _constant(window: MMWindow, base: MMBase, /, *, factor: float = 1.0 / 3) -> 
 
 
 @_scheduler("Exponential", "ExponentialLR", "ExponentialMomentum")
-def _exponential(window: MMWindow, base: MMBase, /, *, gamma: float) -> Effect:
+def _exponential(window: MMWindow, base: MMBase, gamma: float) -> Effect:
     # The conversion to steps leaves gamma as it is.
     return Affine(window, decayed(gamma), zeroes=lambda n: gamma == 0)
 
 
 @_scheduler("Linear", "LinearLR", "LinearMomentum")
 def _linear(
-    window: MMWindow, base: MMBase, /, *, start_factor: float = 1.0 / 3, end_factor: float = 1.0
+    window: MMWindow, base: MMBase, start_factor: float = 1.0 / 3, end_factor: float = 1.0
 ) -> Effect:
     start = number("start_factor", start_factor, at_least=0, at_most=1)
     to = number("end_factor", end_factor, at_least=0, at_most=1)
@@ -132,7 +132,7 @@ def _linear(
 
 
 @_scheduler("Poly", "PolyLR", "PolyMomentum")
-def _poly(window: MMWindow, base: MMBase, /, *, eta_min: float = 0.0, power: float = 1.0) -> Effect:
+def _poly(window: MMWindow, base: MMBase, eta_min: float = 0.0, power: float = 1.0) -> Effect:
     (low,) = share_of(base.lr, eta_min=eta_min)
     if not window.last or power == 0:
         return Affine(window, hold(at=1.0))
@@ -143,8 +143,6 @@ def _poly(window: MMWindow, base: MMBase, /, *, eta_min: float = 0.0, power: flo
 def _cosine(
     window: MMWindow,
     base: MMBase,
-    /,
-    *,
     T_max: int | None = None,
     eta_min: float | None = None,
     eta_min_ratio: float | None = None,
@@ -181,8 +179,6 @@ def _falling(window: MMWindow, steps: int, low: float, ease: str, **more: Any) -
 def _cosine_restart(
     window: MMWindow,
     base: MMBase,
-    /,
-    *,
     periods: Sequence[int],
     restart_weights: Sequence[float] = (1,),
     eta_min: float | None = None,
@@ -217,8 +213,6 @@ def _floor(eta_min: float | None, eta_min_ratio: float | None, lr: float | None)
 def _one_cycle(
     window: MMWindow,
     base: MMBase,
-    /,
-    *,
     eta_max: float,
     total_steps: int | None = None,
     pct_start: float = 0.3,
@@ -242,7 +236,7 @@ def _one_cycle(
 
 @translates("mmengine", "OneCycleLR", "OneCycleParamScheduler")
 @functools.wraps(_one_cycle)
-def _one_cycle_alone(window: MMWindow, base: MMBase, /, **own: Any) -> Translation:
+def _one_cycle_alone(window: MMWindow, base: MMBase, **own: Any) -> Translation:
     effect = _one_cycle(window, base, **own)
     if not effect.begin:
         return rates(together([effect]), *effect.notes)
@@ -259,8 +253,6 @@ def _one_cycle_alone(window: MMWindow, base: MMBase, /, **own: Any) -> Translati
 def _plateau(
     window: MMWindow,
     base: MMBase,
-    /,
-    *,
     monitor: str = "loss",
     rule: str = "less",
     factor: float = 0.1,
@@ -301,7 +293,7 @@ for _label in _ONE_CYCLES:
 
 
 @translates("mmengine", "param_scheduler")
-def _list(base: MMBase, /, *, schedulers: Sequence[Mapping[str, Any]]) -> Translation:
+def _list(base: MMBase, schedulers: Sequence[Mapping[str, Any]]) -> Translation:
     """Translate a list as a configuration has it: what one leaves, the next goes on from."""
     if not schedulers:
         raise ScheduleError("schedulers=[] is empty; write at least one dict with its type")

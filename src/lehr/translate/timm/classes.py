@@ -22,16 +22,14 @@ _DECAY: Final = ("linear", "1-sqrt", "cosine", "power", "exp")
 
 
 @translates("timm", "CosineLRScheduler")
-def cosine(cycles: TimmCycles, warmup: TimmWarmup, /, *, k_decay: float = 1.0) -> Translation:
+def cosine(cycles: TimmCycles, warmup: TimmWarmup, k_decay: float = 1.0) -> Translation:
     """Translate cosines down to ``lr_min``."""
     ease = "cosine" if k_decay == 1 else f"k-cosine({number('k_decay', k_decay, above=0)!r})"
     return cycles.translation(warmup, ease)
 
 
 @translates("timm", "TanhLRScheduler")
-def tanh(
-    cycles: TimmCycles, warmup: TimmWarmup, /, *, lb: float = -7.0, ub: float = 3.0
-) -> Translation:
+def tanh(cycles: TimmCycles, warmup: TimmWarmup, lb: float = -7.0, ub: float = 3.0) -> Translation:
     """Translate hyperbolic tangents down to ``lr_min``."""
     low = number("lb", lb, below=0)
     high = number("ub", ub, above=0, at_most=20)
@@ -42,7 +40,7 @@ def tanh(
 
 @translates("timm", "PolyLRScheduler")
 def poly(
-    cycles: TimmCycles, warmup: TimmWarmup, /, *, power: float = 0.5, k_decay: float = 1.0
+    cycles: TimmCycles, warmup: TimmWarmup, power: float = 0.5, k_decay: float = 1.0
 ) -> Translation:
     """Translate polynomials down to ``lr_min``."""
     if power == 0:
@@ -55,8 +53,6 @@ def poly(
 @translates("timm", "StepLRScheduler")
 def steps_down(
     warmup: TimmWarmup,
-    /,
-    *,
     decay_t: float,
     decay_rate: float = 1.0,
     warmup_prefix: bool = True,
@@ -76,8 +72,6 @@ def steps_down(
 @translates("timm", "MultiStepLRScheduler")
 def multistep(
     warmup: TimmWarmup,
-    /,
-    *,
     decay_t: Sequence[float],
     decay_rate: float = 1.0,
     warmup_prefix: bool = True,
@@ -92,8 +86,6 @@ def multistep(
 @translates("timm", "WSDLRScheduler")
 def wsd(
     warmup: TimmWarmup,
-    /,
-    *,
     t_initial: float,
     decay_t: float,
     lr_min: float = 0.0,
@@ -144,8 +136,6 @@ def _wsd_ease(
 @translates("timm", "PlateauLRScheduler")
 def plateau(
     warmup: TimmWarmup,
-    /,
-    *,
     decay_rate: float = 0.1,
     patience_t: int = 10,
     threshold: float = 1e-4,

@@ -83,11 +83,11 @@ class TimmFactory:
 
 
 @translates("timm", "create_scheduler_v2")
-def _by_argument(given: TimmFactory, /, *, sched: str = "cosine") -> Translation | Schedule:
+def _by_argument(given: TimmFactory, sched: str = "cosine") -> Translation | Schedule:
     return _create(one_of("sched", sched, _NAMES), given)
 
 
-def _create(sched: str, given: TimmFactory, /) -> Translation | Schedule:
+def _create(sched: str, given: TimmFactory) -> Translation | Schedule:
     match sched:
         case "none":
             return hold(at=1.0)

@@ -110,8 +110,6 @@ def _chained_state(state: Mapping[str, Any]) -> dict[str, Any]:
 @translates("torch", "SequentialLR", state=_sequential_state)
 def sequential_lr(
     base: TorchBase,
-    /,
-    *,
     schedulers: Iterable[Child],
     milestones: Iterable[int],
     faithful: bool = False,
@@ -214,7 +212,7 @@ def _momentum(parts: list[_ChildPart], turns: list[_Turn]) -> Schedule | None:
 
 @translates("torch", "ChainedScheduler", state=_chained_state)
 def chained_scheduler(
-    base: TorchBase, /, *, schedulers: Iterable[Child], faithful: bool = False
+    base: TorchBase, schedulers: Iterable[Child], faithful: bool = False
 ) -> Translation:
     """The product of what each child does to the base rate."""
     parts, notes = _parts(schedulers, base.lr, first=False, faithful=faithful)

@@ -38,8 +38,6 @@ ScaleFunction = Callable[[float], float]
 )
 def warm_restarts_lr(
     base: TorchBase,
-    /,
-    *,
     T_0: int,
     T_mult: int = 1,
     eta_min: float = 0.0,
@@ -124,8 +122,6 @@ def _cyclic_state(state: Mapping[str, Any]) -> dict[str, Any]:
 @translates("torch", "CyclicLR", state=_cyclic_state)
 def cyclic_lr(
     base: TorchBase,
-    /,
-    *,
     base_lr: float | list[float],
     max_lr: float | list[float],
     step_size_up: float = 2000,
@@ -215,8 +211,6 @@ def _one_cycle_state(state: Mapping[str, Any]) -> dict[str, Any]:
 @translates("torch", "OneCycleLR", state=_one_cycle_state)
 def one_cycle_lr(
     base: TorchBase,
-    /,
-    *,
     max_lr: float | list[float],
     total_steps: int | None = None,
     epochs: int | None = None,

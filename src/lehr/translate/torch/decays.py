@@ -40,7 +40,7 @@ FactorFunction = Callable[[int], float]
 
 @translates("torch", "StepLR", state=from_state("step_size", "gamma"))
 def step_lr(
-    base: TorchBase, /, *, step_size: float, gamma: float = 0.1, faithful: bool = False
+    base: TorchBase, step_size: float, gamma: float = 0.1, faithful: bool = False
 ) -> Translation:
     """``gamma ** floor(t / step_size)``; independent of the optimizer's ``lr``."""
     size, notes = steps("step_size", step_size), []
@@ -66,7 +66,7 @@ def _multistep_state(state: Mapping[str, Any]) -> dict[str, Any]:
 
 @translates("torch", "MultiStepLR", state=_multistep_state)
 def multi_step_lr(
-    base: TorchBase, /, *, milestones: Iterable[float], gamma: float = 0.1, faithful: bool = False
+    base: TorchBase, milestones: Iterable[float], gamma: float = 0.1, faithful: bool = False
 ) -> Translation:
     """``gamma ** (how many milestones are at or before t)``, in any order and with repeats."""
     number("gamma", gamma, at_least=0)
@@ -93,7 +93,7 @@ def _to_zero(after: int | Fraction) -> Schedule:
 
 @translates("torch", "ConstantLR", state=from_state("factor", "total_iters"))
 def constant_lr(
-    base: TorchBase, /, *, factor: float = 1.0 / 3, total_iters: float = 5, faithful: bool = False
+    base: TorchBase, factor: float = 1.0 / 3, total_iters: float = 5, faithful: bool = False
 ) -> Translation:
     """``factor`` for ``total_iters`` steps, then 1."""
     number("factor", factor, at_least=0, at_most=1)
@@ -113,8 +113,6 @@ def constant_lr(
 @translates("torch", "LinearLR", state=from_state("start_factor", "end_factor", "total_iters"))
 def linear_lr(
     base: TorchBase,
-    /,
-    *,
     start_factor: float = 1.0 / 3,
     end_factor: float = 1.0,
     total_iters: float = 5,
@@ -140,7 +138,7 @@ def linear_lr(
 
 
 @translates("torch", "ExponentialLR", state=from_state("gamma"))
-def exponential_lr(base: TorchBase, /, *, gamma: float) -> Translation:
+def exponential_lr(base: TorchBase, gamma: float) -> Translation:
     """``gamma ** t``."""
     number("gamma", gamma, at_least=0)
     return base.answer([exponential(gamma) if gamma else _to_zero(1)])
@@ -148,7 +146,7 @@ def exponential_lr(base: TorchBase, /, *, gamma: float) -> Translation:
 
 @translates("torch", "PolynomialLR", state=from_state("total_iters", "power"))
 def polynomial_lr(
-    base: TorchBase, /, *, total_iters: float = 5, power: float = 1.0, faithful: bool = False
+    base: TorchBase, total_iters: float = 5, power: float = 1.0, faithful: bool = False
 ) -> Translation:
     """``(1 - t / total_iters) ** power``, then 0."""
     number("power", power, at_least=0)
@@ -165,7 +163,7 @@ def polynomial_lr(
 
 
 @translates("torch", "CosineAnnealingLR", state=from_state("T_max", "eta_min"))
-def cosine_annealing_lr(base: TorchBase, /, *, T_max: float, eta_min: float = 0.0) -> Translation:
+def cosine_annealing_lr(base: TorchBase, T_max: float, eta_min: float = 0.0) -> Translation:
     """A cosine from the base rate to ``eta_min`` in ``T_max`` steps, back up, and so on.
 
     ``lr`` is needed where ``eta_min`` is not 0, as that is a rate and not a factor.
@@ -198,8 +196,6 @@ def _swa_state(state: Mapping[str, Any]) -> dict[str, Any]:
 @translates("torch", "SWALR", state=_swa_state)
 def swa_lr(
     base: TorchBase,
-    /,
-    *,
     swa_lr: float | list[float],
     anneal_epochs: int = 10,
     anneal_strategy: str = "cos",
@@ -227,7 +223,7 @@ def swa_lr(
 
 @translates("torch", "LambdaLR", state=place)
 def lambda_lr(
-    base: TorchBase, /, *, lr_lambda: FactorFunction | list[FactorFunction], faithful: bool = False
+    base: TorchBase, lr_lambda: FactorFunction | list[FactorFunction], faithful: bool = False
 ) -> Translation:
     """The function itself; below 0 it is refused at its step, unless ``faithful``."""
     curves = [formula(fn, low=_lowest(faithful)) for fn in _functions(lr_lambda)]
@@ -236,7 +232,7 @@ def lambda_lr(
 
 @translates("torch", "MultiplicativeLR", state=place)
 def multiplicative_lr(
-    base: TorchBase, /, *, lr_lambda: FactorFunction | list[FactorFunction], faithful: bool = False
+    base: TorchBase, lr_lambda: FactorFunction | list[FactorFunction], faithful: bool = False
 ) -> Translation:
     """The product of the function's values from step 1 to ``t``; see :func:`lambda_lr`."""
     curves = [formula(running_product(fn), low=_lowest(faithful)) for fn in _functions(lr_lambda)]
