@@ -21,6 +21,8 @@ from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
 from lehr.time.duration import Duration
 from lehr.translate.pieces import (
+    Count,
+    Positive,
     decayed,
     in_shares,
     one_of,
@@ -62,8 +64,7 @@ def _polynomial(base_value: float, power: float) -> Translation:
 
 
 @translates("fvcore", "StepParamScheduler")
-def _step(num_updates: float, values: Sequence[float]) -> Translation:
-    number("num_updates", num_updates, above=0)
+def _step(num_updates: Positive, values: Sequence[float]) -> Translation:
     if not values:
         raise ScheduleError("values=[] is empty; write at least one")
     return rates(_stairs([Fraction(i, len(values)) for i in range(1, len(values))], values))
@@ -71,13 +72,9 @@ def _step(num_updates: float, values: Sequence[float]) -> Translation:
 
 @translates("fvcore", "StepWithFixedGammaParamScheduler")
 def _step_with_gamma(
-    base_value: float, num_decays: int, gamma: float, num_updates: int
+    base_value: Positive, num_decays: Count, gamma: Positive, num_updates: Count
 ) -> Translation:
-    number("base_value", base_value, above=0)
-    number("gamma", gamma, above=0)
-    count = whole("num_decays", num_decays, at_least=1)
-    values = [base_value * gamma**index for index in range(count + 1)]
-    return _step(num_updates=whole("num_updates", num_updates, at_least=1), values=values)
+    return _step(num_updates, [base_value * gamma**index for index in range(num_decays + 1)])
 
 
 @translates("fvcore", "MultiStepParamScheduler")
@@ -132,10 +129,11 @@ def _composite(
         if begin == end:
             continue
         if scaling == "rescaled":
-            placed.append(part.over(_share(end - begin)))
+            placed.append(part.over(Duration(end - begin, "%")))
         else:
-            placed.append(part.over("100%")[_share(begin) : _share(end)])
-    return rates(_unrounded(then(placed)))
+            placed.append(part.over("100%")[Duration(begin, "%") : Duration(end, "%")])
+    # In a repeat, shares are not rounded to whole steps.
+    return rates(then(placed).repeat(1))
 
 
 def _stairs(boundaries: Sequence[Fraction], values: Sequence[float]) -> Schedule:
@@ -144,12 +142,3 @@ def _stairs(boundaries: Sequence[Fraction], values: Sequence[float]) -> Schedule
     begins = [Fraction(0), *(boundary - _EARLY for boundary in boundaries)]
     lengths = [end - begin for begin, end in itertools.pairwise([*begins, Fraction(1)])]
     return in_shares([hold(at=value) for value in values], lengths)
-
-
-def _share(part: Fraction) -> Duration:
-    return Duration(part, "%")
-
-
-def _unrounded(schedule: Schedule) -> Schedule:
-    """Return the schedule with its shares not rounded to whole steps, as a repeat leaves them."""
-    return schedule.repeat(1)

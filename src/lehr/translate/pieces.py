@@ -7,11 +7,11 @@ import functools
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from lehr.catalogue.decay.elementary import exponential
 from lehr.curves.easing import EaseLike
-from lehr.errors import ScheduleError, level, number
+from lehr.errors import ScheduleError, level, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
 from lehr.time.duration import Duration, DurationLike
@@ -21,47 +21,41 @@ from lehr.translate.registry import Translation
 _FAR: Final = 10**12
 _MANY: Final = 2_000
 
+Real = Annotated[float, number]
+Positive = Annotated[float, functools.partial(number, above=0)]
+NotNegative = Annotated[float, functools.partial(number, at_least=0)]
+Share = Annotated[float, functools.partial(number, at_least=0, at_most=1)]
+Natural = Annotated[int, functools.partial(whole, at_least=0)]
+Count = Annotated[int, functools.partial(whole, at_least=1)]
+
 
 def steps(name: str, value: Any, *, at_least: float = 0) -> int | Fraction:
-    """Return a number of steps as lehr writes it: an int, or a fraction if it is not whole.
-
-    Raises:
-        ScheduleError: If it is not a number, or less than ``at_least``.
-    """
+    """Return a number of steps as lehr writes it: an int, or a fraction if it is not whole."""
     amount = value if isinstance(value, Fraction) else Fraction(str(number(name, value)))
     if amount < at_least:
         raise ScheduleError(f"{name}={value!r} must be at least {at_least:g}")
     return amount.numerator if amount.denominator == 1 else amount
 
 
-def one_of(name: str, value: Any, allowed: Sequence[Any]) -> Any:
-    """Return ``value`` if it is allowed.
+Steps = Annotated[int | Fraction, steps]
 
-    Raises:
-        ScheduleError: If it is not; the message lists the allowed ones.
-    """
+
+def one_of(name: str, value: Any, allowed: Sequence[Any]) -> Any:
+    """Return ``value`` if it is one of those allowed."""
     if value not in allowed:
         raise ScheduleError(f"{name}={value!r} is unknown; write one of {list(allowed)}")
     return value
 
 
 def only_one(**given: Any) -> None:
-    """Check that exactly one of several arguments is not None.
-
-    Raises:
-        ScheduleError: If none is, or more than one.
-    """
+    """Check that exactly one of several arguments is not None."""
     if sum(value is not None for value in given.values()) != 1:
         shown = ", ".join(f"{name}={value!r}" for name, value in given.items())
         raise ScheduleError(f"{shown}: give one of them")
 
 
 def one_less(name: str, values: Sequence[Any], parts: Sequence[Any], what: str) -> None:
-    """Check that there is a value between each part and the next.
-
-    Raises:
-        ScheduleError: If there is not, or there are no parts.
-    """
+    """Check that there are parts, and a value between each and the next."""
     if not parts:
         raise ScheduleError(f"{what}=[] is empty; write at least one")
     if len(values) != len(parts) - 1:
@@ -71,11 +65,7 @@ def one_less(name: str, values: Sequence[Any], parts: Sequence[Any], what: str) 
 
 
 def own_rate(name: str, value: float | None, lr: float | None) -> float:
-    """Return a rate that is the optimizer's own where it is not given.
-
-    Raises:
-        ScheduleError: If neither is known.
-    """
+    """Return a rate, or the optimizer's own where it is not given."""
     rate = lr if value is None else value
     if rate is None:
         raise ScheduleError(f"{name} is the optimizer's rate: give it, or lr")
@@ -83,15 +73,7 @@ def own_rate(name: str, value: float | None, lr: float | None) -> float:
 
 
 def share_of(lr: float | None, **absolute: float) -> tuple[float, ...]:
-    """Return absolute rates as factors of the optimizer's own rate.
-
-    Arguments:
-        lr: The optimizer's rate, if known.
-        **absolute: Rates by the names that the library gives them.
-
-    Raises:
-        ScheduleError: If one of them is not 0 and ``lr`` is unknown, or not positive.
-    """
+    """Return rates, by the names of their arguments, as factors of the optimizer's own."""
     for name, value in absolute.items():
         if value != 0 and lr is None:
             raise ScheduleError(
@@ -165,10 +147,9 @@ def then(parts: Iterable[Schedule]) -> Schedule:
 
 
 def joined(parts: Sequence[tuple[int, Schedule]]) -> Schedule:
-    """Return schedules that each begin, with their own step 0, at a step; a later one wins.
+    """Return schedules that each begin, with their own step 0, at a step, in any order.
 
-    Arguments:
-        parts: The steps, which need not be in rising order, and the schedules.
+    Where several have begun, the last one listed wins.
     """
     seen: list[Schedule] = []
     until: int | None = None
@@ -183,12 +164,7 @@ def joined(parts: Sequence[tuple[int, Schedule]]) -> Schedule:
 
 
 def staircase(boundaries: Sequence[int | Fraction], values: Sequence[float]) -> Schedule:
-    """Return ``values[i]`` from one boundary to the next, and the last one indefinitely.
-
-    Arguments:
-        boundaries: In rising order, one less than values.
-        values: The levels.
-    """
+    """Return ``values[i]`` from one boundary to the next, and the last one indefinitely."""
     begins = itertools.pairwise([Fraction(0), *map(Fraction, boundaries)])
     held = [
         hold(end - begin, at=value) for (begin, end), value in zip(begins, values, strict=False)
@@ -225,16 +201,10 @@ def piecewise(
 def cycles(
     size: int, growth: float, make: Callable[[int, int, int], Schedule], back: int = 0
 ) -> tuple[Schedule, str]:
-    """Return cycles whose lengths are each cut to whole steps.
+    """Return cycles that grow, each cut to whole steps, and a note about where they end.
 
-    Arguments:
-        size: The length of the first, at least 1.
-        growth: Each length over the one before, before it is cut.
-        make: Called with a cycle's number (from 0), its length and the steps back; returns it.
-        back: The steps back to the start of the next one; they grow alike.
-
-    Returns:
-        The cycles, and a note about where they end, which is far away unless they shrink.
+    ``make`` returns a cycle, given its number (from 0), its length, and the steps ``back`` to the
+    start of the next one, which grow alike.
     """
     parts: list[Schedule] = []
     covered = 0
@@ -255,11 +225,7 @@ def scaled(schedule: Schedule, factor: float) -> Schedule:
 
 
 def schedule_of(name: str, value: Any) -> Schedule:
-    """Return the schedule of a part that is a schedule or a translation.
-
-    Raises:
-        ScheduleError: If it is neither.
-    """
+    """Return the schedule of a part that is a schedule or a translation."""
     if isinstance(value, Translation):
         return value.schedule
     if isinstance(value, Schedule):

@@ -12,11 +12,12 @@ optimizer's own rate, where the library's own arguments leave it out although so
 A saved state is read by a second function, given as ``state=``, that makes arguments of it.
 
 Arguments that several schedulers of a library share are written once, as the fields of a dataclass.
-A function whose first parameters are dataclasses is called with instances of them:
+A function whose first parameters are dataclasses is called with instances of them. An annotation
+may hold the check of an argument, which is called with its name and value and returns the value:
 
     @dataclass(frozen=True, kw_only=True)
     class Warmup:
-        warmup_epochs: int = 0
+        warmup_epochs: Annotated[int, whole] = 0
 
     @translates("timm", "cosine")
     def cosine(warmup: Warmup, epochs: int) -> Translation: ...
@@ -33,7 +34,7 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, is_dataclass
-from typing import Any, Final, TypeVar, cast
+from typing import Annotated, Any, Final, TypeVar, cast, get_args, get_origin
 
 from lehr.errors import ScheduleError, shown
 from lehr.schedule.base import Schedule
@@ -96,13 +97,14 @@ class Registered:
         cls, function: Callable[..., Any], ignored: Iterable[str], state: FromState | None
     ) -> Registered:
         parameters = dict(inspect.signature(function, eval_str=True).parameters)
-        shared = {
-            name: p.annotation for name, p in parameters.items() if is_dataclass(p.annotation)
-        }
-        for name, group in shared.items():
-            del parameters[name]
-            parameters |= inspect.signature(group).parameters
-        return cls(function, tuple(shared.values()), parameters, frozenset(ignored), state)
+        groups: list[type[Any]] = []
+        for name, parameter in list(parameters.items()):
+            group = parameter.annotation
+            if isinstance(group, type) and is_dataclass(group):
+                groups.append(group)
+                del parameters[name]
+                parameters |= inspect.signature(group, eval_str=True).parameters
+        return cls(function, tuple(groups), parameters, frozenset(ignored), state)
 
     @property
     def open_ended(self) -> bool:
@@ -115,7 +117,11 @@ class Registered:
             ScheduleError: If an argument is unknown or missing, or the function raises it.
         """
         self._check(label, arguments)
-        left = {name: value for name, value in arguments.items() if name not in self.ignored}
+        left = {
+            name: self._checked(name, value)
+            for name, value in arguments.items()
+            if name not in self.ignored
+        }
         made: list[Any] = []
         for group in self.groups:
             own = inspect.signature(group).parameters
@@ -125,6 +131,17 @@ class Registered:
         except TypeError as error:
             # An argument of a kind that the library would not take either.
             raise ScheduleError(f"{label}: {error}") from None
+
+    def _checked(self, name: str, value: Any) -> Any:
+        """Return an argument as the check in its annotation returns it, if there is one."""
+        parameter = self.parameters.get(name)
+        if parameter is None or (value is None and parameter.default is None):
+            return value
+        # ``Annotated[float, check]``, or a union with that.
+        for hint in (parameter.annotation, *get_args(parameter.annotation)):
+            if get_origin(hint) is Annotated:
+                return hint.__metadata__[0](name, value)
+        return value
 
     def _check(self, label: str, arguments: Mapping[str, Any]) -> None:
         known = {
@@ -287,11 +304,7 @@ def translate(
 
 
 def arguments_of(library: str, name: str, state: Any) -> dict[str, Any]:
-    """Return the arguments that a saved state of a scheduler holds.
-
-    Raises:
-        ScheduleError: If its states cannot be read, or ``state`` is not one.
-    """
+    """Return the arguments that a saved state of a scheduler holds."""
     from_state, label = _find(library, name).from_state, f"{library} {name}"
     if from_state is None:
         raise ScheduleError(f"{label} is not read from a saved state; give its arguments")
