@@ -5,18 +5,21 @@ The values are rates. The length of a cycle is cut to whole steps each time it g
 
 from __future__ import annotations
 
-import functools
 import itertools
-import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from lehr.errors import ScheduleError, number, whole
+from lehr.errors import ScheduleError, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import formula, hold
 from lehr.translate.pieces import (
+    Count,
+    Natural,
+    NotNegative,
+    Positive,
+    Real,
     cycles,
     decayed,
     falls,
@@ -42,29 +45,26 @@ ignores("ignite", "param_name", "save_history", "param_group_index", "create_new
 class IgniteCycles:
     """The arguments of the cyclical schedulers."""
 
-    start_value: float
-    end_value: float
+    start_value: Real
+    end_value: Real
     cycle_size: int
-    cycle_mult: float = 1.0
-    start_value_mult: float = 1.0
-    end_value_mult: float = 1.0
-    warmup_duration: int = 0
+    cycle_mult: Positive = 1.0
+    start_value_mult: NotNegative = 1.0
+    end_value_mult: NotNegative = 1.0
+    warmup_duration: Natural = 0
 
     def start(self, cycle: int) -> float:
         """Return the level that a cycle begins at."""
-        mult = number("start_value_mult", self.start_value_mult, at_least=0)
-        return number("start_value", self.start_value) * mult**cycle
+        return self.start_value * self.start_value_mult**cycle
 
     def end(self, cycle: int) -> float:
         """Return the level that a cycle goes to."""
-        mult = number("end_value_mult", self.end_value_mult, at_least=0)
-        return number("end_value", self.end_value) * mult**cycle
+        return self.end_value * self.end_value_mult**cycle
 
     def translation(self, shape: CycleShape) -> Translation:
         """Return the cycles, each of a shape, with the way back to the start of the next."""
         size = whole("cycle_size", self.cycle_size, at_least=2)
-        growth = number("cycle_mult", self.cycle_mult, above=0)
-        back = whole("warmup_duration", self.warmup_duration, at_least=0)
+        growth, back = self.cycle_mult, self.warmup_duration
         if growth == int(growth):
             return rates(self._regular(shape, size, int(growth), back))
 
@@ -95,17 +95,15 @@ class IgniteCycles:
         if back:
             begins = begins >> go(back, frm=0.0, to=self.start_value_mult)
             ends = ends >> go(back, frm=1.0, to=0.0)
-        parts = [
-            (start, again(begins, self.start_value_mult)),
-            (end, again(ends, self.end_value_mult)),
-        ]
-        moving = [scaled(part, value) for value, part in parts if value]
-        return functools.reduce(operator.add, moving) if moving else hold(at=0.0)
+        begins, ends = again(begins, self.start_value_mult), again(ends, self.end_value_mult)
+        if not (start and end):
+            return scaled(begins, start) if start else scaled(ends, end)
+        return scaled(begins, start) + scaled(ends, end)
 
 
 @translates("ignite", "LinearCyclicalScheduler")
 def _linear_cyclical(given: IgniteCycles, monotonic: bool = False) -> Translation:
-    if given.warmup_duration > 0 and not monotonic:
+    if given.warmup_duration and not monotonic:
         raise ScheduleError(f"warmup_duration={given.warmup_duration!r} needs monotonic=True")
 
     def there(size: int, start: float, end: float) -> Schedule:
@@ -173,12 +171,8 @@ def _exp_state(initial_value: float, gamma: float) -> Translation:
 
 
 @translates("ignite", "StepStateScheduler")
-def _step_state(initial_value: float, gamma: float, step_size: int) -> Translation:
-    return rates(
-        decayed(
-            gamma, every=whole("step_size", step_size, at_least=1), start=initial_value, stairs=True
-        )
-    )
+def _step_state(initial_value: float, gamma: float, step_size: Count) -> Translation:
+    return rates(decayed(gamma, every=step_size, start=initial_value, stairs=True))
 
 
 @translates("ignite", "MultiStepStateScheduler")

@@ -20,11 +20,15 @@ from lehr.translate.registry import Translation
 # A line without an end is drawn to here, which is more updates than any run has.
 _FAR: Final = 10**12
 _MANY: Final = 2_000
+LEAST: Final = -(2**62)
+"""A step before all that matter, which is still counted in 64 bits."""
 
 Real = Annotated[float, number]
 Positive = Annotated[float, functools.partial(number, above=0)]
+Negative = Annotated[float, functools.partial(number, below=0)]
 NotNegative = Annotated[float, functools.partial(number, at_least=0)]
 Share = Annotated[float, functools.partial(number, at_least=0, at_most=1)]
+Whole = Annotated[int, functools.partial(whole, at_least=LEAST)]
 Natural = Annotated[int, functools.partial(whole, at_least=0)]
 Count = Annotated[int, functools.partial(whole, at_least=1)]
 
