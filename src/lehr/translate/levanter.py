@@ -49,7 +49,7 @@ _CUT: Final = (
 
 @dataclass(frozen=True)
 class CyclePhase:
-    """The decay of one cycle, from ``peak`` to ``floor``; it has steps unless the warmup is long."""
+    """The decay of one cycle, from ``peak`` to ``floor``; a long warmup leaves it no steps."""
 
     peak: float
     floor: float

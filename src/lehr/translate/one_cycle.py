@@ -5,32 +5,48 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from lehr.errors import number
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate.pieces import go, one_of, then
+from lehr.translate.pieces import Positive, Share, go, one_of, then
 
 _EASES: Final = {"cos": "cosine", "linear": "linear"}
 _TINY: Final = Fraction(1, 10**6)
 
 
-class OneCyclePhases:
-    """When the phases of a one-cycle end, and the path through given levels.
+@dataclass(frozen=True, kw_only=True)
+class OneCycle:
+    """The arguments that shape a one-cycle.
 
     With ``three_phase`` the way down has the length of the rise, before a last phase.
     """
 
-    def __init__(
-        self, library: str, total: int, pct_start: float, three_phase: bool, anneal_strategy: str
-    ) -> None:
+    pct_start: Share = 0.3
+    anneal_strategy: str = "cos"
+    div_factor: Positive = 25.0
+    final_div_factor: Positive = 1e4
+    three_phase: bool = False
+
+    def heights(
+        self, top: float, start: float | None = None, end: float | None = None
+    ) -> list[float]:
+        """Return the level at the start of the first phase, and at the end of each."""
+        start = top / self.div_factor if start is None else start
+        end = start / self.final_div_factor if end is None else end
+        return [start, top, start, end] if self.three_phase else [start, top, end]
+
+
+class OneCyclePhases:
+    """When the phases of a one-cycle of ``total`` steps end, and the path through given levels."""
+
+    def __init__(self, library: str, total: int, given: OneCycle) -> None:
         self.library, self.total = library, total
-        self.ease = _EASES[one_of("anneal_strategy", anneal_strategy, list(_EASES))]
-        share = number("pct_start", pct_start, at_least=0, at_most=1)
+        self.ease = _EASES[one_of("anneal_strategy", given.anneal_strategy, list(_EASES))]
         # The step at which each phase ends; the first may end before the first step.
-        self.ends = _ends(share, total, three_phase)
+        self.ends = _ends(given.pct_start, total, given.three_phase)
 
     def path(self, heights: Sequence[float], *, faithful: bool) -> Schedule:
         """Return the path through the levels at its start and at the end of each phase.

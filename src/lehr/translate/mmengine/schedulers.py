@@ -12,8 +12,11 @@ from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
 from lehr.translate.mmengine.combined import together
 from lehr.translate.mmengine.windows import Affine, Assigning, Effect, MMBase, MMWindow, Restarting
-from lehr.translate.one_cycle import OneCyclePhases
+from lehr.translate.one_cycle import OneCycle, OneCyclePhases
 from lehr.translate.pieces import (
+    Count,
+    NotNegative,
+    Share,
     decayed,
     falls,
     go,
@@ -106,8 +109,7 @@ def _multistep(
 
 
 @_scheduler("Constant", "ConstantLR", "ConstantMomentum")
-def _constant(window: MMWindow, base: MMBase, factor: float = 1.0 / 3) -> Effect:
-    number("factor", factor, at_least=0, at_most=1)
+def _constant(window: MMWindow, base: MMBase, factor: Share = 1.0 / 3) -> Effect:
     last = window.last
     note = f"mmengine divides by zero at step {window.first + last}, where the rate comes back"
     levels = staircase([last], [factor, 1.0]) if last else hold(at=factor)
@@ -122,12 +124,11 @@ def _exponential(window: MMWindow, base: MMBase, gamma: float) -> Effect:
 
 @_scheduler("Linear", "LinearLR", "LinearMomentum")
 def _linear(
-    window: MMWindow, base: MMBase, start_factor: float = 1.0 / 3, end_factor: float = 1.0
+    window: MMWindow, base: MMBase, start_factor: Share = 1.0 / 3, end_factor: Share = 1.0
 ) -> Effect:
-    start = number("start_factor", start_factor, at_least=0, at_most=1)
-    to = number("end_factor", end_factor, at_least=0, at_most=1)
+    start = start_factor
     note = f"mmengine divides by zero at step {window.first + 1}; here the line goes on from 0"
-    line = go(window.last, frm=start, to=to) if window.last else hold(at=start)
+    line = go(window.last, frm=start, to=end_factor) if window.last else hold(at=start)
     return Affine(window, line, notes=[note if window.last and start == 0 else ""])
 
 
@@ -213,22 +214,14 @@ def _floor(eta_min: float | None, eta_min_ratio: float | None, lr: float | None)
 def _one_cycle(
     window: MMWindow,
     base: MMBase,
-    eta_max: float,
-    total_steps: int | None = None,
-    pct_start: float = 0.3,
-    anneal_strategy: str = "cos",
-    div_factor: float = 25.0,
-    final_div_factor: float = 1e4,
-    three_phase: bool = False,
+    cycle: OneCycle,
+    eta_max: NotNegative,
+    total_steps: Count | None = None,
 ) -> Assigning:
     """Return a one-cycle of rates, rather than of factors."""
-    total = window.last + 1
-    if total_steps is not None:
-        total = whole("total_steps", total_steps, at_least=1) * window.per
-    phases = OneCyclePhases("mmengine", total, pct_start, three_phase, anneal_strategy)
-    first = number("eta_max", eta_max, at_least=0) / number("div_factor", div_factor, above=0)
-    final = first / number("final_div_factor", final_div_factor, above=0)
-    heights = [first, eta_max, first, final] if three_phase else [first, eta_max, final]
+    total = window.last + 1 if total_steps is None else total_steps * window.per
+    phases = OneCyclePhases("mmengine", total, cycle)
+    heights = cycle.heights(eta_max)
     curve = phases.path(heights, faithful=base.faithful)
     past = window.last >= total
     return Assigning(window, curve, phases.notes(heights, faithful=base.faithful, past=past))
@@ -236,13 +229,13 @@ def _one_cycle(
 
 @translates("mmengine", "OneCycleLR", "OneCycleParamScheduler")
 @functools.wraps(_one_cycle)
-def _one_cycle_alone(window: MMWindow, base: MMBase, **own: Any) -> Translation:
-    effect = _one_cycle(window, base, **own)
+def _one_cycle_alone(window: MMWindow, base: MMBase, cycle: OneCycle, **own: Any) -> Translation:
+    effect = _one_cycle(window, base, cycle, **own)
     if not effect.begin:
         return rates(together([effect]), *effect.notes)
     if base.lr is None:
         raise ScheduleError(
-            f"begin={window.begin!r}: before it the rate is the optimizer's own: give it, as in "
+            f"begin={window.begin:g}: before it the rate is the optimizer's own: give it, as in "
             "lr=0.1"
         )
     before = hold(effect.begin, at=number("lr", base.lr, at_least=0))

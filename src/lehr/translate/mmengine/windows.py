@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from lehr.errors import ScheduleError, number, whole
+from lehr.errors import ScheduleError
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate.pieces import go, scaled, then
+from lehr.translate.pieces import Count, NotNegative, Real, go, scaled, then
 
 INF: Final = 10**9
 """mmengine's own number for no end."""
@@ -35,10 +35,10 @@ class MMBase:
 class MMWindow:
     """The arguments that say on which steps a scheduler acts."""
 
-    begin: float = 0
-    end: float = INF
+    begin: NotNegative = 0
+    end: Real = INF
     by_epoch: bool = True
-    epoch_length: int | None = None
+    epoch_length: Count | None = None
     convert_to_iter_based: bool = False
     last_step: int = -1
     verbose: bool = False
@@ -49,24 +49,22 @@ class MMWindow:
         if self.epoch_length is None and self.convert_to_iter_based:
             raise ScheduleError("convert_to_iter_based=True needs epoch_length")
         if self.last <= -1:
-            raise ScheduleError(f"end={self.end!r} must be larger than begin={self.begin!r}")
+            raise ScheduleError(f"end={self.end:g} must be larger than begin={self.begin:g}")
 
     @property
     def per(self) -> int:
         """The steps of one unit of the arguments."""
-        if self.epoch_length is None:
-            return 1
-        return whole("epoch_length", self.epoch_length, at_least=1)
+        return 1 if self.epoch_length is None else self.epoch_length
 
     @property
     def first(self) -> int:
         """The first step of the window."""
-        return int(number("begin", self.begin, at_least=0) * self.per)
+        return int(self.begin * self.per)
 
     @property
     def after(self) -> int:
         """The first step after the window; ``INF`` if it has no end."""
-        return INF if self.end == INF else int(number("end", self.end) * self.per)
+        return INF if self.end == INF else int(self.end * self.per)
 
     @property
     def last(self) -> int:
@@ -77,10 +75,7 @@ class MMWindow:
 class Effect(abc.ABC):
     """The effect of one scheduler on a number. Its steps are counted from the first of its window.
 
-    Arguments:
-        window: The steps that it acts on.
-        length: The number of steps after which it changes nothing, if that is less.
-        notes: How it differs from mmengine.
+    After ``length`` steps it changes nothing, even where its window is longer.
     """
 
     def __init__(
@@ -182,14 +177,7 @@ class Affine(Effect):
 
 
 class Restarting(Effect):
-    """Cosines to a floor, each from a level of its own.
-
-    Arguments:
-        window: The steps that it acts on.
-        lengths: The steps of each.
-        levels: The level that each begins at.
-        floor: The level that all go to.
-    """
+    """Cosines to a floor, each of its own length and from a level of its own."""
 
     def __init__(
         self, window: MMWindow, lengths: Sequence[int], levels: Sequence[float], floor: float
@@ -230,13 +218,7 @@ class Restarting(Effect):
 
 
 class Assigning(Effect):
-    """A scheduler that sets the number itself, whatever it finds.
-
-    Arguments:
-        window: The steps that it acts on.
-        curve: The number.
-        notes: How it differs from mmengine.
-    """
+    """A scheduler that sets the number itself, whatever it finds."""
 
     def __init__(self, window: MMWindow, curve: Schedule, notes: Sequence[str]) -> None:
         super().__init__(window, None, notes)
