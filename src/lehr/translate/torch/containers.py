@@ -268,11 +268,7 @@ def _parts(
 ) -> tuple[list[_ChildPart], list[str]]:
     """Return the children, each with the base rate that torch builds it with, and the notes.
 
-    Arguments:
-        schedulers: Their names and arguments.
-        lr: The optimizer's rate.
-        first: Whether the first one starts again once all are built, as in a sequence.
-        faithful: Whether a function may give less than 0.
+    In a sequence the ``first`` one starts again once all are built.
     """
     children = [_checked(child) for child in schedulers]
     if not children:
