@@ -20,18 +20,8 @@ from lehr.catalogue.cyclic import warm_restarts
 from lehr.errors import ScheduleError
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate.pieces import (
-    Count,
-    Positive,
-    cycles,
-    decayed,
-    differing,
-    falls,
-    go,
-    polynomial,
-    power_ease,
-    staircase,
-)
+from lehr.translate.arguments import Count, Positive, power_ease
+from lehr.translate.pieces import cycles, decayed, differing, falls, go, polynomial, staircase
 from lehr.translate.registry import Translation, translates
 
 _TIME: Final = re.compile(

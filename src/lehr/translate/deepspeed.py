@@ -13,19 +13,8 @@ from fractions import Fraction
 from lehr.catalogue.decay.elementary import inverse
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate.pieces import (
-    Count,
-    Natural,
-    NotNegative,
-    Real,
-    differing,
-    go,
-    line,
-    one_of,
-    own_rate,
-    rates,
-    then,
-)
+from lehr.translate.arguments import Count, Natural, NotNegative, Real, one_of, own_rate
+from lehr.translate.pieces import differing, go, line, rates, then
 from lehr.translate.registry import Translation, ignores, translates
 
 # Where a run resumes.

@@ -16,17 +16,8 @@ from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
 from lehr.time.duration import Duration
-from lehr.translate.pieces import (
-    Count,
-    Positive,
-    in_shares,
-    own_rate,
-    rates,
-    schedule_of,
-    schedules_of,
-    then,
-    whole_run,
-)
+from lehr.translate.arguments import Count, Positive, own_rate, schedule_of, schedules_of
+from lehr.translate.pieces import in_shares, rates, then, whole_run
 from lehr.translate.registry import Translation, translates
 
 _MOMENTA: Final = (0.95, 0.85, 0.95)

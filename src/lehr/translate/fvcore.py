@@ -20,18 +20,8 @@ from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
 from lehr.time.duration import Duration
-from lehr.translate.pieces import (
-    Count,
-    Positive,
-    decayed,
-    in_shares,
-    one_of,
-    polynomial,
-    rates,
-    schedules_of,
-    then,
-    whole_run,
-)
+from lehr.translate.arguments import Count, Positive, one_of, schedules_of
+from lehr.translate.pieces import decayed, in_shares, polynomial, rates, then, whole_run
 from lehr.translate.registry import Translation, translates
 
 _EARLY: Final = Fraction(1, 10**6)

@@ -14,25 +14,18 @@ from typing import Any
 from lehr.errors import ScheduleError, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import formula, hold
-from lehr.translate.pieces import (
+from lehr.translate.arguments import (
     Count,
     Natural,
     NotNegative,
     Positive,
     Real,
-    cycles,
-    decayed,
-    falls,
-    go,
-    joined,
     one_less,
     own_rate,
-    piecewise,
-    rates,
-    scaled,
     schedule_of,
     schedules_of,
 )
+from lehr.translate.pieces import cycles, decayed, falls, go, joined, piecewise, rates, scaled
 from lehr.translate.plateau import ReduceOnPlateau
 from lehr.translate.registry import Translation, ignores, translates
 

@@ -18,17 +18,18 @@ from lehr.catalogue.decay.elementary import inverse
 from lehr.errors import ScheduleError, number
 from lehr.schedule.leaves import hold
 from lehr.translate import pieces
-from lehr.translate.pieces import NotNegative, Steps, decayed, go, polynomial, rates
+from lehr.translate.arguments import NotNegative, StepCount, steps
+from lehr.translate.pieces import decayed, go, polynomial, rates
 from lehr.translate.registry import Translation, ignores, translates
 
 ignores("keras", "name")
 
 
-def _length(name: str, value: float) -> int | Fraction:
-    return pieces.steps(name, number(name, value, above=0))
+def _period(name: str, value: float) -> int | Fraction:
+    return steps(name, number(name, value, above=0))
 
 
-Length = Annotated[int | Fraction, _length]
+Period = Annotated[int | Fraction, _period]
 
 _MISSES: Final = (
     "keras looks for restarts with 32 bits and, when t_mul is not whole, misses on some of its "
@@ -43,7 +44,10 @@ _ROUNDED: Final = (
 
 @translates("keras", "ExponentialDecay")
 def _exponential(
-    initial_learning_rate: float, decay_steps: Length, decay_rate: float, staircase: bool = False
+    initial_learning_rate: float,
+    decay_steps: Period,
+    decay_rate: float,
+    staircase: bool = False,
 ) -> Translation:
     start = initial_learning_rate
     return rates(decayed(decay_rate, every=decay_steps, start=start, stairs=staircase))
@@ -83,7 +87,7 @@ def _summed(begins: Sequence[int], values: Sequence[float], step: int) -> float:
 @translates("keras", "PolynomialDecay")
 def _polynomial(
     initial_learning_rate: float,
-    decay_steps: Length,
+    decay_steps: Period,
     end_learning_rate: float = 1e-4,
     power: float = 1.0,
     cycle: bool = False,
@@ -107,7 +111,7 @@ def _polynomial(
 @translates("keras", "InverseTimeDecay")
 def _inverse_time(
     initial_learning_rate: float,
-    decay_steps: Length,
+    decay_steps: Period,
     decay_rate: NotNegative,
     staircase: bool = False,
 ) -> Translation:
@@ -121,10 +125,10 @@ def _inverse_time(
 @translates("keras", "CosineDecay")
 def _cosine(
     initial_learning_rate: float,
-    decay_steps: Length,
+    decay_steps: Period,
     alpha: float = 0.0,
     warmup_target: float | None = None,
-    warmup_steps: Steps = 0,
+    warmup_steps: StepCount = 0,
 ) -> Translation:
     peak = initial_learning_rate if warmup_target is None else warmup_target
     fall = go(decay_steps, frm=peak, to=peak * alpha, ease="cosine")
@@ -136,7 +140,7 @@ def _cosine(
 @translates("keras", "CosineDecayRestarts")
 def _cosine_restarts(
     initial_learning_rate: float,
-    first_decay_steps: Length,
+    first_decay_steps: Period,
     t_mul: float = 2.0,
     m_mul: float = 1.0,
     alpha: float = 0.0,

@@ -19,18 +19,16 @@ from lehr.catalogue.decay.elementary import inverse
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate.pieces import (
+from lehr.translate.arguments import (
     Count,
     Negative,
     NotNegative,
     Positive,
     cosine_ease,
-    go,
-    joined,
     one_of,
     power_ease,
-    rates,
 )
+from lehr.translate.pieces import go, joined, rates
 from lehr.translate.registry import Translation, ignores, translate, translates
 
 # Fields of an optimizer's configuration that its learning rate does not depend on.

@@ -16,7 +16,8 @@ from lehr.catalogue.decay.elementary import inverse
 from lehr.errors import ScheduleError, level, number
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate.pieces import Count, NotNegative, Steps, go, one_of, rates
+from lehr.translate.arguments import Count, NotNegative, StepCount, one_of
+from lehr.translate.pieces import go, rates
 from lehr.translate.registry import Translation, ignores, translates
 
 _STYLES: Final = ("constant", "linear", "cosine", "inverse-square-root", "WSD")
@@ -35,11 +36,11 @@ class MegatronRate:
     """The arguments of the rate, and those of the weight decay, which it does not depend on."""
 
     max_lr: float
-    lr_decay_steps: Steps
+    lr_decay_steps: StepCount
     init_lr: float = 0.0
     min_lr: NotNegative = 0.0
-    lr_warmup_steps: Steps = 0
-    wsd_decay_steps: Steps | None = None
+    lr_warmup_steps: StepCount = 0
+    wsd_decay_steps: StepCount | None = None
     lr_wsd_decay_style: str | None = None
     start_wd: float | None = None
     end_wd: float | None = None
@@ -104,7 +105,7 @@ for _style in _STYLES:
 def _weight_decay(
     start_wd: NotNegative,
     end_wd: float,
-    wd_incr_steps: Steps,
+    wd_incr_steps: StepCount,
     wd_incr_style: str = "constant",
     increment: Count = 1,
 ) -> Translation:

@@ -16,18 +16,8 @@ from lehr.catalogue.decay.elementary import inverse
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate.pieces import (
-    Count,
-    Negative,
-    NotNegative,
-    differing,
-    go,
-    line,
-    one_of,
-    schedules_of,
-    share_of,
-    then,
-)
+from lehr.translate.arguments import Count, Negative, NotNegative, one_of, schedules_of, share_of
+from lehr.translate.pieces import differing, go, line, then
 from lehr.translate.registry import Translation, ignores, translates
 
 _BELOW: Final = (

@@ -11,7 +11,8 @@ from typing import Final
 
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate.pieces import Positive, Share, go, one_of, then
+from lehr.translate.arguments import Positive, Share, one_of
+from lehr.translate.pieces import go, then
 
 _EASES: Final = {"cos": "cosine", "linear": "linear"}
 _TINY: Final = Fraction(1, 10**6)

@@ -15,24 +15,18 @@ from lehr.catalogue.decay.elementary import exponential
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate.pieces import (
+from lehr.translate.arguments import (
     LEAST,
     Count,
+    Integer,
     Positive,
     Real,
-    Whole,
     cosine_ease,
-    go,
-    joined,
     one_less,
     one_of,
-    piecewise,
-    polynomial,
-    rates,
     schedules_of,
-    staircase,
-    then,
 )
+from lehr.translate.pieces import go, joined, piecewise, polynomial, rates, staircase, then
 from lehr.translate.registry import Translation, translate, translates
 
 _KINDS: Final = ("linear", "cosine")
@@ -48,8 +42,8 @@ def _polynomial(
     init_value: float,
     end_value: float,
     power: float,
-    transition_steps: Whole,
-    transition_begin: Whole = 0,
+    transition_steps: Integer,
+    transition_begin: Integer = 0,
 ) -> Translation:
     if transition_steps <= 0:
         return rates(hold(at=init_value))
@@ -59,7 +53,7 @@ def _polynomial(
 
 @translates("optax", "linear_schedule")
 def _linear(
-    init_value: float, end_value: float, transition_steps: Whole, transition_begin: Whole = 0
+    init_value: float, end_value: float, transition_steps: Integer, transition_begin: Integer = 0
 ) -> Translation:
     return _polynomial(init_value, end_value, 1, transition_steps, transition_begin)
 
@@ -90,9 +84,9 @@ def _piecewise_interpolate(
 class OptaxDecay:
     """The arguments of an exponential decay but for the value that it begins at."""
 
-    transition_steps: Whole
+    transition_steps: Integer
     decay_rate: float
-    transition_begin: Whole = 0
+    transition_begin: Integer = 0
     staircase: bool = False
     end_value: float | None = None
 
@@ -164,7 +158,7 @@ class OptaxWarmup:
 
     init_value: float
     peak_value: float
-    warmup_steps: Whole
+    warmup_steps: Integer
 
     def before(self, body: Schedule) -> Translation:
         """Return the warmup, if it has steps, with a schedule after it."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from lehr.errors import ScheduleError
-from lehr.translate.pieces import share_of
+from lehr.translate.arguments import share_of
 
 
 def rule_text(

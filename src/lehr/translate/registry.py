@@ -168,7 +168,7 @@ class Registered:
 
 
 # The modules of this package that are not libraries.
-_SHARED: Final = ("one_cycle", "pieces", "plateau", "registry")
+_SHARED: Final = ("arguments", "one_cycle", "pieces", "plateau", "registry")
 
 _SCHEDULERS: dict[str, dict[str, Registered]] = {}
 _ALIASES: dict[str, dict[str, str]] = {}

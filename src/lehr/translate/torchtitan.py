@@ -12,7 +12,8 @@ from typing import Final
 from lehr.catalogue.warmup import warmup
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate.pieces import Count, Natural, NotNegative, differing, go, one_of
+from lehr.translate.arguments import Count, Natural, NotNegative, one_of
+from lehr.translate.pieces import differing, go
 from lehr.translate.registry import Translation, translates
 
 _EASES: Final = {"linear": "linear", "sqrt": "1-sqrt", "cosine": "cosine"}

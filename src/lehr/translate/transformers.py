@@ -20,18 +20,17 @@ from lehr.catalogue.warmup import warmup
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
-from lehr.translate.pieces import (
+from lehr.translate.arguments import (
     NotNegative,
     Positive,
-    Steps,
-    differing,
-    go,
+    StepCount,
     one_of,
     only_one,
     power_ease,
     share_of,
     steps,
 )
+from lehr.translate.pieces import differing, go
 from lehr.translate.plateau import ReduceOnPlateau, follows_a_metric, rule_text
 from lehr.translate.registry import Translation, ignores, translate, translates
 
@@ -54,8 +53,8 @@ _DECAYS: Final = ("linear", "cosine", "1-sqrt")
 class TransformersSteps:
     """The steps of the warmup, and of the run, which include it."""
 
-    num_warmup_steps: Steps
-    num_training_steps: Steps
+    num_warmup_steps: StepCount
+    num_training_steps: StepCount
 
     @property
     def left(self) -> int | Fraction:
@@ -107,7 +106,7 @@ def _constant() -> Schedule:
     "get_constant_schedule_with_warmup",
     ignores=("num_training_steps",),
 )
-def _constant_with_warmup(num_warmup_steps: Steps) -> Schedule:
+def _constant_with_warmup(num_warmup_steps: StepCount) -> Schedule:
     return warmup(num_warmup_steps) >> hold()
 
 
@@ -192,7 +191,7 @@ def _polynomial(
 @translates(
     "transformers", "inverse_sqrt", "get_inverse_sqrt_schedule", ignores=("num_training_steps",)
 )
-def _inverse_sqrt(num_warmup_steps: Steps, timescale: Positive | None = None) -> Schedule:
+def _inverse_sqrt(num_warmup_steps: StepCount, timescale: Positive | None = None) -> Schedule:
     scale: int | Fraction = num_warmup_steps or 10_000
     if timescale is not None:
         scale = steps("timescale", timescale)
@@ -201,10 +200,10 @@ def _inverse_sqrt(num_warmup_steps: Steps, timescale: Positive | None = None) ->
 
 @translates("transformers", "warmup_stable_decay", "get_wsd_schedule")
 def _warmup_stable_decay(
-    num_warmup_steps: Steps,
-    num_decay_steps: Steps,
-    num_training_steps: Steps | None = None,
-    num_stable_steps: Steps | None = None,
+    num_warmup_steps: StepCount,
+    num_decay_steps: StepCount,
+    num_training_steps: StepCount | None = None,
+    num_stable_steps: StepCount | None = None,
     warmup_type: str = "linear",
     decay_type: str = "cosine",
     min_lr_ratio: NotNegative = 0.0,

@@ -10,24 +10,19 @@ from typing import Any, Final, TypeVar
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate.mmengine.combined import together
-from lehr.translate.mmengine.windows import Affine, Assigning, Effect, MMBase, MMWindow, Restarting
-from lehr.translate.one_cycle import OneCycle, OneCyclePhases
-from lehr.translate.pieces import (
+from lehr.translate.arguments import (
     Count,
     NotNegative,
     Share,
-    decayed,
-    falls,
-    go,
     one_of,
     only_one,
     power_ease,
-    rates,
-    scaled,
     share_of,
-    staircase,
 )
+from lehr.translate.mmengine.combined import together
+from lehr.translate.mmengine.windows import Affine, Assigning, Effect, MMBase, MMWindow, Restarting
+from lehr.translate.one_cycle import OneCycle, OneCyclePhases
+from lehr.translate.pieces import decayed, falls, go, rates, scaled, staircase
 from lehr.translate.plateau import ReduceOnPlateau
 from lehr.translate.registry import Registered, Translation, ignores, translates
 

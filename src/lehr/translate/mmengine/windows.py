@@ -12,7 +12,8 @@ from typing import Final
 from lehr.errors import ScheduleError
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate.pieces import Count, NotNegative, Real, go, scaled, then
+from lehr.translate.arguments import Count, NotNegative, Real
+from lehr.translate.pieces import go, scaled, then
 
 INF: Final = 10**9
 """mmengine's own number for no end."""
@@ -86,26 +87,14 @@ class Effect(abc.ABC):
         self.end = None if window.after == INF and length is None else window.first + size
         self.by_epoch = window.by_epoch and window.epoch_length is None
         self.notes = [note for note in notes if note]
-
-    @property
-    def starts(self) -> list[int]:
-        """The steps at which it begins anew, whatever it finds."""
-        return [0]
-
-    @property
-    def needs_base(self) -> bool:
-        """Whether it goes back to the optimizer's own number."""
-        return False
-
-    @property
-    def low(self) -> float:
-        """The least that it makes of 0 or more; not finite if that is unknown."""
-        return 0.0
-
-    @property
-    def factor(self) -> Schedule | None:
-        """The factor of what it finds, if it is one; None if it goes to a floor of its own."""
-        return None
+        # The steps at which it begins anew, whatever it finds.
+        self.starts = [0]
+        # Whether it goes back to the optimizer's own number.
+        self.needs_base = False
+        # The least that it makes of 0 or more; not finite if that is unknown.
+        self.low = 0.0
+        # The factor of what it finds, if it is one; None if it goes to a floor of its own.
+        self.factor: Schedule | None = None
 
     @abc.abstractmethod
     def apply(self, n: int, found: float) -> float:
@@ -145,14 +134,8 @@ class Affine(Effect):
         super().__init__(window, length, notes)
         self._share, self._floor, self._bounces, self._zeroes = share, floor, bounces, zeroes
         self._shape = shape or self._scaled
-
-    @property
-    def needs_base(self) -> bool:
-        return self._bounces
-
-    @property
-    def factor(self) -> Schedule | None:
-        return None if self._floor or self._bounces else self._share
+        self.needs_base = bounces
+        self.factor = None if floor or bounces else share
 
     def _scaled(self, top: float) -> Schedule:
         return scaled(self._share, top)
@@ -185,14 +168,8 @@ class Restarting(Effect):
         # After the last period the rate stays at the value of its last step.
         super().__init__(window, sum(lengths))
         self._lengths, self._levels, self._floor = list(lengths), list(levels), floor
-
-    @property
-    def starts(self) -> list[int]:
-        return [sum(self._lengths[:index]) for index in range(len(self._lengths))]
-
-    @property
-    def needs_base(self) -> bool:
-        return True
+        self.starts = [sum(lengths[:index]) for index in range(len(lengths))]
+        self.needs_base = True
 
     def _cosine(self, n: int, top: float) -> tuple[int, Schedule]:
         """Return the period's own step, and the period's curve from a level."""
@@ -223,15 +200,12 @@ class Assigning(Effect):
     def __init__(self, window: MMWindow, curve: Schedule, notes: Sequence[str]) -> None:
         super().__init__(window, None, notes)
         self._window, self._curve = window, curve
+        # Past its end, faithful, the curve may go below 0, and others multiply that.
+        self.low = 0.0 if curve.bounds[0] >= 0 else -math.inf
 
     def scaled(self, factor: float) -> Assigning:
         """Return the same with the number times a factor."""
         return Assigning(self._window, self._curve * factor, self.notes)
-
-    @property
-    def low(self) -> float:
-        # Past its end, faithful, the curve may go below 0, and others multiply that.
-        return 0.0 if self._curve.bounds[0] >= 0 else -math.inf
 
     def overwritten(self, last: Assigning, *, faithful: bool) -> Assigning:
         """Return its like with the bounds of the last one in a list, if they differ and faithful.

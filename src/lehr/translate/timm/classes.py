@@ -12,7 +12,8 @@ from lehr.curves.easing import Ease, EaseLike
 from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
-from lehr.translate.pieces import Negative, Positive, decayed, differing, falls, go, one_of, steps
+from lehr.translate.arguments import Negative, Positive, one_of, steps
+from lehr.translate.pieces import decayed, differing, falls, go
 from lehr.translate.plateau import ReduceOnPlateau
 from lehr.translate.registry import Translation, translates
 from lehr.translate.timm.cycles import TimmCycles, TimmWarmup

@@ -11,7 +11,8 @@ from lehr.errors import ScheduleError
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
 from lehr.time.duration import LONGEST, exact
-from lehr.translate.pieces import differing, go, share_of, steps, then
+from lehr.translate.arguments import share_of, steps
+from lehr.translate.pieces import differing, go, then
 from lehr.translate.registry import Translation, ignores
 
 # Without noise, which is refused, the arguments of its kind make no difference.

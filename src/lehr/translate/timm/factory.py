@@ -10,7 +10,7 @@ from typing import Any, Final
 from lehr.errors import number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate.pieces import NotNegative, Positive, one_of
+from lehr.translate.arguments import NotNegative, Positive, one_of
 from lehr.translate.registry import Translation, translates
 from lehr.translate.timm import classes
 from lehr.translate.timm.cycles import TimmCycles, TimmWarmup

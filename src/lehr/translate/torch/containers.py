@@ -13,7 +13,8 @@ from lehr.errors import ScheduleError, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
 from lehr.schedule.node import Reach
-from lehr.translate.pieces import one_less, scaled
+from lehr.translate.arguments import one_less
+from lehr.translate.pieces import scaled
 from lehr.translate.registry import Translation, arguments_of, translate, translates
 from lehr.translate.torch.common import (
     GroupRates,

@@ -13,8 +13,8 @@ from lehr.catalogue.warmup import warmup
 from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import formula, hold
+from lehr.translate.arguments import Count, NotNegative, steps
 from lehr.translate.one_cycle import OneCycle, OneCyclePhases
-from lehr.translate.pieces import Count, NotNegative, steps
 from lehr.translate.registry import Translation, translates
 from lehr.translate.torch.common import (
     GroupRates,

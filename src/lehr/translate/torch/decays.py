@@ -22,7 +22,7 @@ from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import formula, hold, ramp
 from lehr.time.duration import LONGEST
-from lehr.translate.pieces import NotNegative, Share, Steps, steps
+from lehr.translate.arguments import NotNegative, Share, StepCount, steps
 from lehr.translate.registry import Translation, translates
 from lehr.translate.torch.common import (
     TorchBase,
@@ -127,10 +127,7 @@ def linear_lr(
             notes = [f"with total_iters={total_iters!r} torch stays at start_factor indefinitely"]
     else:
         line = linear(size, to=end, start=None if start == 1 else start)
-        if isinstance(size, Fraction) and faithful:
-            line = line[: math.floor(size)]
-        elif isinstance(size, Fraction):
-            notes = [f"torch stops at epoch {math.floor(size)}, before it is at end_factor"]
+        line, notes = _stopped(line, size, "end_factor", faithful)
     return base.answer([line], notes=notes)
 
 
@@ -145,20 +142,31 @@ def polynomial_lr(
     base: TorchBase, total_iters: float = 5, power: NotNegative = 1.0, faithful: bool = False
 ) -> Translation:
     """``(1 - t / total_iters) ** power``, then 0."""
-    size, notes = steps("total_iters", max(number("total_iters", total_iters), 0)), []
+    size = steps("total_iters", max(number("total_iters", total_iters), 0))
     if size == 0 or power == 0:
         # torch leaves the rate as it is; there are no steps to go down in.
         return base.answer([constant()])
     path = linear(size) if power == 1 else polynomial(size, power=power)
-    if isinstance(size, Fraction) and faithful:
-        path = path[: math.floor(size)]
-    elif isinstance(size, Fraction):
-        notes = [f"torch stops at epoch {math.floor(size)}, before it is at 0"]
+    path, notes = _stopped(path, size, "0", faithful)
     return base.answer([path], notes=notes)
 
 
+def _stopped(
+    path: Schedule, size: int | Fraction, end: str, faithful: bool
+) -> tuple[Schedule, list[str]]:
+    """Return a path up to torch's last whole epoch if faithful, else whole and with a note."""
+    last = math.floor(size)
+    if last == size:
+        return path, []
+    if faithful:
+        return path[:last], []
+    return path, [f"torch stops at epoch {last}, before it is at {end}"]
+
+
 @translates("torch", "CosineAnnealingLR", state=from_state("T_max", "eta_min"))
-def cosine_annealing_lr(base: TorchBase, T_max: Steps, eta_min: NotNegative = 0.0) -> Translation:
+def cosine_annealing_lr(
+    base: TorchBase, T_max: StepCount, eta_min: NotNegative = 0.0
+) -> Translation:
     """A cosine from the base rate to ``eta_min`` in ``T_max`` steps, back up, and so on.
 
     ``lr`` is needed where ``eta_min`` is not 0, as that is a rate and not a factor.
@@ -190,7 +198,7 @@ def _swa_state(state: Mapping[str, Any]) -> dict[str, Any]:
 def swa_lr(
     base: TorchBase,
     swa_lr: float | list[float],
-    anneal_epochs: Steps = 10,
+    anneal_epochs: StepCount = 10,
     anneal_strategy: str = "cos",
 ) -> Translation:
     """From the base rate to ``swa_lr`` in ``anneal_epochs`` steps, then held; ``lr`` is needed."""
