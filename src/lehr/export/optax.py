@@ -29,21 +29,17 @@ def code(schedule: Schedule) -> str:
         calls.append(call)
     begins = path.starts[1:]
     # optax's own ramps stay where they end; the others would go on.
-    if path.length is not None and not (path.parts and _stays(path.parts[-1])):
+    stays = any(isinstance(part, Ramp) and _ramp(part) is not None for part in path.parts[-1:])
+    if path.length is not None and not stays:
         calls.append(f"optax.constant_schedule({path.end!r})")
         begins = [*begins, path.stop] if path.parts else begins
-    if len(calls) == 1:
-        joined = f"lr = {calls[0]}"
-    else:
+    joined = f"lr = {calls[0]}"
+    if len(calls) > 1:
         listed = "".join(f"        {call},\n" for call in calls)
         joined = f"lr = optax.join_schedules(\n    [\n{listed}    ],\n    boundaries={begins},\n)"
     imports = ["import jax.numpy as jnp"] if functions else []
     imports += ["import optax"] if "optax." in joined else []
     return layout(imports, writer.tables, [*functions, f"{comment(schedule)}\n{joined}\n"])
-
-
-def _stays(part: Curve) -> bool:
-    return isinstance(part, Ramp) and _call(part) is not None
 
 
 def _function(name: str, part: Curve, writer: Writer) -> str:

@@ -219,9 +219,8 @@ def _multistep_with_warmup(
     milestones: Sequence[str],
     gamma: float = 0.1,
 ) -> Translation:
-    length, slope, note = warmup.steps(clock)
-    after = _falls(clock, milestones, gamma)[length:]
-    return clock.translation(go(slope, frm=0.0, to=1.0)[:length] >> after, note)
+    length, _, _ = warmup.steps(clock)
+    return warmup.before(clock, 1.0, _falls(clock, milestones, gamma)[length:])
 
 
 @translates("composer", "ConstantWithWarmupScheduler", ignores=("t_max",))

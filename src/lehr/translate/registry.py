@@ -76,14 +76,10 @@ FromState = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Registered:
-    """A registered translation.
+    """A function that makes a translation, or a part of one, and the arguments that it has.
 
-    Attributes:
-        function: Makes the translation, or a part of one.
-        groups: The dataclasses that its first parameters are instances of.
-        parameters: Its other parameters, and the fields of the groups.
-        ignored: Arguments of the library's that make no difference to the schedule.
-        from_state: Makes arguments of a saved state, where states can be read.
+    Its first parameters are instances of the dataclasses ``groups``, whose fields are among the
+    ``parameters``; what is ``ignored`` makes no difference to the schedule.
     """
 
     function: Callable[..., Any]
