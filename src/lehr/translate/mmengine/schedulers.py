@@ -121,10 +121,11 @@ def _exponential(window: MMWindow, base: MMBase, gamma: float) -> Effect:
 def _linear(
     window: MMWindow, base: MMBase, start_factor: Share = 1.0 / 3, end_factor: Share = 1.0
 ) -> Effect:
-    start = start_factor
+    if not window.last:
+        return Affine(window, hold(at=start_factor))
     note = f"mmengine divides by zero at step {window.first + 1}; here the line goes on from 0"
-    line = go(window.last, frm=start, to=end_factor) if window.last else hold(at=start)
-    return Affine(window, line, notes=[note if window.last and start == 0 else ""])
+    line = go(window.last, frm=start_factor, to=end_factor)
+    return Affine(window, line, notes=[note if start_factor == 0 else ""])
 
 
 @_scheduler("Poly", "PolyLR", "PolyMomentum")
@@ -230,7 +231,7 @@ def _one_cycle_alone(window: MMWindow, base: MMBase, cycle: OneCycle, **own: Any
         return rates(together([effect]), *effect.notes)
     if base.lr is None:
         raise ScheduleError(
-            f"begin={window.begin:g}: before it the rate is the optimizer's own: give it, as in "
+            f"begin={window.begin:.12g}: before it the rate is the optimizer's own: give it, as in "
             "lr=0.1"
         )
     before = hold(effect.begin, at=number("lr", base.lr, at_least=0))

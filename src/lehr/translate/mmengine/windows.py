@@ -50,7 +50,7 @@ class MMWindow:
         if self.epoch_length is None and self.convert_to_iter_based:
             raise ScheduleError("convert_to_iter_based=True needs epoch_length")
         if self.last <= -1:
-            raise ScheduleError(f"end={self.end:g} must be larger than begin={self.begin:g}")
+            raise ScheduleError(f"end={self.end:.12g} must be larger than begin={self.begin:.12g}")
 
     @property
     def per(self) -> int:

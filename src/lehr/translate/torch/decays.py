@@ -117,16 +117,15 @@ def linear_lr(
 ) -> Translation:
     """From ``start_factor`` to ``end_factor`` in a straight line, then held."""
     start = number("start_factor", start_factor, above=0, at_most=1)
-    end = end_factor
     size, notes = steps("total_iters", max(number("total_iters", total_iters), 0)), []
-    if start == end:
-        line = constant(end)
+    if start == end_factor:
+        line = constant(start)
     elif size == 0:
-        line = constant(start if faithful else end)
+        line = constant(start if faithful else end_factor)
         if not faithful:
             notes = [f"with total_iters={total_iters!r} torch stays at start_factor indefinitely"]
     else:
-        line = linear(size, to=end, start=None if start == 1 else start)
+        line = linear(size, to=end_factor, start=None if start == 1 else start)
         line, notes = _stopped(line, size, "end_factor", faithful)
     return base.answer([line], notes=notes)
 
