@@ -147,3 +147,24 @@ def test_get_scheduler_passes_its_arguments_on() -> None:
         )
         needs = lr if name == "polynomial" else {}
         assert found == translate("transformers", name, **counts, **own, **needs)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"warmup_steps": -1}, "warmup_steps=-1 must be at least 0"),
+        ({"warmup_steps": None}, "warmup_steps=None must be a whole number"),
+        ({"total_steps": 0}, "total_steps=0 must be at least 1"),
+        ({"min_lr_factor": "x"}, "min_lr_factor='x' is not a number but a text"),
+    ],
+)
+def test_an_argument_is_checked_by_its_annotation(given: dict[str, object], message: str) -> None:
+    with pytest.raises(ScheduleError, match=message):
+        translate("torchtitan", "lr_scheduler", training_steps=10, **given)
+
+
+def test_none_is_kept_where_it_is_the_default() -> None:
+    given = {"training_steps": 10, "total_steps": None, "decay_ratio": None}
+    assert translate("torchtitan", "lr_scheduler", **given) == translate(
+        "torchtitan", "lr_scheduler", training_steps=10
+    )

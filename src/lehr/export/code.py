@@ -131,18 +131,13 @@ def number(value: Any) -> Text:
 class Writer(Arithmetic):
     """The arithmetic of texts: intermediate results of a formula become lines with names.
 
-    Arguments:
-        library: The module whose functions are called: ``"math"`` for Python's own numbers,
-            ``"jnp"`` for JAX's arrays.
-
-    Attributes:
-        lines: The lines of the function that is being written.
-        tables: The lines of the tables that these look numbers up in.
+    Its library is ``"math"``, for Python's own numbers, or ``"jnp"``, for JAX's arrays.
     """
 
     def __init__(self, library: str) -> None:
         self.library, self.arrays = library, library != "math"
         self.lines: list[str] = []
+        # The lines of the tables that the others look numbers up in.
         self.tables: list[str] = []
         self._taken: set[str] = set()
         self._known: dict[str, str] = {}
@@ -173,13 +168,13 @@ class Writer(Arithmetic):
         return [value for value in values if value < 2**31] if far else list(values)
 
     def _table(self, values: Sequence[Any]) -> str:
+        text = f"{self.library}.asarray({list(values)})" if self.arrays else f"{list(values)}"
+        for line in self.tables:
+            known, _, content = line.partition(" = ")
+            if content == text:
+                return known
         name = f"TABLE_{len(self.tables) + 1}"
-        text = repr(list(values))
-        line = f" = {self.library}.asarray({text})" if self.arrays else f" = {text}"
-        known = next((known for known in self.tables if known.partition(" ")[2] == line[1:]), None)
-        if known is not None:
-            return known.partition(" ")[0]
-        self.tables.append(name + line)
+        self.tables.append(f"{name} = {text}")
         return name
 
     def real(self, t: Any) -> Any:
@@ -212,10 +207,9 @@ class Writer(Arithmetic):
 
     def find(self, starts: Column, t: Any) -> Any:
         table = self._table(self._reachable(starts.values))
+        found = f"bisect.bisect_right({table}, {t.text}) - 1"
         if self.arrays:
             found = f"jnp.searchsorted({table}, {t.text}, side='right') - 1"
-        else:
-            found = f"bisect.bisect_right({table}, {t.text}) - 1"
         return self.named("n", Text(found, _PLUS))
 
     def take(self, values: Column, index: Any) -> Any:
@@ -236,9 +230,8 @@ class Writer(Arithmetic):
         )
 
     def snapped(self, value: Any, t: Any, factor: Any) -> Any:
-        return self.named(
-            "t", Text(f"jnp.round({value.text}, 5)" if self.arrays else f"round({value.text}, 12)")
-        )
+        rounded = f"jnp.round({value.text}, 5)" if self.arrays else f"round({value.text}, 12)"
+        return self.named("t", Text(rounded))
 
     def clip(self, value: Any, low: float, high: float) -> Any:
         names = ("jnp.maximum", "jnp.minimum") if self.arrays else ("max", "min")
@@ -254,12 +247,11 @@ class Writer(Arithmetic):
         return Text(repr(value), spare=True)
 
     def inside(self, t: Any, start: float, stop: float) -> Any:
-        begins = "" if start == 0 else f"{t.text} >= {start!r}"
-        ends = "" if stop == math.inf else f"{t.text} < {stop!r}"
+        begins = [] if start == 0 else [f"{t.text} >= {start!r}"]
+        ends = [] if stop == math.inf else [f"{t.text} < {stop!r}"]
         if self.arrays:
-            both = [f"({side})" for side in (begins, ends) if side]
-            return _Condition(" & ".join(both) or "True")
-        return _Condition(" and ".join(side for side in (begins, ends) if side) or "True", _AND)
+            return _Condition(" & ".join(f"({side})" for side in begins + ends) or "True")
+        return _Condition(" and ".join(begins + ends) or "True", _AND)
 
     def where(self, condition: Any, yes: Any, no: Any) -> Any:
         yes, no = number(yes), number(no)

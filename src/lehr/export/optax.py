@@ -12,11 +12,7 @@ from lehr.schedule.base import Schedule
 
 
 def code(schedule: Schedule) -> str:
-    """Return code that makes ``lr``, a function of the count of updates.
-
-    Raises:
-        ScheduleError: If it raises past its end.
-    """
+    """Return code that makes ``lr``, a function of the count of updates."""
     if raises(schedule):
         raise ScheduleError(
             "past='raise' cannot be kept: what JAX traces cannot raise; write .over(...) without it"
@@ -33,21 +29,17 @@ def code(schedule: Schedule) -> str:
         calls.append(call)
     begins = path.starts[1:]
     # optax's own ramps stay where they end; the others would go on.
-    if path.length is not None and not (path.parts and _stays(path.parts[-1])):
+    stays = any(isinstance(part, Ramp) and _ramp(part) is not None for part in path.parts[-1:])
+    if path.length is not None and not stays:
         calls.append(f"optax.constant_schedule({path.end!r})")
         begins = [*begins, path.stop] if path.parts else begins
-    if len(calls) == 1:
-        joined = f"lr = {calls[0]}"
-    else:
+    joined = f"lr = {calls[0]}"
+    if len(calls) > 1:
         listed = "".join(f"        {call},\n" for call in calls)
         joined = f"lr = optax.join_schedules(\n    [\n{listed}    ],\n    boundaries={begins},\n)"
     imports = ["import jax.numpy as jnp"] if functions else []
     imports += ["import optax"] if "optax." in joined else []
     return layout(imports, writer.tables, [*functions, f"{comment(schedule)}\n{joined}\n"])
-
-
-def _stays(part: Curve) -> bool:
-    return isinstance(part, Ramp) and _call(part) is not None
 
 
 def _function(name: str, part: Curve, writer: Writer) -> str:
@@ -78,11 +70,8 @@ def _call(part: Curve) -> str | None:
 
 
 def _exponential(part: Exponential, *, staircase: bool) -> str:
-    stairs = ", staircase=True" if staircase else ""
-    return (
-        f"optax.exponential_decay({part.start!r}, transition_steps={part.every!r}, "
-        f"decay_rate={part.gamma!r}{stairs})"
-    )
+    given = f"{part.start!r}, transition_steps={part.every!r}, decay_rate={part.gamma!r}"
+    return f"optax.exponential_decay({given}{', staircase=True' if staircase else ''})"
 
 
 def _ramp(part: Ramp) -> str | None:
@@ -92,14 +81,9 @@ def _ramp(part: Ramp) -> str | None:
     if part.ease == LINEAR:
         return f"optax.linear_schedule({ends}, transition_steps={part.steps!r})"
     if part.ease == COSINE and part.start != 0:
-        alpha = part.to / part.start
-        return (
-            f"optax.cosine_decay_schedule({part.start!r}, decay_steps={part.steps!r}, "
-            f"alpha={alpha!r})"
-        )
+        given = f"{part.start!r}, decay_steps={part.steps!r}, alpha={part.to / part.start!r}"
+        return f"optax.cosine_decay_schedule({given})"
     if part.ease.name == "power":
-        power = part.ease.parameters[0]
-        return (
-            f"optax.polynomial_schedule({ends}, power={power!r}, transition_steps={part.steps!r})"
-        )
+        given = f"{ends}, power={part.ease.parameters[0]!r}, transition_steps={part.steps!r}"
+        return f"optax.polynomial_schedule({given})"
     return None

@@ -87,6 +87,15 @@ def parts(schedule: Schedule) -> tuple[list[str], list[str], str]:
     return [f"import {module}" for module in used], writer.tables, text
 
 
+def lambda_lr(schedule: Schedule, *notes: str) -> str:
+    """Return code that makes a ``LambdaLR`` of the function ``lr(step)``, below notes."""
+    imports, tables, function = parts(schedule)
+    gap = [""] if imports else []
+    imports = [*imports, *gap, "from torch.optim.lr_scheduler import LambdaLR"]
+    made = "\n".join([*notes, "scheduler = LambdaLR(optimizer, lr)"])
+    return layout(imports, tables, [function, made])
+
+
 def layout(imports: list[str], tables: list[str], rest: list[str]) -> str:
     """Return a program of imports, tables, and functions or statements, with the usual gaps."""
     head = "\n\n".join("\n".join(lines) for lines in (imports, tables) if lines)

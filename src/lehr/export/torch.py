@@ -8,7 +8,7 @@ import math
 from lehr.curves import Curve, Cycles, Exponential, Flat, Path, Ramp, Stairs
 from lehr.curves.arithmetic import as_number
 from lehr.curves.easing import COSINE, LINEAR
-from lehr.export.python import comment, inside, layout, parts, path_of, raises
+from lehr.export.python import comment, inside, lambda_lr, path_of, raises
 from lehr.schedule.base import Schedule
 
 TorchCall = tuple[str, str]
@@ -19,16 +19,13 @@ def code(schedule: Schedule) -> str:
     """Return code that makes a ``scheduler`` for an ``optimizer``."""
     made = None if raises(schedule) else _calls(path_of(schedule))
     if made is None:
-        imports, tables, function = parts(schedule)
-        gap = [""] if imports else []
-        imports = [*imports, *gap, "from torch.optim.lr_scheduler import LambdaLR"]
-        return layout(imports, tables, [function, "scheduler = LambdaLR(optimizer, lr)\n"])
+        return lambda_lr(schedule)
     calls, milestones = made
     names = {name for name, _ in calls}
     if milestones:
         names.add("SequentialLR")
-    lines = [f"from torch.optim.lr_scheduler import {', '.join(sorted(names))}", ""]
-    lines.append(comment(schedule))
+    head = f"from torch.optim.lr_scheduler import {', '.join(sorted(names))}"
+    lines = [head, "", comment(schedule)]
     made_of = [f"{name}(optimizer, {text})" for name, text in calls]
     if not milestones:
         return "\n".join([*lines, f"scheduler = {made_of[0]}", ""])
@@ -42,8 +39,8 @@ def _calls(path: Path) -> tuple[list[TorchCall], list[int]] | None:
     falls = _falls(path)
     if falls is not None:
         return [falls], []
-    starts = path.starts
-    if not all(isinstance(start, int) for start in (*starts, *_end(path))):
+    times = path.starts if path.length is None else [*path.starts, path.stop]
+    if not all(isinstance(time, int) for time in times):
         return None
     calls: list[TorchCall] = []
     for part in path.parts:
@@ -52,16 +49,12 @@ def _calls(path: Path) -> tuple[list[TorchCall], list[int]] | None:
         if call is None:
             return None
         calls.append(call)
-    begins = [int(start) for start in starts[1:]]
+    begins = [int(start) for start in path.starts[1:]]
     # A LinearLR or PolynomialLR stays where it ends; the others would go on.
     if path.length is not None and not (calls and calls[-1][0] in ("LinearLR", "PolynomialLR")):
         calls.append(("LambdaLR", f"lambda step: {path.end!r}"))
         begins += [int(path.stop)] if path.parts else []
     return calls, begins
-
-
-def _end(path: Path) -> list[int | float]:
-    return [] if path.length is None else [path.stop]
 
 
 def _falls(path: Path) -> TorchCall | None:
@@ -100,11 +93,9 @@ def _flat(part: Flat, last: bool) -> TorchCall | None:
     if last:
         return "LambdaLR", f"lambda step: {part.low!r}"
     # The next one takes over at the step at which this one would end by itself.
-    return (
-        ("ConstantLR", f"factor={part.low!r}, total_iters={part.length}")
-        if (0 <= part.low <= 1)
-        else None
-    )
+    if not 0 <= part.low <= 1:
+        return None
+    return "ConstantLR", f"factor={part.low!r}, total_iters={part.length}"
 
 
 def _ramp(part: Ramp) -> TorchCall | None:
@@ -124,11 +115,11 @@ def _ramp(part: Ramp) -> TorchCall | None:
 
 def _stairs(part: Stairs) -> TorchCall | None:
     inner, every = inside(part), as_number(part.every)
-    if not isinstance(inner, Exponential) or inner.start != 1 or inner.every != every:
+    if not isinstance(every, int) or not isinstance(inner, Exponential):
         return None
-    return (
-        ("StepLR", f"step_size={every}, gamma={inner.gamma!r}") if isinstance(every, int) else None
-    )
+    if inner.start != 1 or inner.every != every:
+        return None
+    return "StepLR", f"step_size={every}, gamma={inner.gamma!r}"
 
 
 def _cycles(part: Cycles) -> TorchCall | None:

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from lehr.curves import Curve, Cycles, Flat, Path, Power, Ramp
 from lehr.curves.easing import COSINE, LINEAR, Ease
-from lehr.export.python import comment, layout, parts, path_of, raises
+from lehr.export.python import comment, lambda_lr, path_of, raises
 from lehr.schedule.base import Schedule
 from lehr.schedule.times import Over
 
@@ -16,14 +16,7 @@ _ROOT = Ease("1-sqrt")
 
 @dataclass(frozen=True)
 class _Named:
-    """A schedule of transformers by its name.
-
-    Attributes:
-        name: The first argument of ``get_scheduler``.
-        run: The steps of the run; None where its length does not matter.
-        warmup: The steps of its warmup.
-        own: The arguments that only this schedule has.
-    """
+    """The arguments of ``get_scheduler``; ``run`` is None where its length does not matter."""
 
     name: str
     run: int | None
@@ -37,14 +30,9 @@ def code(schedule: Schedule) -> str:
     special = raises(schedule) or (isinstance(schedule, Over) and schedule.closed)
     named = None if special else _named(path_of(schedule))
     if named is None:
-        imports, tables, function = parts(schedule)
-        gap = [""] if imports else []
-        imports = [*imports, *gap, "from torch.optim.lr_scheduler import LambdaLR"]
-        made = (
-            "# For a Trainer: Trainer(..., optimizers=(optimizer, scheduler))\n"
-            "scheduler = LambdaLR(optimizer, lr)\n"
+        return lambda_lr(
+            schedule, "# For a Trainer: Trainer(..., optimizers=(optimizer, scheduler))"
         )
-        return layout(imports, tables, [function, made])
     given = [f'    "{named.name}",', "    optimizer,"]
     arguments = [f'lr_scheduler_type="{named.name}"']
     if named.warmup:
@@ -136,10 +124,8 @@ def _stable(decay: Ramp, warmup: int, start: float, run: int | None) -> _Named |
         return None
     if decay.to != start and warmup:
         return None
-    own: dict[str, str | float] = {
-        "num_decay_steps": int(decay.steps),
-        "decay_type": kinds[decay.ease],
-    }
+    own: dict[str, str | float] = {"num_decay_steps": int(decay.steps)}
+    own["decay_type"] = kinds[decay.ease]
     if decay.to:
         own["min_lr_ratio"] = decay.to
     return _Named("warmup_stable_decay", run, warmup, own)

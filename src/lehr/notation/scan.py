@@ -38,17 +38,9 @@ Refuse = Callable[[str, int], ParseError]
 
 
 def scan(text: str, refuse: Refuse) -> str:
-    """Check every mark of a text.
+    """Check every mark of a text, and return it on one line, each mark at its place.
 
-    Arguments:
-        text: The text of a schedule.
-        refuse: Makes the error from a message and a place.
-
-    Returns:
-        The same on one line, with spaces for comments: each mark keeps its place.
-
-    Raises:
-        ParseError: At the first mark that is not part of the notation, or that is one too many.
+    ``refuse`` makes the error of the first mark that is not part of the notation, or one too many.
     """
     scanner = _Scanner(text, refuse)
     flat: list[str] = []

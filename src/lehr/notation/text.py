@@ -154,7 +154,7 @@ class _TextReader:
         raise self._error(node, f"{node.id} is a function: write {node.id}(...)")
 
     def _attribute(self, node: ast.Attribute, depth: int) -> Any:
-        if isinstance(node.value, ast.Name) and node.value.id == "lehr":
+        if _is_of_lehr(node):
             self._function(node, node.attr)
         else:
             self._method(node)
@@ -169,8 +169,7 @@ class _TextReader:
                 raise self._error(side, f"{shown(value)} is neither a schedule nor a number")
         if not isinstance(left, Schedule) and not isinstance(right, Schedule):
             raise self._error(node, "numbers are not computed with: write the result")
-        divides = isinstance(node.op, ast.Div)
-        if divides and isinstance(right, Schedule):
+        if isinstance(node.op, ast.Div) and isinstance(right, Schedule):
             raise self._error(node.right, "a schedule cannot divide: write a number")
         for side, value in ((node.left, left), (node.right, right)):
             if not isinstance(value, Schedule):
@@ -206,14 +205,14 @@ class _TextReader:
     def _call(self, node: ast.Call, depth: int) -> Schedule:
         function = node.func
         if isinstance(function, ast.Name):
-            return self._apply(node, self._function(function, function.id), (), depth)
+            return self._apply(node, self._function(function, function.id), depth)
         if not isinstance(function, ast.Attribute):
             raise self._error(function, "this cannot be called")
-        if isinstance(function.value, ast.Name) and function.value.id == "lehr":
-            return self._apply(node, self._function(function, function.attr), (), depth)
+        if _is_of_lehr(function):
+            return self._apply(node, self._function(function, function.attr), depth)
         method = self._method(function)
         inner = self._schedule(function.value, depth, f"{{}} has no .{function.attr}()")
-        return self._apply(node, method, (inner,), depth)
+        return self._apply(node, method, depth, inner)
 
     def _function(self, node: ast.expr, name: str) -> Callable[..., Schedule]:
         known = functions()
@@ -228,11 +227,7 @@ class _TextReader:
         return METHODS[node.attr]
 
     def _apply(
-        self,
-        node: ast.Call,
-        function: Callable[..., Schedule],
-        inner: tuple[Schedule, ...],
-        depth: int,
+        self, node: ast.Call, function: Callable[..., Schedule], depth: int, *inner: Schedule
     ) -> Schedule:
         types, entry = hints(function), ENTRIES.get(function.__name__)
         writes_out = entry.writes_out if entry and not inner else None
@@ -240,11 +235,10 @@ class _TextReader:
         given: dict[str, Any] = {}
         for name, argument in nodes.items():
             value = self._value(argument, depth)
-            hint = types.get(name, Any)
             if name == writes_out and isinstance(value, int) and value > MOST_PARTS:
                 message = f"{name}={shown(value)} is too large; a text builds {MOST_PARTS} parts"
                 raise self._error(argument, message)
-            given[name] = read(hint, value, name, _TextPlace(self, argument))
+            given[name] = read(types.get(name, Any), value, name, _TextPlace(self, argument))
         return self._build(node.func, lambda: function(*inner, **given), nodes)
 
     def _bind(
@@ -298,6 +292,10 @@ _COMBINE: Final[dict[type[ast.operator], Callable[[Any, Any], Schedule]]] = {
     ast.Sub: lambda a, b: a - b,
     ast.Div: lambda a, b: a / b,
 }
+
+
+def _is_of_lehr(node: ast.Attribute) -> bool:
+    return isinstance(node.value, ast.Name) and node.value.id == "lehr"
 
 
 def _is_operand(value: Any) -> bool:

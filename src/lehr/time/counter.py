@@ -19,17 +19,8 @@ class Counter:
     at or before step ``t``. The table is exact and strictly increasing. Looking a value up, in
     either direction, takes one bisection, however long the run is. Between two steps it is linear.
 
-    Arguments:
-        stretches: Pairs of a batch size, at least 1, and the number of steps that keep it. The last
-            size is kept indefinitely.
-
-    Attributes:
-        starts: The steps at which the size changes, from 0.
-        totals: The samples seen before each of these steps.
-        sizes: The size of the batches from each of these steps on.
-
-    Raises:
-        ScheduleError: If the samples are too many for 64 bits.
+    It is made of stretches: pairs of a batch size, at least 1, and the number of steps that keep
+    it. The last size is kept indefinitely.
 
     Example:
         >>> counter = Counter([(2, 10), (4, 1)])

@@ -94,11 +94,7 @@ class Duration:
     def __post_init__(self) -> None:
         if self.unit not in _KINDS:
             raise ScheduleError(f"unit={self.unit!r} must be one of {', '.join(_KINDS)}")
-        if self.amount > LONGEST or self.amount.denominator > _FINEST:
-            raise ScheduleError(
-                f"amount={shown(self.amount)}: a duration in {self.unit!r} must be at most "
-                f"{LONGEST:.0e}, of at most 40 decimals"
-            )
+        _bounded(self.amount, f"amount={shown(self.amount)}: a duration in {self.unit!r}")
 
     @classmethod
     def of(cls, value: DurationLike, name: str = "steps") -> Duration:
@@ -132,10 +128,7 @@ class Duration:
             )
         if amount < 0:
             raise ScheduleError(f"{name}={shown(value)} is negative; a duration is at least 0")
-        if amount > LONGEST or amount.denominator > _FINEST:
-            raise ScheduleError(
-                f"{name}={shown(value)} must be at most {LONGEST:.0e}, of at most 40 decimals"
-            )
+        _bounded(amount, f"{name}={shown(value)}")
         return cls(amount, unit)
 
     @property
@@ -181,6 +174,11 @@ class Duration:
         """The literal that a person would type: ``500``, ``'20%'``, ``'4.1st'``."""
         text = str(self)
         return text if text.isdecimal() else repr(text)
+
+
+def _bounded(amount: Fraction, given: str) -> None:
+    if amount > LONGEST or amount.denominator > _FINEST:
+        raise ScheduleError(f"{given} must be at most {LONGEST:.0e}, of at most 40 decimals")
 
 
 DurationLike = int | float | str | Fraction | Duration

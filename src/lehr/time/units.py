@@ -15,11 +15,9 @@ class Units:
     """The epochs, batches and tokens of a run, as far as they are known.
 
     Attributes:
-        steps_per_epoch: Updates in an epoch, or None.
-        samples_per_epoch: Samples that a run sees in an epoch, or None.
-        sequence: Tokens in a sample, or None.
-        counter: The samples seen before each step, or None.
-        epochs: The samples seen before each epoch, where epochs differ in that; else None.
+        sequence: Tokens in a sample.
+        counter: The samples seen before each step.
+        epochs: The samples seen before each epoch, where epochs differ in that.
     """
 
     steps_per_epoch: int | None = None
@@ -40,17 +38,9 @@ class Units:
         )
 
     def count(self, duration: Duration, seen: Fraction | None = None) -> tuple[str, Fraction]:
-        """Convert a duration, other than a share, to steps, samples or seconds.
+        """Convert a duration, other than a share, to steps, samples or seconds: unit and amount.
 
-        Arguments:
-            duration: The duration.
-            seen: The samples seen where it begins, for epochs that differ; None is the first epoch.
-
-        Returns:
-            The unit, and how many of it.
-
-        Raises:
-            NeedsHorizon: If the length of an epoch, or of a sample in tokens, is not known.
+        Where epochs differ it depends on the samples ``seen`` where it begins.
         """
         amount, unit = duration.amount, duration.unit
         if unit in (STEPS, SAMPLES, SECONDS):
@@ -76,12 +66,7 @@ class Units:
         return SAMPLES, seen - self.epochs.before(begin)
 
     def counted(self, duration: Duration) -> Counter:
-        """Return the counter that converts a duration between steps and samples.
-
-        Raises:
-            NeedsHorizon: If there is none.
-            NeedsClock: If the duration is a time.
-        """
+        """Return the counter that converts a duration between steps and samples."""
         if duration.unit == SECONDS:
             raise NeedsClock(
                 f"'{duration}' is a time, not a number of steps: place the schedule over a time, "

@@ -17,19 +17,11 @@ from fractions import Fraction
 from typing import Final
 
 from lehr.catalogue.cyclic import warm_restarts
-from lehr.errors import ScheduleError, number, whole
+from lehr.errors import ScheduleError
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate.pieces import (
-    cycles,
-    decayed,
-    differing,
-    falls,
-    go,
-    polynomial,
-    power_ease,
-    staircase,
-)
+from lehr.translate.arguments import Count, Positive, power_ease
+from lehr.translate.pieces import cycles, decayed, differing, falls, go, polynomial, staircase
 from lehr.translate.registry import Translation, translates
 
 _TIME: Final = re.compile(
@@ -42,29 +34,18 @@ _NAMES: Final = {"ba": "batches", "sp": "samples", "tok": "tokens"}
 class ComposerClock:
     """The run that a scheduler is called in, which makes whole numbers of one unit of its times.
 
-    Arguments:
-        max_duration: The run's length.
-        dataloader_len: The batches of an epoch.
-        ssr: The number that every time but a share of the run is multiplied by, as in
-            ``scheduler(state, ssr)``; ``max_duration`` is then the state's, scaled already.
-        scale_schedule_ratio: The same as the ``Trainer`` has it: it scales its ``max_duration``,
-            too.
-        units: The units of the times that were asked for.
+    Every time but a share of the run is multiplied by ``ssr`` or ``scale_schedule_ratio``, and
+    ``units`` collects their units.
     """
 
     max_duration: str | None = None
-    dataloader_len: int | None = None
-    ssr: float = 1.0
-    scale_schedule_ratio: float = 1.0
+    dataloader_len: Count | None = None
+    ssr: Positive = 1.0
+    scale_schedule_ratio: Positive = 1.0
     units: dict[str, str] = field(default_factory=dict[str, str], init=False)
 
     def of(self, name: str, time: str, *, scale: bool = True) -> int:
-        """Return a time in whole batches, samples or tokens.
-
-        Raises:
-            ScheduleError: If it is not a time, needs a run that is unknown, or is in another unit
-                than the times before.
-        """
+        """Return a time in whole batches, samples or tokens, as all times before."""
         amount, unit = _read(name, time)
         if unit == "dur":
             if self.max_duration is None:
@@ -92,9 +73,7 @@ class ComposerClock:
                 f"ssr={self.ssr!r}, scale_schedule_ratio={self.scale_schedule_ratio!r}: give one; "
                 "the second scales max_duration too"
             )
-        return number("ssr", self.ssr, above=0) * number(
-            "scale_schedule_ratio", self.scale_schedule_ratio, above=0
-        )
+        return self.ssr * self.scale_schedule_ratio
 
     def _scaled_run(self, run: int) -> int:
         scaled = int(run * self.scale_schedule_ratio) if self._ratio else run
@@ -123,7 +102,7 @@ class ComposerClock:
             return 1
         if self.dataloader_len is None:
             raise ScheduleError("epochs are counted in batches: give dataloader_len")
-        return whole("dataloader_len", self.dataloader_len, at_least=1)
+        return self.dataloader_len
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,60 +159,55 @@ def _read(name: str, time: str) -> tuple[Fraction, str]:
 
 
 @translates("composer", "StepScheduler")
-def _step(clock: ComposerClock, /, *, step_size: str, gamma: float = 0.1) -> Translation:
+def _step(clock: ComposerClock, step_size: str, gamma: float = 0.1) -> Translation:
     return clock.translation(decayed(gamma, every=clock.of("step_size", step_size), stairs=True))
 
 
 @translates("composer", "MultiStepScheduler")
-def _multistep(
-    clock: ComposerClock, /, *, milestones: Sequence[str], gamma: float = 0.1
-) -> Translation:
+def _multistep(clock: ComposerClock, milestones: Sequence[str], gamma: float = 0.1) -> Translation:
     return clock.translation(_falls(clock, milestones, gamma))
 
 
 @translates("composer", "ConstantScheduler")
-def _constant(clock: ComposerClock, /, *, alpha: float = 1.0, t_max: str = "1dur") -> Translation:
+def _constant(clock: ComposerClock, alpha: float = 1.0, t_max: str = "1dur") -> Translation:
     return clock.translation(staircase([clock.of("t_max", t_max)], [alpha, 1.0]))
 
 
 @translates("composer", "LinearScheduler")
 def _linear(
-    clock: ComposerClock, /, *, alpha_i: float = 1.0, alpha_f: float = 0.0, t_max: str = "1dur"
+    clock: ComposerClock, alpha_i: float = 1.0, alpha_f: float = 0.0, t_max: str = "1dur"
 ) -> Translation:
     return clock.translation(go(clock.of("t_max", t_max), frm=alpha_i, to=alpha_f))
 
 
 @translates("composer", "ExponentialScheduler")
-def _exponential(
-    clock: ComposerClock, /, *, gamma: float, decay_period: str = "1ep"
-) -> Translation:
-    every = clock.of("decay_period", decay_period)
-    return clock.translation(decayed(gamma, every=every))
+def _exponential(clock: ComposerClock, gamma: float, decay_period: str = "1ep") -> Translation:
+    return clock.translation(decayed(gamma, every=clock.of("decay_period", decay_period)))
 
 
 @translates("composer", "CosineAnnealingScheduler")
-def _cosine(clock: ComposerClock, /, *, t_max: str = "1dur", alpha_f: float = 0.0) -> Translation:
+def _cosine(clock: ComposerClock, t_max: str = "1dur", alpha_f: float = 0.0) -> Translation:
     return clock.translation(go(clock.of("t_max", t_max), frm=1.0, to=alpha_f, ease="cosine"))
 
 
 @translates("composer", "CosineAnnealingWarmRestartsScheduler")
 def _cosine_restarts(
-    clock: ComposerClock, /, *, t_0: str, t_mult: float = 1.0, alpha_f: float = 0.0
+    clock: ComposerClock, t_0: str, t_mult: Positive = 1.0, alpha_f: float = 0.0
 ) -> Translation:
-    first, growth = clock.of("t_0", t_0), number("t_mult", t_mult, above=0)
-    if growth == int(growth) and alpha_f != 1:
-        return clock.translation(warm_restarts(first, int(growth), floor=alpha_f))
+    first = clock.of("t_0", t_0)
+    if t_mult == int(t_mult) and alpha_f != 1:
+        return clock.translation(warm_restarts(first, int(t_mult), floor=alpha_f))
+
+    def cycle(_index: int, size: int, _back: int) -> Schedule:
+        return go(size, frm=1.0, to=alpha_f, ease="cosine")
+
     # Every length is cut to whole steps before it grows again.
-    return clock.translation(
-        *cycles(
-            first, growth, lambda _index, size, _back: go(size, frm=1.0, to=alpha_f, ease="cosine")
-        )
-    )
+    return clock.translation(*cycles(first, t_mult, cycle))
 
 
 @translates("composer", "PolynomialScheduler")
 def _polynomial(
-    clock: ComposerClock, /, *, power: float, t_max: str = "1dur", alpha_f: float = 0.0
+    clock: ComposerClock, power: float, t_max: str = "1dur", alpha_f: float = 0.0
 ) -> Translation:
     return clock.translation(polynomial(clock.of("t_max", t_max), power, frm=1.0, to=alpha_f))
 
@@ -242,19 +216,16 @@ def _polynomial(
 def _multistep_with_warmup(
     clock: ComposerClock,
     warmup: ComposerWarmup,
-    /,
-    *,
     milestones: Sequence[str],
     gamma: float = 0.1,
 ) -> Translation:
-    length, slope, note = warmup.steps(clock)
-    after = _falls(clock, milestones, gamma)[length:]
-    return clock.translation(go(slope, frm=0.0, to=1.0)[:length] >> after, note)
+    length, _, _ = warmup.steps(clock)
+    return warmup.before(clock, 1.0, _falls(clock, milestones, gamma)[length:])
 
 
 @translates("composer", "ConstantWithWarmupScheduler", ignores=("t_max",))
 def _constant_with_warmup(
-    clock: ComposerClock, warmup: ComposerWarmup, /, *, alpha: float = 1.0
+    clock: ComposerClock, warmup: ComposerWarmup, alpha: float = 1.0
 ) -> Translation:
     return warmup.before(clock, alpha, hold(at=alpha))
 
@@ -263,8 +234,6 @@ def _constant_with_warmup(
 def _linear_with_warmup(
     clock: ComposerClock,
     warmup: ComposerWarmup,
-    /,
-    *,
     alpha_i: float = 1.0,
     alpha_f: float = 0.0,
     t_max: str = "1dur",
@@ -274,7 +243,7 @@ def _linear_with_warmup(
 
 @translates("composer", "CosineAnnealingWithWarmupScheduler")
 def _cosine_with_warmup(
-    clock: ComposerClock, warmup: ComposerWarmup, /, *, t_max: str = "1dur", alpha_f: float = 0.0
+    clock: ComposerClock, warmup: ComposerWarmup, t_max: str = "1dur", alpha_f: float = 0.0
 ) -> Translation:
     return warmup.decaying(clock, t_max, 1.0, alpha_f, "cosine")
 
@@ -283,8 +252,6 @@ def _cosine_with_warmup(
 def _polynomial_with_warmup(
     clock: ComposerClock,
     warmup: ComposerWarmup,
-    /,
-    *,
     power: float = 2.0,
     t_max: str = "1dur",
     alpha_f: float = 0.0,

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from lehr.catalogue.decay.elementary import inverse
-from lehr.errors import number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate.pieces import differing, go, line, one_of, own_rate, rates, then
+from lehr.translate.arguments import Count, Natural, NotNegative, Real, one_of, own_rate
+from lehr.translate.pieces import differing, go, line, rates, then
 from lehr.translate.registry import Translation, ignores, translates
 
 # Where a run resumes.
@@ -25,12 +25,12 @@ ignores("deepspeed", "last_batch_iteration")
 class DeepSpeedWarmup:
     """The length of a warmup, and its shape."""
 
-    warmup_num_steps: int = 1000
+    warmup_num_steps: Count = 1000
     warmup_type: str = "log"
 
     @property
     def count(self) -> int:
-        return max(2, whole("warmup_num_steps", self.warmup_num_steps, at_least=1))
+        return max(2, self.warmup_num_steps)
 
     def rise(self, low: float, high: float) -> Schedule:
         """Return the warmup; a logarithmic one ends a step early."""
@@ -44,8 +44,6 @@ class DeepSpeedWarmup:
 @translates("deepspeed", "WarmupLR")
 def _warmup(
     warmup: DeepSpeedWarmup,
-    /,
-    *,
     warmup_min_lr: float = 0.0,
     warmup_max_lr: float | None = None,
     lr: float | None = None,
@@ -57,13 +55,11 @@ def _warmup(
 @translates("deepspeed", "WarmupDecayLR")
 def _warmup_decay(
     warmup: DeepSpeedWarmup,
-    /,
-    *,
-    total_num_steps: int,
+    total_num_steps: Count,
     warmup_min_lr: float = 0.0,
     warmup_max_lr: float = 0.001,
 ) -> Translation:
-    left = max(whole("total_num_steps", total_num_steps, at_least=1) - warmup.count, 0)
+    left = max(total_num_steps - warmup.count, 0)
     rise = hold(1, at=warmup_min_lr) >> warmup.rise(warmup_min_lr, warmup_max_lr)
     return rates(rise >> go(left, frm=warmup_max_lr, to=warmup_min_lr))
 
@@ -71,13 +67,11 @@ def _warmup_decay(
 @translates("deepspeed", "WarmupCosineLR")
 def _warmup_cosine(
     warmup: DeepSpeedWarmup,
-    /,
-    *,
-    total_num_steps: int,
+    total_num_steps: Count,
     warmup_min_ratio: float = 0.0,
     cos_min_ratio: float = 0.0001,
 ) -> Translation:
-    left = max(whole("total_num_steps", total_num_steps, at_least=1) - warmup.count, 1)
+    left = max(total_num_steps - warmup.count, 1)
     rise = warmup.rise(warmup_min_ratio, 1.0)[: warmup.count]
     # The cosine counts from 1, so that a linear warmup never quite gets to the peak.
     decay = go(left, frm=1.0, to=cos_min_ratio, ease="cosine")[1:]
@@ -86,53 +80,45 @@ def _warmup_cosine(
 
 @translates("deepspeed", "LRRangeTest")
 def _range_test(
-    *,
-    lr_range_test_min_lr: float = 1e-3,
-    lr_range_test_step_size: int = 2000,
-    lr_range_test_step_rate: float = 1.0,
+    lr_range_test_min_lr: NotNegative = 1e-3,
+    lr_range_test_step_size: Count = 2000,
+    lr_range_test_step_rate: Real = 1.0,
     lr_range_test_staircase: bool = False,
 ) -> Translation:
-    size = whole("lr_range_test_step_size", lr_range_test_step_size, at_least=1)
-    low = number("lr_range_test_min_lr", lr_range_test_min_lr, at_least=0)
-    rising = line(low, low * number("lr_range_test_step_rate", lr_range_test_step_rate) / size)
+    low, size = lr_range_test_min_lr, lr_range_test_step_size
+    rising = line(low, low * lr_range_test_step_rate / size)
     return rates(rising.every(size) if lr_range_test_staircase else rising)
 
 
 @translates("deepspeed", "OneCycle")
 def _one_cycle(
-    *,
-    cycle_min_lr: float,
-    cycle_max_lr: float,
+    cycle_min_lr: Real,
+    cycle_max_lr: Real,
     decay_lr_rate: float = 0.0,
-    cycle_first_step_size: int = 2000,
-    cycle_second_step_size: int | None = None,
-    cycle_first_stair_count: int = 0,
-    cycle_second_stair_count: int | None = None,
+    cycle_first_step_size: Count = 2000,
+    cycle_second_step_size: Natural | None = None,
+    cycle_first_stair_count: Natural = 0,
+    cycle_second_stair_count: Natural | None = None,
     decay_step_size: int = 0,
     cycle_momentum: bool = True,
-    cycle_min_mom: float = 0.8,
-    cycle_max_mom: float = 0.9,
+    cycle_min_mom: Real = 0.8,
+    cycle_max_mom: Real = 0.9,
     decay_mom_rate: float = 0.0,
     faithful: bool = False,
 ) -> Translation:
-    first = whole("cycle_first_step_size", cycle_first_step_size, at_least=1)
-    second = first
-    if cycle_second_step_size is not None:
-        second = whole("cycle_second_step_size", cycle_second_step_size, at_least=0)
-    stairs = whole("cycle_first_stair_count", cycle_first_stair_count, at_least=0)
-    back = stairs if cycle_second_stair_count is None else cycle_second_stair_count
-    back = whole("cycle_second_stair_count", back, at_least=0)
-    low, high = number("cycle_min_lr", cycle_min_lr), number("cycle_max_lr", cycle_max_lr)
-    decays = decay_step_size and decay_lr_rate
+    first, second = cycle_first_step_size, cycle_second_step_size
+    second = first if second is None else second
+    stairs, back = cycle_first_stair_count, cycle_second_stair_count
+    back = stairs if back is None else back
+    low, high = cycle_min_lr, cycle_max_lr
     tail = hold(at=low)
-    if decays:
+    if decay_step_size and decay_lr_rate:
         tau = Fraction(decay_step_size) / Fraction(str(decay_lr_rate))
         tail = inverse(tau, power=1.0, start=low)
     result = rates(_up(first, stairs, low, high) >> _down(second, back, high, low) >> tail)
     if not cycle_momentum:
         return result
-    rest = number("cycle_max_mom", cycle_max_mom)
-    least = number("cycle_min_mom", cycle_min_mom)
+    rest, least = cycle_max_mom, cycle_min_mom
     after = hold(at=rest)
     if decay_step_size and decay_mom_rate:
         after = line(rest, rest * decay_mom_rate / decay_step_size)

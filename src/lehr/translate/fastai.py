@@ -16,15 +16,8 @@ from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
 from lehr.time.duration import Duration
-from lehr.translate.pieces import (
-    in_shares,
-    own_rate,
-    rates,
-    schedule_of,
-    schedules_of,
-    then,
-    whole_run,
-)
+from lehr.translate.arguments import Count, Positive, own_rate, schedule_of, schedules_of
+from lehr.translate.pieces import in_shares, rates, then, whole_run
 from lehr.translate.registry import Translation, translates
 
 _MOMENTA: Final = (0.95, 0.85, 0.95)
@@ -33,37 +26,36 @@ _FIT: Final = ("n_epoch", "start_epoch", "cbs", "reset_opt", "wd")
 
 
 @translates("fastai", "SchedLin", "sched_lin", ignores=("pos",))
-def _linear(*, start: float, end: float) -> Translation:
+def _linear(start: float, end: float) -> Translation:
     return rates(whole_run(start, end, "linear"))
 
 
 @translates("fastai", "SchedCos", "sched_cos", ignores=("pos",))
-def _cosine(*, start: float, end: float) -> Translation:
+def _cosine(start: float, end: float) -> Translation:
     return rates(whole_run(start, end, "cosine"))
 
 
 @translates("fastai", "SchedNo", "sched_no", ignores=("pos",))
-def _none(*, start: float, end: float | None = None) -> Translation:
+def _none(start: float, end: float | None = None) -> Translation:
     return rates(hold(at=start))
 
 
 @translates("fastai", "SchedExp", "sched_exp", ignores=("pos",))
-def _exponential(*, start: float, end: float) -> Translation:
-    number("start", start, above=0)
+def _exponential(start: Positive, end: float) -> Translation:
     if end == 0:
         return rates(hold(1, at=start) >> hold(at=0.0))
     return rates(hold(at=start) if start == end else ramp(to=end, start=start, log=True))
 
 
 @translates("fastai", "SchedPoly")
-def _polynomial(*, start: float, end: float, power: float) -> Translation:
+def _polynomial(start: float, end: float, power: float) -> Translation:
     if power == 0:
         return rates(hold(at=end))
     return rates(whole_run(start, end, f"complement({number('power', power, above=0)!r})"))
 
 
 @translates("fastai", "combine_scheds")
-def _combined(*, pcts: Sequence[float], scheds: Sequence[Schedule | Translation]) -> Translation:
+def _combined(pcts: Sequence[float], scheds: Sequence[Schedule | Translation]) -> Translation:
     parts = schedules_of("scheds", scheds)
     shares = [Fraction(str(number("pcts", pct, at_least=0))) for pct in pcts]
     if len(parts) != len(shares) or sum(shares) != 1:
@@ -74,12 +66,12 @@ def _combined(*, pcts: Sequence[float], scheds: Sequence[Schedule | Translation]
 
 
 @translates("fastai", "combined_cos")
-def _combined_cos(*, pct: float, start: float, middle: float, end: float) -> Translation:
+def _combined_cos(pct: float, start: float, middle: float, end: float) -> Translation:
     return rates(_cosines(pct, start, middle, end))
 
 
 @translates("fastai", "ParamScheduler")
-def _param_scheduler(*, scheds: Mapping[str, Schedule | Translation]) -> Translation:
+def _param_scheduler(scheds: Mapping[str, Schedule | Translation]) -> Translation:
     """Translate the callback, which drives numbers by their names."""
     made = {name: schedule_of(f"scheds[{name!r}]", part) for name, part in scheds.items()}
     if "lr" not in made:
@@ -89,10 +81,9 @@ def _param_scheduler(*, scheds: Mapping[str, Schedule | Translation]) -> Transla
 
 @translates("fastai", "fit_one_cycle", ignores=_FIT)
 def _fit_one_cycle(
-    *,
     lr_max: float | None = None,
-    div: float = 25.0,
-    div_final: float = 1e5,
+    div: Positive = 25.0,
+    div_final: Positive = 1e5,
     pct_start: float = 0.25,
     moms: Sequence[float] | None = None,
     lr: float | None = None,
@@ -101,48 +92,43 @@ def _fit_one_cycle(
     if len(momenta) != 3:
         raise ScheduleError(f"moms={moms!r} must be three: at the start, the middle, the end")
     peak = _peak("lr_max", lr_max, lr)
-    start = peak / number("div", div, above=0)
-    end = peak / number("div_final", div_final, above=0)
     return Translation(
-        _cosines(pct_start, start, peak, end), absolute=True, momentum=_cosines(pct_start, *momenta)
+        _cosines(pct_start, peak / div, peak, peak / div_final),
+        absolute=True,
+        momentum=_cosines(pct_start, *momenta),
     )
 
 
 @translates("fastai", "fit_flat_cos", ignores=_FIT)
-def _fit_flat_cos(*, lr: float, div_final: float = 1e5, pct_start: float = 0.75) -> Translation:
-    end = lr / number("div_final", div_final, above=0)
-    return rates(_cosines(pct_start, lr, lr, end))
+def _fit_flat_cos(lr: float, div_final: Positive = 1e5, pct_start: float = 0.75) -> Translation:
+    return rates(_cosines(pct_start, lr, lr, lr / div_final))
 
 
 @translates("fastai", "fit_sgdr", ignores=_FIT)
 def _fit_sgdr(
-    *,
-    n_cycles: int,
-    cycle_len: int,
+    n_cycles: Count,
+    cycle_len: Count,
     lr_max: float | None = None,
     cycle_mult: int = 2,
     lr: float | None = None,
     faithful: bool = False,
 ) -> Translation:
-    count = whole("n_cycles", n_cycles, at_least=1)
-    size = whole("cycle_len", cycle_len, at_least=1)
     growth = whole("cycle_mult", cycle_mult, at_least=2)
     peak = _peak("lr_max", lr_max, lr)
     if peak == 0:
         return rates(hold(at=0.0))
-    first = Duration(Fraction(growth - 1, growth**count - 1), "%")
-    late = _missed_restarts([size * growth**index for index in range(count)])
-    if not late:
-        return rates(warm_restarts(first, growth, cycles=count, peak=peak))
-    if not faithful:
+    first = Duration(Fraction(growth - 1, growth**n_cycles - 1), "%")
+    late = _missed_restarts([cycle_len * growth**index for index in range(n_cycles)])
+    if not (late and faithful):
         note = (
             f"fastai compares positions with 32 bits and misses the restart at epoch "
             f"{', '.join(map(str, late.values()))}: its first update has the rate 0; here it has "
             "the peak"
         )
-        return rates(warm_restarts(first, growth, cycles=count, peak=peak), note)
+        restarts = warm_restarts(first, growth, cycles=n_cycles, peak=peak)
+        return rates(restarts, note if late else "")
     parts: list[Schedule] = []
-    for index in range(count):
+    for index in range(n_cycles):
         share = Duration(first.amount * growth**index, "%")
         cycle = ramp(to=0.0, start=peak, ease="cosine").over(share)
         parts.append(hold(1, at=0.0) >> cycle[1:] if index in late else cycle)
@@ -151,9 +137,8 @@ def _fit_sgdr(
 
 
 @translates("fastai", "lr_find", "LRFinder", ignores=("stop_div", "show_plot", "suggest_funcs"))
-def _lr_find(*, start_lr: float = 1e-7, end_lr: float = 10.0, num_it: int = 100) -> Translation:
-    steps = whole("num_it", num_it, at_least=1)
-    return rates(ramp(steps, start=start_lr, to=end_lr, log=True))
+def _lr_find(start_lr: float = 1e-7, end_lr: float = 10.0, num_it: Count = 100) -> Translation:
+    return rates(ramp(num_it, start=start_lr, to=end_lr, log=True))
 
 
 def _peak(name: str, value: float | None, lr: float | None) -> float:

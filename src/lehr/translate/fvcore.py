@@ -20,16 +20,8 @@ from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
 from lehr.time.duration import Duration
-from lehr.translate.pieces import (
-    decayed,
-    in_shares,
-    one_of,
-    polynomial,
-    rates,
-    schedules_of,
-    then,
-    whole_run,
-)
+from lehr.translate.arguments import Count, Positive, one_of, schedules_of
+from lehr.translate.pieces import decayed, in_shares, polynomial, rates, then, whole_run
 from lehr.translate.registry import Translation, translates
 
 _EARLY: Final = Fraction(1, 10**6)
@@ -37,33 +29,32 @@ _SCALING: Final = ("rescaled", "fixed")
 
 
 @translates("fvcore", "ConstantParamScheduler")
-def _constant(*, value: float) -> Translation:
+def _constant(value: float) -> Translation:
     return rates(hold(at=value))
 
 
 @translates("fvcore", "CosineParamScheduler")
-def _cosine(*, start_value: float, end_value: float) -> Translation:
+def _cosine(start_value: float, end_value: float) -> Translation:
     return rates(whole_run(start_value, end_value, "cosine"))
 
 
 @translates("fvcore", "LinearParamScheduler")
-def _linear(*, start_value: float, end_value: float) -> Translation:
+def _linear(start_value: float, end_value: float) -> Translation:
     return rates(whole_run(start_value, end_value, "linear"))
 
 
 @translates("fvcore", "ExponentialParamScheduler")
-def _exponential(*, start_value: float, decay: float) -> Translation:
+def _exponential(start_value: float, decay: float) -> Translation:
     return rates(decayed(decay, every="100%", start=start_value))
 
 
 @translates("fvcore", "PolynomialDecayParamScheduler")
-def _polynomial(*, base_value: float, power: float) -> Translation:
+def _polynomial(base_value: float, power: float) -> Translation:
     return rates(polynomial("100%", power, frm=base_value, to=0.0))
 
 
 @translates("fvcore", "StepParamScheduler")
-def _step(*, num_updates: float, values: Sequence[float]) -> Translation:
-    number("num_updates", num_updates, above=0)
+def _step(num_updates: Positive, values: Sequence[float]) -> Translation:
     if not values:
         raise ScheduleError("values=[] is empty; write at least one")
     return rates(_stairs([Fraction(i, len(values)) for i in range(1, len(values))], values))
@@ -71,18 +62,13 @@ def _step(*, num_updates: float, values: Sequence[float]) -> Translation:
 
 @translates("fvcore", "StepWithFixedGammaParamScheduler")
 def _step_with_gamma(
-    *, base_value: float, num_decays: int, gamma: float, num_updates: int
+    base_value: Positive, num_decays: Count, gamma: Positive, num_updates: Count
 ) -> Translation:
-    number("base_value", base_value, above=0)
-    number("gamma", gamma, above=0)
-    count = whole("num_decays", num_decays, at_least=1)
-    values = [base_value * gamma**index for index in range(count + 1)]
-    return _step(num_updates=whole("num_updates", num_updates, at_least=1), values=values)
+    return _step(num_updates, [base_value * gamma**index for index in range(num_decays + 1)])
 
 
 @translates("fvcore", "MultiStepParamScheduler")
 def _multistep(
-    *,
     values: Sequence[float],
     num_updates: int | None = None,
     milestones: Sequence[int] | None = None,
@@ -110,7 +96,6 @@ def _multistep(
 
 @translates("fvcore", "CompositeParamScheduler")
 def _composite(
-    *,
     schedulers: Sequence[Schedule | Translation],
     lengths: Sequence[float],
     interval_scaling: Sequence[str],
@@ -134,10 +119,11 @@ def _composite(
         if begin == end:
             continue
         if scaling == "rescaled":
-            placed.append(part.over(_share(end - begin)))
+            placed.append(part.over(Duration(end - begin, "%")))
         else:
-            placed.append(part.over("100%")[_share(begin) : _share(end)])
-    return rates(_unrounded(then(placed)))
+            placed.append(part.over("100%")[Duration(begin, "%") : Duration(end, "%")])
+    # In a repeat, shares are not rounded to whole steps.
+    return rates(then(placed).repeat(1))
 
 
 def _stairs(boundaries: Sequence[Fraction], values: Sequence[float]) -> Schedule:
@@ -146,12 +132,3 @@ def _stairs(boundaries: Sequence[Fraction], values: Sequence[float]) -> Schedule
     begins = [Fraction(0), *(boundary - _EARLY for boundary in boundaries)]
     lengths = [end - begin for begin, end in itertools.pairwise([*begins, Fraction(1)])]
     return in_shares([hold(at=value) for value in values], lengths)
-
-
-def _share(part: Fraction) -> Duration:
-    return Duration(part, "%")
-
-
-def _unrounded(schedule: Schedule) -> Schedule:
-    """Return the schedule with its shares not rounded to whole steps, as a repeat leaves them."""
-    return schedule.repeat(1)

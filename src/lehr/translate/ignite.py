@@ -5,31 +5,27 @@ The values are rates. The length of a cycle is cut to whole steps each time it g
 
 from __future__ import annotations
 
-import functools
 import itertools
-import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from lehr.errors import ScheduleError, number, whole
+from lehr.errors import ScheduleError, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import formula, hold
-from lehr.translate.pieces import (
-    cycles,
-    decayed,
-    falls,
-    go,
-    joined,
+from lehr.translate.arguments import (
+    Count,
+    Natural,
+    NotNegative,
+    Positive,
+    Real,
     one_less,
     own_rate,
-    piecewise,
-    rates,
-    scaled,
     schedule_of,
     schedules_of,
 )
+from lehr.translate.pieces import cycles, decayed, falls, go, joined, piecewise, rates, scaled
 from lehr.translate.plateau import ReduceOnPlateau
 from lehr.translate.registry import Translation, ignores, translates
 
@@ -42,29 +38,26 @@ ignores("ignite", "param_name", "save_history", "param_group_index", "create_new
 class IgniteCycles:
     """The arguments of the cyclical schedulers."""
 
-    start_value: float
-    end_value: float
+    start_value: Real
+    end_value: Real
     cycle_size: int
-    cycle_mult: float = 1.0
-    start_value_mult: float = 1.0
-    end_value_mult: float = 1.0
-    warmup_duration: int = 0
+    cycle_mult: Positive = 1.0
+    start_value_mult: NotNegative = 1.0
+    end_value_mult: NotNegative = 1.0
+    warmup_duration: Natural = 0
 
     def start(self, cycle: int) -> float:
         """Return the level that a cycle begins at."""
-        mult = number("start_value_mult", self.start_value_mult, at_least=0)
-        return number("start_value", self.start_value) * mult**cycle
+        return self.start_value * self.start_value_mult**cycle
 
     def end(self, cycle: int) -> float:
         """Return the level that a cycle goes to."""
-        mult = number("end_value_mult", self.end_value_mult, at_least=0)
-        return number("end_value", self.end_value) * mult**cycle
+        return self.end_value * self.end_value_mult**cycle
 
     def translation(self, shape: CycleShape) -> Translation:
         """Return the cycles, each of a shape, with the way back to the start of the next."""
         size = whole("cycle_size", self.cycle_size, at_least=2)
-        growth = number("cycle_mult", self.cycle_mult, above=0)
-        back = whole("warmup_duration", self.warmup_duration, at_least=0)
+        growth, back = self.cycle_mult, self.warmup_duration
         if growth == int(growth):
             return rates(self._regular(shape, size, int(growth), back))
 
@@ -95,17 +88,15 @@ class IgniteCycles:
         if back:
             begins = begins >> go(back, frm=0.0, to=self.start_value_mult)
             ends = ends >> go(back, frm=1.0, to=0.0)
-        parts = [
-            (start, again(begins, self.start_value_mult)),
-            (end, again(ends, self.end_value_mult)),
-        ]
-        moving = [scaled(part, value) for value, part in parts if value]
-        return functools.reduce(operator.add, moving) if moving else hold(at=0.0)
+        begins, ends = again(begins, self.start_value_mult), again(ends, self.end_value_mult)
+        if not (start and end):
+            return scaled(begins, start) if start else scaled(ends, end)
+        return scaled(begins, start) + scaled(ends, end)
 
 
 @translates("ignite", "LinearCyclicalScheduler")
-def _linear_cyclical(given: IgniteCycles, /, *, monotonic: bool = False) -> Translation:
-    if given.warmup_duration > 0 and not monotonic:
+def _linear_cyclical(given: IgniteCycles, monotonic: bool = False) -> Translation:
+    if given.warmup_duration and not monotonic:
         raise ScheduleError(f"warmup_duration={given.warmup_duration!r} needs monotonic=True")
 
     def there(size: int, start: float, end: float) -> Schedule:
@@ -119,12 +110,12 @@ def _linear_cyclical(given: IgniteCycles, /, *, monotonic: bool = False) -> Tran
 
 
 @translates("ignite", "CosineAnnealingScheduler")
-def _cosine_annealing(given: IgniteCycles, /) -> Translation:
+def _cosine_annealing(given: IgniteCycles) -> Translation:
     return given.translation(lambda size, start, end: go(size, frm=start, to=end, ease="cosine"))
 
 
 @translates("ignite", "PiecewiseLinear", "PiecewiseLinearStateScheduler")
-def _piecewise_linear(*, milestones_values: Sequence[tuple[int, float]]) -> Translation:
+def _piecewise_linear(milestones_values: Sequence[tuple[int, float]]) -> Translation:
     points = [(whole("milestone", t), value) for t, value in milestones_values]
     if not points or any(b[0] < a[0] for a, b in itertools.pairwise(points)):
         raise ScheduleError(
@@ -134,9 +125,7 @@ def _piecewise_linear(*, milestones_values: Sequence[tuple[int, float]]) -> Tran
 
 
 @translates("ignite", "ConcatScheduler")
-def _concat(
-    *, schedulers: Sequence[Schedule | Translation], durations: Sequence[int]
-) -> Translation:
+def _concat(schedulers: Sequence[Schedule | Translation], durations: Sequence[int]) -> Translation:
     parts = schedules_of("schedulers", schedulers)
     one_less("durations", durations, parts, "schedulers")
     lengths = [whole("durations", duration, at_least=0) for duration in durations]
@@ -151,7 +140,6 @@ def _concat(
 
 @translates("ignite", "create_lr_scheduler_with_warmup", ignores=("output_simulated_values",))
 def _with_warmup(
-    *,
     lr_scheduler: Schedule | Translation,
     warmup_start_value: float,
     warmup_duration: int,
@@ -171,34 +159,28 @@ def _with_warmup(
 
 
 @translates("ignite", "ExpStateScheduler")
-def _exp_state(*, initial_value: float, gamma: float) -> Translation:
+def _exp_state(initial_value: float, gamma: float) -> Translation:
     return rates(decayed(gamma, start=initial_value))
 
 
 @translates("ignite", "StepStateScheduler")
-def _step_state(*, initial_value: float, gamma: float, step_size: int) -> Translation:
-    return rates(
-        decayed(
-            gamma, every=whole("step_size", step_size, at_least=1), start=initial_value, stairs=True
-        )
-    )
+def _step_state(initial_value: float, gamma: float, step_size: Count) -> Translation:
+    return rates(decayed(gamma, every=step_size, start=initial_value, stairs=True))
 
 
 @translates("ignite", "MultiStepStateScheduler")
-def _multistep_state(
-    *, initial_value: float, gamma: float, milestones: Sequence[int]
-) -> Translation:
+def _multistep_state(initial_value: float, gamma: float, milestones: Sequence[int]) -> Translation:
     times = [max(whole("milestones", time), 0) for time in milestones]
     return rates(scaled(falls(times, gamma), initial_value))
 
 
 @translates("ignite", "LambdaStateScheduler")
-def _lambda_state(*, lambda_obj: Callable[[Any], float]) -> Translation:
+def _lambda_state(lambda_obj: Callable[[Any], float]) -> Translation:
     return rates(formula(lambda_obj))
 
 
 @translates("ignite", "ParamGroupScheduler", ignores=("names",))
-def _param_groups(*, schedulers: Sequence[Schedule | Translation]) -> Translation:
+def _param_groups(schedulers: Sequence[Schedule | Translation]) -> Translation:
     parts = schedules_of("schedulers", schedulers)
     if not parts:
         raise ScheduleError("schedulers=[] is empty; write one for each parameter group")
@@ -206,5 +188,5 @@ def _param_groups(*, schedulers: Sequence[Schedule | Translation]) -> Translatio
 
 
 @translates("ignite", "ReduceLROnPlateauScheduler", ignores=("metric_name", "verbose"))
-def _reduce_on_plateau(given: ReduceOnPlateau, /) -> Schedule:
+def _reduce_on_plateau(given: ReduceOnPlateau) -> Schedule:
     raise given.error("ignite ReduceLROnPlateauScheduler")

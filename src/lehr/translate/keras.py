@@ -11,17 +11,25 @@ import itertools
 import math
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Final
+from typing import Annotated, Final
 
 from lehr.catalogue.cyclic import polynomial_cycle, warm_restarts
 from lehr.catalogue.decay.elementary import inverse
 from lehr.errors import ScheduleError, number
 from lehr.schedule.leaves import hold
 from lehr.translate import pieces
+from lehr.translate.arguments import NotNegative, StepCount, steps
 from lehr.translate.pieces import decayed, go, polynomial, rates
 from lehr.translate.registry import Translation, ignores, translates
 
 ignores("keras", "name")
+
+
+def _period(name: str, value: float) -> int | Fraction:
+    return steps(name, number(name, value, above=0))
+
+
+Period = Annotated[int | Fraction, _period]
 
 _MISSES: Final = (
     "keras looks for restarts with 32 bits and, when t_mul is not whole, misses on some of its "
@@ -36,16 +44,18 @@ _ROUNDED: Final = (
 
 @translates("keras", "ExponentialDecay")
 def _exponential(
-    *, initial_learning_rate: float, decay_steps: float, decay_rate: float, staircase: bool = False
+    initial_learning_rate: float,
+    decay_steps: Period,
+    decay_rate: float,
+    staircase: bool = False,
 ) -> Translation:
-    length = _length("decay_steps", decay_steps)
     start = initial_learning_rate
-    return rates(decayed(decay_rate, every=length, start=start, stairs=staircase))
+    return rates(decayed(decay_rate, every=decay_steps, start=start, stairs=staircase))
 
 
 @translates("keras", "PiecewiseConstantDecay")
 def _piecewise_constant(
-    *, boundaries: Sequence[float], values: Sequence[float], faithful: bool = False
+    boundaries: Sequence[float], values: Sequence[float], faithful: bool = False
 ) -> Translation:
     if not boundaries or len(values) != len(boundaries) + 1:
         raise ScheduleError(
@@ -76,20 +86,18 @@ def _summed(begins: Sequence[int], values: Sequence[float], step: int) -> float:
 
 @translates("keras", "PolynomialDecay")
 def _polynomial(
-    *,
     initial_learning_rate: float,
-    decay_steps: float,
+    decay_steps: Period,
     end_learning_rate: float = 1e-4,
     power: float = 1.0,
     cycle: bool = False,
 ) -> Translation:
-    length = _length("decay_steps", decay_steps)
+    length = decay_steps
     start, to = initial_learning_rate, end_learning_rate
     if not cycle or power == 0 or start == to:
         return rates(polynomial(length, power, frm=start, to=to))
     if isinstance(length, int):
         return rates(polynomial_cycle(length, power=power, floor=to, peak=start))
-    number("power", power, above=0)
     once = polynomial(length, power, frm=1.0, to=0.0).repeat()
     heights = inverse(length, power=power).every(length)
     # A cycle ends on its last step, where the next one of the same length would begin.
@@ -102,56 +110,47 @@ def _polynomial(
 
 @translates("keras", "InverseTimeDecay")
 def _inverse_time(
-    *, initial_learning_rate: float, decay_steps: float, decay_rate: float, staircase: bool = False
+    initial_learning_rate: float,
+    decay_steps: Period,
+    decay_rate: NotNegative,
+    staircase: bool = False,
 ) -> Translation:
-    length = _length("decay_steps", decay_steps)
-    rate = number("decay_rate", decay_rate, at_least=0)
-    if rate == 0:
+    if decay_rate == 0:
         return rates(hold(at=initial_learning_rate))
-    body = inverse(Fraction(length) / Fraction(str(rate)), power=1.0, start=initial_learning_rate)
-    return rates(body.every(length) if staircase else body)
+    tau = Fraction(decay_steps) / Fraction(str(decay_rate))
+    body = inverse(tau, power=1.0, start=initial_learning_rate)
+    return rates(body.every(decay_steps) if staircase else body)
 
 
 @translates("keras", "CosineDecay")
 def _cosine(
-    *,
     initial_learning_rate: float,
-    decay_steps: float,
+    decay_steps: Period,
     alpha: float = 0.0,
     warmup_target: float | None = None,
-    warmup_steps: float = 0,
+    warmup_steps: StepCount = 0,
 ) -> Translation:
-    length = _length("decay_steps", decay_steps)
+    peak = initial_learning_rate if warmup_target is None else warmup_target
+    fall = go(decay_steps, frm=peak, to=peak * alpha, ease="cosine")
     if warmup_target is None:
-        floor = initial_learning_rate * alpha
-        return rates(go(length, frm=initial_learning_rate, to=floor, ease="cosine"))
-    rise = pieces.steps("warmup_steps", warmup_steps)
-    before = go(rise, frm=initial_learning_rate, to=warmup_target)
-    return rates(before >> go(length, frm=warmup_target, to=warmup_target * alpha, ease="cosine"))
+        return rates(fall)
+    return rates(go(warmup_steps, frm=initial_learning_rate, to=peak) >> fall)
 
 
 @translates("keras", "CosineDecayRestarts")
 def _cosine_restarts(
-    *,
     initial_learning_rate: float,
-    first_decay_steps: float,
+    first_decay_steps: Period,
     t_mul: float = 2.0,
     m_mul: float = 1.0,
     alpha: float = 0.0,
 ) -> Translation:
-    first = _length("first_decay_steps", first_decay_steps)
     if alpha == 1 or initial_learning_rate == 0:
         return rates(hold(at=initial_learning_rate))
     # m_mul lowers the height above the floor, not the floor.
     floor = initial_learning_rate * alpha
     if m_mul == 0:
-        return rates(go(first, frm=initial_learning_rate, to=floor, ease="cosine"))
-    body = warm_restarts(first, t_mul, decay=m_mul, floor=floor, peak=initial_learning_rate)
-    return rates(body) if t_mul == int(t_mul) else rates(body, _MISSES)
-
-
-def _length(name: str, value: float) -> int | Fraction:
-    length = pieces.steps(name, value)
-    if length == 0:
-        raise ScheduleError(f"{name}={value!r} must be greater than 0")
-    return length
+        return rates(go(first_decay_steps, frm=initial_learning_rate, to=floor, ease="cosine"))
+    peak = initial_learning_rate
+    body = warm_restarts(first_decay_steps, t_mul, decay=m_mul, floor=floor, peak=peak)
+    return rates(body, "" if t_mul == int(t_mul) else _MISSES)

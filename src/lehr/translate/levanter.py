@@ -19,7 +19,16 @@ from lehr.catalogue.decay.elementary import inverse
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate.pieces import cosine_ease, go, joined, one_of, power_ease, rates
+from lehr.translate.arguments import (
+    Count,
+    Negative,
+    NotNegative,
+    Positive,
+    cosine_ease,
+    one_of,
+    power_ease,
+)
+from lehr.translate.pieces import go, joined, rates
 from lehr.translate.registry import Translation, ignores, translate, translates
 
 # Fields of an optimizer's configuration that its learning rate does not depend on.
@@ -38,14 +47,7 @@ _CUT: Final = (
 
 @dataclass(frozen=True)
 class CyclePhase:
-    """The decay of one cycle.
-
-    Attributes:
-        peak: The rate that it begins at.
-        floor: The rate ``min_lr_ratio * learning_rate``.
-        warmup: The steps of the warmup before it.
-        steps: Its own steps; below 1 where the warmup leaves none.
-    """
+    """The decay of one cycle, from ``peak`` to ``floor``; a long warmup leaves it no steps."""
 
     peak: float
     floor: float
@@ -60,10 +62,10 @@ BuildDecay = Callable[[CyclePhase], Schedule]
 class LevanterRun:
     """The fields that all of levanter's schedules share, and the length of the run."""
 
-    num_train_steps: int
+    num_train_steps: Count
     learning_rate: float = 6e-4
     override_lr: float | None = None
-    min_lr_ratio: float = 0.1
+    min_lr_ratio: NotNegative = 0.1
     warmup: float = 0.01
     decay: float | None = None
     rewarmup: float = 0.0
@@ -75,13 +77,13 @@ class LevanterRun:
 
     def translation(self, decay: BuildDecay) -> Translation:
         """Return the cycles with their warmups, stable phases and decays."""
-        total = whole("num_train_steps", self.num_train_steps, at_least=1)
+        total = self.num_train_steps
         cooldown = 0 if self.cooldown is None else _count("cooldown", self.cooldown, total)
         if cooldown > total:
             raise ScheduleError(f"cooldown={self.cooldown!r} must be at most {total}, the run")
         given = self.learning_rate if self.override_lr is None else self.override_lr
         peak = number("learning_rate", given, above=0)
-        floor = peak * number("min_lr_ratio", self.min_lr_ratio, at_least=0)
+        floor = peak * self.min_lr_ratio
         points = self._ends(total - cooldown)
         parts: list[tuple[int, Schedule]] = []
         level, cut = 0.0, False
@@ -144,7 +146,7 @@ class LevanterRun:
 
 @translates("levanter", "OptimizerConfig", "AdamConfig", "LionConfig")
 def _by_configuration(
-    run: LevanterRun, /, *, lr_schedule: str | Mapping[str, Any] = "cosine"
+    run: LevanterRun, lr_schedule: str | Mapping[str, Any] = "cosine"
 ) -> Translation:
     """Translate a configuration whose ``lr_schedule`` is a name, or a dict with its ``type``."""
     fields: dict[str, Any] = {"type": lr_schedule}
@@ -155,31 +157,31 @@ def _by_configuration(
 
 
 @translates("levanter", "constant", "ConstantLrSchedule")
-def _constant(run: LevanterRun, /) -> Translation:
+def _constant(run: LevanterRun) -> Translation:
     return run.translation(lambda phase: hold(at=phase.peak))
 
 
 @translates("levanter", "cosine", "CosineLrSchedule")
-def _cosine(run: LevanterRun, /, *, exponent: float = 1.0) -> Translation:
+def _cosine(run: LevanterRun, exponent: float = 1.0) -> Translation:
     if exponent == 0:
         return _constant(run)
     return run.translation(lambda phase: _down(phase, cosine_ease("exponent", exponent)))
 
 
 @translates("levanter", "linear", "LinearLrSchedule")
-def _linear(run: LevanterRun, /) -> Translation:
+def _linear(run: LevanterRun) -> Translation:
     return run.translation(lambda phase: _down(phase, "linear"))
 
 
 @translates("levanter", "polynomial", "PolynomialLrSchedule")
-def _polynomial(run: LevanterRun, /, *, power: float = 2.0) -> Translation:
+def _polynomial(run: LevanterRun, power: float = 2.0) -> Translation:
     if power == 0:
         return _constant(run)
     return run.translation(lambda phase: _down(phase, power_ease("power", power)))
 
 
 @translates("levanter", "inv_sqrt", "InvSqrtLrSchedule")
-def _inverse_sqrt(run: LevanterRun, /, *, timescale: float = 10000) -> Translation:
+def _inverse_sqrt(run: LevanterRun, timescale: float = 10000) -> Translation:
     scale = Fraction(str(number("timescale", timescale, at_least=1)))
 
     def decay(phase: CyclePhase) -> Schedule:
@@ -193,7 +195,7 @@ def _inverse_sqrt(run: LevanterRun, /, *, timescale: float = 10000) -> Translati
 
 
 @translates("levanter", "inv", "InvLrSchedule")
-def _inverse(run: LevanterRun, /) -> Translation:
+def _inverse(run: LevanterRun) -> Translation:
     number("min_lr_ratio", run.min_lr_ratio, above=0, at_most=1)
 
     def decay(phase: CyclePhase) -> Schedule:
@@ -210,8 +212,8 @@ def _inverse(run: LevanterRun, /) -> Translation:
 
 
 @translates("levanter", "inv_sqrt_decay", "InvSqrtDecayLrSchedule")
-def _inverse_sqrt_decay(run: LevanterRun, /, *, decay_constant: float = 28.6) -> Translation:
-    rate = Fraction(str(number("decay_constant", decay_constant, above=0)))
+def _inverse_sqrt_decay(run: LevanterRun, decay_constant: Positive = 28.6) -> Translation:
+    rate = Fraction(str(decay_constant))
 
     def decay(phase: CyclePhase) -> Schedule:
         if phase.steps <= 0:
@@ -223,21 +225,17 @@ def _inverse_sqrt_decay(run: LevanterRun, /, *, decay_constant: float = 28.6) ->
 
 @translates("levanter", "power", "PowerLrSchedule")
 def _power(
-    run: LevanterRun, /, *, batch_size: int, seq_length: int, a: float = 4.6, b: float = -0.51
+    run: LevanterRun, batch_size: Count, seq_length: Count, a: Positive = 4.6, b: Negative = -0.51
 ) -> Translation:
-    batch = whole("batch_size", batch_size, at_least=1)
-    tokens = batch * whole("seq_length", seq_length, at_least=1)
-    height = batch * number("a", a, above=0)
-    exponent = number("b", b, below=0)
+    tokens, height = batch_size * seq_length, batch_size * a
 
     def decay(phase: CyclePhase) -> Schedule:
         # The steps, counted from the decay's own start, until the power falls below the peak.
-        met = (phase.peak / height) ** (1 / exponent) / tokens
+        met = (phase.peak / height) ** (1 / b) / tokens
         if met >= _FAR:
             return hold(at=phase.peak)
-        return hold(Fraction(met), at=phase.peak) >> inverse(
-            Fraction(met), power=-exponent, start=phase.peak
-        )
+        stays = hold(Fraction(met), at=phase.peak)
+        return stays >> inverse(Fraction(met), power=-b, start=phase.peak)
 
     found = run.translation(decay)
     if run.num_train_steps * tokens < 2**31:

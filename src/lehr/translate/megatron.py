@@ -13,10 +13,11 @@ from fractions import Fraction
 from typing import Final
 
 from lehr.catalogue.decay.elementary import inverse
-from lehr.errors import ScheduleError, level, number, whole
+from lehr.errors import ScheduleError, level, number
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate.pieces import go, one_of, rates, steps
+from lehr.translate.arguments import Count, NotNegative, StepCount, one_of
+from lehr.translate.pieces import go, rates
 from lehr.translate.registry import Translation, ignores, translates
 
 _STYLES: Final = ("constant", "linear", "cosine", "inverse-square-root", "WSD")
@@ -35,22 +36,17 @@ class MegatronRate:
     """The arguments of the rate, and those of the weight decay, which it does not depend on."""
 
     max_lr: float
-    lr_decay_steps: int
+    lr_decay_steps: StepCount
     init_lr: float = 0.0
-    min_lr: float = 0.0
-    lr_warmup_steps: int = 0
-    wsd_decay_steps: int | None = None
+    min_lr: NotNegative = 0.0
+    lr_warmup_steps: StepCount = 0
+    wsd_decay_steps: StepCount | None = None
     lr_wsd_decay_style: str | None = None
     start_wd: float | None = None
     end_wd: float | None = None
     wd_incr_steps: int | None = None
     wd_incr_style: str = "constant"
-    increment: int = 1
-
-    @property
-    def per(self) -> int:
-        """Megatron's steps in an update."""
-        return whole("increment", self.increment, at_least=1)
+    increment: Count = 1
 
     @property
     def decay_note(self) -> str:
@@ -62,18 +58,13 @@ class MegatronRate:
         )
 
 
-def _lr(lr_decay_style: str, given: MegatronRate, /) -> Translation:
+def _lr(lr_decay_style: str, given: MegatronRate) -> Translation:
     one_of("lr_decay_style", lr_decay_style, _STYLES)
-    per = given.per
-    low = number("min_lr", given.min_lr, at_least=0)
+    per, low = given.increment, given.min_lr
     peak = number("max_lr", given.max_lr, at_least=max(low, level("init_lr", given.init_lr)))
-    rise = Fraction(steps("lr_warmup_steps", given.lr_warmup_steps))
-    total = Fraction(steps("lr_decay_steps", given.lr_decay_steps))
+    rise, total = Fraction(given.lr_warmup_steps), Fraction(given.lr_decay_steps)
     if rise >= total:
-        raise ScheduleError(
-            f"lr_warmup_steps={given.lr_warmup_steps!r} must be less than "
-            f"lr_decay_steps={given.lr_decay_steps}"
-        )
+        raise ScheduleError(f"lr_warmup_steps={rise} must be less than lr_decay_steps={total}")
     # The last step still counts: a fall to min_lr comes with the step after it.
     until = total // per + 1 - rise / per
     before = go(rise / per, frm=given.init_lr, to=peak) if rise else None
@@ -86,7 +77,7 @@ def _lr(lr_decay_style: str, given: MegatronRate, /) -> Translation:
             raise ScheduleError(
                 "wsd_decay_steps is missing: write wsd_decay_steps=100, or how many"
             )
-        fall = steps("wsd_decay_steps", given.wsd_decay_steps)
+        fall = given.wsd_decay_steps
         body = hold(until, at=peak) >> hold(at=low)
         last = total // per * per
         # The style makes no difference where no update is in the decay.
@@ -102,7 +93,7 @@ def _lr(lr_decay_style: str, given: MegatronRate, /) -> Translation:
 
 
 @translates("megatron", "OptimizerParamScheduler")
-def _scheduler(given: MegatronRate, /, *, lr_decay_style: str) -> Translation:
+def _scheduler(given: MegatronRate, lr_decay_style: str) -> Translation:
     return _lr(lr_decay_style, given)
 
 
@@ -112,26 +103,22 @@ for _style in _STYLES:
 
 @translates("megatron", "weight_decay")
 def _weight_decay(
-    *,
-    start_wd: float,
+    start_wd: NotNegative,
     end_wd: float,
-    wd_incr_steps: int,
+    wd_incr_steps: StepCount,
     wd_incr_style: str = "constant",
-    increment: int = 1,
+    increment: Count = 1,
 ) -> Translation:
     one_of("wd_incr_style", wd_incr_style, ("constant", "linear", "cosine"))
-    start = number("start_wd", start_wd, at_least=0)
-    end = number("end_wd", end_wd, at_least=start)
+    end = number("end_wd", end_wd, at_least=start_wd)
     if wd_incr_style == "constant":
-        if start != end:
+        if start_wd != end:
             raise ScheduleError(
                 f"start_wd={start_wd!r}, end_wd={end_wd!r} are not constant: write "
                 "wd_incr_style='linear' or 'cosine'"
             )
         return rates(hold(at=end))
-    per = whole("increment", increment, at_least=1)
-    length = Fraction(steps("wd_incr_steps", wd_incr_steps)) / per
-    return rates(go(length, frm=start, to=end, ease=wd_incr_style))
+    return rates(go(Fraction(wd_incr_steps) / increment, frm=start_wd, to=end, ease=wd_incr_style))
 
 
 def _inverse_sqrt(peak: float, rise: Fraction, per: int) -> Schedule:

@@ -16,7 +16,8 @@ from lehr.catalogue.decay.elementary import inverse
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate.pieces import differing, go, line, one_of, schedules_of, share_of, then
+from lehr.translate.arguments import Count, Negative, NotNegative, one_of, schedules_of, share_of
+from lehr.translate.pieces import differing, go, line, then
 from lehr.translate.registry import Translation, ignores, translates
 
 _BELOW: Final = (
@@ -34,7 +35,7 @@ ignores("olmo_core", "lr_field", "initial_lr_field", "type")
 class OlmoRun:
     """The run: its length, the optimizer's rate, and the unit that all is counted in."""
 
-    t_max: int | None = None
+    t_max: Count | None = None
     lr: float | None = None
     units: str = "steps"
     faithful: bool = False
@@ -60,12 +61,7 @@ class OlmoRun:
     ) -> Translation:
         """Return a schedule with a line down to the floor; or, if faithful, on below it.
 
-        Arguments:
-            before: The schedule until then.
-            start: The level that the line begins at.
-            length: Its steps.
-            decay_min_lr: The floor.
-            begun: The steps of the line that lie before its time and are not seen.
+        The first ``begun`` steps of the line's ``length`` lie under the schedule and are not seen.
         """
         floor = self.share(decay_min_lr=decay_min_lr)
         if length == 0:
@@ -125,34 +121,30 @@ def _length(name: str, given: int | None, fraction: float | None, t_max: int | N
         return whole(name, given, at_least=0)
     if t_max is None:
         raise ScheduleError(f"{name}_fraction={fraction!r} is of the run: give t_max")
-    return round(
-        number("t_max", t_max) * number(f"{name}_fraction", fraction, at_least=0, at_most=1)
-    )
+    return round(t_max * number(f"{name}_fraction", fraction, at_least=0, at_most=1))
 
 
 @translates("olmo_core", "constant", "ConstantScheduler")
-def _constant(run: OlmoRun, /) -> Translation:
+def _constant(run: OlmoRun) -> Translation:
     return run.translation(hold(at=1.0))
 
 
 @translates("olmo_core", "constant_with_warmup", "ConstantWithWarmup")
-def _constant_with_warmup(run: OlmoRun, warmup: OlmoWarmup, /) -> Translation:
+def _constant_with_warmup(run: OlmoRun, warmup: OlmoWarmup) -> Translation:
     return run.translation(warmup.rise(run) >> hold(at=1.0))
 
 
 @translates("olmo_core", "wsd", "WSD")
-def _wsd(run: OlmoRun, warmup: OlmoWarmup, decay: OlmoDecay, /) -> Translation:
-    return _decaying(run, warmup, decay, warmup.length(run.t_max), hold(at=1.0), 1.0)
+def _wsd(run: OlmoRun, warmup: OlmoWarmup, decay: OlmoDecay) -> Translation:
+    return _decaying(run, warmup, decay, hold(at=1.0), 1.0)
 
 
 @translates("olmo_core", "power_lr", "PowerLR")
-def _power(
-    run: OlmoRun, warmup: OlmoWarmup, decay: OlmoDecay, /, *, b: float = -0.51
-) -> Translation:
+def _power(run: OlmoRun, warmup: OlmoWarmup, decay: OlmoDecay, b: Negative = -0.51) -> Translation:
     rise = warmup.length(run.t_max)
     if rise == 0:
         raise ScheduleError("warmup is the time scale of the power: write at least 1 step")
-    body = inverse(rise, power=-number("b", b, below=0), start=1.0)
+    body = inverse(rise, power=-b, start=1.0)
     begin = run.steps - decay.length(run.t_max)
     # The power has a value where the decay begins, even under the warmup.
     start = (begin / rise) ** b if begin else 0j
@@ -165,22 +157,22 @@ def _power(
             f"decay_min_lr={decay.decay_min_lr!r} is not below the rate where the decay begins, "
             f"{start:.6g} of lr; write less"
         )
-    return _decaying(run, warmup, decay, rise, body, start)
+    return _decaying(run, warmup, decay, body, start)
 
 
 @translates("olmo_core", "linear_with_warmup", "LinearWithWarmup")
-def _linear(run: OlmoRun, warmup: OlmoWarmup, /, *, alpha_f: float = 0.1) -> Translation:
+def _linear(run: OlmoRun, warmup: OlmoWarmup, alpha_f: float = 0.1) -> Translation:
     return run.translation(warmup.rise(run) >> go(warmup.left(run), frm=1.0, to=alpha_f))
 
 
 @translates("olmo_core", "cos_with_warmup", "CosWithWarmup")
-def _cosine(run: OlmoRun, warmup: OlmoWarmup, /, *, alpha_f: float = 0.1) -> Translation:
+def _cosine(run: OlmoRun, warmup: OlmoWarmup, alpha_f: float = 0.1) -> Translation:
     fall = go(warmup.left(run), frm=1.0, to=alpha_f, ease="cosine")
     return run.translation(warmup.rise(run) >> fall)
 
 
 @translates("olmo_core", "half_cos_with_warmup", "HalfCosWithWarmup")
-def _half_cosine(run: OlmoRun, warmup: OlmoWarmup, /, *, alpha_f: float = 0.1) -> Translation:
+def _half_cosine(run: OlmoRun, warmup: OlmoWarmup, alpha_f: float = 0.1) -> Translation:
     # It warms up to half the height, where the second half of the cosine begins.
     middle = alpha_f + (1.0 - alpha_f) / 2
     fall = go(warmup.left(run), frm=middle, to=alpha_f, ease="second-half-cosine")
@@ -189,7 +181,7 @@ def _half_cosine(run: OlmoRun, warmup: OlmoWarmup, /, *, alpha_f: float = 0.1) -
 
 @translates("olmo_core", "cos_with_warmup_and_linear_decay", "CosWithWarmupAndLinearDecay")
 def _cosine_then_linear(
-    run: OlmoRun, warmup: OlmoWarmup, decay: OlmoDecay, /, *, alpha_f: float = 0.1
+    run: OlmoRun, warmup: OlmoWarmup, decay: OlmoDecay, alpha_f: float = 0.1
 ) -> Translation:
     fall = decay.length(run.t_max)
     if fall > run.steps:
@@ -207,20 +199,19 @@ def _cosine_then_linear(
 
 
 @translates("olmo_core", "inv_sqrt_with_warmup", "InvSqrtWithWarmup")
-def _inverse_sqrt(run: OlmoRun, warmup: OlmoWarmup, /, *, alpha_f: float = 0.1) -> Translation:
-    number("alpha_f", alpha_f, at_least=0)
-    if warmup.length(run.t_max) == 0:
+def _inverse_sqrt(run: OlmoRun, warmup: OlmoWarmup, alpha_f: NotNegative = 0.1) -> Translation:
+    length = warmup.length(run.t_max)
+    if length == 0:
         # The root is that of 0 steps.
         return run.translation(hold(at=alpha_f))
-    rise = warmup.rise(run)
     if alpha_f == 1:
-        return run.translation(rise >> hold(at=1.0))
-    body = inverse(warmup.length(run.t_max), power=0.5, start=1.0 - alpha_f)
-    return run.translation(rise >> (body + alpha_f if alpha_f else body))
+        return run.translation(warmup.rise(run) >> hold(at=1.0))
+    body = inverse(length, power=0.5, start=1.0 - alpha_f)
+    return run.translation(warmup.rise(run) >> (body + alpha_f if alpha_f else body))
 
 
 @translates("olmo_core", "exponential", "ExponentialScheduler")
-def _exponential(run: OlmoRun, /, *, lr_min: float = 1e-9) -> Translation:
+def _exponential(run: OlmoRun, lr_min: float = 1e-9) -> Translation:
     low = number("lr_min", run.share(lr_min=lr_min), above=0)
     return run.translation(go(run.steps, frm=low, to=1.0, log=True))
 
@@ -229,8 +220,6 @@ def _exponential(run: OlmoRun, /, *, lr_min: float = 1e-9) -> Translation:
 def _wsds(
     run: OlmoRun,
     warmup: OlmoWarmup,
-    /,
-    *,
     period_lengths: Sequence[int],
     period_lr_multipliers: Sequence[float] | None = None,
     decay: int | None = None,
@@ -252,16 +241,15 @@ def _wsds(
         fall = _length("decay", decay, decay_fraction, first if index == 0 else length)
         if fall > length:
             raise ScheduleError(f"decay={fall} is more than period {index} has: {length}")
-        parts += [hold(length - fall, at=peak), go(fall, frm=peak, to=low)]
-    # A period ends with the step that reaches the floor: the next peak comes one step later.
-    return run.translation(then([parts[0], *_late(parts[1:], low)]))
+        period = hold(length - fall, at=peak) >> go(fall, frm=peak, to=low)
+        # A period ends with the step that reaches the floor: the next peak comes one step later.
+        parts.append(hold(1, at=low) >> period[1:] if index else period)
+    return run.translation(then(parts))
 
 
 @translates("olmo_core", "composable", "ComposableScheduler")
 def _composable(
     run: OlmoRun,
-    /,
-    *,
     stages: Sequence[Mapping[str, Any]],
     override_decay: Mapping[str, Any] | None = None,
 ) -> Translation:
@@ -271,9 +259,7 @@ def _composable(
     at = 1.0
     for stage in stages:
         start = _target(stage, "start", run)
-        end = _target(stage, "end", run)
-        if end is None:
-            raise ScheduleError(f"stage {dict(stage)!r}: give end_lr or end_lr_fraction")
+        end = _end("stage", stage, run)
         begin = at if start is None else start
         parts.append(_stage(stage, begin, end))
         at = end
@@ -283,8 +269,6 @@ def _composable(
 @translates("olmo_core", "sequential", "SequentialScheduler")
 def _sequential(
     run: OlmoRun,
-    /,
-    *,
     schedulers: Sequence[Schedule | Translation],
     schedulers_max: Sequence[int] | None = None,
     schedulers_max_steps: Sequence[int] | None = None,
@@ -318,23 +302,10 @@ def _sequential(
 
 
 def _decaying(
-    run: OlmoRun,
-    warmup: OlmoWarmup,
-    decay: OlmoDecay,
-    rise: int,
-    body: Schedule,
-    start: float,
+    run: OlmoRun, warmup: OlmoWarmup, decay: OlmoDecay, body: Schedule, start: float
 ) -> Translation:
-    """Return a warmup, a body and a decay, which may begin under the warmup.
-
-    Arguments:
-        run: The run.
-        warmup: The warmup.
-        decay: The decay.
-        rise: The steps of the warmup.
-        body: What comes between.
-        start: The level that the decay begins at.
-    """
+    """Return a warmup, a body and a decay from a level, which may begin under the warmup."""
+    rise = warmup.length(run.t_max)
     fall = decay.length(run.t_max)
     begin = run.steps - fall
     before, begun = warmup.rise(run), 0
@@ -346,15 +317,6 @@ def _decaying(
     return run.ending(before, start, fall, decay.decay_min_lr, begun)
 
 
-def _late(parts: list[Schedule], low: float) -> list[Schedule]:
-    """Return the phases of periods with the floor held for one step more at each boundary."""
-    late: list[Schedule] = []
-    for index in range(0, len(parts), 2):
-        period = parts[index] >> parts[index + 1]
-        late.append(hold(1, at=low) >> period[1:] if index else period)
-    return late
-
-
 def _target(stage: Mapping[str, Any], which: str, run: OlmoRun) -> float | None:
     rate, fraction = stage.get(f"{which}_lr"), stage.get(f"{which}_lr_fraction")
     if rate is not None and fraction is not None:
@@ -362,6 +324,13 @@ def _target(stage: Mapping[str, Any], which: str, run: OlmoRun) -> float | None:
     if rate is not None:
         return run.share(**{f"{which}_lr": rate})
     return None if fraction is None else number(f"{which}_lr_fraction", fraction, at_least=0)
+
+
+def _end(what: str, stage: Mapping[str, Any], run: OlmoRun) -> float:
+    end = _target(stage, "end", run)
+    if end is None:
+        raise ScheduleError(f"{what}={dict(stage)!r}: give end_lr or end_lr_fraction")
+    return end
 
 
 def _stage(stage: Mapping[str, Any], start: float, end: float) -> Schedule:
@@ -374,7 +343,5 @@ def _overridden(main: Schedule, override: Mapping[str, Any] | None, run: OlmoRun
     if override is None:
         return run.translation(main)
     start = whole("start", override.get("start"), at_least=0)
-    end = _target(override, "end", run)
-    if end is None:
-        raise ScheduleError(f"override_decay={dict(override)!r}: give end_lr or end_lr_fraction")
+    end = _end("override_decay", override, run)
     return run.translation(main[:start] >> _stage(override, main(start), end))

@@ -5,51 +5,61 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from lehr.errors import number
 from lehr.schedule.base import Schedule
-from lehr.schedule.leaves import hold, ramp
-from lehr.translate.pieces import one_of, then
+from lehr.schedule.leaves import hold
+from lehr.translate.arguments import Positive, Share, one_of
+from lehr.translate.pieces import go, then
 
 _EASES: Final = {"cos": "cosine", "linear": "linear"}
 _TINY: Final = Fraction(1, 10**6)
 
 
-class OneCyclePhases:
-    """When the phases of a one-cycle end, and the path through given levels.
+@dataclass(frozen=True, kw_only=True)
+class OneCycle:
+    """The arguments that shape a one-cycle.
 
-    Arguments:
-        library: The library, for the notes.
-        total: The steps of the cycle.
-        pct_start: The share of them that the rise takes.
-        three_phase: Whether the way down has the length of the rise, before a last phase.
-        anneal_strategy: ``"cos"`` or ``"linear"``.
+    With ``three_phase`` the way down has the length of the rise, before a last phase.
     """
 
-    def __init__(
-        self, library: str, total: int, pct_start: float, three_phase: bool, anneal_strategy: str
-    ) -> None:
+    pct_start: Share = 0.3
+    anneal_strategy: str = "cos"
+    div_factor: Positive = 25.0
+    final_div_factor: Positive = 1e4
+    three_phase: bool = False
+
+    def heights(
+        self, top: float, start: float | None = None, end: float | None = None
+    ) -> list[float]:
+        """Return the level at the start of the first phase, and at the end of each."""
+        start = top / self.div_factor if start is None else start
+        end = start / self.final_div_factor if end is None else end
+        return [start, top, start, end] if self.three_phase else [start, top, end]
+
+
+class OneCyclePhases:
+    """When the phases of a one-cycle of ``total`` steps end, and the path through given levels."""
+
+    def __init__(self, library: str, total: int, given: OneCycle) -> None:
         self.library, self.total = library, total
-        self.ease = _EASES[one_of("anneal_strategy", anneal_strategy, list(_EASES))]
-        share = number("pct_start", pct_start, at_least=0, at_most=1)
+        self.ease = _EASES[one_of("anneal_strategy", given.anneal_strategy, list(_EASES))]
         # The step at which each phase ends; the first may end before the first step.
-        self.ends = _ends(share, total, three_phase)
+        self.ends = _ends(given.pct_start, total, given.three_phase)
 
     def path(self, heights: Sequence[float], *, faithful: bool) -> Schedule:
-        """Return the path, which stays at the level of its last step.
+        """Return the path through the levels at its start and at the end of each phase.
 
-        Arguments:
-            heights: The level at the start of the first phase, and at the end of each.
-            faithful: Whether to take the step past the end that the library takes.
+        It stays at the level of its last step, unless it faithfully takes the library's next one.
         """
         last, begin = Fraction(self.total - 1), Fraction(0)
         legs: list[Schedule] = []
         for end, start, to in zip(self.ends, heights[:-1], heights[1:], strict=True):
             first, stop = max(begin, Fraction(0)), min(end, last)
             if first < stop:
-                leg = self._leg(end - begin, start, to)
+                leg = go(end - begin, frm=start, to=to, ease=self.ease)
                 # The part before the first step, or after the last, is not visible.
                 seen = (first, stop) == (begin, end)
                 legs.append(leg if seen else leg[first - begin : stop - begin])
@@ -58,11 +68,6 @@ class OneCyclePhases:
             begin = end
         past = self._past(heights) if faithful else None
         return then(legs) if past is None else then(legs) >> hold(1) >> hold(at=past)
-
-    def _leg(self, length: Fraction, start: float, to: float) -> Schedule:
-        if start == to:
-            return hold(length, at=to)
-        return ramp(length, start=start, to=to, ease=self.ease)
 
     def _past(self, heights: Sequence[float]) -> float | None:
         """Return the library's value at the step after the last; None if it divides by zero."""
@@ -78,13 +83,7 @@ class OneCyclePhases:
         return to + (start - to) / 2 * (1 + math.cos(math.pi * u))
 
     def notes(self, heights: Sequence[float], *, faithful: bool, past: bool = True) -> list[str]:
-        """Return how the library differs: it ends in an error or worse.
-
-        Arguments:
-            heights: The levels, as for :meth:`path`.
-            faithful: Whether the path takes the step past the end.
-            past: Whether the library gets there.
-        """
+        """Return how the library differs from :meth:`path`, and, if it gets there, past its end."""
         found: list[str] = []
         if self.ends[0] == 0:
             found.append(

@@ -1,4 +1,4 @@
-"""Helpers that the libraries' modules share: checked arguments, and the pieces of schedules."""
+"""The pieces of schedules that the libraries' modules share."""
 
 from __future__ import annotations
 
@@ -7,108 +7,20 @@ import functools
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
-from typing import Any, Final
+from typing import Final
 
 from lehr.catalogue.decay.elementary import exponential
 from lehr.curves.easing import EaseLike
-from lehr.errors import ScheduleError, level, number
+from lehr.errors import level
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
 from lehr.time.duration import Duration, DurationLike
+from lehr.translate.arguments import power_ease
 from lehr.translate.registry import Translation
 
 # A line without an end is drawn to here, which is more updates than any run has.
 _FAR: Final = 10**12
 _MANY: Final = 2_000
-
-
-def steps(name: str, value: Any, *, at_least: float = 0) -> int | Fraction:
-    """Return a number of steps as lehr writes it: an int, or a fraction if it is not whole.
-
-    Raises:
-        ScheduleError: If it is not a number, or less than ``at_least``.
-    """
-    amount = value if isinstance(value, Fraction) else Fraction(str(number(name, value)))
-    if amount < at_least:
-        raise ScheduleError(f"{name}={value!r} must be at least {at_least:g}")
-    return amount.numerator if amount.denominator == 1 else amount
-
-
-def one_of(name: str, value: Any, allowed: Sequence[Any]) -> Any:
-    """Return ``value`` if it is allowed.
-
-    Raises:
-        ScheduleError: If it is not; the message lists the allowed ones.
-    """
-    if value not in allowed:
-        raise ScheduleError(f"{name}={value!r} is unknown; write one of {list(allowed)}")
-    return value
-
-
-def only_one(**given: Any) -> None:
-    """Check that exactly one of several arguments is not None.
-
-    Raises:
-        ScheduleError: If none is, or more than one.
-    """
-    if sum(value is not None for value in given.values()) != 1:
-        shown = ", ".join(f"{name}={value!r}" for name, value in given.items())
-        raise ScheduleError(f"{shown}: give one of them")
-
-
-def one_less(name: str, values: Sequence[Any], parts: Sequence[Any], what: str) -> None:
-    """Check that there is a value between each part and the next.
-
-    Raises:
-        ScheduleError: If there is not, or there are no parts.
-    """
-    if not parts:
-        raise ScheduleError(f"{what}=[] is empty; write at least one")
-    if len(values) != len(parts) - 1:
-        raise ScheduleError(
-            f"{name}={list(values)!r} must be one less than the {len(parts)} {what}"
-        )
-
-
-def own_rate(name: str, value: float | None, lr: float | None) -> float:
-    """Return a rate that is the optimizer's own where it is not given.
-
-    Raises:
-        ScheduleError: If neither is known.
-    """
-    rate = lr if value is None else value
-    if rate is None:
-        raise ScheduleError(f"{name} is the optimizer's rate: give it, or lr")
-    return number(name, rate)
-
-
-def share_of(lr: float | None, **absolute: float) -> tuple[float, ...]:
-    """Return absolute rates as factors of the optimizer's own rate.
-
-    Arguments:
-        lr: The optimizer's rate, if known.
-        **absolute: Rates by the names that the library gives them.
-
-    Raises:
-        ScheduleError: If one of them is not 0 and ``lr`` is unknown, or not positive.
-    """
-    for name, value in absolute.items():
-        if value != 0 and lr is None:
-            raise ScheduleError(
-                f"{name}={value!r} is a rate, not a factor: give the optimizer's own, as in lr=0.1"
-            )
-    base = 1.0 if lr is None else number("lr", lr, above=0)
-    return tuple(number(name, value, at_least=0) / base for name, value in absolute.items())
-
-
-def power_ease(name: str, power: float) -> str:
-    """Return the ease of a polynomial, given its exponent and the name of that argument."""
-    return "linear" if power == 1 else f"power({number(name, power, above=0)!r})"
-
-
-def cosine_ease(name: str, exponent: float) -> str:
-    """Return the ease of a cosine to a power, given its exponent and the name of that argument."""
-    return "cosine" if exponent == 1 else f"cosine-power({number(name, exponent, above=0)!r})"
 
 
 def go(
@@ -165,10 +77,9 @@ def then(parts: Iterable[Schedule]) -> Schedule:
 
 
 def joined(parts: Sequence[tuple[int, Schedule]]) -> Schedule:
-    """Return schedules that each begin, with their own step 0, at a step; a later one wins.
+    """Return schedules that each begin, with their own step 0, at a step, in any order.
 
-    Arguments:
-        parts: The steps, which need not be in rising order, and the schedules.
+    Where several have begun, the last one listed wins.
     """
     seen: list[Schedule] = []
     until: int | None = None
@@ -183,12 +94,7 @@ def joined(parts: Sequence[tuple[int, Schedule]]) -> Schedule:
 
 
 def staircase(boundaries: Sequence[int | Fraction], values: Sequence[float]) -> Schedule:
-    """Return ``values[i]`` from one boundary to the next, and the last one indefinitely.
-
-    Arguments:
-        boundaries: In rising order, one less than values.
-        values: The levels.
-    """
+    """Return ``values[i]`` from one boundary to the next, and the last one indefinitely."""
     begins = itertools.pairwise([Fraction(0), *map(Fraction, boundaries)])
     held = [
         hold(end - begin, at=value) for (begin, end), value in zip(begins, values, strict=False)
@@ -225,16 +131,10 @@ def piecewise(
 def cycles(
     size: int, growth: float, make: Callable[[int, int, int], Schedule], back: int = 0
 ) -> tuple[Schedule, str]:
-    """Return cycles whose lengths are each cut to whole steps.
+    """Return cycles that grow, each cut to whole steps, and a note about where they end.
 
-    Arguments:
-        size: The length of the first, at least 1.
-        growth: Each length over the one before, before it is cut.
-        make: Called with a cycle's number (from 0), its length and the steps back; returns it.
-        back: The steps back to the start of the next one; they grow alike.
-
-    Returns:
-        The cycles, and a note about where they end, which is far away unless they shrink.
+    ``make`` returns a cycle, given its number (from 0), its length, and the steps ``back`` to the
+    start of the next one, which grow alike.
     """
     parts: list[Schedule] = []
     covered = 0
@@ -252,27 +152,6 @@ def scaled(schedule: Schedule, factor: float) -> Schedule:
     if factor == 0:
         return hold(at=0.0)
     return schedule if factor == 1 else schedule * factor
-
-
-def schedule_of(name: str, value: Any) -> Schedule:
-    """Return the schedule of a part that is a schedule or a translation.
-
-    Raises:
-        ScheduleError: If it is neither.
-    """
-    if isinstance(value, Translation):
-        return value.schedule
-    if isinstance(value, Schedule):
-        return value
-    raise ScheduleError(
-        f"{name}={value!r} is neither a schedule nor a translation; write lehr.constant(0.5), or "
-        "lehr.translate(library, name, ...) with its arguments"
-    )
-
-
-def schedules_of(name: str, values: Iterable[Any]) -> list[Schedule]:
-    """Return the schedules of several parts; see :func:`schedule_of`."""
-    return [schedule_of(f"{name}[{i}]", part) for i, part in enumerate(values)]
 
 
 def differing(schedule: Schedule, *notes: str, absolute: bool = False) -> Translation:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from lehr.errors import ScheduleError
-from lehr.translate.pieces import share_of
+from lehr.translate.arguments import share_of
 
 
 def rule_text(
@@ -20,15 +20,7 @@ def rule_text(
 ) -> str:
     """Return a feedback rule of lehr as text.
 
-    Arguments:
-        rule: Its name.
-        lr: The optimizer's rate, if known.
-        rates: Its arguments that are rates in the library, and factors of ``lr`` in lehr.
-        eps: The smallest change of the rate, if given; the libraries' own is 1e-8.
-        **arguments: Its other arguments.
-
-    Raises:
-        ScheduleError: If a rate is not 0 and ``lr`` is unknown.
+    In the library ``rates`` and ``eps`` (1e-8 unless given) are rates; in lehr, factors of ``lr``.
     """
     absolute = dict(rates)
     if eps is not None or lr is not None:
@@ -38,12 +30,7 @@ def rule_text(
 
 
 def follows_a_metric(label: str, *rules: str) -> ScheduleError:
-    """Return the error for a scheduler that follows a metric.
-
-    Arguments:
-        label: The library and the scheduler.
-        *rules: The rule to use instead, or one for each parameter group.
-    """
+    """Return the error that names the rule to use instead, or one for each parameter group."""
     each = rules[0]
     if len(set(rules)) > 1:
         each = ", ".join(f"{rule} for group {index}" for index, rule in enumerate(rules))

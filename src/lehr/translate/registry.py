@@ -4,7 +4,7 @@ A library is a module of this package with its own name. It registers a function
 library's schedulers, whose arguments are that scheduler's own, by its own names:
 
     @translates("timm", "cosine", "CosineLRScheduler")
-    def cosine(*, epochs: int, warmup_epochs: int = 0, faithful: bool = False) -> Translation: ...
+    def cosine(epochs: int, warmup_epochs: int = 0, faithful: bool = False) -> Translation: ...
 
 The function returns a :class:`Translation`, or a bare schedule where there is nothing to add. It
 has a parameter ``faithful`` where it can reproduce what it otherwise corrects, and ``lr``, the
@@ -12,14 +12,15 @@ optimizer's own rate, where the library's own arguments leave it out although so
 A saved state is read by a second function, given as ``state=``, that makes arguments of it.
 
 Arguments that several schedulers of a library share are written once, as the fields of a dataclass.
-A function takes it as a parameter before the slash, and is called with an instance of it:
+A function whose first parameters are dataclasses is called with instances of them. An annotation
+may hold the check of an argument, which is called with its name and value and returns the value:
 
     @dataclass(frozen=True, kw_only=True)
     class Warmup:
-        warmup_epochs: int = 0
+        warmup_epochs: Annotated[int, whole] = 0
 
     @translates("timm", "cosine")
-    def cosine(warmup: Warmup, /, *, epochs: int) -> Translation: ...
+    def cosine(warmup: Warmup, epochs: int) -> Translation: ...
 
 :func:`ignores` names what makes no difference to any scheduler of a library, and :func:`reads`
 registers the one function of a library that reads its live objects.
@@ -32,8 +33,8 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, TypeVar, cast
+from dataclasses import dataclass, is_dataclass
+from typing import Annotated, Any, Final, TypeVar, cast, get_args, get_origin
 
 from lehr.errors import ScheduleError, shown
 from lehr.schedule.base import Schedule
@@ -75,14 +76,10 @@ FromState = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Registered:
-    """A registered translation.
+    """A function that makes a translation, or a part of one, and the arguments that it has.
 
-    Attributes:
-        function: Makes the translation, or a part of one.
-        groups: The dataclasses that its parameters before the slash are instances of.
-        parameters: The parameters after the slash, and the fields of the groups.
-        ignored: Arguments of the library's that make no difference to the schedule.
-        from_state: Makes arguments of a saved state, where states can be read.
+    Its first parameters are instances of the dataclasses ``groups``, whose fields are among the
+    ``parameters``; what is ``ignored`` makes no difference to the schedule.
     """
 
     function: Callable[..., Any]
@@ -95,41 +92,32 @@ class Registered:
     def of(
         cls, function: Callable[..., Any], ignored: Iterable[str], state: FromState | None
     ) -> Registered:
-        found = inspect.signature(function).parameters.values()
-        if any(parameter.kind is parameter.POSITIONAL_ONLY for parameter in found):
-            # With the annotations of the groups evaluated.
-            found = inspect.signature(function, eval_str=True).parameters.values()
-        groups = [cast("type[Any]", p.annotation) for p in found if p.kind is p.POSITIONAL_ONLY]
-        parameters = {p.name: p for p in found if p.kind is not p.POSITIONAL_ONLY}
-        for group in groups:
-            parameters |= inspect.signature(group).parameters
+        parameters = dict(inspect.signature(function, eval_str=True).parameters)
+        groups: list[type[Any]] = []
+        for name, parameter in list(parameters.items()):
+            group = parameter.annotation
+            if isinstance(group, type) and is_dataclass(group):
+                groups.append(group)
+                del parameters[name]
+                parameters |= inspect.signature(group, eval_str=True).parameters
         return cls(function, tuple(groups), parameters, frozenset(ignored), state)
 
     @property
     def open_ended(self) -> bool:
         return any(p.kind is p.VAR_KEYWORD for p in self.parameters.values())
 
-    @property
-    def arguments(self) -> dict[str, inspect.Parameter]:
-        """The scheduler's own arguments, without ``faithful``."""
-        return {
-            name: p
-            for name, p in self.parameters.items()
-            if p.kind is not p.VAR_KEYWORD and name != "faithful"
-        }
-
     def call(self, label: str, arguments: Mapping[str, Any]) -> Any:
-        """Call the function, with the arguments of its groups as their instances.
-
-        Arguments:
-            label: The library and the scheduler, for errors.
-            arguments: The scheduler's own arguments; ``faithful`` may be among them.
+        """Call the function; ``label`` is the library and the scheduler, for errors.
 
         Raises:
-            ScheduleError: If one is unknown or missing, or the function raises it.
+            ScheduleError: If an argument is unknown or missing, or the function raises it.
         """
         self._check(label, arguments)
-        left = {name: value for name, value in arguments.items() if name not in self.ignored}
+        left = {
+            name: self._checked(name, value)
+            for name, value in arguments.items()
+            if name not in self.ignored
+        }
         made: list[Any] = []
         for group in self.groups:
             own = inspect.signature(group).parameters
@@ -140,8 +128,23 @@ class Registered:
             # An argument of a kind that the library would not take either.
             raise ScheduleError(f"{label}: {error}") from None
 
+    def _checked(self, name: str, value: Any) -> Any:
+        """Return an argument as the check in its annotation returns it, if there is one."""
+        parameter = self.parameters.get(name)
+        if parameter is None or (value is None and parameter.default is None):
+            return value
+        # ``Annotated[float, check]``, or a union with that.
+        for hint in (parameter.annotation, *get_args(parameter.annotation)):
+            if get_origin(hint) is Annotated:
+                return hint.__metadata__[0](name, value)
+        return value
+
     def _check(self, label: str, arguments: Mapping[str, Any]) -> None:
-        known = self.arguments
+        known = {
+            name: p
+            for name, p in self.parameters.items()
+            if p.kind is not p.VAR_KEYWORD and name != "faithful"
+        }
         for name, value in arguments.items():
             if name in self.parameters or name in self.ignored or self.open_ended:
                 continue
@@ -161,7 +164,7 @@ class Registered:
 
 
 # The modules of this package that are not libraries.
-_SHARED: Final = ("one_cycle", "pieces", "plateau", "registry")
+_SHARED: Final = ("arguments", "one_cycle", "pieces", "plateau", "registry")
 
 _SCHEDULERS: dict[str, dict[str, Registered]] = {}
 _ALIASES: dict[str, dict[str, str]] = {}
@@ -297,11 +300,7 @@ def translate(
 
 
 def arguments_of(library: str, name: str, state: Any) -> dict[str, Any]:
-    """Return the arguments that a saved state of a scheduler holds.
-
-    Raises:
-        ScheduleError: If its states cannot be read, or ``state`` is not one.
-    """
+    """Return the arguments that a saved state of a scheduler holds."""
     from_state, label = _find(library, name).from_state, f"{library} {name}"
     if from_state is None:
         raise ScheduleError(f"{label} is not read from a saved state; give its arguments")

@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import Final
 
 from lehr.catalogue.warmup import warmup
-from lehr.errors import number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate.pieces import differing, go, one_of
+from lehr.translate.arguments import Count, Natural, NotNegative, one_of
+from lehr.translate.pieces import differing, go
 from lehr.translate.registry import Translation, translates
 
 _EASES: Final = {"linear": "linear", "sqrt": "1-sqrt", "cosine": "cosine"}
@@ -25,24 +25,20 @@ _PAST: Final = (
 
 @translates("torchtitan", "LRSchedulersContainer", "lr_scheduler", "build_lr_schedulers")
 def _schedule(
-    *,
-    training_steps: int,
-    warmup_steps: int = 200,
-    total_steps: int | None = None,
-    decay_ratio: float | None = None,
+    training_steps: Count,
+    warmup_steps: Natural = 200,
+    total_steps: Count | None = None,
+    decay_ratio: NotNegative | None = None,
     decay_type: str = "linear",
-    min_lr_factor: float = 0.0,
+    min_lr_factor: NotNegative = 0.0,
     faithful: bool = False,
 ) -> Translation:
     one_of("decay_type", decay_type, list(_EASES))
-    total = whole("training_steps", training_steps, at_least=1)
-    if total_steps is not None:
-        total = whole("total_steps", total_steps, at_least=1)
-    rise = min(whole("warmup_steps", warmup_steps, at_least=0), total)
+    total = training_steps if total_steps is None else total_steps
+    rise, floor = min(warmup_steps, total), min_lr_factor
     fall = total - rise
     if decay_ratio is not None:
-        fall = min(fall, round(total * number("decay_ratio", decay_ratio, at_least=0)))
-    floor = number("min_lr_factor", min_lr_factor, at_least=0)
+        fall = min(fall, round(total * decay_ratio))
     # Counted from 1: the warmup ends one step early, and the peak lasts that much longer.
     before = warmup(rise)[1:] >> hold(total - fall - rise + 1) if rise else hold(total - fall, at=1)
     if fall == 0:

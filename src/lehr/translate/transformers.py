@@ -20,7 +20,17 @@ from lehr.catalogue.warmup import warmup
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
-from lehr.translate.pieces import differing, go, one_of, only_one, power_ease, share_of, steps
+from lehr.translate.arguments import (
+    NotNegative,
+    Positive,
+    StepCount,
+    one_of,
+    only_one,
+    power_ease,
+    share_of,
+    steps,
+)
+from lehr.translate.pieces import differing, go
 from lehr.translate.plateau import ReduceOnPlateau, follows_a_metric, rule_text
 from lehr.translate.registry import Translation, ignores, translate, translates
 
@@ -43,17 +53,13 @@ _DECAYS: Final = ("linear", "cosine", "1-sqrt")
 class TransformersSteps:
     """The steps of the warmup, and of the run, which include it."""
 
-    num_warmup_steps: float
-    num_training_steps: float
-
-    @property
-    def rise(self) -> int | Fraction:
-        return steps("num_warmup_steps", self.num_warmup_steps)
+    num_warmup_steps: StepCount
+    num_training_steps: StepCount
 
     @property
     def left(self) -> int | Fraction:
         """The steps after the warmup."""
-        return max(steps("num_training_steps", self.num_training_steps) - self.rise, 0)
+        return max(self.num_training_steps - self.num_warmup_steps, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,20 +67,19 @@ class TransformersFloor:
     """The lowest rate, as a rate or as a factor of the optimizer's."""
 
     min_lr: float | None = None
-    min_lr_rate: float | None = None
+    min_lr_rate: NotNegative | None = None
     lr: float | None = None
 
     @property
     def factor(self) -> float:
         only_one(min_lr=self.min_lr, min_lr_rate=self.min_lr_rate)
-        if self.min_lr is None:
-            return number("min_lr_rate", self.min_lr_rate, at_least=0)
-        return share_of(self.lr, min_lr=self.min_lr)[0]
+        if self.min_lr_rate is not None:
+            return self.min_lr_rate
+        return share_of(self.lr, min_lr=self.min_lr or 0.0)[0]
 
 
 @translates("transformers", "get_scheduler")
 def _by_name(
-    *,
     name: str,
     num_warmup_steps: float | None = None,
     num_training_steps: float | None = None,
@@ -101,19 +106,17 @@ def _constant() -> Schedule:
     "get_constant_schedule_with_warmup",
     ignores=("num_training_steps",),
 )
-def _constant_with_warmup(*, num_warmup_steps: float) -> Schedule:
-    return warmup(steps("num_warmup_steps", num_warmup_steps)) >> hold()
+def _constant_with_warmup(num_warmup_steps: StepCount) -> Schedule:
+    return warmup(num_warmup_steps) >> hold()
 
 
 @translates("transformers", "linear", "get_linear_schedule_with_warmup")
-def _linear(run: TransformersSteps, /) -> Schedule:
-    return warmup(run.rise) >> ramp(run.left)
+def _linear(run: TransformersSteps) -> Schedule:
+    return warmup(run.num_warmup_steps) >> ramp(run.left)
 
 
 @translates("transformers", "cosine", "get_cosine_schedule_with_warmup")
-def _cosine(
-    run: TransformersSteps, /, *, num_cycles: float = 0.5, faithful: bool = False
-) -> Translation:
+def _cosine(run: TransformersSteps, num_cycles: float = 0.5, faithful: bool = False) -> Translation:
     return _waves(run, num_cycles, 0.0, faithful)
 
 
@@ -121,8 +124,6 @@ def _cosine(
 def _cosine_with_min_lr(
     run: TransformersSteps,
     floor: TransformersFloor,
-    /,
-    *,
     num_cycles: float = 0.5,
     faithful: bool = False,
 ) -> Translation:
@@ -137,8 +138,6 @@ def _cosine_with_min_lr(
 def _cosine_warmup_with_min_lr(
     run: TransformersSteps,
     floor: TransformersFloor,
-    /,
-    *,
     num_cycles: float = 0.5,
     warmup_lr_rate: float | None = None,
     faithful: bool = False,
@@ -162,9 +161,9 @@ def _cosine_warmup_with_min_lr(
 @translates(
     "transformers", "cosine_with_restarts", "get_cosine_with_hard_restarts_schedule_with_warmup"
 )
-def _cosine_with_restarts(run: TransformersSteps, /, *, num_cycles: float = 1) -> Schedule:
-    rise, left = run.rise, run.left
-    count = Fraction(str(number("num_cycles", num_cycles, at_least=0)))
+def _cosine_with_restarts(run: TransformersSteps, num_cycles: NotNegative = 1) -> Schedule:
+    rise, left = run.num_warmup_steps, run.left
+    count = Fraction(str(num_cycles))
     if count == 0:
         return warmup(rise) >> hold(left or 1, at=1.0) >> hold(at=0.0)
     period = Fraction(left or 1) / count
@@ -177,53 +176,48 @@ def _cosine_with_restarts(run: TransformersSteps, /, *, num_cycles: float = 1) -
 
 @translates("transformers", "polynomial", "get_polynomial_decay_schedule_with_warmup")
 def _polynomial(
-    run: TransformersSteps, /, *, lr: float, lr_end: float = 1e-7, power: float = 1.0
+    run: TransformersSteps, lr: float, lr_end: float = 1e-7, power: float = 1.0
 ) -> Schedule:
     (floor,) = share_of(lr, lr_end=lr_end)
     if floor >= 1:
         raise ScheduleError(f"lr_end={lr_end!r} must be less than lr={lr!r}")
     if power == 0:
         # Its last step still counts.
-        until = max(steps("num_training_steps", run.num_training_steps) + 1 - run.rise, 0)
-        return warmup(run.rise) >> hold(until, at=1.0) >> hold(at=floor)
-    return warmup(run.rise) >> ramp(run.left, to=floor, ease=power_ease("power", power))
+        until = max(run.num_training_steps + 1 - run.num_warmup_steps, 0)
+        return warmup(run.num_warmup_steps) >> hold(until, at=1.0) >> hold(at=floor)
+    return warmup(run.num_warmup_steps) >> ramp(run.left, to=floor, ease=power_ease("power", power))
 
 
 @translates(
     "transformers", "inverse_sqrt", "get_inverse_sqrt_schedule", ignores=("num_training_steps",)
 )
-def _inverse_sqrt(*, num_warmup_steps: float, timescale: float | None = None) -> Schedule:
-    rise = steps("num_warmup_steps", num_warmup_steps)
-    scale: int | Fraction = rise or 10_000
+def _inverse_sqrt(num_warmup_steps: StepCount, timescale: Positive | None = None) -> Schedule:
+    scale: int | Fraction = num_warmup_steps or 10_000
     if timescale is not None:
-        scale = steps("timescale", number("timescale", timescale, above=0))
-    return warmup(rise) >> inverse(scale, power=0.5)
+        scale = steps("timescale", timescale)
+    return warmup(num_warmup_steps) >> inverse(scale, power=0.5)
 
 
 @translates("transformers", "warmup_stable_decay", "get_wsd_schedule")
 def _warmup_stable_decay(
-    *,
-    num_warmup_steps: float,
-    num_decay_steps: float,
-    num_training_steps: float | None = None,
-    num_stable_steps: float | None = None,
+    num_warmup_steps: StepCount,
+    num_decay_steps: StepCount,
+    num_training_steps: StepCount | None = None,
+    num_stable_steps: StepCount | None = None,
     warmup_type: str = "linear",
     decay_type: str = "cosine",
-    min_lr_ratio: float = 0.0,
+    min_lr_ratio: NotNegative = 0.0,
     num_cycles: float = 0.5,
 ) -> Schedule:
-    if num_training_steps is None and num_stable_steps is None:
-        raise ScheduleError("give num_training_steps or num_stable_steps")
     one_of("warmup_type", warmup_type, list(_RISES))
     one_of("decay_type", decay_type, _DECAYS)
-    rise = steps("num_warmup_steps", num_warmup_steps)
-    fall = steps("num_decay_steps", num_decay_steps)
+    rise, fall, floor = num_warmup_steps, num_decay_steps, min_lr_ratio
     if num_stable_steps is not None:
-        stable = steps("num_stable_steps", num_stable_steps)
+        stable = num_stable_steps
+    elif num_training_steps is not None:
+        stable = num_training_steps - rise - fall
     else:
-        assert num_training_steps is not None
-        stable = steps("num_training_steps", num_training_steps) - rise - fall
-    floor = number("min_lr_ratio", min_lr_ratio, at_least=0)
+        raise ScheduleError("give num_training_steps or num_stable_steps")
     before = go(rise, frm=floor, to=1.0, ease=_RISES[warmup_type])
     if decay_type == "cosine":
         decay = hold(fall, at=floor)
@@ -239,7 +233,7 @@ def _warmup_stable_decay(
 @translates(
     "transformers", "reduce_lr_on_plateau", "get_reduce_on_plateau_schedule", ignores=_COUNTS
 )
-def _reduce_on_plateau(given: ReduceOnPlateau, /) -> Schedule:
+def _reduce_on_plateau(given: ReduceOnPlateau) -> Schedule:
     raise given.error("transformers reduce_lr_on_plateau")
 
 
@@ -264,8 +258,6 @@ class GreedyArguments:
 )
 def _greedy(
     given: GreedyArguments,
-    /,
-    *,
     min_lr: float = 1e-3,
     max_lr: float = 1.0,
     eps: float | None = None,
@@ -278,7 +270,7 @@ def _greedy(
 
 def _waves(run: TransformersSteps, num_cycles: float, floor: float, faithful: bool) -> Translation:
     wave = _wave(run.left or 1, num_cycles, floor, faithful)
-    return differing(warmup(run.rise) >> wave, "" if faithful else _REBOUND)
+    return differing(warmup(run.num_warmup_steps) >> wave, "" if faithful else _REBOUND)
 
 
 def _wave(length: int | Fraction, count: float, floor: float, faithful: bool) -> Schedule:

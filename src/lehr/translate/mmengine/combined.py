@@ -102,13 +102,7 @@ def _product(factors: Sequence[Schedule]) -> Schedule:
 
 
 class _SteppedValues:
-    """The values of several schedulers, computed in turn as far as they are needed.
-
-    Arguments:
-        active: The schedulers, in the order in which they are stepped.
-        begin: The first step.
-        level: The value before it.
-    """
+    """The values of several schedulers from a level on, computed as far as they are needed."""
 
     def __init__(self, active: Sequence[Effect], begin: int, level: float) -> None:
         self._active, self._begin, self._level = list(active), begin, level

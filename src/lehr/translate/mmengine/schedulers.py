@@ -10,21 +10,19 @@ from typing import Any, Final, TypeVar
 from lehr.errors import ScheduleError, number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate.mmengine.combined import together
-from lehr.translate.mmengine.windows import Affine, Assigning, Effect, MMBase, MMWindow, Restarting
-from lehr.translate.one_cycle import OneCyclePhases
-from lehr.translate.pieces import (
-    decayed,
-    falls,
-    go,
+from lehr.translate.arguments import (
+    Count,
+    NotNegative,
+    Share,
     one_of,
     only_one,
     power_ease,
-    rates,
-    scaled,
     share_of,
-    staircase,
 )
+from lehr.translate.mmengine.combined import together
+from lehr.translate.mmengine.windows import Affine, Assigning, Effect, MMBase, MMWindow, Restarting
+from lehr.translate.one_cycle import OneCycle, OneCyclePhases
+from lehr.translate.pieces import decayed, falls, go, rates, scaled, staircase
 from lehr.translate.plateau import ReduceOnPlateau
 from lehr.translate.registry import Registered, Translation, ignores, translates
 
@@ -84,7 +82,7 @@ def _translation(effects: Mapping[str, Sequence[Effect]], base: MMBase) -> Trans
 
 
 @_scheduler("Step", "StepLR", "StepMomentum")
-def _step(window: MMWindow, base: MMBase, /, *, step_size: int, gamma: float = 0.1) -> Effect:
+def _step(window: MMWindow, base: MMBase, step_size: int, gamma: float = 0.1) -> Effect:
     # Only remainders of it count, and none in a window of one step.
     every = abs(whole("step_size", step_size)) * window.per
     if not window.last:
@@ -97,7 +95,7 @@ def _step(window: MMWindow, base: MMBase, /, *, step_size: int, gamma: float = 0
 
 @_scheduler("MultiStep", "MultiStepLR", "MultiStepMomentum")
 def _multistep(
-    window: MMWindow, base: MMBase, /, *, milestones: Sequence[int], gamma: float = 0.1
+    window: MMWindow, base: MMBase, milestones: Sequence[int], gamma: float = 0.1
 ) -> Effect:
     times = sorted(whole("milestones", time) * window.per for time in milestones)
     # Those before the first step are never met.
@@ -106,8 +104,7 @@ def _multistep(
 
 
 @_scheduler("Constant", "ConstantLR", "ConstantMomentum")
-def _constant(window: MMWindow, base: MMBase, /, *, factor: float = 1.0 / 3) -> Effect:
-    number("factor", factor, at_least=0, at_most=1)
+def _constant(window: MMWindow, base: MMBase, factor: Share = 1.0 / 3) -> Effect:
     last = window.last
     note = f"mmengine divides by zero at step {window.first + last}, where the rate comes back"
     levels = staircase([last], [factor, 1.0]) if last else hold(at=factor)
@@ -115,24 +112,24 @@ def _constant(window: MMWindow, base: MMBase, /, *, factor: float = 1.0 / 3) -> 
 
 
 @_scheduler("Exponential", "ExponentialLR", "ExponentialMomentum")
-def _exponential(window: MMWindow, base: MMBase, /, *, gamma: float) -> Effect:
+def _exponential(window: MMWindow, base: MMBase, gamma: float) -> Effect:
     # The conversion to steps leaves gamma as it is.
     return Affine(window, decayed(gamma), zeroes=lambda n: gamma == 0)
 
 
 @_scheduler("Linear", "LinearLR", "LinearMomentum")
 def _linear(
-    window: MMWindow, base: MMBase, /, *, start_factor: float = 1.0 / 3, end_factor: float = 1.0
+    window: MMWindow, base: MMBase, start_factor: Share = 1.0 / 3, end_factor: Share = 1.0
 ) -> Effect:
-    start = number("start_factor", start_factor, at_least=0, at_most=1)
-    to = number("end_factor", end_factor, at_least=0, at_most=1)
+    if not window.last:
+        return Affine(window, hold(at=start_factor))
     note = f"mmengine divides by zero at step {window.first + 1}; here the line goes on from 0"
-    line = go(window.last, frm=start, to=to) if window.last else hold(at=start)
-    return Affine(window, line, notes=[note if window.last and start == 0 else ""])
+    line = go(window.last, frm=start_factor, to=end_factor)
+    return Affine(window, line, notes=[note if start_factor == 0 else ""])
 
 
 @_scheduler("Poly", "PolyLR", "PolyMomentum")
-def _poly(window: MMWindow, base: MMBase, /, *, eta_min: float = 0.0, power: float = 1.0) -> Effect:
+def _poly(window: MMWindow, base: MMBase, eta_min: float = 0.0, power: float = 1.0) -> Effect:
     (low,) = share_of(base.lr, eta_min=eta_min)
     if not window.last or power == 0:
         return Affine(window, hold(at=1.0))
@@ -143,8 +140,6 @@ def _poly(window: MMWindow, base: MMBase, /, *, eta_min: float = 0.0, power: flo
 def _cosine(
     window: MMWindow,
     base: MMBase,
-    /,
-    *,
     T_max: int | None = None,
     eta_min: float | None = None,
     eta_min_ratio: float | None = None,
@@ -181,8 +176,6 @@ def _falling(window: MMWindow, steps: int, low: float, ease: str, **more: Any) -
 def _cosine_restart(
     window: MMWindow,
     base: MMBase,
-    /,
-    *,
     periods: Sequence[int],
     restart_weights: Sequence[float] = (1,),
     eta_min: float | None = None,
@@ -217,24 +210,14 @@ def _floor(eta_min: float | None, eta_min_ratio: float | None, lr: float | None)
 def _one_cycle(
     window: MMWindow,
     base: MMBase,
-    /,
-    *,
-    eta_max: float,
-    total_steps: int | None = None,
-    pct_start: float = 0.3,
-    anneal_strategy: str = "cos",
-    div_factor: float = 25.0,
-    final_div_factor: float = 1e4,
-    three_phase: bool = False,
+    cycle: OneCycle,
+    eta_max: NotNegative,
+    total_steps: Count | None = None,
 ) -> Assigning:
     """Return a one-cycle of rates, rather than of factors."""
-    total = window.last + 1
-    if total_steps is not None:
-        total = whole("total_steps", total_steps, at_least=1) * window.per
-    phases = OneCyclePhases("mmengine", total, pct_start, three_phase, anneal_strategy)
-    first = number("eta_max", eta_max, at_least=0) / number("div_factor", div_factor, above=0)
-    final = first / number("final_div_factor", final_div_factor, above=0)
-    heights = [first, eta_max, first, final] if three_phase else [first, eta_max, final]
+    total = window.last + 1 if total_steps is None else total_steps * window.per
+    phases = OneCyclePhases("mmengine", total, cycle)
+    heights = cycle.heights(eta_max)
     curve = phases.path(heights, faithful=base.faithful)
     past = window.last >= total
     return Assigning(window, curve, phases.notes(heights, faithful=base.faithful, past=past))
@@ -242,13 +225,13 @@ def _one_cycle(
 
 @translates("mmengine", "OneCycleLR", "OneCycleParamScheduler")
 @functools.wraps(_one_cycle)
-def _one_cycle_alone(window: MMWindow, base: MMBase, /, **own: Any) -> Translation:
-    effect = _one_cycle(window, base, **own)
+def _one_cycle_alone(window: MMWindow, base: MMBase, cycle: OneCycle, **own: Any) -> Translation:
+    effect = _one_cycle(window, base, cycle, **own)
     if not effect.begin:
         return rates(together([effect]), *effect.notes)
     if base.lr is None:
         raise ScheduleError(
-            f"begin={window.begin!r}: before it the rate is the optimizer's own: give it, as in "
+            f"begin={window.begin:.12g}: before it the rate is the optimizer's own: give it, as in "
             "lr=0.1"
         )
     before = hold(effect.begin, at=number("lr", base.lr, at_least=0))
@@ -259,8 +242,6 @@ def _one_cycle_alone(window: MMWindow, base: MMBase, /, **own: Any) -> Translati
 def _plateau(
     window: MMWindow,
     base: MMBase,
-    /,
-    *,
     monitor: str = "loss",
     rule: str = "less",
     factor: float = 0.1,
@@ -301,7 +282,7 @@ for _label in _ONE_CYCLES:
 
 
 @translates("mmengine", "param_scheduler")
-def _list(base: MMBase, /, *, schedulers: Sequence[Mapping[str, Any]]) -> Translation:
+def _list(base: MMBase, schedulers: Sequence[Mapping[str, Any]]) -> Translation:
     """Translate a list as a configuration has it: what one leaves, the next goes on from."""
     if not schedulers:
         raise ScheduleError("schedulers=[] is empty; write at least one dict with its type")

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from lehr.errors import ScheduleError, number, whole
+from lehr.errors import ScheduleError
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
+from lehr.translate.arguments import Count, NotNegative, Real
 from lehr.translate.pieces import go, scaled, then
 
 INF: Final = 10**9
@@ -35,10 +36,10 @@ class MMBase:
 class MMWindow:
     """The arguments that say on which steps a scheduler acts."""
 
-    begin: float = 0
-    end: float = INF
+    begin: NotNegative = 0
+    end: Real = INF
     by_epoch: bool = True
-    epoch_length: int | None = None
+    epoch_length: Count | None = None
     convert_to_iter_based: bool = False
     last_step: int = -1
     verbose: bool = False
@@ -49,24 +50,22 @@ class MMWindow:
         if self.epoch_length is None and self.convert_to_iter_based:
             raise ScheduleError("convert_to_iter_based=True needs epoch_length")
         if self.last <= -1:
-            raise ScheduleError(f"end={self.end!r} must be larger than begin={self.begin!r}")
+            raise ScheduleError(f"end={self.end:.12g} must be larger than begin={self.begin:.12g}")
 
     @property
     def per(self) -> int:
         """The steps of one unit of the arguments."""
-        if self.epoch_length is None:
-            return 1
-        return whole("epoch_length", self.epoch_length, at_least=1)
+        return 1 if self.epoch_length is None else self.epoch_length
 
     @property
     def first(self) -> int:
         """The first step of the window."""
-        return int(number("begin", self.begin, at_least=0) * self.per)
+        return int(self.begin * self.per)
 
     @property
     def after(self) -> int:
         """The first step after the window; ``INF`` if it has no end."""
-        return INF if self.end == INF else int(number("end", self.end) * self.per)
+        return INF if self.end == INF else int(self.end * self.per)
 
     @property
     def last(self) -> int:
@@ -77,10 +76,7 @@ class MMWindow:
 class Effect(abc.ABC):
     """The effect of one scheduler on a number. Its steps are counted from the first of its window.
 
-    Arguments:
-        window: The steps that it acts on.
-        length: The number of steps after which it changes nothing, if that is less.
-        notes: How it differs from mmengine.
+    After ``length`` steps it changes nothing, even where its window is longer.
     """
 
     def __init__(
@@ -91,26 +87,14 @@ class Effect(abc.ABC):
         self.end = None if window.after == INF and length is None else window.first + size
         self.by_epoch = window.by_epoch and window.epoch_length is None
         self.notes = [note for note in notes if note]
-
-    @property
-    def starts(self) -> list[int]:
-        """The steps at which it begins anew, whatever it finds."""
-        return [0]
-
-    @property
-    def needs_base(self) -> bool:
-        """Whether it goes back to the optimizer's own number."""
-        return False
-
-    @property
-    def low(self) -> float:
-        """The least that it makes of 0 or more; not finite if that is unknown."""
-        return 0.0
-
-    @property
-    def factor(self) -> Schedule | None:
-        """The factor of what it finds, if it is one; None if it goes to a floor of its own."""
-        return None
+        # The steps at which it begins anew, whatever it finds.
+        self.starts = [0]
+        # Whether it goes back to the optimizer's own number.
+        self.needs_base = False
+        # The least that it makes of 0 or more; not finite if that is unknown.
+        self.low = 0.0
+        # The factor of what it finds, if it is one; None if it goes to a floor of its own.
+        self.factor: Schedule | None = None
 
     @abc.abstractmethod
     def apply(self, n: int, found: float) -> float:
@@ -150,14 +134,8 @@ class Affine(Effect):
         super().__init__(window, length, notes)
         self._share, self._floor, self._bounces, self._zeroes = share, floor, bounces, zeroes
         self._shape = shape or self._scaled
-
-    @property
-    def needs_base(self) -> bool:
-        return self._bounces
-
-    @property
-    def factor(self) -> Schedule | None:
-        return None if self._floor or self._bounces else self._share
+        self.needs_base = bounces
+        self.factor = None if floor or bounces else share
 
     def _scaled(self, top: float) -> Schedule:
         return scaled(self._share, top)
@@ -182,14 +160,7 @@ class Affine(Effect):
 
 
 class Restarting(Effect):
-    """Cosines to a floor, each from a level of its own.
-
-    Arguments:
-        window: The steps that it acts on.
-        lengths: The steps of each.
-        levels: The level that each begins at.
-        floor: The level that all go to.
-    """
+    """Cosines to a floor, each of its own length and from a level of its own."""
 
     def __init__(
         self, window: MMWindow, lengths: Sequence[int], levels: Sequence[float], floor: float
@@ -197,14 +168,8 @@ class Restarting(Effect):
         # After the last period the rate stays at the value of its last step.
         super().__init__(window, sum(lengths))
         self._lengths, self._levels, self._floor = list(lengths), list(levels), floor
-
-    @property
-    def starts(self) -> list[int]:
-        return [sum(self._lengths[:index]) for index in range(len(self._lengths))]
-
-    @property
-    def needs_base(self) -> bool:
-        return True
+        self.starts = [sum(lengths[:index]) for index in range(len(lengths))]
+        self.needs_base = True
 
     def _cosine(self, n: int, top: float) -> tuple[int, Schedule]:
         """Return the period's own step, and the period's curve from a level."""
@@ -230,26 +195,17 @@ class Restarting(Effect):
 
 
 class Assigning(Effect):
-    """A scheduler that sets the number itself, whatever it finds.
-
-    Arguments:
-        window: The steps that it acts on.
-        curve: The number.
-        notes: How it differs from mmengine.
-    """
+    """A scheduler that sets the number itself, whatever it finds."""
 
     def __init__(self, window: MMWindow, curve: Schedule, notes: Sequence[str]) -> None:
         super().__init__(window, None, notes)
         self._window, self._curve = window, curve
+        # Past its end, faithful, the curve may go below 0, and others multiply that.
+        self.low = 0.0 if curve.bounds[0] >= 0 else -math.inf
 
     def scaled(self, factor: float) -> Assigning:
         """Return the same with the number times a factor."""
         return Assigning(self._window, self._curve * factor, self.notes)
-
-    @property
-    def low(self) -> float:
-        # Past its end, faithful, the curve may go below 0, and others multiply that.
-        return 0.0 if self._curve.bounds[0] >= 0 else -math.inf
 
     def overwritten(self, last: Assigning, *, faithful: bool) -> Assigning:
         """Return its like with the bounds of the last one in a list, if they differ and faithful.

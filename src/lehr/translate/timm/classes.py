@@ -12,7 +12,8 @@ from lehr.curves.easing import Ease, EaseLike
 from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
-from lehr.translate.pieces import decayed, differing, falls, go, one_of, steps
+from lehr.translate.arguments import Negative, Positive, one_of, steps
+from lehr.translate.pieces import decayed, differing, falls, go
 from lehr.translate.plateau import ReduceOnPlateau
 from lehr.translate.registry import Translation, translates
 from lehr.translate.timm.cycles import TimmCycles, TimmWarmup
@@ -22,41 +23,37 @@ _DECAY: Final = ("linear", "1-sqrt", "cosine", "power", "exp")
 
 
 @translates("timm", "CosineLRScheduler")
-def cosine(cycles: TimmCycles, warmup: TimmWarmup, /, *, k_decay: float = 1.0) -> Translation:
+def cosine(cycles: TimmCycles, warmup: TimmWarmup, k_decay: Positive = 1.0) -> Translation:
     """Translate cosines down to ``lr_min``."""
-    ease = "cosine" if k_decay == 1 else f"k-cosine({number('k_decay', k_decay, above=0)!r})"
-    return cycles.translation(warmup, ease)
+    return cycles.translation(warmup, "cosine" if k_decay == 1 else f"k-cosine({k_decay!r})")
 
 
 @translates("timm", "TanhLRScheduler")
 def tanh(
-    cycles: TimmCycles, warmup: TimmWarmup, /, *, lb: float = -7.0, ub: float = 3.0
+    cycles: TimmCycles, warmup: TimmWarmup, lb: Negative = -7.0, ub: float = 3.0
 ) -> Translation:
     """Translate hyperbolic tangents down to ``lr_min``."""
-    low = number("lb", lb, below=0)
     high = number("ub", ub, above=0, at_most=20)
     # (1 - tanh x) / 2 is a little less than 1 at the start, a little more than 0 at the end.
-    top, bottom = (1 / (1 + math.exp(2 * bound)) for bound in (low, high))
-    return cycles.translation(warmup, f"tanh({-low!r}, {high!r})", top, bottom)
+    top, bottom = (1 / (1 + math.exp(2 * bound)) for bound in (lb, high))
+    return cycles.translation(warmup, f"tanh({-lb!r}, {high!r})", top, bottom)
 
 
 @translates("timm", "PolyLRScheduler")
 def poly(
-    cycles: TimmCycles, warmup: TimmWarmup, /, *, power: float = 0.5, k_decay: float = 1.0
+    cycles: TimmCycles, warmup: TimmWarmup, power: float = 0.5, k_decay: Positive = 1.0
 ) -> Translation:
     """Translate polynomials down to ``lr_min``."""
     if power == 0:
         return cycles.translation(warmup, "linear", bottom=1.0)
-    power, k = number("power", power, above=0), number("k_decay", k_decay, above=0)
-    ease = f"power({power!r})" if k == 1 else f"k-power({k!r}, {power!r})"
+    power = number("power", power, above=0)
+    ease = f"power({power!r})" if k_decay == 1 else f"k-power({k_decay!r}, {power!r})"
     return cycles.translation(warmup, ease)
 
 
 @translates("timm", "StepLRScheduler")
 def steps_down(
     warmup: TimmWarmup,
-    /,
-    *,
     decay_t: float,
     decay_rate: float = 1.0,
     warmup_prefix: bool = True,
@@ -76,8 +73,6 @@ def steps_down(
 @translates("timm", "MultiStepLRScheduler")
 def multistep(
     warmup: TimmWarmup,
-    /,
-    *,
     decay_t: Sequence[float],
     decay_rate: float = 1.0,
     warmup_prefix: bool = True,
@@ -92,8 +87,6 @@ def multistep(
 @translates("timm", "WSDLRScheduler")
 def wsd(
     warmup: TimmWarmup,
-    /,
-    *,
     t_initial: float,
     decay_t: float,
     lr_min: float = 0.0,
@@ -115,8 +108,7 @@ def wsd(
         top = max(1.0, floor)
         body = hold(total - fall, at=top) >> go(fall, frm=top, to=floor, ease=ease)
         return warmup.before(body, prefix=True)
-    given = stable_timescale
-    tau = warmup.length if given is None else steps("stable_timescale", given)
+    tau = warmup.length if stable_timescale is None else steps("stable_timescale", stable_timescale)
     power = 0.5 if stable_fn == "rsqrt" else number("stable_power", stable_power, above=0)
     stable = inverse(tau, power=power, start=1.0)
     if floor:
@@ -144,8 +136,6 @@ def _wsd_ease(
 @translates("timm", "PlateauLRScheduler")
 def plateau(
     warmup: TimmWarmup,
-    /,
-    *,
     decay_rate: float = 0.1,
     patience_t: int = 10,
     threshold: float = 1e-4,

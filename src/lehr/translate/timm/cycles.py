@@ -11,7 +11,8 @@ from lehr.errors import ScheduleError
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
 from lehr.time.duration import LONGEST, exact
-from lehr.translate.pieces import differing, go, share_of, steps, then
+from lehr.translate.arguments import share_of, steps
+from lehr.translate.pieces import differing, go, then
 from lehr.translate.registry import Translation, ignores
 
 # Without noise, which is refused, the arguments of its kind make no difference.
@@ -68,12 +69,7 @@ class TimmCycles:
     ) -> Translation:
         """Return the cycles with their warmup, and a note about the restarts that timm misses.
 
-        Arguments:
-            warmup: The warmup.
-            ease: How each cycle goes down.
-            top: The share of the height that it begins at. If it is not 1, a warmup over the
-                cycles goes to the level where it meets them.
-            bottom: The share of the height that it ends at.
+        Each cycle goes from the share ``top`` of its height to the share ``bottom``.
         """
         cycles = _Restarts(
             size=steps("t_initial", self.t_initial, at_least=1),
@@ -87,6 +83,7 @@ class TimmCycles:
         )
         missed = cycles.missed()
         body = cycles.path({*missed} if self.faithful else set())
+        # A warmup over the cycles goes to the level where it meets them.
         meets = top != 1 and not self.warmup_prefix
         to = body(float(warmup.length)) if meets else 1.0
         note = ""
@@ -101,17 +98,9 @@ class TimmCycles:
 
 @dataclass(frozen=True)
 class _Restarts:
-    """Restarts of one ease, from ``decay**i`` times the rate down to the floor.
+    """At most ``limit`` restarts, from ``decay**i`` times the rate down to the floor, a factor.
 
-    Arguments:
-        size: The length of the first cycle.
-        growth: Each length over the one before.
-        decay: Each peak over the one before.
-        limit: The number of cycles, after which the rate is the floor.
-        floor: As a factor of the rate.
-        ease: How each goes down.
-        top: The share of the height that it begins at.
-        bottom: The share of the height that it ends at.
+    The first has ``size`` steps, and each ``growth`` times as many as the one before.
     """
 
     size: int | Fraction

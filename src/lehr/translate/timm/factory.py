@@ -10,7 +10,7 @@ from typing import Any, Final
 from lehr.errors import number, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate.pieces import one_of
+from lehr.translate.arguments import NotNegative, Positive, one_of
 from lehr.translate.registry import Translation, translates
 from lehr.translate.timm import classes
 from lehr.translate.timm.cycles import TimmCycles, TimmWarmup
@@ -25,7 +25,7 @@ _NAMES: Final = (
 class TimmFactory:
     """The arguments of the factory. Each schedule uses some of them."""
 
-    num_epochs: int = 300
+    num_epochs: Positive = 300
     decay_epochs: float | None = None
     decay_milestones: Sequence[float] = (90, 180, 270)
     cooldown_epochs: int = 0
@@ -33,13 +33,13 @@ class TimmFactory:
     decay_rate: float = 0.1
     min_lr: float = 0.0
     warmup_lr: float = 1e-5
-    warmup_epochs: float = 0
+    warmup_epochs: NotNegative = 0
     warmup_prefix: bool = False
     noise: Any = None
     cycle_mul: float = 1.0
     cycle_decay: float = 0.1
     cycle_limit: int = 1
-    k_decay: float = 1.0
+    k_decay: Positive = 1.0
     decay_fn: str | Callable[[float], float] | None = None
     stable_timescale: float | None = None
     plateau_mode: str = "max"
@@ -57,11 +57,11 @@ class TimmFactory:
 
     @property
     def total(self) -> float:
-        return number("num_epochs", self.num_epochs, above=0) * self.per
+        return self.num_epochs * self.per
 
     @property
     def rise(self) -> float:
-        return number("warmup_epochs", self.warmup_epochs, at_least=0) * self.per
+        return self.warmup_epochs * self.per
 
     @property
     def warmup(self) -> TimmWarmup:
@@ -83,11 +83,11 @@ class TimmFactory:
 
 
 @translates("timm", "create_scheduler_v2")
-def _by_argument(given: TimmFactory, /, *, sched: str = "cosine") -> Translation | Schedule:
+def _by_argument(given: TimmFactory, sched: str = "cosine") -> Translation | Schedule:
     return _create(one_of("sched", sched, _NAMES), given)
 
 
-def _create(sched: str, given: TimmFactory, /) -> Translation | Schedule:
+def _create(sched: str, given: TimmFactory) -> Translation | Schedule:
     match sched:
         case "none":
             return hold(at=1.0)
@@ -97,9 +97,7 @@ def _create(sched: str, given: TimmFactory, /) -> Translation | Schedule:
             return classes.tanh(given.cycles, given.warmup)
         case "poly":
             # The factory passes its decay_rate as the power.
-            return classes.poly(
-                given.cycles, given.warmup, power=given.decay_rate, k_decay=given.k_decay
-            )
+            return classes.poly(given.cycles, given.warmup, given.decay_rate, given.k_decay)
         case "plateau":
             return classes.plateau(
                 given.warmup,
@@ -122,13 +120,7 @@ def _stairs(sched: str, given: TimmFactory) -> Translation | Schedule:
     if sched == "constant":
         rate = 1.0
     every = (90 if given.decay_epochs is None else given.decay_epochs) * given.per
-    return classes.steps_down(
-        given.warmup,
-        decay_t=every,
-        decay_rate=rate,
-        warmup_prefix=prefix,
-        faithful=given.faithful,
-    )
+    return classes.steps_down(given.warmup, every, rate, prefix, given.faithful)
 
 
 def _wsd(sched: str, given: TimmFactory) -> Schedule:

@@ -40,11 +40,7 @@ def bases(lr: GroupRates) -> list[float | None]:
 
 
 def needed(lr: float | None, name: str, value: object) -> float:
-    """Return the base rate, which an absolute argument cannot do without.
-
-    Raises:
-        ScheduleError: If it is unknown.
-    """
+    """Return the base rate, which an absolute argument cannot do without."""
     if lr is None:
         raise ScheduleError(
             f"{name}={value!r} is a rate, not a factor: give the optimizer's own, as in lr=0.1"
@@ -61,16 +57,8 @@ def of_group(value: Any, group: int) -> Any:
 def levels(lr: GroupRates, name: str, low: float) -> tuple[list[tuple[float, float]], bool]:
     """Return the level that each group begins at and the one that it goes to.
 
-    They are factors of the base rates; or rates, if one of the base rates is 0 and so has no
-    factors.
-
-    Arguments:
-        lr: The base rates, needed where ``low`` is not 0.
-        name: The argument that ``low`` is.
-        low: The rate that all groups go to.
-
-    Returns:
-        The pairs, and whether they are rates.
+    They are factors of the base rates; or rates, as the second result says, if one of the base
+    rates is 0 and so has no factors.
     """
     if low == 0:
         return [(1.0, 0.0)] * len(bases(lr)), False
@@ -123,11 +111,7 @@ class TorchBase:
     ) -> Translation:
         """Return the translation of curves, one a group or one for all.
 
-        Arguments:
-            curves: Factors of the groups' base rates, or the rates themselves.
-            absolute: Whether the curves are the rates themselves.
-            notes: What differs from torch.
-            momentum: The momentum of the first group.
+        They are factors of the groups' base rates, or ``absolute``: the rates themselves.
         """
         rates = bases(self.lr)
         count = max(len(curves), len(rates))
@@ -157,11 +141,7 @@ class TorchBase:
 
 
 def from_state(*own: str) -> Any:
-    """Return a reader of saved states: it makes arguments of parameters, base rates and position.
-
-    Arguments:
-        *own: The parameters that the state holds under the arguments' own names.
-    """
+    """Return a reader of saved states that hold some arguments under their own names."""
 
     def read(state: Mapping[str, Any]) -> dict[str, Any]:
         missing = [name for name in own if name not in state]

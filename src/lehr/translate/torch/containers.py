@@ -13,7 +13,8 @@ from lehr.errors import ScheduleError, whole
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
 from lehr.schedule.node import Reach
-from lehr.translate.pieces import one_less, scaled
+from lehr.translate.arguments import one_less
+from lehr.translate.pieces import scaled
 from lehr.translate.registry import Translation, arguments_of, translate, translates
 from lehr.translate.torch.common import (
     GroupRates,
@@ -110,8 +111,6 @@ def _chained_state(state: Mapping[str, Any]) -> dict[str, Any]:
 @translates("torch", "SequentialLR", state=_sequential_state)
 def sequential_lr(
     base: TorchBase,
-    /,
-    *,
     schedulers: Iterable[Child],
     milestones: Iterable[int],
     faithful: bool = False,
@@ -214,7 +213,7 @@ def _momentum(parts: list[_ChildPart], turns: list[_Turn]) -> Schedule | None:
 
 @translates("torch", "ChainedScheduler", state=_chained_state)
 def chained_scheduler(
-    base: TorchBase, /, *, schedulers: Iterable[Child], faithful: bool = False
+    base: TorchBase, schedulers: Iterable[Child], faithful: bool = False
 ) -> Translation:
     """The product of what each child does to the base rate."""
     parts, notes = _parts(schedulers, base.lr, first=False, faithful=faithful)
@@ -270,11 +269,7 @@ def _parts(
 ) -> tuple[list[_ChildPart], list[str]]:
     """Return the children, each with the base rate that torch builds it with, and the notes.
 
-    Arguments:
-        schedulers: Their names and arguments.
-        lr: The optimizer's rate.
-        first: Whether the first one starts again once all are built, as in a sequence.
-        faithful: Whether a function may give less than 0.
+    In a sequence the ``first`` one starts again once all are built.
     """
     children = [_checked(child) for child in schedulers]
     if not children:

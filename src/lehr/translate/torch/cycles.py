@@ -10,11 +10,11 @@ from typing import Any
 from lehr.catalogue.cyclic import exp_range, triangular, triangular2, warm_restarts
 from lehr.catalogue.decay.elementary import constant, linear
 from lehr.catalogue.warmup import warmup
-from lehr.errors import ScheduleError, number, whole
+from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import formula, hold
-from lehr.translate.one_cycle import OneCyclePhases
-from lehr.translate.pieces import steps
+from lehr.translate.arguments import Count, NotNegative, steps
+from lehr.translate.one_cycle import OneCycle, OneCyclePhases
 from lehr.translate.registry import Translation, translates
 from lehr.translate.torch.common import (
     GroupRates,
@@ -38,11 +38,9 @@ ScaleFunction = Callable[[float], float]
 )
 def warm_restarts_lr(
     base: TorchBase,
-    /,
-    *,
-    T_0: int,
-    T_mult: int = 1,
-    eta_min: float = 0.0,
+    T_0: Count,
+    T_mult: Count = 1,
+    eta_min: NotNegative = 0.0,
     T_cur: float | None = None,
     T_i: int | None = None,
     faithful: bool = False,
@@ -52,16 +50,14 @@ def warm_restarts_lr(
     ``lr`` is needed where ``eta_min`` is not 0. ``T_cur`` and ``T_i`` are those of a saved state:
     where torch lost its place among the restarts they do not belong to its epoch.
     """
-    first = whole("T_0", T_0, at_least=1)
-    mult = whole("T_mult", T_mult, at_least=1)
-    pairs, absolute = levels(base.lr, "eta_min", number("eta_min", eta_min, at_least=0))
+    pairs, absolute = levels(base.lr, "eta_min", eta_min)
     lost, epoch = None, -1 if base.last_epoch is None else base.last_epoch + 1
     if T_cur is not None and T_i is not None and epoch >= 0:
-        lost = (T_cur, T_i) if _cycle(epoch, first, mult) != (T_cur, T_i) else None
-    curves, notes = [_restarts(first, mult, peak, floor) for peak, floor in pairs], []
+        lost = (T_cur, T_i) if _cycle(epoch, T_0, T_mult) != (T_cur, T_i) else None
+    curves, notes = [_restarts(T_0, T_mult, peak, floor) for peak, floor in pairs], []
     if lost and faithful:
         curves = [
-            after(curve[:epoch], _lost(*lost, mult, peak, floor)) if peak != floor else curve
+            after(curve[:epoch], _lost(*lost, T_mult, peak, floor)) if peak != floor else curve
             for curve, (peak, floor) in zip(curves, pairs, strict=True)
         ]
     elif lost:
@@ -124,14 +120,12 @@ def _cyclic_state(state: Mapping[str, Any]) -> dict[str, Any]:
 @translates("torch", "CyclicLR", state=_cyclic_state)
 def cyclic_lr(
     base: TorchBase,
-    /,
-    *,
     base_lr: float | list[float],
     max_lr: float | list[float],
     step_size_up: float = 2000,
     step_size_down: float | None = None,
     mode: str = "triangular",
-    gamma: float = 1.0,
+    gamma: NotNegative = 1.0,
     scale_fn: ScaleFunction | None = None,
     scale_mode: str = "cycle",
     cycle_momentum: bool = True,
@@ -150,7 +144,6 @@ def cyclic_lr(
     down = up if step_size_down is None else steps("step_size_down", step_size_down)
     if up == 0:
         raise ScheduleError("step_size_up=0: torch divides by zero; write at least 1")
-    number("gamma", gamma, at_least=0)
 
     def between(low: float, high: float) -> Schedule:
         low, high = number("low", low), number("high", high)
@@ -215,20 +208,14 @@ def _one_cycle_state(state: Mapping[str, Any]) -> dict[str, Any]:
 @translates("torch", "OneCycleLR", state=_one_cycle_state)
 def one_cycle_lr(
     base: TorchBase,
-    /,
-    *,
+    cycle: OneCycle,
     max_lr: float | list[float],
-    total_steps: int | None = None,
-    epochs: int | None = None,
-    steps_per_epoch: int | None = None,
-    pct_start: float = 0.3,
-    anneal_strategy: str = "cos",
+    total_steps: Count | None = None,
+    epochs: Count | None = None,
+    steps_per_epoch: Count | None = None,
     cycle_momentum: bool = True,
     base_momentum: float | list[float] = 0.85,
     max_momentum: float | list[float] = 0.95,
-    div_factor: float = 25.0,
-    final_div_factor: float = 1e4,
-    three_phase: bool = False,
     initial_lr: GroupRates = None,
     min_lr: GroupRates = None,
     faithful: bool = False,
@@ -241,25 +228,13 @@ def one_cycle_lr(
     if total_steps is None:
         if epochs is None or steps_per_epoch is None:
             raise ScheduleError("torch OneCycleLR: give total_steps, or epochs and steps_per_epoch")
-        total_steps = whole("epochs", epochs, at_least=1) * whole(
-            "steps_per_epoch", steps_per_epoch, at_least=1
-        )
-    phases = OneCyclePhases(
-        "torch",
-        whole("total_steps", total_steps, at_least=1),
-        pct_start,
-        three_phase,
-        anneal_strategy,
-    )
-    number("div_factor", div_factor, above=0)
-    number("final_div_factor", final_div_factor, above=0)
+        total_steps = epochs * steps_per_epoch
+    phases = OneCyclePhases("torch", total_steps, cycle)
     curves: list[Schedule] = []
     notes: list[str] = []
     for i in range(_count(max_lr, initial_lr, min_lr)):
         top = number("max_lr", of_group(max_lr, i))
-        start = top / div_factor if initial_lr is None else of_group(initial_lr, i)
-        end = start / final_div_factor if min_lr is None else of_group(min_lr, i)
-        heights = [start, top, start, end] if three_phase else [start, top, end]
+        heights = cycle.heights(top, of_group(initial_lr, i), of_group(min_lr, i))
         curves.append(phases.path(heights, faithful=faithful))
         notes = notes or phases.notes(heights, faithful=faithful)
     momentum = None

@@ -22,7 +22,7 @@ from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import formula, hold, ramp
 from lehr.time.duration import LONGEST
-from lehr.translate.pieces import steps
+from lehr.translate.arguments import NotNegative, Share, StepCount, steps
 from lehr.translate.registry import Translation, translates
 from lehr.translate.torch.common import (
     TorchBase,
@@ -40,13 +40,12 @@ FactorFunction = Callable[[int], float]
 
 @translates("torch", "StepLR", state=from_state("step_size", "gamma"))
 def step_lr(
-    base: TorchBase, /, *, step_size: float, gamma: float = 0.1, faithful: bool = False
+    base: TorchBase, step_size: float, gamma: NotNegative = 0.1, faithful: bool = False
 ) -> Translation:
     """``gamma ** floor(t / step_size)``; independent of the optimizer's ``lr``."""
     size, notes = steps("step_size", step_size), []
     if size == 0:
         raise ScheduleError("step_size=0: torch divides by zero; write at least 1")
-    number("gamma", gamma, at_least=0)
     if isinstance(size, Fraction):
         # torch asks whether the epoch is a multiple, which only whole multiples are.
         seldom = Fraction(step_size).numerator
@@ -66,10 +65,9 @@ def _multistep_state(state: Mapping[str, Any]) -> dict[str, Any]:
 
 @translates("torch", "MultiStepLR", state=_multistep_state)
 def multi_step_lr(
-    base: TorchBase, /, *, milestones: Iterable[float], gamma: float = 0.1, faithful: bool = False
+    base: TorchBase, milestones: Iterable[float], gamma: NotNegative = 0.1, faithful: bool = False
 ) -> Translation:
     """``gamma ** (how many milestones are at or before t)``, in any order and with repeats."""
-    number("gamma", gamma, at_least=0)
     # Those before the first epoch are never met.
     met = sorted(t for t in (number("milestones", time) for time in milestones) if t >= 0)
     odd, notes = [time for time in met if time != int(time)], []
@@ -93,10 +91,9 @@ def _to_zero(after: int | Fraction) -> Schedule:
 
 @translates("torch", "ConstantLR", state=from_state("factor", "total_iters"))
 def constant_lr(
-    base: TorchBase, /, *, factor: float = 1.0 / 3, total_iters: float = 5, faithful: bool = False
+    base: TorchBase, factor: Share = 1.0 / 3, total_iters: float = 5, faithful: bool = False
 ) -> Translation:
     """``factor`` for ``total_iters`` steps, then 1."""
-    number("factor", factor, at_least=0, at_most=1)
     notes: list[str] = []
     undone = number("total_iters", total_iters) > 0 and total_iters == int(total_iters)
     if not undone:
@@ -113,69 +110,70 @@ def constant_lr(
 @translates("torch", "LinearLR", state=from_state("start_factor", "end_factor", "total_iters"))
 def linear_lr(
     base: TorchBase,
-    /,
-    *,
     start_factor: float = 1.0 / 3,
-    end_factor: float = 1.0,
+    end_factor: Share = 1.0,
     total_iters: float = 5,
     faithful: bool = False,
 ) -> Translation:
     """From ``start_factor`` to ``end_factor`` in a straight line, then held."""
     start = number("start_factor", start_factor, above=0, at_most=1)
-    end = number("end_factor", end_factor, at_least=0, at_most=1)
     size, notes = steps("total_iters", max(number("total_iters", total_iters), 0)), []
-    if start == end:
-        line = constant(end)
+    if start == end_factor:
+        line = constant(start)
     elif size == 0:
-        line = constant(start if faithful else end)
+        line = constant(start if faithful else end_factor)
         if not faithful:
             notes = [f"with total_iters={total_iters!r} torch stays at start_factor indefinitely"]
     else:
-        line = linear(size, to=end, start=None if start == 1 else start)
-        if isinstance(size, Fraction) and faithful:
-            line = line[: math.floor(size)]
-        elif isinstance(size, Fraction):
-            notes = [f"torch stops at epoch {math.floor(size)}, before it is at end_factor"]
+        line = linear(size, to=end_factor, start=None if start == 1 else start)
+        line, notes = _stopped(line, size, "end_factor", faithful)
     return base.answer([line], notes=notes)
 
 
 @translates("torch", "ExponentialLR", state=from_state("gamma"))
-def exponential_lr(base: TorchBase, /, *, gamma: float) -> Translation:
+def exponential_lr(base: TorchBase, gamma: NotNegative) -> Translation:
     """``gamma ** t``."""
-    number("gamma", gamma, at_least=0)
     return base.answer([exponential(gamma) if gamma else _to_zero(1)])
 
 
 @translates("torch", "PolynomialLR", state=from_state("total_iters", "power"))
 def polynomial_lr(
-    base: TorchBase, /, *, total_iters: float = 5, power: float = 1.0, faithful: bool = False
+    base: TorchBase, total_iters: float = 5, power: NotNegative = 1.0, faithful: bool = False
 ) -> Translation:
     """``(1 - t / total_iters) ** power``, then 0."""
-    number("power", power, at_least=0)
-    size, notes = steps("total_iters", max(number("total_iters", total_iters), 0)), []
+    size = steps("total_iters", max(number("total_iters", total_iters), 0))
     if size == 0 or power == 0:
         # torch leaves the rate as it is; there are no steps to go down in.
         return base.answer([constant()])
     path = linear(size) if power == 1 else polynomial(size, power=power)
-    if isinstance(size, Fraction) and faithful:
-        path = path[: math.floor(size)]
-    elif isinstance(size, Fraction):
-        notes = [f"torch stops at epoch {math.floor(size)}, before it is at 0"]
+    path, notes = _stopped(path, size, "0", faithful)
     return base.answer([path], notes=notes)
 
 
+def _stopped(
+    path: Schedule, size: int | Fraction, end: str, faithful: bool
+) -> tuple[Schedule, list[str]]:
+    """Return a path up to torch's last whole epoch if faithful, else whole and with a note."""
+    last = math.floor(size)
+    if last == size:
+        return path, []
+    if faithful:
+        return path[:last], []
+    return path, [f"torch stops at epoch {last}, before it is at {end}"]
+
+
 @translates("torch", "CosineAnnealingLR", state=from_state("T_max", "eta_min"))
-def cosine_annealing_lr(base: TorchBase, /, *, T_max: float, eta_min: float = 0.0) -> Translation:
+def cosine_annealing_lr(
+    base: TorchBase, T_max: StepCount, eta_min: NotNegative = 0.0
+) -> Translation:
     """A cosine from the base rate to ``eta_min`` in ``T_max`` steps, back up, and so on.
 
     ``lr`` is needed where ``eta_min`` is not 0, as that is a rate and not a factor.
     """
-    half = steps("T_max", T_max)
-    if half == 0:
+    if T_max == 0:
         raise ScheduleError("T_max=0: torch divides by zero; write at least 1")
-    pairs, absolute = levels(base.lr, "eta_min", number("eta_min", eta_min, at_least=0))
-    waves = [_wave(half, peak, floor) for peak, floor in pairs]
-    return base.answer(waves, absolute=absolute)
+    pairs, absolute = levels(base.lr, "eta_min", eta_min)
+    return base.answer([_wave(T_max, *pair) for pair in pairs], absolute=absolute)
 
 
 def _wave(half: int | Fraction, peak: float, floor: float) -> Schedule:
@@ -198,16 +196,13 @@ def _swa_state(state: Mapping[str, Any]) -> dict[str, Any]:
 @translates("torch", "SWALR", state=_swa_state)
 def swa_lr(
     base: TorchBase,
-    /,
-    *,
     swa_lr: float | list[float],
-    anneal_epochs: int = 10,
+    anneal_epochs: StepCount = 10,
     anneal_strategy: str = "cos",
 ) -> Translation:
     """From the base rate to ``swa_lr`` in ``anneal_epochs`` steps, then held; ``lr`` is needed."""
     if anneal_strategy not in ("cos", "linear"):
         raise ScheduleError(f"anneal_strategy={anneal_strategy!r} must be 'cos' or 'linear'")
-    size = steps("anneal_epochs", anneal_epochs)
     ease = "cosine" if anneal_strategy == "cos" else "linear"
     starts = [needed(rate, "swa_lr", swa_lr) for rate in bases(base.lr)]
     count = len(many(swa_lr) or starts)
@@ -218,16 +213,16 @@ def swa_lr(
     curves: list[Schedule] = []
     for start, end in zip(starts, ends, strict=True):
         begin, to = (start, end) if absolute else (1.0, end / start)
-        if begin == to or not size:
+        if begin == to or not anneal_epochs:
             curves.append(hold(at=to))
         else:
-            curves.append(ramp(size, to=to, start=begin if absolute else None, ease=ease))
+            curves.append(ramp(anneal_epochs, to=to, start=begin if absolute else None, ease=ease))
     return base.answer(curves, absolute=absolute)
 
 
 @translates("torch", "LambdaLR", state=place)
 def lambda_lr(
-    base: TorchBase, /, *, lr_lambda: FactorFunction | list[FactorFunction], faithful: bool = False
+    base: TorchBase, lr_lambda: FactorFunction | list[FactorFunction], faithful: bool = False
 ) -> Translation:
     """The function itself; below 0 it is refused at its step, unless ``faithful``."""
     curves = [formula(fn, low=_lowest(faithful)) for fn in _functions(lr_lambda)]
@@ -236,7 +231,7 @@ def lambda_lr(
 
 @translates("torch", "MultiplicativeLR", state=place)
 def multiplicative_lr(
-    base: TorchBase, /, *, lr_lambda: FactorFunction | list[FactorFunction], faithful: bool = False
+    base: TorchBase, lr_lambda: FactorFunction | list[FactorFunction], faithful: bool = False
 ) -> Translation:
     """The product of the function's values from step 1 to ``t``; see :func:`lambda_lr`."""
     curves = [formula(running_product(fn), low=_lowest(faithful)) for fn in _functions(lr_lambda)]
@@ -276,11 +271,7 @@ def _lowest(faithful: bool) -> float:
 
 
 class RunningProduct:
-    """The running product of a function, which ``MultiplicativeLR`` computes step by step.
-
-    Arguments:
-        function: Called with each whole step from 1.
-    """
+    """The running product of a function's values at the whole steps from 1."""
 
     def __init__(self, function: FactorFunction) -> None:
         self.function = function

@@ -159,6 +159,6 @@ def _of_lehr(driver: Any) -> Translation:
 
 
 @translates("torch", "ReduceLROnPlateau")
-def reduce_lr_on_plateau(given: ReduceOnPlateau, /) -> Translation:
+def reduce_lr_on_plateau(given: ReduceOnPlateau) -> Translation:
     """Raise an error: it follows a metric."""
     raise given.error("torch ReduceLROnPlateau")

@@ -34,13 +34,7 @@ def replayed(
 
 
 class _TorchRun:
-    """A torch scheduler that is stepped as far as values are needed, and those values.
-
-    Arguments:
-        rates: The base rates of its groups.
-        name: Its class.
-        arguments: Its arguments.
-    """
+    """A torch scheduler that is stepped as far as values are needed, and those values."""
 
     def __init__(self, rates: list[float], name: str, arguments: Mapping[str, Any]) -> None:
         groups = [{"params": [torch.zeros(1)], "lr": rate} for rate in rates]
