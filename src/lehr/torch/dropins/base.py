@@ -15,11 +15,9 @@ from lehr.torch.dropins import recursion, state
 from lehr.torch.dropins.arguments import counted, current, plain_copy
 from lehr.torch.dropins.parameters import Parameter, Parameters, check_alike
 from lehr.torch.dropins.recursion import Carried, View, Watched, rates_in
-from lehr.torch.groups import origins
 from lehr.torch.optimizers import check_optimizer
 from lehr.torch.plan import Driven, DrivePlan, StepLevels
 from lehr.torch.shared import Shared, shared_of
-from lehr.torch.tensor_writers import Mixed
 from lehr.torch.updates import TOO_EARLY, has_begun, own_step
 
 # torch's recursions are off by this share; single precision by more, where rates are tensors.
@@ -92,15 +90,10 @@ class DropIn(Driver):
 
         A loaded optimizer has such rates, or one whose rate was written before.
         """
-        alone = self._recursive and not shared_of(self._optimizers).members
-        return (
-            alone
-            and self.last_epoch < 0
-            and any(
-                "lr" in group and plain(group["lr"]) != plain(base)
-                for group, base in zip(self.groups, self.base_lrs, strict=True)
-            )
-        )
+        if not self._recursive or self.last_epoch >= 0 or shared_of(self._optimizers).members:
+            return False
+        pairs = zip(self.groups, self.base_lrs, strict=True)
+        return any("lr" in group and plain(group["lr"]) != plain(base) for group, base in pairs)
 
     # ----- the plan -----------------------------------------------------------------------------
 
@@ -117,18 +110,11 @@ class DropIn(Driver):
         return Binding(gain=plain(self.base_lrs[index]))
 
     def _resolve(self) -> DrivePlan:
-        indices = range(len(self._known))
-        return DrivePlan(
-            tuple(
-                Driven(
-                    slot,
-                    StepLevels(schedule),
-                    tuple(self._bind(slot, index) for index in indices),
-                    self._absolute,
-                )
-                for slot, schedule in self._shapes()
-            )
-        )
+        driven: list[Driven] = []
+        for slot, schedule in self._shapes():
+            bindings = tuple(self._bind(slot, index) for index in range(len(self._known)))
+            driven.append(Driven(slot, StepLevels(schedule), bindings, self._absolute))
+        return DrivePlan(tuple(driven))
 
     def _get_closed_form_lr(self) -> list[float]:
         return self.plan.driven[0].values(self._position)
@@ -202,7 +188,6 @@ class DropIn(Driver):
         self._note_parameters()
 
     def _note_parameters(self) -> None:
-        """Remember the parameters of the present plan."""
         self._watched = Watched.now(self.lists(), self._keys(), self.groups)
         self._stale = False
 
@@ -286,18 +271,11 @@ class DropIn(Driver):
 
     def write_alone(self) -> bool:
         """Write its values, and compute those of the next steps where they are known."""
-        if self._carried is None:
-            if not super().write_alone():
-                return False
-            self._ahead.step = self._watched.guarding(self._ahead.step)
-            return True
-        groups = self.groups
-        if origins(self._known, groups) != list(range(len(self._known))):
+        if self._carried is not None:
+            return recursion.write_carried(self)
+        if not super().write_alone():
             return False
-        carried, shared = self._advanced(), self._attach()
-        for slot, values in carried.numbers:
-            shared.writer(slot, Mixed).write(groups, list(values))
-        self.settle()
+        self._ahead.step = self._watched.guarding(self._ahead.step)
         return True
 
     # ----- torch's rule -------------------------------------------------------------------------
@@ -372,12 +350,9 @@ class DropIn(Driver):
             "_step_count": self._step_count,
             **({"fraction": self._fraction} if self._fraction else {}),
             "base_lrs": [plain(lr) for lr in self.base_lrs],
-            **{name: self._to_state(name) for name in self._parameters.saved},
+            **{name: plain_copy(getattr(self, name)) for name in self._parameters.saved},
             **({} if self._carried is None else {"rates": list(self._carried.rates)}),
         }
-
-    def _to_state(self, name: str) -> Any:
-        return plain_copy(getattr(self, name))
 
     def load_state_dict(
         self, state_dict: dict[str, Any], *, adopt: Literal["saved", "here"] = "saved"

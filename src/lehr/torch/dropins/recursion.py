@@ -22,6 +22,7 @@ from lehr.torch import membership
 from lehr.torch.binding import LR, Group, Slot, plain
 from lehr.torch.groups import origins
 from lehr.torch.plan import Contribution, DrivePlan
+from lehr.torch.tensor_writers import Mixed
 from lehr.torch.writers import Step
 
 
@@ -170,10 +171,9 @@ def advanced(drop_in: Any) -> Carried:
 
 
 def next_rates(drop_in: Any, view: list[Group]) -> list[float]:
-    """Return the rates at the present position, from those before it.
+    """Return the rates at the present position, from those before it in a view of the groups.
 
-    Arguments:
-        view: Copies of the groups, with the rates before; other numbers are written there.
+    Other numbers are written into the view.
     """
     optimizer, uncounted = drop_in.optimizer, drop_in._uncounted
     drop_in.optimizer, drop_in._uncounted = View(optimizer, view), 1
@@ -187,6 +187,18 @@ def next_rates(drop_in: Any, view: list[Group]) -> list[float]:
             f"{len(view)} groups; it returned {len(values)}"
         )
     return [number("get_lr()", plain(value)) for value in values]
+
+
+def write_carried(drop_in: Any) -> bool:
+    """Write the numbers that it carries; return False where its groups are others now."""
+    groups = drop_in.groups
+    if origins(drop_in._known, groups) != list(range(len(drop_in._known))):
+        return False
+    carried, shared = drop_in._advanced(), drop_in._attach()
+    for slot, values in carried.numbers:
+        shared.writer(slot, Mixed).write(groups, list(values))
+    drop_in.settle()
+    return True
 
 
 def begin(drop_in: Any, view: list[Group]) -> list[float]:
