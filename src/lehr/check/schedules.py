@@ -43,11 +43,15 @@ class Finding:
 
 def too_long(schedule: Schedule, horizon: Horizon) -> Iterator[Finding]:
     """Find the warmup that leaves no room for the rest of its run."""
-    around = Run()
-    run = around.enter(horizon, around.extent(horizon))
+    run = _run_over(horizon)
     rise = _rise(schedule, run)
     if rise is not None and run.length is not None and rise > run.length:
         yield _long_warmup(rise, run.length, run.noun)
+
+
+def _run_over(horizon: Horizon) -> Run:
+    around = Run()
+    return around.enter(horizon, around.extent(horizon))
 
 
 def _long_warmup(rise: Fraction, length: Fraction, noun: str) -> Finding:
@@ -64,8 +68,7 @@ def lengths(placed: Schedule) -> Iterator[Finding]:
     if not isinstance(placed, Over):
         return
     try:
-        around = Run()
-        run = around.enter(placed.horizon, around.extent(placed.horizon))
+        run = _run_over(placed.horizon)
         rise = _rise(placed.inner, run)
         needs = fixed_length(placed.inner, run)
     except NeedsHorizon:
@@ -110,10 +113,7 @@ def still(placed: Schedule) -> Iterator[Finding]:
     length = placed.length
     if placed._has_callbacks or length is None or not 2 <= length <= _LOOKED:
         return
-    # Loads NumPy.
-    import numpy as np
-
-    values = placed(np.asarray(steps(placed)))
+    values = _values(placed)
     low, high = placed.bounds
     level = float(values[0])
     if not (values == level).all():
@@ -155,6 +155,14 @@ def steps(placed: Schedule) -> list[int]:
     return [last * i // _LOOKED for i in range(_LOOKED + 1)]
 
 
+def _values(placed: Schedule) -> Any:
+    """Return the values at the steps that are checked, as an array."""
+    # Loads NumPy.
+    import numpy as np
+
+    return placed(np.asarray(steps(placed)))
+
+
 def jump(
     levels: list[float], before: float | None = None, highest: float = 0.0
 ) -> tuple[int, float, float] | None:
@@ -179,20 +187,14 @@ def jump(
 
 def jumps(placed: Schedule) -> Iterator[Finding]:
     """Find a rise at once by more than tenfold."""
-    if placed._has_callbacks:
+    if placed._has_callbacks or (placed.length or 0) > _LOOKED:
         return
-    length = placed.length
-    if length is not None and length > _LOOKED:
-        return
-    import numpy as np
-
-    at = steps(placed)
-    found = jump(placed(np.asarray(at)).tolist())
+    found = jump(_values(placed).tolist())
     if found is not None:
-        index, before, after = found
+        step, before, after = found
         yield Finding(
             "jump",
-            f"it rises from {before:.6g} to {after:.6g} at once, at step {at[index]}: write a "
+            f"it rises from {before:.6g} to {after:.6g} at once, at step {step}: write a "
             f"ramp between them, such as linear(100, to={after:.6g})",
         )
 
@@ -211,9 +213,7 @@ def ends(placed: Schedule) -> Iterator[Finding]:
             f"level {end:.6g}; write closed=True to put the end level on it",
         )
     elif last > 0.2 * highest > 0 and _repeats(placed) and length <= _LOOKED:
-        import numpy as np
-
-        lowest = float(placed(np.asarray(steps(placed)))[1:].min())
+        lowest = float(_values(placed)[1:].min())
         if lowest < 0.2 * last:
             yield Finding(
                 "end",
@@ -245,7 +245,4 @@ def highest(placed: Schedule) -> float:
     """Return the highest value of a run, or of its first ten thousand steps."""
     if placed._has_callbacks or (placed.length or 0) > _LOOKED:
         return placed.bounds[1]
-    # Loads NumPy.
-    import numpy as np
-
-    return float(placed(np.asarray(steps(placed))).max())
+    return float(_values(placed).max())

@@ -30,6 +30,7 @@ from lehr.interop.deepspeed import refuse_scheduler
 from lehr.notation import ScheduleLike, as_schedule
 from lehr.torch import Scheduler, find_lr
 from lehr.torch.driver import Driver
+from lehr.torch.finding.training import accumulated
 
 __all__ = ["LearningRateFinder", "configured", "expected"]
 
@@ -219,33 +220,26 @@ def _batches(trainer: Any) -> Any:
 
 def _step_of(trainer: Any, module: Any, scaler: Any) -> Callable[[Any], Any]:
     """Return one batch of a training as the Trainer's loop makes it."""
-    strategy, optimizers = trainer.strategy, trainer.optimizers
-    parts, done = trainer.accumulate_grad_batches, 0
+    strategy = trainer.strategy
     takes_number = "batch_idx" in inspect.signature(module.training_step).parameters
 
-    def step(batch: Any) -> Any:
-        nonlocal done
+    def loss_of(batch: Any) -> Any:
         moved = strategy.batch_to_device(batch)
         found = strategy.training_step(*((moved, 0) if takes_number else (moved,)))
-        loss = found["loss"] if isinstance(found, dict) else found
-        if done % parts == 0:
-            for optimizer in optimizers:
-                optimizer.zero_grad()
-        strategy.backward(loss / parts, None)
-        done += 1
-        if done % parts == 0:
-            for optimizer in optimizers:
-                if scaler is not None:
-                    scaler.unscale_(optimizer)
-                module.configure_gradient_clipping(
-                    optimizer, trainer.gradient_clip_val, trainer.gradient_clip_algorithm
-                )
-                optimizer.step() if scaler is None else scaler.step(optimizer)
-            if scaler is not None:
-                scaler.update()
-        return loss.detach()
+        return found["loss"] if isinstance(found, dict) else found
 
-    return step
+    def clip(optimizer: Any) -> None:
+        value, algorithm = trainer.gradient_clip_val, trainer.gradient_clip_algorithm
+        module.configure_gradient_clipping(optimizer, value, algorithm)
+
+    return accumulated(
+        loss_of,
+        lambda loss: strategy.backward(loss, None),
+        trainer.optimizers,
+        trainer.accumulate_grad_batches,
+        scaler,
+        clip,
+    )
 
 
 def _give(trainer: Any, peaks: Sequence[float]) -> None:

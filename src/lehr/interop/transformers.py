@@ -22,6 +22,7 @@ from lehr.find import Suggestion
 from lehr.interop.deepspeed import refuse_scheduler
 from lehr.notation import ScheduleLike
 from lehr.torch import Scheduler, find_lr
+from lehr.torch.finding.training import accumulated
 
 __all__ = ["Scheduled", "found_peak"]
 
@@ -166,33 +167,21 @@ def found_peak(trainer: Any, schedule: ScheduleLike, **options: Any) -> Suggesti
     loader, arguments, model = trainer.get_train_dataloader(), trainer.args, trainer.model
     before = trainer.optimizer
     optimizer = trainer.create_optimizer()
-    parts, done = arguments.gradient_accumulation_steps, 0
-    scaler = trainer.accelerator.scaler
+    parts, scaler = arguments.gradient_accumulation_steps, trainer.accelerator.scaler
     updates = arguments.max_steps
     if updates <= 0:
         updates = math.ceil(arguments.num_train_epochs * math.ceil(len(loader) / parts))
 
-    def step(batch: Any) -> Any:
-        nonlocal done
+    def loss_of(batch: Any) -> Any:
         model.train()
         with trainer.compute_loss_context_manager():
-            loss = trainer.compute_loss(model, trainer._prepare_inputs(batch))
-        if done % parts == 0:
-            optimizer.zero_grad()
-        trainer.accelerator.backward(loss / parts)
-        done += 1
-        if done % parts == 0:
-            if scaler is not None:
-                scaler.unscale_(optimizer)
-            if arguments.max_grad_norm:
-                torch.nn.utils.clip_grad_norm_(model.parameters(), arguments.max_grad_norm)
-            if scaler is None:
-                optimizer.step()
-            else:
-                scaler.step(optimizer)
-                scaler.update()
-        return loss.detach()
+            return trainer.compute_loss(model, trainer._prepare_inputs(batch))
 
+    def clip(_: Any) -> None:
+        if arguments.max_grad_norm:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), arguments.max_grad_norm)
+
+    step = accumulated(loss_of, trainer.accelerator.backward, [optimizer], parts, scaler, clip)
     try:
         found = find_lr(
             model,

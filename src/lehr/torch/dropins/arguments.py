@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import types
+from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
@@ -20,31 +21,19 @@ _MOST_STEPS = 10**15
 
 
 def real_steps(name: str, value: float) -> Fraction:
-    """Return a number of steps that need not be whole, exactly as it was written.
-
-    Raises:
-        ScheduleError: If it is not a number from 1e-15 to 1e15.
-    """
+    """Return a number of steps that need not be whole, exactly as it was written."""
     item = item_of(value)
     number(name, item, above=0, at_least=1 / _MOST_STEPS, at_most=_MOST_STEPS)
     return Fraction(str(item))
 
 
 def number_of(name: str, value: Any) -> float:
-    """Return a number, a NumPy scalar or a tensor of one number as a finite float.
-
-    Raises:
-        ScheduleError: If it is anything else.
-    """
+    """Return a number, a NumPy scalar or a tensor of one number as a finite float."""
     return number(name, item_of(value))
 
 
 def counted(name: str, value: Any, *, at_least: int) -> int:
-    """Return a count of steps as an int, whatever kind of number it is: 5, 5.0 or a tensor of 5.
-
-    Raises:
-        ScheduleError: If it is not a whole number from ``at_least`` to 1e15.
-    """
+    """Return a count of steps as an int, whatever kind of number it is: 5, 5.0 or a tensor of 5."""
     found = number(name, item_of(value), at_least=at_least, at_most=_MOST_STEPS)
     if found != math.floor(found):
         raise ScheduleError(f"{name}={short(value)} must be a whole number (an int)")
@@ -65,12 +54,7 @@ def listed(value: Any) -> list[Any] | None:
 
 
 def per_group(name: str, value: Any, optimizer: Optimizer) -> list[float]:
-    """Return one float a group, from one for all or a list.
-
-    Raises:
-        TypeError: If ``optimizer`` is not an optimizer.
-        ValueError: If a list has another length than there are groups.
-    """
+    """Return one float a group, from one for all or a list."""
     check_optimizer(optimizer)
     groups = len(optimizer.param_groups)
     members = listed(value)
@@ -84,11 +68,7 @@ def per_group(name: str, value: Any, optimizer: Optimizer) -> list[float]:
 
 
 def rates_of(name: str, values: Any) -> list[float]:
-    """Return saved numbers, one a group, none of which is below zero.
-
-    Raises:
-        ScheduleError: If it is not a list of such numbers.
-    """
+    """Return saved numbers, one a group, none of which is below zero."""
     if not isinstance(values, list | tuple):
         raise ScheduleError(f"{name}={short(values)} must be a list with one number for each group")
     return [number(name, value, at_least=0) for value in values]
@@ -96,6 +76,9 @@ def rates_of(name: str, values: Any) -> list[float]:
 
 def plain_copy(value: Any) -> Any:
     """Return a value in plain types, sharing nothing with what is still in use."""
+    if isinstance(value, Counter):
+        # As torch's class reads it; it is a dict for JSON and for ``weights_only=True``.
+        return Counter(value)
     if isinstance(value, dict):
         return {key: plain_copy(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -116,11 +99,7 @@ def current(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def momentum_slot(optimizer: Optimizer) -> Slot:
-    """Return where an optimizer keeps its momentum: the first beta, where it has betas.
-
-    Raises:
-        ValueError: If it has neither.
-    """
+    """Return where an optimizer keeps its momentum: the first beta, where it has betas."""
     if "betas" in optimizer.defaults:
         return Slot("momentum", "betas", 0)
     if "momentum" in optimizer.defaults:
@@ -147,11 +126,7 @@ def saved_function(name: str, function: Callable[..., Any] | None) -> dict[str, 
 def restore_function(
     name: str, function: Callable[..., Any] | None, saved: dict[str, Any] | None
 ) -> None:
-    """Put a callable object's saved attributes back.
-
-    Raises:
-        ScheduleError: If they are not a dict, or the function cannot have attributes.
-    """
+    """Put a callable object's saved attributes back."""
     if saved is None or function is None:
         return
     if not isinstance(saved, dict) or not hasattr(function, "__dict__"):

@@ -95,15 +95,10 @@ class DropIn(Driver):
 
         A loaded optimizer has such rates, or one whose rate was written before.
         """
-        alone = self._recursive and not shared_of(self._optimizers).members
-        return (
-            alone
-            and self.last_epoch < 0
-            and any(
-                "lr" in group and plain(group["lr"]) != plain(base)
-                for group, base in zip(self.groups, self.base_lrs, strict=True)
-            )
-        )
+        if not self._recursive or self.last_epoch >= 0 or shared_of(self._optimizers).members:
+            return False
+        pairs = zip(self.groups, self.base_lrs, strict=True)
+        return any("lr" in group and plain(group["lr"]) != plain(base) for group, base in pairs)
 
     # ----- the plan -----------------------------------------------------------------------------
 
@@ -120,18 +115,11 @@ class DropIn(Driver):
         return Binding(gain=plain(self.base_lrs[index]))
 
     def _resolve(self) -> DrivePlan:
-        indices = range(len(self._known))
-        return DrivePlan(
-            tuple(
-                Driven(
-                    slot,
-                    StepLevels(schedule),
-                    tuple(self._bind(slot, index) for index in indices),
-                    self._absolute,
-                )
-                for slot, schedule in self._shapes()
-            )
-        )
+        driven: list[Driven] = []
+        for slot, schedule in self._shapes():
+            bindings = tuple(self._bind(slot, index) for index in range(len(self._known)))
+            driven.append(Driven(slot, StepLevels(schedule), bindings, self._absolute))
+        return DrivePlan(tuple(driven))
 
     def _get_closed_form_lr(self) -> list[float]:
         return self.plan.driven[0].values(self._position)
@@ -207,7 +195,6 @@ class DropIn(Driver):
         self._note_parameters()
 
     def _note_parameters(self) -> None:
-        """Remember the parameters of the present plan."""
         self._watched = Watched.now(self.lists(), self._keys(), self.groups)
         self._stale = False
 
@@ -472,12 +459,9 @@ class DropIn(Driver):
             "_step_count": self._step_count,
             **({"fraction": self._fraction} if self._fraction else {}),
             "base_lrs": [plain(lr) for lr in self.base_lrs],
-            **{name: self._to_state(name) for name in self._parameters.saved},
+            **{name: plain_copy(getattr(self, name)) for name in self._parameters.saved},
             **({} if self._carried is None else {"rates": list(self._carried.rates)}),
         }
-
-    def _to_state(self, name: str) -> Any:
-        return plain_copy(getattr(self, name))
 
     def load_state_dict(
         self, state_dict: dict[str, Any], *, adopt: Literal["saved", "here"] = "saved"

@@ -15,11 +15,10 @@ from lehr.torch.binding import Binding, Group, Slot, plain
 from lehr.torch.driver import Driver
 from lehr.torch.dropins.arguments import counted
 from lehr.torch.dropins.base import DropIn
-from lehr.torch.dropins.container_parts import Part, Switch, still
 from lehr.torch.dropins.parameters import Parameter
 from lehr.torch.dropins.recursion import Carried
 from lehr.torch.dropins.swa import SWALR
-from lehr.torch.dropins.tree import Tree, plan_rates
+from lehr.torch.dropins.tree import Part, Switch, Tree, plan_rates, still
 
 
 def _whole_numbers(name: str, values: Any) -> list[int]:

@@ -18,7 +18,7 @@ from lehr.errors import ScheduleError, number, several
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
 from lehr.torch.binding import Binding, Slot, plain
-from lehr.torch.dropins.arguments import counted, number_of, plain_copy, real_steps
+from lehr.torch.dropins.arguments import counted, number_of, real_steps
 from lehr.torch.dropins.base import DropIn
 from lehr.torch.dropins.parameters import Parameter
 
@@ -109,11 +109,6 @@ class MultiStepLR(DropIn):
     def _shape(self) -> Schedule:
         times = [counted("milestones", time, at_least=0) for time in self.milestones.elements()]
         return multistep(sorted(times), self.gamma)
-
-    def _to_state(self, name: str) -> Any:
-        # A Counter, as torch's class reads it; it is a dict for JSON and for ``weights_only=True``.
-        value = getattr(self, name)
-        return Counter(value) if isinstance(value, Counter) else plain_copy(value)
 
 
 class ExponentialLR(DropIn):

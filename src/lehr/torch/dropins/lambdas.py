@@ -72,21 +72,15 @@ class _FromFunctions(DropIn):
                 f"lr_lambdas={short(self.lr_lambdas)}: one function is needed for each of the "
                 f"{len(self.base_lrs)} groups"
             )
-        bindings = [Binding(gain=plain(base)) for base in self.base_lrs]
+        driven: list[Driven] = []
         # One function for all groups is called once an epoch, not once a group.
-        return DrivePlan(
-            tuple(
-                Driven(
-                    LR,
-                    StepLevels(formula(partial(_factor, function))),
-                    tuple(
-                        binding if used is function else None
-                        for used, binding in zip(self._used, bindings, strict=True)
-                    ),
-                )
-                for function in {id(f): f for f in self._used}.values()
+        for function in {id(f): f for f in self._used}.values():
+            bindings = tuple(
+                Binding(gain=plain(base)) if used is function else None
+                for used, base in zip(self._used, self.base_lrs, strict=True)
             )
-        )
+            driven.append(Driven(LR, StepLevels(formula(partial(_factor, function))), bindings))
+        return DrivePlan(tuple(driven))
 
     def _regroup(self, old: list[int | None]) -> None:
         check_alike(old, "lr_lambda", self.lr_lambdas)

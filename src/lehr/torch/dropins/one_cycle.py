@@ -96,11 +96,8 @@ class OneCycleLR(DropIn):
         last_epoch: int = -1,
     ) -> None:
         self.total_steps = _total_steps(total_steps, epochs, steps_per_epoch)
-        self.pct_start, self.anneal_strategy, self.three_phase = (
-            pct_start,
-            anneal_strategy,
-            flag("three_phase", three_phase),
-        )
+        self.pct_start, self.anneal_strategy = pct_start, anneal_strategy
+        self.three_phase = flag("three_phase", three_phase)
         self.div_factor = number_of("div_factor", div_factor)
         self.final_div_factor = number_of("final_div_factor", final_div_factor)
         self.cycle_momentum = flag("cycle_momentum", cycle_momentum)
@@ -228,21 +225,17 @@ class OneCycleLR(DropIn):
     @property
     def _schedule_phases(self) -> list[dict[str, Any]]:
         # Torch's own form of its plan: where each phase ends, and the names of its bounds.
-        names = [("initial_lr", "max_lr"), ("max_lr", "initial_lr"), ("initial_lr", "min_lr")]
-        if not self.three_phase:
-            names = [("initial_lr", "max_lr"), ("max_lr", "min_lr")]
-        momenta = [("max_momentum", "base_momentum"), ("base_momentum", "max_momentum")]
+        rates = ["initial_lr", "max_lr", *(["initial_lr"] if self.three_phase else []), "min_lr"]
+        momenta = ["max_momentum", "base_momentum", "max_momentum", "max_momentum"]
         return [
             {
                 "end_step": float(end),
-                "start_lr": lrs[0],
-                "end_lr": lrs[1],
-                "start_momentum": dip[0],
-                "end_momentum": dip[1],
+                "start_lr": rates[phase],
+                "end_lr": rates[phase + 1],
+                "start_momentum": momenta[phase],
+                "end_momentum": momenta[phase + 1],
             }
-            for end, lrs, dip in zip(
-                self._ends(), names, [*momenta, ("max_momentum", "max_momentum")], strict=False
-            )
+            for phase, end in enumerate(self._ends())
         ]
 
     @staticmethod

@@ -52,11 +52,7 @@ class Parameter:
         scheduler.parameter_set()
 
     def load(self, scheduler: Any, value: Any) -> None:
-        """Restore the value from a state.
-
-        Raises:
-            ScheduleError: With the name and the value, if it cannot be that.
-        """
+        """Restore the value from a state; an error names it with the value."""
         name = self._name.lstrip("_")
         try:
             found = plain_copy(value)
@@ -81,11 +77,7 @@ def _check_kind(name: str, value: Any, present: Any) -> None:
 
 
 class Parameters:
-    """The parameters of a class of drop-ins.
-
-    Arguments:
-        by_name: Each of them by the name of its attribute.
-    """
+    """The parameters of a class of drop-ins, by the names of their attributes."""
 
     def __init__(self, by_name: Mapping[str, Parameter]) -> None:
         self.by_name = dict(by_name)
@@ -110,11 +102,7 @@ class Parameters:
             setattr(scheduler, name, [values[0 if i is None else i] for i in old])
 
     def load(self, scheduler: Any, state: Mapping[str, Any], groups: int) -> None:
-        """Restore the values from a state.
-
-        Raises:
-            ScheduleError: With the key and the value of one that cannot be.
-        """
+        """Restore the values from a state, which has been found to have all of them."""
         for name in self.saved:
             self.by_name[name].load(scheduler, state[name])
         for name in ("base_lrs", *self.per_group):
@@ -124,11 +112,7 @@ class Parameters:
                 )
 
     def resolve(self, scheduler: Any) -> DrivePlan:
-        """Return the plan of a drop-in whose parameters were changed.
-
-        Raises:
-            ScheduleError: If they allow no plan; it names them with their values.
-        """
+        """Return the plan of a drop-in whose parameters were changed; an error names them all."""
         try:
             return scheduler._resolve()
         except ScheduleError:
@@ -147,13 +131,7 @@ class Parameters:
     def blamed(self, scheduler: Any, before: Mapping[str, Any], position: float) -> Generator[None]:
         """Name the loaded value that makes the block fail: with the one before it, it would not.
 
-        Arguments:
-            scheduler: The drop-in that is loaded.
-            before: Its attributes before the load.
-            position: The position that is loaded.
-
-        Raises:
-            ScheduleError: With the key and the value, or with all of them if no single one is bad.
+        If no single one is bad, all are named.
         """
         try:
             yield

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from lehr.errors import ScheduleError, whole
+from lehr.errors import ScheduleError
 from lehr.find.ladder import BATCHES, Ladder
 from lehr.find.longer import REPEATS, LongerRuns, least_for_longer, longest
 from lehr.find.runs import BUDGET, ShortRun, end_of, updates_of
@@ -19,14 +19,7 @@ from lehr.find.suggestion import Suggestion
 from lehr.find.value_sweep import tried_updates
 from lehr.notation import ScheduleLike, as_schedule
 from lehr.schedule.horizon import Horizon, HorizonLike
-from lehr.torch.finding.training import (
-    Training,
-    TrainStep,
-    epoch_of,
-    family,
-    own_step,
-    validation_loss,
-)
+from lehr.torch.finding.training import Training, TrainingLoop, TrainStep, averaged
 
 
 def find_lr(
@@ -112,18 +105,12 @@ def find_lr(
         >>> 0.01 < found.peak < 0.5
         True
     """
+    loop = TrainingLoop(model, loss, optimizer, train_step, accumulate, scaler, autocast, others)
     found, _ = searched(
-        model,
+        loop,
         batches,
-        loss,
-        optimizer,
         schedule=schedule,
         steps=steps,
-        train_step=train_step,
-        accumulate=accumulate,
-        scaler=scaler,
-        autocast=autocast,
-        others=others,
         budget=budget,
         validation=validation,
         score=score,
@@ -133,18 +120,11 @@ def find_lr(
 
 
 def searched(
-    model: nn.Module | Sequence[nn.Module],
+    loop: TrainingLoop,
     batches: Iterable[Any],
-    loss: Callable[..., Any] | None = None,
-    optimizer: Any = None,
     *,
     schedule: ScheduleLike,
     steps: HorizonLike,
-    train_step: TrainStep | None = None,
-    accumulate: int = 1,
-    scaler: torch.amp.GradScaler | None = None,
-    autocast: torch.dtype | None = None,
-    others: Sequence[Any] = (),
     budget: int | str = BUDGET,
     validation: Iterable[Any] | None = None,
     score: Callable[[], float] | None = None,
@@ -156,145 +136,84 @@ def searched(
     Arguments:
         tries: The number of these runs, each on other batches.
     """
-    modules, optimizers = sequence_of("model", model), sequence_of("optimizer", optimizer)
-    step = step_of(modules, loss, optimizers, train_step, scaler, autocast, accumulate)
     horizon = Horizon.of(steps)
     allowed = updates_of(budget, horizon.steps)
-    cost = _cost_of(modules, loss, optimizers, train_step, autocast, validation, score)
+    cost = _cost_of(loop, validation, score)
     if cost is not None and not longest(allowed - BUDGET, horizon.steps):
         raise ScheduleError(
             f"budget={budget!r} leaves no longer runs, and {'score' if score else 'validation'}= "
             f"decides between those: write budget={BUDGET + least_for_longer(horizon.steps)} or "
             "more"
         )
-    training = Training(
-        modules,
-        optimizers,
-        batches,
-        step,
-        others=[*others, *([] if scaler is None else [scaler])],
-        loaders=[] if validation is None else [validation],
-        accumulate=whole("accumulate", accumulate, at_least=1),
-        updates=max(BATCHES, REPEATS * longest(allowed, horizon.steps)),
-    )
-    rates = training.rates
+    updates = max(BATCHES, REPEATS * longest(allowed, horizon.steps))
+    training = Training(loop, batches, updates, [] if validation is None else [validation])
     ladder = Ladder(
         as_schedule("schedule", schedule),
         horizon,
-        start=rates.first,
-        family=family(optimizers),
-        epoch=epoch_of(batches, accumulate),
+        start=training.rates.first,
+        family=loop.family,
+        epoch=loop.epoch_of(batches),
         budget=allowed,
     )
-    least = None if score is None else lambda _: 0.0
+    runs = _Runs(ladder, training, watch)
     with training:
-        found, losses = _climbed(ladder, allowed, training, cost, least, watch, tries)
-    if found.peak is not None:
-        found = replace(found, peaks=rates.at(found.peak))
-    return found, losses
+        while (run := ladder.next()) is not None:
+            ladder.tell(runs.losses(run))
+        longer = LongerRuns(ladder, allowed, None if score is None else lambda _: 0.0)
+        while needed := longer.next():
+            for run in needed:
+                losses = runs.losses(run)
+                end = runs.end_of(losses)
+                value = None if cost is None or end == math.inf else averaged(cost(), loop.device)
+                longer.tell(run, end, len(losses), value)
+        found, ends = longer.suggestion(), list[float]()
+        if found.peak is not None:
+            for first in range(tries):
+                run = ShortRun(found.peak, tried_updates(found), first)
+                ends.append(runs.end_of(runs.losses(run)))
+            found = replace(found, peaks=training.rates.at(found.peak))
+    return replace(found, spent=runs.spent), tuple(ends)
 
 
 def _cost_of(
-    modules: Sequence[nn.Module],
-    loss: Callable[..., Any] | None,
-    optimizers: Sequence[Any],
-    train_step: TrainStep | None,
-    autocast: torch.dtype | None,
-    validation: Iterable[Any] | None,
-    score: Callable[[], float] | None,
+    loop: TrainingLoop, validation: Iterable[Any] | None, score: Callable[[], float] | None
 ) -> Callable[[], float] | None:
     """Return what is minimised on validation data, if there are any."""
     if validation is None:
         return None if score is None else lambda: -score()
     if score is not None:
         raise ScheduleError("validation= and score= both say what decides; leave one out")
-    if train_step is not None:
+    if loop.is_own:
         raise ScheduleError(
             "validation= needs the loss, and train_step= hides it: write score= for a function "
             "that returns the negative loss on validation data"
         )
     if isinstance(validation, Iterator):
         raise ScheduleError("validation= is an iterator, which can be read once: give the loader")
-    return validation_loss(modules[0], loss, optimizers, autocast, validation)
+    return lambda: loop.validate(validation)
 
 
-def _climbed(
-    ladder: Ladder,
-    budget: int,
-    training: Training,
-    cost: Callable[[], float] | None,
-    least: Callable[[float], float] | None,
-    watch: Callable[[int], object],
-    tries: int,
-) -> tuple[Suggestion, tuple[float, ...]]:
-    """Train what a ladder needs, and longer runs if the budget has something left for them."""
-    spent = 0
+class _Runs:
+    """Trains the short runs of a search, and counts their updates."""
 
-    def losses_of(run: ShortRun) -> list[float]:
-        nonlocal spent
+    def __init__(self, ladder: Ladder, training: Training, watch: Callable[[int], object]) -> None:
+        self.spent = 0
+        self._ladder, self._training, self._watch = ladder, training, watch
+
+    def losses(self, run: ShortRun) -> list[float]:
+        """Return the loss of each update, up to the one at which the run is lost."""
         losses: list[float] = []
-        values = [run.rate * factor for factor in ladder.factors(run)]
+        values = [run.rate * factor for factor in self._ladder.factors(run)]
         first = run.batches * max(run.updates, BATCHES // REPEATS)
-        with closing(training.run(values, first)) as made:
+        with closing(self._training.run(values, first)) as made:
             for found in made:
                 losses.append(found)
-                if ladder.is_lost(found):
+                if self._ladder.is_lost(found):
                     break
-        watch(spent := spent + len(losses))
+        self.spent += len(losses)
+        self._watch(self.spent)
         return losses
 
-    while (run := ladder.next()) is not None:
-        ladder.tell(losses_of(run))
-    longer = LongerRuns(ladder, budget, least)
-    while needed := longer.next():
-        for run in needed:
-            losses = losses_of(run)
-            is_lost = ladder.is_lost(losses[-1])
-            value = None if cost is None or is_lost else training.averaged(cost())
-            longer.tell(run, math.inf if is_lost else end_of(losses), len(losses), value)
-    found = longer.suggestion()
-    if found.peak is None or not tries:
-        return found, ()
-    runs = [ShortRun(found.peak, tried_updates(found), first) for first in range(tries)]
-    ends = [losses_of(run) for run in runs]
-    return replace(found, spent=spent), tuple(
-        math.inf if ladder.is_lost(losses[-1]) else end_of(losses) for losses in ends
-    )
-
-
-def sequence_of(name: str, given: Any) -> list[Any]:
-    """Return one or several objects as a list.
-
-    Raises:
-        ScheduleError: If there is none.
-    """
-    several = list(given) if isinstance(given, list | tuple) else [given]
-    if not several or None in several:
-        raise ScheduleError(f"{name}={given!r}: give the {name}, or a list of them")
-    return several
-
-
-def step_of(
-    modules: Sequence[nn.Module],
-    loss: Callable[..., Any] | None,
-    optimizers: Sequence[Any],
-    train_step: TrainStep | None,
-    scaler: Any,
-    autocast: torch.dtype | None,
-    accumulate: int,
-) -> TrainStep:
-    """Return the user's step, or the one of an ordinary training loop.
-
-    Raises:
-        ScheduleError: If both are described, or several models come without a step.
-    """
-    if train_step is not None:
-        given = {"loss": loss, "autocast": autocast}
-        if twice := [name for name, value in given.items() if value is not None]:
-            raise ScheduleError(
-                f"{twice[0]}= and train_step= both say how to train; leave {twice[0]} out"
-            )
-        return train_step
-    if len(modules) > 1:
-        raise ScheduleError("model is a list of several models: write train_step= for them")
-    return own_step(modules[0], loss, optimizers, scaler, autocast, accumulate)
+    def end_of(self, losses: list[float]) -> float:
+        """Return the loss at the end of a run; infinity if it was lost."""
+        return math.inf if self._ladder.is_lost(losses[-1]) else end_of(losses)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from enum import Enum
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,70 +21,148 @@ from torch import Tensor, nn
 from lehr.errors import ScheduleError
 from lehr.torch.updates import Updates
 
-Restore = Callable[[], Any]
+Restore = Callable[[], object]
 
 _PLAIN = (int, float, complex, bool, str, bytes, type(None), Enum, torch.dtype, torch.device)
+_GENERATORS = (torch.Generator, np.random.Generator, random.Random)
 
 
 class _Memory:
-    """Remembers values: each mutable one once, however many refer to it."""
+    """Remembers values, each mutable one once, however many refer to it.
+
+    Attributes:
+        parts: Functions that put the values back into their state of then: of a value's parts
+            first, then its own.
+    """
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[Any, Restore]] = {}
+        self.parts: list[Restore] = []
+        # The values themselves are held, so that their ids are not used again.
+        self._known: dict[int, Any] = {}
 
-    def remember(self, value: Any) -> Restore:
-        """Return a function that puts a value back into its state of now, and returns it."""
-        if isinstance(value, _PLAIN) or callable(value):
-            return lambda: value
-        found = self._known.get(id(value))
-        if found is None:
-            # Known before its parts are looked at: they may refer to it.
-            self._known[id(value)] = value, lambda: value
-            found = self._known[id(value)] = value, self._new(value)
-        return found[1]
-
-    def _new(self, value: Any) -> Restore:
-        if isinstance(value, Tensor):
-            return _tensor(value)
+    def remember(self, value: Any) -> None:
+        """Remember a value with all that it refers to."""
+        if isinstance(value, _PLAIN) or callable(value) or id(value) in self._known:
+            return
+        # Known before its parts are looked at: they may refer to it.
+        self._known[id(value)] = value
         if isinstance(value, dict):
-            parts = [(key, self.remember(part)) for key, part in value.items()]
+            self._remember_container(value, value.values(), value.update)
+        elif isinstance(value, set):
+            self._remember_container(value, value, value.update)
+        elif isinstance(value, list | deque):
+            self._remember_container(value, value, value.extend)
+        elif isinstance(value, tuple):
+            for part in value:
+                self.remember(part)
+        elif isinstance(value, Tensor):
+            self.parts.append(_tensor(value))
+        elif isinstance(value, np.ndarray):
+            self.put_back(partial(np.copyto, value), value.copy())
+        elif isinstance(value, torch.Generator):
+            self.put_back(value.set_state, value.get_state())
+        elif isinstance(value, np.random.Generator):
+            bits = value.bit_generator
+            self.put_back(partial(setattr, bits, "state"), bits.state)
+        elif isinstance(value, random.Random):
+            self.put_back(value.setstate, value.getstate())
+        elif hasattr(value, "__dict__"):
+            self.remember(vars(value))
 
-            def refill() -> Any:
-                fresh = [(key, restore()) for key, restore in parts]
-                value.clear()
-                value.update(fresh)
-                return value
+    def _remember_container(
+        self, value: Any, parts: Iterable[Any], fill: Callable[[Any], object]
+    ) -> None:
+        for part in parts:
+            self.remember(part)
+        content = value.copy()
 
-            return refill
-        if isinstance(value, list | deque | set):
-            members = [self.remember(part) for part in value]
+        def refill() -> None:
+            value.clear()
+            fill(content)
 
-            def replace() -> Any:
-                fresh = [restore() for restore in members]
-                value.clear()
-                (value.update if isinstance(value, set) else value.extend)(fresh)
-                return value
+        self.parts.append(refill)
 
-            return replace
-        if isinstance(value, tuple):
-            members = [self.remember(part) for part in value]
-            return lambda: ([restore() for restore in members], value)[1]
-        if isinstance(value, np.ndarray):
-            copied = value.copy()
-            return lambda: (np.copyto(value, copied), value)[1]
-        if isinstance(value, torch.Generator):
-            state = value.get_state()
-            return lambda: (value.set_state(state), value)[1]
-        if isinstance(value, np.random.Generator):
-            drawn = value.bit_generator.state
-            return lambda: (setattr(value.bit_generator, "state", drawn), value)[1]
-        if isinstance(value, random.Random):
-            place = value.getstate()
-            return lambda: (value.setstate(place), value)[1]
-        if hasattr(value, "__dict__"):
-            attributes = self.remember(vars(value))
-            return lambda: (attributes(), value)[1]
-        return lambda: value
+    def put_back(self, put: Callable[[Any], object], state: Any) -> None:
+        """Have the state put back by this function."""
+        self.parts.append(partial(put, state))
+
+    def remember_simple(self, owner: Any) -> None:
+        """Remember an object's attributes that are numbers, texts or tensors, and no others."""
+
+        def simple() -> dict[str, Any]:
+            kinds = (*_PLAIN, *_GENERATORS, Tensor)
+            return {name: value for name, value in vars(owner).items() if isinstance(value, kinds)}
+
+        kept = simple()
+        for value in kept.values():
+            self.remember(value)
+
+        def restore() -> None:
+            for name in simple().keys() - kept.keys():
+                del vars(owner)[name]
+            vars(owner).update(kept)
+
+        self.parts.append(restore)
+
+    def remember_module(self, module: nn.Module) -> None:
+        """Remember a module and those in it: mode, counters and tensors, but no gradients."""
+        for each in module.modules():
+            self.remember_simple(each)
+            self.remember(each._buffers)
+            self.remember(each._parameters)
+
+    def remember_optimizer(self, optimizer: Any) -> None:
+        """Remember its groups, its state, and the updates of it that schedulers count."""
+        self.remember(optimizer.param_groups)
+        self.remember(optimizer.state)
+        self.remember_simple(optimizer)
+        for hook in getattr(optimizer, "_optimizer_step_post_hooks", {}).values():
+            if isinstance(hook, Updates):
+                for name in Updates.__slots__:
+                    self.put_back(partial(setattr, hook, name), getattr(hook, name))
+
+    def remember_other(self, thing: Any) -> None:
+        """Remember a gradient scaler, a scheduler, averaged weights, or what has a state dict."""
+        if isinstance(thing, nn.Module):
+            self.remember_module(thing)
+        elif isinstance(thing, torch.amp.GradScaler):
+            self.remember(vars(thing))
+        elif hasattr(thing, "state_dict") and hasattr(thing, "load_state_dict"):
+            state = thing.state_dict()
+            # In a memory of its own: what loading changes elsewhere must be put back after it.
+            inside = _Memory()
+            inside.remember(state)
+            self.parts += [*inside.parts, lambda: thing.load_state_dict(state)]
+        else:
+            self.remember(thing)
+
+    def remember_loader(self, loader: Any) -> None:
+        """Remember a loader's generators, its epoch, and its position if it has one.
+
+        An iterator cannot be put back, and neither can a data set that keeps its place to itself.
+        """
+        samplers = [getattr(loader, name, None) for name in ("sampler", "batch_sampler")]
+        inner = [getattr(sampler, "sampler", None) for sampler in samplers]
+        for part in (loader, getattr(loader, "dataset", None), *samplers, *inner):
+            if hasattr(part, "__dict__") and not isinstance(part, torch.utils.data.DataLoader):
+                self.remember_simple(part)
+        generator = getattr(loader, "generator", None)
+        if isinstance(generator, torch.Generator):
+            self.remember(generator)
+        if hasattr(loader, "state_dict") and hasattr(loader, "load_state_dict"):
+            # Accelerate's loaders have the methods, and a state only if asked for one.
+            with suppress(AttributeError):
+                self.put_back(loader.load_state_dict, loader.state_dict())
+
+    def remember_randomness(self) -> None:
+        """Remember the random states of torch, of its devices, of NumPy and of Python."""
+        self.put_back(random.setstate, random.getstate())
+        self.put_back(np.random.set_state, np.random.get_state())  # noqa: NPY002
+        self.put_back(torch.set_rng_state, torch.get_rng_state())
+        if torch.cuda.is_available() and torch.cuda.is_initialized():
+            self.put_back(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all())
+        if torch.backends.mps.is_available():
+            self.put_back(torch.mps.set_rng_state, torch.mps.get_rng_state())
 
 
 def _tensor(value: Tensor) -> Restore:
@@ -94,88 +174,8 @@ def _tensor(value: Tensor) -> Restore:
     copied = value.detach().clone()
 
     @torch.no_grad()
-    def restore() -> Tensor:
+    def restore() -> None:
         value.copy_(copied)
-        return value
-
-    return restore
-
-
-def _simple(owner: Any, memory: _Memory) -> Restore:
-    """Remember the attributes of an object that are numbers, texts or tensors, and no others."""
-    kinds = (*_PLAIN, Tensor, torch.Generator, np.random.Generator, random.Random)
-
-    def chosen() -> set[str]:
-        return {name for name, value in vars(owner).items() if isinstance(value, kinds)}
-
-    kept = {name: memory.remember(vars(owner)[name]) for name in chosen()}
-
-    def restore() -> None:
-        for name in chosen() - kept.keys():
-            del vars(owner)[name]
-        for name, part in kept.items():
-            vars(owner)[name] = part()
-
-    return restore
-
-
-def _module(module: nn.Module, memory: _Memory) -> Iterator[Restore]:
-    """Remember a module: mode, counters and own tensors; parameters, buffers and gradients."""
-    yield _simple(module, memory)
-    yield memory.remember(module._buffers)
-    yield memory.remember(module._parameters)
-
-
-def _gradient(parameter: Tensor, memory: _Memory) -> Restore:
-    kept = None if parameter.grad is None else memory.remember(parameter.grad)
-
-    def restore() -> None:
-        parameter.grad = None if kept is None else kept()
-
-    return restore
-
-
-def _optimizer(optimizer: Any, memory: _Memory) -> Iterator[Restore]:
-    """Remember an optimizer: its groups, its state, and what schedulers count of its updates."""
-    yield memory.remember(optimizer.param_groups)
-    yield memory.remember(optimizer.state)
-    yield _simple(optimizer, memory)
-    for hook in getattr(optimizer, "_optimizer_step_post_hooks", {}).values():
-        if isinstance(hook, Updates):
-            values = {name: getattr(hook, name) for name in Updates.__slots__}
-            yield lambda hook=hook, values=values: [
-                setattr(hook, name, value) for name, value in values.items()
-            ]
-
-
-def _other(thing: Any, memory: _Memory) -> Restore:
-    """Remember a gradient scaler, a scheduler, averaged weights, or what has a state dict."""
-    if isinstance(thing, nn.Module):
-        parts = [part for module in thing.modules() for part in _module(module, memory)]
-        return lambda: [restore() for restore in parts]
-    if isinstance(thing, torch.amp.GradScaler):
-        return memory.remember(vars(thing))
-    if hasattr(thing, "state_dict") and hasattr(thing, "load_state_dict"):
-        state = memory.remember(thing.state_dict())
-        return lambda: thing.load_state_dict(state())
-    return memory.remember(thing)
-
-
-def _randomness() -> Restore:
-    """Remember the random states of torch, of its devices, of NumPy and of Python."""
-    python, numpy, cpu = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
-    has_cuda = torch.cuda.is_available() and torch.cuda.is_initialized()
-    cuda = torch.cuda.get_rng_state_all() if has_cuda else []
-    mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
-
-    def restore() -> None:
-        random.setstate(python)
-        np.random.set_state(numpy)  # noqa: NPY002
-        torch.set_rng_state(cpu)
-        if cuda:
-            torch.cuda.set_rng_state_all(cuda)
-        if mps is not None:
-            torch.mps.set_rng_state(mps)
 
     return restore
 
@@ -187,61 +187,40 @@ class Kept:
         modules: The models, with all that is inside them.
         optimizers: Their optimizers.
         others: Gradient scalers, schedulers, averaged weights and other objects with a state.
+        loaders: The loaders that are read.
 
     Raises:
         ScheduleError: If a parameter has no shape yet.
     """
 
     def __init__(
-        self, modules: Iterable[nn.Module], optimizers: Iterable[Any], others: Iterable[Any] = ()
+        self,
+        modules: Iterable[nn.Module],
+        optimizers: Iterable[Any],
+        others: Iterable[Any] = (),
+        loaders: Iterable[Any] = (),
     ) -> None:
         memory = _Memory()
-        self._parts = [_randomness()]
         parameters: dict[int, Tensor] = {}
+        for loader in loaders:
+            memory.remember_loader(loader)
+        memory.remember_randomness()
         for module in modules:
-            for each in module.modules():
-                self._parts += _module(each, memory)
+            memory.remember_module(module)
             parameters |= {id(p): p for p in module.parameters()}
         # Before the optimizers: a scheduler that loads its state writes its rate into the groups.
-        self._parts += [_other(thing, memory) for thing in others]
+        for thing in others:
+            memory.remember_other(thing)
         for optimizer in optimizers:
-            self._parts += _optimizer(optimizer, memory)
+            memory.remember_optimizer(optimizer)
             for group in optimizer.param_groups:
                 parameters |= {id(p): p for p in group["params"]}
-        self._parts += [_gradient(parameter, memory) for parameter in parameters.values()]
+        for parameter in parameters.values():
+            memory.remember(parameter.grad)
+            memory.put_back(partial(setattr, parameter, "grad"), parameter.grad)
+        self._parts = memory.parts
 
     def restore(self) -> None:
         """Put everything back. It may be called any number of times."""
-        for part in self._parts:
-            part()
-
-
-class KeptLoader:
-    """The state of a loader: its generators, its epoch, and its position if it has one.
-
-    An iterator cannot be put back, and neither can a data set that keeps its place to itself.
-    """
-
-    def __init__(self, loader: Any) -> None:
-        memory = _Memory()
-        self._parts: list[Restore] = []
-        samplers = [getattr(loader, name, None) for name in ("sampler", "batch_sampler")]
-        inner = [getattr(sampler, "sampler", None) for sampler in samplers]
-        for part in (loader, getattr(loader, "dataset", None), *samplers, *inner):
-            if hasattr(part, "__dict__") and not isinstance(part, torch.utils.data.DataLoader):
-                self._parts.append(_simple(part, memory))
-        generator = getattr(loader, "generator", None)
-        if isinstance(generator, torch.Generator):
-            self._parts.append(memory.remember(generator))
-        if hasattr(loader, "state_dict") and hasattr(loader, "load_state_dict"):
-            try:
-                state = loader.state_dict()
-            except AttributeError:
-                # Accelerate's loaders have the methods, and a state only if asked for one.
-                return
-            self._parts.append(lambda: loader.load_state_dict(state))
-
-    def restore(self) -> None:
-        """Put the loader back."""
         for part in self._parts:
             part()

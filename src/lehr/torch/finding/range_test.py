@@ -14,8 +14,7 @@ from torch import nn
 from lehr.catalogue.derived import range_ramp
 from lehr.errors import whole
 from lehr.find.sweep import Sweep, has_risen
-from lehr.torch.finding.find_lr import sequence_of, step_of
-from lehr.torch.finding.training import Training, TrainStep
+from lehr.torch.finding.training import Training, TrainingLoop, TrainStep
 
 
 def range_test(
@@ -65,20 +64,11 @@ def range_test(
     Raises:
         ScheduleError: If an argument is wrong.
     """
-    modules, optimizers = sequence_of("model", model), sequence_of("optimizer", optimizer)
+    loop = TrainingLoop(model, loss, optimizer, train_step, accumulate, scaler, autocast, others)
     ramp = range_ramp(whole("updates", updates, at_least=2) - 1, start=start, to=to, log=log)
-    step = step_of(modules, loss, optimizers, train_step, scaler, autocast, accumulate)
     rates, losses, scores = [ramp(t) for t in range(updates)], list[float](), list[float]()
     lowest, mean = math.inf, 0.0
-    training = Training(
-        modules,
-        optimizers,
-        batches,
-        step,
-        others=[*others, *([] if scaler is None else [scaler])],
-        accumulate=whole("accumulate", accumulate, at_least=1),
-        updates=updates,
-    )
+    training = Training(loop, batches, updates)
     with training, closing(training.run(rates)) as made:
         for found in made:
             losses.append(found)

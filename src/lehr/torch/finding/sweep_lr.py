@@ -6,11 +6,13 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import nn
 
 from lehr.errors import ScheduleError
 from lehr.find.value_sweep import TRIES, SweptValue, ValueSweep
-from lehr.torch.finding.find_lr import searched, sequence_of
+from lehr.torch.finding.find_lr import searched
+from lehr.torch.finding.training import TrainingLoop, TrainStep
 
 _BATCH = "batch"
 
@@ -22,6 +24,12 @@ def sweep_lr(
     batches: Iterable[Any] | Callable[[Any], Iterable[Any]],
     loss: Callable[..., Any] | None = None,
     optimizer: Any = None,
+    *,
+    train_step: TrainStep | None = None,
+    accumulate: int = 1,
+    scaler: torch.amp.GradScaler | None = None,
+    autocast: torch.dtype | None = None,
+    others: Sequence[Any] = (),
     **search: Any,
 ) -> ValueSweep:
     """Find the peak rate for each value of another number, such as the momentum.
@@ -37,6 +45,11 @@ def sweep_lr(
         batches: The loader; for ``"batch"``, a function that returns one for a batch size.
         loss: The loss.
         optimizer: The optimizer, or several.
+        train_step: The user's own step.
+        accumulate: The batches of one update.
+        scaler: The gradient scaler.
+        autocast: The type that the model computes in.
+        others: Other objects with a state.
         **search: ``schedule``, ``steps`` and all other arguments of :func:`find_lr`.
 
     Raises:
@@ -58,14 +71,14 @@ def sweep_lr(
     """
     if not values:
         raise ScheduleError("values is empty: give at least one value")
-    optimizers = sequence_of("optimizer", optimizer)
+    loop = TrainingLoop(model, loss, optimizer, train_step, accumulate, scaler, autocast, others)
     is_batch = name == _BATCH
     if is_batch and not callable(batches):
         raise ScheduleError(
             "batches must be a function of the batch size, such as lambda size: "
             f"DataLoader(data, size), not a {type(batches).__name__}"
         )
-    every = [group for one in optimizers for group in one.param_groups]
+    every = [group for one in loop.optimizers for group in one.param_groups]
     groups = [] if is_batch else [group for group in every if name in group]
     if name == "lr" or not (groups or is_batch):
         known = sorted({key for group in every for key in group} - {"lr", "params"})
@@ -77,7 +90,7 @@ def sweep_lr(
     for value in values:
         data: Any = batches(value) if callable(batches) and is_batch else batches
         with _set(groups, name, value):
-            found, losses = searched(model, data, loss, optimizer, tries=TRIES, **search)
+            found, losses = searched(loop, data, tries=TRIES, **search)
         rows.append(SweptValue(str(value), found, losses))
     return ValueSweep(name, tuple(rows))
 

@@ -1,20 +1,19 @@
-"""One update of a user's training: at which rates, on which batches, with which loss."""
+"""A user's training, one update at a time: at which rates, on which batches, with which loss."""
 
 from __future__ import annotations
 
 import itertools
 import math
-import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
-from lehr.errors import ScheduleError
+from lehr.errors import ScheduleError, whole
 from lehr.find.margins import OptimizerFamily, family_of
-from lehr.torch.finding.kept import Kept, KeptLoader
+from lehr.torch.binding import LR, warn
+from lehr.torch.finding.kept import Kept
 
 TrainStep = Callable[[Any], Any]
 
@@ -22,45 +21,157 @@ _MOST_BYTES = 2**30  # of recorded batches; beyond, they are used again in turn
 _FEWEST = 40
 
 
-def number_of(loss: Any) -> float:
-    """Return a loss as a number: several losses count as their sum.
+def sequence_of(name: str, given: Any) -> list[Any]:
+    """Return one or several objects as a list, which must not be empty."""
+    several = list(given) if isinstance(given, list | tuple) else [given]
+    if not several or None in several:
+        raise ScheduleError(f"{name}={given!r}: give the {name}, or a list of them")
+    return several
+
+
+class TrainingLoop:
+    """How a user trains: the ordinary loop with a loss, or a step of the user's own.
+
+    The arguments are those of :func:`lehr.torch.find_lr`.
+
+    Attributes:
+        step: Makes one update, or a part of one, with a batch; returns the loss.
+        others: Other objects with a state that an update changes.
 
     Raises:
-        ScheduleError: If it is neither a number nor made of numbers.
+        ScheduleError: If both ways are described, or several models come without a step.
     """
-    if isinstance(loss, Tensor):
-        return float(_scalar(loss).detach())
-    if hasattr(loss, "loss"):
-        return number_of(loss.loss)
-    if isinstance(loss, Mapping):
-        return number_of(loss["loss"]) if "loss" in loss else sum(map(number_of, loss.values()))
-    if isinstance(loss, Sequence) and not isinstance(loss, str):
-        return sum(map(number_of, loss))
-    try:
-        return float(loss)
-    except (TypeError, ValueError):
-        raise ScheduleError(
-            f"train_step returned {loss!r:.80}, not a loss: return the loss of the batch, a number "
-            "or a tensor"
-        ) from None
 
+    def __init__(
+        self,
+        model: nn.Module | Sequence[nn.Module],
+        loss: Callable[..., Any] | None,
+        optimizer: Any,
+        train_step: TrainStep | None,
+        accumulate: int,
+        scaler: Any,
+        autocast: torch.dtype | None,
+        others: Sequence[Any],
+    ) -> None:
+        self.modules: list[nn.Module] = sequence_of("model", model)
+        self.optimizers = sequence_of("optimizer", optimizer)
+        self.accumulate = whole("accumulate", accumulate, at_least=1)
+        self.others = [*others, *([] if scaler is None else [scaler])]
+        self._loss, self._autocast, self._scaler = loss, autocast, scaler
+        self.is_own = train_step is not None
+        if train_step is not None:
+            given = {"loss": loss, "autocast": autocast}
+            if twice := [name for name, value in given.items() if value is not None]:
+                raise ScheduleError(
+                    f"{twice[0]}= and train_step= both say how to train; leave {twice[0]} out"
+                )
+        elif len(self.modules) > 1:
+            raise ScheduleError("model is a list of several models: write train_step= for them")
+        parameters = (p for module in self.modules for p in module.parameters())
+        self.device = next((p.device for p in parameters), torch.device("cpu"))
+        self.step = train_step or self._ordinary_step()
 
-def _scalar(loss: Tensor) -> Tensor:
-    if loss.numel() != 1:
-        raise ScheduleError(
-            f"the loss is a tensor of shape {tuple(loss.shape)}: return its mean, loss.mean()"
+    def _ordinary_step(self) -> TrainStep:
+        model, optimizers, scaler = self.modules[0], self.optimizers, self._scaler
+        accumulating = accumulated(
+            self._forward,
+            lambda loss: (loss if scaler is None else scaler.scale(loss)).backward(),
+            optimizers,
+            self.accumulate,
+            scaler,
         )
-    return loss
+
+        def step(batch: Any) -> Any:
+            if not model.training:
+                model.train()
+            for optimizer in optimizers:
+                getattr(optimizer, "train", lambda: None)()  # of schedule-free ones
+
+            def closure() -> Tensor:
+                optimizers[0].zero_grad()
+                loss = self._forward(batch)
+                loss.backward()
+                return loss
+
+            with torch.enable_grad():
+                if len(optimizers) == 1 and scaler is None and self.accumulate == 1:
+                    return optimizers[0].step(closure)
+                return accumulating(batch)
+
+        return step
+
+    def _forward(self, batch: Any) -> Tensor:
+        kind, enabled = self._autocast or torch.float32, self._autocast is not None
+        with torch.autocast(self.device.type, kind, enabled=enabled):
+            return _forward(self.modules[0], self._loss, _moved(batch, self.device))
+
+    def validate(self, batches: Iterable[Any]) -> float:
+        """Return the mean loss on batches; model and optimizers stay in evaluation mode."""
+        self.modules[0].eval()
+        for optimizer in self.optimizers:
+            getattr(optimizer, "eval", lambda: None)()  # of schedule-free ones
+        with torch.no_grad():
+            losses = [float(self._forward(batch)) for batch in batches]
+        if not losses:
+            raise ScheduleError("validation is empty: give a loader with at least one batch")
+        return math.fsum(losses) / len(losses)
+
+    def epoch_of(self, batches: Iterable[Any]) -> float | None:
+        """Return the updates in which a loader gives all its batches; None without a length."""
+        try:
+            return len(batches) / self.accumulate or None  # pyright: ignore[reportArgumentType]
+        except TypeError:
+            return None
+
+    @property
+    def family(self) -> OptimizerFamily | None:
+        """The family of the first optimizer, whose rate is the peak."""
+        first = self.optimizers[0]
+        # Those of hidden matrices and of the rest, joined into one.
+        first = next(iter(getattr(first, "parts", ())), first)
+        return family_of(base.__name__ for base in type(first).__mro__)
 
 
-def averaged(loss: float, device: torch.device) -> float:
-    """Return the mean of a loss over the processes that train together."""
-    spread = torch.distributed
-    if not (spread.is_available() and spread.is_initialized() and spread.get_world_size() > 1):
-        return loss
-    both = torch.tensor([loss], dtype=torch.float64, device=device)
-    spread.all_reduce(both)
-    return float(both) / spread.get_world_size()
+def accumulated(
+    loss_of: Callable[[Any], Tensor],
+    backward: Callable[[Tensor], object],
+    optimizers: Sequence[Any],
+    parts: int,
+    scaler: Any = None,
+    clip: Callable[[Any], object] | None = None,
+) -> TrainStep:
+    """Return a step that adds up the gradients of some batches, and then updates.
+
+    Arguments:
+        loss_of: Returns the loss of a batch.
+        backward: Called with the loss, divided by the batches of an update.
+        optimizers: The optimizers, stepped one after another.
+        parts: The batches of one update.
+        scaler: The gradient scaler, or None.
+        clip: Called with each optimizer before its step, to clip its gradients.
+    """
+    done = 0
+
+    def step(batch: Any) -> Tensor:
+        nonlocal done
+        if done % parts == 0:
+            for optimizer in optimizers:
+                optimizer.zero_grad()
+        loss = loss_of(batch)
+        backward(loss / parts)
+        done += 1
+        if done % parts == 0:
+            for optimizer in optimizers:
+                if clip is not None:
+                    if scaler is not None:
+                        scaler.unscale_(optimizer)
+                    clip(optimizer)
+                optimizer.step() if scaler is None else scaler.step(optimizer)
+            if scaler is not None:
+                scaler.update()
+        return loss.detach()
+
+    return step
 
 
 class Rates:
@@ -93,26 +204,7 @@ class Rates:
     def write(self, rate: float) -> None:
         """Give the first group a rate, and the others theirs in proportion."""
         for group, value in zip(self._groups, self.at(rate), strict=True):
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(value)
-            else:
-                group["lr"] = value
-
-
-def family(optimizers: Sequence[Any]) -> OptimizerFamily | None:
-    """Return the family of the optimizers: that of the first one, whose rate is the peak."""
-    first = optimizers[0]
-    # Those of hidden matrices and of the rest, joined into one.
-    first = next(iter(getattr(first, "parts", ())), first)
-    return family_of(base.__name__ for base in type(first).__mro__)
-
-
-def epoch_of(batches: Iterable[Any], accumulate: int) -> float | None:
-    """Return the updates in which a loader gives all of its batches; None if it has no length."""
-    try:
-        return len(batches) / accumulate or None  # pyright: ignore[reportArgumentType]
-    except TypeError:
-        return None
+            LR.write(group, value)
 
 
 class Training:
@@ -121,56 +213,37 @@ class Training:
     Used as a context, it puts everything back at its end, whatever ends it.
 
     Arguments:
-        modules: The models.
-        optimizers: Their optimizers.
+        loop: How an update is made.
         batches: A loader, or any iterable of batches.
-        step: Makes one update, or a part of one, with a batch; returns the loss.
-        others: Other objects with a state that an update changes.
-        loaders: Other loaders that are read, whose state is put back after each run.
-        accumulate: The batches of one update.
         updates: The number of updates to record batches for.
+        loaders: Other loaders that are read, whose state is put back after each run.
     """
 
     def __init__(
         self,
-        modules: Sequence[nn.Module],
-        optimizers: Sequence[Any],
+        loop: TrainingLoop,
         batches: Iterable[Any],
-        step: TrainStep,
-        *,
-        others: Sequence[Any] = (),
-        loaders: Sequence[Any] = (),
-        accumulate: int = 1,
         updates: int,
+        loaders: Sequence[Iterable[Any]] = (),
     ) -> None:
-        self.rates = Rates(optimizers)
-        self._step, self._accumulate = step, accumulate
-        self._loader = batches
-        self._device = next(
-            (p.device for module in modules for p in module.parameters()), torch.device("cpu")
-        )
-        self._kept = Kept(modules, optimizers, others)
-        self._kept_loaders = [KeptLoader(each) for each in (batches, *loaders)]
-        self._needed = updates * accumulate
+        self.rates = Rates(loop.optimizers)
+        self._loop, self._batches = loop, batches
+        self._kept = Kept(loop.modules, loop.optimizers, loop.others, (batches, *loaders))
+        self._needed = updates * loop.accumulate
         self._recorded: list[Any] = []
 
     def __enter__(self) -> Training:
         try:
-            self._recorded = _record(self._loader, self._needed)
+            self._recorded = _record(self._batches, self._needed)
         finally:
-            self._restore()
+            self._kept.restore()
         return self
-
-    def _restore(self) -> None:
-        for kept in self._kept_loaders:
-            kept.restore()
-        self._kept.restore()
 
     def __exit__(self, *_: object) -> None:
         interrupted: KeyboardInterrupt | None = None
         while True:
             try:
-                self._restore()
+                self._kept.restore()
                 break
             except KeyboardInterrupt as error:
                 # Half of the state would be that of the last run.
@@ -185,34 +258,36 @@ class Training:
             rates: The rate of each update.
             first: The number of the first update among those that batches were recorded for.
         """
-        self._restore()
+        self._kept.restore()
+        parts = self._loop.accumulate
         for number, rate in enumerate(rates, first):
             self.rates.write(rate)
             losses = [
-                number_of(self._step(_copied(self._batch(number * self._accumulate + part))))
-                for part in range(self._accumulate)
+                number_of(self._loop.step(_copied(self._batch(number * parts + part))))
+                for part in range(parts)
             ]
-            yield self.averaged(math.fsum(losses) / len(losses))
-
-    def averaged(self, value: float) -> float:
-        """Return the mean of a value over the processes that train together."""
-        return averaged(value, self._device)
+            yield averaged(math.fsum(losses) / parts, self._loop.device)
 
     def _batch(self, number: int) -> Any:
         return self._recorded[number % len(self._recorded)]
 
 
-def _record(batches: Iterable[Any], needed: int) -> list[Any]:
-    """Take batches, from the start again where there are fewer.
+def averaged(value: float, device: torch.device) -> float:
+    """Return the mean of a value over the processes that train together."""
+    spread = torch.distributed
+    if not (spread.is_available() and spread.is_initialized() and spread.get_world_size() > 1):
+        return value
+    total = torch.tensor([value], dtype=torch.float64, device=device)
+    spread.all_reduce(total)
+    return float(total) / spread.get_world_size()
 
-    Raises:
-        ScheduleError: If there is none.
-    """
+
+def _record(batches: Iterable[Any], needed: int) -> list[Any]:
+    """Take batches, from the start again where there are fewer."""
     if isinstance(batches, Iterator):
-        warnings.warn(
+        warn(
             f"batches is an iterator: the {needed} batches that the search takes are gone from it "
-            "afterwards; give the loader itself",
-            stacklevel=4,
+            "afterwards; give the loader itself"
         )
     found: list[Any] = []
     size = 0
@@ -243,101 +318,6 @@ def _copied(batch: Any) -> Any:
     if isinstance(batch, dict):
         return {key: _copied(part) for key, part in batch.items()}
     return [_copied(part) for part in batch] if isinstance(batch, list) else batch
-
-
-def own_step(
-    model: nn.Module,
-    loss: Callable[..., Any] | None,
-    optimizers: Sequence[Any],
-    scaler: Any,
-    autocast: torch.dtype | None,
-    accumulate: int,
-) -> TrainStep:
-    """Return the update of an ordinary training loop.
-
-    Arguments:
-        model: The model.
-        loss: (outputs, targets) -> the loss; None if the model returns it.
-        optimizers: The optimizers, stepped one after another.
-        scaler: The gradient scaler, or None.
-        autocast: The type that the model computes in, or None.
-        accumulate: The batches of one update.
-    """
-    device = next((p.device for p in model.parameters()), torch.device("cpu"))
-    done = 0
-
-    def forward(batch: Any) -> Any:
-        with torch.autocast(device.type, autocast or torch.float32, enabled=autocast is not None):
-            found = _forward(model, loss, _moved(batch, device))
-        return found / accumulate
-
-    def step(batch: Any) -> Any:
-        nonlocal done
-        if not model.training:
-            model.train()
-        for optimizer in optimizers:
-            getattr(optimizer, "train", lambda: None)()  # of schedule-free ones
-        with torch.enable_grad():
-            if len(optimizers) == 1 and scaler is None and accumulate == 1:
-                return optimizers[0].step(lambda: _backward(optimizers, forward(batch)))
-            if done % accumulate == 0:
-                for optimizer in optimizers:
-                    optimizer.zero_grad()
-            found = forward(batch)
-            (found if scaler is None else scaler.scale(found)).backward()
-            done += 1
-            if done % accumulate == 0:
-                _update(optimizers, scaler)
-            return found.detach() * accumulate
-
-    return step
-
-
-def validation_loss(
-    model: nn.Module,
-    loss: Callable[..., Any] | None,
-    optimizers: Sequence[Any],
-    autocast: torch.dtype | None,
-    batches: Iterable[Any],
-) -> Callable[[], float]:
-    """Return a function that evaluates a model on all batches of its validation data.
-
-    Each call leaves model and optimizers in their evaluation mode.
-    """
-    device = next((p.device for p in model.parameters()), torch.device("cpu"))
-
-    def mean() -> float:
-        model.eval()
-        for optimizer in optimizers:
-            getattr(optimizer, "eval", lambda: None)()  # of schedule-free ones
-        enabled = autocast is not None
-        with (
-            torch.no_grad(),
-            torch.autocast(device.type, autocast or torch.float32, enabled=enabled),
-        ):
-            found = [float(_forward(model, loss, _moved(batch, device))) for batch in batches]
-        if not found:
-            raise ScheduleError("validation is empty: give a loader with at least one batch")
-        return math.fsum(found) / len(found)
-
-    return mean
-
-
-def _backward(optimizers: Sequence[Optimizer], loss: Tensor) -> Tensor:
-    for optimizer in optimizers:
-        optimizer.zero_grad()
-    loss.backward()
-    return loss
-
-
-def _update(optimizers: Sequence[Optimizer], scaler: Any) -> None:
-    for optimizer in optimizers:
-        if scaler is None:
-            optimizer.step()
-        else:
-            scaler.step(optimizer)
-    if scaler is not None:
-        scaler.update()
 
 
 def _forward(model: nn.Module, loss: Callable[..., Any] | None, batch: Any) -> Tensor:
@@ -385,3 +365,30 @@ def _moved(batch: Any, device: torch.device) -> Any:
     if isinstance(batch, list | tuple):
         return [_moved(part, device) for part in batch]
     return batch
+
+
+def number_of(loss: Any) -> float:
+    """Return a loss as a number: several losses count as their sum."""
+    if isinstance(loss, Tensor):
+        return float(_scalar(loss).detach())
+    if hasattr(loss, "loss"):
+        return number_of(loss.loss)
+    if isinstance(loss, Mapping):
+        return number_of(loss["loss"]) if "loss" in loss else sum(map(number_of, loss.values()))
+    if isinstance(loss, Sequence) and not isinstance(loss, str):
+        return sum(map(number_of, loss))
+    try:
+        return float(loss)
+    except (TypeError, ValueError):
+        raise ScheduleError(
+            f"train_step returned {loss!r:.80}, not a loss: return the loss of the batch, a number "
+            "or a tensor"
+        ) from None
+
+
+def _scalar(loss: Tensor) -> Tensor:
+    if loss.numel() != 1:
+        raise ScheduleError(
+            f"the loss is a tensor of shape {tuple(loss.shape)}: return its mean, loss.mean()"
+        )
+    return loss
