@@ -57,7 +57,7 @@ def picture(
     high = high if high > low else low + 1.0
     x = Scale(at[0], max(at[-1], at[0] + 1), _LEFT, _RIGHT)
     y = Scale(low, high + 0.03 * (high - low), _BOTTOM, _TOP)
-    frame = Frame(x, y, nice_ticks(x.low, x.high, 4), nice_ticks(y.low, y.high, 4), _steps, plain)
+    frame = Frame(x, y, nice_ticks(x.low, x.high, 4), nice_ticks(y.low, y.high, 4), _steps)
     lines = [
         line(
             list(at),
