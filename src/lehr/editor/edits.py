@@ -193,12 +193,7 @@ def apart(text: str, run: HorizonLike, index: int) -> str:
 
 
 def repeated(text: str, run: HorizonLike, times: int = 4) -> str:
-    """Return a text whose schedule is repeated in equal cycles over the run.
-
-    Arguments:
-        text: The text of a schedule.
-        run: The run that it is placed over.
-        times: How many cycles fill the run, from 2 to 100.
+    """Return a text whose schedule is repeated in equal cycles over the run, 2 to 100 of them.
 
     Raises:
         ScheduleError: If ``times`` is out of range, or one cycle has no steps.
@@ -216,14 +211,7 @@ def repeated(text: str, run: HorizonLike, times: int = 4) -> str:
 
 
 def written(text: str, run: HorizonLike, index: int, digits: str) -> str:
-    """Return a text with another number, as it was typed.
-
-    Arguments:
-        text: The text of a schedule.
-        run: The run that it is placed over.
-        index: Which of its :func:`~lehr.editor.numbers.numbers`.
-        digits: What to write: digits only for a duration too, whose unit stays; or, with a unit, a
-            duration in that one.
+    """Return a text with another number, as it was typed; a duration without a unit keeps its own.
 
     Raises:
         ScheduleError: If what is typed is not a number, or the schedule is then refused.

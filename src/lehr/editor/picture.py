@@ -98,13 +98,9 @@ def layout(
     size: tuple[float, float],
     kept: Mapping[str, Any] | None = None,
 ) -> Layout:
-    """Return where everything is.
+    """Return where everything is in a picture of a size in pixels.
 
-    Arguments:
-        sketch: The sketch.
-        lines: Its lines; none are needed where ``kept`` is given.
-        size: The width and the height in pixels.
-        kept: The axes of an earlier layout, which stay as they were while something is moved.
+    The axes fit the lines, or are those of an earlier layout, ``kept`` while something is moved.
 
     Raises:
         ScheduleError: If ``kept`` does not belong to a sketch like this.

@@ -111,10 +111,7 @@ class Sketch:
         return self.base if role == "rate" else 1.0
 
     def step_of_axis(self, length: float) -> tuple[float, str]:
-        """Return how many steps one unit of the time axis has, and its name.
-
-        Arguments:
-            length: The length of the run in steps.
+        """Return the steps in a unit of the time axis, and its name, in a run of `length` steps.
 
         Raises:
             ScheduleError: If the run has no such unit.

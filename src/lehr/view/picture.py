@@ -23,13 +23,6 @@ _ALONE = "svg{color:#1c2430}@media(prefers-color-scheme:dark){svg{color:#e6e8ec}
 
 _WIDTH, _HEIGHT = 360.0, 180.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 346.0, 10.0, 146.0
-_POINTS = 500
-
-
-def sample(steps: int, most: int = _POINTS) -> list[int]:
-    """Return at most `most` steps of a run, evenly spaced, from its first to its last."""
-    count = min(steps, most)
-    return [round(i * (steps - 1) / max(1, count - 1)) for i in range(count)]
 
 
 def picture(
