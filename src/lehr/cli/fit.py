@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ import click
 from lehr.cli import Refused, writing
 from lehr.cli.laws import (
     PEAK,
-    Log,
+    LogOptions,
     as_json_option,
     draw,
     given,
@@ -57,7 +58,7 @@ def fit(
     files: tuple[Path, ...],
     optimizer: str | None,
     weight_decay: float | None,
-    log: Log,
+    log: LogOptions,
     law: str | None,
     steps: int | None,
     peak: float | None,
@@ -116,7 +117,8 @@ def fit(
 
 
 def _is_store(path: Path) -> bool:
-    return path.suffix == ".db" or (path / "trials.db").is_file()
+    # Unlike Path.is_file, it is False for a name that is too long for a file.
+    return path.suffix == ".db" or os.path.isfile(path / "trials.db")
 
 
 def _fit_store(

@@ -45,7 +45,7 @@ picture_option = click.option(
 
 
 @dataclass(frozen=True)
-class Log:
+class LogOptions:
     """How the runs given to a command are logged: the values of the options of `how_logged`."""
 
     step: str | None
@@ -87,11 +87,14 @@ class Log:
 
 
 def how_logged(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of a `Log` to a command, which gets it as its argument `log`."""
+    """Add the options of a `LogOptions` to a command, which gets it as its argument `log`."""
 
     @wraps(command)
     def gathered(**given: Any) -> None:
-        command(log=Log(**{each.name: given.pop(each.name) for each in fields(Log)}), **given)
+        command(
+            log=LogOptions(**{each.name: given.pop(each.name) for each in fields(LogOptions)}),
+            **given,
+        )
 
     return _how_logged(gathered)
 

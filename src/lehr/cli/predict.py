@@ -13,7 +13,7 @@ import click
 from lehr.cli import Refused
 from lehr.cli.laws import (
     PEAK,
-    Log,
+    LogOptions,
     as_json_option,
     draw,
     how_logged,
@@ -48,7 +48,7 @@ def predict(
     peak: float | None,
     level: float,
     against: Path | None,
-    log: Log,
+    log: LogOptions,
     picture: Path | None,
     as_json: bool,
 ) -> None:
