@@ -3,7 +3,10 @@
 import os
 import re
 import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,8 +17,6 @@ from lehr.view.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-__all__ = ["Refused", "console", "echo", "lehr", "run"]
 
 COMMANDS = {
     "list": ("lehr.cli.schedules", "list_", "List the schedules of the catalogue."),
@@ -32,6 +33,8 @@ COMMANDS = {
 }
 """Module, function and help of each command, so that help needs no command's imports."""
 
+_Command = Callable[..., Any]
+
 _WIDE = 10_000
 
 _INTERRUPTED = 130  # as shells count the end by Ctrl-C
@@ -44,6 +47,35 @@ class Refused(click.ClickException):
 
     def __init__(self, message: object) -> None:
         super().__init__(_line(_as_options(str(message))))
+
+
+@contextmanager
+def refusing(*errors: type[Exception]) -> Generator[None]:
+    """Turn these errors of a block into a `Refused`."""
+    try:
+        yield
+    except errors as error:
+        raise Refused(error) from None
+
+
+@contextmanager
+def writing(path: Path) -> Generator[None]:
+    """Turn an OSError of a block into a `Refused` that names the file it writes."""
+    try:
+        yield
+    except OSError as error:
+        raise Refused(f"{path} cannot be written: {error.strerror}") from None
+
+
+def options(*each: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:
+    """Return a decorator that adds options to a command, in this order in its help."""
+
+    def add(command: _Command) -> _Command:
+        for option in reversed(each):
+            command = option(command)
+        return command
+
+    return add
 
 
 def _as_options(message: str) -> str:

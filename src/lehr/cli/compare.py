@@ -197,13 +197,8 @@ def _compared(plan: Plan, place: RunPlace, run: TrainingCommand) -> Results:
     from lehr.view.report import write_report  # Loads NumPy and more.
 
     run.begin(plan.command())
-    return compare(
-        plan,
-        _usual(place, plan),
-        report=write_report,
-        watch=run.watch,
-        notify=run.notify,
-    )
+    there = _usual(place, plan)
+    return compare(plan, there, report=write_report, watch=run.watch, notify=run.notify)
 
 
 def _usual(place: RunPlace, plan: Plan) -> RunPlace:

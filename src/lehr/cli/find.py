@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,14 +13,7 @@ from lehr.cli import Refused, echo
 from lehr.cli.names import complete_optimizers, complete_schedules, complete_tasks
 from lehr.cli.own import own_options, subject_of
 from lehr.cli.steps import Steps
-from lehr.cli.training import (
-    NamesOption,
-    check_installed,
-    placed,
-    processors,
-    training,
-    usual,
-)
+from lehr.cli.training import NamesOption, check_installed, placed, processors, training, usual
 from lehr.errors import ScheduleError
 from lehr.lab.own.naming import is_own, own_words
 
@@ -101,8 +94,9 @@ def find(
     if (task is None) == (subject is None):
         raise Refused("TASK, --train and --command say what to train: give one, such as digits")
     name = task or subject or ""
-    words = ["lehr", "find", *_options(name), "--optimizer", optimizer, "--schedule", schedule]
-    words += ["--steps", str(steps), *(["--budget", budget] if allowed != _USUAL else [])]
+    words = ["lehr", "find", *(own_words(name) or [name]), "--optimizer", optimizer]
+    words += ["--schedule", schedule, "--steps", str(steps)]
+    words += ["--budget", budget] if allowed != _USUAL else []
     words += ["--verify"] if verify else []
     words += ["--sweep", sweep] if sweep else []
     if sweep and verify:
@@ -116,32 +110,14 @@ def find(
         # side; trainings of one's own share the machine only if that is asked for.
         several = (verify or sweep is not None) and not is_own(name)
         there = usual(place, jobs=processors() if several else 1, task=name)
+        searched = name, optimizer, schedule, steps
+        limits: dict[str, Any] = {"budget": allowed, "watch": run.watch, "notify": run.notify}
         found: Suggestion | ValueSweep
         if sweep is None:
-            found = find_peak(
-                name,
-                optimizer,
-                schedule,
-                steps,
-                there,
-                budget=allowed,
-                verify=verify,
-                watch=run.watch,
-                notify=run.notify,
-            )
+            found = find_peak(*searched, there, verify=verify, **limits)
             lost = found.peak is None
         else:
-            found = find_peaks(
-                name,
-                optimizer,
-                schedule,
-                steps,
-                sweep,
-                there,
-                budget=allowed,
-                watch=run.watch,
-                notify=run.notify,
-            )
+            found = find_peaks(*searched, sweep, there, **limits)
             lost = not found.leading
     if as_json:
         click.echo(json.dumps(found.to_dict(), allow_nan=False))
@@ -151,17 +127,8 @@ def find(
         raise click.ClickException("no peak rate can be suggested")
 
 
-def _options(name: str) -> list[str]:
-    """Return the words that name a task, or a training of one's own."""
-    return own_words(name) or [name]
-
-
 def _updates(budget: str, steps: int) -> int:
-    """Read a budget.
-
-    Raises:
-        Refused: If it is neither a number of updates nor a share of the run, or too small.
-    """
+    """Read a budget: a number of updates, or a share of the run."""
     from lehr.find.runs import updates_of  # Loads NumPy.
 
     try:

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from lehr.cli import Refused
+from lehr.cli import Refused, writing
 from lehr.cli.laws import (
     PEAK,
+    LogOptions,
     as_json_option,
     draw,
     given,
     how_logged,
     picture_option,
-    read_runs,
-    refusing,
+    refusing_law_errors,
     say,
     say_predicted,
-    written,
 )
 from lehr.cli.steps import Steps
 
@@ -58,13 +58,7 @@ def fit(
     files: tuple[Path, ...],
     optimizer: str | None,
     weight_decay: float | None,
-    step: str | None,
-    lr: str | None,
-    loss: str | None,
-    effective_lr: str | None,
-    weight_norm: str | None,
-    warmup: int | None,
-    schedules: tuple[str, ...],
+    log: LogOptions,
     law: str | None,
     steps: int | None,
     peak: float | None,
@@ -81,47 +75,34 @@ def fit(
     TensorBoard events. Give at least two, better three, one of which lowers its rate. Or give one
     store of `lehr compare` (its trials.db, or the folder with it), and --optimizer.
     """
-    with refusing():
-        from lehr.laws import Columns, save  # Loads NumPy and SciPy.
+    with refusing_law_errors():
         from lehr.laws import fit as fit_law  # Loads NumPy and SciPy.
+        from lehr.laws import save  # Loads NumPy and SciPy.
         from lehr.laws.files import to_dict  # Loads NumPy and SciPy.
 
-        logged = given(
-            step=step,
-            lr=lr,
-            loss=loss,
-            effective_lr=effective_lr,
-            weight_norm=weight_norm,
-            schedule=schedules or None,
-        )
+        logged = [name for name in log.given if name != "--warmup"]
         if plan:
             more = given(only=only or None, out=out, picture=picture, strict=strict or None)
             if logged + more:
                 raise Refused(f"--plan trains and fits nothing: leave out {(logged + more)[0]}")
-            _plan(files, optimizer, weight_decay, law, warmup, steps, peak, as_json)
+            _plan(files, optimizer, weight_decay, law, log.warmup, steps, peak, as_json)
             return
         if not files:
             raise Refused("give the files of at least two runs, or --plan")
         others: list[PredictedRun] = []
         if len(files) == 1 and _is_store(files[0]):
-            if more := logged + given(warmup=warmup, steps=steps, peak=peak):
+            if more := logged + given(warmup=log.warmup, steps=steps, peak=peak):
                 raise Refused(f"a comparison says itself what {more[0]} says: leave that out")
             found, others = _fit_store(files[0], optimizer, only, law, weight_decay)
             runs = [one.run for one in others]
         elif only:
             raise Refused("--only names schedules of a comparison: give its store, or leave it out")
         else:
-            runs = read_runs(
-                files,
-                Columns(step, lr, loss, effective_lr, weight_norm),
-                warmup,
-                schedules,
-                peak,
-                steps,
-            )
+            runs = log.read(files, peak, steps)
             found = fit_law(runs, law=law, optimizer=optimizer, weight_decay=weight_decay)
         if out is not None:
-            written(out, lambda: save(found, out))
+            with writing(out):
+                save(found, out)
         if picture is not None:
             draw([(run.name, found.predict(run), run) for run in runs], picture)
     if as_json:
@@ -136,7 +117,8 @@ def fit(
 
 
 def _is_store(path: Path) -> bool:
-    return path.suffix == ".db" or (path / "trials.db").is_file()
+    # Unlike Path.is_file, it is False for a name that is too long for a file.
+    return path.suffix == ".db" or os.path.isfile(path / "trials.db")
 
 
 def _fit_store(

@@ -4,35 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from lehr.cli import Refused
+from lehr.cli import Refused, options, refusing, writing
 from lehr.errors import ScheduleError
-from lehr.extras import MissingExtra
 from lehr.view.printable import printable
 
 if TYPE_CHECKING:
-    from lehr.laws import Columns, LoggedRun, PredictedRun, Prediction
-    from lehr.view.laws import Drawn
+    from lehr.laws import LoggedRun, PredictedRun, Prediction
 
 
-_Command = Callable[..., None]
 PEAK = click.FloatRange(0, min_open=True)
 
-
-def _options(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:
-    def add(command: _Command) -> _Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return add
-
-
-how_logged = _options(
+_how_logged = options(
     click.option("--step", metavar="NAME", help="The column of the step."),
     click.option("--lr", metavar="NAME", help="The column of the learning rate."),
     click.option("--loss", metavar="NAME", help="The column of the loss."),
@@ -55,6 +44,61 @@ picture_option = click.option(
 )
 
 
+@dataclass(frozen=True)
+class LogOptions:
+    """How the runs given to a command are logged: the values of the options of `how_logged`."""
+
+    step: str | None
+    lr: str | None
+    loss: str | None
+    effective_lr: str | None
+    weight_norm: str | None
+    warmup: int | None
+    schedules: tuple[str, ...]
+
+    @property
+    def given(self) -> list[str]:
+        """The names of those options that have been given."""
+        values = vars(self) | {"schedule": self.schedules or None}
+        del values["schedules"]
+        return given(**values)
+
+    def read(self, paths: Sequence[Path], peak: float | None, steps: int | None) -> list[LoggedRun]:
+        """Read runs; `peak` and `steps` belong to those whose schedule is an option."""
+        from lehr.laws import Columns, read_run  # Loads NumPy and SciPy.
+
+        texts: dict[Path, str] = {}
+        for text in self.schedules:
+            name, equals, schedule = text.partition("=")
+            if not equals or Path(name) not in paths:
+                raise Refused(f"--schedule {text!r}: write one of the files, '=', and its schedule")
+            texts[Path(name)] = schedule
+        return [
+            read_run(
+                path,
+                columns=Columns(self.step, self.lr, self.loss, self.effective_lr, self.weight_norm),
+                schedule=texts.get(path),
+                peak=peak if path in texts else None,
+                steps=steps if path in texts else None,
+                warmup=self.warmup,
+            )
+            for path in paths
+        ]
+
+
+def how_logged(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of a `LogOptions` to a command, which gets it as its argument `log`."""
+
+    @wraps(command)
+    def gathered(**given: Any) -> None:
+        command(
+            log=LogOptions(**{each.name: given.pop(each.name) for each in fields(LogOptions)}),
+            **given,
+        )
+
+    return _how_logged(gathered)
+
+
 def given(**options: object) -> list[str]:
     """Return the names of those options that have been given."""
     return [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
@@ -66,18 +110,12 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def refusing() -> Generator[None]:
-    """Turn what is wrong with the input into a line on the error output."""
-    try:
-        # Loads NumPy and SciPy, which help should not wait for.
-        from lehr.laws import LawError
-    except MissingExtra as error:
-        raise Refused(error) from None
+def refusing_law_errors() -> Generator[None]:
+    """Turn an error in the input of a law into a `Refused`."""
+    from lehr.laws import LawError  # Loads NumPy and SciPy, which help should not wait for.
 
-    try:
+    with refusing(LawError, ScheduleError):
         yield
-    except (LawError, ScheduleError) as error:
-        raise Refused(error) from None
 
 
 def say_predicted(found: Sequence[PredictedRun]) -> None:
@@ -92,49 +130,9 @@ def say_predicted(found: Sequence[PredictedRun]) -> None:
         )
 
 
-def read_runs(
-    paths: Sequence[Path],
-    columns: Columns,
-    warmup: int | None,
-    schedules: Sequence[str],
-    peak: float | None,
-    steps: int | None,
-) -> list[LoggedRun]:
-    from lehr.laws import read_run  # Loads NumPy and SciPy.
-
-    texts: dict[Path, str] = {}
-    for text in schedules:
-        name, equals, schedule = text.partition("=")
-        if not equals or Path(name) not in paths:
-            raise Refused(f"--schedule {text!r}: write one of the files, '=', and its schedule")
-        texts[Path(name)] = schedule
-    return [
-        read_run(
-            path,
-            columns=columns,
-            schedule=texts.get(path),
-            peak=peak if path in texts else None,
-            steps=steps if path in texts else None,
-            warmup=warmup,
-        )
-        for path in paths
-    ]
-
-
-def written(path: Path, write: Callable[[], object]) -> None:
-    try:
-        write()
-    except OSError as error:
-        raise Refused(f"{path} cannot be written: {error.strerror}") from None
-    except MissingExtra as error:
-        raise Refused(error) from None
-
-
 def draw(curves: Sequence[tuple[str, Prediction, LoggedRun | None]], path: Path) -> None:
-    from lehr.view import laws as pictures  # Loads NumPy and SciPy.
+    """Draw predicted curves, each with its name and the run that measured it, into a file."""
+    from lehr.view.laws import Drawn, draw_predictions  # Loads NumPy and SciPy.
 
-    drawn: list[Drawn] = [pictures.Drawn(name, found, run) for name, found, run in curves]
-    try:
-        written(path, lambda: pictures.draw_predictions(drawn, path))
-    except ValueError as error:
-        raise Refused(error) from None
+    with writing(path), refusing(ValueError):
+        draw_predictions([Drawn(*curve) for curve in curves], path)

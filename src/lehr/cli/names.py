@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import click
 from click.shell_completion import CompletionItem
 
 from lehr.catalogue import ENTRIES, RULES, find_entry
-from lehr.cli import Refused
+from lehr.cli import refusing
 from lehr.errors import ScheduleError
 from lehr.lab.optimizers import OPTIMIZERS
 from lehr.lab.tasks.registry import TASKS
@@ -34,15 +34,9 @@ def split(value: str) -> list[str]:
 
 
 def find_schedule(text: str) -> Schedule:
-    """Return the schedule of a name, here or in another library, or of a text.
-
-    Raises:
-        Refused: If no schedule has that name, or more than one, or the text is not a schedule's.
-    """
-    try:
+    """Return the schedule of a name, here or in another library, or of a text."""
+    with refusing(ScheduleError):
         return find_entry(text).example if text.isidentifier() else parse(text)
-    except ScheduleError as error:
-        raise Refused(error) from None
 
 
 def _items(known: Iterable[str], incomplete: str, before: str = "") -> list[CompletionItem]:
@@ -56,29 +50,17 @@ def _between_commas(known: Iterable[str], incomplete: str) -> list[CompletionIte
     return _items([name for name in known if name not in given], last, head + comma)
 
 
-def complete_schedules(
-    ctx: click.Context, param: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Complete names of schedules between commas; for `shell_complete=` of an option."""
-    return _between_commas(ENTRIES, incomplete)
+_Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 
-def complete_shown(
-    ctx: click.Context, param: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Complete the name of a schedule or of a feedback rule."""
-    return _items([*ENTRIES, *RULES], incomplete)
+def _completing(
+    known: Iterable[str], items: Callable[[Iterable[str], str], list[CompletionItem]] = _items
+) -> _Complete:
+    """Return the `shell_complete=` of an option that has one of the known names, or several."""
+    return lambda ctx, param, incomplete: items(known, incomplete)
 
 
-def complete_optimizers(
-    ctx: click.Context, param: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Complete names of optimizers between commas."""
-    return _between_commas(OPTIMIZERS, incomplete)
-
-
-def complete_tasks(
-    ctx: click.Context, param: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Complete the name of a task."""
-    return _items(TASKS, incomplete)
+complete_schedules = _completing(ENTRIES, _between_commas)
+complete_optimizers = _completing(OPTIMIZERS, _between_commas)
+complete_shown = _completing([*ENTRIES, *RULES])
+complete_tasks = _completing(TASKS)

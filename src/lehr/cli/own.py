@@ -2,42 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import click
 
-from lehr.cli import Refused
+from lehr.cli import Refused, options
 from lehr.lab.own.naming import is_own
 
-
-def own_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options to a command: `train`, `own_command`, `shell` and `metric`."""
-    options = (
-        click.option(
-            "--train",
-            metavar="FILE.py:FUNCTION",
-            help="In place of a task: your own training, a function of a Python file that gets the "
-            "trial and returns its losses or scores.",
-        ),
-        click.option(
-            "--command",
-            "own_command",
-            metavar="TEXT",
-            help="In place of a task: your own training, a command such as 'python train.py --lr "
-            "{peak} --schedule {schedule} --seed {seed} --steps {steps} --out {out}'.",
-        ),
-        click.option("--shell", is_flag=True, help="Let a shell run the command."),
-        click.option(
-            "--metric",
-            metavar="NAME",
-            help="The number of your own training that counts: score, loss (in nats), or with "
-            "another unit, loss:bits.  [default: the score of the first trial, if it has one, else "
-            "its loss]",
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+own_options = options(
+    click.option(
+        "--train",
+        metavar="FILE.py:FUNCTION",
+        help="In place of a task: your own training, a function of a Python file that gets the "
+        "trial and returns its losses or scores.",
+    ),
+    click.option(
+        "--command",
+        "own_command",
+        metavar="TEXT",
+        help="In place of a task: your own training, a command such as 'python train.py --lr "
+        "{peak} --schedule {schedule} --seed {seed} --steps {steps} --out {out}'.",
+    ),
+    click.option("--shell", is_flag=True, help="Let a shell run the command."),
+    click.option(
+        "--metric",
+        metavar="NAME",
+        help="The number of your own training that counts: score, loss (in nats), or with "
+        "another unit, loss:bits.  [default: the score of the first trial, if it has one, else "
+        "its loss]",
+    ),
+)
 
 
 def subject_of(
@@ -50,15 +42,7 @@ def subject_of(
 ) -> dict[str, str]:
     """Return the name of a training of one's own under "subject", if there is one.
 
-    Arguments:
-        train: The file and its function.
-        command: The command.
-        shell: Whether a shell runs the command.
-        metric: The number that counts.
-        task: How this command gets a task.
-
-    Raises:
-        Refused: If they contradict each other.
+    The arguments are the values of `own_options`; `task` is how this command gets a task.
     """
     if train is not None and command is not None:
         raise Refused(f"{task}, --train and --command say what to train: give one")

@@ -10,7 +10,7 @@ import click
 from rich.text import Text
 
 from lehr.catalogue import ENTRIES
-from lehr.cli import Refused, console
+from lehr.cli import Refused, console, refusing, writing
 from lehr.cli.names import complete_schedules, find_schedule, split
 from lehr.cli.steps import Steps
 from lehr.schedule.base import Schedule
@@ -98,34 +98,31 @@ def plot(
     """
     texts = [text for given in schedules for text in split(given)]
     drawn = {text: find_schedule(text) for text in texts}
-    try:
-        horizon = Horizon(steps, **_kept(run))
+    # A run may be too short for a schedule, and a file of another kind.
+    with refusing(ValueError):
+        given: dict[str, Any] = {name: value for name, value in run.items() if value is not None}
+        horizon = Horizon(steps, **given)
         look = Look(TimeUnit.of(units, horizon), peak, log)
         rates = {text: schedule.over(horizon) for text, schedule in drawn.items()}
         momenta = _momenta(texts) if momentum else {}
         if out is None:
             _show(rates, momenta, steps, look)
         else:
-            _save(rates, momenta, steps, look, out)
-    except ValueError as error:  # a run too short for a schedule, or a file of another kind
-        raise Refused(error) from None
+            from lehr.view import plot as pictures  # Loads NumPy, and matplotlib when it draws.
 
-
-def _kept(run: Mapping[str, int | None]) -> dict[str, Any]:
-    return {name: value for name, value in run.items() if value is not None}
+            with writing(out):
+                pictures.draw(rates, steps, out, momentum=momenta, look=look)
+            click.echo(f"Wrote {printable(str(out))}")
 
 
 def _momenta(texts: list[str]) -> dict[str, Schedule]:
-    """Return the momentum of each schedule of the catalogue that has one, by name.
-
-    Raises:
-        Refused: If none has one.
-    """
-    found = {t: ENTRIES[t].momentum for t in texts if t in ENTRIES and ENTRIES[t].momentum}
+    """Return the momentum of each schedule of the catalogue that has one, by name."""
+    known = {name: entry.momentum for name, entry in ENTRIES.items() if entry.momentum}
+    found = {text: known[text] for text in texts if text in known}
     if not found:
-        known = ", ".join(name for name, entry in ENTRIES.items() if entry.momentum)
-        raise Refused(f"--momentum: none of these changes the momentum; those that do are {known}")
-    return {text: schedule for text, schedule in found.items() if schedule is not None}
+        names = ", ".join(known)
+        raise Refused(f"--momentum: none of these changes the momentum; those that do are {names}")
+    return found
 
 
 def _show(
@@ -137,20 +134,3 @@ def _show(
         here.print("\nmomentum", style="bold")
         below = drawing(momenta, steps, here, Look(look.time, from_zero=False))
         here.print(below, soft_wrap=True)
-
-
-def _save(
-    rates: Mapping[str, Schedule],
-    momenta: Mapping[str, Schedule],
-    steps: int,
-    look: Look,
-    out: Path,
-) -> None:
-    # Loads NumPy, and matplotlib when it draws.
-    from lehr.view import plot as pictures
-
-    try:
-        pictures.draw(rates, steps, out, momentum=momenta, look=look)
-    except OSError as error:
-        raise Refused(f"{out} cannot be written: {error.strerror}") from None
-    click.echo(f"Wrote {printable(str(out))}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,12 @@ import click
 from lehr.cli import Refused
 from lehr.cli.laws import (
     PEAK,
+    LogOptions,
     as_json_option,
     draw,
-    given,
     how_logged,
     picture_option,
-    read_runs,
-    refusing,
+    refusing_law_errors,
     say,
 )
 from lehr.cli.steps import Steps
@@ -48,13 +48,7 @@ def predict(
     peak: float | None,
     level: float,
     against: Path | None,
-    step: str | None,
-    lr: str | None,
-    loss: str | None,
-    effective_lr: str | None,
-    weight_norm: str | None,
-    warmup: int | None,
-    schedules: tuple[str, ...],
+    log: LogOptions,
     picture: Path | None,
     as_json: bool,
 ) -> None:
@@ -62,28 +56,18 @@ def predict(
 
     SCHEDULE is the text of a schedule, as factors on the peak rate.
     """
-    with refusing():
-        from lehr.laws import Columns, agreement, load  # Loads NumPy and SciPy.
+    with refusing_law_errors():
+        from lehr.laws import agreement, load  # Loads NumPy and SciPy.
 
         if (schedule is None) == (against is None):
             raise Refused("give a schedule, or a run by --against")
-        logged = given(
-            step=step,
-            lr=lr,
-            loss=loss,
-            effective_lr=effective_lr,
-            weight_norm=weight_norm,
-            warmup=warmup,
-            schedule=schedules or None,
-        )
-        if against is None and logged:
-            raise Refused(f"{logged[0]} describes a logged run: give that by --against")
+        if against is None and log.given:
+            raise Refused(f"{log.given[0]} describes a logged run: give that by --against")
         fitted = load(law)
         run = None
         if against is not None:
-            columns = Columns(step, lr, loss, effective_lr, weight_norm)
-            warmup = fitted.warmup if warmup is None else warmup
-            (run,) = read_runs([against], columns, warmup, schedules, peak, steps)
+            warmup = fitted.warmup if log.warmup is None else log.warmup
+            (run,) = replace(log, warmup=warmup).read([against], peak, steps)
         if run is None and steps is None:
             raise Refused("--steps is missing: the length of the run")
         found = fitted.predict(run or schedule or "", steps=steps, peak=peak, level=level)
@@ -126,7 +110,7 @@ def design(
     as_json: bool,
 ) -> None:
     """Propose the best schedule for a budget."""
-    with refusing():
+    with refusing_law_errors():
         from lehr.laws import load  # Loads NumPy and SciPy.
 
         found = load(law).design(steps=steps, peak=peak, warmup=warmup)
@@ -199,7 +183,7 @@ def bound(
     The bound ranks schedules that decay, and the ratio of their best peaks; it says nothing about
     a loss, and fails for a constant rate.
     """
-    with refusing():
+    with refusing_law_errors():
         from lehr.laws import bound as bound_of  # Loads NumPy and SciPy.
         from lehr.laws import read_norms  # Loads NumPy and SciPy.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from textwrap import indent
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.cells import cell_len
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from lehr.lab.pair_result import PairResult
 
 
-OPEN = "Could rank: the ranks that the test leaves open to a pair, {:g}% sure for all at once."
-
-
 def show(results: Results) -> None:
     """Print what the ranking says, the code of the best pair, and the ranking."""
     terminal = console()
@@ -33,8 +31,11 @@ def show(results: Results) -> None:
         echo(f"\n{indent(results.pairs[0].code, '    ')}\n")
         terminal.print(ranking(results, terminal.width))
         if len(results.pairs) > 1:
-            text = OPEN.format(100 * results.settings.confidence)
-            terminal.print(f"\n{text}", markup=False, style="dim")
+            text = (
+                "\nCould rank: the ranks that the test leaves open to a pair, "
+                f"{100 * results.settings.confidence:g}% sure for all at once."
+            )
+            terminal.print(text, markup=False, style="dim")
     for sentence in rest:
         terminal.print(f"\n{printable(sentence)}", markup=False)
 
@@ -49,21 +50,19 @@ def show_contrast(found: Contrast) -> None:
         for sentence in results.summary[:1]:
             terminal.print(f"  {printable(sentence)}\n", markup=False)
     names = [
-        _Cells("optimizer", [printable(pair.optimizer) for pair in found.pairs], 0, {}),
-        _Cells("schedule", [printable(pair.schedule) for pair in found.pairs], 0, {}),
+        _Cells("optimizer", [printable(pair.optimizer) for pair in found.pairs], 0),
+        _Cells("schedule", [printable(pair.schedule) for pair in found.pairs], 0),
     ]
+    second = found.second.metric
     scores = [
-        _Cells(title, [_score(side, results.metric) for side in sides], 2, {})
-        for title, results, sides in (
-            ("first", found.first, [pair.first for pair in found.pairs]),
-            ("second", found.second, [pair.second for pair in found.pairs]),
-        )
+        _Cells("first", [_score(pair.first, metric) for pair in found.pairs], 2),
+        _Cells("second", [_score(pair.second, second) for pair in found.pairs], 2),
     ]
     if found.comparable:
         title = f"second is better by{metric.units and ','}{metric.units}"
         gains = [gain(pair, metric).partition(" (") for pair in found.pairs]
-        scores.append(_Cells(title, [value for value, _, _ in gains], 0, {}))
-        scores.append(_Cells("", [before + rest for _, before, rest in gains], 1, {}))
+        scores.append(_Cells(title, [value for value, _, _ in gains], 0))
+        scores.append(_Cells("", [before + rest for _, before, rest in gains], 1))
     else:
         scores = [each._replace(need=0) for each in scores]
     table = _table([*names, *scores], terminal.width)
@@ -73,6 +72,9 @@ def show_contrast(found: Contrast) -> None:
 
 def _score(pair: PairResult | None, metric: Metric) -> str:
     return MISSING if pair is None or pair.score is None else metric.text(pair.score)
+
+
+_GAP = 2  # spaces between two columns
 
 
 class _Cells(NamedTuple):
@@ -88,7 +90,7 @@ class _Cells(NamedTuple):
     title: str
     cells: list[str]
     need: int
-    options: Mapping[str, Any]
+    options: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def width(self) -> int:
@@ -104,10 +106,8 @@ class _Cells(NamedTuple):
 def ranking(results: Results, width: int = 10_000) -> Table:
     """Return the ranking as a table, best first.
 
-    Arguments:
-        results: The results.
-        width: The width of the terminal. In a narrow one there are fewer columns: optimizer,
-            schedule and score are always there, folded if they must be.
+    In a narrow terminal there are fewer columns: optimizer, schedule and score always remain,
+    folded if they must be.
     """
     return _table(_columns(results), width)
 
@@ -150,12 +150,12 @@ def _columns(results: Results) -> list[_Cells]:
     scores = [_score(pair, metric) for pair in pairs]
     found = [
         _Cells("rank", [str(pair.rank) for pair in pairs], 1, {"justify": "right", "style": "dim"}),
-        _Cells("optimizer", [printable(pair.optimizer) for pair in pairs], 0, {}),
+        _Cells("optimizer", [printable(pair.optimizer) for pair in pairs], 0),
         _Cells("schedule", [printable(pair.schedule) for pair in pairs], 0, {"style": "bold"}),
         _Cells("peak rate", [f"{pair.peak:g}" for pair in pairs], 1, {"justify": "right"}),
-        _Cells(printable(f"test {metric.name}"), scores, 0, {}),
-        _Cells("", [_interval(pair, metric) for pair in pairs], 4, {}),
-        _Cells("could rank", [ranks(pair.ranks) for pair in pairs], 3, {}),
+        _Cells(printable(f"test {metric.name}"), scores, 0),
+        _Cells("", [_interval(pair, metric) for pair in pairs], 4),
+        _Cells("could rank", [ranks(pair.ranks) for pair in pairs], 3),
         _Cells("", [_standing(pair) for pair in pairs], 2, {"style": "green"}),
     ]
     if results.settings.find:
@@ -163,14 +163,11 @@ def _columns(results: Results) -> list[_Cells]:
         found.insert(4, _Cells("found", cells, 3, {"justify": "right"}))
     if target is not None:
         title = f"updates to {metric.text(target)}"
-        found.append(_Cells(title, list(map(_updates, pairs)), 3, {}))
+        found.append(_Cells(title, list(map(_updates, pairs)), 3))
     for name in results.numbers:
         cells = [rate(n.mean) if (n := pair.numbers.get(name)) else MISSING for pair in pairs]
         found.append(_Cells(printable(name), cells, 5, {"justify": "right"}))
     return found
-
-
-_GAP = 2  # spaces between two columns
 
 
 _STANDINGS = {

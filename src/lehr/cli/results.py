@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,16 +15,17 @@ import click
 from rich.console import Console
 from rich.progress import track
 
-from lehr.cli import Refused, echo
-from lehr.cli.laws import refusing, say_predicted
+from lehr.cli import Refused, echo, refusing
+from lehr.cli.laws import refusing_law_errors, say_predicted
 from lehr.cli.ranking import show, show_contrast
 from lehr.extras import install
 from lehr.files import write_whole
 from lehr.lab.errors import ExportError, StoreError
+from lehr.view.numbers import count
 from lehr.view.printable import printable
 
 if TYPE_CHECKING:
-    from lehr.lab import Record, Results, Store
+    from lehr.lab import Results, Store
     from lehr.laws import PredictedRun
 
 
@@ -94,7 +95,8 @@ def results(
     With a second store, OTHER, its last comparison is shown beside that of FILE, pair by pair.
     """
     where = [as_json, as_csv, tensorboard is not None, mlflow is not None]
-    if any(where) and any(each is not None for each in (other, law, report)):
+    of_comparisons = any(each is not None for each in (other, law, report))
+    if any(where) and of_comparisons:
         raise Refused(
             "a second store, --law and --report are for comparisons: leave out the others"
         )
@@ -103,7 +105,7 @@ def results(
     if sum(where) > 1:
         raise Refused("--json, --csv, --tensorboard and --mlflow say where to write: give one")
     if table is not None:
-        if any(where[1:]) or any(each is not None for each in (other, law, report)):
+        if any(where[1:]) or of_comparisons:
             raise Refused("--import adds to a store: with it there may be --comparison and --json")
         _import(file, table, comparison, as_json)
         return
@@ -114,19 +116,14 @@ def results(
             _write_json(store)
         elif as_csv:
             _write_csv(store)
-        elif tensorboard is not None:
-            _fill_tensorboard(store, tensorboard)
-        elif mlflow is not None:
-            _fill_mlflow(store, mlflow)
+        elif tensorboard is not None or mlflow is not None:
+            _fill(store, tensorboard, mlflow)
         elif other is None:
             _show(store, comparison, law, report)
         else:
             with opened(other) as second:
-                both = (
-                    _existing(chosen(store, comparison)[0], store),
-                    _existing(chosen(second, None)[0], second),
-                )
-                _contrast(*both, report)
+                first = _existing(chosen(store, comparison)[0], store)
+                _contrast(first, _existing(chosen(second, None)[0], second), report)
 
 
 def _import(file: Path, table: Path, number: int | None, as_json: bool) -> None:
@@ -142,29 +139,23 @@ def _import(file: Path, table: Path, number: int | None, as_json: bool) -> None:
         with opened(path) as store:
             chosen(store, number)
             known = trained(store, number)
-    try:
+    with refusing(ValueError, OSError):
         done = import_runs(path, table, known)
-    except (ValueError, OSError) as error:
-        raise Refused(error) from None
     if as_json:
         echo(json.dumps(done._asdict()))
         return
-    echo(f"{_counted(done.runs, 'run')} imported from {table.name} into {path}.")
+    echo(f"{count(done.runs, 'run')} imported from {table.name} into {path}.")
     if done.trials:
-        echo(f"{_counted(done.trials, 'trial')} of a comparison need no training.")
+        echo(f"{count(done.trials, 'trial')} of a comparison need no training.")
     if done.present:
-        echo(f"{_counted(done.present, 'trial')} the store had already; its numbers were kept.")
+        echo(f"{count(done.present, 'trial')} the store had already; its numbers were kept.")
     if done.settings:
         echo(
-            f"{_counted(done.settings, 'run')} without a seed or a test value only say which peak "
+            f"{count(done.settings, 'run')} without a seed or a test value only say which peak "
             "is good."
         )
     if done.ignored:
         echo(f"Columns that were not read: {', '.join(map(printable, done.ignored))}.")
-
-
-def _counted(number: int, one: str) -> str:
-    return f"{number:,} {one}{'' if number == 1 else 's'}"
 
 
 def _write_report(results: Results, law: Path | None, page: Path) -> list[PredictedRun]:
@@ -174,7 +165,7 @@ def _write_report(results: Results, law: Path | None, page: Path) -> list[Predic
     if law is None:
         write_whole(page, render(results))
         return []
-    with refusing():
+    with refusing_law_errors():
         from lehr.laws import load, predict_compared  # Loads SciPy.
 
         found = load(law)
@@ -185,11 +176,7 @@ def _write_report(results: Results, law: Path | None, page: Path) -> list[Predic
 
 @contextmanager
 def opened(file: Path) -> Generator[Store]:
-    """Open a store, or that of a folder.
-
-    Raises:
-        Refused: If it is missing, or something else.
-    """
+    """Open a store, or that of a folder."""
     if find_spec("scipy") is None:
         raise Refused(f"reading a store needs scipy: {install('lab')}")
     from lehr.lab.place import STORE  # Loads NumPy and more.
@@ -215,9 +202,9 @@ def _write_json(store: Store) -> None:
 
     # Trial by trial: a large store may not fit into memory.
     click.echo('{"trials": [', nl=False)
-    for count, record in enumerate(store.records()):
+    for number, record in enumerate(store.records()):
         text = json.dumps(row(record), allow_nan=False)
-        click.echo(f"{',' if count else ''}\n{text}", nl=False)
+        click.echo(f"{',' if number else ''}\n{text}", nl=False)
     failed = [
         record.identity | {"reason": record.failure.reason, "traceback": record.failure.trace}
         for record in store.failures()
@@ -236,22 +223,10 @@ def _write_csv(store: Store) -> None:
         writer.writerow([cell(found[name]) for name in COLUMNS])
 
 
-def _fill_tensorboard(store: Store, folder: Path) -> None:
-    from lehr.lab.store.trackers import tensorboard  # Loads NumPy and more.
+def _fill(store: Store, tensorboard: Path | None, mlflow: str | None) -> None:
+    """Write the trials for TensorBoard or MLflow, and say how to see them."""
+    from lehr.lab.store import trackers  # Loads NumPy and more.
 
-    _fill(store, lambda records: tensorboard(records, folder), f"tensorboard --logdir {folder}")
-
-
-def _fill_mlflow(store: Store, where: str) -> None:
-    from lehr.lab.store.trackers import mlflow  # Loads NumPy and more.
-
-    # MLflow reads folders only with this variable.
-    allowed = "" if ":" in where else "MLFLOW_ALLOW_FILE_STORE=true "
-    see = f"{allowed}mlflow ui --backend-store-uri {where}"
-    _fill(store, lambda records: mlflow(records, where), see)
-
-
-def _fill(store: Store, write: Callable[[Iterable[Record]], int], see: str) -> None:
     errors = Console(stderr=True)
     records = track(
         store.records(),
@@ -261,11 +236,17 @@ def _fill(store: Store, write: Callable[[Iterable[Record]], int], see: str) -> N
         transient=True,
         disable=not errors.is_terminal,
     )
-    try:
-        count = write(records)
-    except ExportError as error:
-        raise Refused(error) from None
-    click.echo(f"{count:,} trials written; to see all of them: {see}")
+    with refusing(ExportError):
+        if tensorboard is not None:
+            written = trackers.tensorboard(records, tensorboard)
+            see = f"tensorboard --logdir {tensorboard}"
+        else:
+            where = str(mlflow)
+            written = trackers.mlflow(records, where)
+            # MLflow reads folders only with this variable.
+            allowed = "" if ":" in where else "MLFLOW_ALLOW_FILE_STORE=true "
+            see = f"{allowed}mlflow ui --backend-store-uri {where}"
+    click.echo(f"{written:,} trials written; to see all of them: {see}")
 
 
 def chosen(store: Store, number: int | None) -> tuple[Results | None, list[Results]]:

@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+from dataclasses import asdict
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
@@ -36,20 +37,13 @@ _FAMILIES = tuple(dict.fromkeys(entry.family for entry in _LISTED))
 
 
 def _facts(entry: Entry | RuleEntry) -> dict[str, Any]:
-    paper = entry.paper
     facts: dict[str, Any] = {
         "kind": "schedule" if isinstance(entry, Entry) else "rule",
         "name": entry.name,
         "family": entry.family,
         "summary": entry.summary,
         "formula": entry.formula,
-        "paper": paper
-        and {
-            "authors": paper.authors,
-            "year": paper.year,
-            "title": paper.title,
-            "arxiv": paper.arxiv,
-        },
+        "paper": entry.paper and asdict(entry.paper),
         "aliases": list(entry.aliases),
         "example": repr(entry.example),
     }

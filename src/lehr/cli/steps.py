@@ -17,10 +17,7 @@ class Steps(click.ParamType[int]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the number of steps."""
-        try:
-            length = Duration.of(_number(value))
-        except ScheduleError:
-            length = None
+        length = _duration(_number(value))
         if length is None or length.unit != STEPS or length.amount < 1 or length.amount % 1:
             self.fail(
                 f"{str(value)[:60]!r} is not a whole number of steps, at least 1; write 1000000, "
@@ -42,15 +39,19 @@ class Seconds(click.ParamType[float]):
         """Return the number of seconds."""
         if isinstance(value, float):
             return value
-        try:
-            length = Duration.of(f"{value}s" if str(value).isdecimal() else value)
-        except ScheduleError:
-            length = None
+        length = _duration(f"{value}s" if str(value).isdecimal() else value)
         if length is None or length.unit != SECONDS or not length.amount:
             self.fail(
                 f"{str(value)[:60]!r} is not a time above 0; write 90s, 30min or 2h.", param, ctx
             )
         return float(length.amount)
+
+
+def _duration(value: Any) -> Duration | None:
+    try:
+        return Duration.of(value)
+    except ScheduleError:
+        return None
 
 
 def _number(value: Any) -> Any:

@@ -15,7 +15,6 @@ from lehr.editor.evidence import Evidence
 from lehr.editor.handles import place
 from lehr.editor.sketch import Line, Sketch
 from lehr.errors import ScheduleError
-from lehr.extras import MissingExtra
 
 _TEXT = "warmup('5%') >> hold() >> cosine('20%', to=0.1)"
 
@@ -57,10 +56,7 @@ def studio(
     The page is on this machine only, behind an address that cannot be guessed, and sends nothing
     anywhere else. Ctrl-C ends it; the link in the browser holds the whole design.
     """
-    try:
-        from lehr.editor.page import address, listening, serve  # Loads NumPy and the server.
-    except MissingExtra as error:
-        raise Refused(error) from None
+    from lehr.editor.page import address, listening, serve  # Loads NumPy and the server.
 
     known = {"steps_per_epoch": steps_per_epoch, "batch": batch, "sequence": sequence}
     units = tuple((name, value) for name, value in known.items() if value is not None)
@@ -92,17 +88,11 @@ def studio(
 
 
 def _evidence(law: Path | None, store: Path | None) -> Evidence:
-    """Read the law and the comparisons that are shown beside the picture.
-
-    Raises:
-        Refused: If one of the files is missing, or is something else.
-    """
+    """Read the law and the comparisons that are shown beside the picture."""
     loaded = None
     if law is not None:
-        try:
-            from lehr.laws import LawError, load  # Loads SciPy.
-        except MissingExtra as error:
-            raise Refused(error) from None
+        from lehr.laws import LawError, load  # Loads SciPy.
+
         try:
             loaded = load(law)
         except (LawError, OSError) as error:

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from lehr.cli import Refused
+from lehr.cli import Refused, options
 from lehr.cli.names import split
 from lehr.cli.steps import Seconds
 from lehr.cli.stopping import Stop, stoppable
@@ -81,14 +81,8 @@ class NamesOption(click.Option):
 
 
 def usual(place: RunPlace, *, jobs: int, task: str) -> RunPlace:
-    """Return a place with what the options leave open.
-
-    Arguments:
-        place: The place that the options give.
-        jobs: How many batches are trained at a time, unless an option says so.
-        task: The name of the task. The code of a file may end its process, so it is run in another
-            one even if there is one job only.
-    """
+    """Return a place with what the options leave open: the engine and the number of jobs."""
+    # The code of a file may end its process, so it gets one of its own even for a single job.
     in_file = task.endswith(".py") or ".py:" in task
     return replace(
         place,
@@ -99,7 +93,7 @@ def usual(place: RunPlace, *, jobs: int, task: str) -> RunPlace:
 
 def continuing(words: str, place: RunPlace, usual_out: Path) -> str:
     """Return a command with the options of a place, to continue what was stopped there."""
-    options = {
+    values = {
         "--out": None if place.out == usual_out else place.out,
         "--store": place.store,
         "--engine": place.engine,
@@ -109,17 +103,16 @@ def continuing(words: str, place: RunPlace, usual_out: Path) -> str:
         "--devices": ",".join(place.devices),
         "--timeout": None if place.timeout is None else f"{place.timeout:g}s",
     }
-    given = [word for name, value in options.items() if value for word in (name, str(value))]
+    given = [word for name, value in values.items() if value for word in (name, str(value))]
     return f"{words} {shlex.join(given)}".rstrip()
 
 
 def placed(out: Path) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add the options of `RunPlace` to a command, which gets them as its argument `place`.
 
-    Arguments:
-        out: The folder for the results by default.
+    Without --out, its results are in the folder `out`.
     """
-    options = (
+    added = options(
         click.option(
             "--out",
             type=click.Path(file_okay=False, path_type=Path),
@@ -183,19 +176,13 @@ def placed(out: Path) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             parts["devices"] = parts["devices"] or ()
             return command(place=RunPlace(**parts), **given)
 
-        for option in reversed(options):
-            gathered = option(gathered)
-        return gathered
+        return added(gathered)
 
     return add
 
 
 def check_installed(command: str) -> None:
-    """Raise Refused unless the packages that training needs are installed.
-
-    Arguments:
-        command: The name of the command, such as "lehr compare".
-    """
+    """Refuse a command, such as "lehr compare", unless the packages for training are installed."""
     missing = [name for name in ("torch", "scipy", "sklearn") if find_spec(name) is None]
     if missing:
         raise Refused(f"{command} needs {' and '.join(missing)}: {install('lab')}")
@@ -270,16 +257,8 @@ def training(place: RunPlace, usual_out: Path) -> Generator[TrainingCommand]:
 
     What is printed in the block goes to the error output, because the other one is for results.
     Ctrl-C, SIGTERM and the errors of training end the command with one line and an exit code; a
-    line also says how many trials were known before.
-
-    Arguments:
-        place: Where to train.
-        usual_out: The folder that the command writes into by default.
-
-    Raises:
-        Refused: For a ValueError or an OSError of the block.
-        click.ClickException: For a WorkerError, with the command that continues.
-        click.exceptions.Exit: When the training was stopped.
+    line also says how many trials were known before. `usual_out` is the folder that the command
+    writes into by default.
     """
     errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     bar = Bar(

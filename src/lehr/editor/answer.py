@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import numpy as np
@@ -20,7 +19,7 @@ from lehr.curves.easing import Ease
 from lehr.editor import edits
 from lehr.editor.code import KINDS, code
 from lehr.editor.evidence import Evidence
-from lehr.editor.handles import Handle, handles, place, seen
+from lehr.editor.handles import handles, place, seen
 from lehr.editor.moving import move, nudge
 from lehr.editor.numbers import numbers, plain
 from lehr.editor.picture import (
@@ -36,7 +35,6 @@ from lehr.editor.picture import (
 from lehr.editor.sections import sections
 from lehr.editor.sketch import Sketch
 from lehr.errors import ScheduleError
-from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import ramp
 from lehr.schedule.problem import ParseError
 from lehr.view import numbers as written
@@ -109,9 +107,10 @@ def _answer(request: Mapping[str, Any], evidence: Evidence) -> dict[str, Any]:
             raise _LineError(index, error) from None
         sketch = before.with_text(index, text)
         held = index if act["kind"] == "drag" else None
-    strokes = [_stroke(sketch, index) for index in range(len(sketch.lines))]
+    strokes = _strokes(sketch)
     where = layout(sketch, strokes, size, kept if held is not None else None)
     selected = strokes[sketch.selected]
+    began = sketch if held is None else before
     words = _words(sketch, selected)
     found: dict[str, Any] = {
         "sketch": sketch.to_dict(),
@@ -119,7 +118,11 @@ def _answer(request: Mapping[str, Any], evidence: Evidence) -> dict[str, Any]:
         "picture": draw(sketch, strokes, where),
         "frame": where.to_dict(),
         "bound": bound,
-        "handles": _handles(before if held is not None else sketch, sketch, strokes, where),
+        "handles": [
+            handle
+            for index in _with_handles(sketch)
+            for handle in _handles(began, sketch, index, strokes[index].length, where)
+        ],
         "numbers": [_numbers(line.text) for line in sketch.lines],
         # Their buttons are not needed while something is held.
         "sections": None if held is not None else _sections(sketch, where),
@@ -153,11 +156,14 @@ def _index(act: Any, sketch: Sketch) -> int:
     return index
 
 
-def _stroke(sketch: Sketch, index: int) -> Stroke:
-    try:
-        return points(place(sketch.lines[index].text, sketch.horizon))
-    except ParseError as error:
-        raise _LineError(index, error) from None
+def _strokes(sketch: Sketch) -> list[Stroke]:
+    found: list[Stroke] = []
+    for index, line in enumerate(sketch.lines):
+        try:
+            found.append(points(place(line.text, sketch.horizon)))
+        except ParseError as error:
+            raise _LineError(index, error) from None
+    return found
 
 
 # ----- what is done -------------------------------------------------------------------------------
@@ -178,7 +184,7 @@ def _acted(
         case "number":
             return edits.written(text, run, int(act["number"]), str(act["text"])[:60]), ""
         case "split":
-            where = layout(sketch, [_stroke(sketch, i) for i in _all(sketch)], size)
+            where = layout(sketch, _strokes(sketch), size)
             return edits.split(text, run, value_at(where.x, _pixel(act["px"]))), ""
         case "ease":
             return edits.eased(text, run, int(act["piece"]), str(act["ease"])[:80]), ""
@@ -191,10 +197,6 @@ def _acted(
             return change(text, run, int(act["piece"])), ""
         case _:
             raise ScheduleError("act: its kind is unknown")
-
-
-def _all(sketch: Sketch) -> range:
-    return range(len(sketch.lines))
 
 
 def _pixel(value: Any) -> float:
@@ -210,7 +212,7 @@ def _dragged(
     if not isinstance(kept, Mapping):
         raise ScheduleError("act: a drag needs the frame that it began with")
     where = layout(sketch, [], size, cast("Mapping[str, Any]", kept))
-    y_scale = where.panel(line.role).y
+    y_scale = where.panels[line.role]
     x_pixel, y_pixel = _pixel(act["px"]), _pixel(act["py"])
     x = min(max(value_at(where.x, x_pixel), where.x.low), where.x.high)
     y_pixel = min(max(y_pixel, y_scale.stop), y_scale.start)
@@ -231,16 +233,6 @@ def _dragged(
 # ----- what is shown ------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """A handle of a line as it is now."""
-
-    line: int
-    handle: Handle
-    x: float
-    y: float
-
-
 def _with_handles(sketch: Sketch) -> list[int]:
     """Return the lines that have handles: the selected one, and the first of each other role."""
     chosen: dict[str, int] = {}
@@ -251,50 +243,41 @@ def _with_handles(sketch: Sketch) -> list[int]:
 
 
 def _handles(
-    before: Sketch, sketch: Sketch, strokes: Sequence[Stroke], where: Layout
+    before: Sketch, sketch: Sketch, index: int, length: float, where: Layout
 ) -> list[dict[str, Any]]:
-    """Return the handles of the sketch that a drag began with, where they are now."""
-    found: list[dict[str, Any]] = []
-    for index in _with_handles(sketch):
-        now = seen(sketch.lines[index].text, sketch.horizon)
-        known = handles(before.lines[index].text, before.horizon)
-        shown = [
-            _Shown(index, one, float(now[one.knot].x), one.of(now[one.knot]))
-            for one in known
-            if one.knot in now
-        ]
-        count = sum(not one.handle.bend for one in shown)
-        place_of = 0
-        for one in shown:
-            place_of += not one.handle.bend
-            label = "Bend" if one.handle.bend else f"Knot {place_of} of {count}"
-            found.append(_handle(sketch, one, label, strokes[index].length, where))
-    return found
-
-
-def _handle(
-    sketch: Sketch, shown: _Shown, label: str, length: float, where: Layout
-) -> dict[str, Any]:
-    role, handle = sketch.lines[shown.line].role, shown.handle
-    panel = where.panel(role)
-    across = bool(handle.x_numbers)
-    base = sketch.base if role == "rate" else 1.0
+    """Return the handles that a line had when a drag began, where they are now."""
+    line = sketch.lines[index]
+    role, y_scale, base = line.role, where.panels[line.role], sketch.base_of(line.role)
     steps, unit = sketch.step_of_axis(where.x.high)
-    said = "share" if unit == "%" else unit
-    at = written.plain(shown.x / steps, 6) + ("%" if unit == "%" else "")
-    return {
-        "id": handle.id,
-        "line": shown.line,
-        "cx": round(where.x.clamp(shown.x), 2),
-        "cy": round(panel.y.clamp(shown.y), 2),
-        "bend": handle.bend,
-        "axes": ("x" if across else "") + ("y" if handle.y_number is not None else ""),
-        "label": f"{label} of {role}; {handle.words}",
-        "valuetext": f"{said} {at}, {role} {written.plain(shown.y * base)}",
-        "now": shown.x if across else shown.y,
-        "min": 0 if across else min(panel.y.low, shown.y),
-        "max": max(length, shown.x) if across else max(panel.y.high, shown.y),
-    }
+    now = seen(line.text, sketch.horizon)
+    known = handles(before.lines[index].text, before.horizon)
+    shown = [one for one in known if one.knot in now]
+    count = sum(not one.bend for one in shown)
+    number = 0
+    found: list[dict[str, Any]] = []
+    for one in shown:
+        number += not one.bend
+        label = "Bend" if one.bend else f"Knot {number} of {count}"
+        x, y = float(now[one.knot].x), one.of(now[one.knot])
+        at = f"{written.plain(x / steps, 6)}%" if unit == "%" else written.plain(x / steps, 6)
+        across = bool(one.x_numbers)
+        found.append(
+            {
+                "id": one.id,
+                "line": index,
+                "cx": round(where.x.clamp(x), 2),
+                "cy": round(y_scale.clamp(y), 2),
+                "bend": one.bend,
+                "axes": ("x" if across else "") + ("y" if one.y_number is not None else ""),
+                "label": f"{label} of {role}; {one.words}",
+                "valuetext": f"{'share' if unit == '%' else unit} {at}, "
+                f"{role} {written.plain(y * base)}",
+                "now": x if across else y,
+                "min": 0 if across else min(y_scale.low, y),
+                "max": max(length, x) if across else max(y_scale.high, y),
+            }
+        )
+    return found
 
 
 def _numbers(text: str) -> list[dict[str, Any]]:
@@ -327,7 +310,7 @@ def _sections(sketch: Sketch, where: Layout) -> list[dict[str, Any]]:
 
 
 def _readout(sketch: Sketch, stroke: Stroke) -> dict[str, str]:
-    base = sketch.base if sketch.lines[sketch.selected].role == "rate" else 1.0
+    base = sketch.base_of(sketch.lines[sketch.selected].role)
     values = stroke.values[np.isfinite(stroke.values)]
     peak = float(values.max(initial=-math.inf)) if len(values) else math.nan
     mean = float(values.mean()) if len(values) else math.nan
@@ -348,9 +331,9 @@ def _words(sketch: Sketch, stroke: Stroke) -> str:
     shown = _readout(sketch, stroke)
     first = next((y for y in stroke.points[1] if y is not None), 0.0)
     role = sketch.lines[sketch.selected].role
-    base = sketch.base if role == "rate" else 1.0
+    start = _number(first * sketch.base_of(role))
     return (
-        f"The {role} over {shown['steps']} steps: from {_number(first * base)} to {shown['end']}, "
+        f"The {role} over {shown['steps']} steps: from {start} to {shown['end']}, "
         f"peak {shown['peak']}, mean {shown['mean']}"
     )
 
@@ -362,15 +345,10 @@ def _findings(sketch: Sketch, strokes: Sequence[Stroke]) -> list[dict[str, Any]]
         if line.role != "rate" or stroke.length > _CHECKED:
             continue
         for finding in check(stroke.placed):
-            start = _culprit(line.text, sketch, finding.name)
+            parts = sections(line.text, sketch.horizon)
+            start = parts[-1 if finding.name in ("end", "cut") else 0].start
             found.append({"line": index, "message": str(finding), "at": start})
     return found
-
-
-def _culprit(text: str, sketch: Sketch, name: str) -> int:
-    """Return where in a text a finding is: the first part of its chain, or the last."""
-    parts = sections(text, sketch.horizon)
-    return parts[-1 if name in ("end", "cut") else 0].start
 
 
 def _gallery() -> dict[str, Any]:
@@ -385,9 +363,8 @@ def _gallery() -> dict[str, Any]:
         }
         for entry in ENTRIES.values()
     ]
-    eases = [{"name": name, "picture": thumbnail(_shape(name))} for name in edits.EASES]
+    eases = [
+        {"name": name, "picture": thumbnail(ramp(to=0.0, ease=Ease.of(name)))}
+        for name in edits.EASES
+    ]
     return {"gallery": shown, "eases": eases, "codes": list(KINDS)}
-
-
-def _shape(ease: str) -> Schedule:
-    return ramp(to=0.0, ease=Ease.of(ease))

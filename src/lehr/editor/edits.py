@@ -40,7 +40,7 @@ def eased(text: str, run: HorizonLike, index: int, ease: str) -> str:
     piece = _piece(section, "has no ease of its own")
     if piece.to is None:
         raise ScheduleError(f"{section.text} stays at its level: a hold has no ease")
-    return _replaced(text, run, section, section, repr(replace(piece, ease=Ease.of(ease))))
+    return _replaced(text, run, section, repr(replace(piece, ease=Ease.of(ease))))
 
 
 def split(text: str, run: HorizonLike, x: float) -> str:
@@ -71,7 +71,7 @@ def split(text: str, run: HorizonLike, x: float) -> str:
         level = float(f"{place(text, run)(float(x)):.3g}")
         line = Piece(first, piece.start, level)
         halves = line, replace(piece, steps=rest, start=None)
-    return _replaced(text, run, section, section, " >> ".join(map(repr, halves)))
+    return _replaced(text, run, section, " >> ".join(map(repr, halves)))
 
 
 def _around(text: str, run: HorizonLike, x: float) -> tuple[int, Section]:
@@ -121,7 +121,7 @@ def joined(text: str, run: HorizonLike, index: int) -> str:
     if first.to is None and shape is second and first.start is not None:
         start = first.start
     merged = replace(shape, steps=_sum(first, second, (one, two)), start=start)
-    return _replaced(text, run, one, two, repr(merged))
+    return _checked(text[: one.start] + repr(merged) + text[two.stop :], run)
 
 
 def _sum(first: Piece, second: Piece, both: tuple[Section, Section]) -> Duration | None:
@@ -189,16 +189,11 @@ def apart(text: str, run: HorizonLike, index: int) -> str:
     pieces = repr(parse(section.text))
     if pieces == section.text:
         raise ScheduleError(f"{section.text} is not made of pieces")
-    return _replaced(text, run, section, section, pieces)
+    return _replaced(text, run, section, pieces)
 
 
 def repeated(text: str, run: HorizonLike, times: int = 4) -> str:
-    """Return a text whose schedule is repeated in equal cycles over the run.
-
-    Arguments:
-        text: The text of a schedule.
-        run: The run that it is placed over.
-        times: How many cycles fill the run, from 2 to 100.
+    """Return a text whose schedule is repeated in equal cycles over the run, 2 to 100 of them.
 
     Raises:
         ScheduleError: If ``times`` is out of range, or one cycle has no steps.
@@ -216,14 +211,7 @@ def repeated(text: str, run: HorizonLike, times: int = 4) -> str:
 
 
 def written(text: str, run: HorizonLike, index: int, digits: str) -> str:
-    """Return a text with another number, as it was typed.
-
-    Arguments:
-        text: The text of a schedule.
-        run: The run that it is placed over.
-        index: Which of its :func:`~lehr.editor.numbers.numbers`.
-        digits: What to write: digits only for a duration too, whose unit stays; or, with a unit, a
-            duration in that one.
+    """Return a text with another number, as it was typed; a duration without a unit keeps its own.
 
     Raises:
         ScheduleError: If what is typed is not a number, or the schedule is then refused.
@@ -244,15 +232,13 @@ def written(text: str, run: HorizonLike, index: int, digits: str) -> str:
         new = number.text(typed)
     now = text[: number.start] + new + text[number.stop :]
     # Nothing but a number may come in through a number's field.
-    if len(tuple(_constants(now))) != len(tuple(_constants(text))) + (not number.written):
+    if _constants(now) != _constants(text) + (not number.written):
         raise ScheduleError(f"{number.name}={typed[:40]!r} is not a number")
     return _checked(now, run)
 
 
-def _constants(text: str) -> list[object]:
-    return [node for node in ast.walk(tree(text)) if isinstance(node, ast.Constant | ast.Call)]
-
-    return [node for node in ast.walk(tree(text)) if isinstance(node, ast.Constant | ast.Call)]
+def _constants(text: str) -> int:
+    return sum(isinstance(node, ast.Constant | ast.Call) for node in ast.walk(tree(text)))
 
 
 def _section(text: str, run: HorizonLike, index: int) -> Section:
@@ -269,8 +255,8 @@ def _piece(section: Section, lacks: str) -> Piece:
     return piece
 
 
-def _replaced(text: str, run: HorizonLike, first: Section, last: Section, new: str) -> str:
-    return _checked(text[: first.start] + new + text[last.stop :], run)
+def _replaced(text: str, run: HorizonLike, section: Section, new: str) -> str:
+    return _checked(text[: section.start] + new + text[section.stop :], run)
 
 
 def _checked(text: str, run: HorizonLike) -> str:

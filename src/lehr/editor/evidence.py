@@ -40,11 +40,9 @@ class Evidence:
                 self._measured.setdefault(shape, []).append(_sentence(results, pair))
 
     def predicted(self, sketch: Sketch, placed: Schedule) -> dict[str, Any] | None:
-        """Return the predicted final loss of the selected line, if it is a rate and there is a law.
+        """Return the final loss that the law predicts for the selected line over its run.
 
-        Arguments:
-            sketch: The sketch.
-            placed: The selected line over its run.
+        None without a law, or if the line is not a rate.
         """
         length = placed.length
         if self.law is None or sketch.lines[sketch.selected].role != "rate":

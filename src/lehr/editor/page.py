@@ -48,12 +48,7 @@ _LOOPBACK: Final = "127.0.0.1"
 
 
 def app(token: str, evidence: Evidence | None = None) -> Starlette:
-    """Return the page as an ASGI application.
-
-    Arguments:
-        token: The first part of every path: who does not know it finds nothing.
-        evidence: What is shown beside the picture.
-    """
+    """Return the page as an ASGI application; every path begins with the secret `token`."""
 
     async def ask(request: Request) -> Response:
         body = b""

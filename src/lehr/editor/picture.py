@@ -26,41 +26,24 @@ Points = tuple[list[float], list[float | None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
-    """The part of the picture for one number of the optimizer.
-
-    Attributes:
-        role: The number.
-        y: Its scale.
-    """
-
-    role: str
-    y: Scale
-
-
-@dataclass(frozen=True, slots=True)
 class Layout:
     """Where everything is in the picture.
 
     Attributes:
         size: Its width and height in pixels.
         x: The time axis, in steps.
-        panels: From the top.
+        panels: The vertical axis of the panel of each role, from the top.
     """
 
     size: tuple[float, float]
     x: Scale
-    panels: tuple[Panel, ...]
-
-    def panel(self, role: str) -> Panel:
-        """Return the panel of a role."""
-        return next(panel for panel in self.panels if panel.role == role)
+    panels: dict[str, Scale]
 
     def to_dict(self) -> dict[str, Any]:
         """Return its axes as a dict, which :func:`layout` takes to keep them."""
         return {
             "x": [self.x.low, self.x.high],
-            "panels": {panel.role: [panel.y.low, panel.y.high] for panel in self.panels},
+            "panels": {role: [y.low, y.high] for role, y in self.panels.items()},
         }
 
 
@@ -115,13 +98,9 @@ def layout(
     size: tuple[float, float],
     kept: Mapping[str, Any] | None = None,
 ) -> Layout:
-    """Return where everything is.
+    """Return where everything is in a picture of a size in pixels.
 
-    Arguments:
-        sketch: The sketch.
-        lines: Its lines; none are needed where ``kept`` is given.
-        size: The width and the height in pixels.
-        kept: The axes of an earlier layout, which stay as they were while something is moved.
+    The axes fit the lines, or are those of an earlier layout, ``kept`` while something is moved.
 
     Raises:
         ScheduleError: If ``kept`` does not belong to a sketch like this.
@@ -139,7 +118,7 @@ def layout(
     # The rate has the most room.
     shares = [2.0 if role == roles[0] else 1.0 for role in roles]
     room = height - _TOP - _BOTTOM - _GAP * (len(roles) - 1)
-    panels: list[Panel] = []
+    panels: dict[str, Scale] = {}
     top = _TOP
     for role, share in zip(roles, shares, strict=True):
         bottom = top + room * share / sum(shares)
@@ -149,15 +128,11 @@ def layout(
             if log and low <= 0:
                 raise ScheduleError(f"frame {role}: a log axis begins above 0")
         else:
-            own = [
-                stroke
-                for line, stroke in zip(sketch.lines, lines, strict=True)
-                if line.role == role
-            ]
-            low, high = _extent(own, log)
-        panels.append(Panel(role, Scale(low, high, bottom, top, log)))
+            both = zip(sketch.lines, lines, strict=True)
+            low, high = _extent([stroke for line, stroke in both if line.role == role], log)
+        panels[role] = Scale(low, high, bottom, top, log)
         top = bottom + _GAP
-    return Layout(size, x, tuple(panels))
+    return Layout(size, x, panels)
 
 
 def _ends(name: str, value: Any) -> tuple[float, float]:
@@ -201,35 +176,33 @@ def draw(sketch: Sketch, lines: Sequence[Stroke], where: Layout) -> Markup:
     steps, unit = sketch.step_of_axis(where.x.high)
     count = 5 if where.size[0] > 500 else 3
     ticks = [tick * steps for tick in nice_ticks(0.0, where.x.high / steps, count)]
-    for panel in where.panels:
-        last = panel is where.panels[-1]
+    for number, (role, y) in enumerate(where.panels.items(), start=1):
+        base = sketch.base_of(role)
         frame = Frame(
             where.x,
-            panel.y,
-            ticks if last else (),
-            _level_ticks(panel.y),
+            y,
+            ticks if number == len(where.panels) else (),
+            _level_ticks(y),
             lambda at: _tick(at / steps, unit),
-            lambda level, role=panel.role: plain(level * (sketch.base if role == "rate" else 1.0)),
+            lambda level, base=base: plain(level * base),
         )
         parts.append(frame.grid())
-        title = panel.role[0].upper() + panel.role[1:]
-        parts.append(tag("text", title, x=_LEFT - 44, y=panel.y.stop - 14, class_="role"))
+        parts.append(tag("text", role.capitalize(), x=_LEFT - 44, y=y.stop - 14, class_="role"))
         for index, (own, stroke) in enumerate(zip(sketch.lines, lines, strict=True)):
-            if own.role == panel.role:
-                xs, ys = stroke.points
-                shown = [None if y is None else _shown(y, panel.y) for y in ys]
+            if own.role == role:
+                xs, levels = stroke.points
+                shown = [None if level is None else _shown(level, y) for level in levels]
                 look = f"series l{index}{' chosen' if index == sketch.selected else ''}"
-                parts.append(line(xs, shown, where.x, panel.y, class_=look))
+                parts.append(line(xs, shown, where.x, y, class_=look))
     return Markup("".join(parts))
 
 
 def alone(sketch: Sketch, lines: Sequence[Stroke], where: Layout, words: str) -> Markup:
     """Draw a picture that needs no page around it, for a file."""
     white = tag("rect", width=where.size[0], height=where.size[1], fill="#fff")
-    style = tag("style", Markup(_STYLE))
     picture = chart(
         *where.size,
-        style,
+        tag("style", Markup(_STYLE)),
         white,
         draw(sketch, lines, where),
         name="lehr",

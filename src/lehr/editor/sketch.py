@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, cast
 
 from lehr.errors import ScheduleError
@@ -85,23 +85,14 @@ class Sketch:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as a dict of plain JSON types."""
-        return {
-            "lines": [{"role": line.role, "text": line.text} for line in self.lines],
-            "run": self.run,
-            "units": dict(self.units),
-            "axis": self.axis,
-            "log": self.log,
-            "base": self.base,
-            "selected": self.selected,
-        }
+        plain = asdict(self)
+        return plain | {"lines": list(plain["lines"]), "units": dict(self.units)}
 
     def with_text(self, index: int, text: str) -> Sketch:
         """Return it with another text for one of its lines."""
         lines = list(self.lines)
         lines[index] = Line(lines[index].role, text)
-        return Sketch(
-            tuple(lines), self.run, self.units, self.axis, self.log, self.base, self.selected
-        )
+        return replace(self, lines=tuple(lines))
 
     @property
     def horizon(self) -> Horizon:
@@ -115,11 +106,12 @@ class Sketch:
         units: dict[str, Any] = dict(self.units)
         return Horizon(length, **units)
 
-    def step_of_axis(self, length: float) -> tuple[float, str]:
-        """Return how many steps one unit of the time axis has, and its name.
+    def base_of(self, role: str) -> float:
+        """Return the number that 1 means on the lines of a role."""
+        return self.base if role == "rate" else 1.0
 
-        Arguments:
-            length: The length of the run in steps.
+    def step_of_axis(self, length: float) -> tuple[float, str]:
+        """Return the steps in a unit of the time axis, and its name, in a run of `length` steps.
 
         Raises:
             ScheduleError: If the run has no such unit.

@@ -7,9 +7,9 @@ from lehr.lab.contrast import Contrast, PairContrast
 from lehr.lab.metric import Metric
 from lehr.lab.pair_result import PairResult
 from lehr.lab.results import Results
-from lehr.view.markup import Markup, breakable, tag
+from lehr.view.markup import Markup, described, heads, row_head, table, tag
 from lehr.view.numbers import MISSING, day, measured, rate
-from lehr.view.report import document
+from lehr.view.report import document, section
 
 
 def write(found: Contrast, path: Path) -> None:
@@ -25,22 +25,12 @@ def render(found: Contrast) -> str:
     return document(
         title,
         found.second.lehr,
-        tag(
-            "header",
-            tag("h1", title),
-            tag("p", found.note, class_="lede"),
-        ),
+        tag("header", tag("h1", title), tag("p", found.note, class_="lede")),
         tag(
             "main",
-            tag(
-                "section",
-                tag("h2", "Pair by pair", id="pairs-title"),
-                _table(found),
-                id="pairs",
-                aria_labelledby="pairs-title",
-            ),
-            _facts("First", found.first),
-            _facts("Second", found.second),
+            section("pairs", "Pair by pair", "", _table(found)),
+            section("first", "First", "", _facts(found.first)),
+            section("second", "Second", "", _facts(found.second)),
         ),
     )
 
@@ -61,7 +51,7 @@ def _table(found: Contrast) -> Markup:
     rows = [
         tag(
             "tr",
-            tag("th", pair.optimizer, " ", tag("b", breakable(pair.schedule)), scope="row"),
+            row_head(pair.optimizer, pair.schedule),
             _result(pair.first, metric),
             _result(pair.second, found.second.metric),
             tag("td", gain(pair, metric), class_="number") if found.comparable else "",
@@ -69,14 +59,11 @@ def _table(found: Contrast) -> Markup:
         for pair in found.pairs
     ]
     unit = f", {metric.units.strip()}" if metric.unit else ""
-    heads = ["Pair", "First", "Second"]
+    columns = ["Pair", "First", "Second"]
     if found.comparable:
-        heads.append(f"Second is better by{unit}")
-    caption = tag(
-        "caption", "Test scores with the rank and the peak rate in each of the two comparisons."
-    )
-    head = tag("tr", *(tag("th", text, scope="col") for text in heads))
-    return tag("table", caption, tag("thead", head), tag("tbody", *rows), class_="lengths")
+        columns.append(f"Second is better by{unit}")
+    caption = "Test scores with the rank and the peak rate in each of the two comparisons."
+    return table("lengths", caption, tag("tr", *heads(columns)), rows)
 
 
 def _result(pair: PairResult | None, metric: Metric) -> Markup:
@@ -86,7 +73,7 @@ def _result(pair: PairResult | None, metric: Metric) -> Markup:
     return tag("td", measured(metric, pair.score), tag("small", text))
 
 
-def _facts(title: str, results: Results) -> Markup:
+def _facts(results: Results) -> Markup:
     finished = results.settings.finished
     rows = [
         ("Answer", next(iter(results.summary), "")),
@@ -95,12 +82,4 @@ def _facts(title: str, results: Results) -> Markup:
         ("Finished", "" if finished is None else day(finished)),
         ("Versions", ", ".join(f"{k} {v}" for k, v in results.settings.versions.items())),
     ]
-    items = [tag("div", tag("dt", name), tag("dd", text)) for name, text in rows if text]
-    name = title.lower()
-    return tag(
-        "section",
-        tag("h2", title, id=f"{name}-title"),
-        tag("dl", *items, class_="method"),
-        id=name,
-        aria_labelledby=f"{name}-title",
-    )
+    return described("method", rows)

@@ -7,7 +7,6 @@ from statistics import median
 from lehr.lab.pair_result import Band, PairResult, Row, present
 from lehr.lab.results import Results
 from lehr.view.markup import Markup, shortened, tag
-from lehr.view.numbers import plain
 from lehr.view.svg import (
     Frame,
     Scale,
@@ -108,7 +107,7 @@ def _panel(
 ) -> Markup:
     last = max([1.0, *(float(step) for p in pairs for step in p.steps)])
     x, y = Scale(0.0, last, _LEFT, _RIGHT), metric.scale
-    frame = Frame(x, y, nice_ticks(0.0, last, 4), metric.ticks, lambda v: f"{v:,.0f}", plain)
+    frame = Frame(x, y, nice_ticks(0.0, last, 4), metric.ticks)
     bands: list[Markup] = []
     lines: list[Markup] = []
     ends: list[tuple[int, str, float, float]] = []
@@ -172,16 +171,36 @@ def _optimizer(
     )
 
 
-def _picker(optimizers: Sequence[str]) -> Markup:
-    options = [
-        tag(
-            "span",
-            tag("input", type="radio", name="optimizer", id=f"o{i}", checked=i == 0),
-            tag("label", name, for_=f"o{i}"),
-        )
-        for i, name in enumerate(optimizers)
-    ]
-    return tag("fieldset", tag("legend", "Optimizer"), tag("div", *options), class_="picker")
+def _choice(look: str, legend: str, inputs: Sequence[Markup], labels: Sequence[Markup]) -> Markup:
+    """Build a group of radio buttons or boxes, which work without the script."""
+    options = [tag("span", *option) for option in zip(inputs, labels, strict=True)]
+    return tag("fieldset", tag("legend", legend), tag("div", *options), class_=look)
+
+
+def _controls(results: Results) -> list[Markup]:
+    """Build the groups of which more than one thing can be chosen."""
+    optimizers, names = results.order
+    found: list[Markup] = []
+    if len(optimizers) > 1:
+        inputs = [
+            tag("input", type="radio", name="optimizer", id=f"o{i}", checked=i == 0)
+            for i in range(len(optimizers))
+        ]
+        labels = [tag("label", name, for_=f"o{i}") for i, name in enumerate(optimizers)]
+        found.append(_choice("picker", "Optimizer", inputs, labels))
+    if len(names) > 1:
+        visible = chosen(results)
+        inputs = [
+            tag("input", type="checkbox", id=f"k{i}", checked=name in visible)
+            for i, name in enumerate(names)
+        ]
+        labels = [tag("label", _swatch(i), name, for_=f"k{i}") for i, name in enumerate(names)]
+        found.append(_choice("toggles", "Schedules", inputs, labels))
+    if len(names) > BANDS:
+        box = tag("input", type="checkbox", id="bands")
+        words = f"all of them, not only the best {BANDS}"
+        found.append(_choice("toggles", "Intervals", [box], [tag("label", words, for_="bands")]))
+    return found
 
 
 def chosen(results: Results) -> list[str]:
@@ -191,27 +210,6 @@ def chosen(results: Results) -> list[str]:
     first = list(dict.fromkeys(best[name] for name in optimizers if name in best))
     more = [name for name in names if name not in first]
     return first[:COLOURS] + more[: max(0, CHOSEN - len(first))]
-
-
-def _toggles(names: Sequence[str], visible: Sequence[str]) -> Markup:
-    options = [
-        tag(
-            "span",
-            tag("input", type="checkbox", id=f"k{i}", checked=name in visible),
-            tag("label", _swatch(i), name, for_=f"k{i}"),
-        )
-        for i, name in enumerate(names)
-    ]
-    return tag("fieldset", tag("legend", "Schedules"), tag("div", *options), class_="toggles")
-
-
-def _bands() -> Markup:
-    """The choice to see every band, which works without the script."""
-    words = f"all of them, not only the best {BANDS}"
-    option = tag(
-        "span", tag("input", type="checkbox", id="bands"), tag("label", words, for_="bands")
-    )
-    return tag("fieldset", tag("legend", "Intervals"), tag("div", option), class_="toggles")
 
 
 def _swatch(index: int) -> Markup:
@@ -225,10 +223,7 @@ def curves(results: Results) -> Markup:
     metrics = [m for m in (_loss(results.pairs), _validations(results)) if m is not None]
     return tag(
         "div",
-        # A control for a single optimizer would only be in the way.
-        _picker(optimizers) if len(optimizers) > 1 else "",
-        _toggles(names, chosen(results)) if len(names) > 1 else "",
-        _bands() if len(names) > BANDS else "",
+        *_controls(results),
         *(_optimizer(results, i, names, metrics) for i in range(len(optimizers))),
         class_="learning",
     )

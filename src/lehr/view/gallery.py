@@ -53,19 +53,19 @@ def files() -> dict[str, str]:
             path = f"gallery/{entry.name}.svg"
             pictures[path] = drawn(entry.name, entry.example) + "\n"
             parts.append(f"### {entry.name}\n\n![{entry.name}]({path})\n\n")
-            parts.append("".join(_facts(entry, repr(entry.example))))
+            parts.append("".join(_facts(entry)))
     parts.append("## Feedback rules: what follows a metric rather than the time\n\n")
     for rule in RULES.values():
         parts.append(f"### {rule.name}\n\n")
-        parts.append("".join(_facts(rule, repr(rule.example))))
+        parts.append("".join(_facts(rule)))
     return {"gallery.md": "".join(parts).rstrip("\n") + "\n", **pictures}
 
 
-def _facts(entry: Entry | RuleEntry, example: str) -> Iterator[str]:
+def _facts(entry: Entry | RuleEntry) -> Iterator[str]:
     yield f"{entry.summary}.\n\n"
     yield f"$$\n{entry.formula}\n$$\n\n"
     yield f"- Call: `{entry.name}({_arguments(entry)})`\n"
-    yield f"- Drawn: `{example}`\n" if isinstance(entry, Entry) else f"- Example: `{example}`\n"
+    yield f"- {'Drawn' if isinstance(entry, Entry) else 'Example'}: `{entry.example!r}`\n"
     if entry.paper is not None:
         paper = entry.paper
         link = f", [arXiv:{paper.arxiv}](https://arxiv.org/abs/{paper.arxiv})"

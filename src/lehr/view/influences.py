@@ -2,7 +2,7 @@
 
 from lehr.lab.influence import SEED, Influence
 from lehr.lab.results import Results
-from lehr.view.markup import Markup, tag
+from lehr.view.markup import Markup, table, tag
 from lehr.view.numbers import NARROW
 
 _NAMES = {
@@ -64,12 +64,11 @@ def influences(results: Results) -> Markup:
         tag("th", tag("span", "Share, drawn", class_="unseen"), scope="col"),
         tag("th", "Share of the variance", scope="col", class_="number"),
     )
-    caption = tag(
-        "caption",
+    caption = (
         "A standard deviation over the choices compared here, and its interval; the scatter that "
         "seeds put into means is taken off. The peak rate's part is that of the validation "
         f"{metric.name} at the peaks within half a decade of each pair's best, so that it does "
         "not depend on how wide the grid is. Another tuned number's part is that of its values, "
-        "each with the peak that is best with it. Other choices would have other parts.",
+        "each with the peak that is best with it. Other choices would have other parts."
     )
-    return tag("table", caption, tag("thead", head), tag("tbody", *rows), class_="influences")
+    return table("influences", caption, head, rows)

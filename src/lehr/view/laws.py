@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lehr.extras import needs
-from lehr.files import write_whole
 from lehr.laws import LoggedRun, Prediction
-from lehr.view.plot import COLOURS, FORMATS, INK, LINE, SOFT
+from lehr.view.plot import COLOURS, INK, SOFT, check_format, dress, new_figure, write_figure
 from lehr.view.printable import printable
 
 if TYPE_CHECKING:
@@ -56,10 +53,9 @@ def draw_predictions(curves: Sequence[Drawn], path: str | Path | None = None) ->
     """
     if not curves:
         raise ValueError("curves=[] is empty: give at least one curve to draw")
-    if path is not None and Path(path).suffix.lower() not in FORMATS:
-        raise ValueError(f"path={str(path)!r} must end in {' or '.join(FORMATS)}")
+    check_format(path)
     measured = any(curve.measured is not None for curve in curves)
-    figure = _figure(6.0 if measured else 4.05)
+    figure = new_figure(6.0 if measured else 4.05)
     panels: Sequence[Axes] = np.atleast_1d(
         figure.subplots(2 if measured else 1, 1, sharex=True, height_ratios=[3, 1][: 1 + measured])
     ).tolist()
@@ -74,18 +70,11 @@ def draw_predictions(curves: Sequence[Drawn], path: str | Path | None = None) ->
         panels[1].set_ylabel("measured - predicted", color=SOFT)
         panels[1].axhline(0, color=SOFT, linewidth=0.8)
     for axes in panels:
-        _dress(axes)
+        dress(axes)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     panels[-1].set_xlabel("step", color=SOFT)
     if path is not None:
-        from matplotlib import rc_context
-
-        kind = Path(path).suffix.lower().removeprefix(".")
-        drawn = io.BytesIO()
-        # Without the date and with the same seed for ids, the same curves give the same file.
-        undated = {"Date": None} if kind == "svg" else None
-        with rc_context({"svg.hashsalt": "lehr"}):
-            figure.savefig(drawn, format=kind, dpi=200, metadata=undated)
-        write_whole(Path(path), drawn.getvalue())
+        write_figure(figure, Path(path))
     return figure
 
 
@@ -98,19 +87,3 @@ def _draw(panels: Sequence[Axes], curve: Drawn, colour: str) -> None:
     panels[0].plot(run.steps, run.losses, ".", color=colour, markersize=3, alpha=0.6)
     at = np.interp(run.steps, seen.steps, seen.loss)
     panels[1].plot(run.steps, run.losses - at, color=colour, linewidth=1)
-
-
-def _figure(height: float) -> Figure:
-    with needs("drawing", "plot", "matplotlib"):
-        from matplotlib.figure import Figure
-    return Figure(figsize=(7.2, height), layout="constrained", facecolor="white")
-
-
-def _dress(axes: Axes) -> None:
-    axes.tick_params(colors=SOFT, length=0, pad=6)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    axes.grid(axis="y", color=LINE, linewidth=0.8)
-    axes.set_axisbelow(True)
-    for side in ("top", "left", "right"):
-        axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(SOFT)

@@ -55,6 +55,39 @@ def tag(name: str, /, *children: str, **attributes: Attribute) -> Markup:
     return Markup(start if name in _VOID else f"{start}{join(children)}</{name}>")
 
 
+def table(look: str, caption: str, head: Markup, rows: Iterable[Markup], *more: Markup) -> Markup:
+    """Build a table of the CSS class `look`; `more` follows its body."""
+    return tag(
+        "table",
+        tag("caption", caption),
+        tag("thead", head),
+        tag("tbody", *rows),
+        *more,
+        class_=look,
+    )
+
+
+def scrolling(content: Markup, label: str) -> Markup:
+    """Let wide content scroll by itself, with a name for screen readers."""
+    return tag("div", content, class_="scroll", tabindex="0", role="region", aria_label=label)
+
+
+def heads(names: Iterable[str]) -> list[Markup]:
+    """Build the heads of columns."""
+    return [tag("th", name, scope="col") for name in names]
+
+
+def row_head(optimizer: str, schedule: str) -> Markup:
+    """Build the head of the row of a pair."""
+    return tag("th", optimizer, " ", tag("b", breakable(schedule)), scope="row")
+
+
+def described(look: str, rows: Iterable[tuple[str, str]]) -> Markup:
+    """Build a list of terms with their descriptions; terms without one are left out."""
+    items = [tag("div", tag("dt", name), tag("dd", text)) for name, text in rows if text]
+    return tag("dl", *items, class_=look)
+
+
 def breakable(name: str) -> Markup:
     """Let a name break after an underscore, a colon or a bracket, so that columns can be narrow."""
     parts = re.split(r"(?<=[_:])|(?<=\()(?!\))", name)

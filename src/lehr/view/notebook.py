@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from lehr.errors import ScheduleError
 from lehr.provided import PROVIDED
 from lehr.view.numbers import measured, ranks, rate
-from lehr.view.scales import own_steps
+from lehr.view.scales import evenly, own_steps
 
 if TYPE_CHECKING:
     from lehr.catalogue import Entry, RuleEntry
+    from lehr.lab.pair_result import PairResult
     from lehr.lab.results import Results
     from lehr.schedule.base import Schedule
     from lehr.view.markup import Markup
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 _ROWS = 10
 """The number of pairs that a notebook shows."""
+
+_POINTS = 500
+"""The most points of a curve."""
 
 _RUN = 1000
 """The length of the run in the picture of a schedule that has none of its own."""
@@ -52,44 +56,34 @@ def entry_html(entry: Entry | RuleEntry) -> str:
 
 def results_html(results: Results) -> str:
     """Show the answer of a comparison: its first sentence, the best pair's code, the first rows."""
-    from lehr.view.markup import tag  # Loads html.
+    from lehr.view.markup import heads, tag  # Loads html.
 
     parts: list[str] = [tag("p", tag("b", text)) for text in results.summary[:1]]
     if results.pairs:
         parts.append(tag("pre", tag("code", results.pairs[0].code), style="white-space:pre-wrap"))
-    heads = (
-        "#",
-        "optimizer",
-        "schedule",
-        "peak rate",
-        f"test {results.metric.name}",
-        "could rank",
-        "",
-    )
-    rows: list[Markup] = [
-        tag(
-            "tr",
-            *(
-                tag("td", text)
-                for text in (
-                    str(pair.rank),
-                    pair.optimizer,
-                    pair.schedule,
-                    rate(pair.peak),
-                    measured(results.metric, pair.score),
-                    ranks(pair.ranks),
-                    "" if pair.standing == "behind" else pair.standing,
-                )
-            ),
-        )
-        for pair in results.pairs[:_ROWS]
-    ]
-    if rows:
-        head = tag("thead", tag("tr", *(tag("th", text, scope="col") for text in heads)))
+        score = f"test {results.metric.name}"
+        names = ("#", "optimizer", "schedule", "peak rate", score, "could rank", "")
+        head = tag("thead", tag("tr", *heads(names)))
+        rows = [_row(results, pair) for pair in results.pairs[:_ROWS]]
         parts.append(tag("table", head, tag("tbody", *rows)))
     if len(results.pairs) > _ROWS:
         parts.append(tag("p", f"The other {len(results.pairs) - _ROWS} pairs are not shown."))
     return tag("div", *parts)
+
+
+def _row(results: Results, pair: PairResult) -> Markup:
+    from lehr.view.markup import tag  # Loads html.
+
+    texts = (
+        str(pair.rank),
+        pair.optimizer,
+        pair.schedule,
+        rate(pair.peak),
+        measured(results.metric, pair.score),
+        ranks(pair.ranks),
+        "" if pair.standing == "behind" else pair.standing,
+    )
+    return tag("tr", *(tag("td", text) for text in texts))
 
 
 def _caption(text: str, note: str) -> Markup:
@@ -101,13 +95,13 @@ def _caption(text: str, note: str) -> Markup:
 
 def _drawn(schedule: Schedule, title: str, *, from_zero: bool = True) -> tuple[str, str]:
     """Return the picture of a schedule, and a note on its run; only a note if it has none."""
-    from lehr.view.picture import picture, sample  # Loads html.
+    from lehr.view.picture import picture  # Loads html.
 
     try:
         own = own_steps(schedule)
         steps = own or _RUN
         placed = schedule if own else schedule.over(steps)
-        at = sample(steps)
+        at = evenly(steps, min(steps, _POINTS))
         values = [placed(step) for step in at]
     except ScheduleError as error:
         return "", f"Not drawn: {error}"

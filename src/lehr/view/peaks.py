@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from lehr.lab.metric import Metric
 from lehr.lab.pair_result import PairResult, present
 from lehr.lab.results import Results
-from lehr.view.markup import Markup, breakable, tag
+from lehr.view.markup import Markup, breakable, heads, scrolling, table, tag
 from lehr.view.numbers import measured, rate
 from lehr.view.svg import Scale, band, chart, line, nice_ticks
 from lehr.view.tables import layout, pair_at
@@ -132,9 +132,7 @@ def sensitivity(results: Results) -> Markup:
         for i, row in enumerate(down)
     ]
     ends = [tag("span", rate(peak)) for peak in _ends(results)]
-    head = tag(
-        "tr", tag("td"), tag("td"), *(tag("th", breakable(name), scope="col") for name in across)
-    )
+    head = tag("tr", tag("td"), tag("td"), *heads(map(breakable, across)))
     foot = tag(
         "tr",
         tag("th", "peak rate", scope="row"),
@@ -143,19 +141,10 @@ def sensitivity(results: Results) -> Markup:
     )
     metric = results.metric
     lost = "a run" if metric.guess is None else "every run"
-    caption = tag(
-        "caption",
+    caption = (
         "Every panel has the same axes: the peak rate on a log scale, and the validation "
         f"{metric.name} ({metric.direction}), from {axes.y.low:.3g} to {axes.y.high:.3g}. The dot "
         f"is the chosen peak; × is a peak at which {lost} diverged. The band is the interval over "
-        "the tuning seeds, which are few.",
+        "the tuning seeds, which are few."
     )
-    table = tag(
-        "table",
-        caption,
-        tag("thead", head),
-        tag("tbody", *rows),
-        tag("tfoot", foot),
-        class_="peaks",
-    )
-    return tag("div", table, class_="scroll", tabindex="0", role="region", aria_label="Peak rates")
+    return scrolling(table("peaks", caption, head, rows, tag("tfoot", foot)), "Peak rates")

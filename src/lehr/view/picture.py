@@ -23,13 +23,6 @@ _ALONE = "svg{color:#1c2430}@media(prefers-color-scheme:dark){svg{color:#e6e8ec}
 
 _WIDTH, _HEIGHT = 360.0, 180.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 346.0, 10.0, 146.0
-_POINTS = 500
-
-
-def sample(steps: int, most: int = _POINTS) -> list[int]:
-    """Return at most `most` steps of a run, evenly spaced, from its first to its last."""
-    count = min(steps, most)
-    return [round(i * (steps - 1) / max(1, count - 1)) for i in range(count)]
 
 
 def picture(
@@ -57,7 +50,7 @@ def picture(
     high = high if high > low else low + 1.0
     x = Scale(at[0], max(at[-1], at[0] + 1), _LEFT, _RIGHT)
     y = Scale(low, high + 0.03 * (high - low), _BOTTOM, _TOP)
-    frame = Frame(x, y, nice_ticks(x.low, x.high, 4), nice_ticks(y.low, y.high, 4), _steps, plain)
+    frame = Frame(x, y, nice_ticks(x.low, x.high, 4), nice_ticks(y.low, y.high, 4), _steps)
     lines = [
         line(
             list(at),

@@ -102,10 +102,9 @@ def draw(
         raise ValueError("schedules={} is empty: give at least one schedule to draw")
     if steps < 1:
         raise ValueError(f"steps={steps!r} must be at least 1")
-    if path is not None and Path(path).suffix.lower() not in FORMATS:
-        raise ValueError(f"path={str(path)!r} must end in {' or '.join(FORMATS)}")
+    check_format(path)
     panels = [schedules, momentum] if momentum else [schedules]
-    figure = _figure(len(panels))
+    figure = new_figure(4.05 + 2.0 * (len(panels) - 1))
     names = list(schedules)
     for place, panel in enumerate(panels):
         axes: Axes = figure.add_subplot(len(panels), 1, place + 1)
@@ -116,9 +115,9 @@ def draw(
             axes.set_yscale("log")
         if len(panels) > 1:
             axes.set_ylabel(("rate", "momentum")[place], color=SOFT)
-        _dress(axes, steps, tuple(panel) if place == 0 else (), look.time)
+        _label(axes, steps, tuple(panel) if place == 0 else (), look.time)
     if path is not None:
-        _write(figure, Path(path))
+        write_figure(figure, Path(path))
     return figure
 
 
@@ -145,37 +144,48 @@ def _curve(
     )
 
 
-def _write(figure: Figure, path: Path) -> None:
+def check_format(path: str | Path | None) -> None:
+    """Raise ValueError if a picture cannot be written into a file of this name."""
+    if path is not None and Path(path).suffix.lower() not in FORMATS:
+        raise ValueError(f"path={str(path)!r} must end in {' or '.join(FORMATS)}")
+
+
+def write_figure(figure: Figure, path: Path) -> None:
+    """Write a figure; the same curves give the same file."""
     from matplotlib import rc_context  # Loads matplotlib.
 
     kind = path.suffix.lower().removeprefix(".")
     drawn = io.BytesIO()
-    # Without the date and with the same seed for ids, the same schedules give the same file.
+    # Without the date and with the same seed for ids, the file depends on the curves only.
     undated = {"Date": None} if kind == "svg" else None
     with rc_context({"svg.hashsalt": "lehr"}):
         figure.savefig(drawn, format=kind, dpi=200, metadata=undated)
     write_whole(path, drawn.getvalue())
 
 
-def _figure(panels: int) -> Figure:
+def new_figure(height: float) -> Figure:
+    """Return an empty figure, without pyplot: no window opens and no global state changes."""
     with needs("drawing", "plot", "matplotlib"):
         from matplotlib.figure import Figure
-    size = (7.2, 4.05 + 2.0 * (panels - 1))
-    return Figure(figsize=size, layout="constrained", facecolor="white")
+    return Figure(figsize=(7.2, height), layout="constrained", facecolor="white")
 
 
-def _dress(axes: Axes, steps: int, names: tuple[str, ...], time: TimeUnit) -> None:
-    """Label the axes and remove what does not help to read the curves."""
-    axes.set_xlabel(time.title, color=SOFT)
-    axes.set_xlim(0, max(1, steps - 1) * time.per_step(steps))
-    axes.margins(y=0.04)
+def dress(axes: Axes) -> None:
+    """Remove from the axes what does not help to read the curves."""
     axes.tick_params(which="both", colors=SOFT, length=0, pad=6)
-    axes.xaxis.set_major_formatter(lambda value, _: time.label(value))
     axes.grid(axis="y", color=LINE, linewidth=0.8)
     axes.set_axisbelow(True)
     for side in ("top", "left", "right"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(SOFT)
+
+
+def _label(axes: Axes, steps: int, names: tuple[str, ...], time: TimeUnit) -> None:
+    dress(axes)
+    axes.set_xlabel(time.title, color=SOFT)
+    axes.set_xlim(0, max(1, steps - 1) * time.per_step(steps))
+    axes.margins(y=0.04)
+    axes.xaxis.set_major_formatter(lambda value, _: time.label(value))
     if len(names) == 1:
         # A name is not a formula, although it may have two dollar signs.
         axes.set_title(

@@ -8,7 +8,7 @@ import numpy as np
 
 from lehr.lab.results import Results
 from lehr.laws import Law, PredictedRun, predict_compared
-from lehr.view.markup import Markup, breakable, tag
+from lehr.view.markup import Markup, breakable, heads, scrolling, table, tag
 from lehr.view.numbers import plain
 from lehr.view.svg import Frame, Scale, band, chart, line, log_ticks, nice_ticks
 
@@ -37,9 +37,7 @@ def _card(number: int, one: PredictedRun) -> Markup:
     bottom = max(float(np.nanmin(known)) / 1.1, top / 1e4)
     x = Scale(0.0, float(run.length), _LEFT, _RIGHT)
     y = Scale(bottom, top, _BOTTOM, _TOP, log=True)
-    frame = Frame(
-        x, y, nice_ticks(0.0, x.high, 4), log_ticks(bottom, top, 4), lambda v: f"{v:,.0f}", plain
-    )
+    frame = Frame(x, y, nice_ticks(0.0, x.high, 4), log_ticks(bottom, top, 4))
     steps = [float(step) for step in run.steps]
     rows = (seen.loss, seen.low, seen.high, run.losses)
     loss, low, high, measured = ([_inside(v, bottom, top) for v in row.tolist()] for row in rows)
@@ -67,24 +65,12 @@ def _fitted(one: PredictedRun) -> str:
 
 
 def _table(found: Sequence[PredictedRun]) -> Markup:
-    head = tag(
-        "tr",
-        tag("td"),
-        *(tag("th", words, scope="col") for words in ("measured", "predicted", "interval", "")),
-    )
-    caption = tag(
-        "caption",
+    head = tag("tr", tag("td"), *heads(("measured", "predicted", "interval", "")))
+    caption = (
         "The training loss at the last point of the curve, and the interval in which nine of ten "
-        "measured ones should lie.",
+        "measured ones should lie."
     )
-    table = tag(
-        "table",
-        caption,
-        tag("thead", head),
-        tag("tbody", *map(_row, found)),
-        class_="lengths",
-    )
-    return tag("div", table, class_="scroll", tabindex="0", role="region", aria_label="Predicted")
+    return scrolling(table("lengths", caption, head, map(_row, found)), "Predicted")
 
 
 def _row(one: PredictedRun) -> Markup:

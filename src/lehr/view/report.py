@@ -15,7 +15,7 @@ from lehr.view.curves import curves, readout
 from lehr.view.downloads import downloads
 from lehr.view.influences import influences
 from lehr.view.lengths import lengths
-from lehr.view.markup import Markup, tag
+from lehr.view.markup import Markup, described, tag
 from lehr.view.numbers import count, day, duration, measured, rate
 from lehr.view.peaks import sensitivity
 from lehr.view.predicted import predicted
@@ -122,35 +122,19 @@ def _head(title: str, version: str, style: Markup, script: Markup) -> Markup:
     )
 
 
-SECTIONS = (
-    ("ranking", "Ranking"),
-    ("mattered", "What mattered"),
-    ("map", "Map"),
-    ("schedules", "Schedules"),
-    ("learning", "Learning curves"),
-    ("peaks", "Peak rate"),
-    ("lengths", "Length of the run"),
-    ("predicted", "Predicted losses"),
-    ("method", "How it was run"),
-)
-
-
 def _body(results: Results, law: Law | None) -> list[str]:
-    shown = {
-        "lengths": results.lengths,
-        "predicted": law,
-        "mattered": len(results.influences) > 1,
-    }
-    absent = {name for name, has in shown.items() if not has}
-    sections = [s for s in SECTIONS if s[0] not in absent]
-    links = [tag("a", words, href=f"#{name}") for name, words in sections]
-    content = _sections(results, law) if results.pairs else [_nothing(), _method(results)]
+    sections = _sections(results, law) if results.pairs else []
+    links = [tag("a", words, href=f"#{name}") for name, words, _ in sections]
+    content = [drawn for *_, drawn in sections]
+    if not results.pairs:
+        nothing = tag("p", "Nothing to show yet: no pair has been trained.", class_="notice")
+        content = [nothing, _method(results)]
     # "</script>" would end a data block, so it has no "<".
     data = Markup(json.dumps(readout(results), allow_nan=False).replace("<", "\\u003c"))
     return [
         tag("a", "Skip to the results", href="#ranking", class_="skip"),
         _opening(results),
-        tag("nav", *links, aria_label="Sections") if results.pairs else "",
+        tag("nav", *links, aria_label="Sections") if links else "",
         tag("main", *content),
         tag("script", data, type="application/json", id="numbers"),
     ]
@@ -206,15 +190,10 @@ def _facts(results: Results) -> Markup:
     facts.append((f"{len(results.pairs):,}", "pair" if len(results.pairs) == 1 else "pairs"))
     facts.append((f"{settings.trials:,}", "training runs"))
     facts.append((duration(settings.seconds), "of computing"))
-    items = [tag("div", tag("dt", words), tag("dd", value)) for value, words in facts]
-    return tag("dl", *items, class_="facts")
+    return described("facts", [(words, value) for value, words in facts])
 
 
-def _nothing() -> Markup:
-    return tag("p", "Nothing to show yet: no pair has been trained.", class_="notice")
-
-
-def _section(name: str, title: str, words: str, *content: str) -> Markup:
+def section(name: str, title: str, words: str, *content: str) -> Markup:
     return tag(
         "section",
         tag("h2", title, id=f"{name}-title"),
@@ -225,75 +204,73 @@ def _section(name: str, title: str, words: str, *content: str) -> Markup:
     )
 
 
-def _sections(results: Results, law: Law | None) -> list[Markup]:
-    return [
-        _section(
-            "ranking",
-            "Ranking",
-            "Best first. Pairs that tie with the best have a bar at their left.",
-            ranking(results),
-            downloads(results),
-        ),
-        *([_mattered(results)] if len(results.influences) > 1 else []),
-        _section("map", "Map", "Which schedule suits which optimizer.", heat_map(results)),
-        _section(
-            "schedules",
-            "Schedules",
-            "The factor on the peak rate over the run.",
-            schedules(results),
-        ),
-        _section(
-            "learning",
-            "Learning curves",
-            "At the chosen peak rate. A line is the mean over the seeds, its band the interval. "
-            "All optimizers share the same axes. At first only the best schedules are drawn; the "
-            "boxes add others.",
-            curves(results),
-        ),
-        _section(
-            "peaks",
-            "How much the peak rate matters",
-            f"Validation {results.metric.name} against the peak rate. Where the curve is "
-            "flat, a wrong peak rate costs little; where it is steep, it costs much.",
-            sensitivity(results),
-        ),
-        *([_lengths(results)] if results.lengths else []),
-        *([_predicted(results, law)] if law else []),
-        _method(results),
-    ]
+def _sections(results: Results, law: Law | None) -> list[tuple[str, str, Markup]]:
+    """Return the sections in order, each with its id and the words of the link to it."""
+    found: list[tuple[str, str, Markup]] = []
 
+    def add(name: str, title: str, words: str, *content: Markup, link: str | None = None) -> None:
+        found.append((name, link or title, section(name, title, words, *content)))
 
-def _mattered(results: Results) -> Markup:
-    serving = results.serving
-    words = ""
-    if min(len(results.optimizers), len(results.schedules)) > 1:
-        words = (
-            f"No test separates {', '.join(serving)} from the best schedule of any optimizer."
-            if serving
-            else "Each schedule is behind another with some optimizer: the best one depends on it."
+    add(
+        "ranking",
+        "Ranking",
+        "Best first. Pairs that tie with the best have a bar at their left.",
+        ranking(results),
+        downloads(results),
+    )
+    if len(results.influences) > 1:
+        add("mattered", "What mattered", _serving(results), influences(results))
+    add("map", "Map", "Which schedule suits which optimizer.", heat_map(results))
+    add(
+        "schedules",
+        "Schedules",
+        "The factor on the peak rate over the run.",
+        schedules(results),
+    )
+    add(
+        "learning",
+        "Learning curves",
+        "At the chosen peak rate. A line is the mean over the seeds, its band the interval. All "
+        "optimizers share the same axes. At first only the best schedules are drawn; the boxes add "
+        "others.",
+        curves(results),
+    )
+    add(
+        "peaks",
+        "How much the peak rate matters",
+        f"Validation {results.metric.name} against the peak rate. Where the curve is flat, a wrong "
+        "peak rate costs little; where it is steep, it costs much.",
+        sensitivity(results),
+        link="Peak rate",
+    )
+    if results.lengths:
+        add(
+            "lengths",
+            "Length of the run",
+            "The same pairs at the peak rates that were chosen for "
+            f"{count(results.settings.steps, 'update')}, with the schedule placed over fewer or "
+            "more. A pair that stays best does not depend on that choice.",
+            lengths(results),
         )
-    return _section("mattered", "What mattered", words, influences(results))
+    if law:
+        add(
+            "predicted",
+            "Predicted losses",
+            f"The training loss with {law.optimizer} as the {law.form.title} law predicts it "
+            "(smooth, with its interval), and as it was measured.",
+            predicted(results, law),
+        )
+    return [*found, ("method", "How it was run", _method(results))]
 
 
-def _lengths(results: Results) -> Markup:
-    return _section(
-        "lengths",
-        "Length of the run",
-        f"The same pairs at the peak rates that were chosen for "
-        f"{count(results.settings.steps, 'update')}, with the schedule placed "
-        "over fewer or more. A pair that stays best does not depend on that choice.",
-        lengths(results),
-    )
-
-
-def _predicted(results: Results, law: Law) -> Markup:
-    return _section(
-        "predicted",
-        "Predicted losses",
-        f"The training loss with {law.optimizer} as the {law.form.title} law predicts it (smooth, "
-        "with its interval), and as it was measured.",
-        predicted(results, law),
-    )
+def _serving(results: Results) -> str:
+    """Return which schedules are good with every optimizer, if there are several of both."""
+    if min(len(results.optimizers), len(results.schedules)) < 2:
+        return ""
+    if not results.serving:
+        return "Each schedule is behind another with some optimizer: the best one depends on it."
+    names = ", ".join(results.serving)
+    return f"No test separates {names} from the best schedule of any optimizer."
 
 
 def _statistics(results: Results) -> str:
@@ -362,18 +339,14 @@ def _method(results: Results) -> Markup:
         ("Finished", finished),
         ("Versions", versions),
     ]
-    items = [tag("div", tag("dt", name), tag("dd", text)) for name, text in rows if text]
-    named = [
-        tag("div", tag("dt", name), tag("dd", tag("code", text)))
-        for name, text in results.optimizers.items()
-    ]
-    return _section(
+    named = [(name, tag("code", text)) for name, text in results.optimizers.items()]
+    return section(
         "method",
         "How it was run",
         _statistics(results),
-        tag("dl", *items, class_="method"),
+        described("method", rows),
         tag("h3", "Optimizers"),
-        tag("dl", *named, class_="method"),
+        described("method", named),
         tag("h3", "Command"),
         tag("pre", tag("code", settings.command)),
     )

@@ -100,6 +100,13 @@ class Look:
         number("peak", self.peak, above=0)
 
 
+def evenly(steps: int, count: int) -> list[int]:
+    """Return `count` steps of a run, evenly spaced, from its first to its last."""
+    if steps < 1:
+        raise ValueError(f"steps={steps!r} must be at least 1")
+    return [round(i * (steps - 1) / max(1, count - 1)) for i in range(count)]
+
+
 def own_steps(schedule: Schedule) -> int | None:
     """Return the whole steps that a schedule takes without a run, at least 1.
 

@@ -18,9 +18,7 @@ def _shape(name: str, what: str, values: tuple[Row, Row], least: tuple[float, ..
         bottom, top = bottom - 0.05, top + 0.05
     x = Scale(steps[0], steps[-1], 34.0, 232.0)
     y = Scale(bottom, bottom + (top - bottom) * 1.04, 104.0, 8.0)
-    frame = Frame(
-        x, y, [steps[0], steps[-1]], nice_ticks(bottom, top, 3), lambda v: f"{v:,.0f}", plain
-    )
+    frame = Frame(x, y, [steps[0], steps[-1]], nice_ticks(bottom, top, 3))
     floor: Row = (bottom,) * len(ys)
     return chart(
         240,

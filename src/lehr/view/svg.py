@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from lehr.view.markup import Markup, tag
+from lehr.view.numbers import plain
 
 Values = Sequence[float | None]
 
@@ -162,8 +163,8 @@ class Frame:
     y: Scale
     x_ticks: Sequence[float]
     y_ticks: Sequence[float]
-    x_format: Callable[[float], str] = str
-    y_format: Callable[[float], str] = str
+    x_format: Callable[[float], str] = "{:,.0f}".format
+    y_format: Callable[[float], str] = plain
 
     def grid(self) -> Markup:
         """Draw horizontal lines at the ticks, the axis below, and the labels of both axes."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from lehr.lab.metric import Metric
 from lehr.lab.pair_result import PairResult, TargetUpdates, present
 from lehr.lab.results import ComparedSchedule, Results
-from lehr.view.markup import Markup, breakable, join, tag
+from lehr.view.markup import Markup, breakable, heads, join, scrolling, table, tag
 from lehr.view.numbers import NARROW, count, duration, factor, measured, ranks, rate
 from lehr.view.numbers import plain as plain_number
 from lehr.view.svg import Scale, line, nice_ticks, robust_low
@@ -259,38 +259,37 @@ def ranking(results: Results) -> Markup:
     ticks = nice_ticks(scale.low, scale.high, 4)
     rows = [_row(pair, results, _whisker(pair, metric, scale, ticks)) for pair in pairs]
     target = results.settings.target
-    numbers = {"class_": "number"}
-    titles: list[tuple[str | Markup, dict[str, str]]] = [
-        ("#", numbers | {"data_sort": "number"}),
+    numbers = {"class_": "number", "data_sort": "number"}
+    titles: list[tuple[str, dict[str, str]]] = [
+        ("#", numbers),
         ("Optimizer", {"data_sort": "text"}),
         ("Schedule", {"data_sort": "text"}),
-        ("Score", numbers | {"data_sort": "number"}),
+        ("Score", numbers),
         (join([tag("span", "Score, drawn", class_="unseen"), _axis(scale, ticks)]), {}),
-        ("Behind", numbers | {"data_sort": "number"}),
+        ("Behind", numbers),
         ("Could rank", {"data_sort": "number"}),
-        ("Peak rate", numbers | {"data_sort": "number"}),
-        ("Room", numbers | {"data_sort": "number"}),
-        ("Time per run", numbers | {"data_sort": "number"}),
+        ("Peak rate", numbers),
+        ("Room", numbers),
+        ("Time per run", numbers),
     ]
     if target is not None:
-        titles.append((f"Updates to {measured(metric, target)}", numbers | {"data_sort": "number"}))
-    titles += [(name, numbers | {"data_sort": "number"}) for name in results.numbers]
+        titles.append((f"Updates to {measured(metric, target)}", numbers))
+    titles += [(name, numbers) for name in results.numbers]
     head = tag(
         "tr",
         *(tag("th", title, scope="col", role="columnheader", **parts) for title, parts in titles),
         role="row",
     )
-    caption = tag("caption", _columns(results))
-    table = tag(
+    whole = tag(
         "table",
-        caption,
+        tag("caption", _columns(results)),
         tag("thead", head, role="rowgroup"),
         tag("tbody", *rows[:FIRST], role="rowgroup"),
         tag("tbody", *rows[FIRST:], class_="rest", role="rowgroup") if len(rows) > FIRST else "",
         class_="ranking",
         role="table",
     )
-    scroll = tag("div", table, class_="scroll", tabindex="0", role="region", aria_label="Ranking")
+    scroll = scrolling(whole, "Ranking")
     if len(rows) <= FIRST:
         return join([thumbnails(results), scroll])
     more = tag(
@@ -356,24 +355,16 @@ def heat_map(results: Results) -> Markup:
     across, down = layout(results)
     rows: list[Markup] = []
     for row in down:
-        cells = [pair_at(results, row, column) for column in across]
-        rows.append(
-            tag(
-                "tr",
-                tag("th", breakable(row), scope="row"),
-                *(
-                    _cell(c, metric, ends, c is not None and c.rank == tops[c.optimizer])
-                    for c in cells
-                ),
-            )
-        )
-    head = tag("tr", tag("td"), *(tag("th", breakable(name), scope="col") for name in across))
+        pairs = [pair_at(results, row, column) for column in across]
+        cells = [
+            _cell(pair, metric, ends, pair is not None and pair.rank == tops[pair.optimizer])
+            for pair in pairs
+        ]
+        rows.append(tag("tr", tag("th", breakable(row), scope="row"), *cells))
+    head = tag("tr", tag("td"), *heads(map(breakable, across)))
     below = not all(metric.reaches(pair.score, ends[0]) for pair in results.pairs)
-    caption = tag(
-        "caption",
-        f"{metric.title}, of each schedule with each optimizer."
-        + (" Striped cells are worse than the scale reaches." if below else ""),
+    caption = f"{metric.title}, of each schedule with each optimizer." + (
+        " Striped cells are worse than the scale reaches." if below else ""
     )
-    table = tag("table", caption, tag("thead", head), tag("tbody", *rows), class_="heat")
-    scroll = tag("div", table, class_="scroll", tabindex="0", role="region", aria_label="Map")
-    return join([scroll, _legend(metric, *ends) if ends[0] != ends[1] else ""])
+    shown = scrolling(table("heat", caption, head, rows), "Map")
+    return join([shown, _legend(metric, *ends) if ends[0] != ends[1] else ""])

@@ -12,7 +12,7 @@ from lehr.extras import needs
 from lehr.schedule.base import Schedule
 from lehr.view.numbers import plain
 from lehr.view.printable import printable
-from lehr.view.scales import STEPS, Look, TimeUnit
+from lehr.view.scales import STEPS, Look, TimeUnit, evenly
 
 with needs("drawing in a terminal", "cli", "rich"):
     from rich.text import Text
@@ -37,13 +37,6 @@ def can_show_blocks(encoding: str | None) -> bool:
     return True
 
 
-def _spread(steps: int, count: int) -> list[int]:
-    """Return `count` steps of a run, evenly spaced, from its first to its last."""
-    if steps < 1:
-        raise ValueError(f"steps={steps!r} must be at least 1")
-    return [round(i * (steps - 1) / max(1, count - 1)) for i in range(count)]
-
-
 def sparkline(schedule: Schedule, steps: int, *, width: int = 24, unicode: bool = True) -> str:
     """Draw a schedule over a run as one line of text, `width` characters wide.
 
@@ -51,7 +44,7 @@ def sparkline(schedule: Schedule, steps: int, *, width: int = 24, unicode: bool 
     highest value.
     """
     # A few dozen numbers, one at a time, take less than importing NumPy.
-    at = _spread(steps, width)
+    at = evenly(steps, width)
     run = schedule.over(steps)
     values = [run(t) for t in at]
     low, high = min(0.0, *values), max(values)
@@ -151,7 +144,7 @@ def draw(
     distinct = 1 if not colour else len(COLOURS)
     braille = unicode and len(schedules) <= distinct
     letters = LETTERS if len(schedules) > 1 else "*"
-    at = _spread(steps, min(steps, 16 * width))
+    at = evenly(steps, min(steps, 16 * width))
     runs = [schedule.over(steps) for schedule in schedules.values()]
     values = [[look.peak * run(t) for t in at] for run in runs]
     low, high = _limits(values, look)
