@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import Any, Final
 
 from lehr.errors import ScheduleError
@@ -12,21 +13,22 @@ from lehr.schedule.base import Schedule
 from lehr.schedule.horizon import Horizon
 from lehr.schedule.times import Over
 from lehr.schedule.tree import from_dict
+from lehr.time.duration import SECONDS
 from lehr.torch.binding import Binding, Group, Slot
 from lehr.torch.groups import Interpreted
 from lehr.torch.plan import ClockLevels, Driven, DrivePlan, StepLevels
 from lehr.torch.plan_edits import RevisedSchedule, changed
 from lehr.walltime.wallclock import WallClock
 
-# A rate is a factor of what its group was given; a momentum is used as it is.
-_ABSOLUTE: Final = ("momentum", "beta1", "beta2")
-_AT_MOST: Final = {"momentum": 1.0, "beta1": 1.0, "beta2": 1.0}
 _SHOWN: Final = 500
 
 
 def is_factor(name: str) -> bool:
-    """Return whether bare schedules of a number are factors of what the group was given."""
-    return name not in _ABSOLUTE
+    """Return whether bare schedules of a number are factors of what the group was given.
+
+    Momentums and betas are used as they are, and stay below 1.
+    """
+    return not (name in ("momentum", "beta1", "beta2") or name.startswith("betas["))
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,19 @@ class Assignment:
                     return interpreted.schedule.horizon
         return None
 
+    @property
+    def end(self) -> Fraction | None:
+        """Where the run ends, with the changes of plan; None if it was given no run."""
+        horizon = self.horizon
+        if horizon is None or horizon.length.unit == SECONDS:
+            return None
+        ends = [
+            revised.begin + revised.now.length
+            for given, revised in (self.revised("lr") if "lr" in self.schedules else {}).items()
+            if isinstance(given, Over) and revised.now.length is not None
+        ]
+        return Fraction(max(ends, default=horizon.steps))
+
     # ----- groups -------------------------------------------------------------------------------
 
     def for_groups(self, origins: Sequence[int | None]) -> Assignment:
@@ -170,7 +185,7 @@ class Assignment:
             kind = interpreted.schedule, absolute, slot
             bindings = found.setdefault(kind, [None] * len(groups))
             bindings[index] = self._binding(name, index, interpreted)
-        high = math.nextafter(_AT_MOST[name], 0) if name in _AT_MOST else math.inf
+        high = math.inf if is_factor(name) else math.nextafter(1.0, 0)
         revised = self.revised(name)
         driven: list[Driven] = []
         for (schedule, absolute, slot), bindings in found.items():

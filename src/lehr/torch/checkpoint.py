@@ -204,9 +204,7 @@ class Saved:
             raise ScheduleError(
                 f"format={short(state['format'])}: this lehr reads states of format {_FORMAT}"
             )
-        fraction = number("fraction", state.get("fraction", 0.0), at_least=0)
-        if fraction >= 1:
-            raise ScheduleError(f"fraction={fraction!r} must be below 1")
+        fraction = fraction_in(state)
         rule = state.get("rule")
         if not isinstance(rule, str | None):
             raise ScheduleError(f"rule={short(rule)} must be a text")
@@ -267,6 +265,14 @@ class Saved:
             return here.from_dict(self.plan, groups)
         except (KeyError, TypeError, AttributeError) as error:
             raise ScheduleError(f"not a state of a lehr Scheduler: plan: {error!r}") from None
+
+
+def fraction_in(state: Mapping[str, Any]) -> float:
+    """Return the part of a step by which a saved position is past a whole one."""
+    fraction = number("fraction", state.get("fraction", 0.0), at_least=0)
+    if fraction >= 1:
+        raise ScheduleError(f"fraction={fraction!r} must be below 1")
+    return fraction
 
 
 def _dict(name: str, value: Any) -> dict[str, Any]:

@@ -36,6 +36,14 @@ class WallClocks(dict[Schedule, WallClock]):
                 clock.seek(int(position))
             clock.advance()
 
+    def copied(self) -> WallClocks:
+        """Return clocks of the same schedules that go on from the same times."""
+        twin = WallClocks(self._seconds)
+        for schedule in self:
+            twin.start(schedule)
+        twin.load(self.states())
+        return twin
+
     def skip(self) -> None:
         """Leave out the time since the last step."""
         for clock in self.values():

@@ -40,9 +40,10 @@ from lehr.torch.lookahead import LONG, SHORT, Lookahead, look_ahead
 from lehr.torch.optimizers import Optimizers
 from lehr.torch.plan import Contribution, DrivePlan
 from lehr.torch.shared import Membership, Shared, shared_of
+from lehr.torch.updates import JointUpdates, Updates, counter_of
 
 # What pickling leaves out: it is found again.
-_LINKED: Final = ("_shared", "_owner", "_stepped")
+_LINKED: Final = ("_shared", "_counter", "_owner", "_stepped")
 
 
 class Driver(LRScheduler):
@@ -65,7 +66,7 @@ class Driver(LRScheduler):
     # Slots, so that they do not show in ``vars(scheduler)``, which users print and compare.
     __slots__ = (
         *("_optimizers", "_source", "_known", "_uncounted", "_ahead", "_size"),
-        *("_guards", "_shared", "_owner", "_stepped", "_replaces"),
+        *("_guards", "_shared", "_apart", "_counter", "_owner", "_stepped", "_replaces"),
         *("plan", "membership"),
     )
 
@@ -86,7 +87,7 @@ class Driver(LRScheduler):
             with groups_restored_on_error(self.groups):
                 shared_of(self._optimizers).find_bases()
                 self._known = KnownGroups(self.groups)
-                self.base_lrs: list[Any] = given_rates(self.groups, last_epoch)
+                self._keep_bases(given_rates(self.groups, last_epoch))
                 self._initial_step()
         except BaseException:
             shared_of(self._optimizers).leave(self)
@@ -103,7 +104,10 @@ class Driver(LRScheduler):
 
     @optimizer.setter
     def optimizer(self, optimizer: Any) -> None:
-        # Trainers put their wrapper of the optimizer here.
+        self._use_wrapper(optimizer)
+
+    def _use_wrapper(self, optimizer: Any) -> None:
+        """Drive the optimizer that is inside a wrapper, which trainers put in its place."""
         self._use([optimizer, *self._optimizers.given[1:]], any_optimizer=True)
 
     def _check_numbers(self) -> None:
@@ -122,6 +126,8 @@ class Driver(LRScheduler):
         if not hasattr(self, "_guards"):
             self._guards = Guards("off")
         self._shared: Shared | None = None
+        self._apart = False
+        self._counter: Updates | JointUpdates | None = None
         self._owner: weakref.ref[Driver] | None = None
         self._stepped: Any = None
         self._replaces = last_epoch >= 0
@@ -133,6 +139,8 @@ class Driver(LRScheduler):
 
     def _attach(self) -> Shared:
         """Join the schedulers of the optimizer, and return the object that they share."""
+        if self._apart and self._shared is not None:
+            return self._shared
         shared = shared_of(self._optimizers)
         if self._shared is not shared:
             self._shared = shared
@@ -143,6 +151,12 @@ class Driver(LRScheduler):
             if self._owner is None or self._owner() is None:
                 shared.join(self)
         return shared
+
+    @property
+    def _updates(self) -> Updates | JointUpdates | None:
+        """Counts the updates of its optimizers; None where they cannot be counted."""
+        self._counter = counter_of(self._attach().counted, self._counter)
+        return self._counter
 
     # ----- the plan -----------------------------------------------------------------------------
 
@@ -408,7 +422,8 @@ class Driver(LRScheduler):
             >>> Scheduler(optimizer, lehr.linear(10), momentum=lehr.constant(0.5)).logged()
             {'lr': 0.1, 'momentum': 0.5}
         """
-        return self.plan.numbers(self.groups)
+        groups = self.groups
+        return self.plan.numbers(self._known.present(groups), alone=len(groups) == 1)
 
     def _recognize_groups(self) -> None:
         """Follow groups that were added, removed or reordered since the last call.
@@ -430,10 +445,14 @@ class Driver(LRScheduler):
         Arguments:
             old: For each group its index in the order before, or None if it was added.
         """
-        self.base_lrs = [
-            _base_of_added(group) if origin is None else self.base_lrs[origin]
-            for origin, group in zip(old, self.groups, strict=True)
-        ]
+        pairs = zip(old, self.groups, strict=True)
+        self._keep_bases(
+            [_base_of_added(each) if i is None else self.base_lrs[i] for i, each in pairs]
+        )
+
+    def _keep_bases(self, bases: list[Any]) -> None:
+        """Remember the rate that each group was given."""
+        self.base_lrs = bases
 
     # ----- other schedulers of the optimizer ----------------------------------------------------
 
@@ -525,11 +544,26 @@ class Driver(LRScheduler):
 
         return restore
 
+    def __copy__(self) -> Any:
+        """Return a scheduler that writes into the same optimizer beside this one, as torch's does.
+
+        The original treats rates that the copy has written as if they were written by hand.
+        """
+        kind: Any = type(self)
+        twin = kind.__new__(kind)
+        set_attributes(twin, attributes_of(self))
+        twin._guards = copy(self._guards)
+        twin._ahead, twin._owner = self._ahead.emptied(self._position), None
+        twin._counter, twin.membership = None, Membership(silent=False)
+        twin._apart, twin._shared = True, self._attach().beside()
+        twin._shared.join(twin)
+        return twin
+
     def __getstate__(self) -> dict[str, Any]:
         """Return all attributes but those that are computed or found again, for pickling."""
         self._attach().notice()
-        ahead = Lookahead(self._position)
-        return {**attributes_of(self), **dict.fromkeys(_LINKED), "_ahead": ahead}
+        found_again = {"_apart": False, "_ahead": Lookahead(self._position)}
+        return {**attributes_of(self), **dict.fromkeys(_LINKED), **found_again}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore the attributes that were pickled; the current values are its own."""

@@ -246,6 +246,10 @@ class Guards:
             )
         self.highest, self._ahead = self.reached(here), np.empty(0)
 
+    def resume(self, highest: float) -> None:
+        """Go on from the highest level of the rate that was saved."""
+        self.highest, self._ahead, self._edge = highest, np.empty(0), (-1, [])
+
     def block_end(self, position: int, last: float) -> float:
         """Return the last step to compute ahead from a position."""
         # The step past the end must be a slow one, which reports it.

@@ -168,7 +168,7 @@ class _Asked(Sequence[Any]):
         return True
 
     def __len__(self) -> int:
-        return len(self._known)
+        return max(self._known) + 1
 
     def __getitem__(self, index: Any) -> Any:
         return self._known[index]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -240,14 +240,20 @@ class DrivePlan:
                 return driven
         return None
 
-    def numbers(self, groups: Sequence[Group]) -> dict[str, float]:
-        """Return the current driven numbers by name, with the group's name if there are several."""
+    def numbers(self, groups: Mapping[int, Group], *, alone: bool) -> dict[str, float]:
+        """Return the current driven numbers by name, with the group's name if there are several.
+
+        Arguments:
+            groups: The groups that are there, by their index in the plan.
+            alone: Whether there is one group only.
+        """
         found: dict[str, float] = {}
         for driven in self.driven:
-            for index in driven.groups:
-                group, name = groups[index], driven.slot.name
-                label = name if len(groups) == 1 else f"{name}/{group.get('name', index)}"
-                found[label] = plain(driven.slot.read(group))
+            for place, (index, group) in enumerate(groups.items()):
+                if driven.bindings[index] is not None:
+                    name = driven.slot.name
+                    label = name if alone else f"{name}/{group.get('name', place)}"
+                    found[label] = plain(driven.slot.read(group))
         return found
 
     def contributions(self, position: float) -> list[tuple[Slot, int, Contribution]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -165,12 +166,28 @@ class Planner:
         """Go on from a state of the rule."""
         self._feedback = feedback
 
+    def _run_at(self, here: int) -> Run:
+        """Return the run as it is now, with its changes of plan, at a position."""
+        horizon, end = self.assignment.horizon, self.assignment.end
+        if horizon is None or end is None:
+            return Run(here=Fraction(here))
+        return Run(horizon.units, end, here=Fraction(here))
+
     def whole_steps(self, duration: Duration, here: int) -> int:
         """Return a duration in whole steps of the run, from a position."""
-        run = Run(here=Fraction(here))
-        if self._horizon is not None:
-            run = Run(self._horizon.units, Fraction(self._horizon.steps), here=Fraction(here))
-        return math.ceil(run.place(duration))
+        return math.ceil(self._run_at(here).place(duration))
+
+    def position_at(self, text: str) -> float:
+        """Return the position that a text such as ``"64ksa"`` means, in the units of the run.
+
+        Raises:
+            ScheduleError: If it is not a duration, or the run does not have its unit.
+        """
+        duration = Duration.of(text, "position")
+        try:
+            return float(self._run_at(0).measure(duration))
+        except ScheduleError as error:
+            raise ScheduleError(f"position {text!r}: {error}") from None
 
     def change(self, change: Mapping[str, Any]) -> None:
         """Add a change of plan."""
@@ -265,6 +282,12 @@ class Planner:
         if there is None:
             return saved.position, saved.steps
         return there, saved.steps + math.floor(there) - math.floor(saved.position)
+
+    def copied(self) -> Planner:
+        """Return one whose changes and clocks are its own."""
+        twin = copy(self)
+        twin.clocks = self.clocks.copied()
+        return twin
 
     def snapshot(self) -> Callable[[], None]:
         """Return a function that puts everything back, the clocks too."""

@@ -62,19 +62,3 @@ def position_of_reading(horizon: Horizon | None, saved: Mapping[str, float]) -> 
         return None
     amount = Fraction(saved[unit]).limit_denominator(_FINEST)
     return float(round_half_up(Run(horizon.units).measure(Duration(amount, unit))))
-
-
-def position_at(horizon: Horizon | None, text: str) -> float:
-    """Return the position that a text such as ``"64ksa"`` means, in the units of a run.
-
-    Raises:
-        ScheduleError: If it is not a duration, or the run does not have its unit.
-    """
-    duration = Duration.of(text, "position")
-    run = Run()
-    if horizon is not None and horizon.length.unit != SECONDS:
-        run = Run(horizon.units, Fraction(horizon.steps))
-    try:
-        return float(run.measure(duration))
-    except ScheduleError as error:
-        raise ScheduleError(f"position {text!r}: {error}") from None

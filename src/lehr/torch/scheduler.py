@@ -15,7 +15,7 @@ from lehr.errors import NeedsClock, ScheduleError, number, whole
 from lehr.notation import ScheduleLike, as_schedule
 from lehr.schedule.horizon import HorizonLike
 from lehr.time.duration import Duration, DurationLike
-from lehr.torch.binding import Group, Slot, flag
+from lehr.torch.binding import LR, Group, Slot, flag, plain
 from lehr.torch.checkpoint import Saved, check_adopt, loading, restored_on_error
 from lehr.torch.choosing import Given
 from lehr.torch.driver import Driver
@@ -23,7 +23,6 @@ from lehr.torch.guards import GuardMode, Guards
 from lehr.torch.lookahead import SHORT
 from lehr.torch.plan import DrivePlan
 from lehr.torch.planner import Planner
-from lehr.torch.progress import position_at
 
 
 class Scheduler(Driver):
@@ -141,9 +140,31 @@ class Scheduler(Driver):
         ]
 
     @property
+    def base_lrs(self) -> tuple[Any, ...]:
+        """What the rate of each group was given. Set them together, for the next step on."""
+        return tuple(self._bases)
+
+    @base_lrs.setter
+    def base_lrs(self, bases: Sequence[Any]) -> None:
+        rates = [number(f"base_lrs[{i}]", plain(base), at_least=0) for i, base in enumerate(bases)]
+        present = self._known.present(self.groups)
+        if len(rates) != len(self._known):
+            raise ScheduleError(
+                f"base_lrs={rates!r} must have {len(self._known)} rates, one for each group"
+            )
+        shared = self._attach()
+        for index, group in present.items():
+            shared.set_base(LR, group, rates[index])
+            for member in shared.members:
+                member.rebase(LR, group, rates[index])
+
+    @property
     def feedback(self) -> Rule | None:
         """The rule that it follows, or None."""
         return self._planner.rule
+
+    def _keep_bases(self, bases: list[Any]) -> None:
+        self._bases = bases
 
     def _check_numbers(self) -> None:
         """Do nothing: each driven number is checked when its group is bound."""
@@ -157,14 +178,15 @@ class Scheduler(Driver):
         super()._regroup(old)
 
     def _set_base(self, slot: Slot, index: int, base: float) -> None:
-        super()._set_base(slot, index, base)
+        if slot.place == LR.place:
+            self._bases[index] = base
         self._planner.set_base(slot, index, self._known[index], base)
 
     # ----- moving -------------------------------------------------------------------------------
 
     def _read_position(self, given: Any) -> float:
         if isinstance(given, str):
-            return position_at(self._planner.assignment.horizon, given)
+            return self._planner.position_at(given)
         return super()._read_position(given)
 
     def _step_slowly(self, epoch: float | None) -> None:
@@ -175,7 +197,7 @@ class Scheduler(Driver):
                 f"step({epoch!r}): the schedule counts updates, one at each step(); leave out the "
                 f"engine's lr_kwargs, or write seek({epoch!r}) to go there"
             )
-        updates = self._attach().updates
+        updates = self._updates
         if updates is not None:
             if updates.read():
                 self.step()  # a fast step, now that the update counts
@@ -193,7 +215,7 @@ class Scheduler(Driver):
         super()._step_slowly(epoch)
 
     def _check_order(self) -> None:
-        self._guards.check_order(self._attach().updates, self.optimizer)
+        self._guards.check_order(self._updates, self.optimizer)
 
     def _asks_step_by_step(self) -> bool:
         # A clock is advanced by each move, which a fast step is not.
@@ -424,18 +446,25 @@ class Scheduler(Driver):
     def _restore(self, saved: Saved, adopt: str | None) -> None:
         rates = self._planner.load(saved, adopt, self._known, self._attach())
         for index, rate in rates.items():
-            self.base_lrs[index] = rate
+            self._bases[index] = rate
         self._replan()
         position, steps = saved.position, saved.steps
         if adopt == "here":
             position, steps = self._planner.position_of(saved)
         self._check_position(position)
-        self._guards.highest = saved.highest
+        self._guards.resume(saved.highest)
         self._restoring = True
         try:
             self._resume(position, steps)
         finally:
             self._restoring = False
+
+    def __copy__(self) -> Any:
+        """Return a scheduler that writes into the same optimizer, beside this one."""
+        twin = super().__copy__()
+        twin._planner, twin._bases = self._planner.copied(), list(self._bases)
+        twin._replan()
+        return twin
 
     def snapshot(self) -> Callable[[], None]:
         """Return a function that puts all attributes back, and the clocks."""

@@ -27,7 +27,7 @@ from lehr.torch.binding import LR, Group, Slot, SlotKey, plain
 from lehr.torch.groups import KnownGroups
 from lehr.torch.plan import Contribution, combine
 from lehr.torch.tensor_writers import Mixed
-from lehr.torch.updates import JointUpdates, Updates, parts_of
+from lehr.torch.updates import Updates
 from lehr.torch.writers import SlotWriter
 
 # By identity, with a weak reference: an optimizer that defines __eq__ cannot be hashed.
@@ -107,7 +107,7 @@ class Shared:
         self._bases: dict[SlotKey, dict[int, float]] = {}
         self._forming: Family | None = None
         self._moves = 0
-        self.updates: Updates | JointUpdates | None = None
+        self.counted: list[Updates] = []
 
     def include(self, optimizer: Any) -> None:
         """Add an optimizer, unless it is there."""
@@ -118,14 +118,9 @@ class Shared:
         if hasattr(optimizer, "_optimizer_step_post_hooks"):
             updates = Updates()
             optimizer.register_step_post_hook(updates)
-            self._count([updates])
+            self.counted.append(updates)
             optimizer.register_load_state_dict_post_hook(_after_load)
             optimizer.register_state_dict_pre_hook(_before_save)
-
-    def _count(self, more: Sequence[Updates]) -> None:
-        """Count other optimizers' updates as well."""
-        parts = [*parts_of(self.updates), *more]
-        self.updates = parts[0] if len(parts) == 1 else JointUpdates(parts)
 
     def absorb(self, other: Shared) -> None:
         """Take over the optimizers and schedulers of another shared object."""
@@ -135,8 +130,7 @@ class Shared:
         for place, bases in other._bases.items():
             mine = self._bases.setdefault(place, {})
             mine.update({known + index: base for index, base in bases.items()})
-        if other.updates is not None:
-            self._count(parts_of(other.updates))
+        self.counted += other.counted
         for ref in other._optimizers:
             optimizer = ref()
             if optimizer is not None:
@@ -171,7 +165,7 @@ class Shared:
     def beside(self) -> Shared:
         """Return an empty one for the same optimizers, whose writing is a change here."""
         other = Shared()
-        other._optimizers, other.updates = list(self._optimizers), self.updates
+        other._optimizers, other.counted = list(self._optimizers), list(self.counted)
         return other
 
     def leave(self, member: Any) -> None:

@@ -67,7 +67,8 @@ class JointUpdates:
     """Counts the updates of several optimizers: a round in which any of them made one is one.
 
     Each reading of ``count`` that finds new updates ends a round, however many were made in it: a
-    discriminator may be updated five times for each update of its generator.
+    discriminator may be updated five times for each update of its generator. So each scheduler has
+    a counter of its own.
 
     Arguments:
         parts: Those of the optimizers.
@@ -102,11 +103,19 @@ class JointUpdates:
         return True in made
 
 
-def parts_of(updates: Updates | JointUpdates | None) -> list[Updates]:
-    """Return the counters of all optimizers that a counter is for."""
-    if isinstance(updates, JointUpdates):
-        return updates.parts
-    return [] if updates is None else [updates]
+def counter_of(
+    parts: Sequence[Updates], before: Updates | JointUpdates | None
+) -> Updates | JointUpdates | None:
+    """Return a counter for the optimizers that are counted, if any: the one before, if it will do.
+
+    Arguments:
+        parts: The counters of the optimizers.
+        before: What was returned last, to the same reader.
+    """
+    if len(parts) > 1:
+        alike = isinstance(before, JointUpdates) and before.parts == parts
+        return before if alike else JointUpdates(parts)
+    return parts[0] if parts else None
 
 
 def has_begun(optimizer: Any, updates: Updates | JointUpdates | None) -> bool:

@@ -136,8 +136,8 @@ class SlotWriter(Step):
         if self._before and has_mark(current, self._before[index]):
             return True
         at = self._cursor.at
-        known = range(at, at + 1 + self._cursor.interrupted) if self._entries else ()
-        for entry in (self._entries[i] for i in known):
+        end = min(at + 1 + self._cursor.interrupted, len(self._entries))
+        for entry in (self._entries[i] for i in range(at, end)):
             value = self._value(entry, index)
             if value is None:
                 return True

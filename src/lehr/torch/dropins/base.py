@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from copy import copy
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
@@ -14,14 +13,14 @@ from torch.optim import Optimizer
 from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
 from lehr.torch.binding import LR, Binding, Group, Slot, plain, warn
-from lehr.torch.checkpoint import attributes_of, check_adopt, loading, set_attributes, short
+from lehr.torch.checkpoint import check_adopt, fraction_in, loading, short
 from lehr.torch.driver import Driver
 from lehr.torch.dropins.arguments import counted, current, plain_copy, rates_of
 from lehr.torch.dropins.parameters import Parameter, Parameters, check_alike
 from lehr.torch.dropins.recursion import Carried, View, Watched, rates_in
 from lehr.torch.optimizers import check_optimizer
 from lehr.torch.plan import Contribution, Driven, DrivePlan, StepLevels
-from lehr.torch.shared import Membership, Shared, shared_of
+from lehr.torch.shared import shared_of
 from lehr.torch.tensor_writers import Mixed
 from lehr.torch.updates import TOO_EARLY, has_begun, own_step
 
@@ -54,7 +53,7 @@ class DropIn(Driver):
     """Whether a changed parameter holds from now on; otherwise the whole formula changes."""
 
     __slots__ = (
-        *("_apart", "_carried", "_from", "_stale", "_watched"),
+        *("_carried", "_from", "_stale", "_view", "_watched"),
         *("_get_lr_called_within_step", "_is_initial"),
     )
 
@@ -73,7 +72,9 @@ class DropIn(Driver):
     def _start_at(self, last_epoch: int) -> None:
         super()._start_at(last_epoch)
         self._carried: Carried | None = None
-        self._apart = self._stale = False
+        self._stale = False
+        # The groups as torch's rule sees them, while it is asked.
+        self._view: View | None = None
         # The position before a move that is being made.
         self._from: float | None = None
         self._watched = Watched()
@@ -221,7 +222,7 @@ class DropIn(Driver):
                 "`optimizer.step()` has been overridden since this scheduler was built: make sure "
                 "that the new one updates the weights, and before `lr_scheduler.step()`"
             )
-        if not has_begun(self.optimizer, self._attach().updates):
+        if not has_begun(self.optimizer, self._updates):
             warn(
                 f"{TOO_EARLY}; see "
                 "https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate"
@@ -330,11 +331,20 @@ class DropIn(Driver):
         A subclass may override it: it is called once at each step, as torch calls it, and
         ``super().get_lr()`` in it is torch's rule.
         """
-        if not isinstance(self.optimizer, View):
+        if self._view is None:
             return super().get_lr()
         if self._torch is None:
             return list(Carried.of_plan(self.plan, self._at, self._known).rates)
         return self._torch.get_lr(self)
+
+    @property
+    def optimizer(self) -> Any:
+        """The optimizer that it was built with; for torch's rule, a view with its own rates."""
+        return super().optimizer if self._view is None else self._view
+
+    @optimizer.setter
+    def optimizer(self, optimizer: Any) -> None:
+        self._use_wrapper(optimizer)
 
     def _advanced(self) -> Carried:
         """Return the present numbers, having made the step that is due."""
@@ -360,12 +370,12 @@ class DropIn(Driver):
         Arguments:
             view: Copies of the groups, with the rates before; other numbers are written there.
         """
-        optimizer, uncounted = self.optimizer, self._uncounted
-        self.optimizer, self._uncounted = View(optimizer, view), 1
+        uncounted = self._uncounted
+        self._view, self._uncounted = View(self.optimizer, view), 1
         try:
             values = list(self.get_lr())
         finally:
-            self.optimizer, self._uncounted = optimizer, uncounted
+            self._view, self._uncounted = None, uncounted
         if len(values) != len(view):
             raise ScheduleError(
                 f"{type(self).__name__}.get_lr() must return one rate for each of the "
@@ -402,15 +412,6 @@ class DropIn(Driver):
 
     # ----- copies -------------------------------------------------------------------------------
 
-    def _attach(self) -> Shared:
-        if self._apart and self._shared is not None:
-            return self._shared
-        return super()._attach()
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return all attributes that are pickled; the values are computed again."""
-        return {**super().__getstate__(), "_apart": False}
-
     def callables(self) -> dict[str, list[Any]]:
         """Return the user's callable objects, whose attributes a state restores, by its key."""
         return {}
@@ -430,18 +431,8 @@ class DropIn(Driver):
         return restore
 
     def __copy__(self) -> Any:
-        """Return a scheduler that writes into the same optimizer beside this one, as torch's does.
-
-        The original treats rates that the copy has written as if they were written by hand.
-        """
-        kind: Any = type(self)
-        twin = kind.__new__(kind)
-        set_attributes(twin, attributes_of(self))
-        twin._guards = copy(self._guards)
-        twin._ahead, twin._owner = self._ahead.emptied(self._position), None
-        twin.membership = Membership(silent=False)
-        twin._apart, twin._shared = True, self._attach().beside()
-        twin._shared.join(twin)
+        """Return a scheduler that goes on from the present rates, beside this one."""
+        twin = super().__copy__()
         if self._recursive or self._has_rule:
             twin._carried = Carried(rates_in(self.groups))
         return twin
@@ -504,8 +495,7 @@ class DropIn(Driver):
                 f"not a state of a {type(self).__name__}: {', '.join(missing)} missing{advice}"
             )
         whole_steps = counted("last_epoch", state["last_epoch"], at_least=-1)
-        fraction = number("fraction", state.get("fraction", 0.0), at_least=0, at_most=1)
-        position = whole_steps + fraction
+        position = whole_steps + fraction_in(state)
         count = counted("_step_count", state.get("_step_count", whole_steps + 1), at_least=0)
         before = dict(vars(self))
         self.base_lrs = rates_of("base_lrs", state["base_lrs"])
