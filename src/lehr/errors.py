@@ -49,7 +49,7 @@ def level(name: str, value: Any) -> float:
     if isinstance(value, bool) or type(value).__name__ in ("bool", "bool_"):
         raise ScheduleError(f"{name}={shown(value)} is a bool; write {float(value)}")
     if isinstance(value, str | bytes | bytearray):
-        raise ScheduleError(f"{name}={shown(value)} is not a number but a text")
+        raise ScheduleError(f"{name}={shown(value)} is not a number but a string")
     try:
         # NumPy would take the first item of an array, and drop the imaginary part of a number.
         if getattr(value, "ndim", 0) or type(value).__name__.startswith("complex"):
@@ -119,7 +119,7 @@ def several(name: str, value: Any) -> list[Any]:
     """Return the members of a list, a tuple, an array or another iterable that has an order.
 
     Raises:
-        ScheduleError: If it is anything else, such as a text.
+        ScheduleError: If it is anything else, such as a string.
     """
     try:
         if isinstance(value, str | bytes | bytearray | Mapping | Set):

@@ -125,7 +125,7 @@ def test_a_file_counts_with_its_content_wherever_it_is(tmp_path: Path) -> None:
         ("adamw(weigth_decay=0.1)", "no argument 'weigth_decay': did you mean 'weight_decay'?", 6),
         ("adam(0.1)", "write each argument with its name: name=value", 5),
         ("adam(betas=[0.9, foo])", "unknown optimizer 'foo'", 5),
-        ("adam(eps=1 + 1)", "a value is a number, a text in quotes", 9),
+        ("adam(eps=1 + 1)", "a value is a number, a string in quotes", 9),
         ("adam(eps=open('x'))", "write each argument with its name", 14),
         ("adam(eps=(lambda: 1)())", "this is not an optimizer", 9),
         ("adam(eps=1e999)", "this number is not finite", 9),

@@ -733,5 +733,5 @@ def test_what_is_wrong_in_json(text: Any, message: str) -> None:
 
 @pytest.mark.parametrize("text", [None, 5, b"cosine()", ["cosine()"], cosine()])
 def test_a_text_is_a_text(text: Any) -> None:
-    with pytest.raises(ParseError, match="read from a text"):
+    with pytest.raises(ParseError, match="read from a string"):
         parse(text)

@@ -323,7 +323,7 @@ def test_a_loaded_optimizer_brings_its_base_as_torchs_schedulers_take_it():
     drive(optimizer, scheduler, 3)
     fresh = make_optimizer(rates=(0.4,))
     fresh.load_state_dict(copy.deepcopy(optimizer.state_dict()))
-    assert Scheduler(fresh, lehr.linear(10)).base_lrs == [0.1]
+    assert Scheduler(fresh, lehr.linear(10)).base_lrs == (0.1,)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -351,7 +351,7 @@ def test_a_key_of_others_is_left_alone():
     again = Scheduler(fresh, lehr.linear(10))
     again.load_state_dict(state)
     assert fresh.param_groups[0]["scheduled_lr"] == 0.3
-    assert again.base_lrs == [0.1]
+    assert again.base_lrs == (0.1,)
     assert rates(fresh) == rates(optimizer)
 
 

@@ -144,11 +144,11 @@ def test_a_tensor_of_whole_numbers_is_refused(name: str, dtype: torch.dtype):
 
 @pytest.mark.parametrize("text", ["1e-3", "0.1", "", "fast"])
 @pytest.mark.parametrize("name", [*ARGUMENTS, "Scheduler"])
-def test_a_text_for_a_rate_is_called_a_text(name: str, text: str):
-    """From a YAML file: ``1e-3`` is a text there."""
+def test_a_string_for_a_rate_is_called_a_string(name: str, text: str):
+    """From a YAML file: ``1e-3`` is a string there."""
     optimizer = with_rates(0.1)
     optimizer.param_groups[0]["lr"] = text
-    with pytest.raises((lehr.ScheduleError, TypeError), match=r"lr.*text") as refusal:
+    with pytest.raises((lehr.ScheduleError, TypeError), match=r"lr.*string") as refusal:
         bind(name, optimizer)
     assert repr(text) in str(refusal.value)
     assert optimizer.param_groups[0]["lr"] == text

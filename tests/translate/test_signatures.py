@@ -155,7 +155,7 @@ def test_get_scheduler_passes_its_arguments_on() -> None:
         ({"warmup_steps": -1}, "warmup_steps=-1 must be at least 0"),
         ({"warmup_steps": None}, "warmup_steps=None must be a whole number"),
         ({"total_steps": 0}, "total_steps=0 must be at least 1"),
-        ({"min_lr_factor": "x"}, "min_lr_factor='x' is not a number but a text"),
+        ({"min_lr_factor": "x"}, "min_lr_factor='x' is not a number but a string"),
     ],
 )
 def test_an_argument_is_checked_by_its_annotation(given: dict[str, object], message: str) -> None:

@@ -84,12 +84,12 @@ class Sketch:
         return cls(lines, run, counts, axis, bool(given.get("log")), float(base), selected)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as a dict of plain JSON types."""
+        """Return the design as a dict of plain JSON types."""
         plain = asdict(self)
         return plain | {"lines": list(plain["lines"]), "units": dict(self.units)}
 
     def with_text(self, index: int, text: str) -> Sketch:
-        """Return it with another text for one of its lines."""
+        """Return a copy with another text for one of its lines."""
         lines = list(self.lines)
         lines[index] = Line(lines[index].role, text)
         return replace(self, lines=tuple(lines))
@@ -146,7 +146,7 @@ def _line(value: Any) -> Line:
     if role not in ROLES:
         raise ScheduleError(f"role={_short(role)} is unknown; write one of {', '.join(ROLES)}")
     if not isinstance(text, str) or len(text) > LONGEST:
-        raise ScheduleError(f"text={_short(text)} must be a text of at most {LONGEST} characters")
+        raise ScheduleError(f"text={_short(text)} must be a string of at most {LONGEST} characters")
     return Line(role, text)
 
 

@@ -105,7 +105,7 @@ def _plain(kind: type[Any], value: Any, where: str) -> Any:
     fits = (int, float) if kind is float else kind
     if not isinstance(value, fits) or (isinstance(value, bool) and kind is not bool):
         raise _mismatch(
-            where, value, {float: "a number", int: "a whole number"}.get(kind, "a text")
+            where, value, {float: "a number", int: "a whole number"}.get(kind, "a string")
         )
     if kind is float and not math.isfinite(value):
         raise _mismatch(where, value, "a finite number")

@@ -228,7 +228,7 @@ class _Checked:
     def texts(self, key: str) -> tuple[str, ...]:
         found = self.several(key)
         if not all(isinstance(one, str) for one in found):
-            raise LawError(f"{self._within}{key}: is not a list of texts")
+            raise LawError(f"{self._within}{key}: is not a list of strings")
         return tuple(cast("list[str]", found))
 
     def inner(self, key: str) -> _Checked:

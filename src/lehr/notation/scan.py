@@ -95,7 +95,7 @@ class _Scanner:
     def _unquoted(self, end: int) -> ParseError:
         written = self._text[self._previous_at : end]
         return self._refuse(
-            f"a duration with a unit is a text: write {written!r}", self._previous_at
+            f"a duration with a unit is a string: write {written!r}", self._previous_at
         )
 
     def _take_mark(self, token: str, at: int) -> None:
@@ -103,7 +103,7 @@ class _Scanner:
 
     def _take_string(self, token: str, at: int) -> None:
         if self._previous == "string" or (self._previous == "name" and self._touches):
-            raise self._refuse("a text is not allowed here", at)
+            raise self._refuse("a string is not allowed here", at)
         for index, character in enumerate(token):
             if not " " <= character <= "~":
                 raise self._refuse(f"{shown(character)} is in no duration or name", at + index)

@@ -61,7 +61,7 @@ def parse(text: str) -> Schedule:
         (1.0, 0.1)
     """
     if not isinstance(text, str):
-        raise ParseError(f"a schedule is read from a text, not from {shown(text)}")
+        raise ParseError(f"a schedule is read from a string, not from {shown(text)}")
     return _TextReader(text).read()
 
 

@@ -179,7 +179,7 @@ def _flag(name: str, value: Any) -> bool:
 
 def _text(name: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise ScheduleError(f"{name}={shown(value)} must be a text in quotes")
+        raise ScheduleError(f"{name}={shown(value)} must be a string in quotes")
     return value
 
 

@@ -59,7 +59,7 @@ def from_json(text: str) -> Schedule:
         ParseError: If it is not JSON, or not a schedule, or has too many values.
     """
     if not isinstance(text, str):
-        raise ParseError(f"a schedule is read from a text, not from {shown(text)}")
+        raise ParseError(f"a schedule is read from a string, not from {shown(text)}")
     try:
         tree = json.loads(
             text, object_pairs_hook=_pairs, parse_constant=_no_constant, parse_int=_int

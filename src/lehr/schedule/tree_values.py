@@ -57,7 +57,9 @@ def _read_list(hint: Any, value: list[Any], name: str, place: ErrorPlace) -> lis
 
 def _check_size(value: Any, name: str, place: ErrorPlace) -> None:
     if isinstance(value, str) and len(value) > _LONGEST_TEXT:
-        raise place.error(f"{name} is a text of {len(value)} characters; {_LONGEST_TEXT} are read")
+        raise place.error(
+            f"{name} is a string of {len(value)} characters; {_LONGEST_TEXT} are read"
+        )
     if isinstance(value, int) and abs(value) > _LARGEST:
         raise place.error(f"{name}={shown(value)} is too large; at most 2**63 is read")
     if isinstance(value, float) and not math.isfinite(value):

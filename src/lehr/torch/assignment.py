@@ -71,7 +71,7 @@ class Assignment:
         return found
 
     def with_changes(self, changes: Sequence[Mapping[str, Any]]) -> Assignment:
-        """Return it with the changes of plan of a saved state.
+        """Return a copy with the changes of plan of a saved state.
 
         Raises:
             ScheduleError: If one of them cannot be made.
@@ -119,7 +119,7 @@ class Assignment:
     # ----- groups -------------------------------------------------------------------------------
 
     def for_groups(self, origins: Sequence[int | None]) -> Assignment:
-        """Return it for other groups: each with its index among the old ones, or None if new."""
+        """Return a copy for other groups, each with its old index, or None if new."""
 
         def moved(values: tuple[Any, ...]) -> tuple[Any, ...]:
             return tuple(None if origin is None else values[origin] for origin in origins)
@@ -131,13 +131,13 @@ class Assignment:
         )
 
     def with_schedule(self, name: str, index: int, interpreted: Interpreted | None) -> Assignment:
-        """Return it with another schedule for a number of a group."""
+        """Return a copy with another schedule for a number of a group."""
         schedules = list(self.schedules[name])
         schedules[index] = interpreted
         return replace(self, schedules={**self.schedules, name: tuple(schedules)})
 
     def with_base(self, name: str, index: int, base: float) -> Assignment:
-        """Return it with another base for a number of a group."""
+        """Return a copy with another base for a number of a group."""
         bases = list(self.bases[name])
         bases[index] = base
         return replace(self, bases={**self.bases, name: tuple(bases)})
@@ -234,7 +234,7 @@ class Assignment:
         return {**found, **dict.fromkeys(self.coupled, "lr")}
 
     def from_dict(self, saved: Mapping[str, Any], groups: int) -> Assignment:
-        """Return it with the schedules that :meth:`to_dict` wrote.
+        """Return a copy with the schedules that :meth:`to_dict` wrote.
 
         Raises:
             ScheduleError: If one of them is not the dict form of a schedule.

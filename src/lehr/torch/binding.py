@@ -36,7 +36,7 @@ def item_of(value: Any) -> Any:
 
 
 def flag(name: str, value: Any) -> bool:
-    """Return a bool; 0 and 1 will do.
+    """Return a value as a bool; 0 and 1 are accepted.
 
     Raises:
         ScheduleError: If it is anything else.
@@ -61,7 +61,7 @@ def python_number(value: Any) -> Any:
 def _fault(value: Any) -> str | None:
     """Return why a value cannot be driven, in words that follow it; None if it can be."""
     if isinstance(value, str | bytes):
-        return "is a text, not a number: write the number without quotation marks"
+        return "is a string, not a number: write it without quotation marks"
     if isinstance(value, bool | np.bool_):
         return "is a bool, not a number"
     if isinstance(value, Tensor | np.ndarray):

@@ -9,7 +9,7 @@ are built and loaded makes no difference, and a position can be sought. Values a
 thousands of steps ahead, so that a step costs little more than the assignment. Several drivers of
 one optimizer share it (:mod:`lehr.torch.shared`).
 
-A step computes first and writes then. If it is interrupted, by Ctrl-C at any line, the next one
+A step first computes, then writes. If it is interrupted, by Ctrl-C at any line, the next one
 writes all values of its own position.
 """
 
@@ -36,7 +36,7 @@ from lehr.torch.checkpoint import (
 )
 from lehr.torch.groups import KnownGroups, given_rates
 from lehr.torch.guards import Guards
-from lehr.torch.lookahead import LONG, SHORT, Lookahead, look_ahead
+from lehr.torch.lookahead import GROWTH, LONG, SHORT, Lookahead, look_ahead
 from lehr.torch.optimizers import Optimizers
 from lehr.torch.plan import Contribution, DrivePlan
 from lehr.torch.shared import Membership, Shared, shared_of
@@ -82,7 +82,6 @@ class Driver(LRScheduler):
         given = list(optimizer) if isinstance(optimizer, list | tuple) else [optimizer]
         self._use(given, any_optimizer)
         self._start_at(last_epoch)
-        self._check_numbers()
         try:
             with groups_restored_on_error(self.groups):
                 shared_of(self._optimizers).find_bases()
@@ -95,6 +94,7 @@ class Driver(LRScheduler):
 
     def _use(self, given: list[Any], any_optimizer: bool) -> None:
         self._optimizers = Optimizers(given, flag("any_optimizer", any_optimizer))
+        # Kept here as well for the fast step.
         self._source = self._optimizers.source
 
     @property
@@ -109,12 +109,6 @@ class Driver(LRScheduler):
     def _use_wrapper(self, optimizer: Any) -> None:
         """Drive the optimizer that is inside a wrapper, which trainers put in its place."""
         self._use([optimizer, *self._optimizers.given[1:]], any_optimizer=True)
-
-    def _check_numbers(self) -> None:
-        """Raise ScheduleError if a group's rate is not a number that can be driven."""
-        for index, group in enumerate(self.groups):
-            if "lr" in group:
-                LR.check(index, group)
 
     def _start_at(self, last_epoch: int) -> None:
         """Set everything but the parameters as in a scheduler that has not moved."""
@@ -232,7 +226,7 @@ class Driver(LRScheduler):
         return self.get_last_lr()
 
     def _place(self, position: float) -> None:
-        """Set the position alone; moves by more than one step are not counted as steps."""
+        """Set the position alone; the count of steps stays as it is."""
         position = int(position) if position == math.floor(position) else position
         moved = math.floor(position) - math.floor(self._position)
         self._ahead, self._uncounted = self._ahead.emptied(position), self._uncounted - moved
@@ -284,7 +278,7 @@ class Driver(LRScheduler):
 
         Arguments:
             position: How many updates came before, at least 0; between two, where a real number.
-                For a :class:`~lehr.torch.Scheduler` also a text in the units of its run, such as
+                For a :class:`~lehr.torch.Scheduler` also a string in the units of its run, such as
                 ``"64ksa"`` or ``"50%"``.
 
         Raises:
@@ -309,7 +303,7 @@ class Driver(LRScheduler):
             if not isinstance(value, str | bytes | bool):
                 return float(value)
         except (TypeError, ValueError, ArithmeticError, RuntimeError):
-            pass  # refused below, as a text is
+            pass  # refused below, like a string
         raise ScheduleError(f"position {given!r} must be a finite number of at least 0")
 
     def _move(self, position: float) -> None:
@@ -325,7 +319,7 @@ class Driver(LRScheduler):
         went_on = position == self.last_epoch + 1 and ends_here and self.membership.turn > 0
         before = self._position, self._uncounted, copy(self.membership)
         shared.moved(self)
-        self._size = min(8 * self._size, LONG) if went_on and not changes else SHORT
+        self._size = min(GROWTH * self._size, LONG) if went_on and not changes else SHORT
         self._place(position)
         self.membership.silent = False
         try:
@@ -334,10 +328,6 @@ class Driver(LRScheduler):
             self._ahead = self._ahead.emptied(before[0])
             _, self._uncounted, self.membership = before
             raise
-
-    def _asks_step_by_step(self) -> bool:
-        """Return whether user-defined functions may be called by a fast step."""
-        return True
 
     def settle(self) -> None:
         """Drop the values that were computed ahead: the next step computes them again."""
@@ -521,7 +511,6 @@ class Driver(LRScheduler):
             self._guards,
             size=self._size,
             last=self._guards.block_end(self.last_epoch, self._last_position()),
-            by_step=self._asks_step_by_step(),
         )
         return True
 

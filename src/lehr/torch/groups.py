@@ -126,11 +126,11 @@ class Interpreted:
         return self.floor[index]
 
     def for_group(self, index: int) -> Interpreted:
-        """Return it with the floor of one group in place of a list of floors."""
+        """Return a copy with the floor of one group in place of a list of floors."""
         return replace(self, floor=self.floor_of(index) or None)
 
     def to_dict(self, is_factor: bool) -> Any:
-        """Return it in plain types.
+        """Return the schedule and how it is read, in plain types.
 
         It is the schedule's dict form; within a dict that says how it is read where that is not the
         default for its number. A function without a name has no dict form: there it is a text,

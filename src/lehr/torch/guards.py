@@ -84,7 +84,7 @@ class Guards:
         self.highest = 0.0
         """The highest level of the rate before the levels that are known ahead."""
         self._ahead, self._ahead_start = np.empty(0), 0
-        self._edge: tuple[int, list[float]] = (-1, [])
+        self._edge: tuple[int, float] = (-1, 0.0)
         self._fights = 0
         self._many = 0
 
@@ -175,13 +175,13 @@ class Guards:
     def is_held(
         self, updates: Updates | JointUpdates, made: int, first: bool, groups: Sequence[Group]
     ) -> bool:
-        """Return whether the schedule must not move, since the last update was skipped.
+        """Return whether the schedule must not move, because the last update was skipped.
 
         Arguments:
             updates: The optimizer's.
             made: How many updates were made since the last step.
             first: Whether this is the first step.
-            groups: The groups, whose gradients tell of a skipped update.
+            groups: The groups, whose gradients show whether an update was skipped.
         """
         if made > 1 and not first:
             self._many += 1
@@ -248,7 +248,7 @@ class Guards:
 
     def resume(self, highest: float) -> None:
         """Go on from the highest level of the rate that was saved."""
-        self.highest, self._ahead, self._edge = highest, np.empty(0), (-1, [])
+        self.highest, self._ahead, self._edge = highest, np.empty(0), (-1, 0.0)
 
     def block_end(self, position: int, last: float) -> float:
         """Return the last step to compute ahead from a position."""
@@ -285,12 +285,12 @@ class Guards:
             self._look_for_jumps(position, levels)
         if rates:
             self._ahead, self._ahead_start = np.maximum.reduce(rates), position
-            self._edge = position + len(self._ahead), [float(levels[-1]) for levels in rates]
+            self._edge = position + len(self._ahead), float(self._ahead[-1])
 
     def _look_for_jumps(self, position: int, levels: NDArray[np.float64]) -> None:
         """Look at levels ahead, together with the one before them."""
-        end, lasts = self._edge
-        before = max(lasts) if end == position else None
+        end, level = self._edge
+        before = level if end == position else None
         earlier = np.concatenate([levels[:1] if before is None else [before], levels[:-1]])
         if not ((earlier > 0) & (levels > JUMP * earlier)).any():
             return
@@ -304,7 +304,7 @@ class Guards:
         level_at = driven.levels.at
         if driven.slot.name != "lr" or not self.watches("jump"):
             return level_at
-        before = max(self._edge[1])
+        before = self._edge[1]
 
         def level(position: int) -> float:
             nonlocal before
@@ -312,7 +312,7 @@ class Guards:
             if jump([found], before, self.highest) is not None:
                 self._report_jump(position, before, found)
             before, self.highest = found, max(self.highest, before, found)
-            self._edge = position + 1, [found]
+            self._edge = position + 1, found
             return found
 
         return level

@@ -31,6 +31,7 @@ from lehr.torch.writers import (
 # fewer where each group has values of its own, and after a seek, which another may follow.
 LONG: Final = 16_384
 SHORT: Final = 32
+GROWTH: Final = 8
 
 _NUMBERS: Final = 65_536
 _FEWEST: Final = 16
@@ -93,7 +94,6 @@ def look_ahead(
     *,
     size: int,
     last: float,
-    by_step: bool,
 ) -> Lookahead:
     """Write a plan's values at a position, and compute those of the next steps.
 
@@ -105,8 +105,6 @@ def look_ahead(
         guards: Look at the levels before they are used.
         size: The number of steps to compute.
         last: The last step to compute.
-        by_step: Whether a user's function, which is called step by step, may be called by the
-            fast steps; otherwise one step is computed.
 
     Raises:
         ScheduleError: If there is no finite value at the position.
@@ -116,7 +114,8 @@ def look_ahead(
         size = min(size, max(_FEWEST, _NUMBERS // max(len(groups), 1)))
     size = int(min(size, last - position + 1))
     one_by_one = any(driven.levels.one_by_one for driven in plan.driven)
-    asked = int(min(LONG, last - position)) if one_by_one and by_step else 0
+    # A user's function is called by the fast steps; the time that passes is not known to them.
+    asked = int(min(LONG, last - position)) if one_by_one and not plan.follows_time else 0
     blocks = _blocks(plan.driven, np.arange(position, position + (1 if one_by_one else size)))
     guards.on_levels(position, plan, blocks)
     by_driven = {id(driven): block for driven, block in zip(plan.driven, blocks, strict=True)}

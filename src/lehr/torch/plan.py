@@ -34,15 +34,16 @@ class StepLevels:
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """Two numbers that all levels lie between."""
+        """The lower and the upper bound of the levels."""
         return self.schedule.bounds if self.allowed is None else self.allowed
 
     @property
     def limit(self) -> float:
         """The last position that has a level: finite where the schedule raises past its end."""
         schedule = self.schedule
-        ends = isinstance(schedule, Over) and schedule.past == "raise"
-        return schedule.length or math.inf if ends else math.inf
+        if isinstance(schedule, Over) and schedule.past == "raise":
+            return schedule.length or math.inf
+        return math.inf
 
     @property
     def one_by_one(self) -> bool:
@@ -96,7 +97,7 @@ class ClockLevels:
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """Two numbers that all levels lie between."""
+        """The lower and the upper bound of the levels."""
         return self.clock.bounds
 
     def at(self, position: float) -> float:
@@ -227,6 +228,11 @@ class DrivePlan:
     def is_absolute(self) -> bool:
         """Whether some of its values are independent of the groups' bases."""
         return any(driven.absolute for driven in self.driven)
+
+    @property
+    def follows_time(self) -> bool:
+        """Whether some of its values follow the time that passes."""
+        return any(isinstance(driven.levels, ClockLevels) for driven in self.driven)
 
     @property
     def slots(self) -> list[Slot]:

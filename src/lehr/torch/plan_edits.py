@@ -53,7 +53,7 @@ class RevisedSchedule:
         return None if length is None else max(math.ceil(length) - (at - self.begin), 0)
 
     def then(self, at: int, now: Schedule) -> RevisedSchedule:
-        """Return it cut at a step and continued by another schedule."""
+        """Return a copy cut at a step and continued by another schedule."""
         local = at - self.begin
         past = (*self.past, self.now[:local]) if local else self.past
         return RevisedSchedule(now, past, at)

@@ -101,8 +101,8 @@ class Planner:
             for index, (group, interpreted) in enumerate(
                 zip(optimizers.source.param_groups, assignment.of(name), strict=True)
             ):
-                needs_base = interpreted is not None and assignment.bases[name][index] is None
-                if needs_base and (slot := Slot.find_existing(name, index, group)):
+                if interpreted is not None and assignment.bases[name][index] is None:
+                    slot = Slot.find_existing(name, index, group)
                     base = shared.base(slot, group)
                     assignment = assignment.with_base(name, index, base)
         self.assignment = assignment
@@ -142,15 +142,15 @@ class Planner:
 
     @property
     def rates(self) -> list[Schedule]:
-        """The schedules of the rate, with the changes of plan; none if they follow the time."""
+        """The schedules of the rate as they are now; none if they follow the time."""
         if self.clocks or "lr" not in self.assignment.schedules:
             return []
         return [revised.now for revised in self.assignment.revised("lr").values()]
 
     # ----- changes ------------------------------------------------------------------------------
 
-    def updated(self, metric: Any) -> State:
-        """Return the rule's state after a metric, for :meth:`follow`.
+    def report(self, metric: Any) -> None:
+        """Pass a metric to the feedback rule.
 
         Raises:
             ScheduleError: If there is no rule, or the rule cannot read the metric.
@@ -160,11 +160,7 @@ class Planner:
                 f"report({metric!r}): there is no feedback rule; write "
                 "Scheduler(..., feedback=lehr.plateau())"
             )
-        return self.rule.update(self._feedback, metric)
-
-    def follow(self, feedback: State) -> None:
-        """Go on from a state of the rule."""
-        self._feedback = feedback
+        self._feedback = self.rule.update(self._feedback, metric)
 
     def _run_at(self, here: int) -> Run:
         """Return the run as it is now, with its changes of plan, at a position."""

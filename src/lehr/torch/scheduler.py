@@ -20,7 +20,7 @@ from lehr.torch.checkpoint import Saved, check_adopt, loading, restored_on_error
 from lehr.torch.choosing import Given
 from lehr.torch.driver import Driver
 from lehr.torch.guards import GuardMode, Guards
-from lehr.torch.lookahead import SHORT
+from lehr.torch.lookahead import GROWTH, SHORT
 from lehr.torch.plan import DrivePlan
 from lehr.torch.planner import Planner
 
@@ -32,7 +32,7 @@ class Scheduler(Driver):
     ``base * schedule(n)`` for ``lr``, ``weight_decay`` and other keys, where ``base`` is what the
     group was given; and ``schedule(n)`` for ``momentum``, ``beta1`` and ``beta2``.
     :func:`absolute` and :func:`factor` change that. Values are assigned, never multiplied into
-    what is there, so building and loading in any order resumes exactly.
+    the current one, so building and loading in any order resumes exactly.
 
     Call :meth:`step` after each ``optimizer.step()``. Building it assigns the values of the first
     update.
@@ -58,10 +58,11 @@ class Scheduler(Driver):
         guards: How to react to mistakes that show while training: ``"warn"``, ``"error"``
             or ``"off"``, for all or by name; the names are those of ``lehr.torch.GUARDS``.
         scaler: The gradient scaler, if there is one: where it skips an update, the schedule does
-            not move. Without it this is seen only from gradients that are still there.
+            not move. Without it, a skipped update is
+            seen only if the gradients have not been cleared.
         clock: Returns seconds, for schedules over a time such as ``"90min"``: these follow the time
-            that passes (:class:`lehr.WallClock`), and cannot be sought or changed. Where processes
-            train together, all go by the time of rank 0.
+            that passes (:class:`lehr.WallClock`), and cannot be sought or changed. In distributed
+            training all ranks follow the clock of rank 0.
         last_epoch: The position before the first; -1 for a new run. (torch's own name.)
         any_optimizer: Whether to drive objects that are not torch optimizers as well: anything with
             a list ``param_groups`` of dicts, as libraries' wrappers have. Updates of such an object
@@ -166,9 +167,6 @@ class Scheduler(Driver):
     def _keep_bases(self, bases: list[Any]) -> None:
         self._bases = bases
 
-    def _check_numbers(self) -> None:
-        """Do nothing: each driven number is checked when its group is bound."""
-
     def _resolve(self) -> DrivePlan:
         self._guards.run = self._planner.run
         return self._planner.plan(self._known)
@@ -211,15 +209,11 @@ class Scheduler(Driver):
                 # steps without an update have not been reported.
                 self._ahead.await_updates(None, updates.count)
                 if self._guards.watches("repeated") and not updates.captured:
-                    self._size = SHORT // 8
+                    self._size = SHORT // GROWTH
         super()._step_slowly(epoch)
 
     def _check_order(self) -> None:
         self._guards.check_order(self._updates, self.optimizer)
-
-    def _asks_step_by_step(self) -> bool:
-        # A clock is advanced by each move, which a fast step is not.
-        return not self._planner.clocks
 
     def _move(self, position: float) -> None:
         last = self.last_epoch
@@ -243,10 +237,9 @@ class Scheduler(Driver):
         Raises:
             ScheduleError: If there is no rule, or the rule cannot read the metric.
         """
-        feedback = self._planner.updated(metric)
         shared = self._attach()
         self._guards.on_changes(shared.notice())
-        self._planner.follow(feedback)
+        self._planner.report(metric)
         self._replan()
         shared.write()
 
@@ -482,5 +475,5 @@ class Scheduler(Driver):
 
 
 def _saved_schedule(name: str, schedule: ScheduleLike) -> dict[str, Any]:
-    """Return a schedule's dict form: one that cannot be saved is refused at once."""
+    """Return a schedule's dict form; raise ScheduleError if it has none."""
     return as_schedule(name, schedule).to_dict()

@@ -5,8 +5,8 @@ times the ratios of all others:
 
     value = base * ratio_1 * ratio_2 * ...
 
-Whichever moves, the shared object writes the product. A scheduler that is alone on its optimizer
-writes by itself, with the same writers.
+When any of them moves, the shared object writes the product. A scheduler that is alone on its
+optimizer writes by itself, with the same writers.
 
 torch's own ``SequentialLR`` builds its children first, and then undoes their first step
 (``last_epoch -= 1``). Schedulers that are undone together form a family, of which only the one that
@@ -38,6 +38,9 @@ Change = tuple[Slot, Group, float]
 
 Shares = list[tuple[Any, Contribution]]
 """Who contributes what to one number of one group."""
+
+SharesBySlot = dict[SlotKey, tuple[Slot, dict[int, Shares]]]
+"""For each slot: who contributes what to each group, by its identity."""
 
 
 class Family:
@@ -83,11 +86,10 @@ def _find(optimizer: Any) -> Shared | None:
 
 
 def _register(optimizer: Any, shared: Shared) -> None:
-    found = _SHARED.get(id(optimizer))
-    if found is not None and found[0]() is optimizer:
-        _SHARED[id(optimizer)] = found[0], shared
-        return
     key = id(optimizer)
+    if _find(optimizer) is not None:
+        _SHARED[key] = _SHARED[key][0], shared
+        return
 
     def drop(dead: weakref.ref[Any]) -> None:
         if key in _SHARED and _SHARED[key][0] is dead:
@@ -137,8 +139,7 @@ class Shared:
                 self._optimizers.append(ref)
                 _register(optimizer, self)
         self._members += other._members
-        for member in self.members:
-            member.settle()
+        self.settle()
 
     @property
     def groups(self) -> list[Group]:
@@ -159,8 +160,7 @@ class Shared:
         """Add a scheduler."""
         if all(other is not member for other in self.members):
             self._members.append(weakref.ref(member, self._lost))
-        for each in self.members:
-            each.settle()
+        self.settle()
 
     def beside(self) -> Shared:
         """Return an empty one for the same optimizers, whose writing is a change here."""
@@ -220,15 +220,15 @@ class Shared:
         if len(members) == 1 and not members[0].membership.silent and members[0].write_alone():
             return
         groups, all_shares = self.groups, self._shares()
-        self._settle()
+        self.settle()
         for slot, by_group in all_shares.values():
             shares = [by_group.get(id(group), []) for group in groups]
             values = [combine([share for _, share in each]) if each else None for each in shares]
             self.writer(slot, Mixed).write(groups, values)
 
-    def _shares(self) -> dict[SlotKey, tuple[Slot, dict[int, Shares]]]:
+    def _shares(self) -> SharesBySlot:
         """Return for each slot and group, by its identity, who contributes what."""
-        found: dict[SlotKey, tuple[Slot, dict[int, Shares]]] = {}
+        found: SharesBySlot = {}
         # Absolute ones in the order of their moves: the most recent one wins.
         order = sorted(
             self._contributing(), key=lambda m: m.membership.turn if m.is_absolute else 0
@@ -243,9 +243,9 @@ class Shared:
         """Treat the current values of all groups as written by the schedulers."""
         for writer in self.writers.values():
             writer.forget()
-        self._settle()
+        self.settle()
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Have all schedulers compute their values again at the next step."""
         for member in self.members:
             member.settle()
@@ -301,7 +301,7 @@ class Shared:
             # The optimizer was loaded, and its hook was interrupted; some run none.
             self.loaded()
         groups, changes = self.groups, list[Change]()
-        all_shares: dict[SlotKey, tuple[Slot, dict[int, Shares]]] | None = None
+        all_shares: SharesBySlot | None = None
         all_found = [(*each, each[1].changed(groups)) for each in self.writers.items()]
         for place, writer, found in all_found:
             for index, value in found:
@@ -314,11 +314,11 @@ class Shared:
                 # They are adopted once, wherever the step is interrupted.
                 writer.forget()
         if changes:
-            self._settle()
+            self.settle()
         return changes
 
     def _adopt(self, slot: Slot, group: Group, value: float, shares: Shares) -> None:
-        # Beside others, a number that is independent of the base has none to be found.
+        # Where others drive it too, a number that is independent of the base has none to be found.
         if not shares or (len(shares) > 1 and any(share.absolute for _, share in shares)):
             return
         first = shares[0][0]
@@ -357,8 +357,7 @@ class Shared:
         if len(members) > 1 or not all(member.keeps_loaded_values for member in members):
             self.write()
         # The next step must look whether there was an update before it.
-        for member in self.members:
-            member.settle()
+        self.settle()
 
     def snapshot(self) -> Callable[[], None]:
         """Return a function that puts back all that a write changes."""
@@ -371,8 +370,7 @@ class Shared:
 
         def restore() -> None:
             vars(self).update(attributes)
-            for member in self.members:
-                member.settle()
+            self.settle()
 
         return restore
 

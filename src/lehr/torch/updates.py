@@ -25,7 +25,7 @@ class Updates:
     reads it while the optimizer works.
 
     Attributes:
-        count: The updates that were made for certain.
+        count: The updates that are known to have been made.
         skipped: Whether an update was skipped since the last of them, as far as that was read.
         captured: Whether a CUDA graph has captured one; its replays run no hook.
     """
@@ -119,7 +119,7 @@ def counter_of(
 
 
 def has_begun(optimizer: Any, updates: Updates | JointUpdates | None) -> bool:
-    """Return whether an optimizer has made an update, or it is unknown whether it has."""
+    """Return whether an optimizer has made an update; True if that is unknown."""
     return updates is None or updates.count > 0 or getattr(optimizer, "_opt_called", False)
 
 

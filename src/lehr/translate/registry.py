@@ -285,7 +285,7 @@ def translate(
     if not isinstance(source, str):
         return _translate_object(source, name, state, faithful, arguments)
     if name is not None and not isinstance(name, str):
-        raise ScheduleError(f"name={shown(name)} must be a text: a scheduler of {source}")
+        raise ScheduleError(f"name={shown(name)} must be a string: a scheduler of {source}")
     if name is None:
         known = ", ".join(names(source))
         raise ScheduleError(f"translate({source!r}) needs a name; {source} has {known}")
@@ -317,7 +317,7 @@ def _translate_object(
 ) -> Translation:
     if isinstance(name, str):
         raise ScheduleError(
-            f"library={shown(source)} must be a text, one of {', '.join(libraries())}"
+            f"library={shown(source)} must be a string, one of {', '.join(libraries())}"
         )
     if isinstance(source, type):
         raise ScheduleError(

@@ -105,7 +105,7 @@ def find_optimizer(text: str, *, check: bool = True) -> OptimizerEntry:
     Arguments:
         text: The lower-case name of a class in `torch.optim`, or a short name such as `momentum`,
             with arguments in brackets if wanted; or ``package.module:Class(...)`` or
-            ``FILE.py:Class(...)``. Their arguments are numbers, texts, lists, dicts, or names of
+            ``FILE.py:Class(...)``. Their arguments are numbers, strings, lists, dicts, or names of
             torch's classes.
         check: Whether the installed torch, or the file, must have the class and its arguments. A
             package is looked for only when the optimizer is trained.
@@ -200,7 +200,7 @@ def _rest(parts: Parts, own: Mapping[str, Any], check: bool) -> dict[str, Any]:
         raise parts.error(f"rest_ratio={ratio!r:.40} must be a number above 0", "rest_ratio")
     if schedule is not None:
         if not isinstance(schedule, str):
-            raise parts.error("rest_schedule is a text in quotes: 'linear'", "rest_schedule")
+            raise parts.error("rest_schedule is a string in quotes: 'linear'", "rest_schedule")
         try:
             find_contender(schedule)
         except ValueError as error:

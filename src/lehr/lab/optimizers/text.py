@@ -159,7 +159,7 @@ class _Reader:
                 return self.optimizer(node)
             case _:
                 raise self._refuse(
-                    "a value is a number, a text in quotes, True, False, None, a list, a dict or "
+                    "a value is a number, a string in quotes, True, False, None, a list, a dict or "
                     "an optimizer",
                     node,
                 )
@@ -167,7 +167,7 @@ class _Reader:
     def _key(self, key: ast.expr | None, node: ast.AST) -> str:
         if isinstance(key, ast.Constant) and isinstance(key.value, str):
             return key.value
-        raise self._refuse("the names in a dict are texts in quotes", key or node)
+        raise self._refuse("the names in a dict are strings in quotes", key or node)
 
 
 def write(value: Any) -> str:

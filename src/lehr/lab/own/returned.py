@@ -86,7 +86,7 @@ def _numbers(values: Mapping[Any, Any], path: str, depth: int = 0) -> Iterator[t
         raise _wrong(f"it has more than {_MOST} numbers, or is nested deeper than {_DEEPEST}")
     for name, value in values.items():
         if not isinstance(name, str) or not name.isprintable() or len(name) > _MOST:
-            raise _wrong(f"it has the name {name!r:.60}: names are texts of one line")
+            raise _wrong(f"it has the name {name!r:.60}: names are strings of one line")
         where = f"{path}{name}"
         if isinstance(value, Mapping):
             yield from _numbers(cast("Mapping[Any, Any]", value), f"{where}.", depth + 1)

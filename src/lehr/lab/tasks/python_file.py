@@ -99,7 +99,7 @@ def check_task(task: Task, where: str) -> None:
 
 def _check_text(where: str, name: str, text: object) -> None:
     if not isinstance(text, str):
-        raise TaskError(f"{where}: its {name} is {text!r:.60}, not a text")
+        raise TaskError(f"{where}: its {name} is {text!r:.60}, not a string")
     try:
         text.encode()
     except UnicodeEncodeError as error:

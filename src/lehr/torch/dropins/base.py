@@ -67,6 +67,9 @@ class DropIn(Driver):
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         check_optimizer(optimizer)
+        for index, group in enumerate(optimizer.param_groups):
+            if "lr" in group:
+                LR.check(index, group)
         super().__init__(optimizer, counted("last_epoch", last_epoch, at_least=-1))
 
     def _start_at(self, last_epoch: int) -> None:
@@ -251,7 +254,7 @@ class DropIn(Driver):
         """Go back to the formula, as a jump does."""
         if self._has_changes():
             self._follow_changes()
-        # As in torch, the rule of a subclass has no say where there is a closed form.
+        # As in torch, the rule of a subclass is ignored where there is a closed form.
         if self._carried is not None and (
             not self._has_rule or hasattr(self._torch, "_get_closed_form_lr")
         ):

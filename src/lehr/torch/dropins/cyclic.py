@@ -98,7 +98,7 @@ class CyclicLR(DropIn):
         if scale_fn is not None and not callable(scale_fn):
             raise TypeError(f"scale_fn={scale_fn!r} must be a function of one number")
         if not isinstance(mode, str):
-            raise ScheduleError(f"mode={mode!r} must be a text, such as 'triangular'")
+            raise ScheduleError(f"mode={mode!r} must be a string, such as 'triangular'")
         self._scale_fn_custom = scale_fn
         if scale_fn is None and scale_mode in ("cycle", "iterations"):
             # Each mode has a scale_mode of its own; the argument is ignored, as in torch.

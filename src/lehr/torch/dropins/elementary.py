@@ -54,7 +54,7 @@ class StepLR(DropIn):
 
 
 def _milestones(name: str, value: Any) -> Counter[int]:
-    """Return saved milestones: JSON makes texts of the keys; torch's older states have a list."""
+    """Return saved milestones: JSON makes strings of the keys; torch's older states have a list."""
     pairs = value.items() if isinstance(value, dict) else Counter(value).items()
     found = Counter(
         {

@@ -64,11 +64,11 @@ class Carried:
         return cls(rates, tuple((slot, tuple(values)) for slot, values in found.values()))
 
     def at(self, index: int, rate: float) -> Carried:
-        """Return it with another rate in a group."""
+        """Return a copy with another rate in a group."""
         return replace(self, rates=(*self.rates[:index], rate, *self.rates[index + 1 :]))
 
     def regrouped(self, old: Sequence[int | None], groups: Sequence[Group]) -> Carried:
-        """Return it for other groups: each with its index among the old ones, or None if new."""
+        """Return a copy for other groups, each with its old index, or None if new."""
         rates = zip(old, rates_in(groups), strict=True)
         return Carried(tuple(rate if i is None else self.rates[i] for i, rate in rates))
 
@@ -98,7 +98,7 @@ class Watched:
 
     @classmethod
     def now(cls, lists: list[Any], keys: Sequence[str], groups: Sequence[Group]) -> Watched:
-        """Return it with the present values."""
+        """Return a copy with the present values."""
         watched = cls(lists, [copy(each) for each in lists], keys)
         if not keys:
             return watched

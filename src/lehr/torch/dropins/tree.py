@@ -27,7 +27,7 @@ from lehr.torch.binding import LR, Binding, Group, Slot, plain
 from lehr.torch.checkpoint import short
 from lehr.torch.driver import Driver
 from lehr.torch.dropins.base import DropIn
-from lehr.torch.plan import ClockLevels, Driven, DrivePlan, StepLevels
+from lehr.torch.plan import Driven, DrivePlan, StepLevels
 from lehr.torch.shared import shared_of
 
 
@@ -86,7 +86,7 @@ class Part:
         return None if overflows else self.value * scale
 
     def at(self, position: int, base: float) -> Part:
-        """Return it held at the value of one position."""
+        """Return a copy held at the value of one position."""
         level = float(self.value(position))
         return Part(hold(at=1.0), Binding(gain=level), self.absolute or level != base)
 
@@ -310,7 +310,7 @@ def _checked(name: str, optimizer: Any, children: Any) -> list[Driver]:
                 f"{kind.__module__}.{kind.__qualname__}: write lehr.torch.{kind.__name__}, or take "
                 f"torch.optim.lr_scheduler.{name}, which takes those of lehr.torch as well"
             )
-        if any(isinstance(driven.levels, ClockLevels) for driven in child.plan.driven):
+        if child.plan.follows_time:
             raise ScheduleError(
                 f"the {type(child).__name__} at index {index} goes by the time, and a container by "
                 "the position: write one schedule of both, and drive that"

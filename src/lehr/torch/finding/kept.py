@@ -87,7 +87,7 @@ class _Memory:
         self.parts.append(partial(put, state))
 
     def remember_simple(self, owner: Any) -> None:
-        """Remember an object's attributes that are numbers, texts or tensors, and no others."""
+        """Remember an object's attributes that are numbers, strings or tensors, and no others."""
 
         def simple() -> dict[str, Any]:
             kinds = (*_PLAIN, *_GENERATORS, Tensor)
