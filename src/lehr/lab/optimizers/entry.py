@@ -254,13 +254,6 @@ def with_setting(text: str, argument: str, value: Any) -> str:
 def canonical(text: str, *, check: bool = True) -> str:
     """Return the one text of an optimizer, with the absolute path of its file and its hash.
 
-    Arguments:
-        text: A text that `find_optimizer` reads.
-        check: As for `find_optimizer`.
-
-    Raises:
-        ValueError: If the text is not one of an optimizer, or the file cannot be read.
-
     Example:
         >>> canonical("adamw( betas=(.9, .95), amsgrad=True )")
         'adamw(amsgrad=True, betas=[0.9, 0.95])'

@@ -22,10 +22,6 @@ class LossCurve:
 
     A file keeps them, so that a trial that is resumed goes on with the curve it had. What a
     resumed trial reports again replaces what was reported before.
-
-    Arguments:
-        steps: The updates of the trial.
-        file: The file.
     """
 
     def __init__(self, steps: int, file: Path) -> None:

@@ -68,11 +68,7 @@ class Claims:
                 continue
 
     def claim(self, keys: Sequence[bytes], most: int) -> set[bytes]:
-        """Claim at most `most` of these trials, and return the keys that are newly claimed.
-
-        Trials that are finished, have failed, or are claimed already (here or by another
-        process), are skipped.
-        """
+        """Claim at most `most` of these trials, as `Store.claim` does, and return their keys."""
         mine: set[bytes] = set()
         with transaction(self._link):
             self._release_dead_claims()

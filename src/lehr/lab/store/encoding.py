@@ -33,14 +33,9 @@ def packed_curves(outcome: Outcome) -> bytes:
 
 
 def read_outcome(row: tuple[Any, ...], steps: int | None = None) -> FinishedTrial:
-    """Return the finished trial of a row of the columns `OUTCOME`.
+    """Return the finished trial of a row of the columns `OUTCOME`; its curves must fit `steps`.
 
-    Arguments:
-        row: The values of the columns.
-        steps: The number of updates, if the curves must fit it.
-
-    Raises:
-        ValueError: If a value is not of its kind; the message says which one.
+    A ValueError names the first value that is not of its kind.
     """
     diverged, validation, test, test_loss, curves, numbers, seconds = row
     if not (diverged is None or isinstance(diverged, int)):
@@ -106,11 +101,7 @@ def _read_curves(curves: object) -> tuple[tuple[float | None, ...], tuple[float 
 
 
 def read_identity(text: object, peak: object, seed: object) -> dict[str, Any]:
-    """Return the identity of a trial from its columns.
-
-    Raises:
-        ValueError: If it does not have the parts of `Trial.identity`.
-    """
+    """Return the identity of a trial from its columns; raise ValueError if a part is missing."""
     try:
         found = json.loads(cast("str", text))
     except (ValueError, TypeError, RecursionError) as error:

@@ -13,11 +13,8 @@ if TYPE_CHECKING:
 def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
     """Return the mean of -log of the probability of each right class, in nats.
 
-    torch's own loss, written out: under `torch.vmap` this costs half as much.
-
-    Arguments:
-        outputs: (..., classes), log-probabilities up to a constant.
-        targets: (...), the right classes.
+    torch's own loss, written out: under `torch.vmap` this costs half as much. The outputs,
+    (..., classes), are log-probabilities up to a constant; the targets, (...), are classes.
     """
     right = outputs.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
     return (outputs.logsumexp(-1) - right).mean()
@@ -31,10 +28,7 @@ def accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
 def split_by_class(inputs: Any, labels: Any, held_out: int) -> Data:
     """Split arrays into training, validation and test data, stratified by class.
 
-    Arguments:
-        inputs: (samples, ...) float.
-        labels: (samples,) int.
-        held_out: Samples for validation, and as many for the test.
+    `held_out` samples validate, and as many test.
     """
     import torch
     from sklearn.model_selection import train_test_split

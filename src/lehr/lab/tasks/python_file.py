@@ -22,11 +22,7 @@ _CAUGHT = (Exception, SystemExit)
 
 @exits_raise()
 def task_of_file(path: Path, content: bytes, function: str) -> Task:
-    """Run a user's file and return the task that its function makes.
-
-    Raises:
-        TaskError: If the file or the function fails, or the result cannot be trained.
-    """
+    """Run a user's file and return the task that its function makes, or raise TaskError."""
     where = f"{path.name}:{function}"
     try:
         module = module_of(path, content, f"lehr_task_{path.stem}")
@@ -52,15 +48,7 @@ def task_of_file(path: Path, content: bytes, function: str) -> Task:
 
 
 def check_task(task: Task, where: str) -> None:
-    """Check that a task keeps the contract of `Task`.
-
-    Arguments:
-        task: The task.
-        where: Its name in messages.
-
-    Raises:
-        TaskError: If it does not; the message says in which point.
-    """
+    """Raise TaskError unless a task, which messages call `where`, keeps the contract of `Task`."""
     if not isinstance(task.metric, Metric):
         raise TaskError(
             f"{where}: its metric is {task.metric!r:.60}: write Metric.score('accuracy')"

@@ -35,12 +35,8 @@ Gradients = dict[str, Tensor]
 def obstacle(task: str, optimizer: str) -> str | None:
     """Return why networks of this task cannot be trained side by side, or None if they can.
 
-    Returns:
-        Words to follow "is trained one run at a time: ".
-
-    Raises:
-        ValueError: If the task or the optimizer is unknown.
-        TaskError: If the optimizer cannot train such a network at all.
+    The words follow "is trained one run at a time: ". An optimizer that cannot train such a
+    network at all is a TaskError.
     """
     found = find_task(task)
     with seeded(0):
