@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from lehr.lab.tasks.base import SPLIT_SEED, Data, Split
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    import torch
+    from torch import Tensor, nn
 
 
 def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -23,6 +25,20 @@ def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
 def accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
     """Return the share of samples whose right class has the largest output."""
     return (outputs.argmax(-1) == targets).double().mean()
+
+
+def perceptron(inputs: int, hidden: int, classes: int) -> Callable[[torch.Generator], nn.Module]:
+    """Return a function that makes a perceptron with one hidden layer and ReLU."""
+
+    def model(generator: torch.Generator) -> nn.Module:
+        from torch import nn
+
+        from lehr.lab.tasks.seeding import seeded  # Loads torch.
+
+        with seeded(generator.initial_seed()):
+            return nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, classes))
+
+    return model
 
 
 def split_by_class(inputs: Any, labels: Any, held_out: int) -> Data:

@@ -100,13 +100,8 @@ def _check_text(where: str, name: str, text: object) -> None:
 def _check_split(where: str, name: str, split: Split, size: int) -> None:
     for part, tensor in zip(Split._fields, split, strict=True):
         if not isinstance(tensor, torch.Tensor) or tensor.dim() < 1 or len(tensor) != size:
-            given = (
-                f"a tensor of shape {tuple(tensor.shape)}"
-                if isinstance(tensor, torch.Tensor)
-                else f"a {type(tensor).__name__}"
-            )
             raise TaskError(
-                f"{where}: the {part} of the {name} data are {given}, not a tensor of "
+                f"{where}: the {part} of the {name} data are {_shown(tensor)}, not a tensor of "
                 f"{name}={size} samples"
             )
         if tensor.is_floating_point() and not tensor.isfinite().all():
