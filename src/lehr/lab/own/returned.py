@@ -97,21 +97,18 @@ def _numbers(values: Mapping[Any, Any], path: str, depth: int = 0) -> Iterator[t
 
 def plain(returned: Mapping[str, Any]) -> dict[str, Any]:
     """Return the same in JSON's types, with None for a number that is not finite."""
-    return {
-        name: plain(cast("Mapping[str, Any]", value))
-        if isinstance(value, Mapping)
-        else None
-        if value is None
-        else _finite(float(value))
-        for name, value in returned.items()
-    }
+    found: dict[str, Any] = {}
+    for name, value in returned.items():
+        if isinstance(value, Mapping):
+            found[name] = plain(cast("Mapping[str, Any]", value))
+        else:
+            found[name] = None if value is None else finite(float(value))
+    return found
 
 
 def _measured(numbers: Mapping[str, float], part: str, kind: str) -> float | None:
-    value = numbers.get(f"{part}.{kind}", math.nan)  # missing where it is not a number itself
-    if not math.isfinite(value):
-        return None
-    if kind == "score" and not 0 <= value <= 1:
+    value = finite(numbers.get(f"{part}.{kind}"))  # missing where it is not a number itself
+    if value is not None and kind == "score" and not 0 <= value <= 1:
         raise _wrong(
             f"its {part} score is {value:g}: a score is a share from 0 to 1, of which more is "
             "better; a number of another kind is a loss, of which less is better"
@@ -119,8 +116,9 @@ def _measured(numbers: Mapping[str, float], part: str, kind: str) -> float | Non
     return value
 
 
-def _finite(number: float) -> float | None:
-    return number if math.isfinite(number) else None
+def finite(number: float | None) -> float | None:
+    """Return a number, or None if it is missing or not finite."""
+    return number if number is not None and math.isfinite(number) else None
 
 
 def _names(values: Mapping[Any, Any]) -> str:

@@ -61,13 +61,7 @@ class _Living(TorchDispatchMode):
 
 
 class Footprint(NamedTuple):
-    """The peak memory of a stack, in bytes.
-
-    Attributes:
-        fixed: Independent of its size.
-        training: For each network.
-        measuring: For each network evaluated at a time.
-    """
+    """The bytes of a stack at its peak: fixed, per network, and per network evaluated at a time."""
 
     fixed: int
     training: int
