@@ -176,8 +176,7 @@ def train_batch(
 ) -> list[FinishedTrial]:
     """Train a batch in this process, until its end or until `stopped` returns True.
 
-    Raises:
-        TrialError: If the code of the task fails, whatever it raises; one trial may be the cause.
+    Whatever the code of the task raises becomes a TrialError; one trial may be the cause.
     """
     if is_own(trials[0].task):
         from lehr.lab.own.launch import train_own  # Loads subprocess.
@@ -233,11 +232,7 @@ def with_spare(count: Callable[[], float]) -> Callable[[], int]:
 def call_each(
     function: Callable[..., _Answer], arguments: Sequence[tuple[Any, ...]], workers: Workers
 ) -> list[_Answer]:
-    """Call a function on the workers, once for each tuple of arguments, and return the results.
-
-    Raises:
-        WorkerError: If several workers die over one of them, or workers cannot work at all.
-    """
+    """Call a function on the workers, once for each tuple of arguments, and return the results."""
     futures = [workers.executor.submit(function, *each) for each in arguments]
     answers: list[_Answer] = []
     for each, future in zip(arguments, futures, strict=True):

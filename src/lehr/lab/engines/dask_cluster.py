@@ -40,16 +40,9 @@ _EMBEDDED = {
 
 @contextmanager
 def dask_cluster(address: str, jobs: int, resources: Resources) -> Generator[Workers]:
-    """Connect to the workers of a cluster for the length of a block.
+    """Connect to the Dask workers at `address` (`host:port` of a scheduler) for a block.
 
-    Arguments:
-        address: `host:port` of a running scheduler; empty to start a cluster on this machine,
-            which ends with the block.
-        jobs: How many workers such a cluster has.
-        resources: What each of them may use.
-
-    Raises:
-        WorkerError: If Dask is not installed, the scheduler does not answer, or it has no workers.
+    Without an address, a cluster of `jobs` workers runs on this machine until the block ends.
     """
     if find_spec("distributed") is None:
         raise WorkerError(f"engine='dask' needs Dask: {install('dask')}")

@@ -36,15 +36,8 @@ def processes(
     """Start up to `jobs` processes as they are needed, and stop them at the end of the block.
 
     One that does not stop within a second is killed, and `notify` is called with a line on it.
-
     Each imports the main module again, so a script must keep its own work under
     `if __name__ == "__main__":`.
-
-    Arguments:
-        jobs: How many processes there are.
-        resources: What each of them may use.
-        notify: Called with a line if processes had to be killed.
-        devices: The device of each process, if they have different ones.
     """
     executor = Processes(jobs, devices)
     try:

@@ -42,16 +42,9 @@ _EMBEDDED = {
 
 @contextmanager
 def ray_cluster(address: str, jobs: int, resources: Resources) -> Generator[Workers]:
-    """Connect to the workers of Ray for the length of a block.
+    """Connect to the Ray workers at `address` (`host:port` of a client server) for a block.
 
-    Arguments:
-        address: `host:port` of a running cluster's client server; empty to start Ray on this
-            machine, which ends with the block.
-        jobs: How many workers such a Ray has.
-        resources: What each of them may use.
-
-    Raises:
-        WorkerError: If Ray is not installed, does not start or answer, or lacks the device.
+    Without an address, a Ray of `jobs` workers runs on this machine until the block ends.
     """
     if find_spec("ray") is None:
         raise WorkerError(f"engine='ray' needs Ray: {install('ray')}")

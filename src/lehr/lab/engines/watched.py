@@ -18,12 +18,8 @@ from lehr.lab.trial import FinishedTrial, Trial
 def watched(jobs: int, resources: Resources, devices: Sequence[str]) -> Generator[Workers]:
     """Run up to `jobs` trials at a time; at the end of the block, end those that are running.
 
-    Each has a process of its own, for which a thread of this one waits.
-
-    Arguments:
-        jobs: How many trials run at a time.
-        resources: What they may use.
-        devices: A device for each of them; by default that of `resources` for all.
+    Each has a process of its own, for which a thread of this one waits, and the next free one of
+    the devices; without any, all use that of `resources`.
     """
     stop = threading.Event()
     free: SimpleQueue[str] = SimpleQueue()

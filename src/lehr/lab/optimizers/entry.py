@@ -171,12 +171,17 @@ def _setting(value: Any, parts: Parts, name: str, check: bool) -> Any:
             items: list[Any] = value
             return [_setting(item, parts, name, check) for item in items]
         case Named():
-            try:
-                return Named(find_optimizer(value.name, check=check).kind)
-            except ValueError as error:
-                raise parts.error(str(error).partition("\n")[0], name) from None
+            return Named(_named(value, parts, name, check).kind)
         case _:
             return value
+
+
+def _named(value: Named, parts: Parts, argument: str, check: bool) -> OptimizerEntry:
+    """Return the optimizer that an argument names."""
+    try:
+        return find_optimizer(value.name, check=check)
+    except ValueError as error:
+        raise parts.error(str(error).partition("\n")[0], argument) from None
 
 
 def _rest(parts: Parts, own: Mapping[str, Any], check: bool) -> dict[str, Any]:
@@ -187,10 +192,7 @@ def _rest(parts: Parts, own: Mapping[str, Any], check: bool) -> dict[str, Any]:
             raise parts.error(f"{name} needs rest=..., such as rest=adamw", name)
         return {}
     if isinstance(rest, Named):
-        try:
-            rest = find_optimizer(rest.name, check=check)
-        except ValueError as error:
-            raise parts.error(str(error).partition("\n")[0], "rest") from None
+        rest = _named(rest, parts, "rest", check)
     elif isinstance(rest, Parts):
         rest = _entry(rest, check)
     else:
@@ -253,13 +255,6 @@ def with_setting(text: str, argument: str, value: Any) -> str:
 
 def canonical(text: str, *, check: bool = True) -> str:
     """Return the one text of an optimizer, with the absolute path of its file and its hash.
-
-    Arguments:
-        text: A text that `find_optimizer` reads.
-        check: As for `find_optimizer`.
-
-    Raises:
-        ValueError: If the text is not one of an optimizer, or the file cannot be read.
 
     Example:
         >>> canonical("adamw( betas=(.9, .95), amsgrad=True )")

@@ -55,11 +55,7 @@ def torch_arguments(kind: str) -> tuple[str, ...] | None:
 
 
 def _arguments(source: str, kind: str) -> tuple[str, ...] | None:
-    """Return the arguments of a class in a source, or None if it takes those of another one.
-
-    Raises:
-        KeyError: If the source has no such class.
-    """
+    """Return the arguments of a class in a source, or None if it takes those of another one."""
     classes = {node.name: node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)}
     for node in classes[kind].body:
         if isinstance(node, ast.FunctionDef) and node.name == "__init__":
@@ -72,11 +68,7 @@ def _arguments(source: str, kind: str) -> tuple[str, ...] | None:
 
 
 def check_class(parts: Parts) -> None:
-    """Check that the class of a text is in its file, if it names one.
-
-    Raises:
-        ValueError: If the file cannot be read, or has no such class or the class no such argument.
-    """
+    """Raise ValueError unless the class of a text, and its arguments, are in the file it names."""
     if not parts.place.endswith(".py"):
         return  # a package, or a file that was checked before and may be gone
     source = content_of(parts.place, parts)
@@ -97,11 +89,7 @@ def check_class(parts: Parts) -> None:
 
 
 def check_packages(texts: Iterable[str]) -> None:
-    """Check that the packages of optimizers are installed, before they are trained.
-
-    Raises:
-        ValueError: If one is not.
-    """
+    """Raise ValueError unless the packages of optimizers are installed, before they are trained."""
     for text in texts:
         place = read(text).place
         package = "" if file_of(f"{place}:")[1] or place.endswith(".py") else place.split(".")[0]
@@ -124,11 +112,7 @@ def own_arguments(parts: Parts) -> tuple[str, ...] | None:
 
 
 def content_of(place: str, parts: Parts | None = None) -> bytes:
-    """Return the content of a file.
-
-    Raises:
-        ValueError: If it cannot be read.
-    """
+    """Return the content of a file, or raise ValueError."""
     try:
         return Path(place).expanduser().read_bytes()
     except OSError as error:

@@ -26,9 +26,6 @@ class Joined(Optimizer):
     """Several optimizers as one: their groups, one after another.
 
     A scheduler drives the groups of all; saving and loading keeps each one's state.
-
-    Arguments:
-        parts: The optimizers, with different parameters.
     """
 
     def __init__(self, *parts: Optimizer) -> None:
@@ -149,13 +146,7 @@ def _module(place: str) -> Any:
 
 
 def rates(entry: OptimizerEntry, optimizer: Any, schedule: Schedule) -> Schedule | list[Schedule]:
-    """Return the schedule of the rate as `Scheduler` takes it: where the rest has its own, a list.
-
-    Arguments:
-        entry: The optimizer's entry.
-        optimizer: What its `make` returned.
-        schedule: The factor on the peak.
-    """
+    """Return the rate's schedule as `Scheduler` takes it: where the rest has its own, a list."""
     if entry.rest_schedule is None or not isinstance(optimizer, Joined):
         return schedule
     others = find_contender(entry.rest_schedule).schedule

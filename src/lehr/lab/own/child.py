@@ -15,12 +15,9 @@ __all__: list[str] = []
 
 
 def main(file: str, function: str, source: str) -> None:
-    """Run the function, and write what it returns.
+    """Run a function of the user's file, and write what it returns.
 
-    Arguments:
-        file: The path of the user's file, as its own code sees it.
-        function: The name of the function in it.
-        source: The file with its content at the start of the comparison.
+    `source` has the content of the file at the start of the comparison.
     """
     path = Path(file)
     # What lies beside a script can be imported by it.

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
 from lehr.files import write_whole
-from lehr.lab.own.returned import plain_content
+from lehr.lab.own.returned import finite, plain_content
 from lehr.lab.trial import evaluation_steps
 
 CURVE = "curve.json"
@@ -22,10 +21,6 @@ class LossCurve:
 
     A file keeps them, so that a trial that is resumed goes on with the curve it had. What a
     resumed trial reports again replaces what was reported before.
-
-    Arguments:
-        steps: The updates of the trial.
-        file: The file.
     """
 
     def __init__(self, steps: int, file: Path) -> None:
@@ -50,12 +45,8 @@ class LossCurve:
 
     def save(self) -> None:
         """Write the file."""
-        rows = [[_finite(mean), _finite(value)] for mean, value in self._points]
+        rows = [[finite(mean), finite(value)] for mean, value in self._points]
         write_whole(self._file, json.dumps(rows))
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
 
 
 def read_curve(file: Path, steps: int) -> list[tuple[float | None, float | None]]:
@@ -80,4 +71,4 @@ def _row(row: object) -> tuple[float | None, float | None] | None:
     loss, value = cast("Sequence[Any]", row)
     if any(type(number) not in (float, type(None)) for number in (loss, value)):
         return None
-    return _finite(loss), _finite(value)
+    return finite(loss), finite(value)

@@ -194,12 +194,7 @@ def _unwritable(folder: Path, reason: str) -> StoreError:
 
 
 def _watched(request: dict[str, Any], stopped: Callable[[], bool]) -> dict[str, Any]:
-    """Run a warden, and return its answer.
-
-    Raises:
-        StoppedError: If `stopped` returned True.
-        WorkerError: If the warden cannot be started, or was killed.
-    """
+    """Run a warden and return its answer; raise StoppedError once `stopped` returns True."""
     try:
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(Path(warden.__file__))],
@@ -260,11 +255,7 @@ def _close(process: subprocess.Popen[bytes], group: int | None) -> None:
 
 
 def _outcome(answer: dict[str, Any], trial: Trial, folder: Path, timeout: float | None) -> Outcome:
-    """Return the outcome of a trial that has ended.
-
-    Raises:
-        TrialError: If it failed.
-    """
+    """Return the outcome of a trial that has ended, or raise TrialError if it failed."""
     own, shown = find_own(trial.task), _both(answer)
     if answer["ended"] == "timeout":
         reason = f"it took longer than {timeout:g} s, and was stopped"
@@ -308,7 +299,7 @@ def _why(code: int, complaint: str) -> str:
         memory = " (is the memory too small?)" if name == "SIGKILL" else ""
         return f"it was killed by {name}{memory}"
     last = next(iter(complaint.strip().splitlines()[-1:]), "")
-    return f"{last[:300]}" if last else f"it ended with exit code {code}, without a word"
+    return last[:300] if last else f"it ended with exit code {code}, without a word"
 
 
 def _both(answer: dict[str, Any]) -> str:

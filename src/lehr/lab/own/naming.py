@@ -85,11 +85,7 @@ def metric_of(measure: str) -> Metric:
 
 
 def with_batch(name: str, batch: int) -> str:
-    """Return the name of a task or a training with another batch size.
-
-    Raises:
-        TaskError: If it is a command that has no place for it.
-    """
+    """Return the name of a task or a training with another batch size."""
     if is_own(name) and (own := find_own(name)).file is None:
         places = {match[1] for match in _BRACES.finditer(own.text)}
         if not places & {"batch", "trial"}:
@@ -124,11 +120,7 @@ def split_batch(name: str) -> tuple[int | None, str]:
 
 
 def find_own(name: str) -> Own:
-    """Return the training of this name, pinned or not.
-
-    Raises:
-        TaskError: If a part of it is missing.
-    """
+    """Return the training of this name, pinned or not; raise TaskError if a part is missing."""
     kind, measure, text = _parts(name)
     batch, _ = split_batch(name)
     if kind != _FUNCTION:
@@ -156,11 +148,7 @@ def pinned_own(name: str) -> str:
     """Return the name with a hash of the file, or of the command and the files that it names.
 
     The file of a function gets its absolute path. A file counts for a command if a word of it, or
-    the part of a word after ``=``, is its relative path.
-
-    Raises:
-        TaskError: If it cannot be run: the function's file has no such function, or the command
-            has an unknown placeholder.
+    the part of a word after ``=``, is its relative path. A TaskError says why it cannot be run.
     """
     if _PIN.search(name):
         return name
@@ -199,11 +187,8 @@ def command_hash(own: Own, directory: Path) -> str:
 def fill(own: Own, values: Mapping[str, str]) -> list[str]:
     """Return the words of a command, each value in place of its placeholder.
 
-    Without a shell a value is a part of one word, whatever is in it. For a shell it is quoted.
-
-    Raises:
-        TaskError: If the command is empty, has an unknown placeholder, a single brace, or an open
-            quote; or, for a shell, a placeholder inside quotes.
+    Without a shell a value is a part of one word, whatever is in it. For a shell it is quoted, so
+    a placeholder inside quotes is an error.
     """
     if own.batch is None:
         values = {name: value for name, value in values.items() if name != "batch"}

@@ -44,15 +44,9 @@ class Returned(NamedTuple):
 
 
 def check_returned(value: object, wanted: str = "") -> Returned:
-    """Check what a training returned.
+    """Check what a training returned; a TrialError says what is wrong and what is expected.
 
-    Arguments:
-        value: What it returned.
-        wanted: "score" or "loss", if the comparison says which counts. By default it is the score,
-            if there is one.
-
-    Raises:
-        TrialError: If it cannot be used; the message says what was returned and what is expected.
+    If `wanted` is empty, the score counts where there is one, else the loss.
 
     Example:
         >>> found = check_returned({"validation": {"loss": 2.5}, "test": {"loss": 2}, "tokens": 7})
@@ -103,21 +97,18 @@ def _numbers(values: Mapping[Any, Any], path: str, depth: int = 0) -> Iterator[t
 
 def plain(returned: Mapping[str, Any]) -> dict[str, Any]:
     """Return the same in JSON's types, with None for a number that is not finite."""
-    return {
-        name: plain(cast("Mapping[str, Any]", value))
-        if isinstance(value, Mapping)
-        else None
-        if value is None
-        else _finite(float(value))
-        for name, value in returned.items()
-    }
+    found: dict[str, Any] = {}
+    for name, value in returned.items():
+        if isinstance(value, Mapping):
+            found[name] = plain(cast("Mapping[str, Any]", value))
+        else:
+            found[name] = None if value is None else finite(float(value))
+    return found
 
 
 def _measured(numbers: Mapping[str, float], part: str, kind: str) -> float | None:
-    value = numbers.get(f"{part}.{kind}", math.nan)  # missing where it is not a number itself
-    if not math.isfinite(value):
-        return None
-    if kind == "score" and not 0 <= value <= 1:
+    value = finite(numbers.get(f"{part}.{kind}"))  # missing where it is not a number itself
+    if value is not None and kind == "score" and not 0 <= value <= 1:
         raise _wrong(
             f"its {part} score is {value:g}: a score is a share from 0 to 1, of which more is "
             "better; a number of another kind is a loss, of which less is better"
@@ -125,8 +116,9 @@ def _measured(numbers: Mapping[str, float], part: str, kind: str) -> float | Non
     return value
 
 
-def _finite(number: float) -> float | None:
-    return number if math.isfinite(number) else None
+def finite(number: float | None) -> float | None:
+    """Return a number, or None if it is missing or not finite."""
+    return number if number is not None and math.isfinite(number) else None
 
 
 def _names(values: Mapping[Any, Any]) -> str:
@@ -146,12 +138,7 @@ def _wrong(problem: str) -> TrialError:
 
 
 def read_file(path: Path) -> object:
-    """Read the file that a command leaves.
-
-    Raises:
-        TrialError: If it is not a plain file of JSON, of reasonable size.
-        FileNotFoundError: If it does not exist.
-    """
+    """Read the JSON file that a command leaves; raise FileNotFoundError if there is none."""
     try:
         content = plain_content(path)
     except FileNotFoundError:
@@ -162,11 +149,7 @@ def read_file(path: Path) -> object:
 
 
 def plain_content(path: Path) -> bytes:
-    """Return the content of a plain file of at most a megabyte.
-
-    Raises:
-        OSError: If it is a link, a pipe or another special file, or larger.
-    """
+    """Return the content of a plain file of at most a megabyte; raise OSError for any other."""
     # A pipe would keep this process waiting.
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as opened:
         if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
@@ -178,11 +161,7 @@ def plain_content(path: Path) -> bytes:
 
 
 def read_text(text: str, where: str) -> object:
-    """Read JSON.
-
-    Raises:
-        TrialError: If it is none; the message has its beginning.
-    """
+    """Read JSON; a TrialError quotes the beginning of what is not."""
     try:
         return json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:

@@ -7,7 +7,6 @@ heartbeat.
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import sqlite3
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from lehr.lab.errors import StoreError
 from lehr.lab.store.database import connect, transaction, translate_errors
+from lehr.lab.store.encoding import insert_run
 from lehr.lab.versions import installed_versions
 
 SILENCE = 60.0
@@ -35,20 +35,9 @@ class Claims:
     def __init__(self, path: Path, link: sqlite3.Connection, device: str) -> None:
         """Add this process to the runs of a store that is open for writing."""
         self._path, self._link = path, link
-        now = time.time()
         versions = installed_versions() | {"device": device}
         with transaction(link):
-            made = link.execute(
-                "INSERT INTO runs (host, pid, begun, seen, versions) VALUES (?, ?, ?, ?, ?)",
-                (
-                    socket.gethostname(),
-                    os.getpid(),
-                    now,
-                    now,
-                    json.dumps(versions),
-                ),
-            )
-        self.run = made.lastrowid
+            self.run = insert_run(link, socket.gethostname(), os.getpid(), versions)
         self._closed = threading.Event()
         self._heart = threading.Thread(target=self._beat, name="lehr-heartbeat", daemon=True)
         self._heart.start()
@@ -68,11 +57,7 @@ class Claims:
                 continue
 
     def claim(self, keys: Sequence[bytes], most: int) -> set[bytes]:
-        """Claim at most `most` of these trials, and return the keys that are newly claimed.
-
-        Trials that are finished, have failed, or are claimed already (here or by another
-        process), are skipped.
-        """
+        """Claim at most `most` of these trials, as `Store.claim` does, and return their keys."""
         mine: set[bytes] = set()
         with transaction(self._link):
             self._release_dead_claims()

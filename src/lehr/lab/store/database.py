@@ -111,12 +111,7 @@ MIGRATIONS: list[tuple[str, ...]] = [
 
 
 def connect(path: Path, *, write: bool) -> sqlite3.Connection:
-    """Open a store.
-
-    Arguments:
-        path: The file.
-        write: Whether to open it for writing. A missing file, or folder, is then created, and a
-            file of an older lehr is updated.
+    """Open a store; for writing, create a missing file or folder and update an older file.
 
     Raises:
         StoreError: If it is not a store, is damaged, or was written by a newer lehr; for reading,

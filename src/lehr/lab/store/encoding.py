@@ -1,20 +1,26 @@
-"""Outcomes and identities as columns of a database, and back, with every part checked."""
+"""Trials as rows of a database, written in the caller's transaction, and read part by part."""
 
 from __future__ import annotations
 
 import json
 import math
+import sqlite3
+import time
 import zlib
+from collections.abc import Mapping
 from typing import Any, cast
 
 import numpy as np
 
-from lehr.lab.trial import FinishedTrial, Outcome, evaluation_steps
+from lehr.lab.trial import FailedTrial, FinishedTrial, Outcome, Trial, evaluation_steps
 
 OUTCOME = "diverged, validation, test, test_loss, curves, numbers, seconds"
 """The columns of a finished trial."""
 
 _MOST = 1 << 20  # bytes of unpacked curves; those of a trial take at most 320
+
+# These parts of an identity are columns of a trial; many trials share the rest.
+_OWN = ("peak", "seed")
 
 _PARTS: dict[str, type | tuple[type, ...]] = {
     "task": str,
@@ -26,21 +32,16 @@ _PARTS: dict[str, type | tuple[type, ...]] = {
 }
 
 
-def packed_curves(outcome: Outcome) -> bytes:
+def _packed_curves(outcome: Outcome) -> bytes:
     """Return the curves in little-endian float64, the losses first; NaN for a missing number."""
     curves = np.array([outcome.loss, outcome.validations], dtype="<f8")
     return zlib.compress(curves.tobytes(), level=9)
 
 
 def read_outcome(row: tuple[Any, ...], steps: int | None = None) -> FinishedTrial:
-    """Return the finished trial of a row of the columns `OUTCOME`.
+    """Return the finished trial of a row of the columns `OUTCOME`; its curves must fit `steps`.
 
-    Arguments:
-        row: The values of the columns.
-        steps: The number of updates, if the curves must fit it.
-
-    Raises:
-        ValueError: If a value is not of its kind; the message says which one.
+    A ValueError names the first value that is not of its kind.
     """
     diverged, validation, test, test_loss, curves, numbers, seconds = row
     if not (diverged is None or isinstance(diverged, int)):
@@ -79,7 +80,7 @@ def _read_numbers(text: object) -> dict[str, float]:
     return numbers
 
 
-def packed_numbers(outcome: Outcome) -> str | None:
+def _packed_numbers(outcome: Outcome) -> str | None:
     """Return the further numbers as JSON, or None if there are none."""
     if not outcome.numbers:
         return None
@@ -106,11 +107,7 @@ def _read_curves(curves: object) -> tuple[tuple[float | None, ...], tuple[float 
 
 
 def read_identity(text: object, peak: object, seed: object) -> dict[str, Any]:
-    """Return the identity of a trial from its columns.
-
-    Raises:
-        ValueError: If it does not have the parts of `Trial.identity`.
-    """
+    """Return the identity of a trial from its columns; raise ValueError if a part is missing."""
     try:
         found = json.loads(cast("str", text))
     except (ValueError, TypeError, RecursionError) as error:
@@ -126,3 +123,67 @@ def read_identity(text: object, peak: object, seed: object) -> dict[str, Any]:
     if not isinstance(peak, float) or not math.isfinite(peak) or not isinstance(seed, int):
         raise ValueError(f"its peak is {peak!r:.40} and its seed {seed!r:.40}")
     return identity
+
+
+def insert_run(
+    link: sqlite3.Connection, host: str, pid: int, versions: Mapping[str, str]
+) -> int | None:
+    """Write a run that begins now, and return its number."""
+    now = time.time()
+    return link.execute(
+        "INSERT INTO runs (host, pid, begun, seen, versions) VALUES (?, ?, ?, ?, ?)",
+        (host, pid, now, now, json.dumps(versions)),
+    ).lastrowid
+
+
+def insert_trial(
+    link: sqlite3.Connection, trial: Trial, finished: FinishedTrial, now: float, run: int | None
+) -> None:
+    """Write a finished trial, unless the store has it."""
+    outcome = finished.outcome
+    row = (
+        outcome.diverged,
+        outcome.validation,
+        outcome.test,
+        outcome.test_loss,
+        _packed_curves(outcome),
+        _packed_numbers(outcome),
+        finished.seconds,
+    )
+    read_outcome(row)  # What could not be read again is not written.
+    link.execute(
+        f"INSERT INTO trials (key, kind, peak, seed, {OUTCOME}, finished, run) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
+        (*_keys(link, trial), *row, now, run),
+    )
+    link.execute("DELETE FROM failures WHERE key = ?", (trial.digest,))
+
+
+def insert_failure(
+    link: sqlite3.Connection, trial: Trial, failed: FailedTrial, now: float, run: int | None
+) -> None:
+    """Write a failed trial, unless the store has it."""
+    # A message may have surrogates, which no database can hold.
+    texts = (text.encode("utf-8", "backslashreplace").decode() for text in failed)
+    link.execute(
+        "INSERT INTO failures (key, kind, peak, seed, reason, trace, finished, run) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
+        (*_keys(link, trial), *texts, now, run),
+    )
+
+
+def insert_study(link: sqlite3.Connection, kind: str, content: Mapping[str, Any]) -> None:
+    """Write a study as the last one; one with the same content is moved there."""
+    row = (kind, json.dumps(content, sort_keys=True))
+    link.execute("DELETE FROM studies WHERE kind = ? AND content = ?", row)
+    link.execute("INSERT INTO studies (kind, content) VALUES (?, ?)", row)
+
+
+def _keys(link: sqlite3.Connection, trial: Trial) -> tuple[bytes, int, float, int]:
+    """Return the columns that define a trial, and write what it shares with others."""
+    identity = trial.identity()
+    kind = {name: value for name, value in identity.items() if name not in _OWN}
+    text = json.dumps(kind, sort_keys=True)
+    link.execute("INSERT OR IGNORE INTO kinds (identity) VALUES (?)", (text,))
+    (place,) = link.execute("SELECT id FROM kinds WHERE identity = ?", (text,)).fetchone()
+    return trial.digest, place, identity["peak"], identity["seed"]

@@ -8,14 +8,20 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar, cast
 
 from lehr.lab.errors import StoreError
 from lehr.lab.store.claims import Claims
 from lehr.lab.store.database import connect, transaction, translate_errors
-from lehr.lab.store.encoding import OUTCOME, read_identity, read_outcome
-from lehr.lab.store.inserting import insert_failure, insert_study, insert_trial
+from lehr.lab.store.encoding import (
+    OUTCOME,
+    insert_failure,
+    insert_run,
+    insert_study,
+    insert_trial,
+    read_identity,
+    read_outcome,
+)
 from lehr.lab.trial import Ended, FailedTrial, FinishedTrial, Outcome, Trial
 
 _Study = TypeVar("_Study")
@@ -163,15 +169,11 @@ class Store:
                 written then.
         """
         now = time.time()
-        versions = json.dumps({"imported": source})
         with translate_errors(self.path), transaction(self._link):
             before = self._count()
-            made = self._link.execute(
-                "INSERT INTO runs (host, pid, begun, seen, versions) VALUES ('', 0, ?, ?, ?)",
-                (now, now, versions),
-            )
+            run = insert_run(self._link, "", 0, {"imported": source})
             for trial, finished in trials:
-                insert_trial(self._link, trial, finished, now, made.lastrowid)
+                insert_trial(self._link, trial, finished, now, run)
             insert_study(self._link, kind, content)
             return self._count() - before
 
@@ -377,12 +379,7 @@ class Store:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

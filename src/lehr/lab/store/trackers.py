@@ -34,21 +34,10 @@ def _need(package: str, extra: str) -> None:
 def tensorboard(
     records: Iterable[Record], folder: Path, watch: Callable[[int], object] = lambda _: None
 ) -> int:
-    """Write trials for TensorBoard: a folder each, with curves and hyperparameters.
+    """Write trials for TensorBoard, a folder each, and return how many were written.
 
-    Trials whose folder exists are skipped, so it can be repeated while more finish.
-
-    Arguments:
-        records: The trials.
-        folder: The log directory of TensorBoard; created if it is missing.
-        watch: Called after each trial with the number of trials so far.
-
-    Returns:
-        How many trials were written.
-
-    Raises:
-        ExportError: If tensorboardX is not installed.
-        OSError: If the folder cannot be written.
+    Trials whose folder exists are skipped, so it can be repeated while more finish. `watch` is
+    called after each trial with the number of trials so far.
     """
     _need("tensorboardX", "tensorboard")
     written = 0
@@ -112,21 +101,10 @@ def _points(record: Record) -> Iterator[tuple[str, int, float]]:
 def mlflow(
     records: Iterable[Record], where: str, watch: Callable[[int], object] = lambda _: None
 ) -> int:
-    """Write trials as MLflow runs, with curves, parameters and versions.
+    """Write trials as MLflow runs in a folder or at an address; return how many were written.
 
-    Trials that MLflow has already are skipped, so it can be repeated while more finish.
-
-    Arguments:
-        records: The trials.
-        where: A folder, or a tracking address of MLflow.
-        watch: Called after each trial with the number of trials so far.
-
-    Returns:
-        How many trials were written.
-
-    Raises:
-        ExportError: If MLflow is not installed, or raises an error.
-        OSError: If the folder cannot be written.
+    Trials that MLflow has already are skipped, so it can be repeated while more finish. `watch` is
+    called after each trial with the number of trials so far.
     """
     _need("mlflow", "mlflow")
     failure = import_module("mlflow.exceptions").MlflowException

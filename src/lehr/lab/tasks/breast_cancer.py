@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
 
 from lehr.lab.metric import Metric
 from lehr.lab.tasks.base import Data, Split, Task
-from lehr.lab.tasks.classification import accuracy, cross_entropy, split_by_class
-
-if TYPE_CHECKING:
-    import torch
-    from torch import nn
-
+from lehr.lab.tasks.classification import accuracy, cross_entropy, perceptron, split_by_class
 
 _CASES, _BENIGN, _MEASURED, _HIDDEN = 569, 357, 30, 16
 _HELD_OUT = 142
@@ -29,15 +23,6 @@ def _load() -> Data:
     return Data(*(Split((part.inputs - mean) / spread, part.targets) for part in raw))
 
 
-def _model(generator: torch.Generator) -> nn.Module:
-    from torch import nn
-
-    from lehr.lab.tasks.seeding import seeded  # Loads torch.
-
-    with seeded(generator.initial_seed()):
-        return nn.Sequential(nn.Linear(_MEASURED, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, 2))
-
-
 TASK = Task(
     name="breast_cancer",
     summary=f"breast tumours, benign or malignant: {_CASES} cases of {_MEASURED} measurements "
@@ -50,7 +35,7 @@ TASK = Task(
     batch_size=32,
     metric=Metric.score("accuracy", guess=_BENIGN / _CASES),
     load=_load,
-    model=_model,
+    model=perceptron(_MEASURED, _HIDDEN, 2),
     loss=cross_entropy,
     score=accuracy,
 )

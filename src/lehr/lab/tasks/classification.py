@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from lehr.lab.tasks.base import SPLIT_SEED, Data, Split
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    import torch
+    from torch import Tensor, nn
 
 
 def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
     """Return the mean of -log of the probability of each right class, in nats.
 
-    torch's own loss, written out: under `torch.vmap` this costs half as much.
-
-    Arguments:
-        outputs: (..., classes), log-probabilities up to a constant.
-        targets: (...), the right classes.
+    torch's own loss, written out: under `torch.vmap` this costs half as much. The outputs,
+    (..., classes), are log-probabilities up to a constant; the targets, (...), are classes.
     """
     right = outputs.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
     return (outputs.logsumexp(-1) - right).mean()
@@ -28,13 +27,24 @@ def accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
     return (outputs.argmax(-1) == targets).double().mean()
 
 
+def perceptron(inputs: int, hidden: int, classes: int) -> Callable[[torch.Generator], nn.Module]:
+    """Return a function that makes a perceptron with one hidden layer and ReLU."""
+
+    def model(generator: torch.Generator) -> nn.Module:
+        from torch import nn
+
+        from lehr.lab.tasks.seeding import seeded  # Loads torch.
+
+        with seeded(generator.initial_seed()):
+            return nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, classes))
+
+    return model
+
+
 def split_by_class(inputs: Any, labels: Any, held_out: int) -> Data:
     """Split arrays into training, validation and test data, stratified by class.
 
-    Arguments:
-        inputs: (samples, ...) float.
-        labels: (samples,) int.
-        held_out: Samples for validation, and as many for the test.
+    `held_out` samples validate, and as many test.
     """
     import torch
     from sklearn.model_selection import train_test_split

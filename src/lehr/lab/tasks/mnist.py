@@ -5,18 +5,12 @@ from __future__ import annotations
 import gzip
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
 from lehr.extras import install
 from lehr.lab.errors import TaskError
 from lehr.lab.metric import Metric
 from lehr.lab.tasks.base import Data, Task
-from lehr.lab.tasks.classification import accuracy, cross_entropy, split_by_class
-
-if TYPE_CHECKING:
-    import torch
-    from torch import nn
-
+from lehr.lab.tasks.classification import accuracy, cross_entropy, perceptron, split_by_class
 
 _IMAGES, _PIXELS, _HIDDEN, _CLASSES = 5000, 784, 64, 10
 _BRIGHTEST = 255.0
@@ -39,15 +33,6 @@ def _load() -> Data:
     return split_by_class(table[:, :-1] / _BRIGHTEST, table[:, -1].astype(np.int64), _HELD_OUT)
 
 
-def _model(generator: torch.Generator) -> nn.Module:
-    from torch import nn
-
-    from lehr.lab.tasks.seeding import seeded  # Loads torch.
-
-    with seeded(generator.initial_seed()):
-        return nn.Sequential(nn.Linear(_PIXELS, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, _CLASSES))
-
-
 _WEIGHTS = (_PIXELS + 1) * _HIDDEN + (_HIDDEN + 1) * _CLASSES
 
 TASK = Task(
@@ -60,7 +45,7 @@ TASK = Task(
     batch_size=32,
     metric=Metric.score("accuracy", guess=1 / _CLASSES),
     load=_load,
-    model=_model,
+    model=perceptron(_PIXELS, _HIDDEN, _CLASSES),
     loss=cross_entropy,
     score=accuracy,
 )

@@ -22,11 +22,7 @@ _CAUGHT = (Exception, SystemExit)
 
 @exits_raise()
 def task_of_file(path: Path, content: bytes, function: str) -> Task:
-    """Run a user's file and return the task that its function makes.
-
-    Raises:
-        TaskError: If the file or the function fails, or the result cannot be trained.
-    """
+    """Run a user's file and return the task that its function makes, or raise TaskError."""
     where = f"{path.name}:{function}"
     try:
         module = module_of(path, content, f"lehr_task_{path.stem}")
@@ -52,15 +48,7 @@ def task_of_file(path: Path, content: bytes, function: str) -> Task:
 
 
 def check_task(task: Task, where: str) -> None:
-    """Check that a task keeps the contract of `Task`.
-
-    Arguments:
-        task: The task.
-        where: Its name in messages.
-
-    Raises:
-        TaskError: If it does not; the message says in which point.
-    """
+    """Raise TaskError unless a task, which messages call `where`, keeps the contract of `Task`."""
     if not isinstance(task.metric, Metric):
         raise TaskError(
             f"{where}: its metric is {task.metric!r:.60}: write Metric.score('accuracy')"
@@ -112,13 +100,8 @@ def _check_text(where: str, name: str, text: object) -> None:
 def _check_split(where: str, name: str, split: Split, size: int) -> None:
     for part, tensor in zip(Split._fields, split, strict=True):
         if not isinstance(tensor, torch.Tensor) or tensor.dim() < 1 or len(tensor) != size:
-            given = (
-                f"a tensor of shape {tuple(tensor.shape)}"
-                if isinstance(tensor, torch.Tensor)
-                else f"a {type(tensor).__name__}"
-            )
             raise TaskError(
-                f"{where}: the {part} of the {name} data are {given}, not a tensor of "
+                f"{where}: the {part} of the {name} data are {_shown(tensor)}, not a tensor of "
                 f"{name}={size} samples"
             )
         if tensor.is_floating_point() and not tensor.isfinite().all():

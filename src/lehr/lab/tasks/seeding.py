@@ -30,12 +30,9 @@ def network(task: Task, seed: int) -> nn.Module:
 
 
 class Randomness:
-    """Randomness of its own: that of torch, of Python's `random`, and of NumPy's old functions.
+    """Separate randomness: that of torch, of Python's `random`, and of NumPy's old functions.
 
     Augmentations draw from any of them.
-
-    Arguments:
-        seed: Its seed.
     """
 
     def __init__(self, seed: int) -> None:

@@ -29,17 +29,10 @@ _SHORTEST = 20 * _BATCH * (_CONTEXT + 1)
 
 
 def text_task(path: str, content: bytes) -> Task:
-    """Make the task of predicting a text.
+    """Make the task of predicting a text in UTF-8; its path is for messages.
 
     The last tenth of the text is held out: one half of it validates, the other tests, each in
     evenly spaced windows. A window of 32 characters gives 32 predictions of the next character.
-
-    Arguments:
-        path: The path of the text, for messages.
-        content: The text, in UTF-8.
-
-    Raises:
-        TaskError: If the text is not UTF-8, or too short.
     """
     name = Path(path).name
     try:

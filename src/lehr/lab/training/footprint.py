@@ -61,13 +61,7 @@ class _Living(TorchDispatchMode):
 
 
 class Footprint(NamedTuple):
-    """The peak memory of a stack, in bytes.
-
-    Attributes:
-        fixed: Independent of its size.
-        training: For each network.
-        measuring: For each network evaluated at a time.
-    """
+    """The bytes of a stack at its peak: fixed, per network, and per network evaluated at a time."""
 
     fixed: int
     training: int
@@ -112,17 +106,10 @@ def _most(trial: Trial, task: Task, device: str, count: int) -> tuple[int, int]:
 
 
 def fitting(trial: Trial, task: Task, memory: int | None, device: str = "cpu") -> int:
-    """Return how many networks like this one to train at a time.
+    """Return how many networks like this one to train at a time; raise EngineError if none fits.
 
-    Arguments:
-        trial: One of them.
-        task: Its task.
-        memory: Bytes that the process (on the processor) or the networks (on another device) may
-            use. None allows 1 GiB, or half of the free memory of a GPU.
-        device: The device to train on.
-
-    Raises:
-        EngineError: If the memory does not suffice for one network.
+    `memory` is the bytes that the process (on the processor) or the networks (on another device)
+    may use. None allows 1 GiB, or half of the free memory of a GPU.
     """
     task.load()
     # Taken before the measurement, which uses memory too.

@@ -19,9 +19,6 @@ def stacked(networks: Sequence[nn.Module]) -> tuple[dict[str, Tensor], dict[str,
     """Stack the parameters and the buffers of networks, by name, along a first axis.
 
     torch's own `stack_module_state` raises if each network has a class of its own.
-
-    Raises:
-        ValueError: If the networks do not have the same tensors.
     """
     parts: list[dict[str, Tensor]] = []
     for own in (
@@ -48,13 +45,10 @@ def _order(task: Task, generator: torch.Generator) -> Tensor:
 
 
 def batches(task: Task, seed: int) -> Iterator[Tensor]:
-    """Yield the samples of each update, indefinitely: epochs in random order.
+    """Yield the indices of the samples of each update, indefinitely: epochs in random order.
 
     They depend on the seed alone, so all runs of one seed see the same batches. The last partial
     batch of an epoch is skipped.
-
-    Yields:
-        Indices into the training data, (batch_size,).
     """
     generator = torch.Generator().manual_seed(2 * seed + 1)
     while True:
@@ -64,10 +58,7 @@ def batches(task: Task, seed: int) -> Iterator[Tensor]:
 class Batches:
     """The batches of several seeds side by side, made an epoch at a time.
 
-    Arguments:
-        task: The task whose training data they index.
-        seeds: Any number of seeds, each once.
-        steps: The number of updates; a run shorter than an epoch keeps only that much of it.
+    A run of fewer `steps` than an epoch keeps only that much of it.
     """
 
     def __init__(self, task: Task, seeds: Sequence[int], steps: int) -> None:
@@ -107,16 +98,10 @@ class Networks(Protocol):
 def train(
     trials: Sequence[Trial], task: Task, networks: Networks, stopped: Callable[[], bool]
 ) -> list[Outcome]:
-    """Train networks to the end of their runs.
+    """Train the networks of these trials, in their order, to the end of their runs.
 
-    Arguments:
-        trials: The trials of `networks`, in their order; all with the same number of steps.
-        task: Their task.
-        networks: Their networks at the start.
-        stopped: Called before every update; training stops once it returns True.
-
-    Raises:
-        StoppedError: If `stopped` returned True.
+    All have the same number of steps. If `stopped`, called before every update, returns True, a
+    StoppedError is raised.
     """
     steps = trials[0].steps
     histories = [_History(task.metric.guess) for _ in trials]
@@ -149,11 +134,7 @@ def train(
 def _checked(
     task: Task, step: int, part: str, values: list[float], losses: list[float]
 ) -> list[float]:
-    """Return values that the metric can have; that of a network that diverged is NaN.
-
-    Raises:
-        ValueError: If another value is not a share, though the metric's are.
-    """
+    """Return values that the metric can have; that of a network that diverged is NaN."""
     checked: list[float] = []
     for value, loss in zip(values, losses, strict=True):
         possible = 0 <= value <= 1 if task.metric.is_share else math.isfinite(value)

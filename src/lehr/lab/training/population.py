@@ -26,26 +26,17 @@ def train_population(
     memory: int | None = None,
     device: str = "cpu",
 ) -> list[Outcome]:
-    """Train the networks of these trials.
+    """Train trials of one task, optimizer and number of steps; return their outcomes in order.
 
     They are trained side by side, as many at a time as is fast and fits into the memory, or one
     by one if `obstacle` returns a reason.
 
     Arguments:
-        trials: At least one, of one task, optimizer and number of steps.
-        stopped: Called before every update; training stops once it returns True.
+        trials: At least one.
+        stopped: Called before every update; StoppedError is raised once it returns True.
         memory: Bytes that this process may use, or its networks if they are on another device;
             None sets no bound.
         device: The device to train on, as torch names it.
-
-    Returns:
-        One outcome per trial, in their order.
-
-    Raises:
-        ValueError: For no trials, trials of several kinds, an unknown task or optimizer, or a
-            schedule with a rate below 0.
-        EngineError: If the memory is too little for one network.
-        StoppedError: If ``stopped`` returned True.
     """
     kinds = {(t.task, t.optimizer, t.steps) for t in trials}
     if len(kinds) != 1:

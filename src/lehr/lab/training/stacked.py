@@ -77,18 +77,10 @@ def _check(trials: Sequence[Trial]) -> None:
 
 
 class Stack:
-    """Networks in training.
-
-    Arguments:
-        trials: In the order of `in_order`; of one task, optimizer and number of steps.
-        task: Their task.
-        device: The device of the tensors, as torch names it.
+    """Networks in training, of trials in the order of `in_order`.
 
     Attributes:
         weights: Every trained tensor by its name, (trials, ...).
-
-    Raises:
-        ScheduleError: If a schedule could give a negative rate, or a momentum outside [0, 1).
     """
 
     def __init__(self, trials: Sequence[Trial], task: Task, device: str = "cpu") -> None:

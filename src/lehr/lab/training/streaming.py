@@ -19,10 +19,6 @@ class Stream:
 
     What it draws (an order, augmentations) depends on the seed alone, not on how many numbers the
     network draws: all runs of one seed see the same batches.
-
-    Arguments:
-        source: The iterable, which starts anew each time.
-        seed: Its seed.
     """
 
     def __init__(self, source: Iterable[Any], seed: int) -> None:
@@ -36,11 +32,7 @@ class Stream:
         self._epoch: Iterator[Any] = iter(())
 
     def next(self) -> Any:
-        """Return the next batch: inputs and targets.
-
-        Raises:
-            ValueError: If an epoch has no batch.
-        """
+        """Return the next batch: inputs and targets."""
         with self._randomness.used():
             for batch in self._epoch:
                 return batch
@@ -56,10 +48,9 @@ def moved(batch: Any, device: str) -> Any:
 
 
 def pieces(part: Split | Iterable[Any], device: str) -> Iterator[tuple[Any, Any, int]]:
-    """Yield the batches of a part of the data for an evaluation: the same ones at each call.
+    """Yield inputs, targets and the number of samples of each batch of an evaluation.
 
-    Yields:
-        Inputs, targets, and the number of samples. Tensors are a single batch.
+    They are the same at each call. Tensors are a single batch.
     """
     if isinstance(part, Split):
         whole = part.to(device)

@@ -35,12 +35,8 @@ Gradients = dict[str, Tensor]
 def obstacle(task: str, optimizer: str) -> str | None:
     """Return why networks of this task cannot be trained side by side, or None if they can.
 
-    Returns:
-        Words to follow "is trained one run at a time: ".
-
-    Raises:
-        ValueError: If the task or the optimizer is unknown.
-        TaskError: If the optimizer cannot train such a network at all.
+    The words follow "is trained one run at a time: ". An optimizer that cannot train such a
+    network at all is a TaskError.
     """
     found = find_task(task)
     with seeded(0):
@@ -83,11 +79,15 @@ def _of_network(task: Task) -> str | None:
         together = _side_by_side(task, networks, few)
     # Whatever error a user's network raises under vmap is the reason.
     except Exception as error:
-        reason = str(error).strip().partition("\n")[0].partition(". ")[0]
-        return f"torch.vmap cannot take its network ({type(error).__name__}: {reason})"
+        return f"torch.vmap cannot take its network ({_first_sentence(error)})"
     if not all(_alike(a, b) for a, b in zip(alone, together, strict=True)):
         return "its network computes something else under torch.vmap"
     return None
+
+
+def _first_sentence(error: Exception) -> str:
+    message = str(error).strip().partition("\n")[0].partition(". ")[0]
+    return f"{type(error).__name__}: {message}"
 
 
 def _gradients(task: Task, one: nn.Module, data: Split) -> tuple[Tensor, Gradients]:
@@ -159,8 +159,7 @@ def _of_optimizer(text: str) -> str | None:
             stacked.step([gradient.clone() for gradient in step], now, [None])
     # LBFGS and others each raise an error of their own.
     except Exception as error:
-        reason = str(error).strip().partition("\n")[0].partition(". ")[0]
-        return f"{entry.kind} cannot move stacked networks ({type(error).__name__}: {reason})"
+        return f"{entry.kind} cannot move stacked networks ({_first_sentence(error)})"
     for i in range(3):
         alone = [weights[i].clone().requires_grad_() for weights in start]
         optimizer = entry.make(alone, float(rates[0, i]))

@@ -21,11 +21,8 @@ from lehr.lab.optimizers import OptimizerEntry
 class UnitStep:
     """An optimizer, with a rate of its own for each network of a stack.
 
-    Arguments:
-        entry: The optimizer.
-        weights: The stacked weights, each (networks, ...).
-        counts: How many networks share a momentum, in the order of the stack; they form a
-            parameter group.
+    `counts` says how many networks share a momentum, in the order of the stack; they form a
+    parameter group. The stacked weights are (networks, ...) each.
     """
 
     def __init__(
@@ -53,12 +50,9 @@ class UnitStep:
     def step(
         self, gradients: Sequence[Tensor | None], rates: Tensor, momenta: Sequence[float | None]
     ) -> None:
-        """Make one update of the weights.
+        """Update the weights, at one rate for each network and one momentum for each group.
 
-        Arguments:
-            gradients: One for each of the weights; None leaves that one unchanged.
-            rates: (networks,).
-            momenta: One for each group; None keeps the momentum that the optimizer was made with.
+        A gradient of None leaves its weights unchanged; a momentum of None, that of the optimizer.
         """
         for group, momentum in zip(self._optimizer.param_groups, momenta, strict=True):
             if momentum is not None and "betas" in group:
@@ -85,12 +79,7 @@ class UnitStep:
             direction.zero_()
 
     def narrowed(self, weights: Sequence[Tensor], kept: Sequence[int]) -> Self:
-        """Return the same optimizer, with its state, for some of the networks.
-
-        Arguments:
-            weights: Their stacked weights.
-            kept: Their places in the current stack, in order.
-        """
+        """Return the same optimizer, with its state, for the networks at the places `kept`."""
         owners = [owner for owner, count in enumerate(self._counts) for _ in range(count)]
         counts = [sum(owners[place] == o for place in kept) for o in range(len(self._counts))]
         narrow = type(self)(self._entry, weights, [count for count in counts if count])
