@@ -168,6 +168,7 @@ def test_pictures(folder: Path, tmp_path: Path, suffix: str) -> None:
     [
         (("fit",), "give the files"),
         (("fit", "gone.csv"), "there is no such file"),
+        (("fit", "x" * 300), "cannot be read"),  # longer than a file name may be
         (("fit", "gone.csv", "--law", "newton"), "newton|no such file"),
         (("predict", "gone.json", "linear()", "--steps", "9"), "there is no such file"),
         (("design", "gone.json", "--steps", "100"), "there is no such file"),
