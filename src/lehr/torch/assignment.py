@@ -6,21 +6,18 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any
 
 from lehr.errors import ScheduleError
 from lehr.schedule.base import Schedule
 from lehr.schedule.horizon import Horizon
 from lehr.schedule.times import Over
-from lehr.schedule.tree import from_dict
 from lehr.time.duration import SECONDS
 from lehr.torch.binding import Binding, Group, Slot
 from lehr.torch.groups import Interpreted
 from lehr.torch.plan import ClockLevels, Driven, DrivePlan, StepLevels
 from lehr.torch.plan_edits import RevisedSchedule, changed
 from lehr.walltime.wallclock import WallClock
-
-_SHOWN: Final = 500
 
 
 def is_factor(name: str) -> bool:
@@ -233,7 +230,7 @@ class Assignment:
             found[name] = written[0] if len(set(schedules)) == 1 else written
         return {**found, **dict.fromkeys(self.coupled, "lr")}
 
-    def from_dict(self, saved: Mapping[str, Any], groups: int) -> Assignment:
+    def with_saved(self, saved: Mapping[str, Any], groups: int) -> Assignment:
         """Return a copy with the schedules that :meth:`to_dict` wrote.
 
         Raises:
@@ -252,22 +249,6 @@ class Assignment:
                     known[id(item)] = Interpreted.from_dict(item, is_factor(name))
             schedules[name] = tuple(None if item is None else known[id(item)] for item in each)
         return replace(self, schedules=schedules)
-
-    @staticmethod
-    def show(saved: Any) -> str:
-        """Return an entry of the dict form as a text, for messages."""
-        if isinstance(saved, list):
-            return f"[{', '.join(Assignment.show(item) for item in saved)}]"
-        if isinstance(saved, dict) and "schedule" in saved:
-            text = f"{saved.get('as')}({Assignment.show(saved['schedule'])}, {saved.get('floor')})"
-        elif isinstance(saved, dict):
-            try:
-                text = repr(from_dict(saved))
-            except ScheduleError:
-                text = repr(saved)
-        else:
-            text = str(saved)
-        return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
     def __str__(self) -> str:
         texts: list[str] = []

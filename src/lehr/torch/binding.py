@@ -170,7 +170,7 @@ class Slot:
         else:
             self._replace(group, value)
 
-    def place_tensor(self, group: Group, tensor: Tensor) -> None:
+    def put_tensor(self, group: Group, tensor: Tensor) -> None:
         """Put a tensor in this place, filled with the current value."""
         tensor.copy_(self.read(group))
         self._replace(group, tensor)

@@ -10,6 +10,7 @@ from typing import Any, Final
 from torch import Tensor
 
 from lehr.errors import ScheduleError, number, several, whole
+from lehr.schedule.tree import from_dict
 from lehr.torch.assignment import Assignment
 from lehr.torch.binding import Group
 from lehr.torch.progress import check_reading
@@ -17,6 +18,7 @@ from lehr.torch.progress import check_reading
 _FORMAT: Final = 1
 _KEYS: Final = ("format", "last_epoch", "_step_count", "plan", "bases", "changes", "highest")
 _MOST: Final = 2**53
+_SHOWN: Final = 500
 
 
 # ----- restoring after an error -------------------------------------------------------------------
@@ -239,11 +241,10 @@ class Saved:
         theirs: dict[str, Any] = {**self.plan, "rule": self.rule}
         if mine == theirs:
             return
-        show = Assignment.show
         raise ScheduleError(
             "the state belongs to other schedules:\n"
-            + "".join(f"  saved  {name} = {show(v)}\n" for name, v in theirs.items() if v)
-            + "".join(f"  here   {name} = {show(v)}\n" for name, v in mine.items() if v)
+            + "".join(f"  saved  {name} = {_shown(v)}\n" for name, v in theirs.items() if v)
+            + "".join(f"  here   {name} = {_shown(v)}\n" for name, v in mine.items() if v)
             + "build the scheduler as it was; or load with adopt='saved' to go on with the saved "
             "schedules, with adopt='here' to restore the position only"
         )
@@ -259,7 +260,23 @@ class Saved:
                 f"the state drives {', '.join(self.plan)}; a scheduler that restores it must drive "
                 "the same, with the same feedback rule"
             )
-        return here.from_dict(self.plan, groups)
+        return here.with_saved(self.plan, groups)
+
+
+def _shown(saved: Any) -> str:
+    """Return an entry of the dict form as a text, for messages."""
+    if isinstance(saved, list):
+        return f"[{', '.join(_shown(item) for item in saved)}]"
+    if isinstance(saved, dict) and "schedule" in saved:
+        text = f"{saved.get('as')}({_shown(saved['schedule'])}, {saved.get('floor')})"
+    elif isinstance(saved, dict):
+        try:
+            text = repr(from_dict(saved))
+        except ScheduleError:
+            text = repr(saved)
+    else:
+        text = str(saved)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def fraction_in(state: Mapping[str, Any]) -> float:

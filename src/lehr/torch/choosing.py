@@ -76,7 +76,7 @@ class Chooser:
         elif not callable(given):
             as_schedule(name, given)
 
-    def of(self, index: int, group: Group) -> Interpreted | None:
+    def choose(self, index: int, group: Group) -> Interpreted | None:
         """Return a group's schedule, or None if it is left alone.
 
         Arguments:
@@ -196,7 +196,7 @@ class Choosers:
             for name, choosers in self.by_name.items():
                 several = len(choosers) > 1
                 here = found[optimizer] if several else sum(found)
-                chosen = choosers[optimizer if several else 0].of(here, group)
+                chosen = choosers[optimizer if several else 0].choose(here, group)
                 if chosen is None:
                     continue
                 if (name, chosen) not in placed:

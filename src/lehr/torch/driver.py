@@ -65,7 +65,7 @@ class Driver(LRScheduler):
 
     # Slots, so that they do not show in ``vars(scheduler)``, which users print and compare.
     __slots__ = (
-        *("_optimizers", "_source", "_known", "_uncounted", "_ahead", "_size"),
+        *("_optimizers", "_source", "_known", "_count_offset", "_ahead", "_size"),
         *("_guards", "_shared", "_apart", "_counter", "_owner", "_stepped", "_replaces"),
         *("plan", "membership"),
     )
@@ -113,7 +113,7 @@ class Driver(LRScheduler):
     def _start_at(self, last_epoch: int) -> None:
         """Set everything but the parameters as in a scheduler that has not moved."""
         self._ahead = Lookahead(last_epoch)
-        self._uncounted: float = 0
+        self._count_offset: float = 0
         self._size = SHORT
         self.plan = DrivePlan()
         self.membership = Membership()
@@ -198,7 +198,7 @@ class Driver(LRScheduler):
         before, there = self.last_epoch, self._read_position(position)
         if not abs(there) < 2**53:
             raise ScheduleError(f"last_epoch={there!r} must be a finite number")
-        self._place(there)
+        self._set_position(there)
         if there == before - 1:
             self._undo()
 
@@ -214,22 +214,22 @@ class Driver(LRScheduler):
 
     @property
     def _step_count(self) -> int:
-        return self.last_epoch + int(self._uncounted)
+        return self.last_epoch + int(self._count_offset)
 
     @_step_count.setter
     def _step_count(self, count: int) -> None:
-        self._uncounted = count - self.last_epoch
+        self._count_offset = count - self.last_epoch
 
     @property
     def _last_lr(self) -> list[float | Tensor]:
         # torch's containers read it from their children.
         return self.get_last_lr()
 
-    def _place(self, position: float) -> None:
+    def _set_position(self, position: float) -> None:
         """Set the position alone; the count of steps stays as it is."""
         position = int(position) if position == math.floor(position) else position
         moved = math.floor(position) - math.floor(self._position)
-        self._ahead, self._uncounted = self._ahead.emptied(position), self._uncounted - moved
+        self._ahead, self._count_offset = self._ahead.emptied(position), self._count_offset - moved
 
     def _initial_step(self) -> None:
         self._replan()
@@ -317,16 +317,16 @@ class Driver(LRScheduler):
         # After a seek another one may follow, and after a change by hand: less is computed ahead.
         ends_here = self._ahead.cursor.at + 1 == self._ahead.size
         went_on = position == self.last_epoch + 1 and ends_here and self.membership.turn > 0
-        before = self._position, self._uncounted, copy(self.membership)
+        before = self._position, self._count_offset, copy(self.membership)
         shared.moved(self)
         self._size = min(GROWTH * self._size, LONG) if went_on and not changes else SHORT
-        self._place(position)
+        self._set_position(position)
         self.membership.silent = False
         try:
             shared.write()
         except Exception:
             self._ahead = self._ahead.emptied(before[0])
-            _, self._uncounted, self.membership = before
+            _, self._count_offset, self.membership = before
             raise
 
     def settle(self) -> None:
@@ -347,7 +347,7 @@ class Driver(LRScheduler):
         self._attach().forget()
         self.settle()
         if position < 0:
-            self._place(-1)
+            self._set_position(-1)
             self.membership.silent = True
         else:
             self._move(position)

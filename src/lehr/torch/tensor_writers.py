@@ -42,7 +42,7 @@ class TensorFill(SlotWriter):
             if group[key] is not tensor or tensor._version != version + count:
                 return False
         # Memory that is shared between processes later moves, and leaves the array behind.
-        for tensor, place in zip(self._tensors if self._places else (), self._places):  # noqa: B905
+        for tensor, place in zip(self._tensors if self._addresses else (), self._addresses):  # noqa: B905
             if tensor.data_ptr() != place:
                 return False
         entry = self._entries[index]
@@ -72,7 +72,7 @@ class TensorFill(SlotWriter):
         self._fill(entry)
         self._versions = [tensor._version for tensor in self._tensors]
         self._arrays = _arrays(self._tensors)
-        self._places = [tensor.data_ptr() for tensor in self._tensors] if self._arrays else []
+        self._addresses = [tensor.data_ptr() for tensor in self._tensors] if self._arrays else []
         self._count = 0
 
     def _is_own(self, current: Any, index: int) -> bool:

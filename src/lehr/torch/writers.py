@@ -176,7 +176,7 @@ class SlotWriter(Step):
                 and current is not tensor
                 and (current.shape, current.dtype) == (tensor.shape, tensor.dtype)
             ):
-                self.slot.place_tensor(groups[index], tensor)
+                self.slot.put_tensor(groups[index], tensor)
 
     def _tensor(self, index: int) -> Tensor | None:
         """Return the tensor of a group that was filled last."""
@@ -192,7 +192,7 @@ class SlotWriter(Step):
             current = self.slot.read(group) if self.slot.exists_in(group) else None
             if isinstance(current, Tensor):
                 if id(current) in seen:
-                    self.slot.place_tensor(group, current.clone())
+                    self.slot.put_tensor(group, current.clone())
                 seen.add(id(current))
 
 

@@ -268,14 +268,14 @@ class DropIn(Driver):
         goes_on = position == self.last_epoch + 1 and (carries or not self._fraction)
         if not goes_on:
             self._leave_rule()
-        before, uncounted = self._position, self._uncounted
+        before, uncounted = self._position, self._count_offset
         self._from = before
         try:
             super()._move(position)
         except BaseException:
             if self._carried is not None and self._from is not None:
                 # Its rates are still those of the step before.
-                self._ahead, self._uncounted = self._ahead.emptied(before), uncounted
+                self._ahead, self._count_offset = self._ahead.emptied(before), uncounted
             raise
         finally:
             self._from = None
@@ -373,12 +373,12 @@ class DropIn(Driver):
         Arguments:
             view: Copies of the groups, with the rates before; other numbers are written there.
         """
-        uncounted = self._uncounted
-        self._view, self._uncounted = View(self.optimizer, view), 1
+        uncounted = self._count_offset
+        self._view, self._count_offset = View(self.optimizer, view), 1
         try:
             values = list(self.get_lr())
         finally:
-            self._view, self._uncounted = None, uncounted
+            self._view, self._count_offset = None, uncounted
         if len(values) != len(view):
             raise ScheduleError(
                 f"{type(self).__name__}.get_lr() must return one rate for each of the "
@@ -535,7 +535,7 @@ class DropIn(Driver):
         plan = DrivePlan() if self._has_rule or position < 0 else self.plan
         self._carried = replace(Carried.of_plan(plan, position, self._known), rates=found)
         self._attach().forget()
-        self._place(position)
+        self._set_position(position)
         self.membership.silent = position < 0
         self._step_count = count
         self._attach().write()

@@ -222,7 +222,7 @@ class ReduceLROnPlateau(DropIn, Theirs):
         if after["reductions"]:
             self._reduce()
         self._found = position, after
-        self._place(position)
+        self._set_position(position)
         self._count()
 
     def _count(self) -> None:

@@ -83,11 +83,11 @@ class CosineAnnealingWarmRestarts(DropIn):
         super()._replan()
         self._cycles = int(self.T_0), int(self.T_mult)
 
-    def _place(self, position: float) -> None:
+    def _set_position(self, position: float) -> None:
         if self._from is None and position >= 0 and self._counted is None:
             # Torch's goes on counting from the last restart when ``last_epoch`` is set.
             self._carry()
-        super()._place(position)
+        super()._set_position(position)
 
     def _carry(self) -> Carried:
         # Torch counts from now on: T_0 has no effect any more.

@@ -123,7 +123,7 @@ class SWALR(DropIn):
             self._replan()
             if position == 0 and self.anneal_epochs > 0:
                 self._attach()
-                self._place(position)
+                self._set_position(position)
                 self.membership.silent = True
                 return
         # Set first: rates that an interrupted write has left must not be taken for the start.

@@ -140,7 +140,7 @@ class Tree(DropIn):
     def _undo(self) -> None:
         """Go back to before the first step; torch's containers undo each leaf of a tree."""
         if self._owned_by() is None:
-            self._place(-1)
+            self._set_position(-1)
         super()._undo()
 
     def _begins_elsewhere(self) -> bool:
