@@ -130,7 +130,7 @@ RETURNED: list[tuple[Any, str]] = [
     ({"validation": {"loss": True}, "test": {"loss": 1}}, "'validation.loss' is the bool True"),
     ({"validation": {"score": 93.0}, "test": {"score": 94.0}}, "a share from 0 to 1"),
     ({"validation": {"loss": [1, 2]}, "test": {"loss": 1}}, "the list [1, 2], not a number"),
-    ({"validation": {"loss": 1}, "test": {"loss": 1}, "a\x1b[0m": 1}, "names are texts"),
+    ({"validation": {"loss": 1}, "test": {"loss": 1}, "a\x1b[0m": 1}, "names are strings"),
 ]
 
 
