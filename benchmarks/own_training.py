@@ -1,4 +1,4 @@
-"""The cost of lehr around a trial of one's own training: process, folder, store and planning.
+"""The cost of lehr around a trial of a user's own training: process, folder, store and planning.
 
 The same function is run in a plain process, and as trials of a comparison. The difference of the
 two in processor time, for a trial, is printed beside the 30 seconds of a short real one.

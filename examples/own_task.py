@@ -1,4 +1,4 @@
-"""A task of one's own: `lehr compare --task examples/own_task.py:make_task --quick`."""
+"""Your own task: `lehr compare --task examples/own_task.py:make_task --quick`."""
 
 import torch
 from sklearn.datasets import load_wine

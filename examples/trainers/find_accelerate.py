@@ -1,4 +1,4 @@
-"""Accelerate: find the peak rate for a schedule with the training step of one's own, then train.
+"""Accelerate: find the peak rate for a schedule with your own training step, then train.
 
 Finds the rate on handwritten digits, prints the suggestion, and trains with it. Each process gets
 the same suggestion, because the losses are averaged over them:

@@ -1,4 +1,4 @@
-"""Trainings of one's own: what a trial hands over, what it takes, and what may go wrong in one."""
+"""Users' own trainings: what a trial hands over, what it takes, and what may go wrong in one."""
 
 from __future__ import annotations
 

@@ -422,7 +422,7 @@ class Whole(Dataset[Any]):
 
 
 class Plain:
-    """A loader of one's own, with a counter and nothing else."""
+    """A user's own loader, with a counter and nothing else."""
 
     def __init__(self, data: Any) -> None:
         self.data, self.rounds = data, 0

@@ -1,4 +1,4 @@
-"""The peak for each momentum, weight decay or batch size, in a training of one's own."""
+"""The peak for each momentum, weight decay or batch size, in a user's own training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options that name a training of one's own, in place of a task."""
+"""The options that name a user's own training, in place of a task."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def subject_of(
     *,
     task: str = "--task",
 ) -> dict[str, str]:
-    """Return the name of a training of one's own under "subject", if there is one.
+    """Return the name of a user's own training under "subject", if there is one.
 
     The arguments are the values of `own_options`; `task` is how this command gets a task.
     """

@@ -52,7 +52,7 @@ __all__ = [
     "within",
 ]
 
-# A name is loaded when it is first used: each trial of one's own training is a process, which
+# A name is loaded when it is first used: each trial of a user's own training is a process, which
 # needs two of them.
 _NAMES = {
     "comparison": "compare stored_results",

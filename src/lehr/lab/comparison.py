@@ -115,7 +115,7 @@ class Comparison:
 
 
 def _is_open(plan: Plan) -> bool:
-    """Return whether it is a training of one's own whose first outcome decides on the metric."""
+    """Return whether it is a user's own training whose first outcome decides on the metric."""
     return is_own(plan.task) and find_own(plan.pinned).metric is None
 
 
@@ -227,7 +227,7 @@ def _facts(plan: Plan) -> TaskFacts:
     if is_own(plan.task):
         own = find_own(plan.pinned)
         metric = own.metric or Metric.loss(unit="nats")  # until the first outcome says more
-        return TaskFacts(own.title, "a training of one's own", "", 0, 0, 0, 0, metric)
+        return TaskFacts(own.title, "your own training", "", 0, 0, 0, 0, metric)
     task = find_task(plan.pinned)
     return TaskFacts(**{part.name: getattr(task, part.name) for part in fields(TaskFacts)})
 

@@ -139,7 +139,7 @@ class LadderSearch:
     def losses_of(self, outcome: Outcome) -> list[float]:
         """Return the losses of a short run: infinite at the end of one that diverged.
 
-        Those of a training of one's own are the ones that it reported or, if there are none, the
+        Those of a user's own training are the ones that it reported or, if there are none, the
         loss on the validation data.
 
         Raises:
@@ -184,7 +184,7 @@ class LadderSearch:
         return verified if best == found.peak else verified.moved(best / found.peak)
 
     def _measured_by(self, outcomes: Sequence[Outcome]) -> Metric:
-        """Return the metric of runs: of one's own training the score, if they have one.
+        """Return the metric of runs: of a user's own training the score, if they have one.
 
         Raises:
             TaskError: If some have one, and some do not.
@@ -269,7 +269,7 @@ def find_peak(
     Finished trials stay in the store, and a later search does not train them again.
 
     Arguments:
-        task: The name of the task, or of a training of one's own, as `lehr.lab.Plan` reads it.
+        task: The name of the task, or of a user's own training, as `lehr.lab.Plan` reads it.
         optimizer: The name of the optimizer.
         schedule: A name in the catalogue, or a text such as ``"warmup('5%') >> cosine()"``.
         steps: The updates of the planned run.

@@ -102,7 +102,7 @@ class Size:
             ("tuning_seeds", self.tuning_seeds, 1, MOST_SEEDS),
             ("further", self.further_peaks, 0, _MOST_FURTHER),
         ):
-            if type(value) is not int or not least <= value <= most:  # a bool is no number here
+            if type(value) is not int or not least <= value <= most:  # bool is an int, too
                 raise ValueError(
                     f"{name}={value!r:.40} must be a whole number from {least} to {most:,}"
                 )
@@ -187,7 +187,7 @@ class Plan:
     """A comparison before it happens.
 
     Attributes:
-        task: Name of the task, or of a training of one's own: ``train:FILE.py:FUNCTION``,
+        task: Name of the task, or of a user's own training: ``train:FILE.py:FUNCTION``,
             ``command:TEXT``, or ``shell:TEXT`` for a command that a shell runs.
         optimizers: Texts that `find_optimizer` reads, each once. A plan keeps them in one form,
             with the absolute path of a file and a hash of its content.

@@ -22,7 +22,7 @@ class Resources(NamedTuple):
         memory: Bytes that training may take; None leaves it unbounded.
         device: The device of its tensors, as torch names it.
         timeout: Seconds that a trial may take; None leaves them unbounded.
-        folder: The folder for the folders of trials of one's own trainings.
+        folder: The folder for the folders of trials of users' own trainings.
         directory: The directory that such a training runs in.
         files: The content of users' Python files, by their pinned names.
     """

@@ -34,7 +34,7 @@ class ComparedSchedule:
 class TaskFacts:
     """The facts about a task that a reader needs; see `Task` for the parts.
 
-    Of a training of one's own only the name is known: its sizes are 0.
+    Of a user's own training only the name is known: its sizes are 0.
     """
 
     name: str

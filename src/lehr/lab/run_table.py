@@ -157,7 +157,7 @@ class RunTable:
         return Outcome(None, gone, curve, validation, test, loss, self._numbers(trial))
 
     def _numbers(self, trial: Trial) -> dict[str, float]:
-        """Return the further numbers; those of one's own training include the metric."""
+        """Return the further numbers; those of a user's own training include the metric."""
         numbers = {IMPORTED: 1.0}
         measured = {self._column(part)[0] for part in ("validation", "test")}
         for name, cell in self._cells.items():

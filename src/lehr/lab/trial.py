@@ -98,8 +98,8 @@ class Outcome:
             else None.
         loss: The mean training loss between two evaluations, one per evaluation; None once
             diverged.
-        validations: The metric on the validation data at each evaluation; None where a training of
-            one's own has not reported it.
+        validations: The metric on the validation data at each evaluation; None where a user's own
+            training has not reported it.
         validation: The metric on the validation data after the last update.
         test: The metric on the test data after the last update.
         test_loss: The loss on the test data after the last update; None if diverged or unknown.

@@ -93,7 +93,7 @@ def open_workers(
         resources: What training may use. Workers on this machine share the memory; on a running
             cluster each of them may use that much.
         notify: Called with one line if workers of this machine had to be killed at the end.
-        own: Whether a training of one's own is run, each trial of which is a process anyway.
+        own: Whether a user's own training is run, each trial of which is a process anyway.
         devices: A device for each job, if they have different ones.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Trials of one's own trainings as processes of this machine."""
+"""Trials of users' own trainings as processes of this machine."""
 
 from __future__ import annotations
 

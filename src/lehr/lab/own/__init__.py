@@ -1,1 +1,1 @@
-"""Trainings of one's own: a function or a command, each trial in a process that is watched."""
+"""Users' own trainings: a function or a command, each trial in a process that is watched."""

@@ -1,4 +1,4 @@
-"""The learning curves of a training of one's own, from what it reports on the way."""
+"""The learning curves of a user's own training, from what it reports on the way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One trial of a training of one's own, in a process of its own and in a folder of its own."""
+"""One trial of a user's own training, in a process of its own and in a folder of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trainings of one's own by name: ``train:FILE.py:FUNCTION``, ``command:TEXT``, ``shell:TEXT``.
+"""Users' own trainings by name: ``train:FILE.py:FUNCTION``, ``command:TEXT``, ``shell:TEXT``.
 
 The metric may be given after the first word: ``train[loss:bits]:FILE.py:FUNCTION``.
 """
@@ -43,7 +43,7 @@ PLACEHOLDERS = {
 
 
 class Own(NamedTuple):
-    """A training of one's own.
+    """A user's own training.
 
     Attributes:
         kind: "train" for a function, "command", or "shell" for a command that a shell runs.
@@ -97,7 +97,7 @@ def with_batch(name: str, batch: int) -> str:
 
 
 def is_own(name: str) -> bool:
-    """Return whether this is the name of a training of one's own, not of a task."""
+    """Return whether this is the name of a user's own training, not of a task."""
     return _NAME.fullmatch(name) is not None
 
 

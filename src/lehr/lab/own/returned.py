@@ -1,4 +1,4 @@
-"""The numbers that a training of one's own returns, checked before they count."""
+"""The numbers that a user's own training returns, checked before they count."""
 
 from __future__ import annotations
 

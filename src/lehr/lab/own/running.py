@@ -1,4 +1,4 @@
-"""The trial as a training of one's own sees it."""
+"""The trial as a user's own training sees it."""
 
 from __future__ import annotations
 
