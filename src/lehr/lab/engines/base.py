@@ -6,6 +6,7 @@ worker trains side by side.
 
 from __future__ import annotations
 
+import threading
 import time
 import traceback
 from collections import deque
@@ -16,11 +17,13 @@ from concurrent.futures import (
     CancelledError,
     Executor,
     Future,
+    ThreadPoolExecutor,
     wait,
 )
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from queue import SimpleQueue
 from typing import Any, NamedTuple, TypeVar, cast
 
 from lehr.errors import ScheduleError
@@ -110,7 +113,7 @@ def open_workers(
             f"memory={resources.memory} cannot be kept by a training of your own: leave it out"
         )
     if isinstance(engine, Executor):
-        return _workers_of(engine, jobs, resources.shared(jobs))
+        return nullcontext(_workers_of(engine, jobs, resources.shared(jobs)))
     name = engine
     if name is None:
         simple = jobs == 1 and resources.timeout is None and not devices
@@ -118,9 +121,7 @@ def open_workers(
     if devices and name != "processes":
         raise EngineError(f"devices={devices!r} needs engine='processes', not {name!r}")
     if own and name in ("population", "processes"):
-        from lehr.lab.engines.watched import watched  # Loads subprocess.
-
-        return watched(jobs, resources, devices)
+        return _own_processes(jobs, resources, devices or [resources.device] * jobs)
     if name == "population":
         if jobs > 1:
             raise EngineError(
@@ -132,25 +133,21 @@ def open_workers(
                 f"timeout={resources.timeout:g} cannot be kept by engine='population', which is "
                 "this process: write engine='processes'"
             )
-        return _workers_of(_ThisProcess(), 1, resources)
+        return nullcontext(_workers_of(_ThisProcess(), 1, resources))
     if name == "processes":
         from lehr.lab.engines.processes import processes  # Loads multiprocessing.
 
         for device in devices:
             check_name(device)
         return processes(jobs, resources.shared(jobs), notify, devices)
-    if name == "dask" or name.startswith("dask://"):
-        # Loads multiprocessing, and Dask if used.
-        from lehr.lab.engines.dask_cluster import dask_cluster
+    kind, _, address = name.partition("://")
+    if kind in ("dask", "ray"):
+        # Dask and Ray are loaded by the call.
+        from lehr.lab.engines.dask_cluster import dask_cluster  # Loads multiprocessing.
+        from lehr.lab.engines.ray_cluster import ray_cluster  # Loads multiprocessing.
 
-        address = name.removeprefix("dask").removeprefix("://")
-        return dask_cluster(address, jobs, resources if address else resources.shared(jobs))
-    if name == "ray" or name.startswith("ray://"):
-        # Loads multiprocessing, and Ray if used.
-        from lehr.lab.engines.ray_cluster import ray_cluster
-
-        address = name.removeprefix("ray").removeprefix("://")
-        return ray_cluster(address, jobs, resources if address else resources.shared(jobs))
+        cluster = dask_cluster if kind == "dask" else ray_cluster
+        return cluster(address, jobs, resources if address else resources.shared(jobs))
     raise EngineError(f"engine={engine!r} is not known: write {', '.join(ENGINES)}")
 
 
@@ -166,9 +163,34 @@ class _ThisProcess(Executor):
         return future
 
 
+def _workers_of(executor: Executor, jobs: int, resources: Resources) -> Workers:
+    return Workers(executor, lambda: jobs, partial(train_batch, resources))
+
+
 @contextmanager
-def _workers_of(executor: Executor, jobs: int, resources: Resources) -> Generator[Workers]:
-    yield Workers(executor, lambda: jobs, partial(train_batch, resources))
+def _own_processes(jobs: int, resources: Resources, devices: Sequence[str]) -> Generator[Workers]:
+    """Run trials of users' own trainings, one on each device; stop them at the end of the block.
+
+    Each has a process of its own, for which a thread of this one waits.
+    """
+    stop = threading.Event()
+    free: SimpleQueue[str] = SimpleQueue()
+    for device in devices:
+        free.put(device)
+
+    def train(trials: list[Trial]) -> list[FinishedTrial]:
+        device = free.get()
+        try:
+            return train_batch(resources._replace(device=device), trials, stop.is_set)
+        finally:
+            free.put(device)
+
+    executor = ThreadPoolExecutor(jobs)
+    try:
+        yield Workers(executor, lambda: jobs, train)
+    finally:
+        stop.set()
+        executor.shutdown(cancel_futures=True)
 
 
 def train_batch(

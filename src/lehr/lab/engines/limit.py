@@ -16,7 +16,7 @@ from lehr.lab.errors import TrialError
 _Answer = TypeVar("_Answer")
 
 # The real one: while a user's code runs, calls of os._exit raise an error.
-_END = os._exit
+END = os._exit
 
 _LAST = 0.5  # seconds for the result to leave this process before it ends
 _STUCK = 5.0  # seconds until a process is ended in which not even Python runs any more
@@ -51,7 +51,7 @@ def within(seconds: float, call: Callable[[], _Answer]) -> _Answer:
         return future.result()
     frame = sys._current_frames().get(thread.ident or 0)
     trace = "".join(traceback.format_stack(frame)) if frame else ""
-    end = threading.Timer(_LAST, _END, [1])
+    end = threading.Timer(_LAST, END, [1])
     end.daemon = True
     end.start()
     reason = f"it took longer than {seconds:g} s, and was stopped"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import multiprocessing
-import os
 import signal
 import sys
 import threading
@@ -20,6 +19,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar, cast
 
 from lehr.lab.engines.base import Workers, train_batch
+from lehr.lab.engines.limit import END
 from lehr.lab.resources import Resources
 from lehr.lab.trial import FinishedTrial, Trial
 
@@ -178,9 +178,6 @@ def started(
 
 _GRACE = 1.0  # seconds for a process to end by itself
 
-# The real one: while a user's code runs, calls of os._exit raise an error.
-_END = os._exit
-
 # Set in a worker at its start.
 _stop: Any = None
 _device: str | None = None
@@ -200,7 +197,7 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
-        _END(1)
+        END(1)
 
 
 def _train(resources: Resources, trials: Sequence[Trial]) -> list[FinishedTrial]:
