@@ -56,10 +56,10 @@ class TensorFill(SlotWriter):
 
     def _fill(self, entry: float) -> None:
         """Fill each tensor once, which raises its version by one."""
-        with torch.no_grad():
-            for index, tensor in self._once.values():
-                offset, gain = self._lines[index]
-                tensor.fill_(offset + gain * entry)
+        # Detached, not under no_grad(), which an interrupt at its end would leave switched on.
+        for index, tensor in self._once.values():
+            offset, gain = self._lines[index]
+            tensor.detach().fill_(offset + gain * entry)
 
     def write(self, groups: Sequence[Group], entry: float) -> None:
         if len(set(self._lines)) > 1:
