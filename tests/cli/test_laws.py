@@ -144,7 +144,7 @@ def test_bound_takes_the_norms_of_a_log(tmp_path: Path) -> None:
     assert found["bound"] != plain["bound"]
     result = call(*words, "--norms", str(path), "--norm", "gnorm")
     assert result.exit_code == 2
-    assert "there is no column 'gnorm'" in result.stderr
+    assert "has no column 'gnorm'" in result.stderr
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg"])

@@ -210,7 +210,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"columns": Columns(loss="x")}, "there is no column 'x'; it has 'step', 'lr', 'loss'"),
+        ({"columns": Columns(loss="x")}, "has no column 'x'; its columns are 'step', 'lr', 'loss'"),
         ({"schedule": "linear()"}, "needs a peak rate"),
         ({"schedule": "linear(", "peak": 1.0}, "run.csv"),
         ({"schedule": "linear()", "peak": 1.0, "steps": 5}, "unless|after|losses"),

@@ -202,6 +202,6 @@ def _compared(plan: Plan, place: RunPlace, run: TrainingCommand) -> Results:
 
 
 def _usual(place: RunPlace, plan: Plan) -> RunPlace:
-    # Trials of a user's own training share the machine only if that is asked for.
+    # Trials of a user's own training share the machine only on request.
     jobs = 1 if is_own(plan.task) else processors()
     return usual(place, jobs=jobs, task=plan.task)

@@ -107,7 +107,7 @@ def find(
 
         run.begin(shlex.join(words))
         # Short runs depend on each other, so only whole runs and those of several values go side by
-        # side; users' own trainings share the machine only if that is asked for.
+        # side; users' own trainings share the machine only on request.
         several = (verify or sweep is not None) and not is_own(name)
         there = usual(place, jobs=processors() if several else 1, task=name)
         searched = name, optimizer, schedule, steps

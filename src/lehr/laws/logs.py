@@ -193,7 +193,7 @@ class _Header:
         if given is not None:
             if given not in self._all:
                 there = _listed(self._usable)
-                raise LawError(f"{self._path}: there is no column {given!r}; it has {there}")
+                raise LawError(f"{self._path}: has no column {given!r}; its columns are {there}")
             return given
         for name in known:
             fitting = [column for column in self._usable if _plain(column) == name]
@@ -254,7 +254,7 @@ class _Table:
     notes: tuple[str, ...]
 
     def means(self, name: str | None) -> dict[int, float]:
-        """Return the value of a column at each step; nothing where there is no column."""
+        """Return the value of a column at each step; none if the log lacks the column."""
         found = self.values.get(name or "", {})
         return {step: sum(values) / len(values) for step, values in found.items()}
 

@@ -166,7 +166,7 @@ def _refine(
     last: dict[bytes, tuple[Floats, Floats]] = {}
 
     def seen(z: Floats) -> tuple[Floats, Floats]:
-        # The residuals and the Jacobian are asked for one after the other, at the same place.
+        # The solver evaluates the residuals and then the Jacobian at the same point.
         key = z.tobytes()
         if key not in last:
             last.clear()

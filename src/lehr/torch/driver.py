@@ -499,7 +499,7 @@ class Driver(LRScheduler):
             is left to the shared object.
 
         Raises:
-            ScheduleError: If there is no finite value at the position.
+            ScheduleError: If the value at the position is not finite.
         """
         if self._fraction or not self._known.are(self.groups):
             return False

@@ -107,7 +107,7 @@ def look_ahead(
         last: The last step to compute.
 
     Raises:
-        ScheduleError: If there is no finite value at the position.
+        ScheduleError: If the value at the position is not finite.
     """
     position, by_slot = int(ahead.position), _by_slot(plan.driven)
     if any(_kind(driven, groups) is Mixed for driven in by_slot):

@@ -1,4 +1,4 @@
-"""What a scheduler's groups follow: their schedules, over which run, and the changes of plan."""
+"""The planner of a scheduler: each group's schedule, the run, and the changes of plan."""
 
 from __future__ import annotations
 
@@ -153,11 +153,11 @@ class Planner:
         """Pass a metric to the feedback rule.
 
         Raises:
-            ScheduleError: If there is no rule, or the rule cannot read the metric.
+            ScheduleError: If the scheduler has no rule, or the rule cannot read the metric.
         """
         if self.rule is None:
             raise ScheduleError(
-                f"report({metric!r}): there is no feedback rule; write "
+                f"report({metric!r}): this scheduler has no feedback rule; write "
                 "Scheduler(..., feedback=lehr.plateau())"
             )
         self._feedback = self.rule.update(self._feedback, metric)

@@ -142,7 +142,7 @@ class Scheduler(Driver):
 
     @property
     def base_lrs(self) -> tuple[Any, ...]:
-        """What the rate of each group was given. Set them together, for the next step on."""
+        """The base rate of each group. Assign all of them at once; the next step uses them."""
         return tuple(self._bases)
 
     @base_lrs.setter
@@ -235,7 +235,7 @@ class Scheduler(Driver):
             metric: Whatever the rule reads: a number for most, such as a validation loss.
 
         Raises:
-            ScheduleError: If there is no rule, or the rule cannot read the metric.
+            ScheduleError: If the scheduler has no rule, or the rule cannot read the metric.
         """
         shared = self._attach()
         self._guards.on_changes(shared.notice())

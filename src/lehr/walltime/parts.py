@@ -45,7 +45,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class OuterRun:
-    """The run that a part is in: its seconds, or None where there is no run, and its units."""
+    """The run that contains a part: its seconds, or None outside a run, and its units."""
 
     length: Fraction | None = None
     units: Units = _NO_UNITS

@@ -76,7 +76,7 @@ class DropIn(Driver):
         super()._start_at(last_epoch)
         self._carried: Carried | None = None
         self._stale = False
-        # The groups as torch's rule sees them, while it is asked.
+        # The view of the groups that torch's rule reads, while it runs.
         self._view: View | None = None
         # The position before a move that is being made.
         self._from: float | None = None
