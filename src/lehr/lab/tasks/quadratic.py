@@ -70,7 +70,7 @@ def _loss(outputs: Tensor, targets: Tensor) -> Tensor:
     return 0.5 * (curvatures().to(outputs) * outputs.square()).sum(-1).mean()
 
 
-# The expected loss of the starting weights, which a run that diverges is given.
+# The expected loss of the starting weights, which is what a guess scores.
 _AT_START = sum(0.5 * 100 ** (-i / (DIMENSIONS - 1)) for i in range(DIMENSIONS))
 
 TASK = Task(
