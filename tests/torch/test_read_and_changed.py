@@ -128,7 +128,12 @@ def test_base_rates_are_set_together() -> None:
         scheduler.base_lrs = [1.0]
     with pytest.raises(lehr.ScheduleError, match=r"base_lrs\[1\]=-1"):
         scheduler.base_lrs = [1.0, -1.0]
+    for bad in (5, ["a", "b"], [None, 1.0]):
+        with pytest.raises(lehr.ScheduleError, match="base_lrs"):
+            scheduler.base_lrs = bad  # pyright: ignore[reportAttributeAccessIssue]
     assert scheduler.base_lrs == (1.0, 2.0)
+    scheduler.base_lrs = [torch.tensor(0.5), 2]
+    assert scheduler.base_lrs == (0.5, 2.0)
 
 
 @pytest.mark.parametrize("name", ["beta1", "betas[0]"])

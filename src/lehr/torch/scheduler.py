@@ -11,11 +11,11 @@ from torch.optim import Optimizer
 from lehr.catalogue.decay.elementary import constant
 from lehr.catalogue.registry import Rule
 from lehr.curves.easing import Ease
-from lehr.errors import NeedsClock, ScheduleError, number, whole
+from lehr.errors import NeedsClock, ScheduleError, number, several, whole
 from lehr.notation import ScheduleLike, as_schedule
 from lehr.schedule.horizon import HorizonLike
 from lehr.time.duration import Duration, DurationLike
-from lehr.torch.binding import LR, Group, Slot, flag, plain
+from lehr.torch.binding import LR, Group, Slot, flag, item_of
 from lehr.torch.checkpoint import Saved, check_adopt, loading, restored_on_error
 from lehr.torch.choosing import Given
 from lehr.torch.driver import Driver
@@ -147,7 +147,8 @@ class Scheduler(Driver):
 
     @base_lrs.setter
     def base_lrs(self, bases: Sequence[Any]) -> None:
-        rates = [number(f"base_lrs[{i}]", plain(base), at_least=0) for i, base in enumerate(bases)]
+        given = enumerate(several("base_lrs", bases))
+        rates = [number(f"base_lrs[{i}]", item_of(base), at_least=0) for i, base in given]
         present = self._known.present(self.groups)
         if len(rates) != len(self._known):
             raise ScheduleError(
