@@ -13,6 +13,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -67,6 +68,8 @@ class Processes(Executor):
         # holds the lock would block all the others.
         self._stop = self._context.RawValue(ctypes.c_bool, False)
         self._pools: list[ProcessPoolExecutor | None] = [None] * count
+        # Whether each has imported what it needs: until then it has nothing to lose.
+        self._ready = [self._context.RawValue(ctypes.c_bool, False) for _ in range(count)]
         self._submitted: list[list[Future[Any]]] = [[] for _ in range(count)]
         self._started: list[BaseProcess] = []
         self.killed = 0
@@ -91,8 +94,10 @@ class Processes(Executor):
 
     def _start(self, place: int) -> ProcessPoolExecutor:
         device = self._devices[place] if self._devices else None
+        ready = self._ready[place]
+        ready.value = False
         pool = ProcessPoolExecutor(
-            1, self._context, initializer=_start_worker, initargs=(self._stop, device)
+            1, self._context, initializer=_start_worker, initargs=(self._stop, ready, device)
         )
         self._pools[place] = pool
         return pool
@@ -127,7 +132,10 @@ class Processes(Executor):
             for ended in wait(list(left), seconds):
                 del left[cast("int", ended)]
         # An idle one loses nothing: on a busy machine it may only take long to end.
-        busy = sum(any(not future.done() for future in calls) for calls in self._submitted)
+        busy = sum(
+            ready.value and any(not future.done() for future in calls)
+            for ready, calls in zip(self._ready, self._submitted, strict=True)
+        )
         self.killed = min(busy, len(left))
         for process in left.values():
             process.kill()
@@ -180,12 +188,13 @@ _GRACE = 1.0  # seconds for a process to end by itself
 
 # Set in a worker at its start.
 _stop: Any = None
+_ready: Any = None
 _device: str | None = None
 
 
-def _start_worker(stop: Any, device: str | None) -> None:
-    global _stop, _device
-    _stop, _device = stop, device
+def _start_worker(stop: Any, ready: Any, device: str | None) -> None:
+    global _stop, _ready, _device
+    _stop, _ready, _device = stop, ready, device
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # The output of the parent is for results: what a task prints goes to the error output.
     sys.stdout = sys.stderr
@@ -201,6 +210,9 @@ def _end_with_parent() -> None:
 
 
 def _train(resources: Resources, trials: Sequence[Trial]) -> list[FinishedTrial]:
+    # Loads torch, which takes some seconds.
+    import_module("lehr.lab.training.population")
+    _ready.value = True
     if _device is not None:
         resources = resources._replace(device=_device)
     return train_batch(resources, trials, lambda: _stop.value)
