@@ -55,6 +55,7 @@ _KINDS: Final = (STEPS, SHARE, EPOCHS, SAMPLES, TOKENS, SECONDS)
 
 # The finest part of a step, of an epoch or of the run, so that exact sums stay small.
 _FINEST: Final = 10**40
+_BOUNDS: Final = f"at most {LONGEST:.0e}, of at most 40 decimals"
 # A finer amount is written without a magnitude, which would only make it longer.
 _PLAIN: Final = 10**20
 
@@ -94,7 +95,10 @@ class Duration:
     def __post_init__(self) -> None:
         if self.unit not in _KINDS:
             raise ScheduleError(f"unit={self.unit!r} must be one of {', '.join(_KINDS)}")
-        _bounded(self.amount, f"amount={shown(self.amount)}: a duration in {self.unit!r}")
+        if _is_out_of_bounds(self.amount):
+            raise ScheduleError(
+                f"amount={shown(self.amount)}: a duration in {self.unit!r} must be {_BOUNDS}"
+            )
 
     @classmethod
     def of(cls, value: DurationLike, name: str = "steps") -> Duration:
@@ -128,7 +132,8 @@ class Duration:
             )
         if amount < 0:
             raise ScheduleError(f"{name}={shown(value)} is negative; a duration is at least 0")
-        _bounded(amount, f"{name}={shown(value)}")
+        if _is_out_of_bounds(amount):
+            raise ScheduleError(f"{name}={shown(value)} must be {_BOUNDS}")
         return cls(amount, unit)
 
     @property
@@ -176,9 +181,8 @@ class Duration:
         return text if text.isdecimal() else repr(text)
 
 
-def _bounded(amount: Fraction, given: str) -> None:
-    if amount > LONGEST or amount.denominator > _FINEST:
-        raise ScheduleError(f"{given} must be at most {LONGEST:.0e}, of at most 40 decimals")
+def _is_out_of_bounds(amount: Fraction) -> bool:
+    return amount > LONGEST or amount.denominator > _FINEST
 
 
 DurationLike = int | float | str | Fraction | Duration
