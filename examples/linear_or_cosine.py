@@ -9,9 +9,7 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
-from lehr.lab import Plan, RunPlace, Size, compare
-from lehr.lab.pair_result import PairResult
-from lehr.lab.statistics import Interval, interval
+from lehr.lab import Interval, PairResult, Plan, RunPlace, Size, compare, interval
 
 LINE, TENTH = "linear", "cosine(to=0.1)"
 

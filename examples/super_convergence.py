@@ -8,8 +8,7 @@ schedules get their best peak rate from the same rates, with the same budget.
 import argparse
 from pathlib import Path
 
-from lehr.lab import Plan, RunPlace, Size, compare
-from lehr.lab.pair_result import PairResult
+from lehr.lab import PairResult, Plan, RunPlace, Size, compare
 
 CLOSE = 0.005  # half a point: that near counts as reached
 PEAKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)

@@ -10,9 +10,7 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
-from lehr.lab import Plan, RunPlace, Size, TaskError, compare
-from lehr.lab.pair_result import PairResult
-from lehr.lab.statistics import interval
+from lehr.lab import PairResult, Plan, RunPlace, Size, TaskError, compare, interval
 
 WITHOUT, WITH = "linear", "warmup('10%') >> linear()"
 

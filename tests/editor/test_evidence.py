@@ -15,7 +15,7 @@ from tests.view.conftest import make_results
 from lehr import laws
 from lehr.editor.answer import answer
 from lehr.editor.evidence import Evidence
-from lehr.lab.results import Results
+from lehr.lab.analysis.results import Results
 
 
 @pytest.fixture(scope="module")

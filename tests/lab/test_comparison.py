@@ -20,7 +20,7 @@ from scipy import stats
 
 import lehr
 from lehr.lab import Pair, Plan, Progress, Results, RunPlace, Size, Store, compare, stored_results
-from lehr.lab.pair_result import PairResult
+from lehr.lab.analysis.pair_result import PairResult
 from lehr.lab.training.population import train_population
 from lehr.lab.trial import FinishedTrial, Outcome, evaluation_steps
 from lehr.view.report import write_report

@@ -13,7 +13,7 @@ pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
 from lehr.lab.errors import TaskError
-from lehr.lab.ladder_search import VERIFY_SEEDS, LadderSearch, find_peak
+from lehr.lab.search.ladder import VERIFY_SEEDS, LadderSearch, find_peak
 from lehr.lab.study import Progress
 from lehr.lab.trial import FailedTrial, FinishedTrial, Outcome, Trial
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import lehr
-from lehr.lab.effects import mattering
-from lehr.lab.finished import FinishedPair
-from lehr.lab.influence import influences
+from lehr.lab.analysis.effects import mattering
+from lehr.lab.analysis.finished import FinishedPair
+from lehr.lab.analysis.influence import influences
 from lehr.lab.metric import Metric
 from lehr.lab.plan import Pair, Plan, Size
 from lehr.lab.trial import Outcome, Trial

@@ -10,9 +10,9 @@ from scipy import stats
 
 from lehr.cli import lehr
 from lehr.lab import Metric, Pair, Plan, Results, Size
-from lehr.lab.evaluation import evaluate
-from lehr.lab.finished import FinishedPair
-from lehr.lab.results import TaskFacts
+from lehr.lab.analysis.evaluation import evaluate
+from lehr.lab.analysis.finished import FinishedPair
+from lehr.lab.analysis.results import TaskFacts
 from lehr.lab.store.store import Store
 from lehr.lab.trial import Outcome, evaluation_steps
 

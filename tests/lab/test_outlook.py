@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from lehr.lab import Metric, Pair, Plan, Progress, Size, Store, compare, sized, within
+from lehr.lab.analysis.statistics import separable, ties
 from lehr.lab.comparison import Comparison
 from lehr.lab.outlook import Announcer, outlook, spread
-from lehr.lab.statistics import separable, ties
 
 PLAN = Plan(optimizers=("sgd", "adam"), schedules=("cosine", "wsd"))
 SHARE = Metric.score("accuracy", guess=0.1)

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import lehr
+from lehr.lab.analysis.recipe import recipe
 from lehr.lab.optimizers import OPTIMIZERS, find_optimizer
-from lehr.lab.recipe import recipe
 from lehr.lab.schedules import find_contender
 from lehr.lab.trial import Trial
 from lehr.torch import Scheduler

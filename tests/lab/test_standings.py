@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lehr.lab.finished import score_of
+from lehr.lab.analysis.finished import score_of
+from lehr.lab.analysis.standings import open_ranks
 from lehr.lab.metric import Metric
-from lehr.lab.standings import open_ranks
 
 
 @pytest.mark.parametrize("seed", range(5))

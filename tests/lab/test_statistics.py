@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from lehr.lab.statistics import FEW, interval, intervals, p_value, seeds_to_decide, ties
+from lehr.lab.analysis.statistics import FEW, interval, intervals, p_value, seeds_to_decide, ties
 
 SAMPLES = [[0.91, 0.94], [0.5, 0.9, 0.7], [0.9, 0.95, 0.93, 0.97, 0.92, 0.9, 0.99]]
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from lehr.lab.influence import Influence
+from lehr.lab.analysis.influence import Influence
+from lehr.lab.analysis.pair_result import Band, Gap, LengthScore, PairResult, TargetUpdates
+from lehr.lab.analysis.results import ComparedSchedule, Results, Settings, TaskFacts
+from lehr.lab.analysis.summary import summarize
 from lehr.lab.metric import Metric
-from lehr.lab.pair_result import Band, Gap, LengthScore, PairResult, TargetUpdates
-from lehr.lab.results import ComparedSchedule, Results, Settings, TaskFacts
-from lehr.lab.summary import summarize
 
 NOTHING = Band((), (), ())
 SCORE = Metric.score(guess=0.1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lehr.lab import Results
-from lehr.lab.pair_result import PairResult
+from lehr.lab.analysis.pair_result import PairResult
 
 __all__ = ["untimed"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lehr.lab.results import Results
+from lehr.lab.analysis.results import Results
 from lehr.view.report import render
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from lehr.lab.contrast import contrast
-from lehr.lab.results import Results
+from lehr.lab.analysis.contrast import contrast
+from lehr.lab.analysis.results import Results
 from lehr.view.contrast import gain, render
 
 

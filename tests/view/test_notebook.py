@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 import lehr
-from lehr.lab.results import Results
+from lehr.lab.analysis.results import Results
 
 SVG = "{http://www.w3.org/2000/svg}"
 

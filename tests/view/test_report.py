@@ -17,8 +17,8 @@ from urllib.parse import unquote
 
 import pytest
 
+from lehr.lab.analysis.results import Results
 from lehr.lab.metric import Metric
-from lehr.lab.results import Results
 from lehr.view import report
 from lehr.view.curves import COLOURS
 from lehr.view.downloads import pairs_csv

@@ -102,8 +102,8 @@ def find(
     if sweep and verify:
         raise Refused("--verify is for one setting, and --sweep has several: leave out one of them")
     with training(place, _OUT) as run:
-        from lehr.lab.ladder_search import find_peak  # Loads NumPy and more.
-        from lehr.lab.value_search import find_peaks  # Loads NumPy and more.
+        from lehr.lab.search.ladder import find_peak  # Loads NumPy and more.
+        from lehr.lab.search.values import find_peaks  # Loads NumPy and more.
 
         run.begin(shlex.join(words))
         # Short runs depend on each other, so only whole runs and those of several values go side by

@@ -17,9 +17,9 @@ from lehr.view.printable import printable
 
 if TYPE_CHECKING:
     from lehr.lab import Results
-    from lehr.lab.contrast import Contrast
+    from lehr.lab.analysis.contrast import Contrast
+    from lehr.lab.analysis.pair_result import PairResult
     from lehr.lab.metric import Metric
-    from lehr.lab.pair_result import PairResult
 
 
 def show(results: Results) -> None:

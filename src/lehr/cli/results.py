@@ -290,7 +290,7 @@ def _existing(results: Results | None, store: Store) -> Results:
 
 def _contrast(first: Results, second: Results, report: Path | None) -> None:
     """Print two comparisons beside each other."""
-    from lehr.lab.contrast import contrast  # Loads NumPy and more.
+    from lehr.lab.analysis.contrast import contrast  # Loads NumPy and more.
     from lehr.view.contrast import write  # Loads NumPy and more.
 
     found = contrast(first, second)

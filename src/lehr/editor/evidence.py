@@ -12,8 +12,8 @@ from lehr.schedule.base import Schedule
 from lehr.view.numbers import measured, plain, rate
 
 if TYPE_CHECKING:
-    from lehr.lab.pair_result import PairResult
-    from lehr.lab.results import Results
+    from lehr.lab.analysis.pair_result import PairResult
+    from lehr.lab.analysis.results import Results
     from lehr.laws import Law
 
 

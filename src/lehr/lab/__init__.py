@@ -7,28 +7,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lehr.lab.analysis.pair_result import PairResult
+    from lehr.lab.analysis.results import Results
+    from lehr.lab.analysis.statistics import Interval, interval
     from lehr.lab.comparison import compare, stored_results
     from lehr.lab.errors import EngineError, StoreError, TaskError, WorkerError
-    from lehr.lab.ladder_search import find_peak
     from lehr.lab.metric import Metric
     from lehr.lab.outlook import sized, within
     from lehr.lab.own.running import RunningTrial, current_trial
     from lehr.lab.place import RunPlace
     from lehr.lab.plan import FULL, QUICK, Pair, Plan, Size
-    from lehr.lab.results import Results
+    from lehr.lab.search.ladder import find_peak
+    from lehr.lab.search.values import find_peaks
     from lehr.lab.store.rows import frame
     from lehr.lab.store.store import Record, Store
     from lehr.lab.study import Progress
     from lehr.lab.tasks.base import Data, Split, Task
-    from lehr.lab.value_search import find_peaks
 
 __all__ = [
     "FULL",
     "QUICK",
     "Data",
     "EngineError",
+    "Interval",
     "Metric",
     "Pair",
+    "PairResult",
     "Plan",
     "Progress",
     "Record",
@@ -47,6 +51,7 @@ __all__ = [
     "find_peak",
     "find_peaks",
     "frame",
+    "interval",
     "sized",
     "stored_results",
     "within",
@@ -55,20 +60,22 @@ __all__ = [
 # A name is loaded when it is first used: each trial of a user's own training is a process, which
 # needs two of them.
 _NAMES = {
+    "analysis.pair_result": "PairResult",
+    "analysis.results": "Results",
+    "analysis.statistics": "Interval interval",
     "comparison": "compare stored_results",
     "errors": "EngineError StoreError TaskError WorkerError",
-    "ladder_search": "find_peak",
     "metric": "Metric",
     "outlook": "sized within",
     "own.running": "RunningTrial current_trial",
     "place": "RunPlace",
     "plan": "FULL QUICK Pair Plan Size",
-    "results": "Results",
+    "search.ladder": "find_peak",
+    "search.values": "find_peaks",
     "store.rows": "frame",
     "store.store": "Record Store",
     "study": "Progress",
     "tasks.base": "Data Split Task",
-    "value_search": "find_peaks",
 }
 
 

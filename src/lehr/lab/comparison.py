@@ -10,16 +10,16 @@ from typing import Any
 
 from lehr.files import write_whole
 from lehr.lab import records
-from lehr.lab.evaluation import evaluate
+from lehr.lab.analysis.evaluation import evaluate
+from lehr.lab.analysis.results import FailedRun, Results, TaskFacts
 from lehr.lab.imported import with_known_peaks
 from lehr.lab.metric import Metric
 from lehr.lab.outlook import Announcer, spread
 from lehr.lab.own.naming import find_own, is_own, metric_of
-from lehr.lab.pair_search import PairSearch
 from lehr.lab.place import RunPlace
 from lehr.lab.plan import Pair, Plan
-from lehr.lab.results import FailedRun, Results, TaskFacts
 from lehr.lab.run_table import Trained
+from lehr.lab.search.pairs import PairSearch
 from lehr.lab.store.store import Store
 from lehr.lab.study import Progress, recall
 from lehr.lab.tasks.registry import find_task

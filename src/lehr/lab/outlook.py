@@ -10,12 +10,12 @@ from statistics import fmean, median, variance
 from time import monotonic
 
 from lehr.find.runs import BUDGET
+from lehr.lab.analysis.statistics import separable
 from lehr.lab.errors import TaskError
-from lehr.lab.ladder_search import USUAL
 from lehr.lab.metric import Metric
 from lehr.lab.place import RunPlace
 from lehr.lab.plan import MOST_SEEDS, Pair, Plan, Size
-from lehr.lab.statistics import separable
+from lehr.lab.search.ladder import USUAL
 from lehr.lab.study import Progress
 from lehr.lab.trial import Ended, FailedTrial, Trial
 

@@ -14,8 +14,8 @@ from lehr.laws.law import Law, Prediction
 from lehr.laws.runs import LawError, LoggedRun, rates_of, risen
 
 if TYPE_CHECKING:
-    from lehr.lab.pair_result import PairResult
-    from lehr.lab.results import Results
+    from lehr.lab.analysis.pair_result import PairResult
+    from lehr.lab.analysis.results import Results
 
 
 def compared_runs(results: Results, optimizer: str) -> dict[str, LoggedRun]:

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from lehr.files import write_whole
-from lehr.lab.contrast import Contrast, PairContrast
+from lehr.lab.analysis.contrast import Contrast, PairContrast
+from lehr.lab.analysis.pair_result import PairResult
+from lehr.lab.analysis.results import Results
 from lehr.lab.metric import Metric
-from lehr.lab.pair_result import PairResult
-from lehr.lab.results import Results
 from lehr.view.markup import Markup, described, heads, row_head, table, tag
 from lehr.view.numbers import MISSING, day, measured, rate
 from lehr.view.report import document, section

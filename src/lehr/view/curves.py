@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from lehr.lab.pair_result import Band, PairResult, Row, present
-from lehr.lab.results import Results
+from lehr.lab.analysis.pair_result import Band, PairResult, Row, present
+from lehr.lab.analysis.results import Results
 from lehr.view.markup import Markup, shortened, tag
 from lehr.view.svg import (
     Frame,

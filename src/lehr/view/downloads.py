@@ -8,7 +8,7 @@ import json
 from typing import Any
 from urllib.parse import quote
 
-from lehr.lab.results import Results
+from lehr.lab.analysis.results import Results
 from lehr.view.markup import Markup, tag
 from lehr.view.printable import printable
 

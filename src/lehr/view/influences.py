@@ -1,7 +1,7 @@
 """The report's table of how far each choice moves the score."""
 
-from lehr.lab.influence import SEED, Influence
-from lehr.lab.results import Results
+from lehr.lab.analysis.influence import SEED, Influence
+from lehr.lab.analysis.results import Results
 from lehr.view.markup import Markup, table, tag
 from lehr.view.numbers import NARROW
 

@@ -1,8 +1,8 @@
 """The report's table of scores at other lengths of the run."""
 
+from lehr.lab.analysis.pair_result import LengthScore
+from lehr.lab.analysis.results import Results
 from lehr.lab.metric import Metric
-from lehr.lab.pair_result import LengthScore
-from lehr.lab.results import Results
 from lehr.view.markup import Markup, heads, row_head, scrolling, table, tag
 from lehr.view.numbers import measured
 

@@ -11,8 +11,8 @@ from lehr.view.scales import evenly, own_steps
 
 if TYPE_CHECKING:
     from lehr.catalogue import Entry, RuleEntry
-    from lehr.lab.pair_result import PairResult
-    from lehr.lab.results import Results
+    from lehr.lab.analysis.pair_result import PairResult
+    from lehr.lab.analysis.results import Results
     from lehr.schedule.base import Schedule
     from lehr.view.markup import Markup
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from lehr.lab.analysis.pair_result import PairResult, present
+from lehr.lab.analysis.results import Results
 from lehr.lab.metric import Metric
-from lehr.lab.pair_result import PairResult, present
-from lehr.lab.results import Results
 from lehr.view.markup import Markup, breakable, heads, scrolling, table, tag
 from lehr.view.numbers import measured, rate
 from lehr.view.svg import Scale, band, chart, line, nice_ticks

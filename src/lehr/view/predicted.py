@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lehr.lab.results import Results
+from lehr.lab.analysis.results import Results
 from lehr.laws import Law, PredictedRun, predict_compared
 from lehr.view.markup import Markup, breakable, heads, scrolling, table, tag
 from lehr.view.numbers import plain

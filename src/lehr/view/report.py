@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lehr.files import write_whole
-from lehr.lab.results import Results
+from lehr.lab.analysis.results import Results
 from lehr.view.curves import curves, readout
 from lehr.view.downloads import downloads
 from lehr.view.influences import influences

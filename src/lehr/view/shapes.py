@@ -1,7 +1,7 @@
 """The report's drawings of the schedules, a small chart for each."""
 
-from lehr.lab.pair_result import Row, present
-from lehr.lab.results import ComparedSchedule, Results
+from lehr.lab.analysis.pair_result import Row, present
+from lehr.lab.analysis.results import ComparedSchedule, Results
 from lehr.view.markup import Markup, breakable, tag
 from lehr.view.numbers import plain
 from lehr.view.svg import Frame, Scale, band, chart, line, nice_ticks

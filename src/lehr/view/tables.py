@@ -3,9 +3,9 @@
 import math
 from collections.abc import Sequence
 
+from lehr.lab.analysis.pair_result import PairResult, TargetUpdates, present
+from lehr.lab.analysis.results import ComparedSchedule, Results
 from lehr.lab.metric import Metric
-from lehr.lab.pair_result import PairResult, TargetUpdates, present
-from lehr.lab.results import ComparedSchedule, Results
 from lehr.view.markup import Markup, breakable, heads, join, scrolling, table, tag
 from lehr.view.numbers import NARROW, count, duration, factor, measured, ranks, rate
 from lehr.view.numbers import plain as plain_number

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from lehr.lab.influence import SEED
+from lehr.lab.analysis.influence import SEED
+from lehr.lab.analysis.pair_result import PairResult
+from lehr.lab.analysis.results import Results, Settings
 from lehr.lab.metric import Metric
 from lehr.lab.optimizers import find_optimizer
-from lehr.lab.pair_result import PairResult
-from lehr.lab.results import Results, Settings
 
 _NAMED = 3  # a longer list is summarised by its ends or its length
 _NEAR = 2.0

@@ -10,11 +10,11 @@ from lehr.find.runs import BUDGET, ShortRun, end_of
 from lehr.find.suggestion import Suggestion
 from lehr.find.value_sweep import TRIES, SweptValue, ValueSweep, tried_updates
 from lehr.lab.errors import TaskError
-from lehr.lab.ladder_search import LadderSearch
 from lehr.lab.optimizers import arguments_of, canonical
 from lehr.lab.own.naming import with_batch
 from lehr.lab.place import RunPlace
 from lehr.lab.schedules import Contender
+from lehr.lab.search.ladder import LadderSearch
 from lehr.lab.study import Progress
 from lehr.lab.tasks.registry import pinned
 from lehr.lab.trial import Ended, FailedTrial, Trial

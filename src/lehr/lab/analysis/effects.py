@@ -9,10 +9,10 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
-from lehr.lab.finished import FinishedPair, tests
-from lehr.lab.influence import Influence, influences
+from lehr.lab.analysis.finished import FinishedPair, tests
+from lehr.lab.analysis.influence import Influence, influences
+from lehr.lab.analysis.pair_result import present
 from lehr.lab.metric import Metric
-from lehr.lab.pair_result import present
 from lehr.lab.plan import Pair, Plan
 from lehr.lab.trial import Outcome
 

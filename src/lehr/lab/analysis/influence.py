@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lehr.lab.statistics import tail
+from lehr.lab.analysis.statistics import tail
 
 SEED = "seed"
 

@@ -10,9 +10,9 @@ from statistics import median
 from typing import Any
 
 from lehr.lab import records
-from lehr.lab.influence import Influence
+from lehr.lab.analysis.influence import Influence
+from lehr.lab.analysis.pair_result import PairResult, Row
 from lehr.lab.metric import Metric
-from lehr.lab.pair_result import PairResult, Row
 from lehr.provided import PROVIDED
 
 FORMAT = 6

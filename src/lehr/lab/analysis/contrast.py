@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lehr.lab.pair_result import Mean, PairResult
-from lehr.lab.results import Results
-from lehr.lab.statistics import interval
+from lehr.lab.analysis.pair_result import Mean, PairResult
+from lehr.lab.analysis.results import Results
+from lehr.lab.analysis.statistics import interval
 
 
 @dataclass(frozen=True)

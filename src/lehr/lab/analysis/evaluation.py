@@ -9,11 +9,9 @@ from statistics import median
 
 import numpy as np
 
-from lehr.lab.effects import mattering
-from lehr.lab.finished import FinishedPair, mean_of, score_of, tests
-from lehr.lab.metric import Metric
-from lehr.lab.optimizers import find_optimizer, label
-from lehr.lab.pair_result import (
+from lehr.lab.analysis.effects import mattering
+from lehr.lab.analysis.finished import FinishedPair, mean_of, score_of, tests
+from lehr.lab.analysis.pair_result import (
     Band,
     LengthScore,
     Mean,
@@ -23,13 +21,22 @@ from lehr.lab.pair_result import (
     TargetUpdates,
     Tried,
 )
+from lehr.lab.analysis.recipe import recipe
+from lehr.lab.analysis.results import (
+    FORMAT,
+    ComparedSchedule,
+    FailedRun,
+    Results,
+    Settings,
+    TaskFacts,
+)
+from lehr.lab.analysis.standings import not_separated, open_ranks, with_best
+from lehr.lab.analysis.statistics import CONFIDENCE, interval, intervals
+from lehr.lab.analysis.summary import summarize
+from lehr.lab.metric import Metric
+from lehr.lab.optimizers import find_optimizer, label
 from lehr.lab.plan import Plan
-from lehr.lab.recipe import recipe
-from lehr.lab.results import FORMAT, ComparedSchedule, FailedRun, Results, Settings, TaskFacts
 from lehr.lab.schedules import find_contender
-from lehr.lab.standings import not_separated, open_ranks, with_best
-from lehr.lab.statistics import CONFIDENCE, interval, intervals
-from lehr.lab.summary import summarize
 from lehr.lab.trial import IMPORTED, Outcome, evaluation_steps
 from lehr.lab.versions import LEHR
 from lehr.schedule.base import Schedule

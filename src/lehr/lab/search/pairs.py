@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from functools import partial
 from statistics import fmean
 
+from lehr.lab.analysis.finished import FinishedPair
+from lehr.lab.analysis.pair_result import FoundPeak
 from lehr.lab.errors import TaskError
-from lehr.lab.finished import FinishedPair
-from lehr.lab.ladder_search import LadderSearch, around
 from lehr.lab.metric import Metric
-from lehr.lab.pair_result import FoundPeak
 from lehr.lab.peak_grid import PeakGrid, total_trials
 from lehr.lab.plan import Pair, Plan
+from lehr.lab.search.ladder import LadderSearch, around
 from lehr.lab.trial import Ended, FailedTrial, FinishedTrial, Trial
 from lehr.lab.tuning import Choice
 

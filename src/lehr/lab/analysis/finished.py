@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from lehr.lab.analysis.pair_result import FoundPeak, present
+from lehr.lab.analysis.statistics import interval
 from lehr.lab.metric import Metric
-from lehr.lab.pair_result import FoundPeak, present
 from lehr.lab.plan import Pair
-from lehr.lab.statistics import interval
 from lehr.lab.trial import Outcome, Trial
 
 Scores = Sequence[float | None]

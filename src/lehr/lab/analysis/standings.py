@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lehr.lab.finished import Scores, mean_of
+from lehr.lab.analysis.finished import Scores, mean_of
+from lehr.lab.analysis.pair_result import Gap, Standing, present
+from lehr.lab.analysis.statistics import seeds_to_decide, ties
 from lehr.lab.metric import Metric
-from lehr.lab.pair_result import Gap, Standing, present
-from lehr.lab.statistics import seeds_to_decide, ties
 
 
 def not_separated(rows: Sequence[Scores]) -> NDArray[np.bool_]:

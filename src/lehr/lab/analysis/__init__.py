@@ -1,0 +1,1 @@
+"""From the outcomes of trials to what a comparison shows."""

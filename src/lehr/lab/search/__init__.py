@@ -1,0 +1,1 @@
+"""Searches, which say what a study trains next."""
