@@ -105,7 +105,7 @@ trainers: $(TRAINERS)/.done  ## train under transformers, Lightning, Accelerate,
 	$(TRAINERS)/bin/python -m pytest -W ignore tests/test_documents.py -k "trainers and not deepspeed"
 	# DeepSpeed's process group must be the first of its process.
 	$(TRAINERS)/bin/python -m pytest -W ignore tests/test_documents.py -k deepspeed
-	$(TRAINERS)/bin/python -m pytest -W ignore -k ray tests/lab/test_ray.py tests/cli/test_compare.py
+	$(TRAINERS)/bin/python -m pytest -W ignore -k ray tests/lab/engines/test_ray.py tests/cli/test_compare.py
 
 clean:  ## remove what was built
 	rm -rf $(VENV) .venv-python3* $(PEERS) $(TRAINERS) dist build .pytest_cache .ruff_cache .hypothesis
