@@ -1,4 +1,4 @@
-"""The numbers inside the text of a schedule: where each is written, and how another is put there.
+"""The numbers inside the text of a schedule: where each is written, and how to replace it.
 
 A text is edited by its numbers: its names, its order, its spaces and its comments stay as they are.
 """
