@@ -73,7 +73,7 @@ def _falls(path: Path) -> TorchCall | None:
 
 
 def _call(part: Curve, last: bool) -> TorchCall | None:
-    """Return the scheduler of a part, counted from its own begin; None where torch has none."""
+    """Return the scheduler of a part, counted from its own start; None where torch has none."""
     match part:
         case Flat():
             return _flat(part, last)

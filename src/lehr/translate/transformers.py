@@ -275,7 +275,7 @@ def _waves(run: TransformersSteps, num_cycles: float, floor: float, faithful: bo
 
 def _wave(length: int | Fraction, count: float, floor: float, faithful: bool) -> Schedule:
     """Return ``count`` cosine waves in ``length`` steps, held after them unless faithful."""
-    # A cosine does not know whether it goes forwards or backwards.
+    # A cosine is the same forwards and backwards.
     count = abs(number("num_cycles", count))
     if floor == 1 or count == 0:
         return hold(at=1.0)

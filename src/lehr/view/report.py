@@ -92,7 +92,7 @@ def _digest(text: str) -> str:
 
 
 def _choices(results: Results) -> str:
-    """Return the rules with which the radio buttons and boxes work without the script."""
+    """Return the style rules that make the radio buttons and boxes work without the script."""
     optimizers, names = results.order
     rules = [
         f".learning:has(#o{i}:checked) .panel:not(.o{i}){{display:none}}"
@@ -205,7 +205,7 @@ def section(name: str, title: str, words: str, *content: str) -> Markup:
 
 
 def _sections(results: Results, law: Law | None) -> list[tuple[str, str, Markup]]:
-    """Return the sections in order, each with its id and the words of the link to it."""
+    """Return the sections in order, each with its id and the text of its link."""
     found: list[tuple[str, str, Markup]] = []
 
     def add(name: str, title: str, words: str, *content: Markup, link: str | None = None) -> None:
@@ -268,7 +268,7 @@ def _serving(results: Results) -> str:
     if min(len(results.optimizers), len(results.schedules)) < 2:
         return ""
     if not results.serving:
-        return "Each schedule is behind another with some optimizer: the best one depends on it."
+        return "Each schedule is behind another with some optimizer, so the best depends on it."
     names = ", ".join(results.serving)
     return f"No test separates {names} from the best schedule of any optimizer."
 
