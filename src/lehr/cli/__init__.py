@@ -202,10 +202,10 @@ def run() -> int:
         # Flush now, while a write error can still be reported.
         sys.stdout.flush()
     except OSError as error:
-        # One with a file's name comes from a file, and is for the command to handle.
+        # An error with a file's name is not about the output.
         if error.filename is not None:
             raise
-        # What could not be written would fail again when Python closes the stream.
+        # The unwritten rest would fail again when Python closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             return code or 1

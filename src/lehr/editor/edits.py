@@ -225,7 +225,7 @@ def written(text: str, run: HorizonLike, index: int, digits: str) -> str:
         raise ScheduleError(f"number={index} is not in this text, which has {len(known)}")
     number, typed = known[index], digits.strip()
     if number.unit and number.before:
-        # In quotes: with a unit of its own, that one is meant.
+        # In quotes: a unit that was typed replaces the old one.
         bare = typed.replace(".", "", 1).isdigit()
         new = number.text(typed) if bare else f"{number.before}{typed}{number.before}"
     else:

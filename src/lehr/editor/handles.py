@@ -244,7 +244,7 @@ def _across(
     first = -last
     if count == 0:
         return ((first, 1.0),)
-    # One more number of the same kind that moves all others in time as the first one does.
+    # Another number of the same kind that moves all others in time as the first one does.
     for index, found in enumerate(effects):
         if known[index].unit != known[first].unit or abs(found.get(knot.id, _STILL).x) > _LEAST:
             continue
@@ -301,7 +301,7 @@ def _up(
             continue
         cost = moves + 10.0 * (abs(effect.x) > _LEAST) + 0.5 * (not known[index].written)
         if side == "":
-            # Where there is no jump, none should come.
+            # A move should not make a jump where there is none.
             cost += abs(effect.left - effect.right) > 1e-3 * abs(effect.right)
         else:
             other = effect.right if side == BELOW else effect.left

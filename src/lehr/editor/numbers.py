@@ -153,7 +153,7 @@ class _Finder:
         comma = ", " if given else ""
         for parameter in known:
             value: Any = parameter.default
-            # Of the pieces, the first begins at 1 where nothing else is written.
+            # The first piece begins at 1 where nothing else is written.
             if parameter.name == "start" and value is None and first and inner is None:
                 value = 1.0
             # A shape without an end goes to 0, and from 0 to 1.

@@ -1,4 +1,4 @@
-"""fastai: its annealers, and the schedules of ``fit_one_cycle`` and its kin.
+"""fastai: its annealers, and the schedules of ``fit_one_cycle`` and similar methods.
 
 fastai counts no steps, only the progress of the fit, so these are in shares of the run, whose
 length ``over`` gives. The values are rates. Boundaries of phases are not rounded to whole steps.

@@ -242,7 +242,7 @@ def _power(
         return found
     note = (
         "levanter counts tokens in 32-bit integers, and its rate is not a number once they "
-        f"overflow, {2**31 // tokens} steps after a decay began; this goes on"
+        f"overflow, {2**31 // tokens} steps after a decay began; here it goes on"
     )
     return replace(found, notes=(*found.notes, note))
 

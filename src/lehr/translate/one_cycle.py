@@ -87,19 +87,24 @@ class OneCyclePhases:
         found: list[str] = []
         if self.ends[0] == 0:
             found.append(
-                f"{self.library} divides by zero at step 0, where the first phase ends; this has "
-                "the level of that end"
+                f"{self.library} divides by zero at step 0, where the first phase ends; here "
+                "the rate has the level of that end"
             )
         if not past:
             return found
         after = self._past(heights)
         if after is None:
-            found.append(f"{self.library} divides by zero at step {self.total}, where this stays")
+            found.append(
+                f"{self.library} divides by zero at step {self.total}; here the rate stays"
+            )
         elif not faithful:
             found.append(
                 f"at step {self.total}, one past its end, {self.library} goes to {after:.6g}"
             )
-        return [*found, f"after step {self.total} {self.library} raises an error; this stays"]
+        return [
+            *found,
+            f"after step {self.total} {self.library} raises an error; here the rate stays",
+        ]
 
 
 def _ends(share: float, total: int, three_phase: bool) -> list[Fraction]:

@@ -182,7 +182,7 @@ def _polynomial(
     if floor >= 1:
         raise ScheduleError(f"lr_end={lr_end!r} must be less than lr={lr!r}")
     if power == 0:
-        # Its last step still counts.
+        # Its last step is part of the decay.
         until = max(run.num_training_steps + 1 - run.num_warmup_steps, 0)
         return warmup(run.num_warmup_steps) >> hold(until, at=1.0) >> hold(at=floor)
     return warmup(run.num_warmup_steps) >> ramp(run.left, to=floor, ease=power_ease("power", power))

@@ -282,8 +282,8 @@ def _statistics(results: Results) -> str:
         f"over {count(settings.seeds, 'other seed')} at that peak, and the "
         f"{confidence:g} % interval says how far this mean could change with other seeds, that "
         "is with other initial weights and another order of the batches. Pairs are compared seed "
-        "by seed. A pair is behind another if their difference is larger than chance makes any of "
-        f"the differences in {100 - confidence:g} % of cases. "
+        "by seed. A pair is behind another if, by chance, even the largest of all the differences "
+        f"would be as large as theirs in at most {100 - confidence:g} % of cases. "
     )
     if results.metric.guess is None:
         text += (

@@ -236,9 +236,9 @@ def _columns(results: Results) -> str:
         "best is behind; beside it, about how many more seeds would decide. Could rank: the ranks "
         "that the test leaves open to a pair, "
         f"{100 * results.settings.confidence:g}{NARROW}% sure for all at once. Room: the range of "
-        f"peak rates within {metric.near}, as a factor. Edge: the best peak is the lowest or the highest one tried, "
-        "and a better one "
-        "may lie beyond. Time per run: seconds of one core, on average over the scoring runs."
+        f"peak rates within {metric.near}, as a factor. Edge: the best peak is the lowest or the "
+        "highest one tried, and a better one may lie beyond. Time per run: seconds of one core, on "
+        "average over the scoring runs."
     )
     target = results.settings.target
     if target is None:
@@ -246,7 +246,7 @@ def _columns(results: Results) -> str:
     return (
         f"{text} Updates to {measured(metric, target)}: the median over the seeds of the first "
         f"evaluation, of some twenty in a run, with that validation {metric.name} or a better one; "
-        "a seed that never reaches it counts as more than the run has. If not all reach it, the "
+        "a seed that never reaches it counts as longer than the run. If not all reach it, the "
         "number of those that do follows."
     )
 

@@ -250,17 +250,17 @@ def _chain_notes(parts: list[_ChildPart]) -> list[str]:
     for part in parts:
         if part.name in _ASSIGNING:
             notes.append(
-                f"torch's {part.name} overwrites what the others of its chain did; this is the "
-                "product"
+                f"torch's {part.name} overwrites what the others of its chain did; here the "
+                "chain is the product"
             )
         elif part.name in ("SequentialLR", "SWALR"):
             notes.append(
-                f"torch's {part.name} loses what the others of its chain did; this does not"
+                f"torch's {part.name} loses what the others of its chain did; here it does not"
             )
         elif part.name == "CosineAnnealingLR":
             floor = part.arguments.get("eta_min", 0.0) != 0
             what = "is off the product" if floor else "forgets the others after T_max"
-            notes.append(f"torch's chain with a CosineAnnealingLR {what}; this is the product")
+            notes.append(f"torch's chain with a CosineAnnealingLR {what}; here it is not")
     return notes
 
 

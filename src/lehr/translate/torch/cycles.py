@@ -63,7 +63,7 @@ def warm_restarts_lr(
     elif lost:
         notes = [
             f"torch lost its place: at epoch {epoch} it is {lost[0]} epochs "
-            f"into a cycle of {lost[1]}; this restarts where it should"
+            f"into a cycle of {lost[1]}; here it restarts where it should"
         ]
     return base.answer(curves, absolute=absolute, notes=notes)
 

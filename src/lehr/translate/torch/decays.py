@@ -243,7 +243,7 @@ def _functions(given: FactorFunction | list[FactorFunction]) -> list[FactorFunct
     for function in each:
         if not callable(function):
             raise ScheduleError(f"lr_lambda={function!r} cannot be called")
-    # One function for all groups is one curve.
+    # One function for all groups makes one curve.
     return each[:1] if all(fn == each[0] for fn in each) else each
 
 

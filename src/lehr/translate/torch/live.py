@@ -32,7 +32,7 @@ def read(scheduler: Any, *, faithful: bool) -> Translation:
 
 
 def _is_of_lehr(scheduler: Any) -> bool:
-    """Return whether it is lehr.torch's, by name: importing that would load torch, and is above."""
+    """Return whether a scheduler is lehr's, by name: an import would load torch, from above."""
     return any(kind.__module__ == "lehr.torch.driver" for kind in type(scheduler).__mro__)
 
 
@@ -83,7 +83,7 @@ def _container(scheduler: Any, name: str, groups: list[dict[str, Any]]) -> dict[
 
 
 def _class_name(scheduler: Any) -> str:
-    """Return a scheduler's torch class, or that of which it is a subclass that computes alike."""
+    """Return a scheduler's torch class, or the one that it inherits its computation from."""
     kind: type[Any] = scheduler.__class__
     base = next((cls for cls in kind.__mro__ if cls.__module__ in _MODULES), None)
     if base is None:
