@@ -119,9 +119,10 @@ class LearningRateFinder(Callback):
     In place of Lightning's callback of this name, which does not know the schedule. The short runs
     call ``training_step`` through the Trainer's strategy: in its precision, with its accumulation
     and clipping, on its devices, and on its training data. What they log is dropped, and everything
-    is left as it was. A fit that resumes from a checkpoint is not preceded by a search.  The rates
-    of all groups are multiplied by one factor, and so are schedulers' copies of them. A module that
-    has ``lr`` or ``learning_rate`` has the peak there afterwards.
+    is left as it was. A fit that resumes from a checkpoint is not preceded by a search.
+
+    The rates of all groups are multiplied by one factor, and so are schedulers' copies of them.
+    A module that has ``lr`` or ``learning_rate`` has the peak there afterwards.
 
     Arguments:
         schedule: The schedule that will be trained with.

@@ -2,9 +2,10 @@
 
 fvcore knows no steps, only the progress of the run, so these are in shares of the run, whose length
 ``over`` gives. The values are rates. Boundaries are not rounded to whole steps, and, as in fvcore,
-come a millionth of the run early, which hides rounding errors of shorter runs.  Past the end
-(``where >= 1``) some of fvcore's classes raise an error and the others are undefined; here the last
-value holds.
+come a millionth of the run early, which hides rounding errors of shorter runs.
+
+Past the end (``where >= 1``) some of fvcore's classes raise an error and the others are undefined;
+here the last value holds.
 """
 
 from __future__ import annotations

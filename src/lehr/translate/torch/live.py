@@ -32,7 +32,7 @@ def read(scheduler: Any, *, faithful: bool) -> Translation:
 
 
 def _is_of_lehr(scheduler: Any) -> bool:
-    """Return whether a scheduler is lehr's, by name: an import would load torch, from above."""
+    """Return whether a scheduler is lehr's, by name: an import would go up and load torch."""
     return any(kind.__module__ == "lehr.torch.driver" for kind in type(scheduler).__mro__)
 
 
