@@ -14,7 +14,7 @@ from lehr.lab import Interval, PairResult, Plan, RunPlace, Size, compare, interv
 LINE, TENTH = "linear", "cosine(to=0.1)"
 
 COMPARISONS = 9
-"""Three optimizers at three lengths: every interval is so wide that all of them hold together."""
+"""Three optimizers at three lengths: intervals are so wide that all of them hold at once."""
 
 
 def gains(line: PairResult, tenth: PairResult) -> dict[int, Interval]:

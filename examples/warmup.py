@@ -31,7 +31,7 @@ def compared(task: str, size: Size, out: Path) -> dict[str, PairResult]:
 
 
 def verdict(pairs: Mapping[str, PairResult]) -> str:
-    """What the warmup brings at each schedule's own best peak, and whether peaks may be higher."""
+    """Say what the warmup gains at each schedule's own best peak, and how high peaks may be."""
     both = zip(pairs[WITH].scores, pairs[WITHOUT].scores, strict=True)
     gains = [a - b for a, b in both if a is not None and b is not None]
     mean, low, high = (100 * (end or 0.0) for end in interval(gains))

@@ -24,7 +24,7 @@ from lehr.torch import Scheduler
 
 
 class Run:
-    """A network in training, which can be saved as a whole and be gone on with elsewhere."""
+    """A network in training, which can be saved as a whole and resumed elsewhere."""
 
     def __init__(self) -> None:
         torch.manual_seed(0)
@@ -52,7 +52,7 @@ class Run:
         return run
 
     def train(self, images: torch.Tensor, digits: torch.Tensor, steps: int) -> None:
-        """Make so many updates."""
+        """Make this many updates."""
         for _ in range(steps):
             chosen = torch.randint(len(images), (32,), generator=self.batches)
             self.optimizer.zero_grad()

@@ -1,4 +1,4 @@
-"""A training script as people have them: handwritten digits, one rate, one schedule, one result."""
+"""A typical training script: handwritten digits, one rate, one schedule, one result."""
 
 import torch
 from sklearn.datasets import load_digits

@@ -1,4 +1,4 @@
-"""What is driven, by name, in TensorBoard; Weights & Biases and MLflow take the same dict.
+"""The driven numbers, by name, in TensorBoard; Weights & Biases and MLflow take the same dict.
 
 python examples/trainers/log_tensorboard.py --out run
 tensorboard --logdir run

@@ -53,7 +53,7 @@ def main() -> None:
         rate = scheduler.get_last_lr()[0]
         total = torch.zeros(1)
         for part in range(ACCUMULATE):
-            # Drawn by its number, so that a resumed run sees the batches that it would have seen.
+            # Seeded by its number, so that a resumed run sees the same batches.
             seed = (update * ACCUMULATE + part) * accelerator.num_processes
             draw = torch.Generator().manual_seed(seed + accelerator.process_index)
             batch = torch.randint(len(images), (32,), generator=draw)

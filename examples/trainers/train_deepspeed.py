@@ -57,7 +57,7 @@ def main() -> None:
         rate = scheduler.get_last_lr()[0]
         total = 0.0
         for part in range(ACCUMULATE):
-            # Drawn by its number, so that a resumed run sees the batches that it would have seen.
+            # Seeded by its number, so that a resumed run sees the same batches.
             draw = torch.Generator().manual_seed(update * ACCUMULATE + part)
             batch = torch.randint(len(images), (32,), generator=draw)
             loss = nn.functional.cross_entropy(

@@ -39,9 +39,9 @@ def work(rank: int, rendezvous: str, out: Path, stop_after: int) -> None:
     dist.init_process_group(
         "gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=PROCESSES
     )
-    # A function of its own: what it builds must be gone before the group is, or torch may hang.
+    # In a function, because what it builds must be gone before the group is, or torch may hang.
     train(rank, out, stop_after)
-    # What refers to itself, as a wrapped model does, is gone only after this.
+    # Reference cycles, such as those of a wrapped model, are freed only here.
     gc.collect()
     dist.barrier()
     dist.destroy_process_group()

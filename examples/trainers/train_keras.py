@@ -49,7 +49,7 @@ def main() -> None:
     model = keras.models.load_model(checkpoint) if checkpoint.exists() else build()
 
     for update in range(int(model.optimizer.iterations), arguments.stop_after):
-        # Drawn by its number, so that a resumed run sees the batches that it would have seen.
+        # Seeded by its number, so that a resumed run sees the same batches.
         batch = np.random.default_rng(update).integers(len(images), size=32)
         rate = float(model.optimizer.learning_rate)
         loss = float(model.train_on_batch(images[batch], digits[batch]))

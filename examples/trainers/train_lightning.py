@@ -36,7 +36,7 @@ class Digits(lightning.LightningModule):
         return configured(self, optimizer, lr=SCHEDULE)  # over what the Trainer will train
 
     def training_step(self, batch, batch_idx):
-        # Drawn by its number, so that a resumed run sees the batches that it would have seen.
+        # Seeded by its number, so that a resumed run sees the same batches.
         draw = torch.Generator().manual_seed(self.current_epoch * BATCHES + batch_idx)
         chosen = torch.randint(len(self.images), (32,), generator=draw)
         loss = nn.functional.cross_entropy(self.network(self.images[chosen]), self.digits[chosen])

@@ -66,7 +66,7 @@ def main() -> None:
         weights, state = jax.tree.unflatten(form, leaves)
 
     for update in range(int(state[-1].count), arguments.stop_after):
-        # Drawn by its number, so that a resumed run sees the batches that it would have seen.
+        # Seeded by its number, so that a resumed run sees the same batches.
         batch = np.random.default_rng(update).integers(len(images), size=32)
         weights, state, loss = update_of(weights, state, images[batch], digits[batch])
         print(f"update {update}  rate {RATE(update)!r}  loss {float(loss)!r}")

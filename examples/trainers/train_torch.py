@@ -35,7 +35,7 @@ def main() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
-    # A run is counted in updates, not in batches: however many are accumulated, `over` is updates.
+    # `over` counts updates, not batches, however many batches are accumulated.
     scheduler = Scheduler(optimizer, lr=SCHEDULE, over=UPDATES)
 
     checkpoint = arguments.out / "checkpoint.pt"
@@ -51,7 +51,7 @@ def main() -> None:
         optimizer.zero_grad()
         total = 0.0
         for part in range(ACCUMULATE):
-            # Drawn by its number, so that a resumed run sees the batches that it would have seen.
+            # Seeded by its number, so that a resumed run sees the same batches.
             draw = torch.Generator().manual_seed(update * ACCUMULATE + part)
             batch = torch.randint(len(images), (32,), generator=draw)
             loss = nn.functional.cross_entropy(model(images[batch]), digits[batch]) / ACCUMULATE

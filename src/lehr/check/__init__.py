@@ -44,9 +44,9 @@ def check(
 ) -> list[Finding]:
     """List probable mistakes in a schedule, the most important first.
 
-    Found are: a warmup longer than the run, or of no steps in it (``warmup``); pieces longer than
-    the run (``cut``); a rate that rises at once by more than tenfold to above anything before
-    (``jump``); a last update far above the end level, or a run that ends within a cycle (``end``);
+    It finds: a warmup longer than the run, or of no steps in it (``warmup``); pieces longer than
+    the run (``cut``); a sudden rise, more than tenfold and above anything before (``jump``); a last
+    update far above the end level, or a run that ends within a cycle (``end``);
     a rate that would change only after the run (``still``); a run in epochs whose number of steps
     depends on the loader's last batch (``partial``); values that an optimizer's rate cannot take,
     or that are all 0 (``range``); groups whose rate is 0, which no factor can change, or that a
@@ -61,7 +61,7 @@ def check(
     arXiv:2005.14165) and 2e-5 in fine-tuning (Devlin et al. 2018, arXiv:1810.04805); three to ten
     times less than Adam's for Lion, which follows signs (Chen et al. 2023, arXiv:2302.06675); 0.02
     for Muon (Jordan et al. 2024); 1 for those that find their own, such as Prodigy (Mishchenko and
-    Defazio 2023, arXiv:2306.06101). The last word is a range test's.
+    Defazio 2023, arXiv:2306.06101). A range test has the last word.
 
     Arguments:
         schedule: A schedule or its text; a factor of the groups' rates where an optimizer is given.

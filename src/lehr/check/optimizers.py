@@ -38,7 +38,7 @@ _USUAL: Final = {
     "adadelta": _Usual(1e-3, 10.0, 1.0),
     **dict.fromkeys(("prodigy", "dadaptadam", "dadaptsgd", "dadaptlion"), _STEP_FREE),
 }
-# The marks that libraries add to the name of an optimizer that they write anew.
+# What libraries add to the name of an optimizer that they reimplement.
 _VARIANT = re.compile(r"^(fused|paged|deepspeedcpu|cpu|distributed|foreach)|(8bit|4bit|32bit|fp8)$")
 _SCHEDULE_FREE = "schedulefree"
 
@@ -137,7 +137,7 @@ def schedule_free(placed: Schedule, optimizer: Any) -> Iterator[Finding]:
 
 
 def unscheduled(optimizers: list[Any], scheduler: Any) -> Iterator[Finding]:
-    """Find the groups, or whole optimizers, that none of some schedulers drives."""
+    """Find the groups, or whole optimizers, that none of the given schedulers drives."""
     if scheduler is None:
         return
     many = isinstance(scheduler, list | tuple)

@@ -20,7 +20,7 @@ from lehr.schedule.values import Product
 from lehr.time.duration import EPOCHS
 
 JUMP: Final = 10.0
-"""A rise at once by more than this factor, to above anything before, is found."""
+"""A sudden rise by more than this factor, above anything before, is found."""
 
 _LOOKED: Final = 1_000_000
 
@@ -42,7 +42,7 @@ class Finding:
 
 
 def too_long(schedule: Schedule, horizon: Horizon) -> Iterator[Finding]:
-    """Find the warmup that leaves no room for the rest of its run."""
+    """Find a warmup that leaves no room for the rest of its run."""
     run = _run_over(horizon)
     rise = _rise(schedule, run)
     if rise is not None and run.length is not None and rise > run.length:
@@ -64,7 +64,7 @@ def _long_warmup(rise: Fraction, length: Fraction, noun: str) -> Finding:
 
 
 def lengths(placed: Schedule) -> Iterator[Finding]:
-    """Find what does not fit into its run, without computing any values."""
+    """Find lengths that do not fit into the run, without computing any values."""
     if not isinstance(placed, Over):
         return
     try:
@@ -166,7 +166,7 @@ def _values(placed: Schedule) -> Any:
 def jump(
     levels: list[float], before: float | None = None, highest: float = 0.0
 ) -> tuple[int, float, float] | None:
-    """Return the first rise at once by more than tenfold to above anything before.
+    """Return the first sudden rise, more than tenfold and above anything before.
 
     A return to a level that was there before, as in a warm restart, does not count.
 
@@ -186,7 +186,7 @@ def jump(
 
 
 def jumps(placed: Schedule) -> Iterator[Finding]:
-    """Find a rise at once by more than tenfold."""
+    """Find a sudden rise of more than tenfold."""
     if placed._has_callbacks or (placed.length or 0) > _LOOKED:
         return
     found = jump(_values(placed).tolist())

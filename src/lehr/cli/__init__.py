@@ -37,7 +37,7 @@ _Command = Callable[..., Any]
 
 _WIDE = 10_000
 
-_INTERRUPTED = 130  # as shells count the end by Ctrl-C
+_INTERRUPTED = 130  # the code that shells use for Ctrl-C
 
 
 class Refused(click.ClickException):
@@ -79,9 +79,9 @@ def options(*each: Callable[[_Command], _Command]) -> Callable[[_Command], _Comm
 
 
 def _as_options(message: str) -> str:
-    """Return a message of the library with arguments as the running command's options.
+    """Return a message of the library with arguments written as the running command's options.
 
-    Those are written so which a message begins with, or says to give: ``write engine='processes'``.
+    Only those that the message begins with, or says to give: ``write engine='processes'``.
     """
     context = click.get_current_context(silent=True)
     options = {each.name: each.opts[-1] for each in context.command.params} if context else {}
@@ -100,7 +100,7 @@ _LONG = re.compile(r"(\S{100})\S{200,}")  # longer than the name of a file may b
 
 
 def _line(message: str) -> str:
-    """Return a message in one line, with words for a caret that points at a place in a text."""
+    """Return a message in one line, with the place that a caret points at put into words."""
     if pointing := _POINTING.fullmatch(message):
         message, text, before = pointing.groups()
         if text.strip() and text not in message:
@@ -152,7 +152,7 @@ class _Lazy(click.Group):
 
 
 def _in_a_line(error: click.UsageError) -> click.ClickException:
-    """Return a mistake in the arguments as the one line that all refusals take."""
+    """Return a mistake in the arguments as one line, like all refusals."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         return error
     return Refused(error.format_message())
@@ -187,8 +187,8 @@ def run() -> int:
     """Run the command line on the arguments of this process.
 
     Returns:
-        The exit code: 0, 2 for what cannot be done, 1 for a pipe that was closed early, and 130
-        for Ctrl-C.
+        The exit code: 0; 2 for a request that cannot be carried out; 1 for a pipe that was closed
+        early; and 130 for Ctrl-C.
     """
     if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]
         click.echo("Error: the output cannot be written: it is closed", err=True)
@@ -202,10 +202,10 @@ def run() -> int:
         # Flush now, while a write error can still be reported.
         sys.stdout.flush()
     except OSError as error:
-        # One with a file's name comes from a file, and is for the command to handle.
+        # An error with a file's name is not about the output.
         if error.filename is not None:
             raise
-        # What could not be written would fail again when Python closes the stream.
+        # The unwritten rest would fail again when Python closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             return code or 1

@@ -79,7 +79,7 @@ _OUT = Path("lehr-compare")
     "--tune",
     multiple=True,
     default=None,
-    help="A number beside the peak and its values, tuned with the same budget for every pair: "
+    help="Another number to tune, with its values, at the same budget for every pair: "
     "weight_decay=0,0.1 or cosine.to=0,0.1. Can be repeated.",
 )
 @click.option(
@@ -107,22 +107,22 @@ _OUT = Path("lehr-compare")
 @click.option(
     "--lengths",
     callback=between_commas(int),
-    help="Other numbers of updates to score a pair at, its schedule placed anew.",
+    help="Other lengths of the run, in updates, at which to score each pair.",
 )
 @click.option(
     "--target",
     type=float,
-    help="Validation score, or loss, for which to count the updates until it is reached.",
+    help="Validation score, or loss; count the updates until it is reached.",
 )
 @click.option(
     "--budget",
     type=click.IntRange(min=1),
-    help="Trials of the whole comparison; seeds, tuning seeds and further peaks are chosen to fit.",
+    help="At most this many trials; seeds, tuning seeds and further peaks are chosen to fit.",
 )
 @click.option(
     "--hours",
     type=float,
-    help="The same by time: a trial of each optimizer is trained first, to see how long it takes.",
+    help="At most this long: a trial of each optimizer is trained first, to see how long it takes.",
 )
 @click.option("--quick", is_flag=True, help="Train less: a first look.")
 @placed(_OUT)

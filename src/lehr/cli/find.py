@@ -52,7 +52,7 @@ _USUAL = 400
     show_default=True,
     metavar="UPDATES",
     help="Updates that the search may make: a number of at least 60, or a share of the run, 10%. "
-    "What short runs leave of it is spent on longer ones.",
+    "What the short runs leave is spent on longer ones.",
 )
 @click.option(
     "--verify",

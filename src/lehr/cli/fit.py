@@ -36,17 +36,17 @@ _UNSURE = 3
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="RUN...")
 @click.option("--optimizer", metavar="NAME", help="Such as adamw, or sgd.")
-@click.option("--weight-decay", type=click.FloatRange(0), help="As AdamW has it, such as 0.1.")
+@click.option("--weight-decay", type=click.FloatRange(0), help="Decoupled, as AdamW's: 0.1.")
 @how_logged
-@click.option("--law", metavar="NAME", help="A law's name, in place of a choice by error.")
-@click.option("--steps", type=Steps(), help="The length of the run to plan for, or scheduled.")
-@click.option("--peak", type=PEAK, help="The peak rate to plan for, or scheduled.")
+@click.option("--law", metavar="NAME", help="Fit this law, instead of choosing one by error.")
+@click.option("--steps", type=Steps(), help="Length of the run: with --plan or --schedule.")
+@click.option("--peak", type=PEAK, help="Peak rate of the run: with --plan or --schedule.")
 @click.option("--plan", is_flag=True, help="Propose short runs to train first.")
 @click.option(
     "--only",
     metavar="NAMES",
     default="",
-    help="Of a comparison: the schedules to fit on, with commas; the others are predicted.",
+    help="With a comparison: schedules to fit on, between commas; the others are predicted.",
 )
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the law here.")
 @click.option("--strict", is_flag=True, help="Exit with 3 where there is a warning.")
@@ -92,7 +92,7 @@ def fit(
         others: list[PredictedRun] = []
         if len(files) == 1 and _is_store(files[0]):
             if more := logged + given(warmup=log.warmup, steps=steps, peak=peak):
-                raise Refused(f"a comparison says itself what {more[0]} says: leave that out")
+                raise Refused(f"{more[0]}: the comparison has that already; leave it out")
             found, others = _fit_store(files[0], optimizer, only, law, weight_decay)
             runs = [one.run for one in others]
         elif only:

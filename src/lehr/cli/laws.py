@@ -27,7 +27,7 @@ _how_logged = options(
     click.option("--loss", metavar="NAME", help="The column of the loss."),
     click.option("--effective-lr", metavar="NAME", help="The column of the measured rate / norm."),
     click.option("--weight-norm", metavar="NAME", help="The column of the weights' norm."),
-    click.option("--warmup", type=click.IntRange(0), help="Updates in which the rate rose."),
+    click.option("--warmup", type=click.IntRange(0), help="Length of the warmup, in updates."),
     click.option(
         "--schedule",
         "schedules",
@@ -58,7 +58,7 @@ class LogOptions:
 
     @property
     def given(self) -> list[str]:
-        """The names of those options that have been given."""
+        """The names of the options that have been given."""
         values = vars(self) | {"schedule": self.schedules or None}
         del values["schedules"]
         return given(**values)
@@ -100,7 +100,7 @@ def how_logged(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def given(**options: object) -> list[str]:
-    """Return the names of those options that have been given."""
+    """Return the names of the options that have been given."""
     return [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
 
 

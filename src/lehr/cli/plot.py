@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 _WIDEST = 100
-"""A drawing wider than this only gets flatter."""
+"""The widest drawing: more width would only make it flatter."""
 
 _NO_LOOK = Look()
 
@@ -69,11 +69,11 @@ def drawing(
     type=click.Choice(UNITS),
     default="steps",
     show_default=True,
-    help="The unit of the axis of time. Epochs need --steps-per-epoch, samples --batch, and tokens "
+    help="The unit of the time axis. Epochs need --steps-per-epoch, samples --batch, and tokens "
     "--sequence too.",
 )
 @click.option("--steps-per-epoch", type=int, help="Updates in an epoch.")
-@click.option("--samples-per-epoch", type=int, help="Samples in an epoch, in its place.")
+@click.option("--samples-per-epoch", type=int, help="Samples in an epoch, instead of updates.")
 @click.option("--batch", type=int, help="Samples in an update.")
 @click.option("--sequence", type=int, help="Tokens in a sample.")
 @click.option(

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @click.option("--steps", type=Steps(), help="The length of the run.")
 @click.option("--peak", type=PEAK, help="The peak rate; the fitted one by default.")
 @click.option(
-    "--level", type=click.FloatRange(0, 1, True, True), default=0.9, help="Of the interval."
+    "--level", type=click.FloatRange(0, 1, True, True), default=0.9, help="Level of the interval."
 )
 @click.option(
     "--against", type=click.Path(path_type=Path), metavar="RUN", help="Compare with a logged run."
@@ -60,9 +60,9 @@ def predict(
         from lehr.laws import agreement, load  # Loads NumPy and SciPy.
 
         if (schedule is None) == (against is None):
-            raise Refused("give a schedule, or a run by --against")
+            raise Refused("give a schedule, or a run with --against")
         if against is None and log.given:
-            raise Refused(f"{log.given[0]} describes a logged run: give that by --against")
+            raise Refused(f"{log.given[0]} describes a logged run: give that with --against")
         fitted = load(law)
         run = None
         if against is not None:
@@ -98,7 +98,7 @@ def _show_final(found: Prediction) -> None:
 @click.argument("law", type=click.Path(path_type=Path))
 @click.option("--steps", type=Steps(), required=True, help="The length of the run.")
 @click.option("--peak", type=PEAK, help="The peak rate; the fitted one by default.")
-@click.option("--warmup", type=click.IntRange(0), help="Its warmup; the fitted one by default.")
+@click.option("--warmup", type=click.IntRange(0), help="The warmup; the fitted one by default.")
 @picture_option
 @as_json_option
 def design(
@@ -171,7 +171,7 @@ def _design_json(found: Design) -> dict[str, Any]:
     "--norms",
     type=click.Path(path_type=Path),
     metavar="RUN",
-    help="A log with the norm of the gradients; the same for all updates without it.",
+    help="A log with the norm of the gradients; without it, all updates count alike.",
 )
 @click.option("--norm", metavar="NAME", help="Its column.")
 @as_json_option

@@ -72,7 +72,7 @@ _FILE = Path("lehr-compare")
     "table",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="RUNS.csv",
-    help="Add runs that you have already to the store, from a table with a line for each.",
+    help="Add runs that you already have to the store, from a table with a line for each.",
 )
 def results(
     file: Path,
@@ -106,7 +106,7 @@ def results(
         raise Refused("--json, --csv, --tensorboard and --mlflow say where to write: give one")
     if table is not None:
         if any(where[1:]) or of_comparisons:
-            raise Refused("--import adds to a store: with it there may be --comparison and --json")
+            raise Refused("--import adds to a store: give at most --comparison and --json with it")
         _import(file, table, comparison, as_json)
         return
     if report is not None and not report.name:
@@ -127,7 +127,7 @@ def results(
 
 
 def _import(file: Path, table: Path, number: int | None, as_json: bool) -> None:
-    """Add the runs of a table to a store, and say what has become of them."""
+    """Add the runs of a table to a store, and print what was done with them."""
     from lehr.lab.comparison import trained  # Loads NumPy and more.
     from lehr.lab.imported import import_runs  # Loads NumPy and more.
     from lehr.lab.place import STORE  # Loads NumPy and more.
@@ -148,7 +148,7 @@ def _import(file: Path, table: Path, number: int | None, as_json: bool) -> None:
     if done.trials:
         echo(f"{count(done.trials, 'trial')} of a comparison need no training.")
     if done.present:
-        echo(f"{count(done.present, 'trial')} the store had already; its numbers were kept.")
+        echo(f"{count(done.present, 'trial')} already in the store, which kept its own numbers.")
     if done.settings:
         echo(
             f"{count(done.settings, 'run')} without a seed or a test value only say which peak "

@@ -43,7 +43,7 @@ class Stop:
             self._first = number
             _write(_WORD)
             raise KeyboardInterrupt
-        # The wait for these processes is over then, and the orderly end goes on.
+        # Killing these processes ends the wait for them, and the orderly end continues.
         for child in multiprocessing.active_children():
             child.kill()
         end = threading.Timer(_LAST, self._end)

@@ -36,7 +36,7 @@ _TEXT = "warmup('5%') >> hold() >> cosine('20%', to=0.1)"
     type=click.Path(path_type=Path),
     help="A store of `lehr compare`: show what training gave for the same shape.",
 )
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="By default any free one.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="By default, any free port.")
 @click.option("--no-browser", is_flag=True, help="Only print the address.")
 def studio(
     text: str,
@@ -52,9 +52,9 @@ def studio(
 ) -> None:
     """Design a schedule by hand, in the browser.
 
-    TEXT is what to begin with: a schedule as one would type it, or a name that `lehr list` has.
-    The page is on this machine only, behind an address that cannot be guessed, and sends nothing
-    anywhere else. Ctrl-C ends it; the link in the browser holds the whole design.
+    TEXT is the schedule to begin with, or a name from `lehr list`. The page is on this machine
+    only, behind an address that cannot be guessed, and sends nothing anywhere else. Ctrl-C ends it;
+    the link in the browser holds the whole design.
     """
     from lehr.editor.page import address, listening, serve  # Loads NumPy and the server.
 
@@ -68,7 +68,7 @@ def studio(
         for line in lines:
             place(line.text, sketch.horizon)(0)
     except ScheduleError as error:
-        # A run of other units is a Horizon in Python, and options here.
+        # Other units need a Horizon in Python, and options here.
         message, _, units_of = str(error).partition("write .over(Horizon(..., ")
         options = [f"--{name.replace('_', '-')}" for name in re.findall(r"(\w+)=", units_of)]
         raise Refused(f"{message}give {' and '.join(options)}" if options else error) from None

@@ -81,7 +81,7 @@ class NamesOption(click.Option):
 
 
 def usual(place: RunPlace, *, jobs: int, task: str) -> RunPlace:
-    """Return a place with what the options leave open: the engine and the number of jobs."""
+    """Return a place with defaults for what the options leave open: the engine and the jobs."""
     # The code of a file may end its process, so it gets one of its own even for a single job.
     in_file = task.endswith(".py") or ".py:" in task
     return replace(
@@ -163,7 +163,7 @@ def placed(out: Path) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             "fails.",
         ),
         click.option(
-            "--retry-failed", is_flag=True, help="Train trials again that failed in an earlier run."
+            "--retry-failed", is_flag=True, help="Train again trials that failed in an earlier run."
         ),
     )
 
@@ -228,7 +228,7 @@ class TrainingCommand:
         return f"{text}; to continue: {self._again}" if self._again else text
 
     def stopped(self) -> str:
-        """Return the last words of a training that was stopped."""
+        """Return the last line of a training that was stopped."""
         if self._last is None:
             return "Stopped before anything was trained."
         done = self._last.reused + self._last.trained
@@ -237,7 +237,7 @@ class TrainingCommand:
         )
 
     def failed(self, error: OSError) -> str:
-        """Return the last words of a training whose results cannot be written."""
+        """Return the last line of a training whose results cannot be written."""
         if self._last is None or error.filename is None:
             return str(error)
         return self.continued(

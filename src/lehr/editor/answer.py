@@ -59,8 +59,8 @@ def answer(request: Mapping[str, Any], evidence: Evidence = _NOTHING) -> dict[st
         evidence: The law and the comparisons that are shown beside the picture.
 
     Returns:
-        ``sketch``, ``picture`` and what belongs to them; or ``error``, with the ``line`` and the
-        place ``at`` which it is. It never raises.
+        ``sketch``, ``picture`` and what belongs to them; or ``error``, with its ``line`` and its
+        place there, ``at``. It never raises.
     """
     began = time.perf_counter()
     found: dict[str, Any]
@@ -172,7 +172,7 @@ def _strokes(sketch: Sketch) -> list[Stroke]:
 def _acted(
     act: Mapping[str, Any], sketch: Sketch, index: int, size: tuple[float, float], kept: Any
 ) -> tuple[str, str]:
-    """Return the text of a line after something was done to it, and the bound that was met."""
+    """Return the text of a line after something was done to it, and why that stopped short."""
     text, run = sketch.lines[index].text, sketch.horizon
     match act["kind"]:
         case "drag":

@@ -22,11 +22,11 @@ _EXPORTS: Final = {
 _ABSOLUTE: Final = ("optax", "python")
 
 KINDS: Final = ("Python", "text", "JSON", *_EXPORTS)
-"""The kinds of code that a sketch can leave as."""
+"""The kinds of code that a sketch can be written as."""
 
 
 def code(sketch: Sketch, kind: str) -> str:
-    """Return a sketch as code of a kind; of other libraries, the selected line.
+    """Return a sketch as code of a kind; for other libraries, only its selected line.
 
     Raises:
         ScheduleError: If the kind is unknown.
@@ -87,7 +87,7 @@ def _python(sketch: Sketch) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Return a text as a literal; one of several lines as one of several lines."""
+    """Return a text as a literal that keeps its line breaks."""
     parse(text)
     if "\n" in text and '"""' not in text and "\\" not in text and not text.endswith('"'):
         return f'"""{text}"""'

@@ -44,7 +44,7 @@ def eased(text: str, run: HorizonLike, index: int, ease: str) -> str:
 
 
 def split(text: str, run: HorizonLike, x: float) -> str:
-    """Return a text with one piece more: the piece at a step is cut there.
+    """Return a text with one more piece: the piece at a step is cut in two there.
 
     The first half of a piece that moves is a straight line to the level that it has there; a named
     schedule is taken apart first.
@@ -105,7 +105,7 @@ def _cut(
 
 
 def joined(text: str, run: HorizonLike, index: int) -> str:
-    """Return a text in which a piece and the next one are one, as long as both.
+    """Return a text in which a piece and the next one are merged into one, as long as both.
 
     Raises:
         ScheduleError: If one of them is not a piece, or there is no next one.
@@ -159,7 +159,7 @@ def deleted(text: str, run: HorizonLike, index: int) -> str:
 
 
 def added(text: str, run: HorizonLike) -> str:
-    """Return a text with one piece more: the longest is cut in the middle.
+    """Return a text with one more piece: the longest is cut in the middle.
 
     Raises:
         ScheduleError: If no piece has a known length.
@@ -225,13 +225,13 @@ def written(text: str, run: HorizonLike, index: int, digits: str) -> str:
         raise ScheduleError(f"number={index} is not in this text, which has {len(known)}")
     number, typed = known[index], digits.strip()
     if number.unit and number.before:
-        # In quotes: with a unit of its own, that one is meant.
+        # In quotes: a unit that was typed replaces the old one.
         bare = typed.replace(".", "", 1).isdigit()
         new = number.text(typed) if bare else f"{number.before}{typed}{number.before}"
     else:
         new = number.text(typed)
     now = text[: number.start] + new + text[number.stop :]
-    # Nothing but a number may come in through a number's field.
+    # A number's field accepts nothing but a number.
     if _constants(now) != _constants(text) + (not number.written):
         raise ScheduleError(f"{number.name}={typed[:40]!r} is not a number")
     return _checked(now, run)

@@ -23,10 +23,10 @@ from lehr.schedule.horizon import HorizonLike
 from lehr.schedule.times import Over
 
 BELOW: Final = "<"
-"""The end of the id of a handle at a jump that is on the level before it."""
+"""The end of a handle's id, where it is at a jump and on the level before."""
 
 FROM: Final = ">"
-"""The end of the id of a handle at a jump that is on the level from it on."""
+"""The end of a handle's id, where it is at a jump and on the level after."""
 
 _LONGEST: Final = 2_000
 _DEEPEST: Final = 16
@@ -48,7 +48,7 @@ class Handle:
             :func:`~lehr.editor.numbers.numbers`, with the share of the change that each gets; two
             for a boundary that rolls. Empty where it stays.
         y_number: The number that is changed where it moves in level, or None.
-        slopes: How many steps it moves, and how far in level, where the number grows by 1.
+        slopes: How many steps it moves, and how far in level, when the number grows by 1.
         bend: Whether it bends the piece around it.
         words: Its name for a screen reader, and what moving it changes.
     """
@@ -87,7 +87,7 @@ class _Effect(NamedTuple):
 _Effects = dict[str, _Effect]
 
 
-# One answer needs the same schedule in many places. With types: a run of 1 is not one of 1.0.
+# One answer needs the same schedule in many places. Typed, because a run of 1 is not one of 1.0.
 @lru_cache(64, typed=True)
 def place(text: str, run: HorizonLike) -> Schedule:
     """Return the schedule of a text, over its own run where it has one, else over ``run``.
@@ -138,7 +138,7 @@ def handles(text: str, run: HorizonLike) -> tuple[Handle, ...]:
     pieces = max(len(base), len(placed._path.parts), 1)
     if len(text) > _LONGEST or pieces > _PIECES or placed._depth > _DEEPEST:
         return ()
-    # Looking costs the number of numbers times the number of pieces.
+    # The cost is the number of numbers times the number of pieces.
     pieces *= max(1, placed._depth // 2)
     known = numbers(text)[: _WORK // pieces]
     effects = [_effects(text, run, number, base) for number in known]
@@ -151,7 +151,7 @@ def handles(text: str, run: HorizonLike) -> tuple[Handle, ...]:
 
 
 def _distinct(every: Sequence[Knot]) -> list[Knot]:
-    """Return the knots without those that are where another one is already."""
+    """Return the knots without those that coincide with an earlier one."""
     taken: dict[object, Knot] = {}
     for knot in every:
         taken.setdefault((knot.x, knot.middle), knot)
@@ -244,7 +244,7 @@ def _across(
     first = -last
     if count == 0:
         return ((first, 1.0),)
-    # One more number of the same kind that moves all others in time as the first one does.
+    # Another number of the same kind that moves all others in time as the first one does.
     for index, found in enumerate(effects):
         if known[index].unit != known[first].unit or abs(found.get(knot.id, _STILL).x) > _LEAST:
             continue
@@ -301,7 +301,7 @@ def _up(
             continue
         cost = moves + 10.0 * (abs(effect.x) > _LEAST) + 0.5 * (not known[index].written)
         if side == "":
-            # Where there is no jump, none should come.
+            # A move should not make a jump where there is none.
             cost += abs(effect.left - effect.right) > 1e-3 * abs(effect.right)
         else:
             other = effect.right if side == BELOW else effect.left

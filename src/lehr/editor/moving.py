@@ -25,7 +25,7 @@ class Move:
 
     Attributes:
         text: The text.
-        bound: Why the handle stopped before it was there; empty where it is there.
+        bound: Why the handle stopped short; empty if it did not.
     """
 
     text: str
@@ -197,7 +197,7 @@ class _Search:
         self.refused = ""
 
     def text(self, value: float, digits: str | None = None) -> str:
-        """Return the text with a value for the first number, and what the other one then is."""
+        """Return the text with a value for the first number, and what follows for the other."""
         change = value - self.first.value
         edits = [
             (number, plain(number, number.value + share * change))
@@ -206,7 +206,7 @@ class _Search:
         return put(self._text, [(self.first, digits or plain(self.first, value)), *edits])
 
     def at(self, value: float, digits: str | None = None) -> float | None:
-        """Return where the handle then is, or None where that is refused."""
+        """Return where the handle then is, or None if that is refused."""
         for number, share in self._pairs:
             if number.unit and number.value + share * (value - self.first.value) < 0:
                 self.refused = f"{number.name} cannot be less than 0"
@@ -215,7 +215,7 @@ class _Search:
             found, ids = knot(place(self.text(value, digits), self._run), self._handle.knot)
         except (ScheduleError, ArithmeticError) as error:
             message = str(error).partition("\n")[0]
-            # The whole schedule may be in it: what is wrong is said last.
+            # It may quote the whole schedule; what is wrong comes last.
             self.refused = message if len(message) <= 160 else f"... {message[-150:]}"
             return None
         if found is None or not self._ids <= ids:

@@ -1,4 +1,4 @@
-"""The numbers inside the text of a schedule: where each is written, and how another is put there.
+"""The numbers inside the text of a schedule: where each is written, and how to replace it.
 
 A text is edited by its numbers: its names, its order, its spaces and its comments stay as they are.
 """
@@ -153,7 +153,7 @@ class _Finder:
         comma = ", " if given else ""
         for parameter in known:
             value: Any = parameter.default
-            # Of the pieces, the first begins at 1 where nothing else is written.
+            # The first piece begins at 1 where nothing else is written.
             if parameter.name == "start" and value is None and first and inner is None:
                 value = 1.0
             # A shape without an end goes to 0, and from 0 to 1.

@@ -68,7 +68,7 @@ def app(token: str, evidence: Evidence | None = None) -> Starlette:
         Route("/", _asset),
         Route("/{name}", _asset),
     ]
-    # Another site's name that leads to this machine is not answered.
+    # Requests under another site's name that leads to this machine are refused.
     hosts = Middleware(TrustedHostMiddleware, allowed_hosts=[_LOOPBACK, "localhost"])
     return Starlette(routes=[Mount(f"/{token}", routes=routes)], middleware=[hosts])
 
@@ -92,7 +92,7 @@ def listening(port: int) -> socket.socket:
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind((_LOOPBACK, port))
-        # From here on a browser that is early waits for its answer.
+        # From now on, a browser that connects early waits for its answer.
         found.listen()
     except BaseException:
         found.close()
@@ -127,5 +127,5 @@ def serve(at: socket.socket, token: str, evidence: Evidence | None = None) -> No
     try:
         uvicorn.Server(config).run(sockets=[at])
     except KeyboardInterrupt:
-        # The server has ended in good order, and then passes the signal on.
+        # The server has shut down in order before it passes the signal on.
         return

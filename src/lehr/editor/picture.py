@@ -245,7 +245,7 @@ def _tick(value: float, unit: str) -> str:
 
 
 def thumbnail(schedule: Schedule) -> Markup:
-    """Draw a schedule as large as a thumb, over a thousand steps."""
+    """Draw a schedule as a thumbnail, over a thousand steps."""
     stroke = points(schedule.over(1000), 48)
     low, high = _extent([stroke], log=False)
     x, y = Scale(0.0, max(stroke.length, 1.0), 2.0, 94.0), Scale(low, high, 37.0, 3.0)

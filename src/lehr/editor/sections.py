@@ -22,8 +22,8 @@ class Section:
     """A part of a chain in a text: what is between two ``>>``.
 
     Attributes:
-        start, stop: Its characters.
-        text: These.
+        start, stop: The ends of its text.
+        text: Its text.
         begin, end: The steps at which it begins and ends; None where that is not known.
         ease: Its ease, ``"hold"`` for a piece that stays, or empty where it is not one piece.
     """

@@ -11,7 +11,7 @@ from lehr.errors import ScheduleError
 from lehr.schedule.horizon import Horizon
 
 ROLES: Final = ("rate", "momentum", "weight decay")
-"""The numbers of an optimizer that a line may be."""
+"""The numbers of an optimizer that a line may drive."""
 
 AXES: Final = ("steps", "epochs", "tokens", "shares")
 """The units that the time axis may have."""
@@ -28,7 +28,7 @@ class Line:
     """A line of the picture.
 
     Attributes:
-        role: The number of the optimizer that it is.
+        role: The number of the optimizer that it drives.
         text: The text of its schedule.
     """
 
@@ -38,7 +38,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Sketch:
-    """The lines of a picture and its run; all that a link holds.
+    """The lines of a picture and its run: everything that a link holds.
 
     Attributes:
         lines: At least one, and at most four of a role.

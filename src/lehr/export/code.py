@@ -16,7 +16,7 @@ from lehr.curves import functions
 from lehr.curves.arithmetic import Arithmetic, Column, as_number
 from lehr.errors import ScheduleError
 
-# How strongly a text binds, as Python's own operators do.
+# How strongly the outermost operator of a text binds, in Python's order.
 _CHOICE, _AND, _COMPARE, _BITS, _PLUS, _TIMES, _MINUS, _POWER, _ATOM = range(9)
 
 _ONE: Final = "1.0"
@@ -37,7 +37,7 @@ class Text:
         self.text, self.strength = text, strength
         # Whether it replaces a value that is never selected.
         self.spare = spare
-        # The text that it is a multiple of, and the factor: dividing by it gives that text again.
+        # The text that it is a multiple of, and the factor: dividing by that gives the text again.
         self._multiple = multiple
 
     def within(self, strength: int) -> str:
@@ -112,7 +112,7 @@ class Text:
             return Text(_ONE)
         return Text(f"{number(other).within(_ATOM)} ** {self.within(_MINUS)}", _POWER)
 
-    # Two texts are never "equal to 1": only numbers are left out.
+    # Never equal: formulas leave out a factor that is 1, which a text is not.
     __hash__ = None  # type: ignore[assignment]
 
     def __eq__(self, other: object) -> bool:
@@ -137,7 +137,7 @@ class Writer(Arithmetic):
     def __init__(self, library: str) -> None:
         self.library, self.arrays = library, library != "math"
         self.lines: list[str] = []
-        # The lines of the tables that the others look numbers up in.
+        # The lines of the tables in which the other lines look numbers up.
         self.tables: list[str] = []
         self._taken: set[str] = set()
         self._known: dict[str, str] = {}
@@ -150,7 +150,7 @@ class Writer(Arithmetic):
         return lambda x: Text(f"{self.library}.{name}({number(x).text})")
 
     def begin(self) -> None:
-        """Begin a new branch of the function, which cannot use the lines of the one before."""
+        """Begin a new branch of the function, which cannot use the lines of earlier branches."""
         self.lines, self._known, self._taken = [], {}, set()
 
     def named(self, name: str, value: Text) -> Text:

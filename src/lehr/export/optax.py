@@ -43,7 +43,7 @@ def code(schedule: Schedule) -> str:
 
 
 def _function(name: str, part: Curve, writer: Writer) -> str:
-    """Return a function of JAX for a part, of the steps since it began."""
+    """Return a JAX function for a part, of the steps since the part began."""
     writer.begin()
     value = number(part.value(Text("step"), writer)).text.replace("math.pi", "jnp.pi")
     lines = [line.replace("math.pi", "jnp.pi") for line in needed(writer.lines, value)]

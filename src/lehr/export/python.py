@@ -17,7 +17,7 @@ _INDENT: Final = "    "
 
 
 def path_of(schedule: Schedule) -> Path:
-    """Return a schedule's path, with a number that all of it is multiplied by (or added) inside."""
+    """Return a schedule's path; a factor or summand of the whole is moved into its parts."""
     return _spread(schedule._path)
 
 
@@ -118,7 +118,7 @@ def _branches(path: Path, writer: Writer) -> list[str]:
 
 
 def needed(lines: list[str], result: str) -> list[str]:
-    """Return the lines whose names the result, or another such line, uses."""
+    """Return the lines that the result uses by name, directly or through other lines."""
     kept: list[str] = []
     used = set(re.findall(r"\w+", result))
     for line in reversed(lines):

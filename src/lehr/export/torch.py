@@ -73,7 +73,7 @@ def _falls(path: Path) -> TorchCall | None:
 
 
 def _call(part: Curve, last: bool) -> TorchCall | None:
-    """Return the scheduler of a part, counted from its own begin; None where torch has none."""
+    """Return the scheduler of a part, counted from its own start; None where torch has none."""
     match part:
         case Flat():
             return _flat(part, last)
@@ -92,7 +92,7 @@ def _call(part: Curve, last: bool) -> TorchCall | None:
 def _flat(part: Flat, last: bool) -> TorchCall | None:
     if last:
         return "LambdaLR", f"lambda step: {part.low!r}"
-    # The next one takes over at the step at which this one would end by itself.
+    # The next one takes over at the very step at which this one would end.
     if not 0 <= part.low <= 1:
         return None
     return "ConstantLR", f"factor={part.low!r}, total_iters={part.length}"

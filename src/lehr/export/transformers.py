@@ -110,7 +110,7 @@ def _decay(piece: Ramp, warmup: int, run: int) -> _Named | None:
 
 def _restarts(size: Fraction, count: int, warmup: int) -> _Named | None:
     left = size * count
-    # Its restarts are found by real numbers, which may miss one by a rounding error.
+    # transformers finds restarts in floating point, which may miss one by a rounding error.
     met = all(count * (float(size * k) / float(left)) == k for k in range(count))
     if left.denominator != 1 or not met:
         return None

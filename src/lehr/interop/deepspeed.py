@@ -1,4 +1,4 @@
-"""DeepSpeed: a function with which its engine builds the scheduler.
+"""DeepSpeed: a function that its engine calls to build the scheduler.
 
 If a scheduler's ``step`` raises a TypeError, the engine calls it again with the batch size as its
 argument, which torch's schedulers take for a position. lehr's accepts no argument.

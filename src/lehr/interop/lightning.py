@@ -76,7 +76,7 @@ def configured(
 
 
 def _check_another(module: Any) -> None:
-    """Look for what else decides about the rate, or keeps the scheduler from being stepped."""
+    """Refuse, or warn of, what else sets the rate or keeps the scheduler from being stepped."""
     trainer = module.trainer
     refuse_scheduler(getattr(getattr(trainer, "strategy", None), "config", None))
     if not getattr(module, "automatic_optimization", True):
@@ -118,10 +118,10 @@ class LearningRateFinder(Callback):
 
     In place of Lightning's callback of this name, which does not know the schedule. The short runs
     call ``training_step`` through the Trainer's strategy: in its precision, with its accumulation
-    and clipping, on its devices, and on its training data. What is logged in them is dropped, and
-    everything is left as it was found. Nothing is searched where a fit resumes from a checkpoint.
+    and clipping, on its devices, and on its training data. What they log is dropped, and everything
+    is left as it was. A fit that resumes from a checkpoint is not preceded by a search.
 
-    The rates of all groups are multiplied by one factor, with what schedulers keep of them.
+    The rates of all groups are multiplied by one factor, and so are schedulers' copies of them.
     A module that has ``lr`` or ``learning_rate`` has the peak there afterwards.
 
     Arguments:
@@ -209,7 +209,7 @@ class LearningRateFinder(Callback):
 
 
 def _batches(trainer: Any) -> Any:
-    """Return the Trainer's training data, which it sets up while it looks how long an epoch is."""
+    """Return the Trainer's training data, set up as when it determines the length of an epoch."""
     trainer.fit_loop.setup_data()
     loader = trainer.train_dataloader
     if not isinstance(loader, list | tuple | dict):
@@ -219,7 +219,7 @@ def _batches(trainer: Any) -> Any:
 
 
 def _step_of(trainer: Any, module: Any, scaler: Any) -> Callable[[Any], Any]:
-    """Return one batch of a training as the Trainer's loop makes it."""
+    """Return a function that trains on one batch as the Trainer's loop does."""
     strategy = trainer.strategy
     takes_number = "batch_idx" in inspect.signature(module.training_step).parameters
 
@@ -243,7 +243,7 @@ def _step_of(trainer: Any, module: Any, scaler: Any) -> Callable[[Any], Any]:
 
 
 def _give(trainer: Any, peaks: Sequence[float]) -> None:
-    """Give their rates to the groups, and what schedulers have written there from the old ones."""
+    """Write the rates into the groups, and scale what schedulers have derived from the old ones."""
     groups = [group for optimizer in trainer.optimizers for group in optimizer.param_groups]
     for group, peak in zip(groups, peaks, strict=True):
         before = float(group.get("max_lr", group.get("initial_lr", group["lr"])))

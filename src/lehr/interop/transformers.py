@@ -66,7 +66,7 @@ class Scheduled:
         super().__init__(*args, **kwargs)
         if self.lr_scheduler is not None:
             raise ScheduleError(
-                "optimizers=(..., scheduler) and schedule= both decide about the rate; give "
+                "optimizers=(..., scheduler) and schedule= both set the rate; give "
                 "optimizers=(optimizer, None)"
             )
         _refuse_another(self.args)

@@ -1,4 +1,4 @@
-"""Other libraries' schedulers as schedules, a library a module.
+"""Other libraries' schedulers as schedules, one module for each library.
 
 :func:`translate` reads a scheduler of another library, by its name and arguments or live.
 """

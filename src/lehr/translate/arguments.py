@@ -12,7 +12,7 @@ from lehr.schedule.base import Schedule
 from lehr.translate.registry import Translation
 
 LEAST: Final = -(2**62)
-"""A step before all that matter, which is still counted in 64 bits."""
+"""A step before all that matter, which still fits into 64 bits."""
 
 Real = Annotated[float, number]
 Positive = Annotated[float, partial(number, above=0)]

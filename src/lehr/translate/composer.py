@@ -2,8 +2,8 @@
 
 The values are factors of the optimizer's rate. Composer cuts every time to whole batches, and needs
 the run for that: give its ``max_duration``, and ``dataloader_len`` (the batches of an epoch) where
-epochs are used. All times of a scheduler must come to one unit: batches, or samples, or tokens, and
-that is a step of the schedule. ``ssr`` is the second argument of a scheduler's call, whose
+epochs are used. All times of a scheduler must come to one unit (batches, samples or tokens), which
+is then a step of the schedule. ``ssr`` is the second argument of a scheduler's call, whose
 ``max_duration`` is scaled already; ``scale_schedule_ratio`` is the ``Trainer``'s, which scales its
 ``max_duration`` too.
 """
@@ -32,7 +32,7 @@ _NAMES: Final = {"ba": "batches", "sp": "samples", "tok": "tokens"}
 
 @dataclass(frozen=True, kw_only=True)
 class ComposerClock:
-    """The run that a scheduler is called in, which makes whole numbers of one unit of its times.
+    """The run of a scheduler, which converts its times into whole numbers of one unit.
 
     Every time but a share of the run is multiplied by ``ssr`` or ``scale_schedule_ratio``, and
     ``units`` collects their units.
@@ -45,7 +45,7 @@ class ComposerClock:
     units: dict[str, str] = field(default_factory=dict[str, str], init=False)
 
     def of(self, name: str, time: str, *, scale: bool = True) -> int:
-        """Return a time in whole batches, samples or tokens, as all times before."""
+        """Return a time in whole batches, samples or tokens, in the unit of all times before."""
         amount, unit = _read(name, time)
         if unit == "dur":
             if self.max_duration is None:
@@ -141,7 +141,7 @@ class ComposerWarmup:
     ) -> Translation:
         """Return the warmup and a decay that ends at ``t_max``."""
         left = clock.of("t_max", t_max) - self.steps(clock)[0]
-        # A decay that would have no time stays where it begins.
+        # A decay without any time stays where it begins.
         after = go(left, frm=start, to=end, ease=ease) if left > 0 else hold(at=start)
         return self.before(clock, start, after)
 

@@ -1,8 +1,8 @@
 """DeepSpeed: every scheduler of ``deepspeed.runtime.lr_schedules``.
 
-The first update runs at the rate that the scheduler sets when it is made, and the second at its
+The first update runs at the rate that the scheduler sets when it is built, and the second at its
 step 0: both are the lowest rate of a warmup. ``WarmupCosineLR`` gives factors of the optimizer's
-rate, the others rates; ``WarmupLR`` takes the optimizer's rate, ``lr``, where it is given none.
+rate, the others rates; ``WarmupLR`` uses the optimizer's rate, ``lr``, unless it has its own.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _warmup_cosine(
 ) -> Translation:
     left = max(total_num_steps - warmup.count, 1)
     rise = warmup.rise(warmup_min_ratio, 1.0)[: warmup.count]
-    # The cosine counts from 1, so that a linear warmup never quite gets to the peak.
+    # The cosine counts from 1, so a linear warmup never quite reaches the peak.
     decay = go(left, frm=1.0, to=cos_min_ratio, ease="cosine")[1:]
     return differing(hold(1, at=0.0) >> rise >> decay)
 
@@ -140,7 +140,7 @@ def _up(length: int, stairs: int, low: float, high: float) -> Schedule:
 def _down(length: int, stairs: int, high: float, low: float) -> Schedule:
     if not stairs or not length:
         return go(length, frm=high, to=low)
-    # A stair ends with the step that it is measured at: the peak has one step, of whole ones.
+    # A stair includes the step at which it ends, so the peak lasts for one step.
     ends = [0, *(length * stair // stairs for stair in range(1, stairs + 1))]
     levels = [low + (high - low) * (stairs - stair) / stairs for stair in range(stairs + 1)]
     begins = [0, *(end + 1 for end in ends)]

@@ -1,7 +1,7 @@
-"""fastai: its annealers, and the schedules of ``fit_one_cycle`` and its kin.
+"""fastai: its annealers, and the schedules of ``fit_one_cycle`` and similar methods.
 
-fastai counts no steps, only how far the fit is. So these are in shares of the run, to which
-``over`` gives a length. The values are rates. Boundaries of phases are not rounded to whole steps.
+fastai counts no steps, only the progress of the fit, so these are in shares of the run, whose
+length ``over`` gives. The values are rates. Boundaries of phases are not rounded to whole steps.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lehr.translate.pieces import in_shares, rates, then, whole_run
 from lehr.translate.registry import Translation, translates
 
 _MOMENTA: Final = (0.95, 0.85, 0.95)
-# A fit's length is where ``over`` places it; the others do not touch the rate.
+# ``over`` gives the length of the fit; the others do not affect the rate.
 _FIT: Final = ("n_epoch", "start_epoch", "cbs", "reset_opt", "wd")
 
 
@@ -146,7 +146,7 @@ def _peak(name: str, value: float | None, lr: float | None) -> float:
 
 
 def _missed_restarts(lengths: Sequence[int]) -> dict[int, int]:
-    """Return the cycles, with their first epoch, whose begin fastai's positions do not reach.
+    """Return the cycles, with their first epoch, whose start fastai's positions do not reach.
 
     It rounds the shares of the cycles to 32 bits, and their sums once more, and compares these with
     a position that is rounded once.

@@ -1,11 +1,11 @@
 """fvcore: its parameter schedulers, with their own arguments.
 
-fvcore knows no steps, only how far the run is: so do these, in shares of the run, which ``over``
-gives a length. The values are rates. Boundaries are not rounded to whole steps, and, as in fvcore,
+fvcore knows no steps, only the progress of the run, so these are in shares of the run, whose length
+``over`` gives. The values are rates. Boundaries are not rounded to whole steps, and, as in fvcore,
 come a millionth of the run early, which hides rounding errors of shorter runs.
 
-What lies past the end (``where >= 1``) is an error in some of fvcore's classes and undefined in the
-others; here it holds.
+Past the end (``where >= 1``) some of fvcore's classes raise an error and the others are undefined;
+here the last value holds.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _multistep(
         width = math.ceil(num_updates / len(values))
         milestones = [width * index for index in range(1, len(values))]
     elif num_updates is None and milestones:
-        # The last milestone is then the end of the run.
+        # Then the last milestone is the end of the run.
         *milestones, num_updates = milestones
     if len(milestones) != len(values) - 1:
         raise ScheduleError(

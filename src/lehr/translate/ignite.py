@@ -72,7 +72,7 @@ class IgniteCycles:
     def _regular(self, shape: CycleShape, size: int, growth: int, back: int) -> Schedule:
         """Return endless cycles of whole lengths.
 
-        Each level is a repeat of its own, which is 0 where the other one is reached.
+        They are the sum of two repeats, one for each level, which is 0 where the other is reached.
         """
         start, end = self.start(0), self.end(0)
 
@@ -153,7 +153,7 @@ def _with_warmup(
         body = scaled(body, lr)
     end = own_rate("warmup_end_value", warmup_end_value, lr)
     count = whole("warmup_duration", warmup_duration, at_least=2)
-    # The warmup's last step is its end. Where the scheduler begins there, that is its first step.
+    # The warmup's last step is at its end; a scheduler that begins at that level shares the step.
     rise = go(count - 1, frm=warmup_start_value, to=end)
     return rates(rise >> body if body(0) == end else rise >> hold(1, at=end) >> body)
 

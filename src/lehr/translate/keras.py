@@ -1,8 +1,8 @@
 """keras: every schedule of ``keras.optimizers.schedules``, with its own arguments.
 
 The values are rates. ``CosineDecay`` counts its ``decay_steps`` from the end of the warmup;
-``PiecewiseConstantDecay`` keeps a value up to its boundary and that step included; the staircases
-fall at each multiple of ``decay_steps``. keras computes with 32 bits; these do not.
+``PiecewiseConstantDecay`` keeps a value up to and including its boundary; the staircases fall at
+each multiple of ``decay_steps``. keras computes with 32 bits; these do not.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ def _period(name: str, value: float) -> int | Fraction:
 Period = Annotated[int | Fraction, _period]
 
 _MISSES: Final = (
-    "keras looks for restarts with 32 bits and, when t_mul is not whole, misses on some of its "
-    "backends one that falls on a whole step: that step then has the end of the cycle before; "
-    "here the new cycle begins"
+    "keras looks for restarts with 32 bits; when t_mul is not whole, some of its backends miss one "
+    "that falls on a whole step, which then has the end of the cycle before; here the new cycle "
+    "begins"
 )
 _ROUNDED: Final = (
-    "keras counts cycles with 32 bits and, when decay_steps is not whole, may begin one late that "
-    "begins on a whole step, or early; here each ends on its last step"
+    "keras counts cycles with 32 bits; when decay_steps is not whole, it may begin one late (if it "
+    "begins on a whole step) or early; here each ends on its last step"
 )
 
 

@@ -2,9 +2,9 @@
 
 The values are rates. The run is divided into cycles, each with a warmup, a stable phase and a decay
 by the schedule that gives the name. ``warmup``, ``rewarmup``, ``decay``, ``cycle_length`` and
-``cooldown`` are numbers of steps above 1, and shares (of the cycle; ``cycle_length`` and
-``cooldown``: of the run) from 0 to 1. Shares are cut to whole steps, so ``warmup=1`` is the whole
-cycle, not one step.
+``cooldown`` are steps if above 1; from 0 to 1 they are shares of the cycle (``cycle_length`` and
+``cooldown``: of the run). Shares are cut to whole steps, and ``warmup=1`` is the whole cycle, not
+one step.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ ignores(
 )
 _FAR: Final = 10**12
 _CUT: Final = (
-    "warmup and decay do not fit into a cycle; they are cut to fit, as levanter does since 2026 "
-    "(release 1.2 begins the decay under the warmup, which faithful=True keeps)"
+    "warmup and decay do not fit into a cycle; they are cut to fit, as levanter has done since "
+    "2026 (release 1.2 begins the decay under the warmup, which faithful=True keeps)"
 )
 
 
@@ -205,7 +205,7 @@ def _inverse(run: LevanterRun) -> Translation:
         if tau < 0:
             return hold(-tau, at=phase.peak) >> hold(at=phase.floor)
         body = inverse(tau, power=1.0, start=phase.peak)
-        # It counts from 1, and its step 0 has the value of step 1.
+        # It counts from 1; its step 0 has the value of step 1.
         return _above(phase, hold(1, at=body(1)) >> body[1:])
 
     return run.translation(decay)
@@ -242,7 +242,7 @@ def _power(
         return found
     note = (
         "levanter counts tokens in 32-bit integers, and its rate is not a number once they "
-        f"overflow, {2**31 // tokens} steps after a decay began; this goes on"
+        f"overflow, {2**31 // tokens} steps after a decay began; here it goes on"
     )
     return replace(found, notes=(*found.notes, note))
 
@@ -265,7 +265,7 @@ def _above(phase: CyclePhase, body: Schedule) -> Schedule:
 
 
 def _count(name: str, given: float, total: int) -> int:
-    """Return the steps that levanter makes of a number of steps, or of a share of ``total``."""
+    """Return the steps that levanter derives from a number of steps, or a share of ``total``."""
     amount = number(name, given, at_least=0)
     if amount <= 1:
         return int(amount * total)

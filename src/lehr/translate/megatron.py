@@ -21,7 +21,7 @@ from lehr.translate.pieces import go, rates
 from lehr.translate.registry import Translation, ignores, translates
 
 _STYLES: Final = ("constant", "linear", "cosine", "inverse-square-root", "WSD")
-# How a checkpoint's arguments and these go together when a run resumes.
+# How a checkpoint's arguments and these are reconciled when a run resumes.
 ignores("megatron", "use_checkpoint_opt_param_scheduler", "override_opt_param_scheduler")
 _WSD: Final = {
     "linear": "linear",
@@ -129,7 +129,7 @@ def _inverse_sqrt(peak: float, rise: Fraction, per: int) -> Schedule:
 
 
 def _begun(decay: Schedule, since: Fraction, rise: Fraction) -> Schedule:
-    """Return a decay that began under the warmup, whose last step is still its own."""
+    """Return a decay that began under the warmup, which keeps its last step."""
     if not rise or rise.denominator > 1:
         return decay[since:]
     return hold(1) >> decay[since + 1 :]

@@ -2,8 +2,8 @@
 
 The values are factors of the optimizer's rate, ``lr``, which is needed where a field is a rate
 itself (``warmup_min_lr``, ``decay_min_lr``, ``end_lr``). ``t_max`` is the run's length, in steps or
-in tokens: that is the unit of the schedule's steps. It is OLMo-core's own count, in which the first
-update is step 1: its updates see ``schedule[1:]``.
+in tokens; the schedule's steps have the same unit. They are OLMo-core's own count, in which the
+first update is step 1, so its updates see ``schedule[1:]``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lehr.translate.pieces import differing, go, line, then
 from lehr.translate.registry import Translation, ignores, translates
 
 _BELOW: Final = (
-    "past the end OLMo-core goes on down the line, below 0; here the rate holds what it ended at"
+    "past the end OLMo-core goes on down the line, below 0; here the rate stays where it ended"
 )
 _UNDIVIDED: Final = (
     "without steps to decay in, OLMo-core divides by zero at the last step; here the rate holds"
@@ -33,7 +33,7 @@ ignores("olmo_core", "lr_field", "initial_lr_field", "type")
 
 @dataclass(frozen=True, kw_only=True)
 class OlmoRun:
-    """The run: its length, the optimizer's rate, and the unit that all is counted in."""
+    """The run: its length, the optimizer's rate, and the unit in which everything is counted."""
 
     t_max: Count | None = None
     lr: float | None = None
@@ -312,7 +312,7 @@ def _decaying(
     if begin > rise:
         before = before >> body[: begin - rise]
     elif begin < rise:
-        # The last step of the warmup is still its own.
+        # The warmup keeps its last step.
         before, begun = before >> hold(1, at=1.0), rise + 1 - begin
     return run.ending(before, start, fall, decay.decay_min_lr, begun)
 

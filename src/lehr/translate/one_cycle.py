@@ -52,7 +52,7 @@ class OneCyclePhases:
     def path(self, heights: Sequence[float], *, faithful: bool) -> Schedule:
         """Return the path through the levels at its start and at the end of each phase.
 
-        It stays at the level of its last step, unless it faithfully takes the library's next one.
+        After its last step it stays there or, if ``faithful``, takes the library's next level.
         """
         last, begin = Fraction(self.total - 1), Fraction(0)
         legs: list[Schedule] = []
@@ -83,29 +83,34 @@ class OneCyclePhases:
         return to + (start - to) / 2 * (1 + math.cos(math.pi * u))
 
     def notes(self, heights: Sequence[float], *, faithful: bool, past: bool = True) -> list[str]:
-        """Return how the library differs from :meth:`path`, and, if it gets there, past its end."""
+        """Return how the library differs from :meth:`path`; if ``past``, also past its end."""
         found: list[str] = []
         if self.ends[0] == 0:
             found.append(
-                f"{self.library} divides by zero at step 0, where the first phase ends; this has "
-                "the level of that end"
+                f"{self.library} divides by zero at step 0, where the first phase ends; here "
+                "the rate has the level of that end"
             )
         if not past:
             return found
         after = self._past(heights)
         if after is None:
-            found.append(f"{self.library} divides by zero at step {self.total}, where this stays")
+            found.append(
+                f"{self.library} divides by zero at step {self.total}; here the rate stays"
+            )
         elif not faithful:
             found.append(
                 f"at step {self.total}, one past its end, {self.library} goes to {after:.6g}"
             )
-        return [*found, f"after step {self.total} {self.library} raises an error; this stays"]
+        return [
+            *found,
+            f"after step {self.total} {self.library} raises an error; here the rate stays",
+        ]
 
 
 def _ends(share: float, total: int, three_phase: bool) -> list[Fraction]:
     rise = Fraction(str(share)) * total
     exact = [*([rise - 1, 2 * rise - 2] if three_phase else [rise - 1]), Fraction(total - 1)]
-    # A phase of almost no steps has some or none by a rounding error, which is then kept.
+    # Whether a phase of almost no steps has any depends on a rounding error, which is kept.
     if all(abs(end - begin) > _TINY for begin, end in itertools.pairwise([Fraction(0), *exact])):
         return exact
     found = [float(share * total) - 1]

@@ -1,7 +1,7 @@
 """optax: every schedule function, with its own arguments.
 
-The values are rates. A warmup is part of ``decay_steps``; at a boundary the later value counts; and
-past the end a schedule holds.
+The values are rates. A warmup is part of ``decay_steps``; at a boundary the later value counts;
+past the end a schedule holds its last value.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _piecewise_interpolate(
 
 @dataclass(frozen=True, kw_only=True)
 class OptaxDecay:
-    """The arguments of an exponential decay but for the value that it begins at."""
+    """The arguments of an exponential decay, except the value that it begins at."""
 
     transition_steps: Integer
     decay_rate: float

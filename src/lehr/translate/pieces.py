@@ -18,7 +18,7 @@ from lehr.time.duration import Duration, DurationLike
 from lehr.translate.arguments import power_ease
 from lehr.translate.registry import Translation
 
-# A line without an end is drawn to here, which is more updates than any run has.
+# A line without an end is drawn up to this step, which no run reaches.
 _FAR: Final = 10**12
 _MANY: Final = 2_000
 
@@ -103,10 +103,10 @@ def staircase(boundaries: Sequence[int | Fraction], values: Sequence[float]) -> 
 
 
 def falls(times: Sequence[int | Fraction], rate: float) -> Schedule:
-    """Return 1, times ``rate`` from each of some times on.
+    """Return 1, multiplied by ``rate`` once more from each of the given times on.
 
-    Where they are not in rising order, as many count as a bisection finds, which libraries look
-    them up with.
+    Libraries look the times up by bisection, so if they are not in rising order, as many count as
+    a bisection finds.
     """
     steps = sorted(set(times))
     return staircase(steps, [1.0, *(rate ** bisect.bisect_right(times, step) for step in steps)])

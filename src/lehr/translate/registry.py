@@ -8,8 +8,8 @@ library's schedulers, whose arguments are that scheduler's own, by its own names
 
 The function returns a :class:`Translation`, or a bare schedule where there is nothing to add. It
 has a parameter ``faithful`` where it can reproduce what it otherwise corrects, and ``lr``, the
-optimizer's own rate, where the library's own arguments leave it out although some are absolute.
-A saved state is read by a second function, given as ``state=``, that makes arguments of it.
+optimizer's own rate, where the library's arguments do not include it although some are absolute. A
+saved state is read by a second function, given as ``state=``, that turns it into arguments.
 
 Arguments that several schedulers of a library share are written once, as the fields of a dataclass.
 A function whose first parameters are dataclasses is called with instances of them. An annotation
@@ -45,7 +45,7 @@ class Translation:
     """A scheduler of another library as a schedule.
 
     Attributes:
-        schedule: Its learning rate at each step: a factor of the base rate, or absolute. Of a live
+        schedule: Its learning rate at each step: a factor of the base rate, or absolute. For a live
             scheduler whose groups do not share a factor, the absolute rate of the first group.
         absolute: Whether ``schedule`` is the rate itself rather than a factor of the base rate.
         notes: What differs from the library, and why; empty where nothing does.
@@ -54,7 +54,7 @@ class Translation:
         groups: The absolute rate of each parameter group of a live scheduler, in their order;
             empty where no optimizer is known.
         position: The step that a live scheduler, or a saved state, is at: the next update uses the
-            value there. None where there is none.
+            value there. Otherwise None.
     """
 
     schedule: Schedule
@@ -125,7 +125,7 @@ class Registered:
         try:
             return self.function(*made, **left)
         except TypeError as error:
-            # An argument of a kind that the library would not take either.
+            # The argument is of a kind that the library would not accept either.
             raise ScheduleError(f"{label}: {error}") from None
 
     def _checked(self, name: str, value: Any) -> Any:
@@ -186,11 +186,11 @@ def translates(
     """Register the function below as the translation of a library's scheduler.
 
     Arguments:
-        library: The library, as its module of this package is called.
+        library: The name of the library's module in this package.
         name: The scheduler's name there.
         *also: Other names of the same scheduler.
         ignores: Arguments that the scheduler has and that make no difference to its values.
-        state: Makes arguments of a saved state; they win over those that are given.
+        state: Turns a saved state into arguments, which override those that are given.
 
     Raises:
         ScheduleError: If the library has a translation of that name already.
@@ -263,7 +263,7 @@ def translate(
     Arguments:
         source: The library, such as ``"torch"``; or a live scheduler.
         name: The scheduler's name in that library, such as ``"StepLR"``.
-        state: A saved state of it (``scheduler.state_dict()``), where the library has such.
+        state: A saved state of it (``scheduler.state_dict()``), if the library has them.
         faithful: Reproduce even what is plainly wrong: a rate below zero past the end, a rebound
             to the peak. Otherwise that is corrected, and the notes say so.
         **arguments: Its own arguments. ``lr`` is the optimizer's rate, where that is needed.

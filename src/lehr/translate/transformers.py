@@ -182,7 +182,7 @@ def _polynomial(
     if floor >= 1:
         raise ScheduleError(f"lr_end={lr_end!r} must be less than lr={lr!r}")
     if power == 0:
-        # Its last step still counts.
+        # Its last step is part of the decay.
         until = max(run.num_training_steps + 1 - run.num_warmup_steps, 0)
         return warmup(run.num_warmup_steps) >> hold(until, at=1.0) >> hold(at=floor)
     return warmup(run.num_warmup_steps) >> ramp(run.left, to=floor, ease=power_ease("power", power))
@@ -275,7 +275,7 @@ def _waves(run: TransformersSteps, num_cycles: float, floor: float, faithful: bo
 
 def _wave(length: int | Fraction, count: float, floor: float, faithful: bool) -> Schedule:
     """Return ``count`` cosine waves in ``length`` steps, held after them unless faithful."""
-    # A cosine does not know whether it goes forwards or backwards.
+    # A cosine is the same forwards and backwards.
     count = abs(number("num_cycles", count))
     if floor == 1 or count == 0:
         return hold(at=1.0)

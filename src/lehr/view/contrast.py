@@ -18,7 +18,7 @@ def write(found: Contrast, path: Path) -> None:
 
 
 def render(found: Contrast) -> str:
-    """Return the page of two comparisons, a whole HTML document like a report's."""
+    """Return the page of two comparisons: a whole HTML document, as a report is."""
     title = f"Two comparisons: {found.first.task.name}"
     if found.second.task.name != found.first.task.name:
         title += f" and {found.second.task.name}"

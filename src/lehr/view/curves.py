@@ -20,13 +20,13 @@ from lehr.view.svg import (
 from lehr.view.tables import reach
 
 BANDS = 3
-"""The number of schedules, the best ones, whose bands are visible at first: more hide the lines."""
+"""How many of the best schedules show their bands at first: more would hide the lines."""
 
 CHOSEN = 4
-"""The number of schedules whose lines are visible at first, at least; others on demand."""
+"""How many schedules show their lines at first, at least; the others on demand."""
 
 COLOURS, DASHES = 6, 3
-"""The numbers of colours and dash patterns of the style sheet; together they tell lines apart."""
+"""How many colours and dash patterns the style sheet has; together they tell lines apart."""
 
 _WIDTH, _HEIGHT = 500.0, 322.0
 _LABEL = 13  # characters that fit at the right, also on a phone
@@ -55,7 +55,7 @@ def _loss(pairs: Sequence[PairResult]) -> _Quantity | None:
     if not rows:
         return None
     low, tops = min(map(min, rows)), [max(row) for row in rows]
-    # A run that diverges reaches any number; the usual ones begin near the median of the tops.
+    # A run that diverges can reach any value; the others begin near the median of the tops.
     high = max(min(max(tops), 2 * median(tops), low * 1e4), low * 2)
     scale = Scale(low / 1.15, high * 1.15, _BOTTOM, _TOP, log=True)
     ticks = log_ticks(scale.low, scale.high)
@@ -178,7 +178,7 @@ def _choice(look: str, legend: str, inputs: Sequence[Markup], labels: Sequence[M
 
 
 def _controls(results: Results) -> list[Markup]:
-    """Build the groups of which more than one thing can be chosen."""
+    """Build the groups that offer more than one choice."""
     optimizers, names = results.order
     found: list[Markup] = []
     if len(optimizers) > 1:
@@ -218,7 +218,7 @@ def _swatch(index: int) -> Markup:
 
 
 def curves(results: Results) -> Markup:
-    """Learning curves: two panels an optimizer, one optimizer at a time, a line each schedule."""
+    """Draw the learning curves: two panels for each optimizer, one optimizer at a time."""
     optimizers, names = results.order
     metrics = [m for m in (_loss(results.pairs), _validations(results)) if m is not None]
     return tag(
@@ -233,9 +233,9 @@ def readout(results: Results) -> dict[str, object]:
     """Return the numbers behind the learning curves, for the script that displays them.
 
     Returns:
-        `names`, the schedules in order, and `pairs`: under `"optimizer/schedule"` (their positions
-        in the page's order) the steps and the means of training loss and validation metric;
-        `unit`, the unit of the latter, and `decimals`, those to show of it, or None.
+        `names`, the schedules in order; `pairs`: under `"optimizer/schedule"` (their positions in
+        the page's order) the steps and the means of training loss and validation metric; `unit`,
+        the metric's unit; and `decimals`, how many of its decimals to show, or None.
     """
     optimizers, names = results.order
     return {

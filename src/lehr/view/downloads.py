@@ -58,7 +58,7 @@ def pairs_csv(results: Results) -> str:
 
 
 def downloads(results: Results) -> Markup:
-    """Return the links to the files, which the page itself holds; the script adds the JSON's."""
+    """Return the links to the files, which are in the page itself; the script adds the JSON's."""
     name = "lehr-results"
     table = f"data:text/csv;charset=utf-8,{quote(pairs_csv(results))}"
     # "</script>" would end a data block, so it has no "<".

@@ -66,7 +66,7 @@ def influences(results: Results) -> Markup:
     )
     caption = (
         "A standard deviation over the choices compared here, and its interval; the scatter that "
-        "seeds put into means is taken off. The peak rate's part is that of the validation "
+        "seeds add to means is subtracted. The peak rate's part is that of the validation "
         f"{metric.name} at the peaks within half a decade of each pair's best, so that it does "
         "not depend on how wide the grid is. Another tuned number's part is that of its values, "
         "each with the peak that is best with it. Other choices would have other parts."

@@ -26,7 +26,7 @@ class Drawn:
     """A predicted curve, and the run that measured it.
 
     Arguments:
-        name: As the legend has it.
+        name: The name in the legend.
         prediction: The predicted losses.
         measured: The measured ones, or None.
     """

@@ -1,4 +1,4 @@
-"""HTML and SVG as text, escaped unless it is markup already."""
+"""HTML and SVG as text; what is not markup already is escaped."""
 
 import html
 import re

@@ -14,7 +14,7 @@ NARROW = "\u202f"
 """The narrow no-break space between a number and its unit."""
 
 MISSING = "–"
-"""A number that is missing."""
+"""Shown where a number is missing."""
 
 
 def measured(metric: Metric, value: float | None, *, unit: bool = True) -> str:

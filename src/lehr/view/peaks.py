@@ -14,7 +14,7 @@ _WIDTH, _HEIGHT = 96.0, 76.0
 _TOP, _BOTTOM = 8.0, 68.0
 
 DEPTH = 20.0
-"""The depth of the axis below the best, in margins of a tie: a peak below that is plainly wrong."""
+"""How far the axis goes below the best, in margins of a tie: a peak below that is plainly wrong."""
 
 
 @dataclass(frozen=True)

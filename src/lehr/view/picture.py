@@ -1,7 +1,7 @@
 """A picture of curves in SVG that needs no style sheet: for notebooks, and for files.
 
-Its ink is the colour of the text around it, so that it can be read on a light page and on a dark
-one. In a file of its own it follows the reader's colour scheme.
+It has the colour of the text around it, so it can be read on a light page and on a dark one. In a
+file of its own it follows the reader's colour scheme.
 """
 
 from __future__ import annotations

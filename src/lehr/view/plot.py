@@ -194,7 +194,7 @@ def _label(axes: Axes, steps: int, names: tuple[str, ...], time: TimeUnit) -> No
     if len(names) < 2:
         return
     options: dict[str, Any] = {"frameon": False, "labelcolor": INK, "handlelength": 1.8}
-    # With the labels given, one that begins with an underscore is not left out.
+    # Given explicitly, labels that begin with an underscore are not left out.
     legend = axes.legend(
         axes.lines,
         list(map(printable, names)),

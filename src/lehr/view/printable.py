@@ -1,7 +1,7 @@
 """Text of unknown origin, made safe to print.
 
-Names come from users' files, from stores that somebody sent, from other libraries. A terminal obeys
-the control characters in them: it clears the screen, renames the window, or types an answer.
+Names come from users' files, from strangers' stores, from other libraries. A terminal obeys the
+control characters in them: it clears the screen, renames the window, or types an answer.
 """
 
 import re

@@ -92,7 +92,7 @@ def _digest(text: str) -> str:
 
 
 def _choices(results: Results) -> str:
-    """Return the rules with which the radio buttons and boxes work without the script."""
+    """Return the style rules that make the radio buttons and boxes work without the script."""
     optimizers, names = results.order
     rules = [
         f".learning:has(#o{i}:checked) .panel:not(.o{i}){{display:none}}"
@@ -205,7 +205,7 @@ def section(name: str, title: str, words: str, *content: str) -> Markup:
 
 
 def _sections(results: Results, law: Law | None) -> list[tuple[str, str, Markup]]:
-    """Return the sections in order, each with its id and the words of the link to it."""
+    """Return the sections in order, each with its id and the text of its link."""
     found: list[tuple[str, str, Markup]] = []
 
     def add(name: str, title: str, words: str, *content: Markup, link: str | None = None) -> None:
@@ -268,7 +268,7 @@ def _serving(results: Results) -> str:
     if min(len(results.optimizers), len(results.schedules)) < 2:
         return ""
     if not results.serving:
-        return "Each schedule is behind another with some optimizer: the best one depends on it."
+        return "Each schedule is behind another with some optimizer, so the best depends on it."
     names = ", ".join(results.serving)
     return f"No test separates {names} from the best schedule of any optimizer."
 
@@ -282,8 +282,8 @@ def _statistics(results: Results) -> str:
         f"over {count(settings.seeds, 'other seed')} at that peak, and the "
         f"{confidence:g} % interval says how far this mean could change with other seeds, that "
         "is with other initial weights and another order of the batches. Pairs are compared seed "
-        "by seed. A pair is behind another if their difference is larger than chance makes any of "
-        f"the differences in {100 - confidence:g} % of cases. "
+        "by seed. A pair is behind another if, by chance, even the largest of all the differences "
+        f"would be as large as theirs in at most {100 - confidence:g} % of cases. "
     )
     if results.metric.guess is None:
         text += (

@@ -21,7 +21,7 @@ class TimeUnit:
 
     Attributes:
         name: The unit.
-        amount: How many of it a step has; None for shares, which depend on the run.
+        amount: How many of the unit a step has; None for shares, which depend on the run.
     """
 
     name: Unit
@@ -36,7 +36,7 @@ class TimeUnit:
             run: The run, with its epochs and batches; the batches must have one size.
 
         Raises:
-            ScheduleError: If the run does not say how many of the unit a step has.
+            ScheduleError: If the run does not define how many of the unit a step has.
         """
         if name == "steps":
             return STEPS
@@ -88,7 +88,7 @@ class Look:
         time: The unit of the axis of time.
         peak: What 1 means: values are multiplied by it.
         log: Whether the axis of the values is logarithmic.
-        from_zero: Whether an axis that is not has 0 on it.
+        from_zero: Whether an axis that is not logarithmic has 0 on it.
     """
 
     time: TimeUnit = STEPS

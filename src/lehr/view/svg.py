@@ -105,7 +105,7 @@ class Scale:
     def __call__(self, value: float) -> float:
         low, high = self.low, self.high
         if self.log:
-            # Zero has no position on a log axis: put it below everything that has one.
+            # Zero has no position on a log axis: put it below all values that have one.
             value, low, high = math.log(max(value, 1e-300)), math.log(low), math.log(high)
         return self.start + (self.stop - self.start) * (value - low) / (high - low)
 

@@ -49,7 +49,7 @@ def _score_scale(pairs: Sequence[PairResult], metric: Metric) -> Scale:
 
 
 def reach(values: Sequence[float], metric: Metric) -> tuple[float, float]:
-    """Return the worst value that an axis should show, and the best one."""
+    """Return the worst and the best value that an axis should show."""
     if metric.higher:
         return robust_low(values), max(values)
     return -robust_low([-value for value in values]), min(values)
@@ -233,12 +233,12 @@ def _columns(results: Results) -> str:
         f"{f'number of {metric.units.strip()}' if metric.unit else 'difference'}, compared with "
         "the best seed by seed. Tie: the test does not separate it from the best, and the interval "
         f"stays within {metric.near}. Undecided: the interval is wider, or a pair nearer to the "
-        "best is behind; about so many more seeds would decide it. Could rank: the ranks that the "
-        f"test leaves open to a pair, {100 * results.settings.confidence:g}{NARROW}% sure for all "
-        "at once. Room: the range of peak rates within "
-        f"{metric.near}, as a factor. Edge: the best peak is the lowest or the highest one tried, "
-        "and a better one "
-        "may lie beyond. Time per run: seconds of one core, on average over the scoring runs."
+        "best is behind; beside it, about how many more seeds would decide. Could rank: the ranks "
+        "that the test leaves open to a pair, "
+        f"{100 * results.settings.confidence:g}{NARROW}% sure for all at once. Room: the range of "
+        f"peak rates within {metric.near}, as a factor. Edge: the best peak is the lowest or the "
+        "highest one tried, and a better one may lie beyond. Time per run: seconds of one core, on "
+        "average over the scoring runs."
     )
     target = results.settings.target
     if target is None:
@@ -246,7 +246,7 @@ def _columns(results: Results) -> str:
     return (
         f"{text} Updates to {measured(metric, target)}: the median over the seeds of the first "
         f"evaluation, of some twenty in a run, with that validation {metric.name} or a better one; "
-        "a seed that never reaches it counts as more than the run has. If not all reach it, the "
+        "a seed that never reaches it counts as longer than the run. If not all reach it, the "
         "number of those that do follows."
     )
 
@@ -335,7 +335,7 @@ def _legend(metric: Metric, worst: float, best: float) -> Markup:
 
 
 def layout(results: Results) -> tuple[list[str], list[str]]:
-    """Return the names across and down a map: the fewer ones across, so that it stays narrow."""
+    """Return the names across and down a map, with the fewer across, so that it stays narrow."""
     optimizers, schedules = results.order
     return (optimizers, schedules) if len(optimizers) <= len(schedules) else (schedules, optimizers)
 

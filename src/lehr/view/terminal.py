@@ -62,7 +62,7 @@ class Canvas:
 
     Arguments:
         width, height: its size in characters, each at least 1.
-        braille: two by four dots a character; otherwise one.
+        braille: whether a character has two by four dots, rather than one.
     """
 
     def __init__(self, width: int, height: int, *, braille: bool) -> None:
@@ -155,7 +155,7 @@ def draw(
     right, top = (size - 1 for size in canvas.size)
     xs = [round(t * right / max(1, steps - 1)) for t in at]
     for number, curve in enumerate(values):
-        # On a log axis, what is too low for it lies on the floor.
+        # On a log axis, values below it are drawn at its lower end.
         ys = [round((height_of(max(value, low)) - bottom) * top / span) for value in curve]
         canvas.curve(xs, ys, number)
     rows = canvas.rows(letters)

@@ -89,7 +89,7 @@ export function mount(root, ask, start, changed = () => {}) {
   // Some notebooks put a widget into a tree of its own.
   const focused = () => root.getRootNode().activeElement;
 
-  // ----- what is undone ---------------------------------------------------------------------------
+  // ----- undo -------------------------------------------------------------------------------------
   function remember() {
     past.push(sketch);
     if (past.length > MOST_UNDO) past.shift();
@@ -103,7 +103,7 @@ export function mount(root, ask, start, changed = () => {}) {
     send();
   }
   function put(part) {
-    // What is typed without a pause is undone at once.
+    // Typing without a pause is undone in one go.
     if (performance.now() - typed > GESTURE) remember();
     typed = performance.now();
     sketch = { ...sketch, ...part };
@@ -176,7 +176,7 @@ export function mount(root, ask, start, changed = () => {}) {
       if (request.act && !LOOKS[request.act.kind] && past.at(-1) === sketch) past.pop();
       return;
     }
-    // Only an answer to what was done may change the texts: others would undo what is being typed.
+    // Only the answer to an action may change the texts: others would undo what is being typed.
     if (request.act && (!waiting || waiting.act)) sketch = answer.sketch;
     if (!held) frame = answer.frame;
     svg.setAttribute("viewBox", `0 0 ${answer.size[0]} ${answer.size[1]}`);
@@ -245,7 +245,7 @@ export function mount(root, ask, start, changed = () => {}) {
       row.classList.toggle("chosen", i === sketch.selected);
       area.setAttribute("aria-label", `${line.role}, as text`);
       set(area, line.text);
-      // A drag or a key also writes where the cursor is not.
+      // While a knot is held, the field that has the cursor is written too.
       if (focused() === area && held) area.value = line.text;
       row.querySelector("select").value = line.role;
       row.querySelector(".remove").hidden = sketch.lines.length < 2;
@@ -380,7 +380,7 @@ export function mount(root, ask, start, changed = () => {}) {
     if (event.shiftKey) swap(future, past); else swap(past, future);
   });
 
-  // ----- leaving ----------------------------------------------------------------------------------
+  // ----- saving -----------------------------------------------------------------------------------
   const address = () => `${location.href.split("#")[0]}#${encodeURIComponent(JSON.stringify(sketch))}`;
   async function copy(text) {
     const said = root.querySelector(".copied");
@@ -441,7 +441,7 @@ export function page(root) {
   const ask = async (request) => {
     const reply = await fetch("ask", { method: "POST", headers: { "content-type": "application/json" },
       body: JSON.stringify(request), signal: AbortSignal.timeout(30_000) });
-    if (!reply.ok) throw new Error(`it says ${reply.status}`);
+    if (!reply.ok) throw new Error(`status ${reply.status}`);
     return reply.json();
   };
   const studio = mount(root, ask, read(), (sketch) =>

@@ -2,9 +2,9 @@
 
 The values are factors of the optimizer's rate (``OneCycleLR`` alone gives rates). The schedulers
 of the momentum leave the rate alone, and give the momentum. A scheduler acts on the steps from
-``begin`` up to, but without, ``end``; outside, the rate stays as it is: a cosine over its own
-window never gets to its end, and is held one step before it. An absolute ``eta_min`` becomes a
-factor by ``lr`` (or by ``momentum``). ``epoch_length`` makes steps of epochs, as
+``begin`` up to, but without, ``end``; outside, the rate stays as it is, so a cosine over its own
+window never reaches its end, and holds its value of one step before. An absolute ``eta_min``
+becomes a factor by ``lr`` (or by ``momentum``). ``epoch_length`` turns epochs into steps, as
 ``convert_to_iter_based`` does.
 """
 

@@ -13,14 +13,14 @@ from lehr.schedule.leaves import formula, hold, table
 from lehr.translate.mmengine.windows import Effect, placed
 from lehr.translate.pieces import scaled, then
 
-# Up to here, steps without a formula are written as a table.
+# Up to this many steps without a formula are written as a table.
 _MANY: Final = 10_000
 
 
 def together(effects: Sequence[Effect]) -> Schedule:
-    """Return the result of schedulers on 1, in the order in which they are stepped.
+    """Return what schedulers make of 1, in the order in which they are stepped.
 
-    Those that only multiply are their product. Others are followed from one begin or end of a
+    If all only multiply, that is their product. Others are followed from one start or end of a
     window to the next: a scheduler that acts alone has its own curve from the level that it finds,
     and where several act at once and one has a floor, the values are computed step by step.
     """

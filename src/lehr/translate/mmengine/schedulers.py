@@ -33,7 +33,7 @@ _PARAM: Final = ("param_name",)
 ignores("mmengine", *_PARAM)
 
 _BUILDS: Final[dict[str, tuple[Registered, str]]] = {}
-"""By the type in a configuration: what builds the effect, and the number that it acts on."""
+"""For each type in a configuration: what builds its effect, and the number that it acts on."""
 
 
 def _scheduler(kind: str, *names: str) -> Callable[[B], B]:
@@ -59,7 +59,7 @@ def _alone(build: Build, drives: str, window: MMWindow, base: MMBase, /, **own: 
 
 
 def _base_of(base: MMBase, drives: str) -> MMBase:
-    """Return the base with the number that a scheduler acts on in the place of the rate."""
+    """Return the base with the number that a scheduler acts on in place of the rate."""
     return base if drives == "lr" else replace(base, lr=_momentum(base))
 
 
@@ -98,7 +98,7 @@ def _multistep(
     window: MMWindow, base: MMBase, milestones: Sequence[int], gamma: float = 0.1
 ) -> Effect:
     times = sorted(whole("milestones", time) * window.per for time in milestones)
-    # Those before the first step are never met.
+    # Those before the first step are never reached.
     times = [time for time in times if time >= 0]
     return Affine(window, falls(times, gamma), zeroes=lambda n: gamma == 0 and n in times)
 
@@ -146,7 +146,7 @@ def _cosine(
 ) -> Effect:
     length = window.last + 1
     if T_max and window.last:
-        # A cosine does not know whether it goes forwards or backwards.
+        # A cosine is the same forwards and backwards.
         length = abs(whole("T_max", T_max)) * window.per
     low = _floor(eta_min, eta_min_ratio, base.lr)
     if length >= window.last:
@@ -190,7 +190,7 @@ def _cosine_restart(
     lengths = [whole("periods", period, at_least=0) * window.per for period in periods]
     levels = [number("restart_weights", weight, at_least=0) for weight in restart_weights]
     low = _floor(eta_min, eta_min_ratio, base.lr)
-    # A period without steps is never met.
+    # A period without steps is never reached.
     met = [(size, top) for size, top in zip(lengths, levels, strict=True) if size]
     if not met:
         return Affine(window, hold(at=1.0))
@@ -283,7 +283,7 @@ for _label in _ONE_CYCLES:
 
 @translates("mmengine", "param_scheduler")
 def _list(base: MMBase, schedulers: Sequence[Mapping[str, Any]]) -> Translation:
-    """Translate a list as a configuration has it: what one leaves, the next goes on from."""
+    """Translate a list as in a configuration: each goes on from what the one before left."""
     if not schedulers:
         raise ScheduleError("schedulers=[] is empty; write at least one dict with its type")
     effects: dict[str, list[Effect]] = {"lr": [], "momentum": []}
@@ -323,6 +323,6 @@ def _check_base(kind: str, given: Mapping[str, Any], effect: Effect) -> None:
     """Raise an error if a scheduler depends on the base rate, which a OneCycleLR has replaced."""
     if effect.needs_base or given.get("eta_min_ratio") is not None:
         raise ScheduleError(
-            f"{kind} after a OneCycleLR: in mmengine its base rate is then where that begins, "
+            f"{kind} after a OneCycleLR: in mmengine its base rate is then the OneCycleLR's first, "
             "eta_max / div_factor; put it before the OneCycleLR in the list"
         )

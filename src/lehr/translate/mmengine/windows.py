@@ -16,7 +16,7 @@ from lehr.translate.arguments import Count, NotNegative, Real
 from lehr.translate.pieces import go, scaled, then
 
 INF: Final = 10**9
-"""mmengine's own number for no end."""
+"""The number that mmengine uses for no end."""
 _OVERWRITTEN: Final = (
     "mmengine keeps the bounds of a OneCycleLR in the groups, where those of the last one in the "
     "list overwrite the others; here each has its own"
@@ -91,9 +91,9 @@ class Effect(abc.ABC):
         self.starts = [0]
         # Whether it goes back to the optimizer's own number.
         self.needs_base = False
-        # The least that it makes of 0 or more; not finite if that is unknown.
+        # The least value that it gives, if it finds 0 or more; not finite if that is unknown.
         self.low = 0.0
-        # The factor of what it finds, if it is one; None if it goes to a floor of its own.
+        # Its factor on what it finds, if it has one; None if it goes to a floor of its own.
         self.factor: Schedule | None = None
 
     @abc.abstractmethod
@@ -200,7 +200,7 @@ class Assigning(Effect):
     def __init__(self, window: MMWindow, curve: Schedule, notes: Sequence[str]) -> None:
         super().__init__(window, None, notes)
         self._window, self._curve = window, curve
-        # Past its end, faithful, the curve may go below 0, and others multiply that.
+        # If faithful, the curve may go below 0 past its end, and others multiply that.
         self.low = 0.0 if curve.bounds[0] >= 0 else -math.inf
 
     def scaled(self, factor: float) -> Assigning:
@@ -208,7 +208,7 @@ class Assigning(Effect):
         return Assigning(self._window, self._curve * factor, self.notes)
 
     def overwritten(self, last: Assigning, *, faithful: bool) -> Assigning:
-        """Return its like with the bounds of the last one in a list, if they differ and faithful.
+        """Return this one; if ``faithful``, with the bounds of the last one in the list.
 
         mmengine keeps bounds in the groups. The value at step 0 is set before they are overwritten.
         """

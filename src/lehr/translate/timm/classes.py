@@ -65,7 +65,7 @@ def steps_down(
         note = f"timm rounds when it divides by decay_t={decay_t!r}, and falls a step late"
     body = hold(at=1.0) if decay_rate == 1 else decayed(decay_rate, every=size, stairs=True)
     if note and faithful:
-        # Later by less than the distance of a whole step to a fall that is on none.
+        # Delayed by less than any whole step is away from a fall between steps.
         body = hold(Fraction(1, 2 * size.denominator), at=1.0) >> body
     return differing(warmup.before(body, warmup_prefix), "" if faithful else note)
 
@@ -78,7 +78,7 @@ def multistep(
     warmup_prefix: bool = True,
 ) -> Schedule:
     """Translate a staircase with its own milestones."""
-    # timm compares milestones with t + 1: each falls a step before the one that it names.
+    # timm compares milestones with t + 1, so each fall comes a step before its milestone.
     times = [max(steps("decay_t", milestone) - 1, 0) for milestone in decay_t]
     rate = number("decay_rate", decay_rate, at_least=0, at_most=1e6)
     return warmup.before(falls(times, rate), warmup_prefix)

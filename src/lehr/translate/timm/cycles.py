@@ -15,7 +15,7 @@ from lehr.translate.arguments import share_of, steps
 from lehr.translate.pieces import differing, go, then
 from lehr.translate.registry import Translation, ignores
 
-# Without noise, which is refused, the arguments of its kind make no difference.
+# Noise is refused, and without it these arguments make no difference.
 ignores("timm", "noise_pct", "noise_std", "noise_seed", "noise_type", "initialize")
 
 
@@ -83,7 +83,7 @@ class TimmCycles:
         )
         missed = cycles.missed()
         body = cycles.path({*missed} if self.faithful else set())
-        # A warmup over the cycles goes to the level where it meets them.
+        # A warmup over the cycles rises to the level at which it meets them.
         meets = top != 1 and not self.warmup_prefix
         to = body(float(warmup.length)) if meets else 1.0
         note = ""
@@ -98,7 +98,7 @@ class TimmCycles:
 
 @dataclass(frozen=True)
 class _Restarts:
-    """At most ``limit`` restarts, from ``decay**i`` times the rate down to the floor, a factor.
+    """At most ``limit`` cycles, from ``decay**i`` times the rate down to the floor, a factor.
 
     The first has ``size`` steps, and each ``growth`` times as many as the one before.
     """
@@ -142,7 +142,7 @@ class _Restarts:
         )
 
     def missed(self) -> dict[int, int]:
-        """Return the cycles, with their first step, whose begin timm's logarithm misses."""
+        """Return the cycles, with their first step, whose start timm's logarithm misses."""
         missed: dict[int, int] = {}
         begin, length, growth = Fraction(0), self.size, float(self.growth)
         # The end of the last cycle shows only if it does not end at the floor.

@@ -20,7 +20,7 @@ GroupRates = float | list[float] | tuple[float, ...] | None
 
 
 def plain(value: Any) -> Any:
-    """Return a number as Python's own, be it a tensor of one element; other things as they are."""
+    """Return a number, or a tensor of one element, as a Python number; other things as they are."""
     return value.item() if hasattr(value, "item") else value
 
 
@@ -30,7 +30,7 @@ def many(value: Any) -> list[Any] | None:
 
 
 def bases(lr: GroupRates) -> list[float | None]:
-    """Return the base rate of each group; one unknown one where none is given."""
+    """Return the base rate of each group; a single None where none is given."""
     if lr is None:
         return [None]
     listed = many(lr)
@@ -40,7 +40,7 @@ def bases(lr: GroupRates) -> list[float | None]:
 
 
 def needed(lr: float | None, name: str, value: object) -> float:
-    """Return the base rate, which an absolute argument cannot do without."""
+    """Return the base rate, which an absolute argument needs."""
     if lr is None:
         raise ScheduleError(
             f"{name}={value!r} is a rate, not a factor: give the optimizer's own, as in lr=0.1"
@@ -49,7 +49,7 @@ def needed(lr: float | None, name: str, value: object) -> float:
 
 
 def of_group(value: Any, group: int) -> Any:
-    """Return the value of an argument for a group: its own of a list, or the one for all."""
+    """Return an argument's value for a group: its own in a list, or the one for all."""
     listed = many(value)
     return plain(value if listed is None else listed[group])
 
@@ -76,7 +76,7 @@ def after(before: Schedule, then: Schedule) -> Schedule:
 
 
 def _enters(schedule: Schedule) -> bool:
-    """Return whether the level that a schedule is entered at makes a difference to it."""
+    """Return whether the level before a schedule makes a difference to it."""
     match schedule:
         case Piece() | Decay():
             return schedule.start is None

@@ -1,4 +1,4 @@
-"""torch's containers: ``SequentialLR`` and ``ChainedScheduler``, in each other to any depth."""
+"""torch's containers, ``SequentialLR`` and ``ChainedScheduler``, nested to any depth."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ Child = tuple[str, Mapping[str, Any]]
 
 CONTAINERS: Final = ("SequentialLR", "ChainedScheduler")
 OWN_RATES: Final = ("CyclicLR", "OneCycleLR")
-"""Those that bring rates of their own, whatever the optimizer's is."""
+"""Those that bring rates of their own, whatever the optimizer's rate is."""
 
 # Those that assign a rate, where the others multiply what they find.
 _ASSIGNING: Final = (*OWN_RATES, "LambdaLR", "CosineAnnealingWarmRestarts")
-# Those that go on from the rate that they find, when their turn comes in a sequence.
+# Those that, when their turn comes in a sequence, go on from the rate that they find.
 _GOING_ON: Final = ("MultiplicativeLR", "SWALR")
 
 
@@ -126,7 +126,7 @@ def sequential_lr(
     for index, part in enumerate(parts):
         if part.name in CONTAINERS:
             what = "cannot start a" if index else "starts one step into a"
-            notes.append(f"torch {what} {part.name} inside a SequentialLR; this starts it at its 0")
+            notes.append(f"torch {what} {part.name} inside a SequentialLR; here it starts at 0")
     if faithful and (notes or not sorted_times):
         # Loads torch.
         from lehr.translate.torch.replay import replayed
@@ -150,7 +150,7 @@ def sequential_lr(
 
 @dataclass(frozen=True)
 class _Turn:
-    """When it is a child's turn in a sequence; the last one's does not end."""
+    """A child's turn in a sequence: its first step and its end; the last turn has no end."""
 
     part: _ChildPart
     begin: int
@@ -197,7 +197,7 @@ def _going_on(
 
 
 def _momentum(parts: list[_ChildPart], turns: list[_Turn]) -> Schedule | None:
-    """Return the momentum: the child's whose turn it is, else what the last one left."""
+    """Return the momentum of the child whose turn it is, or else what the last one left."""
     built = [part.translation.momentum for part in parts if part.translation.momentum is not None]
     if not built:
         return None
@@ -250,17 +250,17 @@ def _chain_notes(parts: list[_ChildPart]) -> list[str]:
     for part in parts:
         if part.name in _ASSIGNING:
             notes.append(
-                f"torch's {part.name} overwrites what the others of its chain did; this is the "
-                "product"
+                f"torch's {part.name} overwrites what the others of its chain did; here the "
+                "chain is the product"
             )
         elif part.name in ("SequentialLR", "SWALR"):
             notes.append(
-                f"torch's {part.name} loses what the others of its chain did; this does not"
+                f"torch's {part.name} loses what the others of its chain did; here it does not"
             )
         elif part.name == "CosineAnnealingLR":
             floor = part.arguments.get("eta_min", 0.0) != 0
             what = "is off the product" if floor else "forgets the others after T_max"
-            notes.append(f"torch's chain with a CosineAnnealingLR {what}; this is the product")
+            notes.append(f"torch's chain with a CosineAnnealingLR {what}; here it is not")
     return notes
 
 
@@ -279,7 +279,7 @@ def _parts(
     parts: list[_ChildPart] = []
     for (name, arguments), start in zip(children, starts, strict=True):
         given: dict[str, Any] = {**arguments, "lr": start}
-        # What else is faithful is replayed with the whole.
+        # Whatever else is faithful is replayed with the whole container.
         free = faithful and name in ("LambdaLR", "MultiplicativeLR")
         known = translate("torch", name, faithful=free, **given)
         parts.append(_ChildPart(name, arguments, start, known))

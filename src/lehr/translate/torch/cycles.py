@@ -63,7 +63,7 @@ def warm_restarts_lr(
     elif lost:
         notes = [
             f"torch lost its place: at epoch {epoch} it is {lost[0]} epochs "
-            f"into a cycle of {lost[1]}; this restarts where it should"
+            f"into a cycle of {lost[1]}; here it restarts where it should"
         ]
     return base.answer(curves, absolute=absolute, notes=notes)
 
@@ -88,7 +88,7 @@ def _lost(cur: float, length: int, mult: int, peak: float, floor: float) -> Sche
     """Return torch's curve from a place in a cycle that it got wrong."""
     here: Schedule | None = None
     if cur >= length:
-        # Past the cycle's end it looks for the next restart only at the next step.
+        # Past the end of the cycle, it looks for the next restart only at the next step.
         value = floor + (peak - floor) * (1 + math.cos(math.pi * cur / length)) / 2
         here = hold(1, at=value)
         cur, length = (cur + 1) % length, length * mult
@@ -102,7 +102,7 @@ def _lost(cur: float, length: int, mult: int, peak: float, floor: float) -> Sche
 def _cyclic_state(state: Mapping[str, Any]) -> dict[str, Any]:
     total = float(state["total_size"])
     up = total * float(state["step_ratio"])
-    # The product of a quotient rounds: what was whole is whole again.
+    # The product of a quotient has a rounding error: what was whole is made whole again.
     up = round(up) if abs(up - round(up)) < 1e-9 * total else up
     found = from_state("mode", "gamma", "scale_mode", "cycle_momentum")(state)
     found |= {

@@ -47,7 +47,7 @@ def step_lr(
     if size == 0:
         raise ScheduleError("step_size=0: torch divides by zero; write at least 1")
     if isinstance(size, Fraction):
-        # torch asks whether the epoch is a multiple, which only whole multiples are.
+        # torch checks whether the epoch is a multiple, which only whole multiples can be.
         seldom = Fraction(step_size).numerator
         if faithful:
             size = seldom if seldom < LONGEST else LONGEST
@@ -68,7 +68,7 @@ def multi_step_lr(
     base: TorchBase, milestones: Iterable[float], gamma: NotNegative = 0.1, faithful: bool = False
 ) -> Translation:
     """``gamma ** (how many milestones are at or before t)``, in any order and with repeats."""
-    # Those before the first epoch are never met.
+    # Those before the first epoch are never reached.
     met = sorted(t for t in (number("milestones", time) for time in milestones) if t >= 0)
     odd, notes = [time for time in met if time != int(time)], []
     if odd and faithful:
@@ -243,7 +243,7 @@ def _functions(given: FactorFunction | list[FactorFunction]) -> list[FactorFunct
     for function in each:
         if not callable(function):
             raise ScheduleError(f"lr_lambda={function!r} cannot be called")
-    # One function for all groups is one curve.
+    # One function for all groups makes one curve.
     return each[:1] if all(fn == each[0] for fn in each) else each
 
 

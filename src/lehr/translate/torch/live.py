@@ -32,12 +32,12 @@ def read(scheduler: Any, *, faithful: bool) -> Translation:
 
 
 def _is_of_lehr(scheduler: Any) -> bool:
-    """Return whether lehr.torch drives: by name, since that room loads torch and is above."""
+    """Return whether a scheduler is lehr's, by name: an import would go up and load torch."""
     return any(kind.__module__ == "lehr.torch.driver" for kind in type(scheduler).__mro__)
 
 
 def _described(scheduler: Any) -> tuple[str, dict[str, Any]]:
-    """Return a live scheduler's class, and arguments that would build its like."""
+    """Return a live scheduler's class, and arguments that would build an equal one."""
     name = _class_name(scheduler)
     attributes: dict[str, Any] = dict(scheduler.__dict__)
     groups = scheduler.optimizer.param_groups
@@ -83,7 +83,7 @@ def _container(scheduler: Any, name: str, groups: list[dict[str, Any]]) -> dict[
 
 
 def _class_name(scheduler: Any) -> str:
-    """Return the class of torch's that a scheduler is, or is a subclass of that computes alike."""
+    """Return a scheduler's torch class, or the one that it inherits its computation from."""
     kind: type[Any] = scheduler.__class__
     base = next((cls for cls in kind.__mro__ if cls.__module__ in _MODULES), None)
     if base is None:
@@ -102,9 +102,9 @@ def _from_groups(groups: list[dict[str, Any]], *keys: str) -> dict[str, Any]:
 
 
 def _swa_starts(scheduler: Any, arguments: Mapping[str, Any]) -> list[float]:
-    """Return the rates at which the way to ``swa_lr`` began, which need not be the base rates.
+    """Return the rates from which the way to ``swa_lr`` began, which need not be the base rates.
 
-    They follow from the groups' rates now; after the way, they are the base rates.
+    They follow from the groups' rates now; once ``swa_lr`` is reached, they are the base rates.
     """
     size, done = arguments["anneal_epochs"], scheduler._step_count - 1
     u = min(done / size, 1.0) if size else 1.0

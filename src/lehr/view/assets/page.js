@@ -1,5 +1,5 @@
-/* The page works without this script. It adds: what the pointer is on stands out and is read out
-   in numbers, and two buttons that show all schedules or none. */
+/* The page works without this script, which adds two things: the line under the pointer stands out
+   and its numbers are shown, and two buttons show all schedules or none. */
 (() => {
   "use strict";
   const learning = document.querySelector(".learning");
