@@ -115,6 +115,17 @@ def whole(name: str, value: Any, *, at_least: float = -math.inf, at_most: int = 
     return result
 
 
+def flag(name: str, value: Any) -> bool:
+    """Return ``value`` as a bool; 0 and 1 are accepted.
+
+    Raises:
+        ScheduleError: If it is anything else.
+    """
+    if type(value).__name__ not in ("bool", "bool_", "int") or value not in (0, 1):
+        raise ScheduleError(f"{name}={shown(value)} must be True or False")
+    return bool(value)
+
+
 def several(name: str, value: Any) -> list[Any]:
     """Return the members of a list, a tuple, an array or another iterable that has an order.
 

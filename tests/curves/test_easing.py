@@ -17,6 +17,7 @@ from mpmath import mpf
 import lehr
 from lehr.curves import easing
 from lehr.curves.easing import Ease
+from lehr.errors import ScheduleError
 
 mpmath.mp.dps = 50
 
@@ -240,3 +241,8 @@ def test_an_exponential_ease_takes_any_ratio_below_one(ratio: float) -> None:
     assert values[0] == 1.0
     assert values[-1] == 0.0
     assert all(before >= after for before, after in itertools.pairwise(values))
+
+
+def test_a_parameter_out_of_range_is_shown_with_its_ease() -> None:
+    with pytest.raises(ScheduleError, match=r"^ease='tanh\(30, 2\)': from=30.0 must be at most 20"):
+        Ease.of("tanh(30, 2)")

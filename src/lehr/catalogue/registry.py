@@ -198,7 +198,15 @@ def entry(
             raise ScheduleError(f"the catalogue has two entries {name!r}")
         argument(EntryFamily, family, "family")
         ENTRIES[name] = Entry(
-            name, family, function, formula, paper, aliases, example, momentum, writes_out
+            name=name,
+            family=family,
+            function=function,
+            formula=formula,
+            paper=paper,
+            aliases=aliases,
+            arguments=example,
+            make_momentum=momentum,
+            writes_out=writes_out,
         )
         return function
 

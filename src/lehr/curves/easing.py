@@ -344,7 +344,11 @@ def _from_text(text: str) -> Ease:
         raise ScheduleError(f"ease={shown(text)} is unknown; {_choice('')}")
     name, values = match[1], match[2].split(",") if match[2] else []
     if name in _EXAMPLES:
-        return Ease(name, tuple(_parameter(name, value) for value in values))
+        parameters = tuple(_parameter(name, value) for value in values)
+        try:
+            return Ease(name, parameters)
+        except ScheduleError as error:
+            raise ScheduleError(f"ease={text!r}: {error}") from None
     if not functions.registered(name):
         raise ScheduleError(f"ease={name!r} is unknown; {_choice(name)}")
     if [value.strip() for value in values] not in ([], ["steps"]):

@@ -14,7 +14,8 @@ from typing import Any, Final
 import numpy as np
 from torch import Tensor
 
-from lehr.errors import ScheduleError, shown
+from lehr import errors
+from lehr.errors import ScheduleError
 
 # One number of a tuple: a key and an index.
 _NUMBERED: Final = re.compile(r"(?P<key>\w+)\[(?P<index>\d{1,3})\]")
@@ -36,15 +37,12 @@ def item_of(value: Any) -> Any:
 
 
 def flag(name: str, value: Any) -> bool:
-    """Return a value as a bool; 0 and 1 are accepted.
+    """Return a value, or the one in a tensor, as a bool; 0 and 1 are accepted.
 
     Raises:
         ScheduleError: If it is anything else.
     """
-    item = item_of(value)
-    if not isinstance(item, int) or item not in (0, 1):
-        raise ScheduleError(f"{name}={shown(value)} must be True or False")
-    return bool(item)
+    return errors.flag(name, item_of(value))
 
 
 def python_number(value: Any) -> Any:

@@ -14,7 +14,6 @@ from lehr.translate.registry import Translation
 LEAST: Final = -(2**62)
 """A step before all that matter, which still fits into 64 bits."""
 
-Real = Annotated[float, number]
 Positive = Annotated[float, partial(number, above=0)]
 Negative = Annotated[float, partial(number, below=0)]
 NotNegative = Annotated[float, partial(number, at_least=0)]

@@ -219,8 +219,8 @@ def _multistep_with_warmup(
     milestones: Sequence[str],
     gamma: float = 0.1,
 ) -> Translation:
-    length, _, _ = warmup.steps(clock)
-    return warmup.before(clock, 1.0, _falls(clock, milestones, gamma)[length:])
+    after = _falls(clock, milestones, gamma)[warmup.steps(clock)[0] :]
+    return warmup.before(clock, 1.0, after)
 
 
 @translates("composer", "ConstantWithWarmupScheduler", ignores=("t_max",))

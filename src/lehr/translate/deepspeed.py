@@ -13,7 +13,7 @@ from fractions import Fraction
 from lehr.catalogue.decay.elementary import inverse
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate.arguments import Count, Natural, NotNegative, Real, one_of, own_rate
+from lehr.translate.arguments import Count, Natural, NotNegative, one_of, own_rate
 from lehr.translate.pieces import differing, go, line, rates, then
 from lehr.translate.registry import Translation, ignores, translates
 
@@ -82,7 +82,7 @@ def _warmup_cosine(
 def _range_test(
     lr_range_test_min_lr: NotNegative = 1e-3,
     lr_range_test_step_size: Count = 2000,
-    lr_range_test_step_rate: Real = 1.0,
+    lr_range_test_step_rate: float = 1.0,
     lr_range_test_staircase: bool = False,
 ) -> Translation:
     low, size = lr_range_test_min_lr, lr_range_test_step_size
@@ -92,8 +92,8 @@ def _range_test(
 
 @translates("deepspeed", "OneCycle")
 def _one_cycle(
-    cycle_min_lr: Real,
-    cycle_max_lr: Real,
+    cycle_min_lr: float,
+    cycle_max_lr: float,
     decay_lr_rate: float = 0.0,
     cycle_first_step_size: Count = 2000,
     cycle_second_step_size: Natural | None = None,
@@ -101,8 +101,8 @@ def _one_cycle(
     cycle_second_stair_count: Natural | None = None,
     decay_step_size: int = 0,
     cycle_momentum: bool = True,
-    cycle_min_mom: Real = 0.8,
-    cycle_max_mom: Real = 0.9,
+    cycle_min_mom: float = 0.8,
+    cycle_max_mom: float = 0.9,
     decay_mom_rate: float = 0.0,
     faithful: bool = False,
 ) -> Translation:

@@ -120,13 +120,13 @@ def _fit_sgdr(
     first = Duration(Fraction(growth - 1, growth**n_cycles - 1), "%")
     late = _missed_restarts([cycle_len * growth**index for index in range(n_cycles)])
     if not (late and faithful):
+        epochs = ", ".join(map(str, late.values()))
         note = (
-            f"fastai compares positions with 32 bits and misses the restart at epoch "
-            f"{', '.join(map(str, late.values()))}: its first update has the rate 0; here it has "
-            "the peak"
+            f"fastai compares positions with 32 bits and misses the restart at epoch {epochs}: "
+            "its first update has the rate 0; here it has the peak"
         )
         restarts = warm_restarts(first, growth, cycles=n_cycles, peak=peak)
-        return rates(restarts, note if late else "")
+        return rates(restarts, *([note] if late else []))
     parts: list[Schedule] = []
     for index in range(n_cycles):
         share = Duration(first.amount * growth**index, "%")

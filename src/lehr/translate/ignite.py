@@ -19,7 +19,6 @@ from lehr.translate.arguments import (
     Natural,
     NotNegative,
     Positive,
-    Real,
     one_less,
     own_rate,
     schedule_of,
@@ -38,8 +37,8 @@ ignores("ignite", "param_name", "save_history", "param_group_index", "create_new
 class IgniteCycles:
     """The arguments of the cyclical schedulers."""
 
-    start_value: Real
-    end_value: Real
+    start_value: float
+    end_value: float
     cycle_size: int
     cycle_mult: Positive = 1.0
     start_value_mult: NotNegative = 1.0

@@ -26,7 +26,8 @@ ignores("keras", "name")
 
 
 def _period(name: str, value: float) -> int | Fraction:
-    return steps(name, number(name, value, above=0))
+    number(name, value, above=0)
+    return steps(name, value)
 
 
 Period = Annotated[int | Fraction, _period]

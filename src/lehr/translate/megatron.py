@@ -16,6 +16,7 @@ from lehr.catalogue.decay.elementary import inverse
 from lehr.errors import ScheduleError, level, number
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
+from lehr.time.duration import as_written
 from lehr.translate.arguments import Count, NotNegative, StepCount, one_of
 from lehr.translate.pieces import go, rates
 from lehr.translate.registry import Translation, ignores, translates
@@ -64,7 +65,10 @@ def _lr(lr_decay_style: str, given: MegatronRate) -> Translation:
     peak = number("max_lr", given.max_lr, at_least=max(low, level("init_lr", given.init_lr)))
     rise, total = Fraction(given.lr_warmup_steps), Fraction(given.lr_decay_steps)
     if rise >= total:
-        raise ScheduleError(f"lr_warmup_steps={rise} must be less than lr_decay_steps={total}")
+        raise ScheduleError(
+            f"lr_warmup_steps={as_written(rise)} must be less than "
+            f"lr_decay_steps={as_written(total)}"
+        )
     # The last step still counts: a fall to min_lr comes with the step after it.
     until = total // per + 1 - rise / per
     before = go(rise / per, frm=given.init_lr, to=peak) if rise else None

@@ -257,9 +257,9 @@ def _composable(
         raise ScheduleError("stages=[] is empty; write at least one dict")
     parts: list[Schedule] = []
     at = 1.0
-    for stage in stages:
+    for index, stage in enumerate(stages):
         start = _target(stage, "start", run)
-        end = _end("stage", stage, run)
+        end = _end(f"stages[{index}]", stage, run)
         begin = at if start is None else start
         parts.append(_stage(stage, begin, end))
         at = end

@@ -20,7 +20,6 @@ from lehr.translate.arguments import (
     Count,
     Integer,
     Positive,
-    Real,
     cosine_ease,
     one_less,
     one_of,
@@ -126,7 +125,7 @@ class OptaxOneCycle:
 
     transition_steps: Count
     peak_value: float
-    pct_start: Real = 0.3
+    pct_start: float = 0.3
     div_factor: Positive = 25.0
     final_div_factor: Positive = 1e4
 
@@ -143,7 +142,7 @@ class OptaxOneCycle:
 
 
 @translates("optax", "linear_onecycle_schedule")
-def _linear_onecycle(cycle: OptaxOneCycle, pct_final: Real = 0.85) -> Translation:
+def _linear_onecycle(cycle: OptaxOneCycle, pct_final: float = 0.85) -> Translation:
     return cycle.translation("linear", pct_final)
 
 
@@ -181,12 +180,12 @@ def _warmup_constant(warmup: OptaxWarmup, faithful: bool = False) -> Translation
 
 @translates("optax", "warmup_cosine_decay_schedule")
 def _warmup_cosine(
-    warmup: OptaxWarmup, decay_steps: Positive, end_value: float = 0.0, exponent: float = 1.0
+    warmup: OptaxWarmup, decay_steps: float, end_value: float = 0.0, exponent: float = 1.0
 ) -> Translation:
     rise, peak = warmup.warmup_steps, warmup.peak_value
     if decay_steps <= rise:
         raise ScheduleError(
-            f"decay_steps={decay_steps:.12g} includes the warmup: more than warmup_steps={rise}"
+            f"decay_steps={decay_steps!r} includes the warmup: more than warmup_steps={rise}"
         )
     alpha = end_value / peak if peak else 0.0
     return warmup.before(_cosine(peak, decay_steps - rise, alpha, exponent).schedule)

@@ -33,10 +33,12 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from fractions import Fraction
+from types import NoneType
 from typing import Annotated, Any, Final, TypeVar, cast, get_args, get_origin
 
-from lehr.errors import ScheduleError, shown
+from lehr.errors import ScheduleError, flag, number, shown
 from lehr.schedule.base import Schedule
 
 
@@ -120,8 +122,8 @@ class Registered:
         }
         made: list[Any] = []
         for group in self.groups:
-            own = inspect.signature(group).parameters
-            made.append(group(**{name: left.pop(name) for name in own if name in left}))
+            own = [field.name for field in fields(group) if field.name in left]
+            made.append(group(**{name: left.pop(name) for name in own}))
         try:
             return self.function(*made, **left)
         except TypeError as error:
@@ -129,14 +131,23 @@ class Registered:
             raise ScheduleError(f"{label}: {error}") from None
 
     def _checked(self, name: str, value: Any) -> Any:
-        """Return an argument as the check in its annotation returns it, if there is one."""
+        """Return an argument, checked as its annotation says; a number keeps all its digits."""
         parameter = self.parameters.get(name)
-        if parameter is None or (value is None and parameter.default is None):
+        if parameter is None:
             return value
         # ``Annotated[float, check]``, or a union with that.
-        for hint in (parameter.annotation, *get_args(parameter.annotation)):
+        hints = (parameter.annotation, *get_args(parameter.annotation))
+        if value is None and (parameter.default is None or NoneType in hints):
+            return value
+        for hint in hints:
             if get_origin(hint) is Annotated:
-                return hint.__metadata__[0](name, value)
+                found = hint.__metadata__[0](name, value)
+                return value if isinstance(value, int) and isinstance(found, float) else found
+        if all(hint in _PLAIN for hint in hints):
+            if bool in hints:
+                return flag(name, value)
+            found = number(name, value)
+            return value if isinstance(value, int | Fraction) else found
         return value
 
     def _check(self, label: str, arguments: Mapping[str, Any]) -> None:
@@ -161,6 +172,10 @@ class Registered:
                 raise ScheduleError(
                     f"{label}: {name} is missing; its arguments are {', '.join(known)}"
                 )
+
+
+# Annotations that say of themselves what to check.
+_PLAIN: Final = (float, bool, NoneType, float | None, bool | None)
 
 
 # The modules of this package that are not libraries.

@@ -17,10 +17,11 @@ from typing import Any, Final
 
 from lehr.catalogue.decay.elementary import constant, cosine, inverse
 from lehr.catalogue.warmup import warmup
-from lehr.errors import ScheduleError, number, whole
+from lehr.errors import ScheduleError, number
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold, ramp
 from lehr.translate.arguments import (
+    Natural,
     NotNegative,
     Positive,
     StepCount,
@@ -81,8 +82,8 @@ class TransformersFloor:
 @translates("transformers", "get_scheduler")
 def _by_name(
     name: str,
-    num_warmup_steps: float | None = None,
-    num_training_steps: float | None = None,
+    num_warmup_steps: Any = None,
+    num_training_steps: Any = None,
     scheduler_specific_kwargs: Mapping[str, Any] | None = None,
     lr: float | None = None,
     faithful: bool = False,
@@ -136,14 +137,15 @@ def _cosine_with_min_lr(
     "get_cosine_with_min_lr_schedule_with_warmup_lr_rate",
 )
 def _cosine_warmup_with_min_lr(
-    run: TransformersSteps,
     floor: TransformersFloor,
+    num_warmup_steps: Natural,
+    num_training_steps: Natural,
     num_cycles: float = 0.5,
     warmup_lr_rate: float | None = None,
     faithful: bool = False,
 ) -> Translation:
-    rise = whole("num_warmup_steps", run.num_warmup_steps, at_least=0)
-    left = max(1, whole("num_training_steps", run.num_training_steps, at_least=0) - rise)
+    rise = num_warmup_steps
+    left = max(1, num_training_steps - rise)
     # Both legs count from 1: the peak is the last step of the warmup, the floor the run's last.
     decay = _wave(left, num_cycles, floor.factor, faithful)[1:]
     note = "" if faithful else _REBOUND.replace("past num_training_steps", "past its last step")

@@ -231,7 +231,7 @@ def _one_cycle_alone(window: MMWindow, base: MMBase, cycle: OneCycle, **own: Any
         return rates(together([effect]), *effect.notes)
     if base.lr is None:
         raise ScheduleError(
-            f"begin={window.begin:.12g}: before it the rate is the optimizer's own: give it, as in "
+            f"begin={window.begin!r}: before it the rate is the optimizer's own: give it, as in "
             "lr=0.1"
         )
     before = hold(effect.begin, at=number("lr", base.lr, at_least=0))

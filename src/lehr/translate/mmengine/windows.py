@@ -12,7 +12,7 @@ from typing import Final
 from lehr.errors import ScheduleError
 from lehr.schedule.base import Schedule
 from lehr.schedule.leaves import hold
-from lehr.translate.arguments import Count, NotNegative, Real
+from lehr.translate.arguments import Count, NotNegative
 from lehr.translate.pieces import go, scaled, then
 
 INF: Final = 10**9
@@ -37,7 +37,7 @@ class MMWindow:
     """The arguments that say on which steps a scheduler acts."""
 
     begin: NotNegative = 0
-    end: Real = INF
+    end: float = INF
     by_epoch: bool = True
     epoch_length: Count | None = None
     convert_to_iter_based: bool = False
@@ -50,7 +50,7 @@ class MMWindow:
         if self.epoch_length is None and self.convert_to_iter_based:
             raise ScheduleError("convert_to_iter_based=True needs epoch_length")
         if self.last <= -1:
-            raise ScheduleError(f"end={self.end:.12g} must be larger than begin={self.begin:.12g}")
+            raise ScheduleError(f"end={self.end!r} must be larger than begin={self.begin!r}")
 
     @property
     def per(self) -> int:

@@ -120,7 +120,9 @@ def _stairs(sched: str, given: TimmFactory) -> Translation | Schedule:
     if sched == "constant":
         rate = 1.0
     every = (90 if given.decay_epochs is None else given.decay_epochs) * given.per
-    return classes.steps_down(given.warmup, every, rate, prefix, given.faithful)
+    return classes.steps_down(
+        given.warmup, every, rate, warmup_prefix=prefix, faithful=given.faithful
+    )
 
 
 def _wsd(sched: str, given: TimmFactory) -> Schedule:
