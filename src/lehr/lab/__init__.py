@@ -52,8 +52,8 @@ __all__ = [
     "within",
 ]
 
-# A name is loaded when it is first used: each trial of a user's own training is a process, which
-# needs two of them.
+# Names are loaded on first use: each trial of a user's own training is a process that needs only
+# two of them.
 _NAMES = {
     "comparison": "compare stored_results",
     "errors": "EngineError StoreError TaskError WorkerError",

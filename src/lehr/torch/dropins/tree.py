@@ -312,11 +312,11 @@ def _checked(name: str, optimizer: Any, children: Any) -> list[Driver]:
             )
         if child.plan.follows_time:
             raise ScheduleError(
-                f"the {type(child).__name__} at index {index} goes by the time, and a container by "
-                "the position: write one schedule of both, and drive that"
+                f"the {type(child).__name__} at index {index} follows elapsed time, and a "
+                "container follows the position: write one schedule of both, and drive that"
             )
         if any(child is other for other in found[:index]):
-            raise ScheduleError(f"the scheduler at index {index} is there twice: {child!r}")
+            raise ScheduleError(f"the scheduler at index {index} appears twice: {child!r}")
     return found
 
 
