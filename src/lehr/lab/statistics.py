@@ -167,12 +167,12 @@ def ties(scores: Sequence[Sequence[float]], confidence: float = CONFIDENCE) -> N
 
     From `FEW` seeds on it is a sign test: between equal contenders, each seed's difference is
     equally likely to have the opposite sign. The statistic of a comparison is
-    `|sum(d)| / sqrt(sum(d^2))`, with `d` its differences, seed by seed. It is compared with the largest such
-    statistic among all comparisons, for every choice of the seeds' signs (or 10,000 choices, if
-    there are more), with the same signs for all comparisons: similar contenders then cost little
-    power. With fewer seeds it is the paired t-test, with its level divided among all comparisons
-    (Bonferroni). See "Resampling-Based Multiple Testing" (Westfall and Young 1993), the single-step
-    max-T.
+    `|sum(d)| / sqrt(sum(d^2))`, with `d` its differences, seed by seed. It is compared with the
+    largest such statistic among all comparisons, for every choice of the seeds' signs (or 10,000
+    choices, if there are more), with the same signs for all comparisons: similar contenders then
+    cost little power. With fewer seeds it is the paired t-test, with its level divided among all
+    comparisons (Bonferroni). See "Resampling-Based Multiple Testing" (Westfall and Young 1993), the
+    single-step max-T.
 
     Arguments:
         scores: one row per contender, one score per seed; every row has the same seeds.

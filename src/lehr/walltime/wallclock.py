@@ -149,7 +149,7 @@ class WallClock:
     def seek(self, step: int) -> NoReturn:
         """Raise NeedsClock: how long a step takes is not known."""
         raise NeedsClock(
-            f"step {step}: {self.schedule} follows the time that passes, so that no step has a "
+            f"step {step}: {self.schedule} follows elapsed time, so no step has a "
             "value; load a state that was saved there, with load_state_dict(state)"
         )
 
