@@ -406,7 +406,7 @@ REFUSED: list[tuple[str, Callable[[], Any], type[Exception], tuple[str, ...]]] =
         "steps behind what is left",
         lambda: WallClock((lehr.hold() >> lehr.cosine(50)).over("1h")),
         NeedsClock,
-        ("cosine(50", "when it must begin is not known"),
+        ("cosine(50", "not known when it must begin"),
     ),
     (
         "a repeat that mixes",

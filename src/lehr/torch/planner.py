@@ -40,7 +40,7 @@ class Planner:
 
     Attributes:
         assignment: Each group's schedules, their bases and the changes of plan.
-        clocks: The wall clock of each schedule that follows the time.
+        clocks: The wall clock of each schedule that follows elapsed time.
         rule: The feedback rule, or None.
 
     Raises:
@@ -108,7 +108,7 @@ class Planner:
         self.assignment = assignment
 
     def _placed(self, name: str, chosen: Interpreted) -> Interpreted:
-        """Place a schedule over the run; one that follows the time gets a clock."""
+        """Place a schedule over the run; one that follows elapsed time gets a clock."""
         schedule = chosen.schedule if self._horizon is None else chosen.schedule.over(self._horizon)
         try:
             schedule(0)

@@ -110,7 +110,7 @@ def open_workers(
         raise EngineError(f"devices={devices!r:.80} has an empty name: write cpu or cuda:0")
     if own and resources.memory is not None:
         raise EngineError(
-            f"memory={resources.memory} cannot be kept by a training of your own: leave it out"
+            f"memory={resources.memory} cannot be enforced on your own training: leave it out"
         )
     if isinstance(engine, Executor):
         return nullcontext(_workers_of(engine, jobs, resources.shared(jobs)))
@@ -125,13 +125,13 @@ def open_workers(
     if name == "population":
         if jobs > 1:
             raise EngineError(
-                f"jobs={jobs} cannot be done in one process, which engine='population' is: write "
+                f"jobs={jobs} cannot run in one process, as engine='population' does: write "
                 "engine='processes', or jobs=1"
             )
         if resources.timeout is not None:
             raise EngineError(
-                f"timeout={resources.timeout:g} cannot be kept by engine='population', which is "
-                "this process: write engine='processes'"
+                f"timeout={resources.timeout:g} cannot be enforced by engine='population', "
+                "which runs in this process: write engine='processes'"
             )
         return nullcontext(_workers_of(_ThisProcess(), 1, resources))
     if name == "processes":

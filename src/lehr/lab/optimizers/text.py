@@ -133,7 +133,9 @@ class _Reader:
         at = {"": self._at(node.func)}
         for word in node.keywords:
             if word.arg is None or word.arg in settings:
-                what = "** has no meaning here" if word.arg is None else f"{word.arg} comes twice"
+                what = (
+                    "** has no meaning here" if word.arg is None else f"{word.arg} is given twice"
+                )
                 raise self._refuse(what, word)
             settings[word.arg], at[word.arg] = self._value(word.value), self._at(word)
         return Parts(place, node.func.id, settings, inner, self._text, at)

@@ -299,7 +299,7 @@ def _why(code: int, complaint: str) -> str:
         memory = " (is the memory too small?)" if name == "SIGKILL" else ""
         return f"it was killed by {name}{memory}"
     last = next(iter(complaint.strip().splitlines()[-1:]), "")
-    return last[:300] if last else f"it ended with exit code {code}, without a word"
+    return last[:300] if last else f"it ended with exit code {code} and printed no error"
 
 
 def _both(answer: dict[str, Any]) -> str:

@@ -173,6 +173,6 @@ def _once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise ValueError(f"{name!r:.60} is there twice")
+            raise ValueError(f"{name!r:.60} appears twice")
         found[name] = value
     return found
