@@ -29,8 +29,7 @@ _AT_ONCE = 0.2  # if runs of SGD work up to one rung and explode at the next
 _SOFT_MARGIN = 0.3
 _DRIFT = 0.2  # per decade of the run's length
 
-# Passes over the data at which a run that learns nothing more may begin to, and surely does,
-# overfit.
+# Passes over the data at which a run that learns nothing more may overfit, and surely does.
 _FEW, _MANY = 25.0, 50.0
 
 

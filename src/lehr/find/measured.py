@@ -29,13 +29,16 @@ class Measured:
     """The curves of a search, and the facts on which their edges depend.
 
     Attributes:
-        shortest, longest: The number of updates of the runs in its two stages. decays, family,
-        epoch: See :class:`lehr.find.margins.Edges`. before: The losses before training.
-        before_short: The loss before training on the batches of the shortest runs. gained: How far
-            these runs lower it. coarse: The losses of the shortest runs. fine: The losses of the
-            longest runs. again: Their losses on other batches. exploded: The runs that exploded.
-            scatter: The scatter
-        of the losses at the end of each run.
+        shortest, longest: The number of updates of the runs in its two stages.
+        decays, family, epoch: See :class:`lehr.find.margins.Edges`.
+        before: The losses before training.
+        before_short: The loss before training on the batches of the shortest runs.
+        gained: How far these runs lower it.
+        coarse: The losses of the shortest runs.
+        fine: The losses of the longest runs.
+        again: Their losses on other batches.
+        exploded: The runs that exploded.
+        scatter: The scatter of the losses at the end of each run.
     """
 
     shortest: int

@@ -184,8 +184,7 @@ class _Queue:
                 if batch := self._store.claim(trials, 1 if single else most):
                     self._training.update(trial.digest for trial in batch)
                     return batch
-            # Other processes have claimed or finished all of them; their outcomes may lead to new
-            # ones.
+            # Other processes have claimed or finished all of them; their outcomes may lead on.
             if not ready or not self.recall():
                 return []
 

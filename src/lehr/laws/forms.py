@@ -8,7 +8,7 @@ of t behind it on the kernel's clock. G grows from 0 (a drop has just happened) 
 its gain has come).
 
 * **effective-rate**: weight decay keeps the weights' norm near equilibrium, so what matters is the
-rate relative to it: ``v' = (1 - rate wd)^2 v + rate^2`` per update, ``e = rate / sqrt(v)``,
+  rate relative to it: ``v' = (1 - rate wd)^2 v + rate^2`` per update, ``e = rate / sqrt(v)``,
   from ``v = 0.2 peak / (2 wd)``. S sums e, drops are those of e^0.85. This law is lehr's own;
   compare the measured effective rate of Liu et al., arXiv 2608.24814.
 * **power-time**: S sums rate^0.75, drops are those of rate^0.85; without weight decay.
@@ -40,8 +40,8 @@ class LawParameter:
     Arguments:
         name: Its letter in the formula.
         centre, spread: The mean and standard deviation of its logarithm before any run is seen;
-        wide enough that they only keep three runs from driving it to absurd values. words: A
-        description of its meaning and unit.
+            wide enough that they only keep three runs from driving it to absurd values.
+        words: A description of its meaning and unit.
     """
 
     name: str

@@ -1,9 +1,11 @@
 """Reading logged runs from the files that tools write.
 
 * CSV with a header: from any tool, including exports of W&B (``run - train/loss`` beside ``Step``)
-and MLflow (a line for each ``key``, ``step`` and ``value``). * JSON lines: one object per line. *
-JSON: the ``trainer_state.json`` of transformers, or a list of objects. * A folder of TensorBoard
-events, or an event file. * A folder of MLflow metrics, with a file for each metric.
+  and MLflow (a line for each ``key``, ``step`` and ``value``).
+* JSON lines: one object per line.
+* JSON: the ``trainer_state.json`` of transformers, or a list of objects.
+* A folder of TensorBoard events, or an event file.
+* A folder of MLflow metrics, with a file for each metric.
 
 A value may be missing on a line, so that rates and losses can be logged at different steps.
 """

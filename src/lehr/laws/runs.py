@@ -241,8 +241,7 @@ def _continued(run: LoggedRun, others: Sequence[LoggedRun]) -> LoggedRun:
         if other is run or not same or other.steps[0] >= first:
             continue
         early = other.steps < first
-        # Its own rates begin where they depart from the log's first rate, at the latest with the
-        # log.
+        # Its own rates begin where they depart from the log's first, at the latest with the log.
         moves = np.flatnonzero(run.rates[top:first] != level)
         own = top + int(moves[0]) if len(moves) else first
         rates = np.concatenate([other.rates[:own], run.rates[own:]])

@@ -29,8 +29,8 @@ Conventions that hold for all schedules:
   level), ``every`` and ``clip``. It does not enter the operands of ``*`` and ``+``, nor a schedule
   placed by ``over``: those begin at 1.
 * A share is always a share of the run, and only ``over`` makes a run.
-* One part of a sequence may have no length: it takes the rest of the run. * Past its end a schedule
-holds its end level.
+* One part of a sequence may have no length: it takes the rest of the run.
+* Past its end a schedule holds its end level.
 """
 
 from __future__ import annotations

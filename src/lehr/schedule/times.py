@@ -188,9 +188,8 @@ class Over(Schedule):
 
     def __post_init__(self) -> None:
         self._check_depth()
-        # A schedule that does not fit is refused here rather than at the first step; anything still
-        # missing (the length of an epoch, the run that this is a share of) may come from an outer
-        # run.
+        # A schedule that does not fit is refused here, not at the first step; anything missing
+        # (the length of an epoch, the run that this is a share of) may come from an outer run.
         if self.horizon.length.unit == SECONDS:
             if self.closed or self.past != "hold":
                 option = "closed=True" if self.closed else f"past={self.past!r}"

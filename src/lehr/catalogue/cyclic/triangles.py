@@ -148,7 +148,7 @@ def cyclic(
     scale_fn: Callable[[Any], float] | str | None = None,
     scale_mode: Literal["cycle", "iterations"] = "cycle",
 ) -> Schedule:
-    """Triangles whose height is scaled by a user-defined function.
+    """Triangles whose height is scaled by a function of your own.
 
     Formula: as :func:`triangular`, the height times ``scale_fn(c)`` for the cycle ``c`` (from 1),
     or ``scale_fn(t)``.

@@ -101,8 +101,7 @@ class _NormalNoise(functions.Member):
     def value(self, t: Any, m: Arithmetic) -> Any:
         x = _hash(t, self._seed, m)
         lower = m.inside(x, 0, _HALF)
-        # The distance from the nearer end, in integers, so that the halves mirror each other
-        # exactly.
+        # The distance from the nearer end, in integers, so that the halves are exact mirrors.
         count = m.named("n", m.where(lower, x, _BITS - x))
         tail = m.named("tail", (m.real(count) + 0.5) / _HALF * self._side + self._beyond)
         middle = (m.real(_HALF - count) - 0.5) / _HALF * self._side

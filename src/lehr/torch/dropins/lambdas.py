@@ -211,8 +211,7 @@ class MultiplicativeLR(_FromFunctions):
         return {**state, "products": [product(begun) for product in self._used]}
 
     def _load(self, state: dict[str, Any]) -> None:
-        # A state of torch's class has no products, so they are computed by calling the functions
-        # again.
+        # A state of torch's class has no products, so the functions are called for them again.
         products, self._begun = state.pop("products", None), None
         if products is not None:
             if not isinstance(products, list) or len(products) != len(self.lr_lambdas):

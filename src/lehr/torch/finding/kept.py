@@ -129,8 +129,7 @@ class _Memory:
             self.remember(vars(thing))
         elif hasattr(thing, "state_dict") and hasattr(thing, "load_state_dict"):
             state = thing.state_dict()
-            # In a separate memory: anything that loading changes elsewhere must be restored after
-            # it.
+            # In a separate memory: what loading changes elsewhere must be restored after it.
             inside = _Memory()
             inside.remember(state)
             self.parts += [*inside.parts, lambda: thing.load_state_dict(state)]
@@ -209,8 +208,7 @@ class Kept:
         for module in modules:
             memory.remember_module(module)
             parameters |= {id(p): p for p in module.parameters()}
-        # Before the optimizers: a scheduler writes its rate into the groups when it loads its
-        # state.
+        # Before the optimizers: a scheduler that loads its state writes its rate into the groups.
         for thing in others:
             memory.remember_other(thing)
         for optimizer in optimizers:
