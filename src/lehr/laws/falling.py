@@ -1,7 +1,8 @@
 """The falling path of rates with the lowest predicted final loss, found by its gradient."""
 
-# SciPy is only partly typed. pyright: reportUnknownMemberType=false,
-# reportUnknownVariableType=false pyright: reportUnknownArgumentType=false
+# SciPy leaves its types open.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """The fit itself: damped least squares with an analytic Jacobian."""
 
-# SciPy is only partly typed. pyright: reportUnknownMemberType=false,
-# reportUnknownVariableType=false pyright: reportUnknownArgumentType=false,
-# reportUnknownLambdaType=false pyright: reportArgumentType=false
+# SciPy leaves its types open.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownLambdaType=false
+# pyright: reportArgumentType=false
 
 from __future__ import annotations
 
