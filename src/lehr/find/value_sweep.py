@@ -86,7 +86,7 @@ class ValueSweep:
             )
         if self.name == "batch":
             notes.append(
-                "all runs have the same number of updates, so larger batches see more samples"
+                "all runs have the same number of updates, so larger batches have seen more samples"
             )
             if len({row.found.start_loss for row in self.rows}) == 1 and len(self.rows) > 1:
                 notes.append("all batch sizes have the same losses: the size seems to be ignored")

@@ -90,7 +90,7 @@ class Piece(Schedule):
         if self.to is None:
             return Flat(size, start)
         if size is None:
-            raise NeedsHorizon(f"{self} takes what is left of a run: write .over(1000) first")
+            raise NeedsHorizon(f"{self} takes the rest of a run: write .over(1000) first")
         self._check_moves(start)
         if self.log and start <= 0:
             raise ScheduleError(f"{self} begins at {start}; in log space a level is above 0")

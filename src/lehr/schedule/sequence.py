@@ -49,8 +49,7 @@ class Sequence(Schedule):
             other = _open_part(operand)
             if opened is not None and other is not None:
                 raise ScheduleError(
-                    f"{opened} and {other} both take what is left of the run; "
-                    "give one of them a length"
+                    f"{opened} and {other} both take the rest of the run; give one of them a length"
                 )
             opened = other or opened
             depth = max(depth, operand._depth - 1 if operand is not inside[0] else operand._depth)
@@ -166,7 +165,7 @@ class Sequence(Schedule):
             return max(room - taken, Fraction(0))
         if part is self.parts[-1] and part._reach is Reach.ENDLESS:
             return None
-        raise NeedsHorizon(f"{part} takes what is left of a run: write .over(1000) first")
+        raise NeedsHorizon(f"{part} takes the rest of a run: write .over(1000) first")
 
     def _text(self) -> tuple[str, int]:
         return " >> ".join(bracketed(part, THEN) for part in self.parts), THEN

@@ -58,7 +58,7 @@ class Chain(TimedNode):
         flexible = part._reach is Reach.FLEXIBLE
         if length is None:
             if flexible or behind:
-                raise NeedsHorizon(f"{part} takes what is left of a run: write .over('90min')")
+                raise NeedsHorizon(f"{part} takes the rest of a run: write .over('90min')")
             return
         for late, node in zip(parts[opened + 1 :], behind, strict=True):
             if node.clock == STEPS:

@@ -110,8 +110,8 @@ def _measured(numbers: Mapping[str, float], part: str, kind: str) -> float | Non
     value = finite(numbers.get(f"{part}.{kind}"))  # None where the value is itself not a number
     if value is not None and kind == "score" and not 0 <= value <= 1:
         raise _wrong(
-            f"its {part} score is {value:g}: a score is a share from 0 to 1, of which more is "
-            "better; a number of another kind is a loss, of which less is better"
+            f"its {part} score is {value:g}: a score is a share from 0 to 1, and higher is "
+            "better; return any other number as a loss, of which lower is better"
         )
     return value
 

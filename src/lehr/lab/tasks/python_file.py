@@ -159,8 +159,8 @@ def _check_numbers(where: str, task: Task, one: nn.Module, data: Data) -> None:
     value = _try(where, "score(outputs, targets)", float, score)
     if task.metric.is_share and not 0 <= value <= 1:
         raise TaskError(
-            f"{where}: the score of a new network is {value:g}: a score must be from 0 to 1, more "
-            "being better; for other numbers write metric=Metric.loss(...)"
+            f"{where}: the score of a new network is {value:g}: a score must be from 0 to 1, "
+            "higher being better; for other numbers write metric=Metric.loss(...)"
         )
 
 
