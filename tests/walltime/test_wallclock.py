@@ -432,12 +432,12 @@ REFUSED: list[tuple[str, Callable[[], Any], type[Exception], tuple[str, ...]]] =
         NeedsClock,
         ("its end is not known", ".over('20s')"),
     ),
-    ("no run", lambda: WallClock(lehr.warmup("5s") >> lehr.cosine()), NeedsHorizon, ("left",)),
+    ("no run", lambda: WallClock(lehr.warmup("5s") >> lehr.cosine()), NeedsHorizon, ("the rest",)),
     (
         "no run for both",
         lambda: WallClock(lehr.warmup(5) >> lehr.hold() >> COSINE),
         NeedsHorizon,
-        ("left", ".over('90min')"),
+        ("the rest", ".over('90min')"),
     ),
     (
         "more than all",
