@@ -1,4 +1,4 @@
-"""lehr: learning-rate schedules, designed, driven and decided.
+"""lehr: design, drive and choose learning-rate schedules.
 
 >>> import lehr
 >>> s = lehr.warmup("10%") >> lehr.cosine(to=0.1)
@@ -7,7 +7,7 @@
 (0.0, 1.0, 0.55)
 
 ``lehr.torch`` drives optimizers with schedules; ``lehr compare`` on the command line shows which
-schedule goes with which optimizer.
+schedule suits which optimizer.
 """
 
 from lehr.catalogue import (
@@ -52,7 +52,7 @@ from lehr.schedule.leaves import formula, hold, ramp, table
 from lehr.time.duration import Duration
 from lehr.translate import Translation, translate
 
-# Registers the pictures of a notebook.
+# Registers the pictures for notebooks.
 from lehr.view import notebook as _notebook  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from lehr.walltime.wallclock import WallClock
 
@@ -68,7 +68,7 @@ __all__ = [
     "ramp",
     "table",
     "formula",
-    # time that passes
+    # elapsed time
     "WallClock",
     # the catalogue
     "ENTRIES",

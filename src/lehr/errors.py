@@ -1,6 +1,6 @@
 """The exceptions of lehr, and the checks of arguments that raise them.
 
-Every message names the argument, shows the value that was given, and says what to write instead.
+Every message names the argument, shows the given value, and says what to write instead.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _LARGEST: Final = 2**63 - 1
 
 
 class ScheduleError(ValueError):
-    """A schedule that contradicts itself, or cannot do what is required."""
+    """A schedule that is inconsistent, or cannot do what is required."""
 
 
 class NeedsHorizon(ScheduleError):
@@ -33,7 +33,7 @@ class PastEnd(ScheduleError):
 
 
 class GuardError(ScheduleError):
-    """A mistake that a guard is set to raise; see :class:`lehr.torch.Scheduler`."""
+    """A mistake for which a guard is set to raise an error; see :class:`lehr.torch.Scheduler`."""
 
 
 class UnknownSchedule(ScheduleError):
@@ -41,7 +41,7 @@ class UnknownSchedule(ScheduleError):
 
 
 def level(name: str, value: Any) -> float:
-    """Return ``value`` as a finite float, with ``-0.0`` made ``0.0``.
+    """Return ``value`` as a finite float, with ``-0.0`` changed to ``0.0``.
 
     Raises:
         ScheduleError: If ``value`` is a bool, not a real number, infinite or NaN.
@@ -51,7 +51,7 @@ def level(name: str, value: Any) -> float:
     if isinstance(value, str | bytes | bytearray):
         raise ScheduleError(f"{name}={shown(value)} is not a number but a string")
     try:
-        # NumPy would take the first item of an array, and drop the imaginary part of a number.
+        # NumPy would take the first item of an array, or drop an imaginary part.
         if getattr(value, "ndim", 0) or type(value).__name__.startswith("complex"):
             raise TypeError
         result = float(value)
@@ -61,7 +61,7 @@ def level(name: str, value: Any) -> float:
         raise ScheduleError(f"{name}={shown(value)} is not a number") from None
     if not math.isfinite(result):
         raise ScheduleError(f"{name}={shown(value)} is not finite")
-    return result + 0.0  # -0.0 + 0.0 is 0.0: equal levels must also print alike
+    return result + 0.0  # -0.0 + 0.0 is 0.0, so that equal levels also print the same
 
 
 def number(
@@ -73,7 +73,7 @@ def number(
     at_most: float = math.inf,
     below: float = math.inf,
 ) -> float:
-    """Return ``value`` as a finite float inside the given range.
+    """Return ``value`` as a finite float within the given range.
 
     Raises:
         ScheduleError: If it is not a finite number, or outside the range.
@@ -127,7 +127,7 @@ def flag(name: str, value: Any) -> bool:
 
 
 def several(name: str, value: Any) -> list[Any]:
-    """Return the members of a list, a tuple, an array or another iterable that has an order.
+    """Return the members of a list, a tuple, an array or another ordered iterable.
 
     Raises:
         ScheduleError: If it is anything else, such as a string.
@@ -141,11 +141,11 @@ def several(name: str, value: Any) -> list[Any]:
 
 
 def shown(value: Any) -> str:
-    """Return a value as a message shows it: at most 120 characters, whatever the value is."""
+    """Return a value as text for messages: at most 120 characters, whatever the value is."""
     if isinstance(value, int) and value.bit_length() > 400:
         return f"{'-' * (value < 0)}10**{int(value.bit_length() * math.log10(2))}"
     try:
-        # The head of a long text alone: it is escaped character by character.
+        # Only the head of a long text, since it is escaped character by character.
         text = repr(value[: _SHOWN + 1] if isinstance(value, str | bytes) else value)
     except Exception:  # whatever somebody's class raises
         return f"<{type(value).__qualname__}>"

@@ -1,4 +1,4 @@
-"""Packages that lehr can do without until a feature needs them, and how to install them."""
+"""Optional packages that only some features need, and how to install them."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from urllib.request import url2pathname
 
 
 class MissingExtra(ModuleNotFoundError):
-    """An optional package is not installed; the message has the command that installs it."""
+    """An optional package is not installed; the message has the command to install it."""
 
 
 @contextmanager
 def needs(feature: str, extra: str | None, *packages: str) -> Generator[None]:
-    """Explain what to install where an import in the block fails.
+    """Explain what to install if an import in the block fails.
 
     A failure to import any other module passes through unchanged.
 
     Arguments:
-        feature: The start of the sentence: ``"lehr.torch"`` or ``"drawing"``.
-        extra: The extra of lehr that has the packages, such as ``"torch"``; None where they are
-            installed by their own names.
+        feature: The subject of the message, such as ``"lehr.torch"`` or ``"drawing"``.
+        extra: The extra of lehr with the packages, such as ``"torch"``; None if they are installed
+            by their own names.
         packages: The top-level modules that may be missing.
 
     Raises:
@@ -52,8 +52,8 @@ def needs(feature: str, extra: str | None, *packages: str) -> Generator[None]:
 def install(extra: str) -> str:
     """Return the command that installs an extra of lehr into the running Python.
 
-    Where lehr was installed from a checkout, or runs from one, it is installed from there again:
-    a package index may have another version of it, or none.
+    If lehr was installed from a checkout, or runs from one, it is installed from there again: a
+    package index may have another version, or none.
     """
     folder, editable = _checkout()
     if folder is None:
@@ -68,7 +68,7 @@ def _pip() -> str:
 
 
 def _checkout() -> tuple[Path | None, bool]:
-    """Return the checkout that lehr comes from, if any, and whether it is used in place."""
+    """Return the checkout from which lehr comes, if any, and whether it is used in place."""
     here = Path(__file__).parents[2]
     if here.name != "site-packages" and (here / "pyproject.toml").is_file():
         return here, True

@@ -1,4 +1,4 @@
-"""Writing files so that a failure leaves what was there before."""
+"""Writing files so that a failure leaves the old content."""
 
 import os
 import secrets
@@ -6,15 +6,14 @@ from pathlib import Path
 
 
 def write_whole(path: Path, data: bytes | str) -> None:
-    """Write a file as a whole or not at all; a text in UTF-8.
+    """Write a file completely or not at all; text is written in UTF-8.
 
-    The data first goes into a new file in the same folder, under a name that nobody can guess,
-    which then takes the place of the old one. A symbolic link is followed; a device or a pipe is
-    written to directly.
+    The data first goes into a new file in the same folder, under an unpredictable name, which then
+    replaces the old one. A symbolic link is followed; a device or a pipe is written to directly.
 
     Raises:
-        OSError: If the file cannot be written. A file that existed is unchanged then, and no other
-            is left behind.
+        OSError: If the file cannot be written. An existing file then stays unchanged, and no other
+            file is left behind.
     """
     path, data = path.resolve(), data.encode() if isinstance(data, str) else data
     if path.exists() and not path.is_file():
@@ -31,5 +30,5 @@ def write_whole(path: Path, data: bytes | str) -> None:
                 part.unlink(missing_ok=True)
                 raise
     except OSError as error:
-        # Under the name that the user knows.
+        # Report the name that the user knows.
         raise OSError(error.errno, error.strerror, str(path)) from None

@@ -1,8 +1,8 @@
-"""Functions of higher rooms that the values of lower rooms call.
+"""Functions of higher-level packages that values of lower-level packages call.
 
-A notebook asks a schedule for its picture, and a model of pydantic asks it to read its text; but
-pictures and texts are made by code that needs schedules. That code registers its functions here
-when ``lehr`` is imported. They load what they need when they are called.
+A notebook asks a schedule for its picture, and a pydantic model asks it to read its text; but
+pictures and texts are handled by code that itself needs schedules. That code registers its
+functions here when ``lehr`` is imported. They import what they need when they are called.
 """
 
 from __future__ import annotations

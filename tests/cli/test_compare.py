@@ -150,7 +150,7 @@ def test_the_command_it_tells_is_this_one(out: Path) -> None:
         (["--task", "nowhere.py:make"], "nowhere.py' cannot be read: No such file"),
         (["--jobs", "0"], "0 is not in the range x>=1"),
         (["--engine", "threads"], "--engine threads is not known: write population, processes, da"),
-        (["--engine", "population", "--jobs", "2"], "--jobs 2 cannot be done in one process"),
+        (["--engine", "population", "--jobs", "2"], "--jobs 2 cannot run in one process"),
         (["--memory", "2 goats"], "'2 goats' is not a size: write 2GB or 500MB"),
         (["--nonsense"], "No such option"),
     ],

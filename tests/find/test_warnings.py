@@ -62,7 +62,7 @@ def learning(run: ShortRun, edge: float = 0.3) -> float:
         (lambda run: learning(run, 0.3 / 4**run.batches), 400, "decades between batches"),
         (learning, 60, "the budget ended after runs of 3 updates"),
         (lambda _: 2.0, 400, "eight decades from where it began"),
-        (lambda run: learning(run) if run.updates == 10 else 2.0, 400, "lost at every rate what"),
+        (lambda run: learning(run) if run.updates == 10 else 2.0, 400, "at every rate, runs of"),
         (lambda _: math.inf, 400, "no rate gave a finite loss after a few updates"),
     ],
 )

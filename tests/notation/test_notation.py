@@ -246,7 +246,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("hold() * (1 / 3)", "          ^", "write the result"),
     ("hold() + True", "         ^", "neither a schedule nor a number"),
     ("+hold()", "^", "must be a minus"),
-    ("hold() >> cosine()", "^", "both take what is left of the run"),
+    ("hold() >> cosine()", "^", "both take the rest of the run"),
     ("hold(9)[1:5:2]", "        ^", "write s[100:] or s[100:200]"),
     ("hold(9)[1]", "        ^", "write s[100:] or s[100:200]"),
     ("hold(9)[5:2]", "        ^", "ends before it starts"),

@@ -172,7 +172,7 @@ def test_fixed_lengths_may_be_longer_than_the_run(name: str) -> None:
 def test_shares_may_not_be_longer_than_the_run() -> None:
     with pytest.raises(ScheduleError, match="asks for"):
         (lehr.warmup("60%") >> lehr.cosine() >> lehr.linear("60%", to=0.5)).over(100)
-    with pytest.raises(NeedsHorizon, match="takes what is left"):
+    with pytest.raises(NeedsHorizon, match="takes the rest"):
         (lehr.warmup(500) >> lehr.cosine())(3)
 
 

@@ -111,9 +111,7 @@ def test_grouping_makes_no_difference() -> None:
     ],
 )
 def test_two_open_parts_are_found_in_any_grouping(build: Callable[[], Any]) -> None:
-    with pytest.raises(
-        ScheduleError, match=r"hold\(\) and cosine\(to=0.0\) both take what is left"
-    ):
+    with pytest.raises(ScheduleError, match=r"hold\(\) and cosine\(to=0.0\) both take the rest"):
         build()
 
 

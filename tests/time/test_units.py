@@ -563,7 +563,7 @@ REFUSED: list[tuple[str, Callable[[], Any], type[Exception], tuple[str, ...]]] =
         "sizes of what is left",
         lambda: S.over(9, batch=lehr.linear(start=4, to=8)),
         ScheduleError,
-        ("what is left",),
+        ("takes the rest",),
     ),
     (
         "sizes that mix",

@@ -96,7 +96,7 @@ def test_what_needs_steps_is_refused_by_name():
         lambda: scheduler.cooldown(10),
         lambda: scheduler.extend(10),
     ):
-        with pytest.raises(NeedsClock, match="follows the time"):
+        with pytest.raises(NeedsClock, match="follows elapsed time"):
             refused()
         assert rates(optimizer) == [0.1]
         assert scheduler.last_epoch == 0

@@ -406,7 +406,7 @@ REFUSED: list[tuple[str, Callable[[], Any], type[Exception], tuple[str, ...]]] =
         "steps behind what is left",
         lambda: WallClock((lehr.hold() >> lehr.cosine(50)).over("1h")),
         NeedsClock,
-        ("cosine(50", "when it must begin is not known"),
+        ("cosine(50", "not known when it must begin"),
     ),
     (
         "a repeat that mixes",
@@ -432,12 +432,12 @@ REFUSED: list[tuple[str, Callable[[], Any], type[Exception], tuple[str, ...]]] =
         NeedsClock,
         ("its end is not known", ".over('20s')"),
     ),
-    ("no run", lambda: WallClock(lehr.warmup("5s") >> lehr.cosine()), NeedsHorizon, ("left",)),
+    ("no run", lambda: WallClock(lehr.warmup("5s") >> lehr.cosine()), NeedsHorizon, ("the rest",)),
     (
         "no run for both",
         lambda: WallClock(lehr.warmup(5) >> lehr.hold() >> COSINE),
         NeedsHorizon,
-        ("left", ".over('90min')"),
+        ("the rest", ".over('90min')"),
     ),
     (
         "more than all",

@@ -1,7 +1,7 @@
-"""The catalogue: every named schedule, a folder for each family, kin in one file.
+"""The catalogue: every named schedule, with a folder for each family and related ones in a file.
 
 An entry is a function of a few lines of algebra together with its formula, its paper and its names
-in other libraries. To add one, write it under :func:`entry` into the file of its kin and add its
+in other libraries. To add one, write it under :func:`entry` in the file of related ones and add its
 name to that file's ``__all__``; everything else reads :data:`ENTRIES`. Rules that follow a metric
 rather than time are in :data:`RULES`.
 """

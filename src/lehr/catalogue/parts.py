@@ -1,4 +1,4 @@
-"""Parts that several schedules of the catalogue are built from."""
+"""Building blocks of several schedules in the catalogue."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ MOST_WRITTEN_OUT: Final = 2**16
 
 
 def joined(parts: Iterable[Schedule]) -> Schedule:
-    """Return schedules one after the other; there is at least one."""
+    """Join at least one schedule into a sequence."""
     first, *others = parts
     return sequence.Sequence((first, *others)) if others else first
 
 
 def written_out(name: str, value: Any, *, at_least: int) -> int:
-    """Return a number of parts that a function writes out one by one.
+    """Check a number of parts that a function writes out one by one.
 
     Raises:
-        ScheduleError: If it is not a whole number, or too small, or so large that it would not fit
-            into memory.
+        ScheduleError: If it is not a whole number, is too small, or would not fit into memory.
     """
     return whole(name, value, at_least=at_least, at_most=MOST_WRITTEN_OUT)
 
@@ -35,7 +34,7 @@ def in_order(name: str, times: Iterable[DurationLike]) -> list[Duration]:
     """Return times as durations.
 
     Raises:
-        ScheduleError: If one is before the one that it follows, or in another unit.
+        ScheduleError: If one is earlier than the one before it, or in another unit.
     """
     read = [Duration.of(time, name) for time in times]
     for before, after in itertools.pairwise(read):
@@ -45,13 +44,13 @@ def in_order(name: str, times: Iterable[DurationLike]) -> list[Duration]:
 
 
 def listed(times: Sequence[DurationLike]) -> str:
-    """Return times as a message shows them: as a person would type them."""
+    """Return times as a person would type them, for messages."""
     text = ", ".join(Duration.of(time).code for time in times[:20])
     return f"[{text}{', ...' if len(times) > 20 else ''}]"
 
 
 def jumps(times: Sequence[Duration], values: Sequence[float]) -> Schedule:
-    """Return one value after the other: the first from the start, each other from its time on."""
+    """Return values in sequence: the first from the start, each other from its time on."""
     begins = [times[0] - times[0], *times] if times else []
     stretches = [after - before for before, after in zip(begins, times, strict=False)]
     parts = [hold(steps, at=value) for steps, value in zip(stretches, values, strict=False)]
@@ -59,7 +58,7 @@ def jumps(times: Sequence[Duration], values: Sequence[float]) -> Schedule:
 
 
 def one_each(name: str, values: Sequence[float] | None, periods: Sequence[Any]) -> Sequence[float]:
-    """Return the argument ``name``, one value for each period; without it, they are all 1."""
+    """Return the argument ``name``, one value for each period; by default all are 1."""
     each = [1.0] * len(periods) if values is None else values
     if not periods or len(each) != len(periods):
         raise ScheduleError(

@@ -2,8 +2,8 @@
 
 :func:`entry` registers a schedule's function: it then appears in ``lehr list``, in the
 documentation, in the pictures, in ``lehr compare`` and in the property tests. The ``__all__`` of
-its file makes it ``lehr.<name>``; nothing else has to be changed. :func:`rule` registers a feedback
-rule, which depends on a metric rather than on time, in a register of its own.
+its file makes it ``lehr.<name>``; nothing else has to change. :func:`rule` registers a feedback
+rule, which depends on a metric rather than on time, in a separate register.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Paper:
     """The paper that a schedule comes from.
 
     Arguments:
-        authors: As one would cite them: ``"Smith and Topin"``.
-        year: Of its first appearance.
+        authors: The authors as one would cite them: ``"Smith and Topin"``.
+        year: The year of its first appearance.
         title: Its title.
         arxiv: Its arXiv id, or empty.
     """
@@ -43,17 +43,17 @@ class Paper:
 
 
 EntryFamily = Literal["decay", "warmup", "cyclic", "phases", "derived"]
-"""The kinds of schedules; feedback rules are a family of their own."""
+"""The kinds of schedules; feedback rules are a separate family."""
 
 State = dict[str, Any]
-"""The memory of a rule: plain JSON types only, no infinity and no NaN."""
+"""The memory of a rule: only plain JSON types, without infinity and NaN."""
 
 
 class Rule(Protocol):
     """A feedback rule: from the metrics of training to a factor of the learning rate.
 
-    A rule is an immutable value. Its state is kept outside of it and can be written as JSON after
-    any update and read again, so resuming is exact by construction.
+    A rule is an immutable value. Its state is kept separately, and can be written as JSON after any
+    update and read again, so resuming is exact by construction.
     """
 
     def init(self) -> State:
@@ -61,7 +61,7 @@ class Rule(Protocol):
         ...
 
     def update(self, state: State, metric: Any) -> State:
-        """Return the state after one more metric; the given one is left as it is."""
+        """Return the state after one more metric; the given state is not changed."""
         ...
 
     def value(self, state: State) -> float:
@@ -69,12 +69,12 @@ class Rule(Protocol):
         ...
 
     def check_state(self, state: Any) -> State:
-        """Return a state that was read from a file, as a copy, if this rule can go on from it.
+        """Return a copy of a state from a file, if this rule can continue from it.
 
-        Whoever loads a state calls this before anything is changed.
+        Call this before changing anything when a state is loaded.
 
         Raises:
-            ScheduleError: If it cannot; the message names the key and its value.
+            ScheduleError: If it cannot; the message names the key and the value.
         """
         ...
 
@@ -112,7 +112,7 @@ class _Listed:
 
     @property
     def call(self) -> str:
-        """The call of its function with the arguments of its example, as one would type it."""
+        """The call of its function with the example's arguments, as one would type it."""
         return self.arguments.text(self.name)
 
 
@@ -121,9 +121,9 @@ class Entry(_Listed):
     """A schedule of the catalogue.
 
     Arguments:
-        make_momentum: Builds the momentum that belongs to it, or None.
-        writes_out: The argument that counts parts which the function writes out one by one, or
-            None: a text bounds it, as it could ask for millions in a few characters.
+        make_momentum: Builds the momentum that goes with it, or None.
+        writes_out: The argument that counts parts that the function writes out one by one, or None.
+            Text bounds it, because it could ask for millions in a few characters.
     """
 
     make_momentum: Callable[[], Schedule] | None = None
@@ -131,12 +131,12 @@ class Entry(_Listed):
 
     @property
     def example(self) -> Schedule:
-        """The schedule with peak 1, in shares of the run where it can be; fit for any run."""
+        """The schedule with peak 1, in shares of the run where possible; it fits any run."""
         return self.arguments.call(self.function)
 
     @property
     def momentum(self) -> Schedule | None:
-        """The momentum that belongs to it, as it is (not a factor), or None."""
+        """The momentum that goes with it, as a value (not a factor), or None."""
         return self.make_momentum() if self.make_momentum else None
 
 
@@ -157,7 +157,7 @@ class With:
         self._args, self._kwargs = args, kwargs
 
     def bind(self, function: Callable[..., Any]) -> inspect.BoundArguments:
-        """Return the arguments by the names that the function gives them."""
+        """Return the arguments by the function's parameter names."""
         return inspect.signature(function).bind(*self._args, **self._kwargs)
 
     def call(self, function: Callable[..., Any]) -> Any:
@@ -165,7 +165,7 @@ class With:
         return function(*self._args, **self._kwargs)
 
     def text(self, name: str) -> str:
-        """Return the call of a function of this name, as text."""
+        """Return the call of a function with this name, as text."""
         named = (f"{key}={value!r}" for key, value in self._kwargs.items())
         return f"{name}({', '.join([*map(repr, self._args), *named])})"
 
@@ -237,8 +237,8 @@ def find_entry(name: str) -> Entry:
             ``cosine``.
 
     Raises:
-        UnknownSchedule: If no schedule has that name, or more than one; the message says which
-            are meant.
+        UnknownSchedule: If no schedule has that name, or several do; the message lists the
+            candidates.
 
     Example:
         >>> find_entry("get_cosine_schedule_with_warmup").name
@@ -276,10 +276,10 @@ def find_rule(name: str) -> RuleEntry:
 
 @checked
 def find_entries(name: str) -> list[Entry | RuleEntry]:
-    """Return all schedules and feedback rules of a name, here or in another library.
+    """Return all schedules and feedback rules with a name, here or in another library.
 
-    A name of the catalogue is one entry. A name of another library can be several: what torch's
-    ``LinearLR`` is depends on its arguments.
+    A name of the catalogue is one entry. A name of another library can be several: the entry for
+    torch's ``LinearLR`` depends on its arguments.
 
     Raises:
         UnknownSchedule: If no entry has that name; the message suggests the nearest.
@@ -307,7 +307,7 @@ def _named(name: str) -> list[Entry | RuleEntry]:
             for one in every.values()
             for alias in one.aliases
         ]
-        # "CyclicLR(mode='triangular')" is found by "CyclicLR", unless an alias is just that.
+        # "CyclicLR(mode='triangular')" is found by "CyclicLR", unless an alias is exactly that.
         found = [one for alias, one in forms if alias == wanted]
         found = found or [one for alias, one in forms if alias.partition("(")[0] == wanted]
         if found:
@@ -316,11 +316,11 @@ def _named(name: str) -> list[Entry | RuleEntry]:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the end of a message about an unknown name: a few right ones that are near it.
+    """Return the end of a message about an unknown name: a few known names that are near it.
 
     Arguments:
         name: The unknown name.
-        known: The right names; those that are entries are found by their aliases too.
+        known: The known names; entries among them are also found by their aliases.
     """
     plain, names = _plain(name), [*known]
     rules = [one.name for one in _named(name) if isinstance(one, RuleEntry)]
@@ -346,5 +346,5 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def _plain(name: str) -> str:
-    """Return a name as it is compared: ``OneCycle``, ``one_cycle`` and ``one-cycle`` are alike."""
+    """Normalise a name for comparison: ``OneCycle``, ``one_cycle`` and ``one-cycle`` are equal."""
     return re.sub(r"[^a-z0-9]", "", name.casefold())

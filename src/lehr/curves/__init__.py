@@ -1,4 +1,4 @@
-"""Curves: placed schedules that give numbers, for Python numbers and arrays alike."""
+"""Curves: placed schedules, evaluated for Python numbers and arrays alike."""
 
 from lehr.curves.clocked import Counted, Stepped
 from lehr.curves.combine import Clipped, Combined, Cycles, Stairs

@@ -1,11 +1,12 @@
-"""Arithmetic for the kinds of numbers that a step comes in: Python's own, and arrays.
+"""Arithmetic for the kinds of numbers that a step can be: Python's own, and arrays.
 
-Formulas are written once, against :class:`Arithmetic`. It has two implementations: Python numbers,
-here, at a microsecond a value; and arrays of any library, in :mod:`lehr.curves.arrays`.
+Formulas are written once, in terms of :class:`Arithmetic`. It has two implementations: for Python
+numbers, here, at a microsecond per value; and for arrays of any library, in
+:mod:`lehr.curves.arrays`.
 
-Steps stay exact for as long as they are only compared and subtracted: integers, and fractions
-inside a cycle whose length is not whole. In float32 the way left at the last of 2e7 steps is 5e-8
-like this, and would be 0 otherwise.
+Steps stay exact as long as they are only compared and subtracted: as integers, or as fractions
+inside a cycle whose length is not whole. In float32 this gives 5e-8 for the way left at the last of
+2e7 steps, which would otherwise be 0.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _AnyFunction = TypeVar("_AnyFunction", bound=Callable[..., Any])
 
 
 def untraced(function: _AnyFunction) -> _AnyFunction:
-    """Mark a function that torch.compile must call as it is, and whose result never changes.
+    """Mark a function that torch.compile must call untraced, and whose result never changes.
 
     This does what ``torch.compiler.assume_constant_result`` does, without importing torch. Placing
     a schedule happens outside the graph, and cannot be traced.
@@ -33,17 +34,17 @@ def untraced(function: _AnyFunction) -> _AnyFunction:
 
 @untraced
 def prepare(owner: Any, name: str) -> bool:
-    """Compute a cached property of an object now, so that torch.compile need not trace it."""
+    """Compute an object's cached property now, so that torch.compile need not trace it."""
     return getattr(owner, name) is not None
 
 
 def as_number(value: Fraction) -> int | float:
-    """Return an exact fraction as an int where it is one, else as the nearest float."""
+    """Return an exact fraction as an int if it is whole, otherwise as the nearest float."""
     return value.numerator if value.denominator == 1 else float(value)
 
 
 class Column:
-    """A table of at least one number: for Python numbers, and an array, made once, for arrays."""
+    """A table of at least one number: as Python numbers, and as an array that is made once."""
 
     def __init__(self, values: Sequence[int | float]) -> None:
         self.values = values
@@ -74,16 +75,16 @@ class ExactSteps(NamedTuple):
 
 
 class Arithmetic(ABC):
-    """The operations that formulas use on numbers, beside ``+ - * / **``."""
+    """The operations that formulas use on numbers, in addition to ``+ - * / **``."""
 
     dtype: Any = float
     """The type of the results, for arrays."""
     most: float = math.inf
-    """The largest whole number that it counts to."""
+    """The largest whole number that it can count to."""
     can_cut: bool = False
     """Whether an array may be cut into slices by its values (not when it is traced)."""
     graded: bool = False
-    """Whether derivatives by the step may be taken."""
+    """Whether derivatives with respect to the step may be taken."""
     sin: Callable[[Any], Any]
     sqrt: Callable[[Any], Any]
     sinh: Callable[[Any], Any]
@@ -97,16 +98,16 @@ class Arithmetic(ABC):
         """Return steps as real numbers of the results' type."""
 
     def counts(self, t: Any) -> bool:
-        """Return whether arithmetic on ``t`` is exact, as that on whole numbers is."""
+        """Return whether arithmetic on ``t`` is exact, as it is on whole numbers."""
         return True
 
     @abstractmethod
     def fractions(self, t: Any, steps: Any) -> tuple[Any, Any]:
-        """Return the share of ``steps`` that is done at ``t``, and the share that is left."""
+        """Return the share of ``steps`` done at ``t``, and the share left."""
 
     @abstractmethod
     def minus(self, t: Any, start: Any) -> Any:
-        """Return ``t - start``, in integers where both are, and exact where it is a fraction."""
+        """Return ``t - start``: an integer if both are integers, and exact if it is a fraction."""
 
     @abstractmethod
     def floor_divide(self, t: Any, size: Fraction | int) -> Any:
@@ -114,7 +115,7 @@ class Arithmetic(ABC):
 
     @abstractmethod
     def scaled(self, count: Any, size: Fraction) -> Any:
-        """Return ``count * size``, in integers where ``size`` is whole."""
+        """Return ``count * size``, as integers if ``size`` is whole."""
 
     @abstractmethod
     def find(self, starts: Column, t: Any) -> Any:
@@ -137,7 +138,7 @@ class Arithmetic(ABC):
         """Return ``value``, kept between two levels."""
 
     def after(self, t: Any, start: int | float) -> Any:
-        """Return ``t - start``, which is at least 0: a start that is not whole was rounded."""
+        """Return ``t - start``, made at least 0: a start that is not whole was rounded."""
         local = self.minus(t, start)
         return local if isinstance(start, int) else self.clip(local, 0.0, math.inf)
 
@@ -147,23 +148,23 @@ class Arithmetic(ABC):
 
     @abstractmethod
     def where(self, condition: Any, yes: Any, no: Any) -> Any:
-        """Return ``yes`` where the condition holds, else ``no``; both are evaluated."""
+        """Return ``yes`` where the condition holds, otherwise ``no``; both are evaluated."""
 
     def remainder(self, t: Any, count: Any, size: Fraction) -> Any:
-        """Return ``t - count * size``, exact where ``t`` is whole; or an :class:`ExactSteps`."""
+        """Return ``t - count * size``, exact if ``t`` is whole; or an :class:`ExactSteps`."""
         return self.minus(t, self.scaled(count, size))
 
     def snapped(self, value: Any, t: Any, factor: Any) -> Any:
-        """Return ``value``, which is ``t`` divided by ``factor``, rounded where it is whole."""
+        """Return ``value``, which is ``t / factor``, rounded where it should be whole."""
         return value
 
     def named(self, name: str, value: Any) -> Any:
         """Return a value that is used more than once; in a text it gets a name."""
         return value
 
-    # Only paths over arrays need it; for a Python number only one branch is evaluated.
+    # Only paths over arrays need this; for a Python number only one branch is evaluated.
     def like(self, t: Any, value: float) -> Any:
-        """Return a number in place of ``t``: whole where ``t`` is."""
+        """Return a number to use instead of ``t``; whole if ``t`` is."""
         raise TypeError
 
 
@@ -205,7 +206,7 @@ class _Scalars(Arithmetic):
         if isinstance(t, float):
             return self.minus(t, self.scaled(count, size))
         left: Fraction = t - count * size
-        # A fraction stays one: a part of the cycle may begin close to it.
+        # A fraction stays a fraction, since a part of the cycle may begin close to it.
         return left.numerator if left.denominator == 1 else left
 
     def find(self, starts: Column, t: Any) -> int:

@@ -45,7 +45,7 @@ def evaluate(path: Path, t: Any) -> Any:
 
 
 def last_step(t: Any) -> Any:
-    """Return the largest step; an array that may be traced is returned as it is."""
+    """Return the largest step; an array that may be traced is returned unchanged."""
     if isinstance(t, np.ndarray | np.generic):
         return np.max(cast("Any", t), initial=0).item()
     return t
@@ -60,7 +60,7 @@ def _at_number(path: Path, t: Any) -> Any:
     value = path.value(step, scalars)
     if not math.isfinite(value):
         raise ScheduleError(f"the schedule has no finite value at step {step}")
-    # A real step keeps its width: float32 gives float32.
+    # A real step keeps its precision: float32 gives float32.
     return t.__class__(value) if isinstance(step, float) else np.float64(value)
 
 
@@ -106,7 +106,7 @@ class Arrays(Arithmetic):
         if known and self._is_integral(t):
             return self.real(t) / size, self.real(steps - t) / size
         t, steps = self.real(t), size
-        # A start that is not whole was rounded, so the shares may leave [0, 1] by a rounding error.
+        # A start that is not whole was rounded, so shares may leave [0, 1] by a rounding error.
         return self._share(t / steps), self._share((steps - t) / steps)
 
     def _share(self, u: Any) -> Any:
@@ -119,13 +119,13 @@ class Arrays(Arithmetic):
     def minus(self, t: Any, start: Any) -> Any:
         if self._countable(start):
             if start < 0 and self.most < 2**62 and self._is_integral(t):
-                # Steps beyond 32 bits stay at the last step that these can count.
+                # Steps beyond 32 bits stay at the last step that 32 bits can count.
                 t = self._xp.where(t > self.most + start, self.most + start, t)
             return t - start if start else t
         if isinstance(start, Fraction):
             parts = start.denominator
             whole, rest = divmod(start.numerator, parts)
-            # Counted from the last whole step before it, so that a boundary is met exactly.
+            # Counted from the last whole step before the start, so that a boundary is hit exactly.
             if self._is_integral(t) and self._countable(whole) and parts < 2**20:
                 return (self.real(t - whole) * parts - rest) / parts
         if isinstance(start, int | float | Fraction):
@@ -147,7 +147,7 @@ class Arrays(Arithmetic):
         count = xp.astype(xp.floor(real / step), long)
         if size == 1:
             return count
-        # The quotient may round across a boundary: compare, and step back or forth by one.
+        # Rounding may carry the quotient across a boundary: compare, and correct by one.
         base = self.real(count) * step
         return count - xp.astype(base > real, long) + xp.astype(base + step <= real, long)
 
@@ -177,7 +177,7 @@ class Arrays(Arithmetic):
         prepare(values, "array")
         numbers, whole = values.array, values.is_whole
         if whole and self.most < 2**62:
-            # Larger ones are at an index that is never found.
+            # Larger values are at an index that is never found.
             numbers = np.minimum(numbers, self.most)
         table = self._constant(numbers, self._long if whole else self.dtype)
         return self._by_row(index, lambda flat: self._at(table, flat))
@@ -196,7 +196,7 @@ class Arrays(Arithmetic):
 
     def map(self, function: Callable[[Any], Any], t: Any) -> Any:
         xp = self._xp
-        # A user-defined function takes one number: it is called once for each step.
+        # A user-defined function takes one number, so it is called once for each step.
         flat = xp.reshape(t, (-1,))
         try:
             steps = flat.tolist() if hasattr(flat, "tolist") else np.asarray(flat).tolist()
@@ -253,10 +253,10 @@ class Arrays(Arithmetic):
 
 
 class _Tensors(Arrays):
-    """Arrays of torch, by the operations that cost least where they are compiled."""
+    """Torch tensors, using the operations that are cheapest when compiled."""
 
     def _at(self, column: Any, row: Any) -> Any:
-        # Like `take`, without its check for rows counted from the end: there are none.
+        # Like `take`, without its check for negative indices: there are none.
         return self._xp.index_select(column, 0, row)
 
     def _is_integral(self, t: Any) -> bool:
@@ -264,7 +264,7 @@ class _Tensors(Arrays):
 
 
 def arithmetic_of(t: Any) -> Arrays:
-    """Return the arithmetic of an array, by its own library.
+    """Return the arithmetic of an array, based on its own library.
 
     Raises:
         TypeError: If ``t`` is not an array of real numbers.
@@ -272,7 +272,7 @@ def arithmetic_of(t: Any) -> Arrays:
     if isinstance(t, np.ndarray):
         return Arrays(np, t)
     if type(t).__module__.partition(".")[0] == "torch" and hasattr(t, "dtype"):
-        # By name: torch.compile warns about the cache of the general search.
+        # By name, because torch.compile warns about the cache of the general search.
         import array_api_compat.torch
 
         return _Tensors(array_api_compat.torch, t)
@@ -289,7 +289,7 @@ def arithmetic_of(t: Any) -> Arrays:
 
 @untraced
 def _widest(xp: Any, kind: str, wide: str, narrow: str, device: Any) -> Any:
-    """Return the wide type of a kind where the device has it, else the narrow one."""
+    """Return the wide type of a kind if the device has it, otherwise the narrow one."""
     if xp is np:
         return getattr(np, wide)
     found = xp.__array_namespace_info__().dtypes(device=device, kind=kind)

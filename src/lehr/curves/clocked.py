@@ -1,4 +1,4 @@
-"""Conversion between clocks: curves of samples evaluated by the step, and the other way round."""
+"""Conversion between clocks: curves in samples evaluated by step, and the other way round."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lehr.time.counter import Counter
 
 
 class _CounterTable:
-    """A counter as tables: of whole numbers, and of real ones for what cannot count so far."""
+    """A counter as tables: of whole numbers, and of real ones where those cannot count so far."""
 
     def __init__(self, counter: Counter) -> None:
         columns = counter.starts, counter.totals, counter.sizes
@@ -23,8 +23,8 @@ class _CounterTable:
         self._real = tuple(Column([float(n) for n in column]) for column in columns)
 
     def samples_before(self, t: Any, most: float, m: Arithmetic) -> Any:
-        """Return the samples seen before steps, fewer than ``most``; whole where the steps are."""
-        # JAX counts to 2**31 by default; beyond that its numbers are real.
+        """Return the samples seen before steps, fewer than ``most``; whole if the steps are."""
+        # JAX counts to 2**31 by default; beyond that real numbers are used.
         starts, totals, sizes = self._whole if m.counts(t) and most <= m.most else self._real
         row = m.find(starts, t)
         return m.take(totals, row) + m.minus(t, m.take(starts, row)) * m.take(sizes, row)
@@ -36,16 +36,16 @@ class _CounterTable:
         start, size = m.take(starts, row), m.take(sizes, row)
         local = m.minus(seen, m.take(totals, row))
         if m is scalars:
-            # A whole step stays an int, for functions of the step that need one.
+            # A whole step stays an int, because some functions of the step need one.
             return start + (local // size if local % size == 0 else local / size)
         return m.real(start) + m.real(local) / m.real(size)
 
 
 class _Converted(Curve):
-    """A curve that is evaluated in another clock than its own.
+    """A curve that is evaluated in a clock other than its own.
 
-    It begins at step ``begin`` of the counter, which may lie between two. Its length is in the
-    clock that it is evaluated in; it holds where the curve itself ends before.
+    It begins at step ``begin`` of the counter, which need not be whole. Its length is in the clock
+    in which it is evaluated; if the curve itself ends before, it holds.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class _Converted(Curve):
         self._holding, self._table = holding(curve), _CounterTable(counter)
         self._seen_at_begin = counter.before(begin)
         self._step, self._seen = as_number(begin), as_number(self._seen_at_begin)
-        # A number of samples that is not reached: some libraries count only so far.
+        # A number of samples that is never reached, since some libraries count only so far.
         reached = math.inf if length is None else math.ceil(self._reached(begin, length))
         self._most = reached + 1
 
@@ -78,7 +78,7 @@ class _Converted(Curve):
 
 
 class Counted(_Converted):
-    """A curve of the samples seen, evaluated by the step."""
+    """A curve in samples seen, evaluated by step."""
 
     def value(self, t: Any, m: Arithmetic) -> Any:
         seen = self._table.samples_before(m.minus(t, -self._step), self._most, m)
@@ -89,7 +89,7 @@ class Counted(_Converted):
 
 
 class Stepped(_Converted):
-    """A curve of the steps done, evaluated by the samples seen."""
+    """A curve in steps done, evaluated by samples seen."""
 
     def _reached(self, begin: Fraction, length: Fraction) -> Fraction:
         return self._seen_at_begin + length

@@ -49,7 +49,7 @@ class Combined(Curve):
             isinstance(right, Curve) and right.has_callbacks
         )
         if isinstance(right, Curve):
-            # As long as the longer; endless where one of them is.
+            # As long as the longer one; endless if one of them is.
             if left.length is not None and right.length is not None:
                 self.length = max(left.length, right.length)
             else:
@@ -80,7 +80,7 @@ class Combined(Curve):
 class Cycles(Curve):
     """A curve repeated in cycles, each ``stretch`` as long and ``scale`` as high as the last.
 
-    Without ``times`` there are as many as fit into ``room``.
+    Without ``times`` there are as many cycles as fit into ``room``.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Cycles(Curve):
         room: Fraction | None,
     ) -> None:
         assert curve.length is not None
-        # A path, which takes exact fractions of a step.
+        # A path, because it accepts exact fractions of a step.
         self._holding = curve if isinstance(curve, Path) else Path([curve])
         self.curve, self.size, self.stretch, self.scale = curve, curve.length, stretch, scale
         self._holding.grid(self.size.denominator)
@@ -146,11 +146,11 @@ class Cycles(Curve):
 def _starts(
     size: Fraction, times: int | None, stretch: Fraction, room: Fraction | None
 ) -> list[Fraction]:
-    """Return where each cycle begins, and last where they end or are surely out of reach."""
+    """Return where each cycle begins, and finally where they end or are surely out of reach."""
     limit = Fraction(2**53) if room is None else room
     starts = [Fraction(0)]
     while times is None or len(starts) <= times:
-        # Cycles that shrink would never end: the last one is the last of at least one step.
+        # Shrinking cycles would never end, so the last one is the last with at least one step.
         if times is None and size < 1 and stretch < 1 and len(starts) > 1:
             break
         starts.append(starts[-1] + size)

@@ -1,12 +1,12 @@
 """Curves: schedules placed over their run, ready to be evaluated.
 
 A person writes a :class:`~lehr.schedule.base.Schedule`; placing it over a run turns every duration
-into steps and every level into a number, and gives a curve. A curve knows its length, the level it
-ends at, and bounds of its values, and has one formula, ``value(t, m)``, written once for every kind
-of number: ``m`` is the arithmetic that belongs to ``t`` (:mod:`lehr.curves.arithmetic`).
+into steps and every level into a number, and gives a curve. A curve knows its length, its end level
+and bounds of its values, and has one formula, ``value(t, m)``, written once for every kind of
+number: ``m`` is the arithmetic that belongs to ``t`` (:mod:`lehr.curves.arithmetic`).
 
-``value`` is evaluated only for ``0 <= t < length``; :class:`~lehr.curves.path.Path`, the one curve
-that chooses between others, handles what comes after the end. The fields of curves are public, for
+``value`` is evaluated only for ``0 <= t < length``; :class:`~lehr.curves.path.Path`, the only curve
+that chooses between others, handles steps after the end. The fields of curves are public, for
 exporters that write the same values in another language; they are never changed.
 """
 
@@ -30,7 +30,7 @@ class Curve(ABC):
     """A number for every step from 0 to ``length``.
 
     Attributes:
-        length: In steps, exactly; None where the curve has no end.
+        length: Its exact length in steps; None if the curve has no end.
         low: A lower bound of its values.
         high: An upper bound of its values.
         has_callbacks: Whether it calls a user-defined function, which may have no value elsewhere.
@@ -47,7 +47,7 @@ class Curve(ABC):
 
     @cached_property
     def end(self) -> float:
-        """The level at which it ends; what follows begins there."""
+        """The level at which it ends and the next piece begins."""
         if self.length is None:
             raise ScheduleError("an endless schedule has no end level")
         return float(self.value(as_number(self.length), scalars))
@@ -75,8 +75,8 @@ class Ramp(Curve):
         u, w = m.fractions(t, self.steps)
         if not (m.graded and self.ease.is_steep):
             return self.mix(u, w, m)
-        # The slope is infinite where it begins; with a constant there, derivatives are 0 instead,
-        # which do not spoil what they are added to.
+        # The slope is infinite at the start; with a constant there, derivatives are 0 instead,
+        # which does not spoil the sums that they enter.
         begun = u > 0
         value = self.mix(m.where(begun, u, 0.5), m.where(begun, w, 0.5), m)
         return m.where(begun, value, self.start)
@@ -85,7 +85,7 @@ class Ramp(Curve):
         ease, start, to = self.ease, self.start, self.to
         if self.log:
             return start ** ease.fall(u, w, m) * to ** ease.rise(u, w, m)
-        # A level of 0 is dropped, not multiplied: half the work, and no rounding next to 0.
+        # A level of 0 is skipped, not multiplied: half the work, and no rounding next to 0.
         if to == 0:
             return start * ease.fall(u, w, m)
         if start == 0:
@@ -98,7 +98,7 @@ class Ramp(Curve):
 
 
 class Shaped(Curve):
-    """From one level to another by a user-defined function of the way (or of the steps) done."""
+    """From one level to another by a user-defined function of the share (or steps) done."""
 
     has_callbacks = True
 
@@ -153,7 +153,7 @@ class Exponential(Curve):
         try:
             return self.start * self.gamma ** (m.real(t) / m.real(self.every))
         except OverflowError:
-            # Python's numbers raise where arrays give infinity, which a clip may still cut off.
+            # Python's numbers raise where arrays give infinity, which may still be clipped.
             return math.copysign(math.inf, self.start)
 
 
@@ -179,7 +179,7 @@ class Samples(Curve):
         self.values = Column(tuple(values))
 
     def value(self, t: Any, m: Arithmetic) -> Any:
-        # A start that is not whole was rounded, so a step may be just outside.
+        # A start that is not whole was rounded, so a step may lie just outside.
         return m.take(self.values, m.clip(m.floor_divide(t, 1), 0, len(self.values.values) - 1))
 
     @cached_property
@@ -188,10 +188,10 @@ class Samples(Curve):
 
 
 class Known(Curve):
-    """A function of lehr's own, of the step or of the number of the cycle of ``per`` steps.
+    """One of lehr's own functions, of the step or of the number of the cycle of ``per`` steps.
 
-    It has values past any end and always returns the same ones, so blocks of it are computed ahead
-    of time, and it can be traced.
+    It has values past any end and always returns the same ones, so its values can be computed ahead
+    in blocks, and it can be traced.
     """
 
     def __init__(self, length: Fraction | None, function: Member, per: Fraction | None) -> None:

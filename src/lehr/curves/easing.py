@@ -1,5 +1,5 @@
 # pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false
-# (The formulas are for any kind of number.)
+# (The formulas work for any kind of number.)
 r"""Eases: how a piece of a schedule moves from one level to the next.
 
 A piece that starts at level ``a`` and goes to level ``b`` has, at the share ``u`` of its length
@@ -51,10 +51,11 @@ from lehr.errors import ScheduleError, number, shown
 
 HALF_PI: Final = math.pi / 2
 
-# Smaller shares are 0: they are less than a step of any run. (XLA takes those below 1.2e-38 for 0.)
+# Smaller shares are treated as 0: they are less than a step of any run. (XLA does so below
+# 1.2e-38.)
 _LEAST: Final = 1e-30
 
-# u and w are Python floats or arrays, and m is their arithmetic, so each formula is written once.
+# u and w are Python floats or arrays, and m is their arithmetic: each formula is written once.
 Half = Callable[[Any, Any, Any], Any]
 
 
@@ -66,7 +67,7 @@ class Halves(NamedTuple):
 
 
 def _missing(u: Any, w: Any, k: float, m: Any) -> Any:
-    """Return ``1 - u ** k``, where ``w = 1 - u``, without cancellation."""
+    """Return ``1 - u ** k`` without cancellation, given ``w = 1 - u``."""
     if k == 1:
         return w
     if k == 2:
@@ -76,14 +77,14 @@ def _missing(u: Any, w: Any, k: float, m: Any) -> Any:
     if k == 1.5:
         # (1 - v**3) as (1 - v) * (1 + v + v**2), with v = sqrt(u)
         return w * (1 + m.sqrt(u) + u) / (1 + m.sqrt(u))
-    # ln(u) by the smaller of u and w; 0 has no logarithm, and its power is 0.
+    # ln(u) from the smaller of u and w; 0 has no logarithm, and its power is 0.
     near, begun = m.inside(w, 0.0, 0.5), m.inside(u, _LEAST, math.inf)
     log = m.where(near, m.log1p(-m.where(near, w, 0.25)), m.log(m.where(begun, u, 0.5)))
     return m.where(begun, -m.expm1(k * log), 1.0)
 
 
 def _missing_power(u: Any, w: Any, k: float, q: float, m: Any) -> Any:
-    """Return ``(1 - u ** k) ** q``, also where ``u ** k`` is lost in the difference."""
+    """Return ``(1 - u ** k) ** q``, even where ``u ** k`` is lost in the difference."""
     power, missing = u**k, _missing(u, w, k, m)
     if q <= 1:
         return missing**q
@@ -131,7 +132,7 @@ def _k_power(k: float, q: float) -> Halves:
 
 
 def _tanh(a: float, b: float) -> Halves:
-    # tanh x - tanh y is sinh(x - y) / (cosh x cosh y): no cancellation where it is flat.
+    # tanh x - tanh y as sinh(x - y) / (cosh x cosh y): no cancellation where it is flat.
     whole = math.sinh(a + b)
     return Halves(
         rise=lambda u, w, m: m.sinh((a + b) * u) * math.cosh(b) / whole / m.cosh(b * u - a * w),
@@ -190,7 +191,7 @@ class _EaseFamily(NamedTuple):
     example: str = "2"
 
 
-# Exponents beyond these make jumps; beyond 20 a tanh is flat.
+# Larger exponents would be jumps; beyond 20 a tanh is flat.
 _EXPONENT: Final[dict[str, float]] = {"above": 0, "at_least": 1e-9, "at_most": 1e9}
 _TANH: Final[dict[str, float]] = {"above": 0, "at_most": 20}
 
@@ -209,7 +210,7 @@ _FAMILIES: Final[dict[str, _EaseFamily]] = {
 _EXAMPLES: Final = {name: name for name in _PLAIN} | {
     name: f"{name}({family.example})" for name, family in _FAMILIES.items()
 }
-"""Each ease as one may write it."""
+"""An example of how to write each ease."""
 
 functions.reserve(_EXAMPLES)
 
@@ -231,14 +232,15 @@ _TEXT = re.compile(r"\s*([A-Za-z0-9_.-]{1,80})\s*(?:\(\s*([^()]{0,80})\s*\))?\s*
 
 @dataclass(frozen=True, slots=True)
 class Ease:
-    """One way to move between two levels: a name from the table with its parameters.
+    """A way to move between two levels: a name from the table with its parameters.
 
     Arguments:
         name: A name from the module's table.
         parameters: Its parameters, each a positive number.
         function: A user-defined ``f(u) -> share of the way``, with ``f(0) = 0`` and ``f(1) = 1``
-            for a path without a jump, instead of a named ease. It is called with one Python number.
-        iterations: Call the function with the steps since the piece began, not with their share.
+            to avoid a jump, instead of a named ease. It is called with one Python number.
+        iterations: Whether to call the function with the steps since the piece began, not with
+            their share.
 
     Raises:
         ScheduleError: If the name is unknown or a parameter is missing or out of range.
@@ -298,16 +300,16 @@ class Ease:
         return cls(name, function=function, iterations=iterations)
 
     def rise(self, u: Any, w: Any, m: Any = scalars) -> Any:
-        """The share of the way that is done: from 0 at ``u = 0`` to 1 at ``u = 1``."""
+        """The share of the way done: from 0 at ``u = 0`` to 1 at ``u = 1``."""
         return _halves(self.name, self.parameters).rise(u, w, m)
 
     def fall(self, u: Any, w: Any, m: Any = scalars) -> Any:
-        """The share of the way that is left: from 1 at ``u = 0`` to 0 at ``u = 1``."""
+        """The share of the way left: from 1 at ``u = 0`` to 0 at ``u = 1``."""
         return _halves(self.name, self.parameters).fall(u, w, m)
 
     @property
     def is_steep(self) -> bool:
-        """Whether its slope is infinite where it begins."""
+        """Whether its slope is infinite at the start."""
         roots = ("complement", "k-cosine", "k-power")
         return self.name == "1-sqrt" or (self.name in roots and self.parameters[0] < 1)
 
@@ -322,7 +324,7 @@ class Ease:
 
     @property
     def code(self) -> str:
-        """Its literal, as a person would type it; a function without a name shows where it is."""
+        """Its literal, as a person would type it; an unnamed function is shown by its location."""
         nameless = self.function is not None and functions.name_of(self.function) is None
         return str(self) if nameless else repr(str(self))
 
@@ -334,7 +336,7 @@ COSINE: Final = Ease("cosine")
 
 
 def names() -> list[str]:
-    """Return all eases as one may write them, with usual numbers for their parameters."""
+    """Return an example of every ease, with typical numbers for its parameters."""
     return list(_EXAMPLES.values())
 
 

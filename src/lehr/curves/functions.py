@@ -1,4 +1,4 @@
-"""User-defined functions under names: text and JSON hold the name, never the code.
+"""User-defined functions with names: text and JSON contain the name, never the code.
 
 >>> import lehr
 >>> @lehr.register("docs-halving")
@@ -37,7 +37,7 @@ def register(name: str, function: _OneArgument) -> _OneArgument: ...
 def register(name: str, function: Any = None) -> Any:
     """Give a function a name, under which schedules that use it can be written and read.
 
-    A program that reads such a schedule registers the same name first.
+    A program that reads such a schedule must register the same name first.
 
     Arguments:
         name: Letters, digits, ``_``, ``-`` and ``.``, at most 80, the first a letter or ``_``; not
@@ -72,11 +72,11 @@ def reserve(names: Iterable[str]) -> None:
 
 
 class Member(ABC):
-    """A function of lehr's own with parameters, such as ``"radam(0.999)"``.
+    """One of lehr's own functions with parameters, such as ``"radam(0.999)"``.
 
     A subclass takes the parameters in ``__init__``, has the bounds of its values as attributes,
-    returns them from ``value`` for every kind of number, and is named by :func:`family`. Only
-    :func:`lookup` makes one, and one for each text.
+    returns the values from ``value`` for every kind of number, and is named by :func:`family`. Only
+    :func:`lookup` makes instances, one for each text.
     """
 
     text: str
@@ -91,7 +91,7 @@ class Member(ABC):
         return float(self.value(t, scalars))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A copy is the same object, so that schedules that use it stay equal.
+        # A copy is the same object, so that schedules with it stay equal.
         return lookup, (self.text,)
 
 
@@ -109,7 +109,7 @@ class _FunctionFamily(NamedTuple):
     parameters: dict[str, Within]
 
     def make(self, text: str, name: str, numbers: list[str]) -> Member:
-        """Return the member of these parameters."""
+        """Return the member with these parameters."""
         if len(numbers) != len(self.parameters):
             raise ScheduleError(
                 f"function={text!r}: {name} takes {len(self.parameters)} numbers "
@@ -135,7 +135,7 @@ _MEMBER = re.compile(r"([a-z-]{1,40})\(([0-9eE+., -]{1,80})\)")
 
 
 def family(name: str, **parameters: Within) -> Callable[[_MemberClass], _MemberClass]:
-    """Give a class of functions its name, and its parameters their ranges; see :class:`Member`."""
+    """Name a class of functions, and give its parameters their ranges; see :class:`Member`."""
 
     def name_class(members: _MemberClass) -> _MemberClass:
         _FAMILIES[name] = _FunctionFamily(members, parameters)
@@ -162,10 +162,10 @@ def _plain(value: float) -> str:
 
 
 def lookup(name: str) -> Callable[[Any], Any]:
-    """Return the function of a name.
+    """Return the function with a name.
 
     Raises:
-        ScheduleError: If no function has it; the message lists the names that exist.
+        ScheduleError: If there is none; the message lists the existing names.
     """
     if name in _FUNCTIONS:
         return _FUNCTIONS[name]
@@ -190,7 +190,7 @@ def registered(name: str) -> bool:
 
 
 def name_of(function: Callable[[Any], Any]) -> str | None:
-    """Return the name that a function is registered under, or None."""
+    """Return the name under which a function is registered, or None."""
     if isinstance(function, Member):
         return function.text
     return next((name for name, known in _FUNCTIONS.items() if known is function), None)
@@ -200,8 +200,8 @@ def called(function: Callable[[Any], Any], at: Any) -> float:
     """Call a user-defined function with one number.
 
     Raises:
-        ScheduleError: If that is not a number. An error of the function comes out as itself, with a
-            note that names the function.
+        ScheduleError: If the result is not a number. An error raised by the function is passed on,
+            with a note that names the function.
     """
     try:
         given = function(at)
@@ -210,7 +210,7 @@ def called(function: Callable[[Any], Any], at: Any) -> float:
         raise
     try:
         return float(given)
-    except Exception:  # whatever somebody's class raises
+    except Exception:  # a user's class may raise anything
         raise ScheduleError(
             f"{show(function)} gave {shown(given)} at {at!r}, not a number"
         ) from None
@@ -219,7 +219,7 @@ def called(function: Callable[[Any], Any], at: Any) -> float:
 def show(function: Callable[[Any], Any]) -> str:
     """Write a function as text that is the same in every process.
 
-    This is its name where it is registered; else where the program defines it, in ``<>``, which
+    This is its name if it is registered; otherwise its location in the program, in ``<>``, which
     cannot be read back.
     """
     name = name_of(function)
@@ -227,6 +227,6 @@ def show(function: Callable[[Any], Any]) -> str:
 
 
 def _place(function: Any) -> str:
-    # An object that can be called, such as a functools.partial, is shown by its class.
+    # A callable object, such as a functools.partial, is shown by its class.
     named = function if hasattr(function, "__qualname__") else cast(Any, type(function))
     return f"{named.__module__}.{named.__qualname__}"

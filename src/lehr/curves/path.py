@@ -1,4 +1,4 @@
-"""Choosing between curves: one after the other, a slice of one, and the level after the end."""
+"""Choosing between curves: sequences, slices, and the level after the end."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from typing import Any, Final, cast
 from lehr.curves.arithmetic import Arithmetic, Column, ExactSteps, as_number, prepare, scalars
 from lehr.curves.curve import Curve, Flat, Ramp
 
-# Above this many pieces an array that cannot be cut (a traced one) looks the numbers of its pieces
-# up in a table; below, evaluating every piece and selecting is faster. Measured with torch.
+# Above this many pieces, an array that cannot be cut (a traced one) looks up its pieces' numbers in
+# a table; below, evaluating every piece and selecting is faster. Measured with torch.
 _FEW: Final = 8
 
 
 def holding(curve: Curve) -> Curve:
-    """Return the curve in a form that may be evaluated past its end, where it holds."""
+    """Return the curve in a form that can be evaluated past its end, where it holds."""
     return curve if curve.length is None or isinstance(curve, Path | Flat) else Path([curve])
 
 
 def cut(curve: Curve, start: Fraction, length: Fraction | None = None) -> Curve:
     """Return the curve from ``start`` on, ``length`` steps long (None: to its end).
 
-    A path is cut into the parts that are left, so that its table stays flat.
+    A path is reduced to its remaining parts, so that its table stays flat.
     """
     if length is None and curve.length is not None:
         length = max(curve.length - start, Fraction(0))
@@ -57,11 +57,11 @@ def _cut_path(path: Path, start: Fraction, length: Fraction | None) -> Curve:
 
 
 class Window(Curve):
-    """A slice of another curve, which holds past its own end."""
+    """A slice of another curve; past the slice's end it holds."""
 
     def __init__(self, curve: Curve, start: Fraction, length: Fraction | None) -> None:
         inner: Curve = curve
-        # A slice of a slice is one slice where the end of the first does not matter.
+        # A slice of a slice is a single slice if the end of the first does not matter.
         if isinstance(curve, Window) and (
             curve.length is None or (length is not None and start + length <= curve.length)
         ):
@@ -86,10 +86,10 @@ class Window(Curve):
 
 
 class Path(Curve):
-    """Curves one after the other; after the last, the level at which it ended.
+    """Curves one after the other; after the last, its end level.
 
-    All but the last have a length. Paths among them are merged, so that a plan changed twenty times
-    is still one table.
+    All but the last must have a length. Nested paths are merged, so that a plan changed twenty
+    times is still one table.
     """
 
     def __init__(self, parts: Sequence[Curve], end: float | None = None) -> None:
@@ -110,12 +110,12 @@ class Path(Curve):
             self.end = parts[-1].end if end is None else end
         levels = [(part.low, part.high) for part in self.parts]
         if at is not None:
-            # It holds its end level, which a last part of zero steps may have jumped to.
+            # It holds its end level, which may come from a jump: a last part of zero steps.
             levels.append((self.end, self.end))
         self.low = min(low for low, _ in levels)
         self.high = max(high for _, high in levels)
         self.starts = [as_number(begin) for begin in self._begins]
-        # Exact where they are not whole: a step may fall on a boundary inside a part.
+        # Exact if they are not whole, since a step may fall on a boundary inside a part.
         self.offsets = [
             n if isinstance(n, int) else b for n, b in zip(self.starts, self._begins, strict=True)
         ]
@@ -133,7 +133,7 @@ class Path(Curve):
     def _at_number(self, t: int | float | Fraction) -> Any:
         if t >= self.stop:
             return self.end
-        # The starts are rounded where they are not whole: a fraction is compared with exact ones.
+        # Starts that are not whole are rounded; a fraction is compared with the exact ones.
         starts = self._begins if type(t) is Fraction else self.starts
         index = bisect_right(starts, t) - 1
         start = self.offsets[index]
@@ -145,13 +145,13 @@ class Path(Curve):
         return self.parts[index].value(local, scalars)
 
     def grid(self, parts: int) -> _Grid:
-        """Return where its parts begin, in ``1 / parts``; it is kept, so that it is not traced."""
+        """Return where its parts begin, in ``1 / parts``; cached, so that it is not traced."""
         if parts not in self._grids:
             self._grids[parts] = _Grid(self, parts)
         return self._grids[parts]
 
     def _local(self, t: Any, index: int, m: Arithmetic, parts: int) -> Any:
-        """Return the steps that have passed since a part began; ``t`` is in ``1 / parts``."""
+        """Return the steps since a part began; ``t`` is in ``1 / parts``."""
         if parts == 1:
             return m.minus(t, self.offsets[index])
         whole, rest = self.grid(parts).begins[index]
@@ -162,8 +162,8 @@ class Path(Curve):
         return [*self.starts, self.stop] if parts == 1 else self.grid(parts).edges
 
     def _sliced(self, t: Any, m: Arithmetic) -> Any:
-        """Give each part its own slice of a NumPy array, which is evaluated once."""
-        # Loaded with the array that comes in.
+        """Evaluate each part once, on its own slice of a NumPy array."""
+        # Already loaded, since ``t`` is an array.
         import numpy as np
 
         t, parts = t if isinstance(t, ExactSteps) else (t, 1)
@@ -176,14 +176,14 @@ class Path(Curve):
         starts: Any = np.asarray(edges if self.length is not None else edges[:-1])
         order: Any = None
         if flat.size > 1 and not bool((flat[1:] >= flat[:-1]).all()):
-            # Sorted by part, not by step: a handful of keys, and the order inside is kept.
+            # Sorted by part, not by step: there are few keys, and the order within a part is kept.
             part_of: Any = starts.searchsorted(flat, "right")
             order = np.argsort(part_of, kind="stable")
             cuts = cast("Any", np.searchsorted(part_of[order], np.arange(1, len(starts) + 1)))
             flat = flat[order]
         else:
             cuts = cast("Any", np.searchsorted(flat, starts, "left"))
-        # A cycle whose length is not whole may reach a rounding error below its start.
+        # A cycle whose length is not whole may begin a rounding error before its start.
         cuts[0] = 0
         out: Any = np.empty(flat.shape, m.dtype)
         bounds: list[int] = [*cuts.tolist(), flat.size]
@@ -200,7 +200,7 @@ class Path(Curve):
         return out.reshape(t.shape)
 
     def _selected(self, t: Any, m: Arithmetic) -> Any:
-        """Evaluate every part and select: without branches, for arrays that may be traced."""
+        """Evaluate every part and select, without branches, for arrays that may be traced."""
         t, parts = t if isinstance(t, ExactSteps) else (t, 1)
         chosen: Iterable[int] = range(len(self.parts))
         if len(self.parts) <= _FEW:
@@ -213,8 +213,8 @@ class Path(Curve):
         for index in chosen:
             part, start, stop = self.parts[index], edges[index], edges[index + 1]
             inside = m.inside(t, start, stop)
-            # Elsewhere the part sees its own middle: a formula outside its range may give NaN, and
-            # a NaN that is not selected still spoils gradients.
+            # Elsewhere the part is evaluated at its own middle: a formula outside its range may
+            # give NaN, and even an unselected NaN spoils gradients.
             middle = (stop - start) / 2 / parts if math.isfinite(stop) else 1.0
             local = self._local(t, index, m, parts)
             local = m.where(inside, local, m.like(local, middle))
@@ -228,11 +228,11 @@ class Path(Curve):
 
 
 class _Grid:
-    """Where the parts of a path begin, exactly, for steps in parts of ``1 / parts``.
+    """The exact starts of a path's parts, for steps counted in ``1 / parts``.
 
     Attributes:
         edges: The first whole number at or after each start, and after the end.
-        begins: Each start as a whole number and the rest.
+        begins: Each start as a whole number and a remainder.
     """
 
     def __init__(self, path: Path, parts: int) -> None:
@@ -243,7 +243,7 @@ class _Grid:
 
 
 class _PieceTable:
-    """The pieces of a long path as arrays: a thousand of them take one formula for each ease.
+    """The pieces of a long path as arrays: even a thousand need only one formula for each ease.
 
     It has a row for each part, and one for the level after the end.
 
@@ -259,7 +259,7 @@ class _PieceTable:
             starts.append(path.stop)
         ramps = [part if isinstance(part, Ramp) else None for part in rows]
         sizes = [ramp.steps if ramp else 1 for ramp in ramps]
-        # Real numbers where 32 bits do not hold them: such pieces are longer than any run there.
+        # Real numbers if they exceed 32 bits: such pieces are longer than any run there.
         far = max(sizes) >= 2**31
         self._starts = Column(starts)
         self._sizes = Column([float(size) for size in sizes] if far else sizes)
@@ -270,7 +270,7 @@ class _PieceTable:
                 for row in rows
             ]
         )
-        # Ramps of one kind share a number; those in log space have the last ones; 0 is all else.
+        # Ramps of one kind share a number; the last ones are in log space; 0 is everything else.
         kinds = dict.fromkeys((ramp.ease, ramp.log) for ramp in ramps if ramp)
         self._ramps = sorted(kinds, key=lambda kind: kind[1])
         numbers = {kind: n for n, kind in enumerate(self._ramps, 1)}
@@ -278,11 +278,11 @@ class _PieceTable:
         self._kinds = Column([numbers[ramp.ease, ramp.log] if ramp else 0 for ramp in ramps])
 
     def value(self, t: Any, m: Arithmetic) -> Any:
-        """Return the values where there are pieces, and after the end."""
+        """Return the values in pieces and after the end."""
         index = m.find(self._starts, t)
         kind = m.take(self._kinds, index)
         local = m.minus(t, m.take(self._starts, index))
-        # A level is evaluated at its begin: elsewhere an ease may have no slope.
+        # A level is evaluated at its start: elsewhere an ease may have no slope.
         local = m.where(m.inside(kind, 0, 1), 0, local)
         u, w = m.fractions(local, m.take(self._sizes, index))
         start, to = m.take(self._from, index), m.take(self._to, index)

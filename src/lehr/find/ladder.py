@@ -1,17 +1,17 @@
 """The edge ladder: short runs of the squeezed schedule that lead to a peak rate.
 
-The best rate of a short run says little about the best rate of a long one, and neither does the
-slope of its loss. What carries over is the *edge*: the rate at which a short run of the same
+The best rate of a short run says little about the best rate of a long one, and the slope of its
+loss says no more. What carries over is the *edge*: the rate at which a short run of the same
 schedule loses its progress. The peak is a known distance below it, which grows slowly with the
 length of the planned run.
 
 1. A run at the rate 0 measures the losses before training, and their noise.
 2. Runs of 10 updates, half a decade apart, find roughly where training works.
 3. Runs of 40 updates, a quarter of a decade apart where it matters, find the edge.
-4. Other batches repeat the runs around the edge, and the edges are averaged.
+4. The runs around the edge are repeated on other batches, and the edges are averaged.
 
 All runs start from the same state. The margins were found by experiment on small networks;
-`docs/find.md` has what is known of them.
+`docs/find.md` describes what is known about them.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ _SHORT, _LONG = 10, 40  # updates in the runs of the two stages
 _REPETITIONS = 2
 
 BATCHES = (1 + _REPETITIONS) * _LONG
-"""The updates for which a search needs batches; all its runs share them."""
+"""The number of updates for which a search needs batches; all its runs share them."""
 
 _HALF, _DECADE = QUARTERS // 2, QUARTERS  # in rungs
 _FARTHEST = 8 * _DECADE  # rungs from the start rate
 _SOON = 10  # updates
-_CLEARLY = 2  # times the scatter between batches: progress that is seen without comparing
-_FREE = 90  # updates that the first stages count as: the later ones get the rest in any case
+_CLEARLY = 2  # times the scatter between batches: progress that is visible without comparing
+_FREE = 90  # updates counted for the first stages, so that later ones always get the rest
 
 Search = Generator[ShortRun, float]
 
@@ -55,15 +55,15 @@ Search = Generator[ShortRun, float]
 class Ladder:
     """A search for the peak rate of one schedule with one optimizer.
 
-    It does not train: `next` returns the short run that is needed, and `tell` takes its losses.
+    It does not train: `next` returns the short run that is needed, and `tell` records its losses.
 
     Arguments:
         schedule: The schedule of the planned run.
         steps: The length of the planned run.
-        start: A rate to begin with, above 0; the suggestion hardly depends on it.
-        family: That of the optimizer, on which the margins depend; None if it is unknown.
-        epoch: The updates in which all data is seen once, or None if that is unknown.
-        budget: The most updates that the search may take, at least 60; of more, 400 are used.
+        start: The rate to begin with, above 0; the suggestion hardly depends on it.
+        family: The family of the optimizer, on which the margins depend; None if it is unknown.
+        epoch: The number of updates in which all data is seen once, or None if unknown.
+        budget: The most updates that the search may take, at least 60; at most 400 are used.
 
     Raises:
         ScheduleError: If an argument is out of range, or the schedule is never above 0.
@@ -130,17 +130,17 @@ class Ladder:
             return False
         self._above += 1
         run = self._wanted
-        # Whether it explodes matters in one stage, and only to SGD; it does so soon or not at all.
+        # Explosions matter in only one stage, and only for SGD; they come soon or not at all.
         is_sgd = self._known.family == "sgd"
         matters = run and run.updates == self._long and not run.batches and is_sgd
         return not (matters and self._above < _SOON) or self._known.before.is_above(loss, EXPLODED)
 
     def tell(self, losses: Sequence[float], spent: int | None = None) -> None:
-        """Add the losses of the run that was needed, up to where it was stopped.
+        """Record the losses of the needed run, up to where it was stopped.
 
         Arguments:
-            losses: The training losses, each before its update; neighbours may be averaged.
-            spent: The updates that were made, if not one for each loss.
+            losses: The training losses, each taken before its update; neighbours may be averaged.
+            spent: The number of updates made, if not one for each loss.
         """
         run, self._above = self._wanted, 0
         assert run is not None
@@ -166,7 +166,7 @@ class Ladder:
         return self._result
 
     def peak_over(self, steps: int) -> float:
-        """Return the suggested peak for a run of another length, once one is found."""
+        """Return the suggested peak for a run of another length, once a peak is found."""
         assert self._edges is not None
         return 10 ** self._edges.peak(steps, self._long).decades
 
@@ -197,7 +197,7 @@ class Ladder:
         if self._known.gained < _CLEARLY * self._known.before.noise and self._can_afford(
             2 * self._long
         ):
-            # What is learned has to be compared on the same batches.
+            # Progress has to be compared on the same batches.
             yield ShortRun(0.0, self._long)
         yield from self._find_closely(top, bottom, fine)
         curve = fine
@@ -206,10 +206,10 @@ class Ladder:
             curve = coarse
         if self._known.falls_short(curve):
             self._end_without(
-                f"runs of {self._long} updates lost at every rate what shorter ones had gained: "
+                f"at every rate, runs of {self._long} updates lost what shorter ones had gained: "
                 "give a larger budget"
                 if learned
-                else "short runs lower the loss at no rate: either the optimizer has other "
+                else "no rate lowers the loss in short runs: either the optimizer has other "
                 "parameters than the model, or there is nothing left to learn"
             )
             return
@@ -222,7 +222,7 @@ class Ladder:
             curve[rung] = yield ShortRun(rate_of(rung), updates, batches)
 
     def _find_roughly(self, curve: LossByRung) -> Search:
-        """Run along half decades, in both directions as far as there is something to find."""
+        """Run at half decades, in both directions, as far as there is something to find."""
         rung: int | None = self._origin
         while rung is not None:
             yield from self._measure(curve, rung, self._short)
@@ -244,7 +244,7 @@ class Ladder:
                 return rungs[-1] + _DECADE
             if finite[-1] + _HALF not in curve:
                 return finite[-1] + _HALF
-            # Below a rate that changes nothing there is nothing to find.
+            # Below a rate with no effect there is nothing to find.
             moved = abs(curve[rungs[0]] - self._known.before.start) > 0.1 * self._known.before.noise
             return rungs[0] - _HALF if moved else None
         low, shares = best(curve), self._known.lost(curve)
@@ -258,18 +258,18 @@ class Ladder:
     def _close(self, coarse: LossByRung) -> tuple[int, int]:
         """Return the highest and the lowest rung of the longer runs.
 
-        They are the rate at which progress is lost and one below the best.
+        They are the rate at which progress is lost, and one rung below the best.
         """
         if self._known.has_learned(coarse):
             low, shares = best(coarse), self._known.lost(coarse)
             top = next((r for r in shares if r >= low and shares[r] >= HALF_LOST), max(coarse))
             return top, low - _HALF
-        # Which of them is best is noise. They only show which rates are too high.
+        # Which of these is best is noise; they only show which rates are too high.
         top = max(rung for rung, loss in coarse.items() if math.isfinite(loss))
         return top, top - _DECADE
 
     def _find_closely(self, top: int, bottom: int, curve: LossByRung) -> Search:
-        """Make longer runs from one rung down to another, and farther where that is needed."""
+        """Make longer runs from one rung down to another, and further if needed."""
         for rung in range(top, bottom - 1, -_HALF):
             if self._can_afford(self._long):
                 yield from self._measure(curve, rung, self._long)
@@ -285,7 +285,7 @@ class Ladder:
             yield from self._measure(curve, rung, self._long)
 
     def _refine(self, curve: LossByRung) -> Search:
-        """Measure the quarters between: at the edge, then above the best rung."""
+        """Measure the quarters in between: at the edge, then above the best rung."""
         if not curve:
             return
         edge = crossing(self._known.lost(curve), EDGE)
@@ -303,7 +303,7 @@ class Ladder:
             self._known.again.append({})
             while self._can_afford(self._long):
                 shares, below = pooled(self._known.parts(curve)), best(curve)
-                # What is best on the first batches may be too high on others.
+                # The best rate on the first batches may be too high on others.
                 while shares.get(below, 0.0) >= EDGE:
                     below -= 1
                 if below == best(curve):

@@ -1,11 +1,11 @@
-"""Longer runs: what the short ones leave of a large budget, spent nearer to the horizon.
+"""Longer runs: the part of a large budget that the short runs leave, spent nearer to the horizon.
 
-The margins below the edge are the same for all networks. On one whose training has a slow second
-phase, the best rate is two or three times higher; where long runs overfit, it is lower. So the
-suggestion for a run of some hundred updates is tried with runs of that length, beside rates 1.8
-times lower and higher, three times each. Where one of these is better beyond the scatter of the
-three, the suggestion for the planned run is moved by as much; upwards only if the rate beyond still
-works, because the longer a run is, the lower are the rates at which it breaks.
+The margins below the edge are the same for all networks. But if training has a slow second phase,
+the best rate is two or three times higher; if long runs overfit, it is lower. So the suggestion for
+a run of a few hundred updates is tried with runs of that length, together with rates 1.8 times
+lower and higher, three times each. If one of these is better by more than the scatter of the three,
+the suggestion for the planned run is moved by the same factor; upwards only if the next rate up
+still works, because longer runs break at lower rates.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from lehr.find.runs import BUDGET, ShortRun
 from lehr.find.suggestion import MeasuredRun, Suggestion
 
 SIDE = 1.8
-"""The factor from a suggestion to its neighbours: one of the three is nearly always good."""
+"""The factor from a suggestion to its neighbours; one of the three is nearly always good."""
 
 REPEATS = 3
-"""The longer runs at each rate."""
+"""The number of longer runs at each rate."""
 
 _PLACES = 4  # rates: three at first, and one beyond
-_LEAST = 80  # updates: shorter runs are hardly longer than those of the ladder
-_SURE = 2.92  # the t statistic of three pairs that chance exceeds in one of twenty
+_LEAST = 80  # updates; shorter runs would hardly be longer than those of the ladder
+_SURE = 2.92  # the t statistic of three pairs that is exceeded by chance one time in twenty
 
 
 def longest(budget: int, steps: int) -> int:
@@ -43,31 +43,31 @@ def longest(budget: int, steps: int) -> int:
 
 
 def is_gain(gains: Sequence[float], least: float) -> bool:
-    """Return whether paired gains are, on average, more than the least one and than chance."""
+    """Return whether paired gains are, on average, above the least gain and above chance."""
     return fmean(gains) > max(_SURE * stdev(gains) / math.sqrt(len(gains)), least)
 
 
 def least_gain(start: float, loss: float) -> float:
-    """Return the least gain on a loss that counts: a hundredth of what it has fallen."""
+    """Return the least gain in a loss that counts: a hundredth of its fall so far."""
     return 0.01 * max(0.0, start - loss)
 
 
 def least_for_longer(steps: int) -> int:
-    """Return the least rest of a budget that longer runs take."""
+    """Return the smallest remaining budget that is enough for longer runs."""
     return min(_LEAST, steps) * REPEATS * _PLACES
 
 
 class LongerRuns:
     """Runs that may move the suggestion of a finished ladder.
 
-    Like the ladder it does not train: `next` returns the runs that are needed, in any order, and
-    `tell` takes the value of each.
+    Like the ladder, it does not train: `next` returns the runs that are needed, in any order, and
+    `tell` records the value of each.
 
     Arguments:
         ladder: The ladder, once it is finished.
         budget: The most updates that the ladder and these runs may take together.
         least: Returns the least gain over a value that counts; by default :func:`least_gain`, which
-            is right only where the loss decides.
+            is right only if the loss decides.
 
     Attributes:
         updates: The length of the runs; 0 if there are none.
@@ -95,10 +95,10 @@ class LongerRuns:
     def tell(
         self, run: ShortRun, loss: float | None, spent: int, value: float | None = None
     ) -> None:
-        """Add a run that `next` returned, and the updates that were made of it.
+        """Record a run that `next` returned, and the number of its updates that were made.
 
-        Its loss is infinite if it was stopped, None if it is unknown; where there is a value on
-        validation data, of which less is better, that decides in its place.
+        Its loss is infinite if it was stopped, None if it is unknown; a value on validation data,
+        if there is one, decides instead; lower is better.
         """
         place, batches = self._needed.pop(run)
         decisive = value if value is not None else math.inf if loss is None else loss
@@ -140,7 +140,7 @@ class LongerRuns:
                 self._needed[run] = place, batches
 
     def _advance(self) -> None:
-        """Go to a neighbour that is better, and on in its direction."""
+        """Move to a better neighbour, and further in the same direction."""
         near = [place for place in (self._at - 1, self._at + 1) if place in self._values]
         better = [place for place in near if self._is_better(place)]
         if not better:
@@ -154,7 +154,7 @@ class LongerRuns:
     def _has_room(self) -> bool:
         """Return whether the rate above the best one is known to work.
 
-        It may be worse than the one below it by as much as the best one is better.
+        It may be worse than the rate below the best one by as much as the best one is better.
         """
         if self._at <= 0:
             return True
@@ -164,7 +164,7 @@ class LongerRuns:
         return above - below <= below - best
 
     def _is_better(self, place: int) -> bool:
-        """Return whether a place is better than the current one by more than they scatter."""
+        """Return whether a place is better than the current one by more than the scatter."""
         values, others = self._values[place], self._values[self._at]
         if not all(map(math.isfinite, values)):
             return False

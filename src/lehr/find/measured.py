@@ -21,22 +21,22 @@ from lehr.find.margins import Edges, OptimizerFamily
 from lehr.find.runs import Before, ShortRun
 
 LossByRung = dict[int, float]
-"""The loss at the end of a run by rung, infinite for one that was stopped."""
+"""The loss at the end of a run, by rung; infinite for a run that was stopped."""
 
 
 @dataclass
 class Measured:
-    """The curves of a search, and what their edges depend on.
+    """The curves of a search, and the facts on which their edges depend.
 
     Attributes:
-        shortest, longest: The updates of the runs of its two stages.
+        shortest, longest: The number of updates of the runs in its two stages.
         decays, family, epoch: See :class:`lehr.find.margins.Edges`.
         before: The losses before training.
-        before_short: The loss before training that belongs to the shortest runs.
-        gained: How far these lower it.
+        before_short: The loss before training on the batches of the shortest runs.
+        gained: How far these runs lower it.
         coarse: The losses of the shortest runs.
-        fine: The losses of the longest ones.
-        again: Those on other batches.
+        fine: The losses of the longest runs.
+        again: Their losses on other batches.
         exploded: The runs that exploded.
         scatter: The scatter of the losses at the end of each run.
     """
@@ -56,12 +56,12 @@ class Measured:
     scatter: dict[ShortRun, float] = field(default_factory=dict[ShortRun, float])
 
     def has_learned(self, curve: LossByRung) -> bool:
-        """Return whether a run lowers the loss by more than batches differ."""
+        """Return whether any run lowers the loss by more than batches differ."""
         start = self.before.start
         return start - min(curve.values()) > max(self.before.noise, 1e-3 * abs(start))
 
     def progress(self, curve: LossByRung) -> float:
-        """Return how far the best run of a curve lowers the loss, at least the noise."""
+        """Return how far the best run of a curve lowers the loss; at least the noise."""
         return max(self.before.start - min(curve.values()), self.before.noise, 1e-300)
 
     def lost(self, curve: LossByRung) -> dict[int, float]:
@@ -69,21 +69,21 @@ class Measured:
         return lost(curve, min(curve.values()), self.progress(curve))
 
     def falls_short(self, curve: LossByRung) -> bool:
-        """Return whether no run gets a tenth as far as a shorter one did.
+        """Return whether no run gets even a tenth as far as a shorter one did.
 
-        A network that a high rate has broken may end with any finite loss: close to that before
-        training, if it answers the same to every input.
+        A network broken by a high rate may end with any finite loss; if it gives the same output
+        for every input, close to the loss before training.
         """
         least = max(0.1 * self.gained, 1e-6 * abs(self.before.start))
         return not self.before.start - min(curve.values()) > least
 
     def parts(self, curve: LossByRung) -> list[dict[int, float]]:
-        """Return the share of the progress that is lost at each rung, on each of the batches."""
+        """Return the share of the progress lost at each rung, on each set of batches."""
         low, progress = min(curve.values()), self.progress(curve)
         return [lost(part, low, progress) for part in (curve, *self.again) if part]
 
     def updates(self, curve: LossByRung) -> int:
-        """Return the updates of the runs of a curve."""
+        """Return the number of updates of the runs of a curve."""
         return self.longest if curve is self.fine else self.shortest
 
     def edges(self, curve: LossByRung) -> Edges:

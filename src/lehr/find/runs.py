@@ -1,4 +1,4 @@
-"""The short runs of a search: how many there may be, their schedule, and the loss at their end."""
+"""The short runs of a search: their budget, their schedule, and the loss at their end."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from lehr.schedule.horizon import Horizon, HorizonLike
 from lehr.time.duration import STEPS, Duration
 
 BUDGET = 400
-"""The most updates that a search takes, unless another number is given."""
+"""The default for the most updates that a search may take."""
 
 LEAST = 60
 """The fewest updates that a search can do with."""
 
 LOST, EXPLODED = 100.0, 1_000.0
-"""How far a loss rises in a run that has lost its progress, and in one that explodes: times the
-scatter between batches."""
+"""How far the loss rises in a run that has lost its progress, and in one that explodes, in
+multiples of the scatter between batches."""
 
 
 def updates_of(budget: int | str, steps: int) -> int:
@@ -32,7 +32,7 @@ def updates_of(budget: int | str, steps: int) -> int:
         steps: The length of the planned run.
 
     Raises:
-        ScheduleError: If it is neither, a number below 60, or a share that the short runs alone may
+        ScheduleError: If it is neither, is below 60, or is a share that the short runs alone may
             exceed.
 
     Example:
@@ -66,8 +66,8 @@ def updates_of(budget: int | str, steps: int) -> int:
 def squeezed(schedule: Schedule, steps: HorizonLike, updates: int) -> list[float]:
     """Return the factors of a schedule over a run, squeezed into fewer updates.
 
-    Each is the value in the middle of its share of the run, so that a short warmup is kept in
-    proportion and no update is lost to a rate of 0.
+    Each is the value in the middle of its part of the run, so that a short warmup is kept in
+    proportion and no update is wasted on a rate of 0.
 
     Example:
         >>> import lehr
@@ -86,7 +86,7 @@ class ShortRun:
     Attributes:
         rate: The peak rate; 0 measures the losses before training.
         updates: The number of updates over which the schedule is squeezed.
-        batches: Which batches to use: 0, or a number from 1 for a repetition with others.
+        batches: Which batches to use: 0, or a number from 1 for a repetition with other batches.
     """
 
     rate: float
@@ -95,23 +95,23 @@ class ShortRun:
 
 
 def end_of(losses: Sequence[float]) -> float:
-    """Return the mean of the last fifth of some losses."""
+    """Return the mean of the last fifth of the losses."""
     return fmean(losses[-max(2, round(len(losses) / 5)) :])
 
 
 @dataclass(frozen=True)
 class Before:
-    """The losses of some batches before training.
+    """The losses of batches before training.
 
     Attributes:
-        losses: The losses; none before they are measured.
+        losses: The losses; empty until they are measured.
     """
 
     losses: tuple[float, ...] = ()
 
     @property
     def start(self) -> float:
-        """The loss of the batches that a short run ends on."""
+        """The loss on the batches with which a short run ends."""
         return end_of(self.losses) if self.losses else math.nan
 
     @property
@@ -120,10 +120,10 @@ class Before:
         return pstdev(self.losses)
 
     def is_above(self, loss: float, times: float) -> bool:
-        """Return whether a loss is not finite, or this many times the scatter above the start.
+        """Return whether a loss is not finite, or is this many times the scatter above the start.
 
-        The scale is that of the batches, not of the progress: which runs are stopped must not
-        depend on those before them. Where all batches are alike, only the loss itself is left.
+        The scale is that of the batches, not of the progress, so that which runs are stopped does
+        not depend on earlier runs. If all batches are alike, the loss itself is the scale.
         """
         if not math.isfinite(loss) or not self.losses:
             return not math.isfinite(loss)

@@ -1,4 +1,4 @@
-"""The suggested peak rate: one typed value with its ranges, its doubts and what was measured."""
+"""The suggested peak rate: a typed value with its ranges, doubts and measurements."""
 
 # matplotlib leaves the types of its keyword arguments open.
 # pyright: reportUnknownMemberType=false, reportAttributeAccessIssue=false
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 AS_GOOD = (10**-0.25, 10**0.1)
-"""The factors on the peak between which training was as good in about half of the searches."""
+"""The factors on the peak within which training was as good in about half of the searches."""
 
 BEST_WITHIN = (1 / 16, 6.0)
-"""The factors on the peak between which the best rate was in about 9 of 10 searches."""
+"""The factors on the peak within which the best rate lay in about 9 of 10 searches."""
 
 DecidedBy = Literal["edge", "soft edge", "passes", "runs", "nothing"]
 Confidence = Literal["usual", "low", "none"]
@@ -42,8 +42,8 @@ class MeasuredRun:
         batches: Which of the recorded batches it saw: 0, or a number from 1 for a repetition.
         loss: The mean training loss at its end, or None if the run was stopped because its loss
             was not finite or rose too far.
-        spent: The updates that were made.
-        validation: The value on validation data after it, of which less is better; None where the
+        spent: The number of updates made.
+        validation: The value on validation data after the run; lower is better. None if the
             training loss decides.
     """
 
@@ -57,30 +57,30 @@ class MeasuredRun:
 
 @dataclass(frozen=True)
 class Suggestion:
-    """The peak rate to train with, and how far to trust it.
+    """The peak rate to train with, and how much to trust it.
 
     Attributes:
         peak: The suggested rate where the schedule is 1, for the optimizer's first group; None if
             no rate is better than not training.
-        as_good: The lowest and the highest rate between which training is expected to be as good
-            as at the peak, within a point of accuracy; this held in about half of the searches.
-        best_within: The lowest and the highest rate between which the best rate lies; this held in
+        as_good: The lowest and highest rate between which training is expected to be as good as at
+            the peak, within a point of accuracy; this held in about half of the searches.
+        best_within: The lowest and highest rate between which the best rate lies; this held in
             about 9 of 10 searches.
-        spent: The updates that the search made.
+        spent: The number of updates that the search made.
         decided_by: ``"edge"`` if the peak is a known distance below the rate at which short runs
-            lose their progress, ``"soft edge"`` if it is below a rate at which they only begin to,
-            ``"passes"`` if it was lowered because the run sees its data dozens of times and has
+            lose their progress, ``"soft edge"`` if it is below the rate at which they only begin
+            to, ``"passes"`` if it was lowered because the run sees its data dozens of times and has
             little to learn, ``"runs"`` if longer or whole runs moved it, ``"nothing"`` if there is
             no suggestion.
-        confidence: ``"usual"`` where the ranges above hold as often as they say, ``"low"`` where
-            one of the warnings is a reason to doubt, ``"none"`` without a suggestion.
+        confidence: ``"usual"`` if the ranges above hold as often as stated, ``"low"`` if one of the
+            warnings is a reason to doubt them, ``"none"`` without a suggestion.
         warnings: The reasons for doubt, one sentence each.
-        steps: The updates of the planned run.
+        steps: The number of updates of the planned run.
         schedule: The schedule of the planned run, as text.
         edge: The rate at which short runs lose their progress, or None if none was found.
         start_loss: The mean training loss before any update.
         curve: The short runs, in the order in which they were made.
-        peaks: The suggested rate of each of the optimizer's groups: their ratios are kept.
+        peaks: The suggested rate for each of the optimizer's groups; their ratios are kept.
     """
 
     peak: float | None
@@ -98,9 +98,9 @@ class Suggestion:
     peaks: tuple[float, ...] = ()
 
     def moved(self, ratio: float) -> Suggestion:
-        """Return the suggestion that longer runs have moved by a factor.
+        """Return the suggestion as moved by longer runs, by a factor.
 
-        The range that holds the best rate is widened by it.
+        The range for the best rate is widened by the factor.
         """
         assert self.peak is not None
         assert self.as_good is not None
@@ -210,14 +210,14 @@ def doubts(
     """Return a sentence for each reason to doubt the peak that a search suggests.
 
     Arguments:
-        longest: The updates of its longest short run.
-        stretch: The length of the planned run over that.
+        longest: The number of updates of its longest short run.
+        stretch: The length of the planned run over that of the longest short run.
         progress: The fall of the loss in the best short run.
         noise: The scatter of the loss between batches.
         bracketed: Whether a rate was found at which progress is lost.
         soft: Whether the soft edge decided.
-        early: Whether shorter runs got as far.
-        passes: The passes of the planned run over its data, where they lowered the peak; else None.
+        early: Whether shorter runs got as far as longer ones.
+        passes: The planned run's passes over its data if they lowered the peak, otherwise None.
         scatter: The standard deviation of the edges on different batches, in decades.
         known: Whether the family of the optimizer is known.
     """
@@ -230,10 +230,10 @@ def doubts(
         ),
         "short runs lose their progress gradually, which says less about long runs: the peak "
         "may be too high by a factor of 2": soft,
-        f"{no_farther}, so that nothing is seen of what a long run learns: try the peak with "
+        f"{no_farther}, so they do not show what a long run learns: try the peak with "
         "validation data": early and passes is None,
-        f"{no_farther}, and the planned run sees its data {passes or 0:,.0f} times, so that it may "
-        "learn them by heart: the peak was lowered for that; try it with validation data": (
+        f"{no_farther}, and the planned run sees its data {passes or 0:,.0f} times, so it may "
+        "memorise them: the peak was lowered for that; try it with validation data": (
             passes is not None
         ),
         f"the edge differs by {scatter:.2f} decades between batches": scatter > _SCATTER,

@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 Numbers = NDArray[np.float64]
 
-_WEIGHT = 0.98  # of what was before, in the smoothed loss
+_WEIGHT = 0.98  # of the previous value, in the smoothed loss
 _FEWEST = 10  # losses that a rule needs
 _SLIDE_WIDTH, _SLIDE_LEVEL = 15, 0.005
-_SHARE = 0.1  # of the rise of the score, for Smith's pair
+_SHARE = 0.1  # of the score's rise, for Smith's pair
 
 
 def _steepest(rates: Numbers, losses: Numbers) -> float:
-    """The rate at which the loss falls most by decade."""
+    """The rate at which the loss falls fastest per decade."""
     slope = np.gradient(losses, np.log(rates))
     return float(rates[np.argmin(slope)])
 
@@ -43,7 +43,7 @@ def _minimum(rates: Numbers, losses: Numbers) -> float:
 
 
 def _valley(rates: Numbers, losses: Numbers) -> float:
-    """The middle of the longest series of falling losses, as fastai finds it."""
+    """The middle of the longest series of falling losses, as in fastai."""
     lengths = [1] * len(losses)
     end = 0
     for i in range(1, len(losses)):
@@ -56,7 +56,7 @@ def _valley(rates: Numbers, losses: Numbers) -> float:
 
 
 def _slide(rates: Numbers, losses: Numbers) -> float:
-    """The rate left of the blow-up where the slope has settled, as fastai finds it.
+    """The rate to the left of the blow-up where the slope has settled, as in fastai.
 
     It depends on the scale of the loss: slopes are compared with 0.005.
     """
@@ -83,10 +83,10 @@ class Sweep:
     """A run whose rate rose from update to update.
 
     Attributes:
-        rates: The rate of each update of the first group, (updates,).
+        rates: The first group's rate in each update, (updates,).
         losses: The loss before each update, (updates,).
         scores: The score after each update, (updates,); None if none was measured.
-        updates: The updates that were planned; there are fewer if the run was stopped.
+        updates: The number of planned updates; fewer were made if the run was stopped.
     """
 
     rates: Numbers
@@ -96,7 +96,7 @@ class Sweep:
 
     @property
     def smoothed(self) -> Numbers:
-        """The losses, smoothed by a running mean of weight 0.98 without its bias to 0."""
+        """The losses, smoothed by a running mean of weight 0.98 with its bias to 0 removed."""
         mean, found = 0.0, np.empty(len(self.losses))
         for i, loss in enumerate(self.losses):
             mean = _WEIGHT * mean + (1 - _WEIGHT) * float(loss)
@@ -107,10 +107,10 @@ class Sweep:
         """Return the rate that a classic rule reads from the smoothed losses.
 
         The first tenth of the planned updates, in which the mean settles, and the last five are
-        left out, as fastai does.
+        left out, as in fastai.
 
         Arguments:
-            rule: ``"steepest"`` (by decade), ``"minimum"`` (a tenth of its rate), ``"valley"`` or
+            rule: ``"steepest"`` (per decade), ``"minimum"`` (a tenth of its rate), ``"valley"`` or
                 ``"slide"``.
 
         Raises:
@@ -130,10 +130,11 @@ class Sweep:
         return RULES[rule](rates, losses)
 
     def base_and_max(self) -> tuple[float, float]:
-        """Return Smith's pair: where the score begins to rise, and where it begins to fall.
+        """Return Smith's pair: the rates at which the score begins to rise and begins to fall.
 
-        The score counts as rising once it is a tenth of its whole rise above its start, and as
-        falling once it is as much below its best; it is averaged over a tenth of the updates.
+        The score counts as rising once it is a tenth of its total rise above its start, and as
+        falling once it is the same amount below its best; it is averaged over a tenth of the
+        updates.
 
         Source: Smith 2015, arXiv:1506.01186, section 3.3.
 
@@ -159,8 +160,8 @@ class Sweep:
 
         Arguments:
             axes: Where to draw; by default in a new figure, ``plot().figure``.
-            log: Whether the axis of the rates is logarithmic; by default where they rise by equal
-                factors.
+            log: Whether the axis of the rates is logarithmic; by default it is if they rise by
+                equal factors.
 
         Raises:
             MissingExtra: If matplotlib is not installed.
@@ -187,7 +188,7 @@ class Sweep:
 
 
 def has_risen(loss: float, start: float, lowest: float) -> bool:
-    """Return whether a loss is four times as far above the lowest as the start was, or not finite.
+    """Return whether a loss is not finite, or four times as far above the lowest as the start.
 
     Unlike a ratio to the lowest loss, this holds for negative losses too.
     """

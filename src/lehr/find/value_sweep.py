@@ -11,25 +11,25 @@ from lehr.find.longer import is_gain, least_gain
 from lehr.find.suggestion import Suggestion
 
 TRIES = 3
-"""The short runs at the suggestion of each value, by which the values are compared."""
+"""The number of short runs at each value's suggestion, by which values are compared."""
 
 _LONGEST = 40  # updates
 
 
 def tried_updates(found: Suggestion) -> int:
-    """Return the updates of the short runs by which a value is compared with others."""
+    """Return the number of updates of the short runs that compare a value with others."""
     return max(run.updates for run in found.curve if run.updates <= _LONGEST)
 
 
 @dataclass(frozen=True)
 class SweptValue:
-    """A value, and what was found with it.
+    """A value, and the result for it.
 
     Attributes:
         value: The value, as text.
         found: The suggestion; its `spent` includes the runs that give the losses.
-        losses: The training losses at the end of short runs at the suggested peak, one for each
-            set of batches; infinite where one broke, none without a suggestion.
+        losses: The training losses at the end of short runs at the suggested peak, one for each set
+            of batches; infinite if a run broke, empty without a suggestion.
     """
 
     value: str
@@ -38,7 +38,7 @@ class SweptValue:
 
     @property
     def loss(self) -> float | None:
-        """The mean of the losses; None if there is none, or one is not finite."""
+        """The mean of the losses; None if there are none, or one is not finite."""
         mean = fmean(self.losses) if self.losses else math.inf
         return mean if math.isfinite(mean) else None
 
@@ -57,12 +57,12 @@ class ValueSweep:
 
     @property
     def spent(self) -> int:
-        """The updates of all searches."""
+        """The number of updates of all searches."""
         return sum(row.found.spent for row in self.rows)
 
     @property
     def leading(self) -> tuple[str, ...]:
-        """The value with the lowest loss, and those that the runs do not separate from it."""
+        """The value with the lowest loss, and those that the runs cannot distinguish from it."""
         known = [row for row in self.rows if row.loss is not None]
         if not known:
             return ()
@@ -77,19 +77,19 @@ class ValueSweep:
             return ()
         notes = [
             f"a loss is that of {TRIES} runs of {max(updates)} updates at the value's own peak: it "
-            "says how fast training begins, not where a whole run ends"
+            "shows how fast training begins, not where a whole run ends"
         ]
         if "decay" in self.name:
             notes.append(
-                "a weight decay acts over whole runs and on new data, of which these show nothing: "
+                "a weight decay acts over whole runs and on new data, which these do not show: "
                 "only the peaks count"
             )
         if self.name == "batch":
             notes.append(
-                "all runs have as many updates, so that larger batches have seen more samples"
+                "all runs have the same number of updates, so larger batches have seen more samples"
             )
             if len({row.found.start_loss for row in self.rows}) == 1 and len(self.rows) > 1:
-                notes.append("all batch sizes have the same losses: nothing reads the size")
+                notes.append("all batch sizes have the same losses: the size seems to be ignored")
         return tuple(notes)
 
     def to_dict(self) -> dict[str, Any]:
@@ -136,6 +136,6 @@ class ValueSweep:
 
 
 def _near(row: SweptValue, best: SweptValue) -> bool:
-    """Return whether the runs do not separate a value from the best one."""
+    """Return whether the runs cannot distinguish a value from the best one."""
     gaps = [a - b for a, b in zip(row.losses, best.losses, strict=True)]
     return not is_gain(gaps, least_gain(best.found.start_loss, fmean(best.losses)))

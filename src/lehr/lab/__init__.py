@@ -57,8 +57,8 @@ __all__ = [
     "within",
 ]
 
-# A name is loaded when it is first used: each trial of a user's own training is a process, which
-# needs two of them.
+# Names are loaded on first use: each trial of a user's own training is a process that needs only
+# two of them.
 _NAMES = {
     "analysis.pair_result": "PairResult",
     "analysis.results": "Results",

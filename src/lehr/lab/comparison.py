@@ -61,7 +61,7 @@ class Comparison:
             yield from search.next()
 
     def tell(self, trial: Trial, ended: Ended) -> None:
-        """Add the outcome or the failure of a trial."""
+        """Record the outcome or the failure of a trial."""
         if self._is_open and not isinstance(ended, FailedTrial):
             ended = self._measured(ended)
         for search in self._searches.values():
@@ -71,7 +71,7 @@ class Comparison:
             self._seconds.append(ended.seconds)
 
     def spread(self) -> float | None:
-        """Return how far a difference of two settings spreads over the seeds, as seen so far."""
+        """Return the spread over the seeds of a difference between two settings, as seen so far."""
         return spread([values for search in self._searches.values() for values in search.seen()])
 
     def _measured(self, ended: FinishedTrial) -> Ended:
@@ -94,7 +94,7 @@ class Comparison:
         return FailedTrial(reason, reason)
 
     def results(self, task: TaskFacts, command: str, store: Store) -> Results:
-        """Return the results of the pairs that are finished; the store knows what trained them."""
+        """Return the results of the finished pairs; the store knows the versions behind them."""
         task = replace(task, metric=self._metric)
         finished = [search.finished(pair) for pair, search in self._pairs]
         return evaluate(
@@ -115,7 +115,7 @@ class Comparison:
 
 
 def _is_open(plan: Plan) -> bool:
-    """Return whether it is a user's own training whose first outcome decides on the metric."""
+    """Return whether this is a user's own training whose first outcome decides the metric."""
     return is_own(plan.task) and find_own(plan.pinned).metric is None
 
 
@@ -133,28 +133,28 @@ def compare(
 ) -> Results:
     """Train every pair of a plan, each at its best peak rate, and rank the pairs.
 
-    `results.json` is written into the folder at the end, and on Ctrl-C with the pairs that are
-    finished by then.
+    `results.json` is written into the folder at the end, or on Ctrl-C with the pairs finished by
+    then.
 
     Arguments:
         plan: The pairs to train, and how often.
         place: Where to train it; a folder for the results is enough.
-        report: Called with the results and the folder after `results.json` is written, such as
-            `lehr.view.report.write_report`.
+        report: A function such as `lehr.view.report.write_report`, called with the results and the
+            folder after `results.json` is written.
         watch: Called with the progress whenever it changes.
         notify: Called with one-line notices about how trials are trained.
 
     Returns:
-        The results, which `results.json` has as JSON.
+        The results, which `results.json` contains as JSON.
 
     Raises:
         EngineError: If the engine is unknown, or `jobs` is below 1 or too large for it.
         StoreError: If the store is not a store, is damaged, is newer than this lehr, cannot be
             written, or was deleted in the meantime.
-        TaskError: If the code of the task fails in the first checks, or in all of the first
-            trials. A single trial that fails is in the results instead.
-        WorkerError: If workers cannot be started, or die over one trial again and again; finished
-            trials are in the store.
+        TaskError: If the code of the task fails in the first checks, or in all of the first trials.
+            A single failed trial is listed in the results instead.
+        WorkerError: If workers cannot be started, or die repeatedly on one trial; finished trials
+            are in the store.
         KeyboardInterrupt: On Ctrl-C, after everything is written.
     """
     place = RunPlace.of(place)
@@ -182,9 +182,9 @@ def compare(
 
 
 def stored_results(store: Store) -> list[Results]:
-    """Return the results of every comparison in a store, the one that was started last at the end.
+    """Return the results of every comparison in a store, the most recently started last.
 
-    They are those that `compare` returned, or would return if it ended now.
+    They are what `compare` returned, or would return if it ended now.
     """
     found: list[Results] = []
     for plan, task, command in store.studies(_KIND, _read_content):

@@ -10,7 +10,7 @@ class WorkerError(RuntimeError):
 
 
 class TaskError(ValueError):
-    """A task that cannot be found or used; the message says what is wrong with it."""
+    """A task that cannot be found or used; the message says why."""
 
 
 class StoreError(ValueError):
@@ -51,6 +51,6 @@ def describe(error: BaseException) -> str:
     """
     try:
         line = str(error).strip().partition("\n")[0]
-    except Exception:  # the error of a task may have a `__str__` that fails
+    except Exception:  # a task's error may have a `__str__` that fails
         line = ""
     return f"{type(error).__name__}: {line}" if line else type(error).__name__

@@ -1,4 +1,4 @@
-"""Runs that were trained without `lehr compare`, from a table: kept in the store, and marked."""
+"""Runs trained without `lehr compare`: read from a table, kept in the store, and marked."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class ImportSummary(NamedTuple):
 
     Attributes:
         runs: The number of runs in the table.
-        trials: How many of them are trials of the store now.
-        present: How many trials the store had already; it keeps its own numbers.
-        settings: How many runs lack a seed or a test value: they only say which peak is good.
+        trials: How many of them have become trials in the store.
+        present: How many trials were already in the store, which keeps its own numbers.
+        settings: How many runs lack a seed or a test value; they only show which peak is good.
         ignored: The columns that were not read.
     """
 
@@ -35,18 +35,18 @@ class ImportSummary(NamedTuple):
 
 
 def import_runs(store: Path, table: Path, trained: Trained | None) -> ImportSummary:
-    """Add the runs of a table to a store; after an error the store is as it was.
+    """Add the runs of a table to a store; on error the store does not change.
 
-    A run with a seed and a test value becomes a trial: a comparison uses it in place of training
-    the same setting with the same seed. Any run says which peak is good for its setting.
+    A run with a seed and a test value becomes a trial: a comparison uses it instead of training the
+    same setting with the same seed. Every run shows how good its peak is for its setting.
 
     Arguments:
         store: The file of the store; created if it is missing.
-        table: A CSV file with a line for each run, and the names of its columns in the first.
-        trained: The comparison that the runs belong to, where the table does not say.
+        table: A CSV file with the column names in the first line, then a line for each run.
+        trained: The comparison that the runs belong to, if the table does not say.
 
     Raises:
-        ValueError: If a value cannot be used; the message names line and column.
+        ValueError: If a value cannot be used; the message names its line and column.
         StoreError: If the store cannot be used.
         OSError: If a file cannot be reached.
     """
@@ -68,10 +68,10 @@ def import_runs(store: Path, table: Path, trained: Trained | None) -> ImportSumm
 
 
 def with_known_peaks(plan: Plan, store: Store) -> tuple[Plan, str]:
-    """Return a plan that begins with the best imported peaks, and a line that says so, or "".
+    """Return a plan that begins with the best imported peaks, and a line that reports it, or "".
 
-    Of each pair, the peak with the best mean validation value counts, among runs of the same task,
-    schedule and number of updates. A peak that the plan names itself is kept.
+    For each pair, the peak with the best mean validation value is taken, among runs of the same
+    task, schedule and number of updates. A peak that the plan itself names is kept.
     """
     runs = [run for several in store.studies(_KIND, _read_content) for run in several]
     first: list[str] = []

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 SHARE = "share"
-_FINE = ("nats", "bits")  # a hundredth of them is little, and a thousandth is worth printing
+_FINE = ("nats", "bits")  # units in which a hundredth is little, but a thousandth is worth printing
 
 
 @dataclass(frozen=True)
@@ -18,16 +18,16 @@ class Metric:
     a reward: ``Metric("reward", unit="", higher=True)``.
 
     Attributes:
-        name: Its name without the part of the data: "accuracy", "loss".
+        name: Its name without the part of the data, such as "accuracy" or "loss".
         unit: "share" for shares from 0 to 1, which are printed in percent and compared in points;
             otherwise the name of the unit, such as "nats" or "bits"; empty for a plain number,
             such as a perplexity.
-        higher: Whether more is better.
-        guess: The number that counts for a run that diverged, such as that of random guessing.
-            Without one such a run has no number: its pair ranks behind those whose runs have all
-            theirs, and means and intervals are those of its other runs.
-        tolerance: The largest difference of a tie, in the unit. By default it is 0.01 for shares
-            (a point), nats and bits, and 1 % of the best number for other units.
+        higher: Whether higher is better.
+        guess: The value assigned to a run that diverged, such as that of random guessing. Without
+            it such a run has no value: its pair ranks behind those whose runs all have one, and
+            means and intervals are over its other runs.
+        tolerance: The largest difference that is still a tie, in the unit. By default it is 0.01
+            for shares (a point), nats and bits, and 1 % of the best number for other units.
 
     Raises:
         ValueError: If the parts contradict one another or are out of range.
@@ -51,7 +51,7 @@ class Metric:
     def score(
         cls, name: str = "score", guess: float | None = None, tolerance: float | None = None
     ) -> Metric:
-        """Make a score: a share from 0 to 1, of which more is better.
+        """Make a score: a share from 0 to 1; higher is better.
 
         Example:
             >>> Metric.score("accuracy", guess=0.1).text(0.9341)
@@ -67,7 +67,7 @@ class Metric:
         guess: float | None = None,
         tolerance: float | None = None,
     ) -> Metric:
-        """Make a loss, of which less is better.
+        """Make a loss; lower is better.
 
         Example:
             >>> Metric.loss(unit="nats").text(1.48318), Metric.loss("perplexity").text(21.3456)
@@ -76,7 +76,7 @@ class Metric:
         return cls(name, unit, False, guess, tolerance)
 
     def check(self, name: str, value: float) -> None:
-        """Raise ValueError unless the metric can have this value; `name` is its name there."""
+        """Raise ValueError unless the metric can have this value; `name` is for the message."""
         if not math.isfinite(value):
             raise ValueError(f"{name}={value!r} must be finite")
         if self.is_share and not 0 <= value <= 1:
@@ -88,7 +88,7 @@ class Metric:
         return self.unit == SHARE
 
     def cost(self, value: float) -> float:
-        """Return a number of which less is better, in the metric's unit."""
+        """Return a value as a cost, in the metric's unit; lower is better."""
         return -value if self.higher else value
 
     def reaches(self, value: float | None, target: float) -> bool:
@@ -96,7 +96,7 @@ class Metric:
         return value is not None and self.cost(value) <= self.cost(target)
 
     def order(self, values: Sequence[float | None]) -> tuple[int, float]:
-        """Return a key that sorts contenders by their runs, best first.
+        """Return a key that sorts contenders by the values of their runs, best first.
 
         The first part is the number of runs without a value, the second the mean cost of the
         others.
@@ -111,7 +111,7 @@ class Metric:
         return len(values) - len(known), mean
 
     def margin(self, best: float) -> float:
-        """Return the largest difference that still counts as none, beside this best value."""
+        """Return the largest difference from this best value that still counts as none."""
         if self.tolerance is not None:
             return self.tolerance
         return 0.01 if self.is_share or self.unit in _FINE else 0.01 * abs(best)
@@ -128,12 +128,12 @@ class Metric:
 
     @property
     def gain(self) -> float:
-        """The factor from values to the numbers that are printed and drawn."""
+        """The factor from values to the printed and drawn numbers."""
         return 100.0 if self.is_share else 1.0
 
     @property
     def units(self) -> str:
-        """The unit of a difference, with a space in front: " points", " nats" or nothing."""
+        """The unit of a difference, with a leading space: " points", " nats" or nothing."""
         return " points" if self.is_share else f" {self.unit}" if self.unit else ""
 
     @property

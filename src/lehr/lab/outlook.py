@@ -1,4 +1,4 @@
-"""A plan in advance: what fits a budget, how long it takes, and what it can tell apart."""
+"""Planning ahead: what fits a budget, how long it takes, and what it can tell apart."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ _LONG = 60.0  # seconds that must be left for it to be worth a line
 
 
 def within(plan: Plan, trials: int) -> Plan:
-    """Return a plan of at most so many trials.
+    """Return a plan with at most this many trials.
 
-    At most half of them tune, with as many tuning seeds as that allows; the others score. A search
-    by short runs counts as the trials that have as many updates.
+    At most half of them are for tuning, with as many tuning seeds as that allows; the others are
+    for scoring. A search by short runs counts as the trials with as many updates.
 
     Arguments:
-        plan: The pairs, and the number of updates. Its seeds do not count.
+        plan: The pairs, and the number of updates. Its numbers of seeds are ignored.
         trials: The number of trials of all pairs together.
 
     Raises:
-        ValueError: If that is too little for tuning once and scoring twice.
+        ValueError: If there are too few for tuning once and scoring twice.
 
     Example:
         >>> plan = Plan(optimizers=("adamw", "momentum"), schedules=("cosine", "wsd"))
@@ -74,7 +74,7 @@ def _fewest(plan: Plan) -> int:
 
 
 def _short(plan: Plan) -> int:
-    """Return how many trials have as many updates as the short runs of a pair."""
+    """Return the number of trials with as many updates as a pair's short runs."""
     return -(-BUDGET * plan.searches // plan.size.steps)
 
 
@@ -86,15 +86,15 @@ def sized(
     watch: Callable[[Progress], object] = lambda _: None,
     notify: Callable[[str], object] = lambda _: None,
 ) -> Plan:
-    """Return a plan that takes about so many hours.
+    """Return a plan that takes about this many hours.
 
-    A trial of each optimizer is trained first, to see how long it takes. These are trials of the
-    comparison, and are kept: a later call finds them in the store, and returns the same plan.
+    First, a trial of each optimizer is trained to see how long it takes. These trials belong to the
+    comparison and are kept: a later call finds them in the store, and returns the same plan.
 
     Arguments:
         plan: The pairs, and the number of updates; see `within`.
         hours: The time, above 0.
-        place: Where to train, as for `compare`, like all others.
+        place: Where to train, as for `compare`, like all the other arguments.
 
     Raises:
         ValueError: If the time is not above 0, or too short for the pairs.
@@ -124,7 +124,7 @@ class _FirstTrials:
     """The first trial of each optimizer, at the peak in the middle of its grid.
 
     Attributes:
-        seconds: How long those that are finished took.
+        seconds: How long the finished trials took.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -146,10 +146,10 @@ class _FirstTrials:
 
 
 def outlook(plan: Plan, metric: Metric, total: int, spread: float | None = None) -> str:
-    """Say how many trials a plan has, and which differences it cannot tell apart.
+    """Say how many trials a plan has, and how large a difference must be to be detected.
 
-    `total` counts its different trials. `spread` is how far the scores of one setting spread over
-    the seeds; None to guess it.
+    `total` counts its different trials. `spread` is the spread over the seeds of the scores of one
+    setting; None to guess it.
     """
     size = plan.size
     tuning = plan.tuning_trials(size)
@@ -184,9 +184,9 @@ def _power(plan: Plan, metric: Metric, spread: float | None) -> str:
 
 
 class Announcer:
-    """Says what a comparison will take: before it starts, and after its first trials.
+    """Announces how long a comparison will take: before it starts, and after its first trials.
 
-    `noise` returns how far the scores of one setting have spread so far; see `outlook`.
+    `noise` returns the spread of the scores of one setting so far; see `outlook`.
     """
 
     def __init__(
@@ -204,16 +204,16 @@ class Announcer:
         self._is_announced = False
 
     def watch(self, progress: Progress) -> None:
-        """Say something, if this progress gives a reason to: the second call begins training."""
+        """Announce something if this progress is a reason to; the second call begins training."""
         left = progress.total - progress.reused - progress.trained
         self._calls += 1
         if self._calls == 1:
-            return  # whether anything can be trained is not known yet
+            return  # it is not known yet whether anything can be trained
         if self._begun is None:
             self._begun = monotonic()
             self._notify(outlook(self._plan, self._metric, progress.total))
         elif self._short and progress.reused + progress.trained >= self._short:
-            # Short runs do not say how long the others take.
+            # Short runs do not show how long the others take.
             self._begun, self._before, self._short = monotonic(), progress.trained, 0
         elif not (self._is_announced or self._short) and progress.trained - self._before >= max(
             1, _FIRST * progress.total
@@ -229,10 +229,11 @@ class Announcer:
 
 
 def spread(settings: Sequence[Sequence[float | None]]) -> float | None:
-    """Return how far a difference of two settings spreads over the seeds; None if it is unknown.
+    """Return the spread over the seeds of a difference between two settings; None if unknown.
 
-    It is that of two independent runs. Runs of one seed are alike, so it is rather too large. The
-    median over the settings counts, because runs at much too high a peak scatter without bound.
+    It is computed for two independent runs. Runs with the same seed are alike, so it is rather too
+    large. It is the median over the settings, because runs at a much too high peak scatter without
+    bound.
 
     Example:
         >>> spread([[0.9, 0.92, 0.94], [0.8]])

@@ -8,25 +8,24 @@ from collections.abc import Callable, Iterator, Sequence
 from lehr.lab.metric import Metric
 from lehr.lab.trial import Ended, FailedTrial, Outcome, Trial
 
-_WIDEST = 1e-15, 1e15  # peaks are not sought beyond
-_USUAL_RATIO = 3.0  # of two neighbours, where there is one peak only
+_WIDEST = 1e-15, 1e15  # peaks beyond these are not tried
+_USUAL_RATIO = 3.0  # between neighbours, if there is only one peak
 _AT_A_TIME = 2  # further peaks
 
 
 class PeakGrid:
-    """A search for the best peak: on a grid, by successive halving, and then around the best one.
+    """A search for the best peak: on a grid, by successive halving, then around the best one.
 
-    The best peaks of a rung, by mean of the validation metric, go on to the next one; of equal
-    peaks, the lower ones do. A peak with a failed trial comes last. Then further peaks are tried,
-    two at a time: beyond the edge if the best peak is there, else halfway to its two neighbours.
+    The best peaks of a rung, by mean of the validation metric, advance to the next; on a tie, the
+    lower ones do. A peak with a failed trial comes last. Then further peaks are tried, two at a
+    time: beyond the edge if the best peak is there, otherwise halfway to its two neighbours.
 
-    The most urgent of the `peaks` come first, `rungs` are those of `Size.rungs`, and `trials`
-    returns the trials at a peak, one for each seed. The metric may be changed before the first rung
-    is finished. The `further` peaks are tried with all seeds.
+    `peaks` has the most urgent ones first, `rungs` are those of `Size.rungs`, and `trials` returns
+    the trials at a peak, one for each seed. The metric may be changed before the first rung is
+    finished. The `further` peaks are tried with all seeds.
 
     Attributes:
-        peak: The best peak, or None until the search is finished, or if a trial failed at every
-            peak.
+        peak: The best peak; None until the search is finished, or if a trial failed at every peak.
         failed: The failed trials, with their reasons.
     """
 
@@ -67,7 +66,7 @@ class PeakGrid:
         yield from self._needed.values()
 
     def tell(self, trial: Trial, ended: Ended) -> None:
-        """Add the outcome or the failure of a trial; one that is not needed is left out."""
+        """Record the outcome or the failure of a trial; one that is not needed is ignored."""
         if self._needed.pop(trial.digest, None) is None:
             return
         if isinstance(ended, FailedTrial):
@@ -78,7 +77,7 @@ class PeakGrid:
             self._advance()
 
     def tried(self) -> dict[float, list[Outcome]]:
-        """Return the outcomes at each peak, in ascending order, with all seeds spent on it.
+        """Return the outcomes at each peak, in ascending order, over all the seeds tried there.
 
         Peaks with a failed trial are left out.
         """
@@ -90,7 +89,7 @@ class PeakGrid:
         }
 
     def seen(self) -> list[list[float | None]]:
-        """Return the validation metric of the runs at each peak so far, of those that went well."""
+        """Return the validation metric of the successful runs so far, at each peak."""
         found = (
             [self._outcomes[t.digest] for t in trials if t.digest in self._outcomes]
             for trials in self._tried.values()
@@ -145,8 +144,8 @@ def total_trials(rungs: Sequence[tuple[int, int]], further: int) -> int:
 def further_peaks(tried: Sequence[float], best: float, count: int) -> list[float]:
     """Return peaks to try next, in ascending order.
 
-    They continue the grid if the best peak is at its edge; else they are halfway, in the logarithm,
-    to the neighbours of the best one.
+    They continue the grid if the best peak is at its edge; otherwise they are halfway, in the
+    logarithm, between the best one and its neighbours.
 
     Example:
         >>> further_peaks([0.01, 0.03, 0.1], 0.1, 2)

@@ -20,16 +20,16 @@ from lehr.lab.study import train
 from lehr.lab.tasks.registry import files_of, identity
 
 STORE = "trials.db"
-"""The name of the store in a folder of results, unless another is named."""
+"""The default name of the store in a folder of results."""
 
 
 @dataclass(frozen=True)
 class RunPlace:
     """Where to train, and where to keep the trials.
 
-    Finished trials stay in the store, whatever ends the training, and are not trained again later.
-    Several processes may share a store, also at the same time: each trains the trials that no other
-    has claimed.
+    Finished trials stay in the store, however the training ends, and are not trained again. Several
+    processes may share a store, even at the same time: each trains the trials that no other has
+    claimed.
 
     Attributes:
         out: The folder for the results; created if it is missing.
@@ -38,16 +38,16 @@ class RunPlace:
             cluster on this machine), "dask://host:port" or "ray://host:port" (a running one), or
             your own executor, whose workers can import lehr. By default this process for one job,
             and processes for more.
-        jobs: How many batches are trained at a time, at least 1 and by default 1; a running
-            cluster has its own number. With processes, or a cluster on this machine, a script must
-            keep its own work under `if __name__ == "__main__":`.
+        jobs: How many batches are trained at a time, at least 1 and by default 1; a running cluster
+            has its own number. With processes, or a cluster on this machine, a script must guard
+            its own work with `if __name__ == "__main__":`.
         memory: Bytes that training may use on this machine or, on a running cluster, in each of
             its workers; None leaves it unbounded.
         device: The device to train on, as torch names it.
         devices: Several devices of this machine, each for a process of its own; `jobs` is then
             their number.
-        timeout: Seconds that a trial may take; one that takes longer fails. Trials that are
-            trained side by side may take as much together.
+        timeout: Seconds that a trial may take; one that takes longer fails. Trials trained side by
+            side may take the sum of their times.
         retry_failed: Whether trials that failed earlier are trained again.
     """
 
@@ -82,21 +82,21 @@ class RunPlace:
     ) -> Generator[tuple[Store, Callable[..., None]]]:
         """Open the store, and prepare the workers for the trials of a task.
 
-        A new store, and a new folder, are deleted if an error comes before any trial is finished.
+        A new store and a new folder are deleted if an error occurs before any trial is finished.
 
         Arguments:
             task: The pinned name of the task.
-            optimizers: The texts of the optimizers that are trained.
+            optimizers: The texts of the optimizers to train.
             notify: Called with one-line notices about how trials are trained.
 
         Yields:
-            The store, and the function that trains a search there, once: `lehr.lab.study.train`
-            without its arguments about where.
+            The store, and a function that trains a search there, once: `lehr.lab.study.train` with
+            its arguments about the place filled in.
 
         Raises:
             ValueError: If the package of an optimizer is not installed.
         """
-        check_packages(optimizers)  # before any file exists, as all that follows
+        check_packages(optimizers)  # before any file exists, like all checks that follow
         resources = Resources(
             self.memory,
             self.device,
@@ -136,6 +136,6 @@ class RunPlace:
             if is_new and self.file.exists():
                 delete_unused(self.file)
             for folder in new_folders:
-                with suppress(OSError):  # one with finished trials is not empty
+                with suppress(OSError):  # a folder with finished trials is not empty
                     folder.rmdir()
             raise

@@ -43,20 +43,20 @@ SCHEDULES = (
 """The schedules that are compared by default, by family."""
 
 _FURTHER = 2
-_FOUND = 3  # peaks: the one that was found, and its neighbours
+_FOUND = 3  # peaks: the found one and its neighbours
 
-# The first tuning seed: far above the scoring seeds, so that the two never overlap.
+# The first tuning seed, far above the scoring seeds, so that the two never overlap.
 _TUNING = 1_000_000
 
 MOST_SEEDS = 100_000
 """The most scoring or tuning seeds of a comparison."""
 
-_MOST_STEPS = 100_000_000  # whose losses fit into memory
+_MOST_STEPS = 100_000_000  # their losses must fit into memory
 _MOST_FURTHER = 100
 
 
 class Pair(NamedTuple):
-    """An optimizer and a schedule, by their texts."""
+    """An optimizer and a schedule, as texts."""
 
     optimizer: str
     schedule: str
@@ -75,14 +75,14 @@ class Size:
         tuning_seeds: Runs at each peak that choose the peak, at least 1.
         peaks: The peak rates tried, above 0, in ascending order. None gives each optimizer its own
             grid; see `lehr.lab.optimizers.peaks`.
-        halving: Whether the worse half of a pair's peaks is dropped repeatedly, before all tuning
-            seeds are spent on them; see `rungs`.
+        halving: Whether the worse half of a pair's peaks is dropped repeatedly, before they have
+            used all tuning seeds; see `rungs`.
         further: How many further peaks each pair gets: beyond the edge of its grid if the best one
-            is there, else around the best. None is 2 on the optimizers' own grids, and none on
+            is there, otherwise around the best. By default 2 on the optimizers' own grids, and 0 on
             given peaks.
-        lengths: Other numbers of updates at which a pair is scored as well, each at least 2, in
+        lengths: Other numbers of updates at which each pair is also scored, at least 2, in
             ascending order. The schedule is placed over each; the peak is the same.
-        find: Whether short runs find the peak of each pair first, in place of a grid: tuning then
+        find: Whether short runs first find the peak of each pair, instead of a grid: tuning then
             begins with that peak, and with 1.8 times less and more. See `docs/answers.md`.
     """
 
@@ -102,7 +102,7 @@ class Size:
             ("tuning_seeds", self.tuning_seeds, 1, MOST_SEEDS),
             ("further", self.further_peaks, 0, _MOST_FURTHER),
         ):
-            if type(value) is not int or not least <= value <= most:  # bool is an int, too
+            if type(value) is not int or not least <= value <= most:  # bool is an int too
                 raise ValueError(
                     f"{name}={value!r:.40} must be a whole number from {least} to {most:,}"
                 )
@@ -133,13 +133,13 @@ class Size:
 
     @property
     def rungs(self) -> list[tuple[int, int]]:
-        """How many peaks are tried with how many tuning seeds, for each rung.
+        """The number of peaks and of tuning seeds for each rung.
 
         Without halving there is one rung: all peaks, all tuning seeds. With halving, the better
-        half of a rung's peaks, by mean validation metric, goes on to the next rung, with about
+        half of a rung's peaks, by mean validation metric, advances to the next rung, with about
         twice the seeds; the last rung has two peaks and all seeds. The budget depends on the size
-        alone, so every pair gets the same. Rungs differ in seeds, never in updates: a schedule cut
-        short is another schedule, and one that decays late would look worse than it is.
+        alone, so it is the same for every pair. Rungs differ in seeds, never in updates: a schedule
+        cut short is a different schedule, and one that decays late would look worse than it is.
 
         Source: successive halving (Jamieson and Talwalkar 2015, arXiv:1502.07943).
 
@@ -184,24 +184,24 @@ QUICK = Size(steps=100, seeds=16, tuning_seeds=3)
 
 @dataclass(frozen=True)
 class Plan:
-    """A comparison before it happens.
+    """A comparison yet to be made.
 
     Attributes:
-        task: Name of the task, or of a user's own training: ``train:FILE.py:FUNCTION``,
+        task: The name of the task, or of a user's own training: ``train:FILE.py:FUNCTION``,
             ``command:TEXT``, or ``shell:TEXT`` for a command that a shell runs.
-        optimizers: Texts that `find_optimizer` reads, each once. A plan keeps them in one form,
-            with the absolute path of a file and a hash of its content.
-        schedules: Names in the catalogue, or texts that `lehr.parse` reads, each once.
-        size: How much is trained for each pair.
-        target: A value of the metric on the validation data; the results say how many updates
-            each pair needs to reach it.
-        tune: Numbers beside the peak that are tuned, each as `read_tuned` reads it:
+        optimizers: Texts for `find_optimizer`, each once. A plan keeps them in canonical form, with
+            the absolute path of a file and a hash of its content.
+        schedules: Names in the catalogue, or texts for `lehr.parse`, each once.
+        size: The amount of training for each pair.
+        target: A value of the metric on the validation data; the results show how many updates each
+            pair needs to reach it.
+        tune: Numbers to tune in addition to the peak, each as text for `read_tuned`:
             ``weight_decay=0,0.01`` or ``cosine.to=0,0.1``. A pair without such a number gets more
             tuning seeds instead, so that all pairs have the same budget.
         first: Settings known to be good, each as ``adamw/cosine=0.003``. Their pairs are trained
-            first. The peak takes the place of the nearest one of the pair's grid.
-        arguments: The arguments of each optimizer. Those of a stored plan are known, because torch
-            or the file that has the class may be missing, or another, where the plan is read.
+            first. The peak replaces the nearest one in the pair's grid.
+        arguments: The arguments of each optimizer. A stored plan includes them, because torch or
+            the file of the class may be missing or different where the plan is read.
     """
 
     task: str = "digits"
@@ -235,7 +235,7 @@ class Plan:
             raise ValueError(f"first={self.first!r} names a pair twice: name each once")
         fixed = self.pinned  # raises if it cannot be trained
         if not is_own(self.task) and (fixed != self.task or self.task in TASKS):
-            # A pinned name was found before, and its file may be gone.
+            # A pinned name was found before, and its file may have gone since.
             metric = find_task(fixed).metric
             if self.target is not None:
                 metric.check("target", self.target)
@@ -265,26 +265,26 @@ class Plan:
 
     @cached_property
     def choices(self) -> Mapping[Pair, list[Choice]]:
-        """Each pair with each combination of its tuned numbers; one, if it has none."""
+        """Each pair with each combination of its tuned numbers; once if it has none."""
         return {
             pair: choices(*pair, self._tuned, self.arguments[pair.optimizer]) for pair in self.pairs
         }
 
     def rungs(self, pair: Pair) -> list[tuple[int, int]]:
-        """How many peaks of each choice of a pair are tried with how many seeds, for each rung.
+        """Return the number of peaks and seeds of each rung, for each choice of a pair.
 
-        A pair with fewer choices than another one gets more seeds, so that the budget is the same.
+        A pair with fewer choices gets more seeds, so that the budget is the same.
         """
         more = self._seeds_for_choices(pair)
         return [(count, seeds * more) for count, seeds in self.size.rungs]
 
     def tuning_trials(self, size: Size) -> int:
-        """Return how many trials tune each pair, with this size."""
+        """Return how many trials tune each pair at this size."""
         return self._most_choices * total_trials(size.rungs, size.further_peaks)
 
     @property
     def searches(self) -> int:
-        """How many searches by short runs each pair gets: one for each choice."""
+        """The number of searches by short runs for each pair: one for each choice."""
         return self._most_choices if self.size.find else 0
 
     @property
@@ -298,7 +298,7 @@ class Plan:
     def first_peaks(self, pair: Pair, found: tuple[float, ...] = ()) -> tuple[float, ...]:
         """Return the peaks at which a pair is tried first, in ascending order.
 
-        Without peaks that short runs have `found`, a plan with such runs takes the middle of the
+        If short runs have not `found` any peaks, a plan with such runs takes the middle of the
         optimizer's grid, so that each pair has the same budget.
         """
         peaks = self.size.peaks or first_peaks(find_optimizer(pair.optimizer, check=False))
@@ -313,12 +313,12 @@ class Plan:
 
     @cached_property
     def pinned(self) -> str:
-        """The task as workers find it, with a hash of its file if it has one."""
+        """The task in the form in which workers find it, with a hash of its file if it has one."""
         return pinned(self.task)
 
     @property
     def pairs(self) -> list[Pair]:
-        """Every optimizer with every schedule; those with a known peak come first."""
+        """Every optimizer with every schedule; pairs with a known peak come first."""
         return sorted(self._product(), key=lambda pair: pair not in self.known_peaks)
 
     def _product(self) -> list[Pair]:
@@ -355,7 +355,7 @@ class Plan:
     def scoring(
         self, pair: Pair, peak: float, steps: int | None = None, choice: Choice | None = None
     ) -> list[Trial]:
-        """Return the trials that score a pair at its peak, over `steps` or the usual updates."""
+        """Return the trials that score a pair at its peak, over `steps` or the usual length."""
         steps = self.size.steps if steps is None else steps
         return self._trials(pair, peak, steps, range(self.size.seeds), choice)
 
@@ -382,7 +382,7 @@ class Plan:
         ]
 
     def command(self) -> str:
-        """Return the command of this comparison, without options on where to train and store."""
+        """Return the command of this comparison, without options for where to train and store."""
         words = ["lehr", "compare", *(own_words(self.task) or ["--task", self.task])]
         if self.optimizers != OPTIMIZERS:
             words += ["--optimizers", ",".join(map(unpinned, self.optimizers))]

@@ -1,4 +1,4 @@
-"""Files of a user: their content, its hash, and Python files as modules."""
+"""Users' files: reading and hashing them, and loading Python files as modules."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def read_content(path: Path) -> bytes:
     """
     try:
         if path.is_char_device() or path.is_fifo():
-            raise ValueError("it is not a file on a disk")  # and may never end
+            raise ValueError("it is not a file on a disk")  # and its content may never end
         return path.read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
@@ -34,7 +34,7 @@ def read_content(path: Path) -> bytes:
 
 
 def fingerprint(content: bytes) -> str:
-    """Return a hash of sixteen letters."""
+    """Return a hash of sixteen hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()[:16]
 
 
@@ -63,7 +63,7 @@ def module_of(path: Path, content: bytes, name: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    # Dataclasses look their module up by its name.
+    # Dataclasses look up their module by name.
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
@@ -71,12 +71,12 @@ def module_of(path: Path, content: bytes, name: str) -> ModuleType:
 
 @contextmanager
 def exits_raise() -> Generator[None]:
-    """Have `os._exit` raise an error in the block: a user's code would end lehr without a word."""
+    """Make `os._exit` raise an error in the block; a user's code would end lehr silently."""
     owner, before = os.getpid(), os._exit
 
     def refused(status: int) -> NoReturn:
         if os.getpid() != owner:
-            _END(status)  # a process that the code has started ends as it would
+            _END(status)  # a process started by the code ends as usual
         raise RuntimeError(f"os._exit({status}) would end the process of lehr")
 
     os._exit = refused

@@ -13,7 +13,7 @@ _Dataclass = TypeVar("_Dataclass")
 
 
 def to_json(value: Any) -> Any:
-    """Return a dataclass, or a part of one, in JSON's types."""
+    """Return a dataclass, or part of one, in JSON's types."""
     if is_dataclass(value):
         return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
@@ -24,16 +24,16 @@ def to_json(value: Any) -> Any:
 
 
 def from_json(kind: type[_Dataclass], value: Any, where: str) -> _Dataclass:
-    """Return the dataclass that `to_json` made this value from.
+    """Return the dataclass from which `to_json` made this value.
 
     Arguments:
-        kind: The dataclass. Its parts are numbers, texts, tuples, mappings or dataclasses.
+        kind: The dataclass. Its fields are numbers, texts, tuples, mappings or dataclasses.
         value: The value, as `json.load` returns it.
         where: The name of the value in messages.
 
     Raises:
-        ValueError: If a part without a default is missing, or one is unknown or of another type;
-            the message names it.
+        ValueError: If a field without a default is missing, or a field is unknown or of the wrong
+            type; the message names it.
     """
     if not isinstance(value, Mapping):
         raise _mismatch(where, value, "an object")
@@ -51,7 +51,7 @@ def from_json(kind: type[_Dataclass], value: Any, where: str) -> _Dataclass:
 
 @cache
 def _types(kind: type[Any]) -> dict[str, tuple[Any, bool]]:
-    """Return the type of each part, and whether it has no default."""
+    """Return the type of each field, and whether it is required."""
     hints = get_type_hints(kind)
     return {
         field.name: (

@@ -16,14 +16,14 @@ if sys.platform != "win32":
 
 
 class Resources(NamedTuple):
-    """The files, the device and the memory of a worker.
+    """The memory, device, time and files of a worker.
 
     Attributes:
         memory: Bytes that training may take; None leaves it unbounded.
         device: The device of its tensors, as torch names it.
-        timeout: Seconds that a trial may take; None leaves them unbounded.
-        folder: The folder for the folders of trials of users' own trainings.
-        directory: The directory that such a training runs in.
+        timeout: Seconds that a trial may take; None sets no limit.
+        folder: The parent of the trial folders of users' own trainings.
+        directory: The directory in which such a training runs.
         files: The content of users' Python files, by their pinned names.
     """
 
@@ -35,10 +35,10 @@ class Resources(NamedTuple):
     files: Mapping[str, bytes] = {}
 
     def shared(self, jobs: int) -> Resources:
-        """Return the share of each of `jobs` workers on this machine, beside this process.
+        """Return the share of each of `jobs` workers on this machine, in addition to this process.
 
         Raises:
-            EngineError: If this process alone takes all of the memory.
+            EngineError: If this process alone takes up all of the memory.
         """
         if self.memory is None:
             return self
@@ -64,7 +64,7 @@ def own_bytes() -> int:
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
         if found := re.search(r"^VmHWM:\s*(\d+) kB$", status, re.MULTILINE):
             return 1024 * int(found[1])
-    # On Linux it is at least that of the process that started this one.
+    # On Linux it is at least the parent process's.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak
 

@@ -1,4 +1,4 @@
-"""A table of runs that were trained without `lehr compare`."""
+"""Reading a table of runs that were trained without `lehr compare`."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _Value = TypeVar("_Value")
 
 
 class Trained(NamedTuple):
-    """The comparison to which runs belong that name no task, or no number of updates.
+    """The comparison for runs that do not name a task or a number of updates.
 
-    The metric is None while its first outcome has not decided that.
+    The metric is None until the first outcome decides it.
     """
 
     plan: Plan
@@ -44,13 +44,13 @@ class Trained(NamedTuple):
 
 @dataclass(frozen=True)
 class ImportedRun:
-    """A run of a table, as the store keeps it.
+    """A run of a table, in the form in which the store keeps it.
 
     Attributes:
-        setting: What defines the run, except peak and seed, as JSON.
+        setting: Everything that defines the run except peak and seed, as JSON.
         validation: The metric on the validation data; None if it diverged.
-        test: The metric on the test data, if that is known.
-        higher: Whether more of the metric is better.
+        test: The metric on the test data, if known.
+        higher: Whether a higher metric is better.
     """
 
     setting: str
@@ -71,7 +71,7 @@ class RunTable:
     """A table of runs.
 
     Attributes:
-        ignored: The columns that are not read; known once all runs are.
+        ignored: The columns that are not read; known once all runs have been read.
     """
 
     def __init__(self, path: Path, trained: Trained | None) -> None:
@@ -112,7 +112,7 @@ class RunTable:
             raise ValueError(f"{self._name}, line {self._rows.line_num}: {error}") from None
 
     def runs(self) -> Iterator[tuple[int, Trial, FinishedTrial | None, ImportedRun]]:
-        """Yield each run: its line, its trial, its outcome if it is one, and what is kept of it."""
+        """Yield for each run its line, its trial, its outcome if it has one, and what to keep."""
         for line, cells in self._lines():
             self._line = line
             if len(cells) != len(self._header):
@@ -157,7 +157,7 @@ class RunTable:
         return Outcome(None, gone, curve, validation, test, loss, self._numbers(trial))
 
     def _numbers(self, trial: Trial) -> dict[str, float]:
-        """Return the further numbers; those of a user's own training include the metric."""
+        """Return the additional numbers; for a user's own training they include the metric."""
         numbers = {IMPORTED: 1.0}
         measured = {self._column(part)[0] for part in ("validation", "test")}
         for name, cell in self._cells.items():
@@ -171,7 +171,7 @@ class RunTable:
         return numbers
 
     def _trial(self) -> Trial:
-        """Return the run's trial, apart from its peak and its seed."""
+        """Return the run's trial, without its peak and its seed."""
         key = tuple(map(self._cell, ("task", "optimizer", "schedule", "momentum", "steps")))
         if key not in self._trials:
             self._trials[key] = self._new_trial()
@@ -232,7 +232,7 @@ class RunTable:
         return self._metrics[task]
 
     def _decided(self) -> Metric:
-        """Return the metric that the columns have: the score, if there is one, else the loss."""
+        """Return the metric of the columns: the score if there is one, otherwise the loss."""
         for kind in ("score", "loss"):
             if any(name.startswith(f"validation.{kind}") for name in self._header):
                 return metric_of(kind)
@@ -242,7 +242,7 @@ class RunTable:
         )
 
     def _value(self, part: str) -> float | None:
-        """Return the metric of a run on a part of the data, in the metric's unit."""
+        """Return the metric of a run on one part of the data, in the metric's unit."""
         column, factor = self._column(part)
         if not self._cell(column):
             return None
@@ -252,7 +252,7 @@ class RunTable:
         return value
 
     def _column(self, part: str) -> tuple[str, float]:
-        """Return the column with the metric on a part of the data, and the factor of its unit."""
+        """Return the column with the metric on one part of the data, and the factor of its unit."""
         metric = self._metric
         kinds = (None, metric.name, "score" if metric.higher else "loss")
         for name in self._header:

@@ -1,4 +1,4 @@
-"""The schedules that can be compared: a name in the catalogue, or a text."""
+"""The schedules that can be compared: by a name in the catalogue, or as text."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def find_contender(name: str) -> Contender:
     """Return the schedule of this name.
 
     Arguments:
-        name: A name in the catalogue, which means the entry's example; or a schedule's text, as
-            `lehr.parse` reads it.
+        name: A name in the catalogue, which means the entry's example; or the text of a schedule,
+            for `lehr.parse`.
 
     Raises:
-        UnknownSchedule: If it is a word that the catalogue does not have.
+        UnknownSchedule: If it is a word that is not in the catalogue.
         ScheduleError: If it is not the text of a schedule.
 
     Example:

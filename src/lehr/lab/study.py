@@ -20,18 +20,18 @@ from lehr.lab.store.store import Store
 from lehr.lab.tasks.registry import add_files
 from lehr.lab.trial import Ended, FailedTrial, Trial
 
-_FEWEST = 8  # trials in a batch; in smaller ones, calls cost more than arithmetic
+_FEWEST = 8  # trials in a batch; in smaller batches, calls cost more than arithmetic
 
-# The largest batch. Larger ones are not faster, and are lost as a whole if their worker dies.
+# The largest batch. Larger ones are not faster, and are lost as a whole if the worker dies.
 _LARGEST, _LARGEST_ELSEWHERE = 256, 4096
 
-_HOPELESS = 8  # failed trials after which a study ends, if no trial has succeeded
+_HOPELESS = 8  # failures after which a study ends if no trial has succeeded
 
-_POLL = 1.0  # seconds between two looks at the store for the outcomes of other processes
+_POLL = 1.0  # seconds between checks of the store for outcomes of other processes
 
 
 class TrialSearch(Protocol):
-    """Decides which trials to train, from the outcomes of those before."""
+    """Decides which trials to train, from the outcomes of the previous ones."""
 
     @property
     def total(self) -> int:
@@ -47,7 +47,7 @@ class TrialSearch(Protocol):
         ...
 
     def tell(self, trial: Trial, ended: Ended) -> None:
-        """Add the outcome or the failure of a trial that `next` yielded."""
+        """Record the outcome or the failure of a trial that `next` yielded."""
         ...
 
 
@@ -58,7 +58,7 @@ class Progress(NamedTuple):
         reused: Trials that other processes finished, before or during this study.
         trained: Trials that this process finished.
         total: All trials of the study.
-        waiting: Whether all trials that are left are being trained by other processes.
+        waiting: Whether all remaining trials are being trained by other processes.
     """
 
     reused: int
@@ -68,7 +68,7 @@ class Progress(NamedTuple):
 
 
 def recall(search: TrialSearch, store: Store, skip: Set[bytes] = frozenset()) -> int:
-    """Pass all outcomes and failures that a search needs and the store has to the search.
+    """Pass the search all the outcomes and failures that it needs and that the store has.
 
     Trials whose digest is in `skip` are left out. Return how many outcomes there were.
     """
@@ -79,7 +79,7 @@ def recall(search: TrialSearch, store: Store, skip: Set[bytes] = frozenset()) ->
         if not found:
             return count
         for key, ended in found.items():
-            # A failure may have made others of them superfluous.
+            # A failure may have made other trials superfluous.
             search.tell(needed[key], ended)
         count += len(found)
 
@@ -93,24 +93,24 @@ def train(
     watch: Callable[[Progress], object] = lambda _: None,
     notify: Callable[[str], object] = lambda _: None,
 ) -> None:
-    """Train what a search asks for, until it asks for nothing more.
+    """Train the trials that a search asks for, until it asks for no more.
 
-    Outcomes that are in the store are reused. Several processes may train into one store at the
-    same time: each trains the trials that no other has claimed.
+    Outcomes in the store are reused. Several processes may train into one store at the same time:
+    each trains the trials that no other has claimed.
 
     Arguments:
         search: Decides which trials to train.
         store: The store for finished trials, open for writing.
-        workers: The pool, not yet open; it stays closed if all outcomes are in the store.
+        workers: The pool, not yet open; it is not opened if all outcomes are in the store.
         resources: The limits of the workers.
-        watch: Called with the progress at first, when training begins, and whenever it changes.
+        watch: Called with the progress at the start, when training begins, and whenever it changes.
         notify: Called with one-line notices about how trials are trained.
 
     Raises:
         EngineError: If the device cannot be used, or the memory is too small.
         TaskError: If the code of a task fails in the first checks, or in all of the first trials.
         StoreError: If the file of the store was deleted or moved, or cannot be written.
-        WorkerError: If workers cannot be started, or die over one trial again and again.
+        WorkerError: If workers cannot be started, or die repeatedly on one trial.
         KeyboardInterrupt: On Ctrl-C; the search then has every outcome that is in the store.
     """
     reused = recall(search, store)
@@ -135,18 +135,18 @@ def train(
                     return
                 time.sleep(_POLL)
         except KeyboardInterrupt:
-            # It may have come after a batch was added and before the search had its outcomes.
+            # It may have come after a batch was added but before the search had its outcomes.
             queue.trained += recall(search, store)
             watch(queue.progress())
             raise
 
 
 class _Queue:
-    """Cuts the trials that a search needs into batches.
+    """Divides the trials that a search needs into batches.
 
     Attributes:
-        reused: How many outcomes of other processes the search has.
-        trained: How many outcomes of this process it has.
+        reused: How many outcomes from other processes the search has received.
+        trained: How many outcomes from this process it has received.
     """
 
     def __init__(
@@ -166,8 +166,8 @@ class _Queue:
     def take(self) -> list[Trial]:
         """Return the next batch: trials of one kind, claimed for this process.
 
-        The most urgent trials come first, so that pairs are finished one after another and not
-        all at the end. The batch is empty if there is nothing to train now.
+        The most urgent trials come first, so that pairs finish one after another and not all at the
+        end. The batch is empty if there is nothing to train at the moment.
         """
         while True:
             ready: dict[Hashable, dict[bytes, Trial]] = {}
@@ -176,7 +176,7 @@ class _Queue:
                 needed += 1
                 if trial.digest not in self._training:
                     ready.setdefault(trial.kind, {})[trial.digest] = trial
-            # As many as leave something for each of the other workers.
+            # Few enough to leave some for each of the other workers.
             most = min(self._largest, max(_FEWEST, -(-needed // self._capacity())))
             for trials in map(list, (same.values() for same in ready.values())):
                 first = trials[0]
@@ -184,13 +184,13 @@ class _Queue:
                 if batch := self._store.claim(trials, 1 if single else most):
                     self._training.update(trial.digest for trial in batch)
                     return batch
-            # Other processes have claimed or finished all of them: their outcomes may lead on.
+            # Other processes have claimed or finished all of them; their outcomes may lead on.
             if not ready or not self.recall():
                 return []
 
     def recall(self) -> int:
-        """Pass the outcomes of other processes to the search; return how many there were."""
-        # A trial in training here may be in the store too, if its claim has expired.
+        """Pass outcomes of other processes to the search; return how many there were."""
+        # A trial in training here may also be in the store, if its claim expired.
         count = recall(self._search, self._store, self._training)
         self.reused += count
         return count
@@ -203,7 +203,7 @@ class _Queue:
         """Pass the outcomes and failures of a batch to the search.
 
         Raises:
-            TaskError: If many trials of this process have failed, and no other one is finished.
+            TaskError: If many trials of this process have failed, and none has finished.
         """
         for trial, each in zip(batch, ended, strict=True):
             self._training.discard(trial.digest)
@@ -239,14 +239,14 @@ def _obstacle(resources: Resources, task: str, optimizer: str) -> str | None:
     check_device(resources.device)
     add_files(resources.files)
     try:
-        # The output of a worker may be the parent's, which is for results.
+        # A worker may share the parent's output, which is reserved for results.
         with redirect_stdout(sys.stderr), exits_raise():
             if resources.timeout is None:
                 return obstacle(task, optimizer)
             return within(resources.timeout, partial(obstacle, task, optimizer))
     except (TaskError, ImportError):
         raise
-    # The network and the loss are a user's: whatever they raise, SystemExit too.
+    # The network and the loss are the user's, and may raise anything, even SystemExit.
     except (Exception, SystemExit) as error:
         raise TaskError(
             f"task {task} fails in an update of its network on a few samples: {describe(error)}"

@@ -1,4 +1,4 @@
-"""A training run: what defines it, and its outcome."""
+"""A training run: its definition and its outcome."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ _DIGEST = 16
 
 
 def digest(identity: Mapping[str, Any]) -> bytes:
-    """Return the hash of a trial's identity, the same in every process and on every machine."""
+    """Return the hash of a trial's identity; it is the same in every process and machine."""
     text = json.dumps(identity, sort_keys=True)
     return hashlib.sha256(text.encode()).digest()[:_DIGEST]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A training run before it happens. Equal trials have equal outcomes.
+    """A training run yet to be made. Equal trials have equal outcomes.
 
     Attributes:
         task: The task's name as `find_task` reads it, pinned if the task is in a file.
-        optimizer: The canonical text of the optimizer; the folder of its file does not count.
+        optimizer: The canonical text of the optimizer; the folder of its file does not matter.
         schedule: The factor on the peak rate over the run.
         momentum: The momentum (or beta1) over the run, if a schedule changes it.
         steps: The number of updates, at least 1.
         peak: The rate where the schedule is 1, above 0.
         seed: The seed of the starting weights and of the order of the batches, from 0.
-        task_identity: What defines a task in a file, wherever the file is; empty for a built-in
-            task, which its name defines.
+        task_identity: The identity of a task in a file, wherever the file is; empty for a built-in
+            task, which is defined by its name.
     """
 
     task: str
@@ -68,12 +68,12 @@ class Trial:
 
     @cached_property
     def digest(self) -> bytes:
-        """The hash of the identity, which is the trial's key in a store."""
+        """The hash of the identity, used as the trial's key in a store."""
         return digest(self.identity())
 
     @property
     def kind(self) -> Hashable:
-        """The part that trials must share to be trained in one batch."""
+        """The part that trials must have in common to be trained in one batch."""
         return self.task, self.optimizer, self.steps
 
     def __str__(self) -> str:
@@ -84,26 +84,26 @@ class Trial:
 
 
 IMPORTED = "imported"
-"""The number, among the further ones, that marks a run that was trained without lehr."""
+"""The additional number that marks a run trained without lehr."""
 
 
 @dataclass(frozen=True)
 class Outcome:
     """The outcome of a trial, with the values of its task's metric.
 
-    A run that diverged has the metric's guess in place of what it lost, or None.
+    In a run that diverged, lost values are the metric's guess, or None.
 
     Attributes:
         diverged: The update (from 1) whose loss was not finite, or after which the metric was not;
-            else None.
-        loss: The mean training loss between two evaluations, one per evaluation; None once
+            None if the run did not diverge.
+        loss: The mean training loss since the previous evaluation, one per evaluation; None once
             diverged.
         validations: The metric on the validation data at each evaluation; None where a user's own
-            training has not reported it.
+            training did not report it.
         validation: The metric on the validation data after the last update.
         test: The metric on the test data after the last update.
         test_loss: The loss on the test data after the last update; None if diverged or unknown.
-        numbers: Further numbers, by name.
+        numbers: Additional numbers, by name.
     """
 
     diverged: int | None
@@ -139,6 +139,6 @@ Ended = FinishedTrial | FailedTrial
 
 
 def evaluation_steps(steps: int) -> list[int]:
-    """Return after which updates a run is evaluated: 20 times, evenly, the last at its end."""
+    """Return the updates after which a run is evaluated: 20, evenly spaced, the last at its end."""
     count = min(_EVALUATIONS, steps)
     return [round(steps * i / count) for i in range(1, count + 1)]

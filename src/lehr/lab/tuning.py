@@ -1,4 +1,4 @@
-"""Numbers beside the peak that are tuned: of an optimizer, or of a schedule."""
+"""Numbers tuned in addition to the peak: of an optimizer, or of a schedule."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lehr.notation import parse
 
 @dataclass(frozen=True)
 class Tuned:
-    """A number that is tuned, and the values that are tried.
+    """A number to tune, and the values to try.
 
     The name is that of an optimizer's argument, or ``function.argument`` of a schedule.
     """
@@ -28,11 +28,11 @@ class Tuned:
 
     @property
     def text(self) -> str:
-        """The number and its values, as `read_tuned` reads them."""
+        """The number and its values, as text for `read_tuned`."""
         return f"{self.name}={','.join(map(write, self.values))}"
 
     def fits(self, arguments: Iterable[str], schedule: str) -> bool:
-        """Return whether a schedule, or an optimizer with these arguments, has such a number."""
+        """Return whether a schedule, or an optimizer with these arguments, has this number."""
         function, dot, argument = self.name.rpartition(".")
         if not dot:
             return argument in arguments
@@ -43,7 +43,7 @@ class Tuned:
 
 @dataclass(frozen=True)
 class Choice:
-    """A pair with values for its tuned numbers, as text; the optimizer's text is canonical."""
+    """A pair with values for its tuned numbers, as texts; the optimizer's is canonical."""
 
     values: Mapping[str, str]
     optimizer: str
@@ -51,10 +51,10 @@ class Choice:
 
 
 def read_tuned(text: str, option: str = "tune") -> Tuned:
-    """Read a number and its values; `option` is the name of the argument in messages.
+    """Read a number and its values; `option` is the argument's name for messages.
 
     Raises:
-        ValueError: If the text is none.
+        ValueError: If the text is not a number and its values.
 
     Example:
         >>> read_tuned("cosine.to=0, 0.1").values
@@ -82,9 +82,9 @@ def read_tuned(text: str, option: str = "tune") -> Tuned:
 def choices(
     optimizer: str, schedule: str, tuned: Iterable[Tuned], arguments: Iterable[str] = ()
 ) -> list[Choice]:
-    """Return a pair with each combination of the values of the tuned numbers that it has.
+    """Return a pair with each combination of values for the tuned numbers that it has.
 
-    Optimizer and schedule are texts, and `arguments` are those that the optimizer has.
+    Optimizer and schedule are texts, and `arguments` are the optimizer's.
 
     Raises:
         ValueError: If the optimizer or the schedule refuses a value.
@@ -108,13 +108,13 @@ def choices(
 
 
 def _tree(schedule: str) -> ast.Expression:
-    """Return the syntax tree of a schedule's text; of a name, that of the catalogue's example."""
+    """Return the syntax tree of a schedule's text; for a name, of the catalogue's example."""
     text = repr(find_contender(schedule).schedule) if schedule.isidentifier() else schedule
     return ast.parse(f"({text})", mode="eval")
 
 
 def _calls(tree: ast.AST, function: str) -> Iterable[ast.Call]:
-    """Yield the calls of a function of this name."""
+    """Yield the calls of the function with this name."""
     for node in ast.walk(tree):
         match node:
             case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name == function:
@@ -124,12 +124,12 @@ def _calls(tree: ast.AST, function: str) -> Iterable[ast.Call]:
 
 
 def _changed(schedule: str, changes: Mapping[tuple[str, str], Any]) -> str:
-    """Return a schedule's text with other arguments of its functions."""
+    """Return a schedule's text with other arguments for its functions."""
     tree = _tree(schedule)
     for (function, argument), value in changes.items():
         calls = list(_calls(tree, function))
         if not calls and schedule in ENTRIES:
-            # The example of an entry may be written out in pieces.
+            # An entry's example may be written out in pieces.
             tree = ast.parse(f"{schedule}()", mode="eval")
             calls = list(_calls(tree, function))
         for call in calls:
@@ -138,7 +138,7 @@ def _changed(schedule: str, changes: Mapping[tuple[str, str], Any]) -> str:
 
 
 def _set(call: ast.Call, function: str, argument: str, value: ast.expr) -> None:
-    """Set an argument of a call, which may be given without its name."""
+    """Set an argument of a call; it may be given there without its name."""
     names = (
         list(inspect.signature(ENTRIES[function].function).parameters)
         if function in ENTRIES

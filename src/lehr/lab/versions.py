@@ -1,4 +1,4 @@
-"""The versions of everything that may change an outcome."""
+"""The versions of everything that may affect an outcome."""
 
 from __future__ import annotations
 

@@ -4,12 +4,12 @@ Schaipp et al. 2025, arXiv 2501.18965, in a form whose terms are all positive:
 
     Omega(T) = D^2 / (2 S_T) + q_T / (2 eta_T) + 1/2 sum_{k<T} q_k / (S_T - S_k)
 
-bounds how far the last iterate of (sub)gradient descent on a convex function is above its minimum
-after T updates, with eta_k the rate of update k, S_T the sum of the rates up to update T, ``q_k =
+bounds the excess over the minimum, after T updates, of the last iterate of (sub)gradient descent on
+a convex function, with eta_k the rate of update k, S_T the sum of the rates up to update T, ``q_k =
 eta_k^2 G_k^2``, G_k the norm of the gradient at update k and D the distance to the minimum. With
-``eta = gamma h`` it is ``t1 / gamma + gamma t2``, so that the best peak is ``sqrt(t1 / t2)``, and
-``2 sqrt(t1 t2)`` is the bound at it. It ranks schedules and compares their best peaks; it does not
-predict a loss.
+``eta = gamma h`` it is ``t1 / gamma + gamma t2``, so the best peak is ``sqrt(t1 / t2)``, where the
+bound is ``2 sqrt(t1 t2)``. It ranks schedules and compares their best peaks; it does not predict a
+loss.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _LEAF = 192
 """The number of updates that are summed one by one."""
 
 _NODES = 12
-"""The number of nodes that replace the updates of a block that is far enough away."""
+"""The number of nodes that replace the updates of a sufficiently distant block."""
 
 _FAR = 0.5
-"""The distance that is far enough, as a part of the block's extent."""
+"""The sufficient distance, as a fraction of the block's extent."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +37,9 @@ class Bound:
     """The convex bound of a schedule.
 
     Arguments:
-        steps: The numbers of updates at which it was evaluated: those whose rate is above 0.
-        distance: t1 after each, at peak 1.
-        noise: t2 after each, at peak 1.
+        steps: The numbers of updates after which it was evaluated: those with a rate above 0.
+        distance: t1 after each of them, at peak 1.
+        noise: t2 after each of them, at peak 1.
     """
 
     steps: Ints
@@ -57,12 +57,12 @@ class Bound:
         return float(2 * np.sqrt(self.distance[-1] * self.noise[-1]))
 
     def curve(self, peak: float | None = None) -> Floats:
-        """Return the bound after each step, for a peak rate or the best one."""
+        """Return the bound after each step, for the given or the best peak rate."""
         peak = self.best_peak if peak is None else peak
         return self.distance / peak + peak * self.noise
 
     def relative_peak(self, other: Bound) -> float:
-        """Return the best peak as a part of another schedule's."""
+        """Return the ratio of the best peak to another schedule's."""
         return self.best_peak / other.best_peak
 
 
@@ -78,12 +78,13 @@ def bound(
     Arguments:
         schedule: A schedule or its text; or the rate of every update.
         steps: The number of updates.
-        norms: The norm of the gradient at every update, in any unit; the same for all without it.
-        whole: Whether after every update, which takes T log T operations, or only after the last,
-            which takes T.
+        norms: The norm of the gradient at every update, in any unit; by default all equal.
+        whole: Whether to evaluate it after every update, which takes T log T operations, or only
+            after the last, which takes T.
 
     Raises:
-        LawError: If the schedule gives no rates, or the norms are not as many, or not above 0.
+        LawError: If the schedule gives no rates, or the norms are not above 0 or not one per
+            update.
 
     Example:
         >>> import lehr.laws
@@ -124,7 +125,7 @@ def _tails(sums: Floats, masses: Floats) -> Floats:
     """Return sum_{k<T} masses[k] / (sums[T] - sums[k]) for every T.
 
     Blocks of updates that lie far behind T, compared with their extent, are replaced by a few nodes
-    (barycentric weights at Chebyshev's points, as in a fast multipole method); the near ones are
+    (barycentric weights at Chebyshev points, as in a fast multipole method); near updates are
     summed one by one.
     """
     count = len(sums)
@@ -155,7 +156,7 @@ class _Blocks:
         self._known: dict[tuple[int, int], tuple[Floats, Floats]] = {}
 
     def before(self, target: int) -> tuple[Floats, Floats, int]:
-        """Return nodes and weights for the updates before one, up to the first that is near."""
+        """Return nodes and weights for the updates before a target, up to the first near one."""
         nodes, weights = [np.empty(0)], [np.empty(0)]
         first = 0
         while size := self._largest(first, target):
@@ -166,7 +167,7 @@ class _Blocks:
         return np.concatenate(nodes), np.concatenate(weights), first
 
     def _largest(self, first: int, target: int) -> int:
-        """Return the size of the largest block that begins at an update and is far; 0 for none."""
+        """Return the size of the largest far block that begins at an update; 0 if there is none."""
         size = _LEAF // 8
         best = 0
         while first % size == 0 and first + size <= target:

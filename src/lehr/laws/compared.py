@@ -1,4 +1,4 @@
-"""The runs of a comparison as logged runs: fit a law on some, and predict the others."""
+"""A comparison's runs as logged runs: fit a law to some, and predict the others."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 def compared_runs(results: Results, optimizer: str) -> dict[str, LoggedRun]:
-    """Return the runs of one optimizer in a comparison, by the name of their schedule.
+    """Return the runs of one optimizer in a comparison, by schedule name.
 
-    Each has the rates of its schedule at the peak that was chosen for it, and the training losses,
-    which are means over seeds and over the updates between two points of the curve. A pair whose
-    runs diverged is left out.
+    Each has the rates of its schedule at its chosen peak, and the training losses, which are means
+    over seeds and over the updates between two points of the curve. Pairs with runs that diverged
+    are left out.
 
     Arguments:
         results: Of :func:`lehr.lab.compare`, or of a store.
@@ -54,10 +54,10 @@ def fit_compared(
     Arguments:
         results: Of :func:`lehr.lab.compare`, or of a store.
         optimizer: The name of the optimizer.
-        only: The names of the schedules to fit on; the others are left to be predicted. All of them
-            without it.
-        law: The name of a form; by default the one that predicts runs best that are left out.
-        weight_decay: By default that of the optimizer's text.
+        only: The names of the schedules to fit to; the others are left to be predicted. By default
+            all.
+        law: The name of a form; by default the one that best predicts runs that are left out.
+        weight_decay: The weight decay; by default that of the optimizer's text.
 
     Raises:
         LawError: If a schedule was not compared with it, or the runs do not suffice.
@@ -79,12 +79,12 @@ def fit_compared(
 
 @dataclass(frozen=True, eq=False)
 class PredictedRun:
-    """A run of a comparison, and what a law predicts of it.
+    """A run of a comparison, and a law's prediction for it.
 
     Arguments:
-        run: The measured losses; its name is that of its schedule.
+        run: The measured losses; the run has its schedule's name.
         prediction: The predicted losses at the same updates.
-        is_fitted: Whether the law was fitted on it.
+        is_fitted: Whether the law was fitted to it.
     """
 
     run: LoggedRun
@@ -108,6 +108,6 @@ def _run(results: Results, pair: PairResult) -> LoggedRun:
     rates = rates_of(results.schedules[pair.schedule].text, steps, pair.peak)
     ends = np.array(pair.steps, np.int64)
     losses = np.array([np.nan if loss is None else loss for loss in pair.loss.mean], np.float64)
-    # A loss is the mean since the point before: it belongs to the middle between them.
+    # A loss is the mean since the previous point, so it belongs to the middle between them.
     middles = (ends + np.concatenate([[0], ends[:-1]])) // 2
     return LoggedRun(pair.schedule, rates, middles, losses, risen(rates), "training")

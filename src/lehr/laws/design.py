@@ -1,4 +1,4 @@
-"""The best schedule for a budget, by a law: over families, and over smooth paths that only fall."""
+"""The best schedule for a budget, by a law: among families, and among smooth falling paths."""
 
 from __future__ import annotations
 
@@ -32,13 +32,14 @@ _MOST = 6
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """A schedule beside the proposed one.
+    """A schedule to compare with the proposed one.
 
     Arguments:
-        name: A phrase for it.
-        schedule: As factors on the peak rate.
+        name: A phrase that describes it.
+        schedule: The schedule, as factors on the peak rate.
         final: Its predicted final loss, in nats.
-        gain: How much lower the proposed one's final is: above 0 the proposed one is better.
+        gain: How much lower the proposed schedule's final loss is; above 0, the proposed one is
+            better.
     """
 
     name: str
@@ -52,13 +53,13 @@ class Design:
     """A proposed schedule.
 
     Arguments:
-        schedule: As factors on the peak rate; drive it like any other.
+        schedule: The schedule, as factors on the peak rate; drive it like any other.
         steps: The length of the run.
         peak: The peak rate.
         prediction: Its predicted loss curve.
-        rivals: What it gains over a cosine, and over WSD.
-        ties: Other schedules whose finals are as good as far as is known, the best first.
-        notes: What limits the proposal.
+        rivals: Its gains over a cosine, and over WSD.
+        ties: Other schedules whose final losses are, as far as is known, as good; the best first.
+        notes: The limits of the proposal.
     """
 
     schedule: Schedule
@@ -88,7 +89,7 @@ def design(law: Law, steps: int, peak: float | None, warmup: int | None) -> Desi
         notes.append(f"the law {law.name!r} is not optimised freely: families only")
     if law.blurred:
         notes.append(
-            "the fitted runs do not tell all kinds of schedule apart: the gains are less sure"
+            "the fitted runs do not tell all kinds of schedule apart: the gains are less certain"
         )
 
     def candidate(name: str, schedule: Schedule) -> Candidate:
@@ -102,7 +103,7 @@ def design(law: Law, steps: int, peak: float | None, warmup: int | None) -> Desi
 
 
 def _families(steps: int, warmup: int) -> dict[str, Schedule]:
-    """Return the cooldowns of all shapes and lengths by a phrase for each."""
+    """Return the cooldowns of all shapes and lengths, by a phrase for each."""
     found: dict[str, Schedule] = {}
     for shape, pattern in _SHAPES.items():
         for share in _SHARES:
@@ -121,7 +122,7 @@ def _families(steps: int, warmup: int) -> dict[str, Schedule]:
 def _freely(
     law: Law, best: Schedule, prediction: Prediction, steps: int, peak: float, warmup: int
 ) -> tuple[Schedule, Prediction]:
-    """Return a free path and its prediction where it beats the best family by more than a tie."""
+    """Return a free path and its prediction if it beats the best family by more than a tie."""
     path = parse(falling(law, steps, peak, warmup))
     found = law.predict(path, steps=steps, peak=peak)
     difference = found.minus(prediction)

@@ -1,8 +1,8 @@
 """TensorBoard's event files: their scalars, read without TensorBoard.
 
-A file is a row of records: eight bytes of length, four of checksum, the record, four of checksum.
-A record is a protocol buffer ``Event`` (step = 2, summary = 5), a summary has values (1) with a tag
-(1) and a simple value (2) or a tensor (8).
+A file is a sequence of records: eight bytes of length, four of checksum, the record, four of
+checksum. A record is a protocol buffer ``Event`` (step = 2, summary = 5); a summary has values (1)
+with a tag (1) and a simple value (2) or a tensor (8).
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from lehr.laws.runs import LawError
 _Field = tuple[int, int | bytes]
 
 _LARGEST = 2**28
-"""No event with a scalar has more bytes than this; a larger number is a damaged file."""
+"""The most bytes of an event with a scalar; a larger number means a damaged file."""
 
 _FLOAT, _DOUBLE = 1, 2
 
 
 def scalars(path: Path) -> Iterator[tuple[str, int, float]]:
-    """Yield tag, step and value of each scalar in an event file, in order.
+    """Yield the tag, step and value of each scalar in an event file, in order.
 
-    A file that ends within a record is read up to there: its writer may still be at work.
+    A file that ends within a record is read up to that record: its writer may still be running.
 
     Raises:
         LawError: If it is not an event file.
@@ -73,7 +73,7 @@ def _value(record: bytes) -> tuple[str, float | None]:
 
 
 def _tensor(record: bytes) -> float | None:
-    """Return the number in a tensor of one, or None."""
+    """Return the number in a tensor with a single one, or None."""
     kind, found = 0, list[tuple[int, bytes]]()
     for field, value in _fields(record):
         if field == 1 and isinstance(value, int):

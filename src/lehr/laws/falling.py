@@ -1,4 +1,4 @@
-"""The path of rates that only falls with the lowest predicted final loss, by its gradient."""
+"""The falling path of rates with the lowest predicted final loss, found by its gradient."""
 
 # SciPy leaves its types open.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 
 CELLS = 240
-"""The number of cells of equal rate that the run after the warmup is cut into."""
+"""The number of cells of equal rate into which the run after the warmup is cut."""
 
 KNOTS = 8
-"""The number of straight pieces of the path: few enough that it cannot become a staircase."""
+"""The number of straight pieces of the path, few enough that it cannot become a staircase."""
 
 _LEAST = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
 class Coarse:
-    """The final loss by the rates in a few cells of equal length after a warmup, and its gradient.
+    """The final loss as a function of the rates in a few equal cells after a warmup.
 
     The law must have the kernel ``1 - (1 + C x)^-beta``.
     """
@@ -42,7 +42,7 @@ class Coarse:
     warmup: int
 
     def final(self, factors: Floats) -> tuple[float, Floats]:
-        """Return the final loss, and its derivative by the factor on the peak in each cell."""
+        """Return the final loss, and its derivatives by the factor on the peak in each cell."""
         form, values = self.law.form, self.law.values
         length = (self.steps - self.warmup) / len(factors)
         units, back = self._units(factors, length)
@@ -63,7 +63,7 @@ class Coarse:
             values[0] + above - values[2] * (scale * float(masses @ gain) - lift * float(rise[0]))
         )
         loss += values[-1] * np.log(ratio)
-        # By progress, which every cell adds to; then by the distances and the drops of each cell.
+        # By the progress, to which every cell adds; then by the distances and drops of each cell.
         by_sums = np.full(len(factors), -alpha * above / progress * pace)
         by_sums += values[2] * lift * float(rise_by[0][0]) / progress * pace
         by_sums -= values[2] * scale * np.cumsum(masses * by[0] / behind)
@@ -81,7 +81,7 @@ class Coarse:
         logs = 2 * length * np.log1p(-rates * decay)
         left = np.exp(logs)
         by_left = -2 * length * decay / (1 - rates * decay) * left
-        # v' = left v + rest: so many updates at the same rate, summed.
+        # v' = left v + rest: the updates of a cell, all at the same rate, summed.
         pull = decay * (2 - rates * decay)
         rest = rates * (1 - left) / pull
         by_rest = (1 - left) / pull - rates * by_left / pull + rest * decay**2 / pull
@@ -116,12 +116,12 @@ class Coarse:
 
 
 def falling(law: Law, steps: int, peak: float, warmup: int) -> str:
-    """Return the text of the best path that only falls, in straight pieces."""
+    """Return the text of the best falling path, in straight pieces."""
     coarse = Coarse(law, steps, peak, warmup)
     places = np.linspace(0, KNOTS, CELLS, endpoint=False) + KNOTS / CELLS / 2
     low = np.minimum(places.astype(int), KNOTS - 1)
     share = places - low
-    # The level of each cell from those of the knots.
+    # From the levels of the knots to that of each cell.
     spread = np.zeros((CELLS, KNOTS + 1))
     spread[np.arange(CELLS), low] = 1 - share
     spread[np.arange(CELLS), low + 1] = share
@@ -151,12 +151,12 @@ def falling(law: Law, steps: int, peak: float, warmup: int) -> str:
 def _path(knots: Floats, steps: int, warmup: int) -> str:
     ends = np.round(warmup + (steps - warmup) * np.arange(1, KNOTS + 1) / KNOTS).astype(int)
     parts = [f"warmup({warmup})"] if warmup else []
-    pieces: list[tuple[int, float]] = []  # the end and the level there
+    pieces: list[tuple[int, float]] = []  # the end, and the level there
     last = 1.0
     for end, knot in zip(ends.tolist(), knots[1:].tolist(), strict=True):
         level = min(last, round(knot, 3))
         if level == last and pieces and (pieces[-2][1] if len(pieces) > 1 else 1.0) == last:
-            pieces.pop()  # one hold rather than two
+            pieces.pop()  # a single hold, not two
         pieces.append((end, level))
         last = level
     begin, last = warmup, 1.0

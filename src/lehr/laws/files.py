@@ -1,4 +1,4 @@
-"""Law files: JSON that a person can read, with all that a law needs to predict."""
+"""Law files: human-readable JSON with everything that a law needs to predict."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from lehr.laws.runs import Floats, LawError
 VERSION = 1
 
 _LARGEST = 10**6
-"""No law file has more bytes."""
+"""The most bytes of a law file."""
 
 _HIGHEST = 1e9
-"""No number in a law is larger, except where a range says otherwise."""
+"""The largest number in a law, unless a range says otherwise."""
 
 
 def to_dict(law: Law) -> dict[str, Any]:
-    """Return a law as plain JSON types; parameters inside the formula as themselves."""
+    """Return a law as plain JSON types; inner parameters as values, not logarithms."""
     linear, inside = law.values[:3], np.exp(law.values[3:-1])
     numbers = [*linear, *inside, law.values[-1]]
     return {
@@ -71,10 +71,10 @@ def _units(form: Form) -> dict[str, str]:
 
 
 def save(law: Law, path: str | Path) -> None:
-    """Write a law into a file.
+    """Write a law to a file.
 
     Raises:
-        OSError: If it cannot be written; a file that existed is unchanged then.
+        OSError: If it cannot be written; an existing file then stays unchanged.
     """
     write_whole(Path(path), json.dumps(to_dict(law), indent=2, allow_nan=False) + "\n")
 
@@ -83,7 +83,7 @@ def load(path: str | Path) -> Law:
     """Read a law from a file.
 
     Raises:
-        LawError: If it is not a law file, or damaged; the message names the key.
+        LawError: If it is not a law file, or is damaged; the message names the key.
     """
     path = Path(path)
     try:
@@ -103,7 +103,7 @@ def load(path: str | Path) -> Law:
 
 
 def from_dict(value: object) -> Law:
-    """Return the law of :func:`to_dict`.
+    """Return the law from which :func:`to_dict` made this value.
 
     Raises:
         LawError: If a key is missing or its value is wrong; the message names it.
@@ -177,7 +177,7 @@ def _run(value: object, number: int) -> FittedRun:
 
 
 class _Checked:
-    """An object of JSON whose values are checked as they are read."""
+    """A JSON object whose values are checked as they are read."""
 
     def __init__(self, value: object, within: str) -> None:
         if not isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Fit a law to logged runs, and choose which."""
+"""Fitting a law to logged runs, and choosing its form."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from lehr.laws.runs import LawError, LoggedRun, usable
 from lehr.laws.solve import Fitted, Problem, averaged, solve
 
 DECOUPLED = ("adamw", "nadamw", "lion", "muon")
-"""Optimizers that take weight decay off the weights themselves."""
+"""Optimizers that apply weight decay to the weights directly."""
 
 BETTER = 1 / 3
-"""The largest ratio of errors, on runs that were left out, at which another law replaces the usual
-one. A smaller gain may be luck with two or three runs; and on runs of language models, laws that
-won by a factor of two lost on longer runs."""
+"""The largest ratio of errors, on runs left out, at which another law replaces the usual one. A
+smaller gain may be luck with two or three runs; on runs of language models, laws that won by a
+factor of two lost on longer runs."""
 
 FOLDS = 5
-"""The most times that runs are left out."""
+"""The most rounds of leaving runs out."""
 
 EXPECTED = 3.0
-"""The number of left-out runs that earlier experience with a form counts as."""
+"""The number of left-out runs for which earlier experience with a form counts."""
 
 FARTHEST = 25.0
-"""The largest factor, in squares, by which a single left-out run widens the intervals."""
+"""The largest squared factor by which a single left-out run widens the intervals."""
 
 _PERPLEXITY = 13.0
-"""Guessing among 400,000 tokens loses this much."""
+"""The loss of guessing among 400,000 tokens."""
 
 _WIDE = 1.5
-"""Intervals that are widened by this or more are a reason to warn."""
+"""The factor from which widened intervals are a reason to warn."""
 
 _POOR = 0.01
-"""Residuals wider than this part of the loss mean that the law does not describe the runs."""
+"""Residuals wider than this share of the loss mean that the law does not describe the runs."""
 
 
 def fit(
@@ -55,14 +55,14 @@ def fit(
     """Fit a law to logged runs.
 
     Arguments:
-        runs: At least two, better three, of which one lowers its rate; or the files that they were
-            logged in.
+        runs: At least two runs, preferably three, of which at least one lowers its rate; or their
+            log files.
         law: The name of a form; by default the one that predicts runs best that are left out.
-        optimizer: Its name, such as ``"adamw"``.
-        weight_decay: Its weight decay, as AdamW has it; needed for the effective rate. Without an
-            optimizer's name it counts as AdamW's.
-        warmup: How many updates the rate rose at the start, where the logs begin later.
-        columns: The names of the columns in the files, where they are unusual.
+        optimizer: The name of the optimizer, such as ``"adamw"``.
+        weight_decay: Its weight decay, in AdamW's sense; needed for the effective rate. Without an
+            optimizer's name it is taken to be AdamW's.
+        warmup: How many updates the rate rose at the start, if the logs begin later.
+        columns: The names of the columns in the files, if they are unusual.
 
     Raises:
         LawError: If the runs do not suffice, or one cannot be read; the message names it.
@@ -103,10 +103,10 @@ def fit(
 
 
 def weight_decay_of(optimizer: str | None, weight_decay: float | None, law: str | None) -> float:
-    """Return the weight decay that counts: 0 for an optimizer that adds it to the gradient.
+    """Return the effective weight decay: 0 for an optimizer that adds it to the gradient.
 
     Raises:
-        LawError: If it is negative, or not given where it is needed.
+        LawError: If it is out of range, or needed but not given.
     """
     if weight_decay is not None and not 0 <= weight_decay < 10:
         raise LawError(f"weight_decay={weight_decay!r} must be at least 0 and below 10")
@@ -122,7 +122,7 @@ def weight_decay_of(optimizer: str | None, weight_decay: float | None, law: str 
 
 
 class _LeftOut(NamedTuple):
-    """The mean error in runs that are left out in turn, in nats; and the width of a law by them."""
+    """The mean error in runs left out in turn, in nats, and the width of a law that follows."""
 
     error: float
     width: float
@@ -131,9 +131,9 @@ class _LeftOut(NamedTuple):
 def _left_out(
     forms: Iterable[Form], runs: Sequence[LoggedRun], weight_decay: float, peak: float
 ) -> dict[str, _LeftOut]:
-    """Return how well each form predicts each run that is left out in turn, the best first.
+    """Return how well each form predicts the runs, each left out in turn; the best first.
 
-    Of many runs, several are left out at a time.
+    If there are many runs, several are left out at a time.
     """
     folds = min(len(runs), FOLDS)
     found: dict[str, _LeftOut] = {}

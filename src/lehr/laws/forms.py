@@ -3,12 +3,12 @@
     loss(t) = L0 + A (S(t) / S0)^-alpha - B sum_k m_k G(x_k(t))
 
 with L0, A and B in nats, S(t) the sum of a rate over the updates before t, S0 a fixed value of it,
-m_k the drop of a rate at update k (as a part of the rate at the peak), and x_k(t) how far t lies
-behind it on the kernel's clock. G grows from 0 (a drop has just happened) towards 1 (all of its
-gain has come).
+m_k the drop of a rate at update k (as a fraction of the rate at the peak), and x_k(t) the distance
+of t behind it on the kernel's clock. G grows from 0 (a drop has just happened) towards 1 (all of
+its gain has come).
 
-* **effective-rate**: weight decay keeps the weights' norm near a balance, so that what counts is
-  the rate relative to it: ``v' = (1 - rate wd)^2 v + rate^2`` per update, ``e = rate / sqrt(v)``,
+* **effective-rate**: weight decay keeps the weights' norm near equilibrium, so what matters is the
+  rate relative to it: ``v' = (1 - rate wd)^2 v + rate^2`` per update, ``e = rate / sqrt(v)``,
   from ``v = 0.2 peak / (2 wd)``. S sums e, drops are those of e^0.85. This law is lehr's own;
   compare the measured effective rate of Liu et al., arXiv 2608.24814.
 * **power-time**: S sums rate^0.75, drops are those of rate^0.85; without weight decay.
@@ -39,9 +39,9 @@ class LawParameter:
 
     Arguments:
         name: Its letter in the formula.
-        centre, spread: The mean and the standard deviation of its logarithm before any run is seen;
-            so wide that they only keep three runs from driving it to absurd values.
-        words: Its meaning and its unit.
+        centre, spread: The mean and standard deviation of its logarithm before any run is seen;
+            wide enough that they only keep three runs from driving it to absurd values.
+        words: A description of its meaning and unit.
     """
 
     name: str
@@ -56,8 +56,9 @@ class Kernel:
 
     Arguments:
         parameters: Its parameters.
-        gain: Returns G, and its derivative by the logarithm of each parameter; given distances of
-            at least 0, the rate after each drop as a part of the peak, and the parameters.
+        gain: Called with distances of at least 0, the rate after each drop as a fraction of the
+            peak, and the parameters; returns G, and its derivative by the logarithm of each
+            parameter.
     """
 
     parameters: tuple[LawParameter, ...]
@@ -87,7 +88,7 @@ def _exponential(x: Floats, rate: Floats, values: Floats) -> tuple[Floats, list[
 
 
 def _forgetting(x: Floats, rate: Floats, values: Floats) -> tuple[Floats, list[Floats]]:
-    """``G = -(1 + x)^-p``: noise that is forgotten, so that less of it is a gain."""
+    """``G = -(1 + x)^-p``: noise that is forgotten, so that losing it is a gain."""
     logs = np.log1p(x)
     left = np.exp(-values[0] * logs)
     return -left, [values[0] * logs * left]
@@ -109,19 +110,19 @@ class Form:
     """A loss law without its numbers.
 
     Arguments:
-        name: As ``--law`` has it.
+        name: Its name for ``--law``.
         title: A phrase for tables.
-        paper: Where it is from.
-        kernel: How the gain of a drop comes.
-        effective: Whether the rate is taken relative to the balance of the weights' norm.
-        clock: The power of the rate that progress sums.
+        paper: Its source.
+        kernel: How the gain of a drop arrives.
+        effective: Whether the rate is taken relative to the equilibrium of the weights' norm.
+        clock: The power of the rate that is summed as progress.
         jump: The power of the rate whose drops count.
-        relative: Whether a drop's gain comes by steps at the run's own peak, and a higher peak
-            makes more noise; the published laws know neither.
-        mass: ``"drops"`` of the rate, or its ``"squares"``.
+        relative: Whether a drop's gain arrives by steps at the run's own peak, and a higher peak
+            makes more noise; the published laws have neither.
+        mass: What counts: ``"drops"`` of the rate, or its ``"squares"``.
         behind: The kernel's clock: ``"progress"``, ``"steps"``, or the ``"rate"``'s plain sum.
-        error: The spread of its own error from schedule to schedule, as a part of the loss, as seen
-            on the runs of language models that ``benchmarks/laws.py`` reads.
+        error: The spread of its own error from schedule to schedule, as a share of the loss, as
+            seen on the runs of language models in ``benchmarks/laws.py``.
     """
 
     name: str
@@ -138,7 +139,7 @@ class Form:
 
     @property
     def parameters(self) -> tuple[LawParameter, ...]:
-        """The parameters inside the formula: that of progress, then the kernel's."""
+        """The parameters inside the formula: the progress's, then the kernel's."""
         return (ALPHA, *self.kernel.parameters)
 
 
@@ -193,12 +194,12 @@ FORMS = {
 
 
 def usual_form(weight_decay: float) -> Form:
-    """Return the form that is used unless another one is clearly better."""
+    """Return the form to use unless another one is clearly better."""
     return FORMS["effective-rate" if weight_decay else "power-time"]
 
 
 def find_form(name: str) -> Form:
-    """Return the form of a name; raise LawError if there is none."""
+    """Return the form with this name; raise LawError if there is none."""
     if name not in FORMS:
         raise LawError(f"law={name!r} is not one of {', '.join(FORMS)}")
     return FORMS[name]

@@ -1,9 +1,9 @@
 """Which kinds of schedule logged runs can tell apart, and which run would tell more.
 
-A good fit proves nothing: laws that agree on a constant run and on one long decay differ about
-short cooldowns. The variance of the difference between two finals is ``g' V g``, with V the
-covariance of the parameters and g the difference of the finals' slopes. A further run adds its own
-slopes to the inverse of V, and need not be trained to know by how much.
+A good fit proves nothing: laws that agree on a constant run and on one long decay may differ on
+short cooldowns. The variance of the difference between two final losses is ``g' V g``, with V the
+covariance of the parameters and g the difference of the final losses' slopes. A further run adds
+its own slopes to the inverse of V; how much they add is known without training it.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ KINDS = {
     "a cosine": "cosine()",
     "a linear decay": "linear()",
 }
-"""Kinds of schedule, after the warmup."""
+"""The kinds of schedule that are compared, after the warmup."""
 
 _REFERENCE = "a linear decay"
 
 BLUR = 1.7e-3
-"""Kinds whose difference is known to no better than this part of the loss count as the same."""
+"""Kinds whose difference is known no better than this share of the loss count as the same."""
 
 _Z = 1.645
 _LEAST_NOISE = 1e-3
@@ -46,9 +46,9 @@ _SHARES = (0.15, 0.2, 0.3, 0.4, 0.6, 1.0)
 
 @dataclass(frozen=True)
 class Blur:
-    """A kind of schedule that the runs do not tell from a linear decay.
+    """A kind of schedule that the runs cannot tell from a linear decay.
 
-    ``half`` is half the 90% interval of the difference of their finals, in nats.
+    ``half`` is half the 90% interval of the difference of their final losses, in nats.
     """
 
     kind: str
@@ -68,7 +68,7 @@ class Proposal:
         schedule: The text of its schedule, as factors on the peak rate.
         steps: Its length, in updates.
         peak: Its peak rate.
-        half: Half the widest 90% interval of a difference between the finals of two kinds of
+        half: Half the widest 90% interval of a difference between the final losses of two kinds of
             schedule after that run, in nats.
         settles: Whether that is enough to tell the kinds apart.
     """
@@ -108,12 +108,12 @@ def _precision(law: Law) -> Floats:
 
 
 def _level(law: Law) -> float:
-    """Return a loss, in nats, of which others are parts."""
+    """Return the loss, in nats, to which shares of the loss refer."""
     return float(law.values[0] + 0.5 * law.values[1])
 
 
 def _limit(law: Law) -> float:
-    """Return the half interval that is good enough, in nats."""
+    """Return the half-width of an interval that is good enough, in nats."""
     return BLUR * _level(law)
 
 
@@ -126,7 +126,7 @@ def _rates(law: Law, kind: str, steps: int) -> Floats:
 
 
 def _ends(law: Law) -> dict[str, Floats]:
-    """Return the slopes of each kind's final, less those of the reference."""
+    """Return the slopes of each kind's final loss, minus those of the reference."""
     at = np.array([law.horizon])
     slopes: dict[str, Floats] = {}
     for kind in KINDS:
@@ -156,7 +156,7 @@ def _halves(law: Law, ends: dict[str, Floats], precision: Floats) -> dict[str, f
 
 
 def _length(law: Law, share: float) -> int:
-    """Return a share of a run as a round number of steps, with time for what follows the warmup."""
+    """Return a share of a run as a round number of steps, long enough to go beyond the warmup."""
     steps = max(round(law.horizon * share), min(law.horizon, 5 * law.warmup), 2)
     unit = 10 ** max(0, len(str(steps)) - 2)
     return max(unit, round(steps / unit) * unit)
@@ -165,7 +165,7 @@ def _length(law: Law, share: float) -> int:
 def _best(
     law: Law, precision: Floats, ends: dict[str, Floats], lengths: Sequence[int]
 ) -> tuple[Proposal, Floats]:
-    """Return the best run of these lengths, and the precision with it."""
+    """Return the best run among these lengths, and the precision with it."""
     best: tuple[Proposal, Floats] | None = None
     for steps in sorted(set(lengths)):
         for kind in KINDS:
@@ -192,9 +192,9 @@ def plan_runs(
     """Propose short runs to fit a law on, before anything is trained.
 
     Arguments:
-        steps: The length of the run to be predicted.
+        steps: The length of the run to predict.
         peak: Its peak rate.
-        weight_decay: As AdamW has it; 0 for none.
+        weight_decay: The weight decay, in AdamW's sense; 0 for none.
         warmup: Its warmup, in updates.
         law: The name of a form.
         count: How many runs to propose.
@@ -223,7 +223,7 @@ def plan_runs(
 
 
 def _guess(form: Form, weight_decay: float, peak: float, warmup: int, steps: int) -> Law:
-    """Return a law before any run: a loss of about 3, and gains of a few per cent."""
+    """Return a law assumed before any run: a loss of about 3, and gains of a few per cent."""
     values, spreads = prior(form)
     values[:3] = 3.0, 0.25, 0.25
     setting = Setting(form, weight_decay, peak)

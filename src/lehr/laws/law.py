@@ -1,4 +1,4 @@
-"""A fitted law: what it predicts, and how sure it is."""
+"""A fitted law: its predictions, and how certain they are."""
 
 from __future__ import annotations
 
@@ -17,48 +17,48 @@ from lehr.laws.series import Setting, series
 
 LEVEL = 0.9
 TIE = 1e-3
-"""Finals closer than this part of the loss are a tie: so are two runs with different seeds."""
+"""Final losses closer than this share of the loss are a tie, as for runs with different seeds."""
 
 RUN = 4e-4
-"""The spread of a final loss from run to run, as a part of it (124M parameters, measured)."""
+"""The spread of a final loss from run to run, as a share of it (124M parameters, measured)."""
 
 CAUTION = 2.2
-"""The largest factor by which the spread that the parameters leave open is widened."""
+"""The largest factor by which the spread due to the parameters is widened."""
 
 LINEAR = 1.3e-3
-"""The widest that spread may be, as a part of the loss, before it is widened twofold: it is
-computed from slopes, which hold near the fitted parameters only."""
+"""The spread, as a share of the loss, at which it is widened twofold: it is computed from slopes,
+which hold only near the fitted parameters."""
 
 COMMON = 1.4
-"""The part of a law's error that all schedules share, as a multiple of the rest."""
+"""The error of a law that all schedules share, as a multiple of the rest."""
 
 GAIN = 0.03
-"""The spread of a law's error about what a cooldown gains, as a part of how far that gain is from
+"""The spread of a law's error in the gain of a cooldown, as a share of that gain's distance from
 those of the fitted runs."""
 
 HORIZON = 0.015
-"""The spread of its error per e-fold of a longer run, as a part of the loss above its floor."""
+"""The spread of its error per e-fold of a longer run, as a share of the loss above its floor."""
 
 
 def quantile(level: float) -> float:
-    """Return how many standard deviations an interval of a level reaches to each side."""
+    """Return how many standard deviations an interval with this level extends to each side."""
     return NormalDist().inv_cdf((1 + level) / 2)
 
 
 def widened(known: Floats | float, loss: Floats | float) -> Floats:
-    """Return the variance that the parameters leave open, from the one that their slopes give."""
+    """Return the variance due to the parameters, given the one computed from their slopes."""
     apart = np.asarray(known, np.float64) / (LINEAR * np.asarray(loss)) ** 2
     return np.minimum(CAUTION, 1 + apart) ** 2 * known
 
 
 @dataclass(frozen=True)
 class FittedRun:
-    """A run that a law was fitted on.
+    """A run to which a law was fitted.
 
     Arguments:
         name: Its name.
-        steps: Its updates.
-        points: The losses of it that were fitted.
+        steps: Its number of updates.
+        points: The number of its losses that were fitted.
         peak: Its peak rate.
         error: The mean error of the fit, in nats.
         notes: Remarks on how it was read.
@@ -74,12 +74,12 @@ class FittedRun:
 
 @dataclass(frozen=True)
 class Difference:
-    """The difference between the finals of two schedules: in nats, with an interval.
+    """The difference between the final losses of two schedules, in nats, with an interval.
 
     Arguments:
-        value: The first less the second; below 0 the first is better.
+        value: The first minus the second; below 0 the first is better.
         low, high: The interval's ends.
-        tie: Whether neither is known to be better by more than runs differ anyway.
+        tie: Whether neither is known to be better by more than the usual difference between runs.
     """
 
     value: float
@@ -97,7 +97,7 @@ class Prediction:
         loss: The predicted losses in nats.
         low, high: Their interval's ends.
         level: The share of measured losses that should be inside.
-        notes: Reasons why it is less sure than usual.
+        notes: Reasons why it is less certain than usual.
     """
 
     steps: Ints
@@ -121,9 +121,9 @@ class Prediction:
         return float(self.low[-1]), float(self.high[-1])
 
     def minus(self, other: Prediction) -> Difference:
-        """Return how the final differs from another's, by the same law.
+        """Return how the final loss differs from another prediction's, by the same law.
 
-        It is surer than either, since what both share cancels.
+        The difference is more certain than either loss, since shared errors cancel.
         """
         if other._law is not self._law:
             raise LawError("two predictions can be compared if they are by the same law")
@@ -140,29 +140,29 @@ class Prediction:
 
 @dataclass(frozen=True, eq=False)
 class Law:
-    """A fitted loss law; :func:`lehr.laws.fit` and :func:`lehr.laws.load` give one.
+    """A fitted loss law, returned by :func:`lehr.laws.fit` and :func:`lehr.laws.load`.
 
     Arguments:
         form: The form of the law.
-        values: Its parameters: L0, A, B, the logarithms of those inside, the shift by the peak.
-        covariance: Of ``values``.
+        values: Its parameters: L0, A, B, the logarithms of the inner ones, the shift by the peak.
+        covariance: The covariance of ``values``.
         noise: The spread of the residuals of log loss.
         unit: S0, the progress at which A is read, in steps at the peak.
-        peak: The peak rate that it was fitted at.
+        peak: The peak rate at which it was fitted.
         weight_decay: As AdamW has it; 0 for none.
         warmup: The warmup of the fitted runs, in updates.
         horizon: The longest of them, in updates.
-        gain: The mean of what the fitted runs' decays gained, in nats.
-        width: The factor by which intervals are wider than on the runs that this form was tried
-            on, from the errors in runs that were left out in turn. At least 1.
+        gain: The mean gain from the decays of the fitted runs, in nats.
+        width: The factor, at least 1, by which intervals are wider than on the runs with which this
+            form was tested, from the errors in runs left out in turn.
         kind: ``"training"`` or ``"validation"`` loss, or ``""``.
         optimizer: The name of the optimizer of the fitted runs, or ``""``.
-        measured: The factor on measured effective rates; 0 where none were fitted.
-        fitted: The runs that it was fitted on.
+        measured: The factor on measured effective rates; 0 if none were fitted.
+        fitted: The runs to which it was fitted.
         choice: The laws that were tried, with their leave-one-run-out errors in nats.
-        blurred: The kinds of schedule that those runs cannot tell apart, in words.
-        advice: The run that would settle it, in words.
-        warnings: Anything else that one should know.
+        blurred: Descriptions of the kinds of schedule that those runs cannot tell apart.
+        advice: A description of the run that would settle this.
+        warnings: Other things to know.
     """
 
     form: Form
@@ -214,14 +214,14 @@ class Law:
         Arguments:
             schedule: A schedule or its text, as factors on ``peak``; or the rate of every update;
                 or a logged run.
-            steps: The number of updates, where ``schedule`` is a schedule.
+            steps: The number of updates, if ``schedule`` is a schedule.
             peak: The peak rate; the fitted one where it is None.
             at: The numbers of updates after which to predict; by default those of a logged run, or
-                about 200 that end with the last.
+                about 200 up to the last.
             level: The share of measured losses that should be inside the interval.
 
         Raises:
-            LawError: If the schedule gives no rates, or a step is outside of the run.
+            LawError: If the schedule gives no rates, or a step is outside the run.
         """
         if not 0 < level < 1:
             raise LawError(f"level={level!r} must be between 0 and 1")
@@ -244,15 +244,15 @@ class Law:
     def design(self, *, steps: int, peak: float | None = None, warmup: int | None = None) -> Design:
         """Propose the schedule with the lowest predicted final loss.
 
-        Cooldowns of several shapes over 5% to 100% of the run are compared; then a path that only
-        falls is optimised freely. It is proposed only where it beats them by more than a tie: real
-        optima are flat, and a simple schedule is easier to trust. A law whose optimum is a
-        staircase (multi-power) is never optimised freely.
+        Cooldowns of several shapes over 5% to 100% of the run are compared; then a falling path is
+        optimised freely. It is proposed only if it beats them by more than a tie: real optima are
+        flat, and a simple schedule is easier to trust. A law whose optimum is a staircase
+        (multi-power) is never optimised freely.
 
         Arguments:
             steps: The length of the run, in updates.
             peak: The peak rate; the fitted one where it is None.
-            warmup: The warmup, in updates; the fitted runs' where it is None.
+            warmup: The warmup, in updates; by default that of the fitted runs.
 
         Raises:
             LawError: If the run is too short for its warmup.
@@ -270,7 +270,7 @@ class Law:
         wanted = np.asarray(at, np.int64)
         if wanted.ndim != 1 or not len(wanted):
             raise LawError("at=... must be a list of at least one step")
-        # A log may count the update that follows its last line.
+        # A log may count the update after its last line.
         if (wanted.min() < 1 and warmup == 0) or wanted.min() < 0 or wanted.max() > length:
             raise LawError(f"at=... must be steps from 1 to {length:,}")
         return wanted

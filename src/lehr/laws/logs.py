@@ -1,11 +1,11 @@
-"""Read logged runs from the files that tools write.
+"""Reading logged runs from the files that tools write.
 
-* CSV with a header: any tool's, an export of W&B (``run - train/loss`` beside ``Step``), or of
-  MLflow (a line for each ``key``, ``step`` and ``value``).
-* JSON lines: one object a line.
+* CSV with a header: from any tool, including exports of W&B (``run - train/loss`` beside ``Step``)
+  and MLflow (a line for each ``key``, ``step`` and ``value``).
+* JSON lines: one object per line.
 * JSON: the ``trainer_state.json`` of transformers, or a list of objects.
 * A folder of TensorBoard events, or an event file.
-* A folder of MLflow metrics, a file for each metric.
+* A folder of MLflow metrics, with a file for each metric.
 
 A value may be missing on a line, so that rates and losses can be logged at different steps.
 """
@@ -24,7 +24,7 @@ from lehr.laws.rows import LogRow
 from lehr.laws.rows import rows as log_rows
 from lehr.laws.runs import Floats, Ints, LawError, LoggedRun, dense, rates_of, risen
 
-# Where a log has several of these columns, the first is read.
+# If a log has several of these columns, the first is read.
 STEPS = [
     *("step", "global_step", "iteration", "iter", "update", "trainer/global_step"),
     *("train/global_step", "_step", "steps", "iterations", "iters", "updates"),
@@ -44,20 +44,20 @@ NORMS = ["weight_norm", "param_norm", "params_norm", "parameter_norm", "train/we
 TRAINING = ["train_loss", "training_loss", "train/loss", "training/loss", "loss/train", "loss"]
 
 _LONGEST = 2 * 10**7
-"""No run has more updates: its rates would not fit into memory."""
+"""The most updates of a run; the rates of more would not fit into memory."""
 _SHOWN = 12
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The names of the columns to read; found by the usual names where None.
+    """The names of the columns to read; None means to look for the usual names.
 
     Arguments:
         step: The number of updates so far.
         rate: The learning rate.
         loss: The loss, in nats.
         effective: The measured effective rate: the learning rate over the norm of the weights.
-        norm: The norm of the weights, in place of it.
+        norm: The norm of the weights, instead of the effective rate.
     """
 
     step: str | None = None
@@ -80,11 +80,11 @@ def read_run(
 
     Arguments:
         path: A file or folder of one of the kinds that the module lists.
-        columns: The names of its columns, where they are unusual.
-        schedule: The text of the run's schedule, in place of a column of rates.
+        columns: The names of its columns, if they are unusual.
+        schedule: The text of the run's schedule, instead of a column of rates.
         peak: Its peak rate.
-        steps: The length of the run; up to the last logged step where it is None.
-        warmup: How many updates the rate rises at the start, where the log begins later.
+        steps: The length of the run; by default up to the last logged step.
+        warmup: How many updates the rate rises at the start, if the log begins later.
 
     Raises:
         LawError: If it cannot be read; the message names file and line.
@@ -151,14 +151,14 @@ def _effective(path: Path, table: _Table, found: _Found, rates: Floats) -> Float
 
 
 def read_norms(path: str | Path, steps: int, column: str | None = None) -> Floats:
-    """Return the norm of the gradients at every update, from a log that has it now and then.
+    """Return the norm of the gradients at every update, from a log that has it occasionally.
 
-    It is interpolated; before the first line and after the last one it holds.
+    It is interpolated, and constant before the first line and after the last.
 
     Arguments:
         path: A file or folder of one of the kinds that the module lists.
         steps: The number of updates.
-        column: The name of its column, where it is unusual.
+        column: The name of its column, if it is unusual.
 
     Raises:
         LawError: If it cannot be read; the message names file and line.
@@ -175,7 +175,7 @@ def read_norms(path: str | Path, steps: int, column: str | None = None) -> Float
 
 
 def _plain(name: str) -> str:
-    """Return a column's name without the run before it and with one way of writing."""
+    """Return a column's name in normalised spelling, without the run name before it."""
     return name.rpartition(" - ")[2].strip().lower().replace(" ", "_").replace("-", "_")
 
 
@@ -248,7 +248,7 @@ def _listed(names: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class _Table:
-    """The values of each column by step; those of a step that is there twice are averaged."""
+    """The values of each column by step; values of repeated steps are averaged."""
 
     values: dict[str, dict[int, list[float]]]
     notes: tuple[str, ...]
@@ -259,7 +259,7 @@ class _Table:
         return {step: sum(values) / len(values) for step, values in found.items()}
 
     def numbers(self, name: str | None) -> tuple[Ints, Floats]:
-        """Return the steps at which a column has a number, ascending, and these numbers."""
+        """Return the steps at which a column has a number, ascending, and the numbers."""
         known = sorted((at, value) for at, value in self.means(name).items() if not isnan(value))
         return np.array([at for at, _ in known], np.int64), np.array([value for _, value in known])
 

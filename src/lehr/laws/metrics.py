@@ -15,11 +15,11 @@ class Agreement:
     """The errors of predicted losses against measured ones, as in arXiv 2503.12811.
 
     Arguments:
-        r2: 1 less the squared errors over the squared distances from the mean.
+        r2: 1 minus the squared errors over the squared distances from the mean.
         mae: The mean error, in nats.
         rmse: The root of the mean squared error, in nats.
-        prede: The mean error, as a part of the measured loss.
-        worste: The largest error, as a part of the measured loss.
+        prede: The mean error, as a share of the measured loss.
+        worste: The largest error, as a share of the measured loss.
         covered: The share of measured losses inside the interval.
         points: How many losses were compared.
     """
@@ -33,14 +33,14 @@ class Agreement:
     points: int
 
     def as_dict(self) -> dict[str, float]:
-        """Return the numbers by their names."""
+        """Return the numbers by name."""
         return asdict(self)
 
 
 def agreement(prediction: Prediction, measured: LoggedRun | Floats) -> Agreement:
-    """Return how far a prediction is from the losses that were measured at its steps.
+    """Return how well a prediction agrees with the losses measured at its steps.
 
-    A run's losses during its warmup do not count: no law is about them.
+    Losses during a run's warmup do not count, because no law describes them.
     """
     losses = measured.losses if isinstance(measured, LoggedRun) else np.asarray(measured)
     if losses.shape != prediction.loss.shape:

@@ -15,7 +15,7 @@ PEAK_SPREAD = 0.01
 
 
 def names(form: Form) -> tuple[str, ...]:
-    """Return the names of all parameters: the linear ones, those inside, the shift by the peak."""
+    """Return the names of all parameters: the linear ones, the inner ones, the peak's shift."""
     return ("L0", "A", "B", *(p.name for p in form.parameters), "peak")
 
 
@@ -29,7 +29,7 @@ def prior(form: Form) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True)
 class Model:
-    """A law's formula; its parameters are L0, A, B, the logarithms of those inside, the peak's.
+    """A law's formula; its parameters are L0, A, B, the inner ones' logarithms, the peak's shift.
 
     ``unit`` is S0, the progress at which A is read.
     """
@@ -38,7 +38,7 @@ class Model:
     unit: float
 
     def columns(self, inside: Floats, at: Series) -> Floats:
-        """Return the factors of L0, A and B for given parameters inside, shape (n, 3)."""
+        """Return the factors of L0, A and B for given inner parameters, shape (n, 3)."""
         power = (at.progress / self.unit) ** -np.exp(inside[0])
         gain, _ = self._gain(inside[1:], at)
         return np.stack([np.ones_like(power), power, -gain], axis=1)
@@ -60,7 +60,7 @@ class Model:
         return loss, np.stack([*rows, ones * at.peak], axis=1)
 
     def gains(self, values: Floats, at: Series) -> Floats:
-        """Return how much of the loss drops of the rate have taken off so far, in nats."""
+        """Return how much drops of the rate have lowered the loss so far, in nats."""
         return values[2] * self._gain(values[4:-1], at)[0]
 
     def _gain(self, logs: Floats, at: Series) -> tuple[Floats, list[Floats]]:

@@ -1,4 +1,4 @@
-"""The rows of logs, whatever tool wrote them."""
+"""The rows of logs from any supported tool."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from lehr.laws.events import scalars
 from lehr.laws.runs import LawError
 
 LogRow = tuple[str, Mapping[str, object]]
-"""A place, such as a file and a line, and the values there by their names."""
+"""A place, such as a file and a line, and the values there by name."""
 
-_MOST_FILES = 10_000  # of a run: a folder with more is that of something else
+_MOST_FILES = 10_000  # of a run; a folder with more holds something else
 
 
 def rows(path: Path) -> Iterator[LogRow]:
-    """Yield the rows of a log, of whatever kind it is.
+    """Yield the rows of a log of any supported kind.
 
     Raises:
         LawError: If it cannot be read; the message names file and line.

@@ -16,13 +16,13 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 DROPPED = 0.01
-"""The share of a run, from the end of its warmup, whose losses are not fitted: they still follow
-the initial weights more than the rate."""
+"""The share of a run, after its warmup, whose losses are not fitted: they still depend on the
+initial weights more than on the rate."""
 
 _FEWEST = 8
-"""A run with fewer losses than this after its warmup says nothing about a curve."""
+"""The fewest losses after the warmup with which a run says anything about a curve."""
 
-_MOST_STEPS = 100_000_000  # whose rates fit into memory
+_MOST_STEPS = 100_000_000  # the rates must fit into memory
 
 _HIGHEST_RATE = 1e3
 _JUMP = 0.15
@@ -30,16 +30,16 @@ _OUTLIER = 12.0
 
 
 class LawError(ValueError):
-    """Runs that no law can be fitted to, or a law that cannot be read or used."""
+    """Runs to which no law can be fitted, or a law that cannot be read or used."""
 
 
 class _Unusable(LawError):
-    """A run that can be left out, if enough others remain."""
+    """A run that can be left out if enough others remain."""
 
 
 @dataclass(frozen=True, eq=False)
 class LoggedRun:
-    """A run of training as it was logged.
+    """A training run as it was logged.
 
     Arguments:
         name: A name for messages, such as its file.
@@ -47,9 +47,9 @@ class LoggedRun:
         steps: The numbers of updates after which the loss was measured, ascending.
         losses: The losses in nats, as many as ``steps``.
         warmup: How many updates the rate rose at the start.
-        kind: ``"training"``, ``"validation"``, or ``""`` where that is not known.
+        kind: ``"training"``, ``"validation"``, or ``""`` if unknown.
         notes: Remarks on how the log was read.
-        effective: The effective rate of every update, where it was measured: the learning rate over
+        effective: The effective rate of every update, if it was measured: the learning rate over
             the norm of the weights, in any unit.
     """
 
@@ -79,12 +79,11 @@ class LoggedRun:
 
 
 def dense(name: str, steps: Ints, rates: Floats, warmup: int | None) -> tuple[Floats, int]:
-    """Return the rate of every update, from the rates that a log has now and then.
+    """Return the rate of every update, from the rates in a log, and the length of the warmup.
 
-    The rates are those from update 0 to the last line; the length of the warmup comes with them.
-    Between two lines the rate is interpolated, except where it jumps: there the line after the jump
-    is where it begins. Before the first line the rate rises from 0 over ``warmup`` updates, and
-    holds from there.
+    The rates go from update 0 to the last line. Between two lines the rate is interpolated, except
+    at a jump, where the new rate begins at the line after it. Before the first line the rate rises
+    from 0 over ``warmup`` updates, then holds.
     """
     wrong = ~np.isfinite(rates) | (rates < 0)
     if wrong.any():
@@ -104,12 +103,12 @@ def dense(name: str, steps: Ints, rates: Floats, warmup: int | None) -> tuple[Fl
     every = np.arange(int(steps[-1]) + 1)
     result = np.interp(every, steps, rates)
     slopes = np.abs(np.diff(rates)) / np.maximum(np.diff(steps), 1)
-    # A warmup that is over by the second line is not a jump; nor does one at the end matter.
+    # A warmup that ends by the second line is not a jump, and a jump at the end does not matter.
     for i in np.flatnonzero(np.abs(np.diff(rates)) > _JUMP * peak):
         if 0 < i < len(slopes) - 1 and slopes[i] > 4 * max(slopes[i - 1], slopes[i + 1]):
             result[steps[i] + 1 : steps[i + 1]] = rates[i]
     if warmup is None:
-        # The rise at the start, where the log shows it.
+        # The rise at the start, if the log shows it.
         top = int(np.argmax(rates >= 0.999 * peak))
         rises = top > 0 and bool(np.all(np.diff(rates[: top + 1]) >= 0))
         warmup = int(steps[top]) if rises else 0
@@ -126,9 +125,9 @@ RatesLike: TypeAlias = ScheduleLike | LoggedRun | ArrayLike
 
 
 def rates_of(schedule: RatesLike, steps: int | None, peak: float | None) -> Floats:
-    """Return the learning rate of every update of a schedule, whose factors are on ``peak``.
+    """Return the learning rate of every update of a schedule, as factors on ``peak``.
 
-    The steps and the peak may be None where the rates themselves, or a run, are given.
+    The steps and the peak may be None if the rates themselves, or a run, are given.
     """
     if isinstance(schedule, LoggedRun):
         return schedule.rates
@@ -152,24 +151,24 @@ def rates_of(schedule: RatesLike, steps: int | None, peak: float | None) -> Floa
 
 
 def after_warmup(warmup: int, text: str) -> str:
-    """Return the text of a schedule behind a warmup of some updates, which may be 0."""
+    """Return the text of a schedule after a warmup, which may have 0 updates."""
     return f"warmup({warmup}) >> {text}" if warmup else text
 
 
 def risen(rates: Floats) -> int:
-    """Return where the rise at the start of a run ends."""
+    """Return the update at which the rise at the start of a run ends."""
     falls = np.flatnonzero(np.diff(rates) < 0)
     top = int(falls[0]) if len(falls) else len(rates) - 1
     return int(np.argmax(rates[: top + 1] >= rates[top]))
 
 
 def _outliers(losses: Floats) -> NDArray[np.bool_]:
-    """Return which losses are far from their neighbours, as one bad line in a log is."""
-    # The last losses are compared with those before: they are what a run is judged by.
+    """Return which losses are far from their neighbours, like a single bad line in a log."""
+    # The last losses are compared with those before them, because they decide how a run is judged.
     padded = np.concatenate([losses[[0, 0]], losses, np.full(2, np.median(losses[-3:]))])
     wide = np.lib.stride_tricks.sliding_window_view(padded, 5)
     off = np.abs(losses - np.median(wide, axis=1))
-    # Where losses only fall, most of them are the median of their neighbours.
+    # If losses only fall, most of them are the median of their neighbours.
     moves = float(np.median(np.abs(np.diff(losses))))
     scale = max(float(np.median(off)) * 1.4826, moves / 2, 1e-4 * float(np.median(losses)))
     return off > _OUTLIER * scale + 0.002 * float(np.median(losses))
@@ -191,7 +190,7 @@ def _diverged(run: LoggedRun) -> str | None:
 
 
 def checked(run: LoggedRun) -> LoggedRun:
-    """Return a run without its outliers and blanks.
+    """Return a run without its outliers and missing values.
 
     Raises:
         LawError: If it diverged, is too short, does not learn, or is not a loss.
@@ -231,7 +230,7 @@ def checked(run: LoggedRun) -> LoggedRun:
 
 
 def _continued(run: LoggedRun, others: Sequence[LoggedRun]) -> LoggedRun:
-    """Return a run that was branched off another, with that one's beginning."""
+    """Return a run that was branched off another, with the other's beginning added."""
     first = int(run.steps[0])
     if first < run.warmup + 0.2 * run.length:
         return run
@@ -242,7 +241,7 @@ def _continued(run: LoggedRun, others: Sequence[LoggedRun]) -> LoggedRun:
         if other is run or not same or other.steps[0] >= first:
             continue
         early = other.steps < first
-        # Its own rates begin where they leave what the log had first, at the latest with the log.
+        # Its own rates begin where they depart from the log's first, at the latest with the log.
         moves = np.flatnonzero(run.rates[top:first] != level)
         own = top + int(moves[0]) if len(moves) else first
         rates = np.concatenate([other.rates[:own], run.rates[own:]])
@@ -264,7 +263,7 @@ def _continued(run: LoggedRun, others: Sequence[LoggedRun]) -> LoggedRun:
 
 
 def _new(run: LoggedRun, before: Sequence[LoggedRun]) -> LoggedRun:
-    """Return a run without the beginning that it shares with a run before it."""
+    """Return a run without the beginning that it shares with an earlier run."""
     for other in before:
         _, mine, theirs = np.intersect1d(run.steps, other.steps, return_indices=True)
         same = run.losses[mine] == other.losses[theirs]
@@ -283,10 +282,10 @@ def _new(run: LoggedRun, before: Sequence[LoggedRun]) -> LoggedRun:
 
 
 def usable(runs: Sequence[LoggedRun]) -> tuple[list[LoggedRun], list[str]]:
-    """Return the runs as they are fitted, and warnings about those that are left out.
+    """Return the runs in the form in which they are fitted, and warnings about those left out.
 
-    Where the beginning of several runs was logged once, it is added to the others, and counted
-    once. Warmups and the first few per cent are dropped.
+    If the shared beginning of several runs was logged only once, it is added to the others, and
+    counted once. Warmups and the first few per cent are dropped.
 
     Raises:
         LawError: If fewer than two runs are left, or none lowers its rate.

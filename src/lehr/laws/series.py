@@ -1,4 +1,4 @@
-"""From the rates of a run to the few numbers that a law needs: progress, drops and distances."""
+"""Reducing the rates of a run to what a law needs: progress, drops and distances."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from lehr.laws.forms import Form
 from lehr.laws.runs import Floats, Ints, LoggedRun, risen
 
 START = 0.2
-"""The weights' squared norm at the start, as a part of that in balance at the peak rate."""
+"""The weights' squared norm at the start, as a share of the equilibrium at the peak rate."""
 
 LIFT = 1.6
-"""The extra noise of a higher peak over that of a rise from the fitted one: within a run, the
-gain of a drop has not come to its end (from 124M parameters at two peaks)."""
+"""The extra noise of a higher peak over that of a rise from the fitted one: within a run, the gain
+of a drop is not yet complete (from 124M parameters at two peaks)."""
 
 BLOCKS = 256
-"""The number of blocks of nearly equal rate that a run is cut into, besides its jumps."""
+"""The number of blocks of nearly equal rate into which a run is cut, besides its jumps."""
 
 _FAR = 1e100
 
 
 @dataclass(frozen=True)
 class Setting:
-    """The setting that all runs of a law share; drops are measured by its peak rate.
+    """The setting that all runs of a law share; drops are measured relative to its peak rate.
 
-    Measured effective rates are multiplied by ``measured``, which is 0 where they are not used.
+    Measured effective rates are multiplied by ``measured``, which is 0 if they are not used.
     """
 
     form: Form
@@ -38,13 +38,13 @@ class Setting:
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """A run as a law sees it, at ``n`` steps and with ``k`` drops.
+    """A run in the form that a law needs, at ``n`` steps and with ``k`` drops.
 
     Arguments:
         progress: S at each step, shape (n,).
         behind: The distance of each step behind each drop, shape (n, k); 0 before it.
-        mass: The drops, as a part of the peak that the law was fitted at, shape (k,).
-        rate: The rate after each drop, as a part of the peak, shape (k,).
+        mass: The drops, as shares of the peak at which the law was fitted, shape (k,).
+        rate: The rate after each drop, as a share of the peak, shape (k,).
         lift: The noise of a peak above that of the law, in units of a drop from it to 0.
         peak: The logarithm of the peak over that of the law.
     """
@@ -58,16 +58,16 @@ class Series:
 
 
 def effective(rates: Floats, weight_decay: float, start: float) -> Floats:
-    """Return the rate of every update over the norm that the weights have then.
+    """Return the rate of every update over the weights' norm at that update.
 
-    ``v' = (1 - rate wd)^2 v + rate^2``, from ``v = start``; ``e = rate / sqrt(v)``. In balance,
-    ``v = rate / (2 wd)`` and ``e = sqrt(2 rate wd)``, a turn of the weights in radians.
+    ``v' = (1 - rate wd)^2 v + rate^2``, from ``v = start``; ``e = rate / sqrt(v)``. In equilibrium,
+    ``v = rate / (2 wd)`` and ``e = sqrt(2 rate wd)``, a rotation of the weights in radians.
     """
     shrinks = 2 * np.log1p(-np.minimum(rates * weight_decay, 0.5))
     result = np.empty_like(rates)
     low, v = 0, start
     while low < len(rates):
-        # In pieces, so that the products stay far from the smallest number that there is.
+        # In pieces, so that the products do not underflow.
         sums = np.cumsum(shrinks[low:])
         high = low + max(1, int(np.searchsorted(-sums, 200.0)))
         sums = np.concatenate([[0.0], sums[: high - low]])
@@ -96,7 +96,7 @@ def measured_unit(setting: Setting, runs: Sequence[LoggedRun]) -> float:
 
 
 def _clocks(setting: Setting, rates: Floats, logged: Floats | None = None) -> tuple[Floats, Floats]:
-    """Return the rate that progress sums and the rate whose drops count, as parts of the peak."""
+    """Return the rate summed as progress and the rate whose drops count, as shares of the peak."""
     form, peak = setting.form, float(rates.max())
     unit = rates / peak
     if form.effective and setting.measured and logged is not None:
@@ -109,7 +109,7 @@ def _clocks(setting: Setting, rates: Floats, logged: Floats | None = None) -> tu
 
 
 def _edges(masses: Floats, warmup: int, count: int) -> Ints:
-    """Return where blocks begin and end: an even grid, and each jump on its own."""
+    """Return the edges of the blocks: an even grid, and a block for each jump."""
     length = len(masses)
     even = warmup + np.round((length - warmup) * np.linspace(0, 1, count + 1)).astype(np.int64)
     jumps = np.flatnonzero(np.abs(masses) > 2e-3 * max(1e-300, float(np.abs(masses).sum())))
@@ -127,10 +127,10 @@ def series(
     blocks: int = BLOCKS,
     logged: Floats | None = None,
 ) -> Series:
-    """Return a run as a law sees it after some numbers of updates.
+    """Return a run in the form that a law needs, at the given numbers of updates.
 
-    The warmup is found in the rates where it is None; ``blocks`` is about how many blocks the run
-    is cut into, and ``logged`` the effective rate of every update, where it was measured.
+    If the warmup is None it is found from the rates; ``blocks`` is the approximate number of
+    blocks, and ``logged`` the effective rate of every update, if it was measured.
     """
     form = setting.form
     warmup = risen(rates) if warmup is None else min(warmup, len(rates) - 1)
@@ -153,7 +153,7 @@ def series(
         warmup = 0
     edges = _edges(masses, warmup, blocks)
     if form.mass == "squares":
-        # The latest noise weighs most: no block may hold some from before and after a step.
+        # The latest noise weighs most, so no block may contain noise from before and after a step.
         edges = np.unique(np.concatenate([edges, np.minimum(steps, len(rates))]))
     weights = np.abs(masses) + 1e-30
     sums = [
@@ -164,9 +164,9 @@ def series(
     keep = np.abs(mass) > 1e-9 * max(1e-300, float(np.abs(mass).sum()))
     at = np.minimum(steps, len(rates))
     behind = clock[at][:, None] - places[keep]
-    # Before a drop it has gained nothing; before an update its noise is as good as forgotten.
+    # Before a drop, nothing is gained by it; before an update, its noise counts as forgotten.
     behind = np.where(behind > 0, behind, 0.0 if form.mass == "drops" else _FAR)
-    # No law is about the warmup: throughout it, the loss counts as that at its end.
+    # No law describes the warmup: throughout it, the loss counts as that at its end.
     least = max(float(progress[max(1, rise)]), 1e-9 * float(progress[-1]))
     return Series(
         np.maximum(progress[at], least),

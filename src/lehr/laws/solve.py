@@ -1,4 +1,4 @@
-"""The fit itself: parameters by damped least squares with an analytic Jacobian."""
+"""The fit itself: damped least squares with an analytic Jacobian."""
 
 # SciPy leaves its types open.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -19,10 +19,10 @@ from lehr.laws.runs import Floats, Ints, LoggedRun
 from lehr.laws.series import BLOCKS, Series, Setting, measured_unit, series
 
 POINTS = 160
-"""The most losses of a run that are fitted; of more, neighbours are averaged."""
+"""The most losses of a run to fit; if there are more, neighbours are averaged."""
 
 INDEPENDENT = 8.0
-"""The number of independent measurements that a run counts as where its residuals are the law's own
+"""The number of independent measurements for which a run counts if its residuals are the law's own
 errors, which persist over many updates."""
 
 MOST = 32.0
@@ -30,7 +30,7 @@ MOST = 32.0
 share much of their noise."""
 
 OWN = 1e-3
-"""The size of those errors, as a part of the loss; what is larger is noise of each loss alone."""
+"""The size of those errors, as a share of the loss; anything larger is noise in single losses."""
 
 HUBER = 1e-3
 """The residual of log loss above which its cost grows in proportion, as in arXiv 2503.12811."""
@@ -40,7 +40,7 @@ _NOISE = 5e-4
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """Runs as a law sees them, and the logarithms of their losses, to fit a model to."""
+    """Runs in the form that a law needs, and the logarithms of their losses, to fit a model to."""
 
     model: Model
     setting: Setting
@@ -57,7 +57,7 @@ class Problem:
         points: int = POINTS,
         blocks: int = BLOCKS,
     ) -> Problem:
-        """Return the problem of fitting a form to runs of at most so many points and blocks."""
+        """Return the problem of fitting a form to runs, with at most these points and blocks."""
         setting = Setting(form, weight_decay, peak)
         if form.effective:
             setting = replace(setting, measured=measured_unit(setting, runs))
@@ -75,8 +75,8 @@ class Problem:
 class Fitted:
     """The parameters of a fit, and the inverse of their covariance.
 
-    ``noise`` is the spread of the residuals of log loss, ``cost`` half the sum of squares that was
-    minimised.
+    ``noise`` is the spread of the residuals of log loss, ``cost`` half the minimised sum of
+    squares.
     """
 
     values: Floats
@@ -86,10 +86,10 @@ class Fitted:
 
 
 def independent(points: int, noise: float) -> float:
-    """Return how many independent measurements a run counts.
+    """Return the number of independent measurements for which a run counts.
 
     Each is the mean of an equal part of the run's losses, so its variance is that of the law's own
-    error and of the noise that averaging leaves.
+    error plus the noise that remains after averaging.
     """
     own = min(noise, OWN) ** 2
     most = min(float(points), MOST)
@@ -117,13 +117,13 @@ def _huber(r: Floats, delta: float) -> tuple[Floats, Floats]:
 
 
 def _slopes(problem: Problem, values: Floats) -> tuple[Floats, Floats]:
-    """Return the predicted losses of all runs, of which none is near 0, and their slopes."""
+    """Return the predicted losses of all runs, kept away from 0, and their slopes."""
     losses, slopes = zip(*(problem.model.slopes(values, one) for one in problem.at), strict=True)
     return np.maximum(np.concatenate(losses), 1e-3), np.concatenate(slopes)
 
 
 def _linear(problem: Problem, inside: Floats) -> Floats:
-    """Return L0, A and B for given parameters inside: least squares, none below 0."""
+    """Return L0, A and B for given inner parameters, by least squares, none below 0."""
     columns = np.concatenate([problem.model.columns(inside, one) for one in problem.at])
     losses = np.exp(np.concatenate(problem.logs))
     rows = columns / losses[:, None]
@@ -145,7 +145,7 @@ def _refine(
             for one in problem.logs
         ]
     )
-    # Each parameter in units of how far it may go.
+    # Each parameter in units of its range.
     unit = spreads.copy()
     unit[:3] = np.maximum(np.abs(start[:3]), 0.03)
     unit[-1] = spreads[-1] if free else 1e-9
@@ -189,7 +189,7 @@ def _refine(
 
 
 def solve(problem: Problem, starts: int = 3, rounds: int = 60) -> Fitted:
-    """Fit a form to runs: from a few starts, always the same, and the best of them to the end."""
+    """Fit a form to runs: briefly from a few fixed starts, then from the best to the end."""
     means, spreads = prior(problem.model.form)
     free = max(abs(one.peak) for one in problem.at) > 0.02
     noise = 2e-3
@@ -208,7 +208,7 @@ def solve(problem: Problem, starts: int = 3, rounds: int = 60) -> Fitted:
         if last or starts == 1:
             break
     if not free:
-        # Nothing was seen of another peak: what was assumed of it stays.
+        # No other peak was seen, so what was assumed about it stays.
         values[-1] = 0.0
         jacobian[:, -1] = 0.0
         jacobian[-1, -1] = 1 / spreads[-1]

@@ -7,8 +7,8 @@ A text is typed by people and printed by ``repr``:
 >>> s
 warmup('10%') >> cosine(to=0.1)
 
-It is read without running it: only the functions of the catalogue, the leaves, the operators and
-the methods of a schedule are known. The other form is a plain dict, for JSON, YAML and TOML:
+Reading it runs nothing: only the functions of the catalogue, the leaves, the operators and the
+methods of a schedule are known. The other form is a plain dict, for JSON, YAML and TOML:
 
 >>> print(lehr.cosine("20%", to=0.1).to_json())
 {
@@ -19,8 +19,8 @@ the methods of a schedule are known. The other form is a plain dict, for JSON, Y
   "ease": "cosine"
 }
 
-Both are safe to read from strangers: anything else than a schedule raises :class:`ParseError`, and
-their length, depth, numbers and work are bounded.
+Both are safe to read from untrusted sources: anything other than a schedule raises
+:class:`ParseError`, and their length, depth, numbers and work are bounded.
 """
 
 from lehr.notation.given import ScheduleLike, as_schedule

@@ -1,4 +1,4 @@
-"""Schedules as arguments: given as such, or as their text, as they come from a configuration."""
+"""Schedules as arguments: given as schedules, or as text, as from a configuration."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from lehr.schedule.problem import ParseError
 from lehr.schedule.tree import from_dict
 
 ScheduleLike: TypeAlias = Schedule | str
-"""A schedule, or its text as :func:`lehr.parse` reads it."""
+"""A schedule, or its text for :func:`lehr.parse`."""
 
 
 def as_schedule(name: str, value: object) -> Schedule:
-    """Return an argument that is a schedule, or the text of one, as a schedule.
+    """Return an argument as a schedule; it may be a schedule or the text of one.
 
     Arguments:
         name: The argument, for the message.
         value: Its value.
 
     Raises:
-        ParseError: If it is a text, but not that of a schedule.
+        ParseError: If it is a string, but not the text of a schedule.
         ScheduleError: If it is neither.
 
     Example:
@@ -45,7 +45,7 @@ def as_schedule(name: str, value: object) -> Schedule:
 
 
 def _read(value: object) -> Schedule:
-    """Return a schedule from a field of a configuration: a schedule, its text or its dict form."""
+    """Return a schedule from a configuration field: a schedule, its text or its dict form."""
     if isinstance(value, Mapping):
         return from_dict(cast("Mapping[str, Any]", value))
     return as_schedule("schedule", value)

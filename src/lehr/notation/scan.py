@@ -1,7 +1,7 @@
-"""The first pass over a text: it has only marks of the notation, and not too many of them.
+"""The first pass over a text: check that it has only tokens of the notation, and not too many.
 
 So Python's own parser gets nothing that makes it deep or slow: no foreign operators, no keywords,
-no long numbers, no escapes, brackets that match.
+no long numbers, no escapes, and only matching brackets.
 """
 
 from __future__ import annotations
@@ -38,9 +38,10 @@ Refuse = Callable[[str, int], ParseError]
 
 
 def scan(text: str, refuse: Refuse) -> str:
-    """Check every mark of a text, and return it on one line, each mark at its place.
+    """Check every token of a text, and return it on one line, with each token at its place.
 
-    ``refuse`` makes the error of the first mark that is not part of the notation, or one too many.
+    ``refuse`` makes the error for the first token that is not part of the notation, or is one too
+    many.
     """
     scanner = _Scanner(text, refuse)
     flat: list[str] = []
@@ -99,7 +100,7 @@ class _Scanner:
         )
 
     def _take_mark(self, token: str, at: int) -> None:
-        """Take what needs no check of its own."""
+        """Accept a token that needs no check."""
 
     def _take_string(self, token: str, at: int) -> None:
         if self._previous == "string" or (self._previous == "name" and self._touches):
@@ -119,7 +120,7 @@ class _Scanner:
             raise self._refuse(f"{token!r} has no meaning in a schedule", at)
 
     def _take_operator(self, token: str, at: int) -> None:
-        # A sign before a number is not one of a chain.
+        # A sign before a number does not count as part of a chain.
         self._operators += token != "-" or self._previous not in ("", "open", "operator", "mark")
         self._signs += 1
         if self._operators > _MOST_OPERATORS:

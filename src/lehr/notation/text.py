@@ -38,17 +38,17 @@ METHODS: Final[dict[str, Callable[..., Schedule]]] = {
 def parse(text: str) -> Schedule:
     """Read a schedule from its text.
 
-    The text is what one would type: functions of the catalogue and the leaves ``hold``, ``ramp``,
-    ``table`` and ``formula`` (``lehr.`` before them is allowed), the operators ``>> * + - /``,
-    slices, and the methods ``repeat``, ``every``, ``clip`` and ``over``. Lists and tuples mean the
-    same. The text may have several lines, and comments that begin with ``#``. It is never
+    The text is what one would type in Python: functions of the catalogue and the leaves ``hold``,
+    ``ramp``, ``table`` and ``formula`` (optionally after ``lehr.``), the operators ``>> * + - /``,
+    slices, and the methods ``repeat``, ``every``, ``clip`` and ``over``. Lists and tuples are
+    equivalent. The text may have several lines, and comments that begin with ``#``. It is never
     evaluated.
 
     Arguments:
-        text: At most 1,000,000 characters that build at most 2,000 parts.
+        text: At most 1,000,000 characters, building at most 2,000 parts.
 
     Raises:
-        ParseError: If it is not a schedule, or too much of one; the message points at the place.
+        ParseError: If it is not a schedule, or is too large; the message points at the place.
 
     Example:
         >>> parse("warmup(100) >> cosine('50%', to=0.1)").over(1000)(600)
@@ -89,7 +89,7 @@ class _TextReader:
         return ParseError(f"{message}\n{excerpt(self._text, at)}", at)
 
     def start(self, node: Any) -> int:
-        # One bracket was put before the text. A method is where its name is, not its schedule.
+        # One bracket was put before the text. The place of a method is its name, not its schedule.
         if isinstance(node, ast.Attribute):
             return (node.end_col_offset or 0) - len(node.attr) - 1
         return max(node.col_offset - 1, 0)
@@ -102,7 +102,7 @@ class _TextReader:
         if not flat.strip():
             raise self.refuse("the text is empty; write cosine()", 0)
         try:
-            # In brackets, so that it may begin with spaces.
+            # In brackets, so that the text may begin with spaces.
             tree = ast.parse(f"({flat})", mode="eval").body
         except SyntaxError as error:
             at = min(max((error.offset or 2) - 2, 0), len(text))
@@ -177,7 +177,7 @@ class _TextReader:
         return self._build(node.right, lambda: _COMBINE[type(node.op)](left, right))
 
     def _sequence(self, node: ast.BinOp, depth: int) -> Schedule:
-        # A long chain leans to the left: it is followed by a loop, not by recursion.
+        # A long chain nests to the left, so it is followed by a loop, not by recursion.
         parts: list[ast.expr] = []
         spine: ast.expr = node
         while isinstance(spine, ast.BinOp) and isinstance(spine.op, ast.RShift):
@@ -244,7 +244,7 @@ class _TextReader:
     def _bind(
         self, node: ast.Call, function: Callable[..., Schedule], skip: int
     ) -> dict[str, ast.expr]:
-        """Return which argument of a function each expression of a call is."""
+        """Return which argument of a function each expression in a call is for."""
         given = parameters(function)[skip:]
         names = [parameter.name for parameter in given]
         unnamed = [p.name for p in given if p.kind is not p.KEYWORD_ONLY]
@@ -274,7 +274,7 @@ class _TextReader:
         build: Callable[[], Schedule],
         arguments: dict[str, ast.expr] | None = None,
     ) -> Schedule:
-        """Build a schedule, and point at what lehr refuses: at the argument where it names one."""
+        """Build a schedule; an error of lehr points at the argument that it names, if any."""
         try:
             schedule = build()
             self._budget.take(schedule)

@@ -1,6 +1,6 @@
 """The algebra of schedules: leaves, operators, and the runs that they are placed over."""
 
-# The operators of a schedule find the classes that they make among the kinds that these register.
+# Importing these registers the classes that the operators of a schedule make.
 from lehr.schedule import leaves, sequence, times, values
 
 __all__ = ["leaves", "sequence", "times", "values"]

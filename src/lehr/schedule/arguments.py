@@ -1,8 +1,8 @@
 """Checking arguments by their type hints, in one place for every function and every form.
 
-Schedules are made with whatever a program holds: arrays, texts from a configuration file, numbers
-of other libraries. :func:`checked` reads each argument as the type that its hint names, or refuses
-it under its name, so that a function's own checks are about ranges only.
+Schedules are made from whatever a program has: arrays, texts from a configuration file, numbers of
+other libraries. :func:`checked` reads each argument as the type of its hint, or raises an error
+that names it, so that a function itself need only check ranges.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 def checked(function: _Function, *, names_call: bool = False) -> _Function:
     """Check the arguments of a function by their hints before it is called.
 
-    Those without a hint, or at their default, are passed on as they are. With ``names_call``, an
-    error that names none of the function's own arguments gets the call in front.
+    Arguments without a hint, or at their default, are passed on unchanged. With ``names_call``, an
+    error that names none of the function's own arguments is prefixed with the call.
 
     Example:
         >>> @checked
@@ -57,7 +57,7 @@ def checked(function: _Function, *, names_call: bool = False) -> _Function:
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        # An argument too many is passed on: Python's own message about it is clear.
+        # A superfluous argument is passed on: Python's own message about it is clear.
         read_args = [read(name, value) for name, value in zip(names, args, strict=False)]
         read_kwargs = {name: read(name, value) for name, value in kwargs.items()}
         try:
@@ -72,7 +72,7 @@ def checked(function: _Function, *, names_call: bool = False) -> _Function:
 
 
 def check_fields(value: Any) -> None:
-    """Check the fields of a frozen dataclass by their hints, and keep what they are read as."""
+    """Check the fields of a frozen dataclass by their hints, and store the converted values."""
     for name, hint in get_type_hints(cast("type[Any]", type(value))).items():
         object.__setattr__(value, name, argument(hint, getattr(value, name), name))
 
@@ -104,14 +104,14 @@ def argument(hint: Any, value: Any, name: str) -> Any:
     """Return a value as the type that ``hint`` names.
 
     Raises:
-        ScheduleError: If it cannot be that; the message begins with the argument's name.
+        ScheduleError: If it cannot be converted; the message begins with the argument's name.
     """
     if value is None and optional(hint):
         return None
     try:
         return _reader(hint)(name, value)
     except ScheduleError as error:
-        # An ease, for one, is refused under the names of its parameters.
+        # The error for an ease, for one, names the ease's parameters.
         text = str(error)
         raise ScheduleError(
             text if name in text.partition("=")[0] else f"{name}={shown(value)}: {text}"
@@ -120,12 +120,12 @@ def argument(hint: Any, value: Any, name: str) -> Any:
 
 @cache
 def _reader(hint: Any) -> _Reader:
-    """Return the reader of a type: of a union, that of the first of these types in it."""
+    """Return the reader of a type; for a union, that of the first listed type in it."""
     kinds = members(hint)
     origins = [get_origin(kind) for kind in kinds]
     classes = [kind for kind in kinds if isinstance(kind, type)]
     if any(issubclass(kind, Node | Horizon) for kind in classes):
-        # A length in place of a horizon, or numbers in place of a schedule, are read there.
+        # These also read a length instead of a horizon, or numbers instead of a schedule.
         return _schedule if len(kinds) == 1 else _anything
     if Literal in origins:
         return partial(_choice, get_args(kinds[origins.index(Literal)]))
@@ -193,7 +193,7 @@ def _items(kind: Any, name: str, value: Any) -> list[Any]:
 
 
 def inner_hints(kind: Any, items: list[Any]) -> list[Any]:
-    """Return the types of a list's items: all alike, or one for each place of a pair."""
+    """Return the types of a list's items: the same for all, or one for each item of a pair."""
     inner = get_args(kind)
     if get_origin(kind) is tuple and inner[-1] is not Ellipsis:
         # A function that takes pairs checks their length itself.
@@ -201,7 +201,7 @@ def inner_hints(kind: Any, items: list[Any]) -> list[Any]:
     return [inner[0]] * len(items)
 
 
-# In this order: a duration may be a number or a text too, and a bool is an int.
+# The order matters: a duration may also be a number or a text, and a bool is an int.
 _READERS: Final[dict[Any, _Reader]] = {
     Duration: lambda name, value: Duration.of(value, name),
     Ease: lambda name, value: Ease.of(value),

@@ -9,7 +9,7 @@ A schedule is built from four leaves,
 
 by seven operators: ``a >> b`` (then), ``a * b``, ``a + b`` (with numbers and schedules),
 ``s[a:b]`` (a slice), :meth:`~Schedule.repeat`, :meth:`~Schedule.every` and
-:meth:`~Schedule.clip`. :meth:`~Schedule.over` places one over a run, which gives shares and epochs
+:meth:`~Schedule.clip`. :meth:`~Schedule.over` places it over a run, which gives shares and epochs
 their length.
 
 >>> import lehr
@@ -20,7 +20,7 @@ warmup(100) >> hold() >> cosine('20%', to=0.1)
 >>> [round(run(t), 4) for t in (0, 50, 100, 800, 900, 1_000)]
 [0.0, 0.5, 1.0, 1.0, 0.55, 0.1]
 
-Conventions, the same for all:
+Conventions that hold for all schedules:
 
 * The value at step ``t`` (from 0) is what update ``t`` uses. At a boundary the next piece takes
   over: a piece of ``n`` steps reaches its end level at ``t = n``.
@@ -29,8 +29,8 @@ Conventions, the same for all:
   level), ``every`` and ``clip``. It does not enter the operands of ``*`` and ``+``, nor a schedule
   placed by ``over``: those begin at 1.
 * A share is always a share of the run, and only ``over`` makes a run.
-* One part of a sequence may have no length: it takes what the others leave.
-* Past its end a schedule holds the level that it ended at.
+* One part of a sequence may have no length: it takes the rest of the run.
+* Past its end a schedule holds its end level.
 """
 
 from __future__ import annotations
@@ -66,9 +66,9 @@ _JSON_SCHEMA = {
 
 
 class Schedule(Node):
-    """A number for every step; see the module for how they are built and combined."""
+    """A number for every step; see the module for how schedules are built and combined."""
 
-    # An array on the left of an operator would combine with the schedule number by number.
+    # Otherwise an array on the left of an operator would apply it element by element.
     __array_ufunc__ = None
 
     # ----- asking -------------------------------------------------------------------------------
@@ -82,14 +82,15 @@ class Schedule(Node):
 
         Arguments:
             t: A step, at least 0, as a Python or NumPy number; or an array of steps of any array
-                library, of any shape. Integers give the widest float there is; real numbers keep
-                their type. (float32 cannot hold every step above 2**24.)
+                library, of any shape. Integers give the widest float type; real numbers keep their
+                type. (float32 cannot hold every step above 2**24.)
 
         Returns:
-            A float for a number, an array of the same kind and shape for an array.
+            A float for a number; for an array, an array of the same kind and shape.
 
         Raises:
-            NeedsHorizon: If it has shares, epochs or a part without length: place it by ``over``.
+            NeedsHorizon: If it has shares, epochs or a part without a length: place it with
+                ``over``.
             ScheduleError: If a step is negative (checked for numbers and NumPy arrays only).
             TypeError: If ``t`` is not a step.
         """
@@ -108,7 +109,7 @@ class Schedule(Node):
                 "a schedule is only a number at each step; to drive an optimizer write "
                 "lehr.torch.Scheduler(optimizer, lr=schedule, over=steps)"
             )
-        # Loads NumPy, which plain numbers do without.
+        # Loads NumPy, which plain numbers do not need.
         from lehr.curves import arrays
 
         prepare(self, "_path")
@@ -122,12 +123,12 @@ class Schedule(Node):
 
     @property
     def length(self) -> int | float | None:
-        """Its length in steps, or None where it has no end."""
+        """Its length in steps, or None if it has no end."""
         return None if self._path.length is None else as_number(self._path.length)
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """Bounds of its values (not always the tightest); infinite where they are not known."""
+        """Bounds of its values (not always the tightest); infinite where unknown."""
         return self._path.low, self._path.high
 
     @property
@@ -137,11 +138,11 @@ class Schedule(Node):
 
     @property
     def end(self) -> float:
-        """The level that it ends at and holds from then on."""
+        """The level at which it ends, and which it holds from then on."""
         return self._path.end
 
     def values(self) -> NDArray[np.float64]:
-        """Return the values of every step of the run, from 0 to its length, without the end.
+        """Return the value of every step from 0 to its length, without the end.
 
         Raises:
             ScheduleError: If it has no end.
@@ -172,15 +173,16 @@ class Schedule(Node):
 
         Arguments:
             horizon: The run's length (steps, ``"30ep"``, ``"2Gtok"``, a
-                :class:`~lehr.Horizon`), or its share of the run that this one is part of.
-            steps_per_epoch: Updates in an epoch. This argument and the next four belong to a bare
+                :class:`~lehr.Horizon`), or its share of an outer run.
+            steps_per_epoch: Updates in an epoch. This argument and the next four go with a bare
                 length: see :class:`~lehr.Horizon`.
-            samples_per_epoch: Samples in an epoch, in its place.
+            samples_per_epoch: Samples in an epoch, instead of ``steps_per_epoch``.
             batch: Samples in an update: a number, one for each step, or a schedule.
             sequence: Tokens in a sample.
-            drop_last: Whether the loader drops the last batch of an epoch that is not full.
-            closed: Put the end level on the last step of the run, rather than on the step after.
-            past: What a step after the run gives: the end level, or :class:`PastEnd`.
+            drop_last: Whether the loader drops the last batch of an epoch if it is not full.
+            closed: Whether the end level is on the last step of the run, rather than on the step
+                after.
+            past: Whether a step after the run gives the end level or raises :class:`PastEnd`.
 
         Raises:
             ScheduleError: If the schedule does not fit.
@@ -210,12 +212,12 @@ class Schedule(Node):
         """Repeat it in cycles: cycle ``k`` is ``scale**k`` as high and ``stretch**k`` as long.
 
         Arguments:
-            times: The number of cycles, at least 1; None for as many as there is room for.
+            times: The number of cycles, at least 1; None for as many as fit.
             stretch: Greater than 0; ``"4/3"`` is exact.
             scale: Greater than 0.
 
         Raises:
-            ScheduleError: If one cycle has no length of its own, or no end.
+            ScheduleError: If a cycle has no length of its own, or no end.
 
         Example:
             >>> import lehr
@@ -276,7 +278,7 @@ class Schedule(Node):
         return self * (1 / divisor)
 
     def __getitem__(self, item: slice) -> Schedule:
-        """Return a part of the schedule: ``s[a:b]``, with bounds that are durations.
+        """Return a part of the schedule: ``s[a:b]``, where the bounds are durations.
 
         Bounds in shares and epochs are rounded to whole steps.
         """
@@ -311,7 +313,7 @@ class Schedule(Node):
         return to_plain(self)
 
     def to_json(self) -> str:
-        """Return it as JSON text, one value a line; :func:`lehr.from_json` reads it.
+        """Return it as JSON text, one value per line; :func:`lehr.from_json` reads it.
 
         Raises:
             ScheduleError: If it holds a function without a name (see :func:`lehr.register`).
@@ -320,11 +322,11 @@ class Schedule(Node):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        """Return how pydantic reads a field of this type: as a text, or in the dict form."""
+        """Tell pydantic how to read a field of this type: as text, or in the dict form."""
         from pydantic_core import core_schema  # Loads pydantic, which calls this.
 
         def written(schedule: Schedule) -> str:
-            to_plain(schedule)  # raises for a function without a name, which no text can hold
+            to_plain(schedule)  # raises for a function without a name, which no text can express
             return repr(schedule)
 
         text = core_schema.str_schema(metadata={"pydantic_js_updates": _JSON_SCHEMA})
@@ -353,16 +355,16 @@ class Schedule(Node):
         Arguments:
             steps: The length of the run to draw; by default its own, or 1,000 if it has none.
             axes: Where to draw; by default pyplot's current axes.
-            peak: What 1 means: the values are multiplied by it.
+            peak: The rate at 1: the values are multiplied by it.
             log: Whether the axis of the values is logarithmic.
-            **options: Further arguments of ``Axes.plot``, such as ``color``. The label is its text
-                by default.
+            **options: Further arguments for ``Axes.plot``, such as ``color``. The default label is
+                the schedule's text.
 
         Returns:
             The axes.
 
         Raises:
-            NeedsHorizon: If it has epochs or tokens: place it by ``over``.
+            NeedsHorizon: If it has epochs or tokens: place it with ``over``.
             ScheduleError: If it does not fit the run, or ``steps`` or ``peak`` is out of range.
             MissingExtra: If matplotlib is not installed.
         """

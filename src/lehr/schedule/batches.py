@@ -1,4 +1,4 @@
-"""The sizes of a run's batches: given as a number, a list or a schedule, and cut at its epochs."""
+"""The batch sizes of a run: given as a number, a list or a schedule, and cut at epochs."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ BatchSizes = int | tuple[int, ...] | Node
 BatchLike = int | Iterable[int] | Node
 
 _MOST_STEPS: Final = 4_000_000
-"""The most steps over which the size of a batch may change before it stays."""
+"""The most steps over which the batch size may change before it stays constant."""
 
 _MOST_SIZES: Final = 200_000
-"""The most sizes that a schedule of the step may go through."""
+"""The most sizes that a schedule in steps may go through."""
 
 _MOST_CHANGES: Final = 50_000
-"""The most sizes that a schedule of the samples seen may go through."""
+"""The most sizes that a schedule in samples seen may go through."""
 
 _MOST_EPOCHS: Final = 100_000
 """The most epochs whose last batches are counted one by one."""
@@ -45,16 +45,16 @@ _BLOCK: Final = 2**16
 def batch_of(batch: Any) -> BatchSizes:
     """Return a batch as a number, a tuple of numbers, or a schedule.
 
-    Of numbers that repeat at the end only one is kept: the last number holds.
+    Repeated numbers at the end are reduced to one, since the last number holds.
 
     Raises:
-        ScheduleError: If it is anything else, or a number is not whole or below 1.
+        ScheduleError: If it is anything else, or a number is not whole or is below 1.
     """
     if isinstance(batch, Node):
         return batch
     if isinstance(batch, str | bytes) or not isinstance(batch, Iterable):
         return _size("batch", batch)
-    # A whole array at once, as Python's own numbers.
+    # Converts a whole array to Python numbers at once.
     items: Any = batch  # type: ignore[assignment]
     listed: Any = items.tolist() if hasattr(items, "tolist") else several("batch", items)
     if not isinstance(listed, list):
@@ -65,7 +65,7 @@ def batch_of(batch: Any) -> BatchSizes:
     if len(given) > _MOST_STEPS:
         raise ScheduleError(f"batch: {len(given)} numbers; at most {_MOST_STEPS} are taken")
     sizes = [_size(f"batch[{i}]", size) for i, size in enumerate(given)]
-    # The last number holds anyway, and lists that mean the same must be equal.
+    # The last number holds anyway, and lists with the same meaning must be equal.
     while len(sizes) > 1 and sizes[-1] == sizes[-2]:
         sizes.pop()
     return sizes[0] if len(sizes) == 1 else tuple(sizes)
@@ -81,7 +81,7 @@ def _size(name: str, value: Any) -> int:
 
 
 def counter_of(batch: BatchSizes, sequence: int | None) -> Counter:
-    """Return the table of the samples before each step, where no epoch cuts a batch short.
+    """Return the table of the samples before each step, if no epoch cuts a batch short.
 
     Raises:
         ScheduleError: If a schedule mixes steps with samples, changes indefinitely, or has a size
@@ -110,10 +110,10 @@ def by_epoch(
     drop: bool,
     stop: tuple[float, float, float],
 ) -> tuple[Counter, Counter | None]:
-    """Return the samples before each step, where the last batch of an epoch is cut or dropped.
+    """Return the samples before each step, if the last batch of an epoch is cut or dropped.
 
-    Where it is dropped, the samples before each epoch are returned too. ``samples`` are those of an
-    epoch of the data; counting stops at the steps, the samples or the epochs of ``stop``.
+    If it is dropped, the samples before each epoch are returned too. ``samples`` is the number in
+    an epoch of the data; counting stops at the steps, samples or epochs of ``stop``.
 
     Raises:
         ScheduleError: As :func:`counter_of`; or if an epoch has no full batch, or there are too
@@ -156,9 +156,9 @@ class _Sizes(ABC):
 
     @abstractmethod
     def ahead(self, step: int, seen: int) -> tuple[int, int | None]:
-        """Return the size of the next batch, and for how many steps it stays; None for always.
+        """Return the size of the next batch, and for how many steps it stays; None if forever.
 
-        The steps done and the samples seen never decrease from call to call.
+        The steps done and the samples seen must never decrease from call to call.
         """
 
 
@@ -177,7 +177,7 @@ def _sizes_of(batch: BatchSizes, sequence: int | None) -> _Sizes:
 
 
 class _ByStep(_Sizes):
-    """Sizes that depend on the step: each with the steps that keep it; the last stays."""
+    """Sizes that depend on the step: each with its number of steps; the last one stays."""
 
     def __init__(self, stretches: Iterable[tuple[int, int]]) -> None:
         self._sizes: list[int] = []
@@ -196,7 +196,7 @@ class _ByStep(_Sizes):
 
 
 def _placed(batch: Node, sequence: int | None) -> tuple[Path, bool]:
-    """Return the path of a batch's schedule, and whether its clock is the samples seen."""
+    """Return the path of a batch size schedule, and whether its clock is the samples seen."""
     try:
         return batch._path, False
     except NeedsHorizon:
@@ -216,7 +216,7 @@ def _whole_sizes(values: Any, batch: Node) -> NDArray[np.int64]:
     """Return levels as whole sizes."""
     import numpy as np
 
-    # Half a sample is rounded up, also where the value of a ramp is a rounding error below it.
+    # Half a sample is rounded up, even if the value of a ramp is a rounding error below it.
     sizes = np.floor(np.round(np.atleast_1d(np.asarray(values, np.float64)), 6) + 0.5)
     if not bool(((sizes >= 1) & (sizes <= LONGEST)).all()):
         raise ScheduleError(
@@ -227,7 +227,7 @@ def _whole_sizes(values: Any, batch: Node) -> NDArray[np.int64]:
 
 
 def _steps_of(path: Path, batch: Node) -> Iterator[tuple[int, int]]:
-    """Yield the sizes of a schedule of the step, each with the steps that keep it."""
+    """Yield the sizes of a schedule in steps, each with its number of steps."""
     import numpy as np
 
     # Loads NumPy.
@@ -259,8 +259,8 @@ def _steps_of(path: Path, batch: Node) -> Iterator[tuple[int, int]]:
 class _BySample(_Sizes):
     """Sizes that depend on the samples seen.
 
-    The size of a batch decides where the next one begins, so steps are counted as far as one size
-    stays.
+    The size of a batch decides where the next one begins, so steps are counted one stretch of equal
+    sizes at a time.
     """
 
     def __init__(self, path: Path, batch: Node) -> None:

@@ -1,4 +1,4 @@
-"""The run that a schedule is placed over: how long it is, and what its epochs and batches are."""
+"""The run that a schedule is placed over: its length, its epochs and its batches."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from lehr.time.units import Units
 
 @dataclass(frozen=True, repr=False, init=False)
 class Horizon:
-    """The run that a schedule is placed over: how long it is, and what its units are.
+    """The run that a schedule is placed over: its length and its units.
 
     The unit of the length is the clock of the run. Over ``"2Gtok"`` the progress of every piece is
-    counted by the tokens that were really seen before each step, also where the size of the batches
-    changes during the run; over ``10_000`` by the steps. Lengths in other units are converted
-    exactly, at the position where they begin.
+    counted in tokens actually seen before each step, even if the batch size changes during the run;
+    over ``10_000`` it is counted in steps. Lengths in other units are converted exactly, at the
+    position where they begin.
 
     Arguments:
         length: The run's length, at least one step: steps, epochs, samples, tokens or seconds; or,
-            for a run inside another run, a share of that one.
+            for a run inside another run, a share of that run.
         steps_per_epoch: Updates in an epoch, at least 1.
-        samples_per_epoch: Samples in an epoch, at least 1, in place of ``steps_per_epoch``.
-        batch: Samples in an update (of all devices and accumulated micro-batches together): a
-            number; or one for each step, of which the last holds; or a schedule of the step whose
-            values, rounded to whole numbers, are the sizes. A schedule with lengths in samples or
-            tokens depends on the samples seen: ``linear("50Msa", start=256, to=1024)``.
-        sequence: Tokens in a sample. Where batches are counted in tokens, write ``sequence=1``.
-        drop_last: What the loader does at the end of an epoch where the batches do not divide its
-            samples. False: its last batch is smaller. True: what does not fill a batch is dropped.
-            None: batches go on into the next epoch, as those of a stream, so that an epoch may end
-            inside a step.
+        samples_per_epoch: Samples in an epoch, at least 1, instead of ``steps_per_epoch``.
+        batch: Samples in an update (over all devices and accumulated micro-batches): a number; or
+            one for each step, of which the last holds; or a schedule whose values, rounded to whole
+            numbers, are the sizes. A schedule with lengths in samples or tokens depends on the
+            samples seen: ``linear("50Msa", start=256, to=1024)``.
+        sequence: Tokens in a sample. If batches are counted in tokens, write ``sequence=1``.
+        drop_last: What the loader does at the end of an epoch if the batches do not divide its
+            samples. False: the last batch is smaller. True: an incomplete batch is dropped. None:
+            batches continue into the next epoch, as in a stream, so that an epoch may end inside a
+            step.
 
     Raises:
-        ScheduleError: If the length is zero, a number is not whole or below 1, both kinds of epoch
-            are given, or ``drop_last`` is given without samples, a batch and a length that is not a
-            share or a time.
+        ScheduleError: If the length is zero, a number is not whole or is below 1, both kinds of
+            epoch are given, or ``drop_last`` is given without samples, a batch and a length that is
+            not a share or a time.
 
     Example:
         >>> Horizon("30ep", steps_per_epoch=118).steps
@@ -112,7 +112,7 @@ class Horizon:
 
     @classmethod
     def of(cls, value: HorizonLike, steps_per_epoch: int | None = None, **units: Any) -> Horizon:
-        """Return ``value`` as a Horizon; the other arguments belong to a bare length only."""
+        """Return ``value`` as a Horizon; the other arguments go with a bare length only."""
         units["steps_per_epoch"] = steps_per_epoch
         if not isinstance(value, Horizon):
             return cls(value, **units)
@@ -141,7 +141,7 @@ class Horizon:
         assert samples is not None
         plain = Units(samples_per_epoch=samples, sequence=self.sequence)
         if isinstance(batch, int) and (drop or samples % batch == 0):
-            # All batches are alike, and so are all epochs.
+            # All batches are equal, and so are all epochs.
             kept = samples - samples % batch
             if kept == 0:
                 raise ScheduleError(
@@ -158,7 +158,7 @@ class Horizon:
 
     @property
     def steps(self) -> int:
-        """The run's length in whole steps: for samples and tokens, enough to see them all.
+        """The run's length in whole steps; for samples and tokens, enough to see them all.
 
         Raises:
             NeedsHorizon: If the length of an epoch, the batch or the sequence is missing, or it is

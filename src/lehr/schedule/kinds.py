@@ -1,6 +1,6 @@
 """The kinds of schedules, and how they are written as plain dicts.
 
-Each class of schedules registers under its name, in lower case: the operators of
+Each class of schedules registers under its lower-case name: the operators of
 :class:`~lehr.schedule.base.Schedule` find it by that name, which is also its ``kind`` in a dict.
 """
 
@@ -19,7 +19,7 @@ from lehr.schedule.node import Node
 from lehr.time.duration import Duration, as_written
 
 VERSION: Final = 1
-"""The version of the dict form; it is written at the top, under ``"lehr"``."""
+"""The version of the dict form, written at the top under ``"lehr"``."""
 
 MOST_VALUES: Final = 200_000
 """How many values the dict form of one schedule may have."""

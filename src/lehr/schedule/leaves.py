@@ -1,8 +1,8 @@
 """The four leaves: a piece, a decay, a table, a formula.
 
 Pieces and decays are mostly made by the catalogue (:func:`lehr.linear`, :func:`lehr.exponential`).
-:func:`hold`, :func:`ramp`, :func:`table` and :func:`formula`, which no library or paper names, are
-defined here.
+:func:`hold`, :func:`ramp`, :func:`table` and :func:`formula` are defined here, because they are not
+named in any library or paper.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ from lehr.time.duration import STEPS, Duration, DurationLike
 @kind
 @dataclass(frozen=True, repr=False)
 class Piece(Schedule):
-    """A leaf that goes from one level to another, or stays where ``to`` is None.
+    """A leaf that goes from one level to another, or stays if ``to`` is None.
 
-    Without ``steps`` it takes what is left; without ``start`` it begins where the piece before
-    ended.
+    Without ``steps`` it takes the rest of the run; without ``start`` it begins where the previous
+    piece ended.
     """
 
     steps: Duration | None
@@ -90,7 +90,7 @@ class Piece(Schedule):
         if self.to is None:
             return Flat(size, start)
         if size is None:
-            raise NeedsHorizon(f"{self} takes what is left of a run: write .over(1000) first")
+            raise NeedsHorizon(f"{self} takes the rest of a run: write .over(1000) first")
         self._check_moves(start)
         if self.log and start <= 0:
             raise ScheduleError(f"{self} begins at {start}; in log space a level is above 0")
@@ -165,7 +165,7 @@ class Decay(Schedule):
 @kind
 @dataclass(frozen=True, repr=False)
 class Table(Schedule):
-    """A leaf with one value for each step; the last one holds."""
+    """A leaf with one value for each step; the last value holds."""
 
     entries: tuple[float, ...]
 
@@ -195,7 +195,7 @@ class Table(Schedule):
 @kind
 @dataclass(frozen=True, repr=False)
 class Formula(Schedule):
-    """A leaf that is a function of the step, or of the number of a cycle; see :func:`formula`."""
+    """A leaf that is a function of the step or of the cycle number; see :func:`formula`."""
 
     function: Callable[[Any], float]
     per: Duration | None = None
@@ -236,8 +236,8 @@ def hold(steps: DurationLike | None = None, *, at: float | None = None) -> Sched
     """Stay at a level.
 
     Arguments:
-        steps: Its length; without it, as long as there is room, or indefinitely.
-        at: The level; without it, the end level of the piece before.
+        steps: Its length; by default the rest of the run, or indefinitely.
+        at: The level; by default the end level of the previous piece.
 
     Example:
         >>> s = hold(10, at=0.5) >> hold(10)
@@ -256,15 +256,16 @@ def ramp(
     ease: EaseLike = "linear",
     log: bool = False,
 ) -> Schedule:
-    """Go from one level to another by any ease.
+    """Go from one level to another with any ease.
 
     Arguments:
-        steps: Its length; without it, as long as there is room.
+        steps: Its length; by default the rest of the run.
         to: The level that it reaches after ``steps``; by default 0, or 1 if ``start`` is 0.
-        start: The level at which it begins; without it, the end level of the piece before.
+        start: The level at which it begins; by default the end level of the previous piece.
         ease: A name from :class:`lehr.Ease` (``"cosine"``, ``"power(2)"``, ``"1-sqrt"``), or a
-            function that maps the share of the time that has passed to the share of the way done.
-        log: Move in log space, where both levels are positive: equal steps are equal factors.
+            function that maps the share of the time passed to the share of the way done.
+        log: Whether to move in log space, so that equal steps are equal factors; both levels must
+            be positive.
 
     Raises:
         ScheduleError: If it would not move, or a level is not positive in log space.
@@ -282,10 +283,10 @@ def ramp(
 
 @checked
 def table(values: Iterable[float]) -> Schedule:
-    """Take the values from a list, one for each step; the last one holds.
+    """Take the values from a list, one for each step; the last value holds.
 
     Raises:
-        ScheduleError: If the list is empty or holds anything but finite numbers.
+        ScheduleError: If the list is empty or contains anything but finite numbers.
 
     Example:
         >>> s = table([0.1, 0.2, 0.4])
@@ -305,15 +306,15 @@ def formula(
 ) -> Schedule:
     """Take the values from a function of the step.
 
-    Text and JSON can hold it if the function has a name: see :func:`lehr.register`.
+    It can be written as text or JSON if the function has a name: see :func:`lehr.register`.
 
     Arguments:
-        function: Called with one step, a Python number; returns a number. Or the name that a
-            function was registered under.
-        per: The steps of a cycle: the function is called with the number of the cycle (from 1)
+        function: Called with one step, a Python number; returns a number. Or the name under which a
+            function was registered.
+        per: The number of steps in a cycle: the function is called with the cycle's number (from 1)
             instead of the step.
-        low: A lower bound of its values, where known. Every value is checked against it.
-        high: An upper bound of its values, where known; checked likewise.
+        low: A lower bound of its values, if known. Every value is checked against it.
+        high: An upper bound of its values, if known; checked likewise.
 
     Raises:
         ScheduleError: If it cannot be called, no function has that name, ``per`` is not a number of

@@ -1,4 +1,4 @@
-"""The abstract base of schedules: what placing and evaluating them needs, without the operators."""
+"""The abstract base of schedules: placing and evaluating them, without the operators."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from lehr.errors import ScheduleError
 from lehr.schedule.run import Run
 
 DEEPEST: Final = 100
-"""How deeply schedules may be nested: Python's own stack is deep enough for that everywhere."""
+"""How deeply schedules may be nested; Python's stack is deep enough for that everywhere."""
 
-# How strongly a text binds, as Python's own operators do.
+# How strongly a text binds; the same as Python's own operators.
 THEN, PLUS, TIMES, ATOM = 1, 2, 3, 4
 
 
@@ -25,20 +25,20 @@ class Reach(Enum):
     """How a schedule's length is determined, as known before it is placed."""
 
     FIXED = "fixed"
-    """By its own durations."""
+    """It has a length of its own."""
     FLEXIBLE = "flexible"
-    """It takes what is left of the run, so that must be known."""
+    """It takes the rest of the run, whose length must be known."""
     ENDLESS = "endless"
-    """It takes what is left of the run, and has no end without one."""
+    """It takes the rest of the run, and has no end without a run."""
 
 
 class Length(NamedTuple):
-    """The length of a part of fixed length, in the clock of its run.
+    """The length of a fixed-length part, in the clock of its run.
 
     Attributes:
-        steps: Not rounded.
+        steps: The length, not rounded.
         rounds: Whether the boundary at its end is rounded to a whole step.
-        shares: Whether it is (in part) a share of the run; shares may not exceed the run.
+        shares: Whether it is at least partly a share of the run; shares may not exceed the run.
     """
 
     steps: Fraction
@@ -54,13 +54,13 @@ class Site:
     entry: float = 1.0
     """The level at which a piece without a start begins."""
     room: Fraction | None = None
-    """The length for a schedule without one of its own; None where nothing ends it."""
+    """The length for a schedule without its own; None if nothing ends it."""
     size: Fraction | None = None
-    """The length of a part, where its sequence has rounded it."""
+    """The length of a part, if its sequence has rounded it."""
 
 
 class Node(ABC):
-    """A tree of parts that can be placed over a run, which gives a curve."""
+    """A tree of parts; placing it over a run gives a curve."""
 
     @property
     def _reach(self) -> Reach:
@@ -77,14 +77,14 @@ class Node(ABC):
 
     @abstractmethod
     def _text(self) -> tuple[str, int]:
-        """Return its text, and how strongly that binds."""
+        """Return its text, and how strongly the text binds."""
 
     def __repr__(self) -> str:
         return self._text()[0]
 
     @property
     def _children(self) -> Sequence[Node]:
-        """The schedules that it is made of: those among its fields."""
+        """The schedules among its fields."""
         values = [getattr(self, part.name) for part in fields(cast("Any", self))]
         return [value for value in values if isinstance(value, Node)]
 
@@ -106,7 +106,7 @@ class Node(ABC):
         return curve if isinstance(curve, Path) else Path([curve])
 
     def __getstate__(self) -> dict[str, Any]:
-        # What else it holds is only cached.
+        # Its other attributes are only caches.
         return {part.name: getattr(self, part.name) for part in fields(cast("Any", self))}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -122,7 +122,7 @@ def bracketed(schedule: Node, strength: int) -> str:
 def call(function: str, *given: tuple[str, Any, Any]) -> str:
     """Write a call with the arguments (name, value, default) that differ from their default.
 
-    One without a name is positional.
+    An argument without a name is positional.
     """
     parts = [
         f"{name}={value}" if name else str(value)

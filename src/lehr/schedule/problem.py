@@ -1,4 +1,4 @@
-"""Errors of texts and dicts: what is wrong, where, and what may have been meant."""
+"""Errors in texts and dicts: what is wrong, where, and what may have been meant."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ParseError(ScheduleError):
 
 
 def excerpt(text: str, at: int) -> str:
-    """Return the line of ``text`` that the character ``at`` is in, with a caret under it."""
+    """Return the line of ``text`` with the character ``at``, and a caret under that."""
     begin = text.rfind("\n", 0, at) + 1
     end = text.find("\n", at)
     line, column = text[begin : len(text) if end < 0 else end], at - begin
@@ -45,7 +45,7 @@ def excerpt(text: str, at: int) -> str:
 
 
 def suggest(name: str, known: Iterable[str], what: str = "write one of") -> str:
-    """Suggest the known name nearest to ``name``; where none is near, all of them, if few."""
+    """Suggest the known name nearest to ``name``; if none is near, all of them if they are few."""
     choices = list(known)
     close = difflib.get_close_matches(name[:80], choices, n=1)
     if close:

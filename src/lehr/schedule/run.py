@@ -1,9 +1,9 @@
-"""The run that a schedule is placed over: where durations become numbers of its clock.
+"""The run that a schedule is placed over: it converts durations to numbers of its clock.
 
-A run has one clock. It counts steps; or samples, where the run's length is in samples, tokens or
-epochs of samples and the size of its batches changes; or seconds. Durations in the clock's own unit
-are used as they are. Others are converted where they begin, by the table of the samples before each
-step.
+A run has one clock. It counts steps; or samples, if the run's length is in samples, tokens or
+epochs of samples and its batch size changes; or seconds. Durations in the clock's own unit are used
+unchanged. Others are converted at the point where they begin, with the table of the samples before
+each step.
 """
 
 from __future__ import annotations
@@ -37,17 +37,19 @@ class Run:
     """The run around what is being placed.
 
     Arguments:
-        units: What is known of its epochs, batches and tokens.
-        length: Its length in its clock, or None where a schedule is used without a run.
-        exact: Inside a repeat: shares are not rounded, so that all cycles are equal.
+        units: Its epochs, batches and tokens, as far as they are known.
+        length: Its length in its clock, or None if a schedule is used without a run.
+        exact: Whether this is inside a repeat, where shares are not rounded, so that all cycles are
+            equal.
         unit: The unit of its length: ``"st"``, ``"sa"`` (samples, tokens, epochs of samples) or
             ``"s"``.
-        clock: What it counts. Where all batches have the same size it counts steps, as samples then
-            are parts of a step. A run of seconds counts seconds, which cannot be converted.
-        begin: Where it begins, in its clock, relative to where the batches are counted from.
-        here: Where what is being placed begins, likewise; None inside a repeat, whose cycles begin
+        clock: What it counts. If all batches have the same size it counts steps, since a sample
+            then is a fixed part of a step. A run of seconds counts seconds, which cannot be
+            converted.
+        begin: Where it begins, in its clock, relative to the point from which batches are counted.
+        here: Where the part being placed begins, likewise; None inside a repeat, whose cycles begin
             at many places.
-        backwards: Whether what is being placed ends ``here`` rather than begins.
+        backwards: Whether the part being placed ends ``here`` rather than begins here.
     """
 
     units: Units = _NOTHING
@@ -62,7 +64,7 @@ class Run:
     # ----- durations ------------------------------------------------------------------------------
 
     def measure(self, duration: Duration) -> Fraction:
-        """Return a duration in the clock, not rounded, for what begins (or ends) here."""
+        """Return a duration in the clock, not rounded, for a part that begins (or ends) here."""
         if duration.unit == STEPS and self.clock == STEPS:
             return duration.amount
         length = self._measure(duration)
@@ -100,7 +102,7 @@ class Run:
         return units.count_back(duration, seen) if self.backwards else units.count(duration, seen)
 
     def place(self, duration: Duration) -> Fraction:
-        """Return the duration in the clock, rounded to whole steps where its unit rounds."""
+        """Return the duration in the clock, rounded to whole steps if its unit is rounded."""
         length = self.measure(duration)
         return Fraction(round_half_up(length)) if duration.rounds and self.rounding else length
 
@@ -123,7 +125,7 @@ class Run:
         return not self.exact and self.unit == STEPS
 
     def scale(self, duration: Duration) -> tuple[str, Fraction]:
-        """Return the clock in which a duration is the same wherever it begins, and its length."""
+        """Return a clock in which a duration is the same wherever it begins, and the length."""
         if not duration.is_share:
             unit, amount = self.units.count(duration)
             if unit != self.clock and not self.units.counted(duration).steady:
@@ -153,7 +155,7 @@ class Run:
         return replace(self, here=self.here + distance, backwards=True)
 
     def at_start(self) -> Run:
-        """Return this run as seen by a part that begins where the run does."""
+        """Return this run as seen by a part that begins at the start of the run."""
         if not self._positioned:
             return self
         return replace(self, here=self.begin, backwards=False)
@@ -165,9 +167,9 @@ class Run:
     # ----- clocks ---------------------------------------------------------------------------------
 
     def translated(self, clock: str, make: Callable[[Any], Curve], room: Fraction | None) -> Curve:
-        """Return, for this run's clock, the curve that ``make`` returns for its room in ``clock``.
+        """Return a curve in this run's clock, from the one that ``make`` returns in ``clock``.
 
-        ``room`` is in this run's clock, or None.
+        ``room`` is in this run's clock, or None; ``make`` is called with the room in ``clock``.
         """
         if clock == self.clock:
             return make(room)
@@ -177,7 +179,7 @@ class Run:
         return curve(make(converted), self._counter, self._step, room)
 
     def as_other_clock(self, curve: Curve) -> Curve:
-        """Return a curve of this run's clock as one of the other: of samples, or of steps."""
+        """Return a curve in this run's clock as one in the other clock: samples or steps."""
         length = None if curve.length is None else self._length_in_other_clock(curve.length)
         other = Counted if self.clock == SAMPLES else Stepped
         return other(curve, self._counter, self._step, length)
@@ -186,7 +188,7 @@ class Run:
     def _counter(self) -> Counter:
         counter = self.units.counter
         if counter is None:
-            # A batch whose size depends on the samples seen cannot depend on the step too.
+            # A batch size that depends on the samples seen cannot also depend on the step.
             raise NeedsHorizon("a part that counts steps cannot be converted to samples here")
         return counter
 
@@ -211,11 +213,11 @@ class Run:
         return self._counter.before(at) if self.clock == STEPS else self._counter.step_of(at)
 
     def _converted_back(self, at: Fraction) -> Fraction:
-        """Return a position in the other clock as one in this."""
+        """Return a position in the other clock as one in this clock."""
         return self._counter.step_of(at) if self.clock == STEPS else self._counter.before(at)
 
     def _length_in_other_clock(self, length: Fraction) -> Fraction:
-        """Return, in the other clock, a length that begins here."""
+        """Return the length in the other clock of a part that begins here."""
         here = self._known_here
         return self._converted(here + length) - self._converted(here)
 
@@ -227,8 +229,8 @@ class Run:
     def extent(self, horizon: _Extended, *, rounded: bool = True) -> Fraction:
         """Return the length of ``horizon``, measured in this run's clock.
 
-        Samples and tokens take as many whole steps as see them all, unless this run's steps are not
-        whole; shares and epochs are rounded if ``rounded``.
+        Samples and tokens are rounded up to whole steps, unless this run's steps are not whole;
+        shares and epochs are rounded if ``rounded``.
         """
         length = horizon.length
         if length.is_share:
@@ -289,7 +291,7 @@ class Run:
         return replace(self, length=self._converted_back(self._step + last) - self._known_here)
 
     def from_inner(self, curve: Curve, inner: Run, extent: Fraction) -> Curve:
-        """Return a curve of an inner run as one of this run, ``extent`` long in its clock."""
+        """Return a curve of an inner run as a curve of this run, ``extent`` long in its clock."""
         shared = inner.units.counter is self.units.counter
         if inner.clock == self.clock and (shared or self.clock != SAMPLES):
             return curve

@@ -17,8 +17,8 @@ from lehr.schedule.node import THEN, Length, Reach, Site, bracketed
 from lehr.schedule.run import Run
 from lehr.time.duration import LONGEST, round_half_up
 
-# Lengths are exact. A cycle's is its stretch multiplied again and again: this many bits are allowed
-# to grow, which is more than a hundred cycles of any stretch, and hundreds of usual ones.
+# Lengths are exact. A cycle's is a power of its stretch, and may grow to this many bits: more than
+# a hundred cycles for any stretch, and hundreds for the usual ones.
 EXACT_BITS: Final = 2**13
 
 
@@ -32,13 +32,13 @@ def bounded(steps: Fraction, schedule: Schedule) -> Fraction:
 @kind
 @dataclass(frozen=True, repr=False)
 class Sequence(Schedule):
-    """``a >> b``: one after the other. Sequences inside are merged, so brackets do not matter."""
+    """``a >> b``: one after the other. Nested sequences are merged, so brackets do not matter."""
 
     parts: tuple[Schedule, ...]
 
     def __post_init__(self) -> None:
-        # Sequences among the parts were checked when they were made: only what is new to this one
-        # is looked at, so that a loop of ``s = s >> piece`` stays fast.
+        # Sequences among the parts were checked when they were made, so only new neighbours are
+        # checked, which keeps a loop of ``s = s >> piece`` fast.
         parts: tuple[Schedule, ...] = ()
         opened: Schedule | None = None
         depth = 0
@@ -49,8 +49,7 @@ class Sequence(Schedule):
             other = _open_part(operand)
             if opened is not None and other is not None:
                 raise ScheduleError(
-                    f"{opened} and {other} both take what is left of the run; "
-                    "give one of them a length"
+                    f"{opened} and {other} both take the rest of the run; give one of them a length"
                 )
             opened = other or opened
             depth = max(depth, operand._depth - 1 if operand is not inside[0] else operand._depth)
@@ -67,14 +66,14 @@ class Sequence(Schedule):
 
     @cached_property
     def _opened(self) -> Schedule | None:
-        """The part that takes what is left of the run."""
+        """The part that takes the rest of the run."""
         return next((part for part in self.parts if part._reach is not Reach.FIXED), None)
 
     @property
     def _reach(self) -> Reach:
         if self._opened is None:
             return Reach.FIXED
-        # Only at the end can an endless part stay endless.
+        # An endless part can stay endless only at the end.
         return self._opened._reach if self._opened is self.parts[-1] else Reach.FLEXIBLE
 
     def _span(self, run: Run) -> Length | None:
@@ -97,7 +96,7 @@ class Sequence(Schedule):
         return Path(curves)
 
     def _lengths(self, run: Run, room: Fraction | None) -> list[Fraction | None]:
-        """Return the parts' lengths; boundaries are rounded, so that they sum to the whole."""
+        """Return the parts' lengths; the boundaries are rounded, so that they sum to the whole."""
         spans, taken = self._all_spans(run, room)
         rounding = any(span.rounds for span in spans if span)
         exact = at = Fraction(0)
@@ -129,7 +128,7 @@ class Sequence(Schedule):
     def _all_spans(self, run: Run, room: Fraction | None) -> tuple[list[Length | None], Fraction]:
         """Return the lengths of all parts but the open one, and their sum.
 
-        Parts behind the open one are measured backwards from the end, where their position is
+        Parts after the open one are measured backwards from the end, because only that position is
         known.
         """
         if self._opened is None:
@@ -143,7 +142,7 @@ class Sequence(Schedule):
         return [*before, None, *after], bounded(first + second, self)
 
     def _spans(self, run: Run, parts: tuple[Schedule, ...]) -> tuple[list[Length], Fraction]:
-        """Return the lengths of fixed parts, each measured where it is, and their sum."""
+        """Return the lengths of fixed parts, each measured at its position, and their sum."""
         total = Fraction(0)
         spans: list[Length] = []
         for part in reversed(parts) if run.backwards else parts:
@@ -152,7 +151,7 @@ class Sequence(Schedule):
             run = run.moved_by(span.steps)
             spans.append(span)
             total += span.steps
-            # Thousands of unlike denominators would make a number of thousands of digits.
+            # Thousands of different denominators would make a number with thousands of digits.
             if total.denominator.bit_length() > 2 * EXACT_BITS:
                 raise ScheduleError(
                     f"{self.parts[0]} and what follows it have too many unlike fractions of steps "
@@ -161,22 +160,22 @@ class Sequence(Schedule):
         return (spans[::-1] if run.backwards else spans), bounded(total, self)
 
     def _left(self, part: Schedule, room: Fraction | None, taken: Fraction) -> Fraction | None:
-        """Return the length of the open part: zero where the others are longer than the run."""
+        """Return the length of the open part; zero if the others are longer than the run."""
         if room is not None:
             return max(room - taken, Fraction(0))
         if part is self.parts[-1] and part._reach is Reach.ENDLESS:
             return None
-        raise NeedsHorizon(f"{part} takes what is left of a run: write .over(1000) first")
+        raise NeedsHorizon(f"{part} takes the rest of a run: write .over(1000) first")
 
     def _text(self) -> tuple[str, int]:
         return " >> ".join(bracketed(part, THEN) for part in self.parts), THEN
 
 
 def fixed_length(schedule: Schedule, run: Run) -> Fraction:
-    """Return the least length of a schedule in a run: that of its parts of fixed length.
+    """Return the least length of a schedule in a run: that of its fixed-length parts.
 
-    A part that takes what is left takes nothing where this is more than the run, which then ends
-    before the schedule does.
+    If it exceeds the run, a part that takes the rest gets nothing, and the run ends before the
+    schedule does.
     """
     if isinstance(schedule, Sequence):
         return schedule._all_spans(run, run.length)[1]

@@ -25,7 +25,7 @@ _BEGIN: Final = Duration(Fraction(0), "st")
 @kind
 @dataclass(frozen=True, repr=False)
 class Slice(Schedule):
-    """``s[a:b]``: a part of what the schedule would be over the whole run."""
+    """``s[a:b]``: a part of the schedule as it would be over the whole run."""
 
     inner: Schedule
     start: Duration = _BEGIN
@@ -54,15 +54,15 @@ class Slice(Schedule):
         return Length(self._rest(run), False, False)
 
     def _rest(self, run: Run) -> Fraction:
-        """Return the length from its start to the end of what it is a slice of."""
+        """Return the length from its start to the end of the sliced schedule."""
         return max(self._inner_length(run) - run.place(self.start), Fraction(0))
 
     def _inner_length(self, run: Run) -> Fraction:
-        # Kept for the last run: it is needed before and while placing, so that without this the
-        # work would double with each slice of a slice.
+        # Cached for the last run: it is needed both before and during placing, so without the cache
+        # the work would double with each slice of a slice.
         known: tuple[Run, Fraction] | None = vars(self).get("_known_length")
         if known is None or known[0] != run:
-            # Only the length matters: from NaN, every piece moves.
+            # Only the length matters here; from NaN, every piece moves.
             length = self._inner(run, math.nan).length
             assert length is not None
             known = vars(self)["_known_length"] = (run, length)
@@ -123,7 +123,7 @@ class Repeat(Schedule):
             )
 
     def _check_room(self, size: Fraction, room: Fraction | None) -> None:
-        """Check that the cycles that there is room for are not too many to be exact."""
+        """Check that the cycles that fit are not too many to be exact."""
         if self.times is not None or self.stretch == 1:
             return
         growth = math.log1p(float(self.stretch - 1))
@@ -149,13 +149,13 @@ class Repeat(Schedule):
         return Length(bounded(cycle.steps * self._cycles, self), cycle.rounds, cycle.shares)
 
     def _place(self, at: Site) -> Curve:
-        # Shares are not rounded inside: all cycles are alike, and still sum to the run.
+        # Shares are not rounded inside, so all cycles are equal and still sum to the run.
         room, share = at.room, None
         if room is not None and self._reach is Reach.FLEXIBLE:
             share = room / self._cycles
         curve = self.inner._place(Site(at.run.in_cycle(), at.entry, share))
         if share == 0 and self.times is not None:
-            # Nothing is left for it: a jump, as any other part without a length of its own.
+            # Nothing is left for it: it is a jump, like any other part without its own length.
             return Flat(share, curve.end * self.scale ** (self.times - 1))
         if curve.length == 0:
             raise ScheduleError(f"{self}: one cycle is 0 steps long in this run")
@@ -188,7 +188,7 @@ class Over(Schedule):
 
     def __post_init__(self) -> None:
         self._check_depth()
-        # What does not fit is refused here rather than at the first step; what is still missing
+        # A schedule that does not fit is refused here, not at the first step; anything missing
         # (the length of an epoch, the run that this is a share of) may come from an outer run.
         if self.horizon.length.unit == SECONDS:
             if self.closed or self.past != "hold":
@@ -230,10 +230,10 @@ class Over(Schedule):
         inner = whole_run.closed() if self.closed else whole_run
         assert inner.length is not None
         if inner.length == 0:
-            # A closed run of one step: its end level belongs on it.
+            # A closed run of one step has its end level on that step.
             return Flat(extent, self.inner._place(Site(whole_run, room=whole_run.length)).end)
         self._check_fits(inner)
-        # A run is complete in itself: the level before it does not enter.
+        # A run is complete in itself: the previous level does not enter it.
         curve = self.inner._place(Site(inner, room=inner.length))
         curve = cut(Path([curve]), Fraction(0), whole_run.length)
         return cut(run.from_inner(curve, inner, extent), Fraction(0), extent)

@@ -3,7 +3,7 @@
 A schedule is a dict with its ``kind`` and the fields of the class of that name; fields at their
 default are left out. Reading (here) and writing (:mod:`lehr.schedule.kinds`) know only the fields
 and types of the classes. Reading is bounded by the number of values and by the work of placing
-them: whatever can be written can be read, except many slices and runs inside each other.
+them: anything that can be written can be read, except deeply nested slices and runs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def from_dict(tree: Mapping[str, Any]) -> Schedule:
     """Read a schedule from a plain dict, as :meth:`lehr.Schedule.to_dict` writes it.
 
     Arguments:
-        tree: As it comes from JSON, YAML or TOML.
+        tree: The dict, as loaded from JSON, YAML or TOML.
 
     Raises:
         ParseError: If it is not a schedule; the message begins with the path to the fault.
@@ -53,7 +53,7 @@ def from_json(text: str) -> Schedule:
     """Read a schedule from JSON, as :meth:`lehr.Schedule.to_json` writes it.
 
     Arguments:
-        text: Strict JSON: no ``NaN``, no key twice.
+        text: Strict JSON: no ``NaN``, no duplicate keys.
 
     Raises:
         ParseError: If it is not JSON, or not a schedule, or has too many values.

@@ -1,4 +1,4 @@
-"""Plain values, read as the type that a hint names: the same for texts and dicts."""
+"""Plain values, read as the type of a hint; used for both texts and dicts."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class _Binary(Schedule):
         return max(known) if len(known) == len(lengths) else None
 
     def _place(self, at: Site) -> Curve:
-        # The level before does not enter the operands.
+        # The previous level does not enter the operands.
         inner = Site(at.run, room=at.room)
         left = self.left._place(inner)
         right = self.right._place(inner) if isinstance(self.right, Schedule) else self.right

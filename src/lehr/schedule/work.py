@@ -1,8 +1,8 @@
 """Bounds on how much a text or a dict may build, counted in parts and in work, not in seconds.
 
 Thirty characters can ask for thousands of parts (``rewarm_cycles(1, 4096)``), and slices inside
-slices place everything in them again. A schedule that is read is therefore weighed as it is built,
-each part once.
+slices place everything in them again. So a schedule that is read is weighed as it is built, each
+part once.
 """
 
 from __future__ import annotations
@@ -16,39 +16,39 @@ from lehr.schedule.sequence import EXACT_BITS
 from lehr.schedule.times import Over, Repeat, Slice
 
 MOST_PARTS: Final = 2_000
-"""The most parts of a schedule that is read from a text: as many as can be read from its repr."""
+"""The most parts of a schedule read from text: as many as can be read from its repr."""
 
 _MOST_WORK: Final = 20_000
 _WORK_OF_A_VALUE: Final = 20
 _RAMP: Final = 2_000
-"""The work of counting the samples of a run whose batch size changes."""
+"""The work of counting the samples of a run with a changing batch size."""
 
 
 class _Weight(NamedTuple):
-    """The pieces that a schedule is placed as, and how many times in a row they all are."""
+    """The number of pieces that a schedule is placed as, and how often all are repeated."""
 
     cycles: int
     again: int
 
 
 class Budget:
-    """The parts and the work that a text or a dict has left."""
+    """The parts and the work that a text or a dict may still use."""
 
     def __init__(self, parts: int = MOST_PARTS) -> None:
         self._most = self._parts = parts
         self._work = _MOST_WORK
-        # By identity. The schedules are kept, so that no other one gets the place of one.
+        # By identity. The schedules are kept alive, so that their ids are not reused.
         self._weights: dict[int, tuple[Node, _Weight]] = {}
 
     def allow_for_a_value(self) -> None:
-        """Allow a little more work: a dict has its parts written out, so a long one may build more.
+        """Allow a little more work: a dict writes out its parts, so a long one may build more.
 
-        A plan that was changed several times is slices of slices of all its parts.
+        A plan that was changed several times consists of slices of slices of all its parts.
         """
         self._work += _WORK_OF_A_VALUE
 
     def take(self, schedule: Schedule) -> None:
-        """Pay for a schedule, and for what is in it unless that is paid for already.
+        """Pay for a schedule, and for those inside it that are not paid for yet.
 
         Raises:
             ScheduleError: If it is too much.
@@ -87,7 +87,7 @@ class Budget:
 
 
 def _cycles(schedule: Node) -> int:
-    """Return how many cycles are laid out one by one: those of which each has its own length."""
+    """Return how many cycles are laid out one by one, because each has its own length."""
     if not isinstance(schedule, Repeat) or schedule.stretch == 1:
         return 1
     stretch = schedule.stretch

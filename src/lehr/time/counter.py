@@ -1,4 +1,4 @@
-"""The samples that a run has seen before each step, where the size of its batches changes."""
+"""The samples that a run has seen before each step, when its batch size changes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _MOST: Final = 2**62
 
 
 class Counter:
-    """The samples seen before each step: a table with one row for each size of a batch.
+    """The samples seen before each step: a table with one row for each batch size.
 
     ``before(t) = totals[i] + (t - starts[i]) * sizes[i]``, where ``i`` is the last row that starts
-    at or before step ``t``. The table is exact and strictly increasing. Looking a value up, in
+    at or before step ``t``. The table is exact and strictly increasing. Looking up a value, in
     either direction, takes one bisection, however long the run is. Between two steps it is linear.
 
-    It is made of stretches: pairs of a batch size, at least 1, and the number of steps that keep
-    it. The last size is kept indefinitely.
+    It is made from stretches: pairs of a batch size, at least 1, and the number of steps with that
+    size. The last size is kept indefinitely.
 
     Example:
         >>> counter = Counter([(2, 10), (4, 1)])

@@ -8,7 +8,7 @@ written                      means                      placed in a run of steps
 ``"3ep"``                    epochs                     its end is rounded to a whole step
 ``"10_000sa"``, ``"1.28Msa"``  samples                  exactly: it may end inside a step
 ``"500ktok"``, ``"2Gtok"``   tokens                     exactly: it may end inside a step
-``"20s"``, ``"90min"``, ``"2h"``  time that passes      not at all: :mod:`lehr.walltime`
+``"20s"``, ``"90min"``, ``"2h"``  elapsed time          not at all: :mod:`lehr.walltime`
 ============================ ========================== ==========================================
 
 Amounts are kept as exact fractions of the decimal text, so that ``0.1 + 0.2 + 0.7`` of a run is
@@ -27,7 +27,7 @@ from typing import Final
 from lehr.errors import ScheduleError, number, shown
 
 LONGEST: Final = 10**15
-"""The most steps (samples, tokens, seconds) of a duration: they are counted in 64 bits."""
+"""The most steps (samples, tokens, seconds) in a duration; they are counted in 64 bits."""
 
 STEPS: Final = "st"
 SHARE: Final = "%"
@@ -39,27 +39,27 @@ SECONDS: Final = "s"
 _MAGNITUDES: Final = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _TIMES: Final = {"h": 3600, "min": 60, SECONDS: 1}
 
-# Each suffix that may be written, with its unit and the amount of that unit.
+# Each suffix that may be written, with its unit and the number of units.
 _UNITS: Final[dict[str, tuple[str, Fraction]]] = {
     SHARE: (SHARE, Fraction(1, 100)),
     EPOCHS: (EPOCHS, Fraction(1)),
     **{name: (SECONDS, Fraction(seconds)) for name, seconds in _TIMES.items()},
     **{
         f"{prefix}{unit}": (unit, Fraction(size))
-        # A capital K and the B of billions are read too.
+        # A capital K and B for billions are also read.
         for prefix, size in {**_MAGNITUDES, "K": 10**3, "B": 10**9}.items()
         for unit in (STEPS, SAMPLES, TOKENS)
     },
 }
 _KINDS: Final = (STEPS, SHARE, EPOCHS, SAMPLES, TOKENS, SECONDS)
 
-# The finest part of a step, of an epoch or of the run, so that exact sums stay small.
+# The finest fraction of a step, an epoch or the run, so that exact sums stay small.
 _FINEST: Final = 10**40
 _BOUNDS: Final = f"at most {LONGEST:.0e}, of at most 40 decimals"
-# A finer amount is written without a magnitude, which would only make it longer.
+# Smaller amounts are written without a magnitude, which would only make them longer.
 _PLAIN: Final = 10**20
 
-# Bounded, so that a text such as "1e999999999st" cannot become a number. Whatever lehr prints fits.
+# Bounded, so that text such as "1e999999999st" cannot become a number. All that lehr prints fits.
 _TEXT = re.compile(
     r"\s*(?P<amount>\d{1,60}(?:_\d{1,18}){0,6}(?:\.\d{1,42})?(?:/[1-9]\d{0,42})?)"
     r"\s*(?P<unit>[a-zA-Z%]*)\s*",
@@ -78,7 +78,7 @@ class Duration:
         unit: ``"st"``, ``"ep"``, ``"sa"``, ``"tok"``, ``"s"`` or ``"%"``.
 
     Raises:
-        ScheduleError: If the unit is another, or the amount is out of bounds.
+        ScheduleError: If the unit is unknown, or the amount is out of bounds.
 
     Example:
         >>> Duration.of("20%"), Duration.of("1500Mtok"), Duration.of("5400s")
@@ -138,7 +138,7 @@ class Duration:
 
     @property
     def rounds(self) -> bool:
-        """Whether the boundary that it ends at is rounded to a whole step."""
+        """Whether the boundary at its end is rounded to a whole step."""
         return self.unit in (SHARE, EPOCHS)
 
     @property
@@ -195,7 +195,7 @@ def round_half_up(value: Fraction) -> int:
 
 
 def exact(name: str, value: ExactLike) -> Fraction:
-    """Return a factor exactly: a float by its decimal text, a text such as ``"4/3"`` as a fraction.
+    """Return an exact factor: a float by its decimal text, text such as ``"4/3"`` as a fraction.
 
     Raises:
         ScheduleError: If it is not a number greater than 0, or makes a step longer than any run.
@@ -209,7 +209,7 @@ def exact(name: str, value: ExactLike) -> Fraction:
     else:
         real = number(name, value)
         try:
-            # The decimal text of the number's own type: 0.1 is a tenth in 32 bits too.
+            # By the decimal text of the number's own type: 0.1 is a tenth even in 32 bits.
             factor = Fraction(str(value))
         except ValueError:
             factor = Fraction(str(real))
@@ -224,7 +224,7 @@ def exact(name: str, value: ExactLike) -> Fraction:
 
 
 def as_written(value: Fraction) -> int | float | str:
-    """Return a literal that :func:`exact` reads as this number: an int or a float if possible."""
+    """Return a literal that :func:`exact` reads as this number, an int or a float if possible."""
     if value.denominator == 1:
         return value.numerator
     near = float(value)
@@ -274,7 +274,7 @@ def _time(seconds: Fraction) -> str:
 
 
 def _count(amount: Fraction, unit: str) -> str:
-    """Write a count with the magnitude that makes it shortest; of two, with the larger."""
+    """Write a count with the magnitude that makes it shortest; on a tie, with the larger."""
     texts = [
         f"{_decimal(amount / size)}{prefix}{unit}"
         for prefix, size in reversed(_MAGNITUDES.items())
@@ -284,7 +284,7 @@ def _count(amount: Fraction, unit: str) -> str:
 
 
 def _decimal(value: Fraction) -> str:
-    """Write a fraction exactly: as a decimal where it has one, else as p/q."""
+    """Write a fraction exactly: as a decimal if it has one, otherwise as p/q."""
     digits, rest = 0, value.denominator
     while rest % 10 == 0:
         digits, rest = digits + 1, rest // 10

@@ -1,4 +1,4 @@
-"""The units of a run: what is known of its epochs, batches and tokens."""
+"""The units of a run: its epochs, batches and tokens, as far as they are known."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Units:
     Attributes:
         sequence: Tokens in a sample.
         counter: The samples seen before each step.
-        epochs: The samples seen before each epoch, where epochs differ in that.
+        epochs: The samples seen before each epoch, if epochs differ in size.
     """
 
     steps_per_epoch: int | None = None
@@ -27,7 +27,7 @@ class Units:
     epochs: Counter | None = None
 
     def within(self, outer: Units) -> Units:
-        """Return these units, with what is missing taken from the units of the outer run."""
+        """Return these units, with missing ones taken from the outer run."""
         epochs = self if self.steps_per_epoch or self.samples_per_epoch else outer
         return Units(
             epochs.steps_per_epoch,
@@ -38,9 +38,9 @@ class Units:
         )
 
     def count(self, duration: Duration, seen: Fraction | None = None) -> tuple[str, Fraction]:
-        """Convert a duration, other than a share, to steps, samples or seconds: unit and amount.
+        """Convert a duration other than a share to steps, samples or seconds: unit and amount.
 
-        Where epochs differ it depends on the samples ``seen`` where it begins.
+        If epochs differ, the result depends on the samples ``seen`` at its beginning.
         """
         amount, unit = duration.amount, duration.unit
         if unit in (STEPS, SAMPLES, SECONDS):
@@ -59,7 +59,7 @@ class Units:
         return SAMPLES, amount * self.samples_per_epoch
 
     def count_back(self, duration: Duration, seen: Fraction) -> tuple[str, Fraction]:
-        """Convert a duration as :meth:`count` does, given the samples seen where it ends."""
+        """Convert a duration as :meth:`count` does, given the samples seen at its end."""
         if self.epochs is None or duration.unit != EPOCHS:
             return self.count(duration)
         begin = max(self.epochs.step_of(seen) - duration.amount, Fraction(0))

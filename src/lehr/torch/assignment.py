@@ -21,7 +21,7 @@ from lehr.walltime.wallclock import WallClock
 
 
 def is_factor(name: str) -> bool:
-    """Return whether bare schedules of a number are factors of what the group was given.
+    """Return whether bare schedules of a number are factors of the group's base.
 
     Momentums and betas are used as they are, and stay below 1.
     """
@@ -148,8 +148,8 @@ class Assignment:
 
         Arguments:
             groups: The groups, in order.
-            clocks: Those of the schedules that follow the time that passes.
-            scale: The feedback rule's factor of the rate.
+            clocks: The clocks of the schedules that follow elapsed time.
+            scale: The factor by which the feedback rule multiplies the rate.
 
         Raises:
             ScheduleError: If nothing is driven, a number is driven twice or does not exist, or a
@@ -217,8 +217,8 @@ class Assignment:
     def to_dict(self) -> dict[str, Any]:
         """Return the schedules before any change, in plain types.
 
-        A number has one entry if all groups have the same schedule, else a list; ``"lr"`` if it
-        moves in proportion to the rate.
+        A number has one entry if all groups have the same schedule, otherwise a list; the entry is
+        ``"lr"`` if the number moves in proportion to the rate.
         """
         found: dict[str, Any] = {}
         for name, schedules in self.schedules.items():
@@ -262,7 +262,7 @@ class Assignment:
 def _levels(
     name: str, schedule: Schedule, bindings: Sequence[Binding | None], high: float
 ) -> StepLevels:
-    """Return a schedule's levels; those of a function of unknown bounds are checked as they come.
+    """Return a schedule's levels, which check themselves where its bounds are unknown.
 
     Arguments:
         name: The number that is driven.

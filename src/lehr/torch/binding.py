@@ -57,7 +57,7 @@ def python_number(value: Any) -> Any:
 
 
 def _fault(value: Any) -> str | None:
-    """Return why a value cannot be driven, in words that follow it; None if it can be."""
+    """Return why a value cannot be driven, phrased to follow it in a message; None if it can."""
     if isinstance(value, str | bytes):
         return "is a string, not a number: write it without quotation marks"
     if isinstance(value, bool | np.bool_):
@@ -200,7 +200,7 @@ class Binding:
 
 
 def warn(message: str) -> None:
-    """Warn, with the line of the user's code that called into this package."""
+    """Warn, pointing at the line of the user's code that called into this package."""
     here = os.path.dirname(__file__)
     frame, level = sys._getframe(), 1
     while frame.f_back is not None and frame.f_code.co_filename.startswith(here):

@@ -59,7 +59,7 @@ def groups_restored_on_error(groups: Sequence[Group]) -> Generator[None]:
 def restored_on_error(scheduler: Any) -> Generator[None]:
     """Restore a scheduler and all numbers of its groups if the block fails.
 
-    Everything is covered that loading a state or changing the plan touches: the scheduler's
+    This covers everything that loading a state or changing the plan touches: the scheduler's
     attributes, its plan and its position, and each group's entries.
     """
     restore_scheduler, restore_groups = scheduler.snapshot(), snapshot_of(scheduler.groups)
@@ -101,14 +101,14 @@ def _tensors(group: Group) -> Iterator[Tensor]:
 
 
 def check_adopt(adopt: Any, *allowed: str | None) -> None:
-    """Raise ScheduleError unless ``adopt`` is one of the values that it may have."""
+    """Raise ScheduleError unless ``adopt`` is one of its allowed values."""
     if not isinstance(adopt, str | None) or adopt not in allowed:
         choice = " or ".join(map(repr, allowed))
         raise ScheduleError(f"adopt={short(adopt)} must be {choice}")
 
 
 def short(value: Any) -> str:
-    """Return a value as a text of at most one line, for messages."""
+    """Return a value as text of at most one line, for messages."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
@@ -144,17 +144,17 @@ class Saved:
     """The content of a state, in plain types.
 
     Attributes:
-        position: Updates made; between two steps if not whole.
+        position: The number of updates made; not whole if it lies between two steps.
         progress: How far the run is in its own units, as
             :func:`lehr.torch.progress.reading` gives it.
         steps: torch's ``_step_count``.
         plan: What drives each number, as :meth:`Assignment.to_dict` writes it.
-        bases: What each group was given, for each number; None where that does not matter.
+        bases: For each number, each group's base; None where the base does not matter.
         changes: The changes of plan.
         highest: The highest level of the rate so far.
-        clocks: The counters of schedules that follow the time that passes.
+        clocks: The counters of the schedules that follow elapsed time.
         rule: The feedback rule as text, or None.
-        feedback: Its state.
+        feedback: The rule's state.
     """
 
     position: float
@@ -236,7 +236,7 @@ class Saved:
                 )
 
     def check_same(self, plan: Mapping[str, Any], rule: str | None) -> None:
-        """Raise ScheduleError, with both plans, unless the state belongs to a plan."""
+        """Raise ScheduleError, showing both plans, unless the state belongs to this plan."""
         mine: dict[str, Any] = {**plan, "rule": rule}
         theirs: dict[str, Any] = {**self.plan, "rule": self.rule}
         if mine == theirs:
@@ -250,7 +250,7 @@ class Saved:
         )
 
     def assignment(self, here: Assignment, rule: str | None, groups: int) -> Assignment:
-        """Return the saved schedules, in place of those that a scheduler has.
+        """Return the saved schedules, to replace those that a scheduler has.
 
         Raises:
             ScheduleError: If they do not drive the same numbers, or cannot be read back.
@@ -264,7 +264,7 @@ class Saved:
 
 
 def _shown(saved: Any) -> str:
-    """Return an entry of the dict form as a text, for messages."""
+    """Return an entry of the dict form as text, for messages."""
     if isinstance(saved, list):
         return f"[{', '.join(_shown(item) for item in saved)}]"
     if isinstance(saved, dict) and "schedule" in saved:
@@ -280,7 +280,7 @@ def _shown(saved: Any) -> str:
 
 
 def fraction_in(state: Mapping[str, Any]) -> float:
-    """Return the part of a step by which a saved position is past a whole one."""
+    """Return the fractional part of a saved position."""
     fraction = number("fraction", state.get("fraction", 0.0), at_least=0)
     if fraction >= 1:
         raise ScheduleError(f"fraction={fraction!r} must be below 1")
@@ -294,7 +294,7 @@ def _dict(name: str, value: Any) -> dict[str, Any]:
 
 
 def _count(name: str, value: Any) -> int:
-    """Return a count of steps; a float is one if it is whole."""
+    """Return a count of steps; a float is accepted if it is whole."""
     if isinstance(value, float) and value.is_integer() and abs(value) < _MOST:
         value = int(value)
     count = whole(name, value, at_least=0)
@@ -312,7 +312,7 @@ def _bases(name: str, bases: Any) -> list[float | None]:
 
 
 def _change(change: Any) -> dict[str, Any]:
-    """Return a change of plan, with a new dict around it."""
+    """Check a saved change of plan, and return a copy."""
     if not isinstance(change, dict):
         raise ScheduleError(f"changes: {short(change)} must be a dict")
     missing = [name for name in ("at", "change", "of") if name not in change]

@@ -14,7 +14,7 @@ from lehr.torch.binding import Group
 from lehr.torch.groups import Interpreted
 
 REST: Final = "*"
-"""The key of a mapping for all groups that no other key names."""
+"""The key of a mapping that covers all groups not named by another key."""
 
 Given = (
     ScheduleLike
@@ -28,11 +28,11 @@ Given = (
 def choosers_of(name: str, given: Given, optimizers: int) -> tuple[Chooser, ...]:
     """Return the choosers of a number, from the schedules that were given for it.
 
-    There is one for all optimizers; or, from a list for several optimizers, one for each of them.
+    There is one chooser for all optimizers, or one for each if a list is given for several.
 
     Raises:
         ScheduleError: If ``given`` is not a schedule, a list, a mapping or a function, or if a list
-            has another length.
+            has the wrong length.
     """
     if optimizers <= 1 or not isinstance(given, Sequence) or isinstance(given, str):
         return (Chooser(name, given, is_factor(name)),)
@@ -80,7 +80,7 @@ class Chooser:
         """Return a group's schedule, or None if it is left alone.
 
         Arguments:
-            index: The index of the group among those that a list is for.
+            index: The group's index among those that a list covers.
             group: The group.
 
         Raises:
@@ -138,12 +138,12 @@ class Chooser:
 
 @dataclass(frozen=True)
 class Choosers:
-    """The choosers of all numbers, and how many groups they have been called with.
+    """The choosers of all numbers, and how many groups they have handled.
 
     Attributes:
-        by_name: For each number, what chooses the schedules of its groups: one for the groups of
-            all optimizers, or one for each optimizer.
-        found: How many groups were found so far, for each optimizer.
+        by_name: For each number, its choosers: one for the groups of all optimizers, or one for
+            each optimizer.
+        found: For each optimizer, how many groups have been found so far.
     """
 
     by_name: Mapping[str, tuple[Chooser, ...]]
@@ -187,7 +187,7 @@ class Choosers:
             The schedules of all groups, and the choosers for the groups that are added later.
         """
         assignment, found = assignment.for_groups(old), list(self.found)
-        # Groups mostly share a schedule, which is placed once.
+        # Groups usually share a schedule, so it is placed only once.
         placed: dict[tuple[str, Interpreted], Interpreted] = {}
         numbered = [(number, group) for number, each in enumerate(optimizers) for group in each]
         for index, (optimizer, group) in enumerate(numbered):

@@ -1,4 +1,4 @@
-"""The wall clocks of a scheduler, one for each schedule that follows the time that passes."""
+"""The wall clocks of a scheduler, one for each schedule that follows elapsed time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lehr.walltime.wallclock import WallClock
 
 
 class WallClocks(dict[Schedule, WallClock]):
-    """The wall clock of each schedule that follows the time.
+    """The wall clock of each schedule that follows elapsed time.
 
     Arguments:
         seconds: Returns the time.
@@ -30,14 +30,14 @@ class WallClocks(dict[Schedule, WallClock]):
             self[schedule] = WallClock(schedule, clock=self._seconds, agree=_of_rank_zero)
 
     def advance(self, position: float, *, jump: bool) -> None:
-        """Advance the time to a position; if that is not the next one, seek it first."""
+        """Advance the clocks to a position; if it is not the next one, seek it first."""
         for clock in self.values():
             if jump:
                 clock.seek(int(position))
             clock.advance()
 
     def copied(self) -> WallClocks:
-        """Return clocks of the same schedules that go on from the same times."""
+        """Return clocks for the same schedules that continue from the same times."""
         twin = WallClocks(self._seconds)
         for schedule in self:
             twin.start(schedule)
@@ -57,19 +57,19 @@ class WallClocks(dict[Schedule, WallClock]):
         """Restore the states.
 
         Raises:
-            ScheduleError: If there are more or fewer than clocks.
+            ScheduleError: If the number of states differs from the number of clocks.
         """
         if len(states) != len(self):
             raise ScheduleError(
-                f"the state has {len(states)} clocks; {len(self)} schedules here follow the time "
-                "that passes"
+                f"the state has {len(states)} clocks; {len(self)} schedules here follow "
+                "elapsed time"
             )
         for clock, state in zip(self.values(), states, strict=True):
             clock.load_state_dict(state)
 
 
 def _of_rank_zero(seconds: float) -> float:
-    """Return the seconds counted by the process of rank 0; in a single process, its own."""
+    """Return the seconds counted by rank 0; in a single process, by itself."""
     if not dist.is_available() or not dist.is_initialized():
         return seconds
     device = "cuda" if dist.get_backend() == "nccl" else "cpu"

@@ -5,12 +5,12 @@ A driver has a plan and a position. At each step it *assigns*
     value of group g = offset_g + gain_g * schedule(position)
 
 and never multiplies into the current value; so the order in which an optimizer and its scheduler
-are built and loaded makes no difference, and a position can be sought. Values are computed some
-thousands of steps ahead, so that a step costs little more than the assignment. Several drivers of
-one optimizer share it (:mod:`lehr.torch.shared`).
+are built and loaded makes no difference, and any position can be sought. Values are computed
+thousands of steps ahead, so that a step costs little more than the assignment. Several drivers can
+share one optimizer (:mod:`lehr.torch.shared`).
 
-A step first computes, then writes. If it is interrupted, by Ctrl-C at any line, the next one
-writes all values of its own position.
+A step first computes, then writes. If Ctrl-C interrupts it, at any line, the next step writes all
+values of its own position.
 """
 
 from __future__ import annotations
@@ -42,28 +42,28 @@ from lehr.torch.plan import Contribution, DrivePlan
 from lehr.torch.shared import Membership, Shared, shared_of
 from lehr.torch.updates import JointUpdates, Updates, counter_of
 
-# What pickling leaves out: it is found again.
+# Attributes that pickling leaves out; they are found again.
 _LINKED: Final = ("_shared", "_counter", "_owner", "_stepped")
 
 
 class Driver(LRScheduler):
     """A torch scheduler that assigns the values of schedules.
 
-    Subclasses give the plan by :meth:`_resolve`, which is called at the start and whenever their
+    Subclasses provide the plan in :meth:`_resolve`, which is called at the start and whenever their
     parameters change.
 
     Attributes:
         plan: The numbers that are driven, as a frozen value.
-        membership: Its part among the schedulers of the optimizer.
+        membership: This scheduler's standing among the schedulers of the optimizer.
     """
 
     keeps_loaded_values = False
-    """Whether the values that a loaded optimizer brought are kept until the next step."""
+    """Whether the values from a loaded optimizer are kept until the next step."""
 
     _deprecates_epoch = False
     """Whether ``step(epoch)`` warns, as torch's own schedulers do."""
 
-    # Slots, so that they do not show in ``vars(scheduler)``, which users print and compare.
+    # In slots, to stay out of ``vars(scheduler)``, which users print and compare.
     __slots__ = (
         *("_optimizers", "_source", "_known", "_count_offset", "_ahead", "_size"),
         *("_guards", "_shared", "_apart", "_counter", "_owner", "_stepped", "_replaces"),
@@ -99,7 +99,7 @@ class Driver(LRScheduler):
 
     @property
     def optimizer(self) -> Any:
-        """The optimizer that it was built with; of several, the first."""
+        """The optimizer that it was built with; the first if there are several."""
         return self._optimizers.given[0]
 
     @optimizer.setter
@@ -107,11 +107,11 @@ class Driver(LRScheduler):
         self._use_wrapper(optimizer)
 
     def _use_wrapper(self, optimizer: Any) -> None:
-        """Drive the optimizer that is inside a wrapper, which trainers put in its place."""
+        """Drive the optimizer inside a wrapper that a trainer has put in its place."""
         self._use([optimizer, *self._optimizers.given[1:]], any_optimizer=True)
 
     def _start_at(self, last_epoch: int) -> None:
-        """Set everything but the parameters as in a scheduler that has not moved."""
+        """Set everything but the parameters as in a scheduler that has not moved yet."""
         self._ahead = Lookahead(last_epoch)
         self._count_offset: float = 0
         self._size = SHORT
@@ -139,7 +139,7 @@ class Driver(LRScheduler):
         if self._shared is not shared:
             self._shared = shared
             if self._replaces:
-                # It continues the run of another one: their factors do not multiply.
+                # It continues another scheduler's run, so their factors do not multiply.
                 shared.clear()
                 self._replaces = False
             if self._owner is None or self._owner() is None:
@@ -148,14 +148,14 @@ class Driver(LRScheduler):
 
     @property
     def _updates(self) -> Updates | JointUpdates | None:
-        """Counts the updates of its optimizers; None where they cannot be counted."""
+        """The counter of its optimizers' updates; None where they cannot be counted."""
         self._counter = counter_of(self._attach().counted, self._counter)
         return self._counter
 
     # ----- the plan -----------------------------------------------------------------------------
 
     def _resolve(self) -> DrivePlan:
-        """Return the plan for the present parameters, bases and groups."""
+        """Return the plan for the current parameters, bases and groups."""
         raise NotImplementedError
 
     def _replan(self) -> None:
@@ -209,7 +209,7 @@ class Driver(LRScheduler):
 
     @property
     def _fraction(self) -> float:
-        """The part of a step by which the position is past a whole one."""
+        """The fractional part of the position."""
         return self._position - math.floor(self._position)
 
     @property
@@ -226,7 +226,7 @@ class Driver(LRScheduler):
         return self.get_last_lr()
 
     def _set_position(self, position: float) -> None:
-        """Set the position alone; the count of steps stays as it is."""
+        """Set the position only; the step count does not change."""
         position = int(position) if position == math.floor(position) else position
         moved = math.floor(position) - math.floor(self._position)
         self._ahead, self._count_offset = self._ahead.emptied(position), self._count_offset - moved
@@ -236,14 +236,14 @@ class Driver(LRScheduler):
         self._step_count = 0
         self._move(self.last_epoch + 1)
         self._step_count = 1
-        # The first step must look whether there was an update before it.
+        # The first step must check that an update came before it.
         self.settle()
 
     def step(self, epoch: float | None = None) -> None:
         """Go to the next position and assign its values; call it after ``optimizer.step()``.
 
         Arguments:
-            epoch: A position to go to instead, as torch's schedulers take it.
+            epoch: A position to go to instead, as in torch's schedulers.
         """
         ahead = self._ahead
         cursor = ahead.cursor
@@ -277,13 +277,13 @@ class Driver(LRScheduler):
         """Go to a position and assign its values, at once and from anywhere.
 
         Arguments:
-            position: How many updates came before, at least 0; between two, where a real number.
+            position: How many updates came before, at least 0; a fraction lies between two updates.
                 For a :class:`~lehr.torch.Scheduler` also a string in the units of its run, such as
                 ``"64ksa"`` or ``"50%"``.
 
         Raises:
-            ScheduleError: If it is negative, not finite, or not a position of this run. Nothing is
-                changed then.
+            ScheduleError: If it is negative, not finite, or not a position of this run. Nothing
+                changes then.
         """
         self._update_lr(self._read_position(position))
 
@@ -307,14 +307,14 @@ class Driver(LRScheduler):
         raise ScheduleError(f"position {given!r} must be a finite number of at least 0")
 
     def _move(self, position: float) -> None:
-        """Go to a position and have its values written; the step count stays as it is."""
+        """Go to a position and have its values written; the step count does not change."""
         self._check_free()
         shared = self._attach()
         changes = shared.notice()
         self._guards.on_changes(changes)
         self._recognize_groups()
         self._guards.on_move(self._position, position)
-        # After a seek another one may follow, and after a change by hand: less is computed ahead.
+        # Another seek or change by hand may follow soon, so less is computed ahead.
         ends_here = self._ahead.cursor.at + 1 == self._ahead.size
         went_on = position == self.last_epoch + 1 and ends_here and self.membership.turn > 0
         before = self._position, self._count_offset, copy(self.membership)
@@ -330,7 +330,7 @@ class Driver(LRScheduler):
             raise
 
     def settle(self) -> None:
-        """Drop the values that were computed ahead: the next step computes them again."""
+        """Drop the values that were computed ahead; the next step computes them again."""
         self._ahead = self._ahead.emptied(self._position)
         if (owner := self._owned_by()) is not None:
             owner.settle()
@@ -338,12 +338,12 @@ class Driver(LRScheduler):
     def _resume(self, position: float, step_count: int) -> None:
         """Restore a saved position and write its values.
 
-        At -1, as a child whose turn has not come, nothing is written.
+        At -1, the position of a child whose turn has not come, nothing is written.
         """
         if (owner := self._owned_by()) is not None:
             owner._on_child_change()
             return
-        # The current values are of another time: they are not changes by hand.
+        # The current values belong to another position; they are not changes by hand.
         self._attach().forget()
         self.settle()
         if position < 0:
@@ -354,7 +354,7 @@ class Driver(LRScheduler):
         self._step_count = step_count
 
     def _undo(self) -> None:
-        """Be silent until the next move: a container of torch's undoes the first step."""
+        """Contribute nothing until the next move: a torch container undoes the first step."""
         owner = self._owned_by()
         if owner is not None:
             owner._undo()
@@ -363,17 +363,17 @@ class Driver(LRScheduler):
         self._attach().undone(self)
 
     def _check_order(self) -> None:
-        """Warn of a scheduler that moves before the optimizer did."""
+        """Warn if the scheduler moves before the optimizer."""
 
     # ----- containers ---------------------------------------------------------------------------
 
     def _owned_by(self) -> Any:
-        """Return the container that it is a part of, which drives in its place; or None."""
+        """Return the container that it is part of and that drives in its place, or None."""
         owner = getattr(self, "_owner", None)
         return None if owner is None else owner()
 
     def _check_free(self) -> None:
-        """Raise ScheduleError if a container moves it."""
+        """Raise ScheduleError if it is moved by a container."""
         owner = self._owned_by()
         if owner is not None:
             raise ScheduleError(
@@ -387,9 +387,9 @@ class Driver(LRScheduler):
         return [python_number(group.get("lr", math.nan)) for group in self.groups]
 
     def get_lr(self) -> list[Any]:
-        """Return the rate of each group at the present position, also before it is written.
+        """Return the rate of each group at the current position, even before it is written.
 
-        Frameworks that write the rates themselves set ``last_epoch`` and call it.
+        Frameworks that write the rates themselves set ``last_epoch`` and call this.
         """
         rates = self.get_last_lr()
         for slot, group, share in self.contributions() if self._position >= 0 else ():
@@ -419,7 +419,7 @@ class Driver(LRScheduler):
         """Follow groups that were added, removed or reordered since the last call.
 
         Raises:
-            ScheduleError: If an added group cannot be driven. Nothing is changed then.
+            ScheduleError: If an added group cannot be driven. Nothing changes then.
         """
         groups = self.groups
         if not self._known.are(groups):
@@ -430,10 +430,10 @@ class Driver(LRScheduler):
         self._known = KnownGroups(groups)
 
     def _regroup(self, old: list[int | None]) -> None:
-        """Bring what is kept for each group into a new order.
+        """Reorder what is kept for each group.
 
         Arguments:
-            old: For each group its index in the order before, or None if it was added.
+            old: For each group its index in the old order, or None if it was added.
         """
         pairs = zip(old, self.groups, strict=True)
         self._keep_bases(
@@ -452,7 +452,7 @@ class Driver(LRScheduler):
         return self.plan.is_absolute
 
     def contributions(self) -> list[tuple[Slot, Group, Contribution]]:
-        """Return its share in each number at its position."""
+        """Return its contribution to each number at its position."""
         present = self._known.present(self.groups)
         shares = self.plan.contributions(self._position)
         return [(slot, present[index], share) for slot, index, share in shares if index in present]
@@ -473,7 +473,7 @@ class Driver(LRScheduler):
             self._replan()
 
     def read_bases(self) -> None:
-        """Use the bases of a loaded optimizer, and write those that it lacks."""
+        """Use the bases of a loaded optimizer, and write any that it lacks."""
         present = self._known.present(self.groups)
         self._known = self._known.renewed(self.groups)
         for index, group in present.items():
@@ -495,8 +495,8 @@ class Driver(LRScheduler):
         """Write its values, and compute those of the next steps.
 
         Returns:
-            Whether that could be done: between two steps, and where there are other groups now, it
-            is left to the shared object.
+            Whether that could be done: between two steps, or if the groups are no longer the same,
+            it is left to the shared object.
 
         Raises:
             ScheduleError: If the value at the position is not finite.
@@ -517,7 +517,7 @@ class Driver(LRScheduler):
     # ----- copies -------------------------------------------------------------------------------
 
     def snapshot(self) -> Callable[[], None]:
-        """Return a function that puts all attributes back as they are now."""
+        """Return a function that restores all attributes to their current values."""
         attributes = {
             **attributes_of(self),
             **{name: kept(value) for name, value in vars(self).items()},
@@ -534,9 +534,9 @@ class Driver(LRScheduler):
         return restore
 
     def __copy__(self) -> Any:
-        """Return a scheduler that writes into the same optimizer beside this one, as torch's does.
+        """Return a scheduler that writes into the same optimizer alongside this one, as in torch.
 
-        The original treats rates that the copy has written as if they were written by hand.
+        The original treats rates that the copy writes as if they were written by hand.
         """
         kind: Any = type(self)
         twin = kind.__new__(kind)
@@ -549,13 +549,13 @@ class Driver(LRScheduler):
         return twin
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return all attributes but those that are computed or found again, for pickling."""
+        """Return the attributes to pickle: all but those that are computed or found again."""
         self._attach().notice()
         found_again = {"_apart": False, "_ahead": Lookahead(self._position)}
         return {**attributes_of(self), **dict.fromkeys(_LINKED), **found_again}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore the attributes that were pickled; the current values are its own."""
+        """Restore the pickled attributes, and treat the current values as written by it."""
         set_attributes(self, state)
         self._attach().hold(self.plan.slots)
 

@@ -17,17 +17,18 @@ Floors = float | tuple[float, ...] | None
 
 
 class KnownGroups(tuple[Group, ...]):
-    """Groups as they were when they were last looked at, by which later ones are recognized.
+    """The groups as last seen, by which later ones are recognized.
 
     A group is the same if it is the same dict. Loading an optimizer makes new dicts that keep their
-    lists of parameters, so these identify a group as well, then its first parameter. If no group is
-    recognized and their number is the same, they are taken to be in the same order.
+    lists of parameters, so the list also identifies a group, and failing that its first parameter.
+    If no group is recognized and their number is the same, they are assumed to be in the same
+    order.
     """
 
     __slots__ = ()
 
     def origins(self, groups: Sequence[Group]) -> list[int | None]:
-        """Return for each group its index among the known ones; None for a new one."""
+        """Return each group's index among the known ones; None for a new one."""
         if len(self) == len(groups) and all(a is b for a, b in zip(self, groups, strict=True)):
             return list(range(len(groups)))
         by_dict = {id(group): index for index, group in enumerate(self)}
@@ -47,12 +48,12 @@ class KnownGroups(tuple[Group, ...]):
         return self.origins(groups) == list(range(len(self)))
 
     def present(self, groups: Sequence[Group]) -> dict[int, Group]:
-        """Return those of some groups that are known, by their index among the known ones."""
+        """Return the known groups among these, by their index."""
         pairs = zip(self.origins(groups), groups, strict=True)
         return {origin: group for origin, group in pairs if origin is not None}
 
     def renewed(self, groups: Sequence[Group]) -> KnownGroups:
-        """Return the known groups, with the dicts that a load has put in their place."""
+        """Return the known groups, as the dicts by which a load has replaced them."""
         present = self.present(groups)
         return KnownGroups(present.get(index, group) for index, group in enumerate(self))
 
@@ -65,7 +66,7 @@ class KnownGroups(tuple[Group, ...]):
 
 
 def _first_parameter(group: Group) -> int:
-    """Return the identity of a group's first parameter, or of the group."""
+    """Return the identity of a group's first parameter, or of the group itself."""
     parameters = group.get("params")
     return id(parameters[0]) if isinstance(parameters, list) and parameters else id(group)
 
@@ -75,10 +76,10 @@ def given_rates(groups: Sequence[Group], last_epoch: int) -> list[Any]:
 
     Arguments:
         groups: The groups; a group without a rate has NaN in the result.
-        last_epoch: The last epoch done: where a run goes on, the rates must have been noted before.
+        last_epoch: The last epoch done: if a run continues, the rates must have been noted before.
 
     Raises:
-        KeyError: If a run goes on and a group has no noted rate.
+        KeyError: If a run continues and a group has no noted rate.
     """
     found: list[Any] = []
     for index, group in enumerate(groups):
@@ -103,7 +104,7 @@ class Interpreted:
     Attributes:
         schedule: The curve.
         is_factor: Whether its numbers are factors of what a group was given.
-        floor: The value where the curve is 0: one for all groups, or a tuple with one for each.
+        floor: The value at which the curve is 0: one for all groups, or a tuple with one for each.
     """
 
     schedule: Schedule
@@ -132,9 +133,9 @@ class Interpreted:
     def to_dict(self, is_factor: bool) -> Any:
         """Return the schedule and how it is read, in plain types.
 
-        It is the schedule's dict form; within a dict that says how it is read where that is not the
-        default for its number. A function without a name has no dict form: there it is a text,
-        which can be compared but not read back.
+        This is the schedule's dict form, inside a dict that says how it is read if that is not the
+        default for its number. A function without a name has no dict form; its text is used, which
+        can be compared but not read back.
 
         Arguments:
             is_factor: Whether schedules of this number are factors by default.
@@ -150,7 +151,7 @@ class Interpreted:
 
     @classmethod
     def from_dict(cls, saved: Any, is_factor: bool) -> Interpreted:
-        """Return the inverse of :meth:`to_dict`.
+        """Return a schedule from the plain types of :meth:`to_dict`.
 
         Raises:
             ScheduleError: If it is not the dict form of a schedule.

@@ -1,4 +1,4 @@
-"""Guards: the mistakes that tutorials warn of, noticed while training.
+"""Guards: detect, during training, the mistakes that tutorials warn about.
 
 A driver calls its guards as it moves; those of a drop-in are off.
 """
@@ -40,12 +40,12 @@ GUARDS: Final = {
 """The guards, and the mistake that each of them reports."""
 
 _QUIET: Final = ("skipped",)
-"""Guards that are off unless asked for: what they report is ordinary and handled."""
+"""Guards that are off by default: what they report is normal, and handled."""
 
 _DECAYED: Final = 0.9
 """A level below this share of the highest is a decay."""
 
-# This many changes of the rate in a row are not made by hand.
+# Nobody makes this many changes of the rate in a row by hand.
 _FIGHT: Final = 3
 
 
@@ -82,7 +82,7 @@ class Guards:
         self.run = math.inf
         """The steps of the run that the rate was given."""
         self.highest = 0.0
-        """The highest level of the rate before the levels that are known ahead."""
+        """The highest level of the rate before those that are computed ahead."""
         self._ahead, self._ahead_start = np.empty(0), 0
         self._edge: tuple[int, float] = (-1, 0.0)
         self._fights = 0
@@ -114,7 +114,7 @@ class Guards:
                     self.report("warmup", finding.message)
 
     def check_beside(self, mine: Any, others: Iterable[Any]) -> None:
-        """Report schedulers that drive the same numbers as ``mine``, and should not."""
+        """Report schedulers that drive the same numbers as ``mine`` but should not."""
         places = {slot.place for slot in mine.plan.slots}
         for other in others:
             if other is mine or other.membership.silent:
@@ -136,9 +136,9 @@ class Guards:
                 )
 
     def check_optimizers(self, optimizers: Iterable[Any], groups: Sequence[Group]) -> None:
-        """Report optimizers, inside of those that are driven, whose groups are not driven.
+        """Report optimizers inside the driven ones whose groups are not driven.
 
-        Some optimizers combine two, such as Muon and AdamW, and show the groups of one of them.
+        Some optimizers combine two, such as Muon and AdamW, but expose the groups of only one.
 
         Arguments:
             optimizers: Those that are driven.
@@ -178,7 +178,7 @@ class Guards:
         """Return whether the schedule must not move, because the last update was skipped.
 
         Arguments:
-            updates: The optimizer's.
+            updates: The optimizer's counter of updates.
             made: How many updates were made since the last step.
             first: Whether this is the first step.
             groups: The groups, whose gradients show whether an update was skipped.
@@ -212,7 +212,7 @@ class Guards:
         return False
 
     def _was_skipped(self, groups: Sequence[Group]) -> bool:
-        """Return whether a gradient scaler kept the optimizer from its update."""
+        """Return whether a gradient scaler made the optimizer skip its update."""
         if self._scaler is not None:
             return bool(self._scaler.is_enabled())
         gradients = [
@@ -230,7 +230,7 @@ class Guards:
         return updates.captured or (likely and self._scaler is None)
 
     def check_order(self, updates: Updates | JointUpdates | None, optimizer: Any) -> None:
-        """Report a first step before the optimizer's."""
+        """Report a first step that comes before the optimizer's."""
         if not has_begun(optimizer, updates):
             self.report("order", TOO_EARLY)
 
@@ -247,7 +247,7 @@ class Guards:
         self.highest, self._ahead = self.reached(here), np.empty(0)
 
     def resume(self, highest: float) -> None:
-        """Go on from the highest level of the rate that was saved."""
+        """Continue from the saved highest level of the rate."""
         self.highest, self._ahead, self._edge = highest, np.empty(0), (-1, 0.0)
 
     def block_end(self, position: int, last: float) -> float:
@@ -275,7 +275,7 @@ class Guards:
         return max(self.highest, float(levels.max(initial=0.0)))
 
     def on_levels(self, position: int, plan: DrivePlan, blocks: Sequence[NDArray[Any]]) -> None:
-        """Called with each driven number's levels from a position on, before they are used."""
+        """Called with the levels of each driven number from a position on, before they are used."""
         rates = [
             block
             for driven, block in zip(plan.driven, blocks, strict=True)
@@ -288,7 +288,7 @@ class Guards:
             self._edge = position + len(self._ahead), float(self._ahead[-1])
 
     def _look_for_jumps(self, position: int, levels: NDArray[np.float64]) -> None:
-        """Look at levels ahead, together with the one before them."""
+        """Look for jumps in the coming levels, starting from the one before them."""
         end, level = self._edge
         before = level if end == position else None
         earlier = np.concatenate([levels[:1] if before is None else [before], levels[:-1]])
@@ -325,7 +325,7 @@ class Guards:
 
 
 def _optimizers_in(optimizer: Any) -> list[tuple[str, Any]]:
-    """Return the optimizers among an optimizer's attributes, with the attributes' names."""
+    """Return the optimizers among an optimizer's attributes, by attribute name."""
     found: list[tuple[str, Any]] = []
     for name, value in vars(optimizer).items():
         items = value if isinstance(value, list | tuple) else [value]

@@ -1,4 +1,4 @@
-"""Values of the next steps, computed at once and laid out as writers take them."""
+"""Values of the next steps, computed together in the form that writers use."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from lehr.torch.writers import (
     Step,
 )
 
-# Steps computed at once: enough that their cost vanishes, few enough that the pause is not noticed;
-# fewer where each group has values of its own, and after a seek, which another may follow.
+# Steps computed together: enough to make their cost negligible, few enough for an unnoticeable
+# pause; fewer if each group has its own values, or after a seek, which another may follow.
 LONG: Final = 16_384
 SHORT: Final = 32
 GROWTH: Final = 8
@@ -44,11 +44,11 @@ class Lookahead:
     """The position of a driver, and the entries of the next steps.
 
     Attributes:
-        start: The position of the first entry, which is written already.
-        cursor: Marks the entry that was written last.
-        size: The number of entries; with one, the next step computes more.
+        start: The position of the first entry, which is already written.
+        cursor: Marks the last written entry.
+        size: The number of entries; if it is one, the next step computes more.
         step: Writes an entry.
-        updates: Counts the updates, of which each entry waits for one; None waits for nothing.
+        updates: Counts updates; each entry waits for one more. With None, nothing waits.
         expected: The count for the first entry.
     """
 
@@ -71,17 +71,17 @@ class Lookahead:
         return self.expected + (0 if self.updates is None else self.cursor.at)
 
     def await_updates(self, updates: Updates | JointUpdates | None, seen: int) -> None:
-        """Wait for one more update than were seen before the next entry, and so on."""
+        """Let the next entry wait for one update more than ``seen``, and so on."""
         self.updates, self.expected = updates, seen if updates is None else seen - self.cursor.at
 
     def emptied(self, position: float) -> Lookahead:
-        """Return one for a position, without any further entries."""
+        """Return a lookahead for a position, without any further entries."""
         other = Lookahead(position)
         other.await_updates(self.updates, self.seen)
         return other
 
     def interrupt(self) -> None:
-        """Note that the next entry may be written in part; the next step computes all again."""
+        """Note that the next entry may be partly written; the next step recomputes everything."""
         self.cursor.interrupted, self.size = True, self.cursor.at + 1
 
 
@@ -99,10 +99,10 @@ def look_ahead(
 
     Arguments:
         plan: What is driven.
-        ahead: Where: a position, without any further entries.
+        ahead: The position, without any further entries.
         groups: The groups of the plan.
-        shared: Has the writers.
-        guards: Look at the levels before they are used.
+        shared: Provides the writers.
+        guards: Inspect the levels before they are used.
         size: The number of steps to compute.
         last: The last step to compute.
 
@@ -114,7 +114,7 @@ def look_ahead(
         size = min(size, max(_FEWEST, _NUMBERS // max(len(groups), 1)))
     size = int(min(size, last - position + 1))
     one_by_one = any(driven.levels.one_by_one for driven in plan.driven)
-    # A user's function is called by the fast steps; the time that passes is not known to them.
+    # Fast steps can call a user's function, but do not know the elapsed time.
     asked = int(min(LONG, last - position)) if one_by_one and not plan.follows_time else 0
     blocks = _blocks(plan.driven, np.arange(position, position + (1 if one_by_one else size)))
     guards.on_levels(position, plan, blocks)
@@ -151,7 +151,7 @@ def _joined(writers: Sequence[SlotWriter]) -> Step:
 
 
 class _Asked(Sequence[Any]):
-    """Entries that are computed one at a time: called, as a check is, before one is written.
+    """Entries computed one at a time, by being called as a check before each is written.
 
     Arguments:
         start: The position of the first entry.
@@ -212,7 +212,7 @@ def _by_slot(driven: Sequence[Driven]) -> list[list[Driven]]:
 
 
 def _blocks(driven: Sequence[Driven], steps: NDArray[Any]) -> list[NDArray[np.float64]]:
-    """Return the levels of each number, cut where one of them is no longer finite."""
+    """Return the levels of each number, cut off where one of them stops being finite."""
     with np.errstate(over="ignore", invalid="ignore"):
         blocks = [each.levels.over(steps) for each in driven]
     finite = [np.isfinite(block) for block in blocks]
@@ -231,7 +231,7 @@ def _kind(driving: Sequence[Driven], groups: Sequence[Group]) -> type[SlotWriter
         return Mixed
     tensors = [value for group in groups if isinstance(value := group[slot.key], Tensor)]
     if tensors:
-        # Tensors of inference mode have no versions, by which filled ones are recognized.
+        # Tensors created in inference mode lack the versions that identify filled ones.
         plain = len(tensors) == len(groups) and not any(each.is_inference() for each in tensors)
         return TensorFill if plain else Mixed
     return FloatWriter
@@ -244,7 +244,7 @@ def _column(
     even: bool,
     groups: int,
 ) -> Sequence[Any]:
-    """Return a writer's entries, step by step: levels, the values themselves, or a list of them."""
+    """Return a writer's entries, one per step: a level, a value, or a list of values."""
     first = levels[id(driving[0])]
     with np.errstate(over="ignore"):
         if even:

@@ -1,4 +1,4 @@
-"""The optimizers that a driver drives: those that it was given, or those inside of them."""
+"""The optimizers that a driver drives: those that it was given, or those inside them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ class Optimizers(Sequence[Any]):
         any_optimizer: Whether to accept an object that only has ``param_groups``.
 
     Attributes:
-        source: Has the groups of all of them, as ``param_groups``: the optimizer, if it is alone.
+        source: An object whose ``param_groups`` are those of all; the optimizer itself if it is
+            alone.
 
     Raises:
         ScheduleError: If there are none, or one of them is given twice.
@@ -77,11 +78,11 @@ def check_optimizer(optimizer: Any) -> None:
 
 
 def _inner_of(optimizer: Any) -> Any:
-    """Return the innermost optimizer that does the work of a wrapper, or the optimizer itself.
+    """Return the innermost optimizer that does a wrapper's work, or the optimizer itself.
 
-    A wrapper's own groups may be those from before the last load. An optimizer with other
-    parameters than the wrapper does not count, nor the inner one of a wrapper that copies its own
-    groups into it before each update, as torch's ZeroRedundancyOptimizer does.
+    A wrapper's own groups may date from before the last load. An inner optimizer does not count if
+    its parameters differ from the wrapper's, or if the wrapper copies its own groups into it before
+    each update, as torch's ZeroRedundancyOptimizer does.
     """
     if copies_its_groups(optimizer):
         return optimizer

@@ -1,4 +1,4 @@
-"""The plan of a driver, a frozen value: which numbers of which groups follow which schedules."""
+"""A driver's plan: which numbers of which groups follow which schedules, as a frozen value."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class StepLevels:
     Attributes:
         schedule: The schedule.
         name: The number that is driven, for messages.
-        allowed: The range that levels are checked against as they come; None where the bounds of
+        allowed: The range against which each level is checked when computed; None if the bounds of
             the schedule are known.
     """
 
@@ -39,7 +39,7 @@ class StepLevels:
 
     @property
     def limit(self) -> float:
-        """The last position that has a level: finite where the schedule raises past its end."""
+        """The last position that has a level; finite if the schedule raises past its end."""
         schedule = self.schedule
         if isinstance(schedule, Over) and schedule.past == "raise":
             return schedule.length or math.inf
@@ -57,7 +57,7 @@ class StepLevels:
         """Return the level at a position.
 
         Raises:
-            ScheduleError: If it is not finite, or outside the range that is allowed.
+            ScheduleError: If it is not finite, or outside the allowed range.
         """
         whole = int(position)
         level = float(self.schedule(whole if whole == position else position))
@@ -84,7 +84,7 @@ class StepLevels:
 
 @dataclass(frozen=True)
 class ClockLevels:
-    """Levels that follow the time that passes: only the present one is known."""
+    """Levels that follow elapsed time: only the current one is known."""
 
     clock: WallClock
     one_by_one = True
@@ -101,16 +101,16 @@ class ClockLevels:
         return self.clock.bounds
 
     def at(self, position: float) -> float:
-        """Return the present level, independent of the position."""
+        """Return the current level, whatever the position."""
         return self.clock.value
 
     def over(self, steps: NDArray[Any]) -> NDArray[np.float64]:
-        """Return the present level; no more than one step is ever computed."""
+        """Return the current level; never more than one step is computed."""
         return np.full(len(steps), self.clock.value)
 
 
 class Contribution(NamedTuple):
-    """One scheduler's share in one number of one group.
+    """One scheduler's contribution to one number of one group.
 
     Attributes:
         value: The number, if no other scheduler drives it.
@@ -124,12 +124,12 @@ class Contribution(NamedTuple):
 
 
 def combine(contributions: Sequence[Contribution]) -> float:
-    """Return the number that several schedulers give together: their ratios multiply.
+    """Return the joint value of several schedulers: their ratios multiply.
 
     If several are absolute, the most recent one wins.
 
     Arguments:
-        contributions: At least one, the most recent at the end.
+        contributions: At least one, the most recent last.
     """
     absolute = [each for each in contributions if each.absolute]
     lead = absolute[-1] if absolute else contributions[0]
@@ -139,15 +139,15 @@ def combine(contributions: Sequence[Contribution]) -> float:
 
 @dataclass(frozen=True)
 class Driven:
-    """A number that follows one schedule, in those groups that have a binding.
+    """A number that follows one schedule, in the groups that have a binding.
 
     Attributes:
         slot: The place that is driven.
         levels: The schedule's levels.
         bindings: One for each group, in the driver's order; None leaves a group alone.
-        absolute: Whether the values are independent of what the groups were given; a value that is
-            set by hand then lasts until the next step only.
-        scale: A factor of all values, from a feedback rule.
+        absolute: Whether the values are independent of the groups' bases; if so, a value set by
+            hand lasts only until the next step.
+        scale: A feedback rule's factor, applied to all values.
     """
 
     slot: Slot
@@ -194,7 +194,7 @@ class Driven:
         return [self.value(index, level) for index in self.groups]
 
     def contribution(self, index: int, level: float) -> Contribution:
-        """Return the share in a driven group's value at a level."""
+        """Return the contribution to a driven group's value at a level."""
         binding = self.bindings[index]
         assert binding is not None
         value = self.value(index, level)
@@ -202,9 +202,9 @@ class Driven:
         return Contribution(value, ratio, self.absolute)
 
     def base_for(self, index: int, value: float, level: float) -> float | None:
-        """Return the base that gives a group a value at a level; None where there is no base.
+        """Return the base with which a level gives this value; None if there is no base.
 
-        At level 0, as at the start of a warmup, it is the value itself.
+        At level 0, as at the start of a warmup, the base is the value itself.
         """
         binding = self.bindings[index]
         if binding is None or self.absolute or self.scale == 0:
@@ -215,7 +215,7 @@ class Driven:
 
 @dataclass(frozen=True)
 class DrivePlan:
-    """All that a driver drives: its values at any position follow from it."""
+    """Everything that a driver drives; it determines the values at any position."""
 
     driven: tuple[Driven, ...] = ()
 
@@ -231,7 +231,7 @@ class DrivePlan:
 
     @property
     def follows_time(self) -> bool:
-        """Whether some of its values follow the time that passes."""
+        """Whether some of its values follow elapsed time."""
         return any(isinstance(driven.levels, ClockLevels) for driven in self.driven)
 
     @property
@@ -247,10 +247,10 @@ class DrivePlan:
         return None
 
     def numbers(self, groups: Mapping[int, Group], *, alone: bool) -> dict[str, float]:
-        """Return the current driven numbers by name, with the group's name if there are several.
+        """Return the current driven numbers by name, with the group's if there are several groups.
 
         Arguments:
-            groups: The groups that are there, by their index in the plan.
+            groups: The present groups, by their index in the plan.
             alone: Whether there is one group only.
         """
         found: dict[str, float] = {}
@@ -263,7 +263,7 @@ class DrivePlan:
         return found
 
     def contributions(self, position: float) -> list[tuple[Slot, int, Contribution]]:
-        """Return its share in each number that it drives, with the index of the group."""
+        """Return its contribution to each number that it drives, with the index of the group."""
         found: list[tuple[Slot, int, Contribution]] = []
         for driven in self.driven:
             level = driven.levels.at(position)

@@ -1,7 +1,7 @@
 """Changes of plan, as pure functions: a schedule is cut at a step and continued in another way.
 
-The past stays as it was. What follows a cut is complete in itself, so that it can be cut again:
-twenty changes are twenty pieces.
+The past does not change. What follows a cut is a complete schedule, so it can be cut again: twenty
+changes make twenty pieces.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _SAME = 1e-9
 
 @dataclass(frozen=True)
 class RevisedSchedule:
-    """A schedule in pieces: those that are past, and the present one.
+    """A schedule in pieces: the past ones and the current one.
 
     Attributes:
-        now: The present piece, from its own step 0 on.
+        now: The current piece, from its own step 0 on.
         past: The pieces before it, one for each change.
-        begin: The step at which the present piece began.
+        begin: The step at which the current piece began.
     """
 
     now: Schedule
@@ -44,7 +44,7 @@ class RevisedSchedule:
         return whole_schedule
 
     def level(self, at: int) -> float:
-        """Return the level at a step of the present piece."""
+        """Return the level at a step of the current piece."""
         return float(self.now(at - self.begin))
 
     def left(self, at: int) -> int | None:
@@ -64,11 +64,11 @@ def changed(revised: RevisedSchedule, change: Mapping[str, Any]) -> RevisedSched
 
     Arguments:
         revised: The schedule with the changes so far.
-        change: ``"at"``: the step; ``"change"``: which of the functions below; and its arguments,
+        change: ``"at"``: the step; ``"change"``: the name of a function below; and its arguments,
             in plain types, as in a saved state.
 
     Raises:
-        ScheduleError: If the change cannot be made there.
+        ScheduleError: If the change cannot be made at that step.
     """
     arguments = {name: value for name, value in change.items() if name not in _NOT_ARGUMENTS}
     kind = change["change"]
@@ -84,7 +84,7 @@ _NOT_ARGUMENTS = ("at", "change", "of")
 
 
 def _extend(revised: RevisedSchedule, at: int, steps: int) -> RevisedSchedule:
-    """Stretch what is left, so that it lasts longer by some steps."""
+    """Stretch the rest of the schedule so that it lasts ``steps`` longer."""
     left = revised.left(at)
     if not left:
         end = "has no end" if left is None else "is at its end"
@@ -137,7 +137,7 @@ def _rewarm(
 def _replace(
     revised: RevisedSchedule, at: int, schedule: Mapping[str, Any], over: int | None, jump: bool
 ) -> RevisedSchedule:
-    """Go on with another schedule, given in its dict form."""
+    """Continue with another schedule, given in its dict form."""
     level = revised.level(at)
     new = from_dict(schedule)
     # Its pieces without a start begin where the old one is now.
@@ -152,7 +152,7 @@ def _replace(
 
 
 def _scale(revised: RevisedSchedule, at: int, factor: float, steps: int) -> RevisedSchedule:
-    """Multiply what is left by a factor, at once or along a ramp."""
+    """Multiply the rest of the schedule by a factor, at once or along a ramp."""
     number("factor", factor, above=0)
     rest = _rest(revised, at)
     if not whole("steps", steps, at_least=0) or factor == 1:
@@ -161,7 +161,7 @@ def _scale(revised: RevisedSchedule, at: int, factor: float, steps: int) -> Revi
 
 
 def _placed(revised: RevisedSchedule, at: int, schedule: Schedule, over: int | None) -> Schedule:
-    """Place a schedule over what is left of the run, or over ``over`` steps."""
+    """Place a schedule over the rest of the run, or over ``over`` steps."""
     steps = revised.left(at) if over is None else whole("over", over, at_least=1)
     if steps is None:
         return schedule

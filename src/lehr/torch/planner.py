@@ -28,23 +28,23 @@ from lehr.torch.shared import Shared, shared_of
 
 
 class Planner:
-    """Gives a scheduler its plan, for whatever groups its optimizers have.
+    """Plans for a scheduler, for whatever groups its optimizers have.
 
     Arguments:
-        given: For each number its schedules as a user gives them; ``"lr"`` for a number that moves
-            in proportion to the rate.
+        given: For each number, its schedules as the user gives them; ``"lr"`` for a number that
+            moves in proportion to the rate.
         over: The run that the schedules are placed over, or None.
-        rule: The rule that the rate follows as well, or None.
-        clock: Returns seconds, for schedules that follow the time that passes.
+        rule: The feedback rule that the rate also follows, or None.
+        clock: Returns seconds, for schedules that follow elapsed time.
         optimizers: The number of optimizers.
 
     Attributes:
         assignment: Each group's schedules, their bases and the changes of plan.
-        clocks: The wall clock of each schedule that follows the time.
+        clocks: The wall clock of each schedule that follows elapsed time.
         rule: The feedback rule, or None.
 
     Raises:
-        ScheduleError: If nothing is driven, or a schedule is not one.
+        ScheduleError: If nothing is driven, or an argument is not a schedule.
     """
 
     def __init__(
@@ -77,10 +77,10 @@ class Planner:
     # ----- groups -------------------------------------------------------------------------------
 
     def assign_first(self, optimizers: Optimizers) -> None:
-        """Choose the schedules of all groups, unless that was done.
+        """Choose the schedules of all groups, unless that has been done.
 
         Raises:
-            ScheduleError: If a group has no schedule, or a schedule no group.
+            ScheduleError: If a group has no schedule, or a schedule has no group.
         """
         if not any(self._choosers.found):
             self._choosers.check_used([each.param_groups for each in optimizers])
@@ -108,7 +108,7 @@ class Planner:
         self.assignment = assignment
 
     def _placed(self, name: str, chosen: Interpreted) -> Interpreted:
-        """Place a schedule over the run; one that follows the time gets a clock."""
+        """Place a schedule over the run; one that follows elapsed time gets a clock."""
         schedule = chosen.schedule if self._horizon is None else chosen.schedule.over(self._horizon)
         try:
             schedule(0)
@@ -142,7 +142,7 @@ class Planner:
 
     @property
     def rates(self) -> list[Schedule]:
-        """The schedules of the rate as they are now; none if they follow the time."""
+        """The current schedules of the rate; none if they follow elapsed time."""
         if self.clocks or "lr" not in self.assignment.schedules:
             return []
         return [revised.now for revised in self.assignment.revised("lr").values()]
@@ -163,7 +163,7 @@ class Planner:
         self._feedback = self.rule.update(self._feedback, metric)
 
     def _run_at(self, here: int) -> Run:
-        """Return the run as it is now, with its changes of plan, at a position."""
+        """Return the run at a position, with the changes of plan so far."""
         horizon, end = self.assignment.horizon, self.assignment.end
         if horizon is None or end is None:
             return Run(here=Fraction(here))
@@ -177,7 +177,7 @@ class Planner:
         """Return the position that a text such as ``"64ksa"`` means, in the units of the run.
 
         Raises:
-            ScheduleError: If it is not a duration, or the run does not have its unit.
+            ScheduleError: If it is not a duration, or the run lacks its unit.
         """
         duration = Duration.of(text, "position")
         try:
@@ -221,13 +221,13 @@ class Planner:
     def load(
         self, saved: Saved, adopt: str | None, groups: Sequence[Group], shared: Shared
     ) -> dict[int, float]:
-        """Restore all but the position.
+        """Restore everything but the position.
 
         Arguments:
             saved: The content of a state.
             adopt: As for :meth:`Scheduler.load_state_dict`.
             groups: The groups that were assigned.
-            shared: Gets the bases.
+            shared: Receives the bases.
 
         Returns:
             The saved base rates, by the index of the group.
@@ -269,10 +269,10 @@ class Planner:
         return rates
 
     def position_of(self, saved: Saved) -> tuple[float, int]:
-        """Return the position and the step count of a state that belongs to another run.
+        """Return the position and step count for a state that belongs to another run.
 
-        The samples, tokens or epochs that were seen count if this run is measured in them, else the
-        step.
+        If this run is measured in samples, tokens or epochs, the amount already seen decides;
+        otherwise the step does.
         """
         there = position_of_reading(self.assignment.horizon, saved.progress)
         if there is None:
@@ -280,13 +280,13 @@ class Planner:
         return there, saved.steps + math.floor(there) - math.floor(saved.position)
 
     def copied(self) -> Planner:
-        """Return one whose changes and clocks are its own."""
+        """Return a copy with its own changes and clocks."""
         twin = copy(self)
         twin.clocks = self.clocks.copied()
         return twin
 
     def snapshot(self) -> Callable[[], None]:
-        """Return a function that puts everything back, the clocks too."""
+        """Return a function that restores everything, including the clocks."""
         attributes, clocks, states = dict(vars(self)), dict(self.clocks), self.clocks.states()
 
         def restore() -> None:

@@ -1,4 +1,4 @@
-"""The progress of a run in its own units: samples, tokens or epochs, beside the step."""
+"""The progress of a run in samples, tokens or epochs, in addition to the step."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from lehr.schedule.run import Run
 from lehr.time.duration import EPOCHS, SAMPLES, SECONDS, TOKENS, Duration, round_half_up
 
 _FINEST: Final = 10**9
-"""The largest denominator of what is read from a state, whose numbers were rounded to floats."""
+"""The largest denominator of a number in a state, which was rounded to a float when saved."""
 
 
 def reading(horizon: Horizon | None, position: float) -> dict[str, int | float]:
-    """Return the samples, tokens and epochs before a position, as far as they are known."""
+    """Return the samples, tokens and epochs before a position, where they are known."""
     if horizon is None or horizon.length.unit == SECONDS:
         return {}
     units, step = horizon.units, Fraction(position)
@@ -43,7 +43,7 @@ def check_reading(saved: Any) -> dict[str, int | float]:
     """Check a reading from a state, and return a copy.
 
     Raises:
-        ScheduleError: If it is not that.
+        ScheduleError: If it is not a reading.
     """
     if not isinstance(saved, dict) or not set(saved) <= {SAMPLES, TOKENS, EPOCHS}:
         raise ScheduleError(f"progress={saved!r} must have amounts of 'sa', 'tok' and 'ep' only")
@@ -53,9 +53,9 @@ def check_reading(saved: Any) -> dict[str, int | float]:
 
 
 def position_of_reading(horizon: Horizon | None, saved: Mapping[str, float]) -> float | None:
-    """Return the whole step of a run that is nearest to a saved reading.
+    """Return the whole step of a run nearest to a saved reading.
 
-    None where the reading lacks the unit of the run's length: then the step itself is what counts.
+    None if the reading lacks the unit of the run's length; the step itself decides then.
     """
     unit = None if horizon is None else horizon.length.unit
     if horizon is None or unit is None or unit not in saved:

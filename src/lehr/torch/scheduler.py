@@ -28,48 +28,48 @@ from lehr.torch.planner import Planner
 class Scheduler(Driver):
     """Drive an optimizer's learning rate, and any other number of its groups, with schedules.
 
-    At position ``n`` (the number of updates made) each group's value is
-    ``base * schedule(n)`` for ``lr``, ``weight_decay`` and other keys, where ``base`` is what the
-    group was given; and ``schedule(n)`` for ``momentum``, ``beta1`` and ``beta2``.
-    :func:`absolute` and :func:`factor` change that. Values are assigned, never multiplied into
-    the current one, so building and loading in any order resumes exactly.
+    At position ``n`` (the number of updates made) each group's value is ``base * schedule(n)`` for
+    ``lr``, ``weight_decay`` and other keys, where ``base`` is the value that the group was given,
+    and ``schedule(n)`` for ``momentum``, ``beta1`` and ``beta2``. :func:`absolute` and
+    :func:`factor` change that. Values are assigned, never multiplied into the current one, so
+    building and loading in any order resumes exactly.
 
-    Call :meth:`step` after each ``optimizer.step()``. Building it assigns the values of the first
-    update.
+    Call :meth:`step` after each ``optimizer.step()``. Building the scheduler assigns the values of
+    the first update.
 
-    A rate that is set by hand, ``group["lr"] = 0.01``, replaces the scheduled one: the group's base
+    A rate set by hand, as in ``group["lr"] = 0.01``, replaces the scheduled one: the group's base
     becomes the one from which the schedule would have reached it (at level 0, the base is the rate
-    that was set). It is noticed at the next step, in any group. Absolute numbers, such as a
-    momentum, are assigned again at the next step.
+    itself). It is noticed at the next step, in any group. Absolute numbers, such as a momentum, are
+    assigned again at the next step.
 
     Arguments:
         optimizer: A torch optimizer. Numbers and tensors of one number are driven alike; a tensor
-            is filled, never replaced. Or a list of optimizers: their groups, one optimizer after
-            the other, are driven as those of a single one, with one position and one state. A list
-            of schedules then has one entry for each optimizer.
+            is filled, never replaced. Or a list of optimizers: all their groups, in order, are
+            driven as if they belonged to a single one, with one position and one state. A list of
+            schedules then has one entry for each optimizer.
         lr: The schedule of the learning rate. For schedules that differ by group: a list with one
             for each, a mapping from indices and ``"name"`` of groups (``"*"`` is the rest), or a
             function of the group; None leaves a group alone.
         over: The run that the schedules are placed over: updates, or a
-            :class:`~lehr.Horizon`. Not needed where they have lengths of their own.
-        momentum: The schedule of the momentum, or of the first beta where there are betas.
-        feedback: A rule that follows a metric, such as :func:`lehr.plateau`: its factor joins that
-            of ``lr`` (1, where none is given). Pass it the metric by :meth:`report`.
-        guards: How to react to mistakes that show while training: ``"warn"``, ``"error"``
-            or ``"off"``, for all or by name; the names are those of ``lehr.torch.GUARDS``.
-        scaler: The gradient scaler, if there is one: where it skips an update, the schedule does
-            not move. Without it, a skipped update is
-            seen only if the gradients have not been cleared.
-        clock: Returns seconds, for schedules over a time such as ``"90min"``: these follow the time
-            that passes (:class:`lehr.WallClock`), and cannot be sought or changed. In distributed
-            training all ranks follow the clock of rank 0.
+            :class:`~lehr.Horizon`. Not needed if they have lengths of their own.
+        momentum: The schedule of the momentum, or of the first beta if there are betas.
+        feedback: A rule that follows a metric, such as :func:`lehr.plateau`: its factor multiplies
+            that of ``lr`` (1 if none is given). Pass it the metric with :meth:`report`.
+        guards: How to react to mistakes that show up during training: ``"warn"``, ``"error"`` or
+            ``"off"``, for all or by name; the names are those of ``lehr.torch.GUARDS``.
+        scaler: The gradient scaler, if there is one: when it skips an update, the schedule does not
+            move. Without it, a skipped update is noticed only if the gradients have not been
+            cleared.
+        clock: Returns seconds, for schedules over a time such as ``"90min"``: these follow elapsed
+            time (:class:`lehr.WallClock`), and cannot be sought or changed. In distributed training
+            all ranks follow the clock of rank 0.
         last_epoch: The position before the first; -1 for a new run. (torch's own name.)
-        any_optimizer: Whether to drive objects that are not torch optimizers as well: anything with
-            a list ``param_groups`` of dicts, as libraries' wrappers have. Updates of such an object
-            are not counted, so the guards that compare steps with updates are silent.
+        any_optimizer: Whether to accept objects that are not torch optimizers: anything with a list
+            ``param_groups`` of dicts, such as a library's wrapper. Updates of such an object are
+            not counted, so the guards that compare steps with updates are silent.
         **others: Schedules for other keys of the parameter groups, such as ``weight_decay``,
-            ``eps``, ``beta2`` or a key of your own, also one number of a tuple:
-            ``**{"nus[1]": schedule}``. ``"lr"`` means: in proportion to the rate.
+            ``eps``, ``beta2`` or a key of your own, or for one number of a tuple, as in
+            ``**{"nus[1]": schedule}``. ``"lr"`` means in proportion to the rate.
 
     Raises:
         ScheduleError: If nothing is driven, a schedule does not fit its run, could give a negative
@@ -131,7 +131,7 @@ class Scheduler(Driver):
 
     @property
     def param_groups(self) -> list[Group]:
-        """The groups whose rate it drives, as :func:`lehr.check` reads them."""
+        """The groups whose rate it drives, for :func:`lehr.check`."""
         rates = self._planner.assignment.schedules.get("lr", ())
         present = self._known.present(self.groups)
         return [
@@ -190,8 +190,8 @@ class Scheduler(Driver):
 
     def _step_slowly(self, epoch: float | None) -> None:
         if epoch is not None:
-            # Trainers pass what they have: DeepSpeed's engine calls step again with the batch size
-            # where a call with its lr_kwargs was a TypeError.
+            # Trainers pass what they have: if calling step with its lr_kwargs raises a TypeError,
+            # DeepSpeed's engine calls it again with the batch size.
             raise ScheduleError(
                 f"step({epoch!r}): the schedule counts updates, one at each step(); leave out the "
                 f"engine's lr_kwargs, or write seek({epoch!r}) to go there"
@@ -206,7 +206,7 @@ class Scheduler(Driver):
             if self._guards.is_held(updates, made, self._step_count <= 1, self.groups):
                 return
             if made == 0:
-                # There is nothing to wait for until updates are made again. Look for them soon if
+                # There is nothing to wait for until updates are made again. Check for them soon if
                 # steps without an update have not been reported.
                 self._ahead.await_updates(None, updates.count)
                 if self._guards.watches("repeated") and not updates.captured:
@@ -224,7 +224,7 @@ class Scheduler(Driver):
         super()._move(position)
 
     def skip_time(self) -> None:
-        """Leave out the time since the last step: an evaluation, the writing of a checkpoint."""
+        """Ignore the time since the last step, as for an evaluation or for saving a checkpoint."""
         self._planner.clocks.skip()
 
     # ----- feedback -----------------------------------------------------------------------------
@@ -233,7 +233,7 @@ class Scheduler(Driver):
         """Pass a metric to the feedback rule, and assign the rates that follow from it at once.
 
         Arguments:
-            metric: Whatever the rule reads: a number for most, such as a validation loss.
+            metric: Whatever the rule reads; for most a number, such as a validation loss.
 
         Raises:
             ScheduleError: If the scheduler has no rule, or the rule cannot read the metric.
@@ -252,14 +252,15 @@ class Scheduler(Driver):
         return [dict(change) for change in self._planner.assignment.changes]
 
     def extend(self, steps: DurationLike, *, of: str = "lr") -> None:
-        """Make the run longer from now on, by stretching what is left of the schedule.
+        """Make the run longer from now on, by stretching the rest of the schedule.
 
         Arguments:
-            steps: How many steps longer, at least 1; or a duration such as ``"10%"`` of the run.
+            steps: The number of steps to add, at least 1; or a duration such as ``"10%"`` of the
+                run.
             of: Which driven number's schedule.
 
         Raises:
-            ScheduleError: If the schedule is at its end, or has none. Nothing is changed then.
+            ScheduleError: If the schedule is at its end, or has none. Nothing changes then.
 
         Example:
             >>> import lehr, torch
@@ -277,16 +278,16 @@ class Scheduler(Driver):
     def cooldown(
         self, steps: DurationLike, *, to: float = 0.0, ease: str = "linear", of: str = "lr"
     ) -> None:
-        """End the run from here: go down from the present level to another.
+        """End the run from here: go down from the current level to another.
 
         Arguments:
             steps: In how many steps, at least 1.
             to: The level at the end, at least 0.
-            ease: How it goes: a name from :class:`lehr.Ease`, such as ``"cosine"``, ``"1-sqrt"``.
+            ease: The shape: a name from :class:`lehr.Ease`, such as ``"cosine"`` or ``"1-sqrt"``.
             of: Which driven number's schedule.
 
         Raises:
-            ScheduleError: If the schedule is at that level already. Nothing is changed then.
+            ScheduleError: If the schedule is at that level already. Nothing changes then.
 
         Source: Hägele et al. (2024), Scaling Laws and Compute-Optimal Training Beyond Fixed
         Training Durations, arXiv:2405.18392.
@@ -315,12 +316,13 @@ class Scheduler(Driver):
         Arguments:
             steps: In how many steps, at least 1.
             to: The level that it rises to, greater than 0.
-            then: What follows; it stays there without it. A part without length takes what is left.
-            over: How long all of it lasts from now on; what is left of the run without it.
+            then: The schedule that follows; by default the level stays. A part without a length
+                takes the remaining steps.
+            over: How long all of this lasts from now on; by default the rest of the run.
             of: Which driven number's schedule.
 
         Raises:
-            ScheduleError: If it does not fit. Nothing is changed then.
+            ScheduleError: If it does not fit. Nothing changes then.
 
         Source: Ibrahim et al. (2024), Simple and Scalable Strategies to Continually Pre-train Large
         Language Models, arXiv:2403.08763.
@@ -342,18 +344,18 @@ class Scheduler(Driver):
         jump: bool = False,
         of: str = "lr",
     ) -> None:
-        """Go on from here with another schedule.
+        """Continue from here with another schedule.
 
         Arguments:
-            schedule: The schedule that follows; without a start of its own it begins at the present
-                level. Its shares are shares of what is left.
-            over: How long it lasts; what is left of the run without it.
-            jump: Whether it may begin at another level than the present one.
+            schedule: The schedule that follows; without a start of its own it begins at the current
+                level. Its shares are shares of the rest of the run.
+            over: How long it lasts; by default the rest of the run.
+            jump: Whether it may begin at a level other than the current one.
             of: Which driven number's schedule.
 
         Raises:
-            ScheduleError: If it would jump and ``jump`` is False, or it does not fit. Nothing is
-                changed then.
+            ScheduleError: If it would jump and ``jump`` is False, or it does not fit. Nothing
+                changes then.
         """
         self._change(
             "replace",
@@ -364,15 +366,16 @@ class Scheduler(Driver):
         )
 
     def scale(self, factor: float, *, steps: DurationLike = 0, of: str = "lr") -> None:
-        """Multiply what is left of the schedule by a factor.
+        """Multiply the rest of the schedule by a factor.
 
         Arguments:
             factor: Greater than 0.
-            steps: Over how many steps the factor is reached in a straight line; 0 is at once.
+            steps: The number of steps over which the factor is reached in a straight line; 0 means
+                at once.
             of: Which driven number's schedule.
 
         Raises:
-            ScheduleError: If the factor is not positive. Nothing is changed then.
+            ScheduleError: If the factor is not positive. Nothing changes then.
         """
         self._change(
             "scale", of, factor=number("factor", factor), steps=self._whole("steps", steps)
@@ -386,7 +389,7 @@ class Scheduler(Driver):
     def _refuse_timed(self, what: str) -> None:
         if self._planner.clocks:
             raise NeedsClock(
-                f"{what}: {self!r} follows the time that passes, and its plan cannot be changed; "
+                f"{what}: {self!r} follows elapsed time, so its plan cannot be changed; "
                 "build a new scheduler with what is to follow"
             )
 
@@ -407,9 +410,9 @@ class Scheduler(Driver):
     # ----- state --------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the position, the changes of plan, and what they belong to, in plain types.
+        """Return the position, the changes of plan, and the schedules and bases, in plain types.
 
-        The schedules are there in their dict form, to be compared when the state is loaded.
+        The schedules are included in their dict form, for comparison when the state is loaded.
         """
         self._attach().notice()
         self._recognize_groups()
@@ -423,13 +426,14 @@ class Scheduler(Driver):
 
         Arguments:
             state_dict: What :meth:`state_dict` returned.
-            adopt: For a state that belongs to other schedules or bases: go on with the ``"saved"``
-                ones, or keep those that are ``"here"`` and restore the position only: the samples,
-                tokens or epochs that were seen if the run is measured in them, else the step.
+            adopt: For a state that belongs to other schedules or bases: continue with the
+                ``"saved"`` ones, or keep those that are ``"here"`` and restore the position only:
+                the samples, tokens or epochs seen if the run is measured in them, otherwise the
+                step.
 
         Raises:
-            ScheduleError: If it is not the state of a scheduler, or belongs to other schedules or
-                other groups and ``adopt`` is not given. Nothing is changed then.
+            ScheduleError: If it is not a scheduler's state, or belongs to other schedules or other
+                groups and ``adopt`` is not given. Nothing changes then.
         """
         check_adopt(adopt, None, "saved", "here")
         with loading(self, state_dict):
@@ -454,14 +458,14 @@ class Scheduler(Driver):
             self._restoring = False
 
     def __copy__(self) -> Any:
-        """Return a scheduler that writes into the same optimizer, beside this one."""
+        """Return a scheduler that writes into the same optimizer, alongside this one."""
         twin = super().__copy__()
         twin._planner, twin._bases = self._planner.copied(), list(self._bases)
         twin._replan()
         return twin
 
     def snapshot(self) -> Callable[[], None]:
-        """Return a function that puts all attributes back, and the clocks."""
+        """Return a function that restores all attributes, and the clocks."""
         restore_attributes, restore_planner = super().snapshot(), self._planner.snapshot()
 
         def restore() -> None:

@@ -1,16 +1,16 @@
 """Schedulers that share an optimizer: their factors multiply.
 
-A number of a group is its base, or the value of the one scheduler that is independent of the base,
-times the ratios of all others:
+A number of a group is its base, or the value of the scheduler that is independent of the base if
+there is one, times the ratios of all others:
 
     value = base * ratio_1 * ratio_2 * ...
 
-When any of them moves, the shared object writes the product. A scheduler that is alone on its
-optimizer writes by itself, with the same writers.
+When any scheduler moves, the shared object writes the product. A scheduler that is alone on its
+optimizer writes directly, with the same writers.
 
-torch's own ``SequentialLR`` builds its children first, and then undoes their first step
-(``last_epoch -= 1``). Schedulers that are undone together form a family, of which only the one that
-moved last contributes.
+torch's own ``SequentialLR`` builds its children first, then undoes their first step (``last_epoch
+-= 1``). Schedulers that are undone together form a family, in which only the one that moved last
+contributes.
 """
 
 from __future__ import annotations
@@ -34,28 +34,28 @@ from lehr.torch.writers import SlotWriter
 _SHARED: dict[int, tuple[weakref.ref[Any], Shared]] = {}
 
 Change = tuple[Slot, Group, float]
-"""A slot, a group, and the value that user code has written there."""
+"""A slot, a group, and the value that user code wrote there."""
 
 Shares = list[tuple[Any, Contribution]]
-"""Who contributes what to one number of one group."""
+"""The schedulers that drive one number of one group, with their contributions."""
 
 SharesBySlot = dict[SlotKey, tuple[Slot, dict[int, Shares]]]
-"""For each slot: who contributes what to each group, by its identity."""
+"""For each slot, the shares in each group, by the group's identity."""
 
 
 class Family:
-    """Schedulers of which only the one that moved last contributes."""
+    """A set of schedulers in which only the one that moved last contributes."""
 
     last: int = 0
 
 
 @dataclass
 class Membership:
-    """A scheduler's part among those of its optimizer.
+    """A scheduler's standing among those of its optimizer.
 
     Attributes:
         silent: Whether it contributes nothing until its next move.
-        turn: When it moved last, as a count of moves.
+        turn: The number of its last move, counted over all schedulers.
         family: The family that it belongs to.
     """
 
@@ -65,9 +65,9 @@ class Membership:
 
 
 def shared_of(optimizers: Sequence[Any]) -> Shared:
-    """Return the shared object of some optimizers.
+    """Return the object that these optimizers share, merging or making it as needed.
 
-    Optimizers that one scheduler drives together have one shared object.
+    Optimizers driven by one scheduler share one object.
     """
     known = [shared for optimizer in optimizers if (shared := _find(optimizer)) is not None]
     shared = known[0] if known else Shared()
@@ -112,11 +112,11 @@ class Shared:
         self.counted: list[Updates] = []
 
     def include(self, optimizer: Any) -> None:
-        """Add an optimizer, unless it is there."""
+        """Add an optimizer unless it is already included."""
         if any(ref() is optimizer for ref in self._optimizers):
             return
         self._optimizers.append(weakref.ref(optimizer))
-        # Wrappers of optimizers may lack what torch's own constructor makes.
+        # Optimizer wrappers may lack attributes that torch's own constructor makes.
         if hasattr(optimizer, "_optimizer_step_post_hooks"):
             updates = Updates()
             optimizer.register_step_post_hook(updates)
@@ -143,7 +143,7 @@ class Shared:
 
     @property
     def groups(self) -> list[Group]:
-        """The optimizers' groups: never kept, since loading an optimizer makes new ones."""
+        """The optimizers' groups; never stored, since loading an optimizer makes new ones."""
         optimizers = [optimizer for ref in self._optimizers if (optimizer := ref()) is not None]
         if len(optimizers) == 1:
             return optimizers[0].param_groups
@@ -163,13 +163,13 @@ class Shared:
         self.settle()
 
     def beside(self) -> Shared:
-        """Return an empty one for the same optimizers, whose writing is a change here."""
+        """Return an empty object for the same optimizers; this one treats its writes as changes."""
         other = Shared()
         other._optimizers, other.counted = list(self._optimizers), list(self.counted)
         return other
 
     def leave(self, member: Any) -> None:
-        """Remove a scheduler: it is part of another one now, or has been replaced."""
+        """Remove a scheduler that has been replaced or is now part of another one."""
         self._members = [ref for ref in self._members if ref() is not member]
 
     def clear(self) -> None:
@@ -177,14 +177,14 @@ class Shared:
         self._members = []
 
     def _lost(self, dead: weakref.ref[Any]) -> None:
-        """Write again without a scheduler that was deleted, as when a notebook's cell ran again."""
+        """Write again without a deleted scheduler, as after a notebook cell is rerun."""
         self._members = [ref for ref in self._members if ref is not dead]
         if self._members and any(ref() is not None for ref in self._optimizers):
             self.notice()
             self.write()
 
     def undone(self, member: Any) -> None:
-        """Silence a scheduler whose step a container of torch's has undone."""
+        """Silence a scheduler whose step a torch container has undone."""
         if self._forming is None:
             self._forming = Family()
         member.membership.family = self._forming
@@ -208,14 +208,14 @@ class Shared:
     # ----- writing ------------------------------------------------------------------------------
 
     def writer(self, slot: Slot, kind: type[SlotWriter]) -> SlotWriter:
-        """Return the writer of a slot, a new one if it was of another kind."""
+        """Return the writer of a slot; make a new one if it has another kind."""
         writer = self.writers.get(slot.place)
         if writer is None or type(writer) is not kind:
             writer = self.writers[slot.place] = kind(slot)
         return writer
 
     def write(self) -> None:
-        """Write what all schedulers give together, at their present positions."""
+        """Write the joint values of all schedulers at their current positions."""
         members = self.members
         if len(members) == 1 and not members[0].membership.silent and members[0].write_alone():
             return
@@ -227,7 +227,7 @@ class Shared:
             self.writer(slot, Mixed).write(groups, values)
 
     def _shares(self) -> SharesBySlot:
-        """Return for each slot and group, by its identity, who contributes what."""
+        """Return, for each slot and group, the schedulers and their contributions."""
         found: SharesBySlot = {}
         # Absolute ones in the order of their moves: the most recent one wins.
         order = sorted(
@@ -251,14 +251,14 @@ class Shared:
             member.settle()
 
     def hold(self, slots: Iterable[Slot]) -> None:
-        """Treat the current values as written by the schedulers, and later ones as changes."""
+        """Treat the current values as written by the schedulers, and later writes as changes."""
         for slot in slots:
             self.writer(slot, Mixed).hold(self.groups)
 
     # ----- bases and changes by hand ------------------------------------------------------------
 
     def _recognize(self) -> list[Group]:
-        """Bring what is known of the groups into their present order, and return them."""
+        """Reorder the bases to match the current groups, and return the groups."""
         groups = self.groups
         if not self._known.are(groups):
             old = self._known.origins(groups)
@@ -270,7 +270,7 @@ class Shared:
         return groups
 
     def base(self, slot: Slot, group: Group) -> float:
-        """Return the base of a number of a group: what it was before any scheduler drove it."""
+        """Return the base of a number of a group: its value before any scheduler drove it."""
         if slot.place == LR.place:
             return plain(group.setdefault("initial_lr", plain(group["lr"])))
         groups = self._recognize()
@@ -290,15 +290,15 @@ class Shared:
     def notice(self) -> list[Change]:
         """Adopt the values that were set by hand since the last write.
 
-        The new value replaces the old one in the schedule: the base becomes the one from which the
-        schedule would have come to it. A value without a base is left alone, and overwritten at the
-        next step.
+        The new value replaces the scheduled one: the base becomes the one from which the schedule
+        would have reached it. A value without a base is left alone, and overwritten at the next
+        step.
 
         Returns:
-            What was changed.
+            The changes found.
         """
         if any(writer.was_replaced(self.groups) for writer in self.writers.values()):
-            # The optimizer was loaded, and its hook was interrupted; some run none.
+            # The optimizer was loaded, and its hook was interrupted or does not exist.
             self.loaded()
         groups, changes = self.groups, list[Change]()
         all_shares: SharesBySlot | None = None
@@ -311,14 +311,14 @@ class Shared:
                 by_group = all_shares[place][1] if place in all_shares else {}
                 self._adopt(writer.slot, group, value, by_group.get(id(group), []))
             if found:
-                # They are adopted once, wherever the step is interrupted.
+                # So that they are adopted only once, wherever the step is interrupted.
                 writer.forget()
         if changes:
             self.settle()
         return changes
 
     def _adopt(self, slot: Slot, group: Group, value: float, shares: Shares) -> None:
-        # Where others drive it too, a number that is independent of the base has none to be found.
+        # If others drive it too, a number that is independent of the base has no base to find.
         if not shares or (len(shares) > 1 and any(share.absolute for _, share in shares)):
             return
         first = shares[0][0]
@@ -331,7 +331,7 @@ class Shared:
             member.rebase(slot, group, base)
 
     def find_bases(self) -> None:
-        """Prepare the bases for a new scheduler: a value set since the last write is one."""
+        """Prepare the bases for a new scheduler: values set since the last write become bases."""
         if self.members:
             if self.notice():
                 self.write()
@@ -345,7 +345,7 @@ class Shared:
     # ----- loading, saving, restoring -----------------------------------------------------------
 
     def loaded(self) -> None:
-        """Write again after an optimizer was loaded: its groups and their tensors are new."""
+        """Write again after an optimizer was loaded, since its groups and their tensors are new."""
         groups, members = self._recognize(), self.members
         for writer in self.writers.values():
             writer.restore_tensors(groups)
@@ -356,11 +356,11 @@ class Shared:
             writer.hold(groups)
         if len(members) > 1 or not all(member.keeps_loaded_values for member in members):
             self.write()
-        # The next step must look whether there was an update before it.
+        # The next step must check that an update came before it.
         self.settle()
 
     def snapshot(self) -> Callable[[], None]:
-        """Return a function that puts back all that a write changes."""
+        """Return a function that restores everything that a write changes."""
         attributes = {
             "_members": list(self._members),
             "writers": {place: writer.copy() for place, writer in self.writers.items()},
@@ -375,7 +375,7 @@ class Shared:
         return restore
 
 
-# The optimizer's hooks are functions of the module: they keep nothing alive.
+# The optimizer's hooks are module-level functions, so they keep nothing alive.
 def _after_load(optimizer: Optimizer) -> None:
     shared = _find(optimizer)
     if shared is not None:
@@ -384,6 +384,6 @@ def _after_load(optimizer: Optimizer) -> None:
 
 def _before_save(optimizer: Optimizer) -> None:
     shared = _find(optimizer)
-    # What user code has written is saved as it is.
+    # Values that user code has written are saved unchanged.
     if shared is not None:
         shared.notice()

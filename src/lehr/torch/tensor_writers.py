@@ -14,7 +14,7 @@ from lehr.torch.writers import SlotWriter, has_mark, mark_of
 
 
 def _arrays(tensors: Sequence[Tensor]) -> list[NDArray[Any]]:
-    """Return tensors' numbers as arrays in the same memory; nothing if one of them has no array."""
+    """Return arrays that share the tensors' memory; none if one tensor has no array."""
     ordinary = all(
         type(tensor) is Tensor
         and tensor.device.type == "cpu"
@@ -27,9 +27,9 @@ def _arrays(tensors: Sequence[Tensor]) -> list[NDArray[Any]]:
 class TensorFill(SlotWriter):
     """A tensor in every group, filled with ``offset + gain * entry``.
 
-    A change by hand is noticed by the tensor's version, which each filling raises by one, without
-    waiting for a device. Tensors in the processor's memory are filled through NumPy, in a tenth of
-    the time, and keep their versions.
+    A change by hand is recognized by the tensor's version, which each fill raises by one, without
+    waiting for a device. Tensors in CPU memory are filled through NumPy, in a tenth of the time,
+    and keep their versions.
     """
 
     _tensors: Sequence[Tensor] = ()
@@ -41,7 +41,7 @@ class TensorFill(SlotWriter):
         for group, tensor, version in zip(groups, self._tensors, self._versions):  # noqa: B905  (twice the time)
             if group[key] is not tensor or tensor._version != version + count:
                 return False
-        # Memory that is shared between processes later moves, and leaves the array behind.
+        # If memory is shared between processes later, the tensor moves and leaves the array behind.
         for tensor, place in zip(self._tensors if self._addresses else (), self._addresses):  # noqa: B905
             if tensor.data_ptr() != place:
                 return False
@@ -56,7 +56,7 @@ class TensorFill(SlotWriter):
 
     def _fill(self, entry: float) -> None:
         """Fill each tensor once, which raises its version by one."""
-        # Detached, not under no_grad(), which an interrupt at its end would leave switched on.
+        # Detached, rather than under no_grad(): an interrupt at its end would leave that on.
         for index, tensor in self._once.values():
             offset, gain = self._lines[index]
             tensor.detach().fill_(offset + gain * entry)

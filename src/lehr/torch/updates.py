@@ -1,4 +1,4 @@
-"""Updates: how many an optimizer made, and whether the last one was skipped."""
+"""Updates: how many an optimizer has made, and whether the last one was skipped."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ TOO_EARLY: Final = (
     "Detected call of `lr_scheduler.step()` before `optimizer.step()`: the schedule's first value "
     "is never used. Call `optimizer.step()` first, then `lr_scheduler.step()`"
 )
-"""The warning of a step that comes before the first update, in torch's words."""
+"""The warning about a step before the first update, in torch's words."""
 
 
 class Updates:
     """Counts an optimizer's updates. It is also the optimizer's hook, so it must not refer to it.
 
-    The gradient scaler tells a fused optimizer in a tensor whether to skip an update. Reading it
-    waits for the device; so a scheduler reads it when it moves, since it must know, and nothing
+    A gradient scaler passes a fused optimizer a tensor that says whether to skip an update. Reading
+    it waits for the device, so a scheduler reads it only when it moves and must know, and nothing
     reads it while the optimizer works.
 
     Attributes:
-        count: The updates that are known to have been made.
-        skipped: Whether an update was skipped since the last of them, as far as that was read.
-        captured: Whether a CUDA graph has captured one; its replays run no hook.
+        count: The number of updates known to have been made.
+        skipped: Whether an update has been skipped since the last of these, as far as is known.
+        captured: Whether a CUDA graph has captured an update; its replays run no hook.
     """
 
     __slots__ = ("_unread", "captured", "count", "skipped")
@@ -53,7 +53,7 @@ class Updates:
         """Read whether the last update was skipped, if that is still unread.
 
         Returns:
-            Whether it turns out to have been made.
+            Whether it turns out that the update was made.
         """
         if self._unread is None:
             return False
@@ -64,14 +64,14 @@ class Updates:
 
 
 class JointUpdates:
-    """Counts the updates of several optimizers: a round in which any of them made one is one.
+    """Counts the updates of several optimizers: a round in which any of them updates counts once.
 
-    Each reading of ``count`` that finds new updates ends a round, however many were made in it: a
+    A read of ``count`` that finds new updates ends a round, however many were made in it: a
     discriminator may be updated five times for each update of its generator. So each scheduler has
-    a counter of its own.
+    its own counter.
 
     Arguments:
-        parts: Those of the optimizers.
+        parts: The counters of the optimizers.
     """
 
     def __init__(self, parts: Sequence[Updates]) -> None:
@@ -80,7 +80,7 @@ class JointUpdates:
 
     @property
     def count(self) -> int:
-        """The rounds with an update that was made for certain."""
+        """The number of rounds in which an update was certainly made."""
         made = sum(part.count for part in self.parts)
         if made != self._seen:
             self._seen = made
@@ -89,7 +89,7 @@ class JointUpdates:
 
     @property
     def skipped(self) -> bool:
-        """Whether one of the optimizers skipped its last update, as far as that was read."""
+        """Whether one of the optimizers skipped its last update, as far as is known."""
         return any(part.skipped for part in self.parts)
 
     @property
@@ -106,11 +106,11 @@ class JointUpdates:
 def counter_of(
     parts: Sequence[Updates], before: Updates | JointUpdates | None
 ) -> Updates | JointUpdates | None:
-    """Return a counter for the optimizers that are counted, if any: the one before, if it will do.
+    """Return a counter for the counted optimizers, if any; reuse the previous one if it fits.
 
     Arguments:
         parts: The counters of the optimizers.
-        before: What was returned last, to the same reader.
+        before: The counter last returned to the same reader.
     """
     if len(parts) > 1:
         alike = isinstance(before, JointUpdates) and before.parts == parts
@@ -124,6 +124,6 @@ def has_begun(optimizer: Any, updates: Updates | JointUpdates | None) -> bool:
 
 
 def own_step(optimizer: Any) -> Any:
-    """Return the function with which an optimizer steps, inside all declared wrappers."""
+    """Return an optimizer's step function, unwrapped from all declared wrappers."""
     step = inspect.unwrap(optimizer.step)
     return getattr(step, "__func__", step)

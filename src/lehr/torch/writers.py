@@ -1,10 +1,10 @@
-"""Writers: how driven numbers reach all groups, and how a change by hand is noticed.
+"""Writers: write driven numbers into all groups, and notice changes made by hand.
 
-A writer remembers the value that it wrote into each group. Before the next one is written each
-group is looked at; where another value is found, user code has changed it, and nothing is written.
+A writer remembers the value that it wrote into each group. Before it writes the next one it checks
+each group; if it finds another value, user code has changed it, and nothing is written.
 
-A step may be interrupted between any two groups. While one is being made the old values and the
-new ones both count as the writer's own.
+A step may be interrupted between any two groups. During a step, both the old and the new values
+count as the writer's own.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ class Step(ABC):
 
         Arguments:
             groups: The groups.
-            before: The index of the entry that was written last.
+            before: The index of the last written entry.
             index: The index of the entry to write.
         """
 
 
 class Cursor:
-    """A mark of the entry that was written last.
+    """A mark of the last written entry.
 
     Attributes:
-        at: The index of the entry that was written last.
-        interrupted: Whether the next one may be written in part.
+        at: The index of the last written entry.
+        interrupted: Whether the next entry may be partly written.
     """
 
     __slots__ = ("at", "interrupted")
@@ -62,14 +62,14 @@ def _version(tensor: Tensor) -> Any:
 
 
 def has_mark(value: Any, mark: Any) -> bool:
-    """Return whether a value is the one that a mark was made of, unchanged."""
+    """Return whether a value is the one that was marked, unchanged."""
     if isinstance(value, Tensor):
         return isinstance(mark, tuple) and mark[0] is value and mark[1] == _version(value)
     return value is mark
 
 
 class SlotWriter(Step):
-    """Writes one slot; what it wrote last is its own, anything else is a change by hand."""
+    """Writes one slot; a value other than the one it wrote last is a change by hand."""
 
     def __init__(self, slot: Slot) -> None:
         self.slot = slot
@@ -90,7 +90,7 @@ class SlotWriter(Step):
         self._lines = lines
 
     def follow(self, cursor: Cursor, entries: Sequence[Any]) -> None:
-        """Go on with some entries, the first of which is written."""
+        """Continue with these entries, the first of which is already written."""
         self._entries, self._cursor = entries, cursor
 
     @property
@@ -100,7 +100,7 @@ class SlotWriter(Step):
 
     @property
     def even(self) -> bool:
-        """Whether the entries are themselves the values of all groups, and floats."""
+        """Whether each entry is itself the value for all groups, as a float."""
         return False
 
     def write(self, groups: Sequence[Group], entry: Any) -> None:
@@ -111,7 +111,7 @@ class SlotWriter(Step):
         self._before = []
 
     def _value(self, entry: Any, index: int) -> float | None:
-        """Return a group's value of an entry; None if it is not driven."""
+        """Return a group's value for an entry; None if it is not driven."""
         offset, gain = self._lines[index]
         return offset + gain * entry
 
@@ -120,7 +120,7 @@ class SlotWriter(Step):
         """Write an entry into all groups."""
 
     def changed(self, groups: Sequence[Group]) -> list[tuple[int, float]]:
-        """Return the groups whose value is not its own, with the value."""
+        """Return the groups whose current value it did not write, with that value."""
         found: list[tuple[int, float]] = []
         if not self._entries and not self._before:
             return found
@@ -154,19 +154,19 @@ class SlotWriter(Step):
         return twin
 
     def hold(self, groups: Sequence[Group]) -> None:
-        """Treat the current values as its own, and what is written from now on as a change."""
+        """Treat the current values as its own, and anything written from now on as a change."""
         exists, read = self.slot.exists_in, self.slot.read
         before = [mark_of(read(group)) if exists(group) else None for group in groups]
         self.forget()
         self._held, self._before = KnownGroups(groups), before
 
     def was_replaced(self, groups: Sequence[Group]) -> bool:
-        """Return whether a known group has become another dict, as it does in a load."""
+        """Return whether a known group has become another dict, as happens in a load."""
         present = self._held.present(groups)
         return any(self._held[index] is not group for index, group in present.items())
 
     def restore_tensors(self, groups: Sequence[Group]) -> None:
-        """Put the tensors that were filled last into groups that now hold others."""
+        """Put the last filled tensors back into groups that now hold others."""
         for index, origin in enumerate(self._held.origins(groups)):
             if origin is None or (tensor := self._tensor(origin)) is None:
                 continue
@@ -185,7 +185,7 @@ class SlotWriter(Step):
     def _separate(self, groups: Sequence[Group]) -> None:
         """Give each group a tensor of its own.
 
-        An optimizer that is built with a tensor puts the same one into all its groups.
+        An optimizer built with a tensor puts the same one into all its groups.
         """
         seen: set[int] = set()
         for group in groups:
@@ -249,7 +249,7 @@ class FloatWriter(SlotWriter):
         return True
 
     def take_back(self, groups: Sequence[Group], stop: Group) -> bool:
-        """Write the last values into the groups before one; return False."""
+        """Write the previous values back into the groups before ``stop``; return False."""
         for index, group in enumerate(groups):
             if group is stop:
                 break
@@ -270,7 +270,7 @@ class FloatPair(Step):
     One loop over the groups for both takes less time than one for each.
 
     Arguments:
-        first: Writes the one.
+        first: Writes one of them.
         second: Writes the other.
     """
 
@@ -312,7 +312,7 @@ class Several(Step):
 
 
 class Checked(Step):
-    """A step that is left undone unless all checks allow it."""
+    """A step that is made only if all checks allow it."""
 
     def __init__(self, step: Step, checks: Sequence[Check]) -> None:
         self._step, self._checks = step, checks

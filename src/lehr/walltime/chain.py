@@ -1,4 +1,4 @@
-"""Paths whose parts count in different clocks: one part runs, and its entry is recorded."""
+"""Paths with parts in different clocks: one part runs at a time, and its entry is recorded."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class _PartPlan:
 
     Attributes:
         node: The part.
-        nominal: The seconds that it lasts if nothing before it took too long; None if it has no
+        nominal: The seconds that it lasts if no part before it took too long; None if it has no
             end, or counts steps.
-        start: Where it begins in the run, for parts behind the open part, else None.
-        stop: Where it ends in the run, from the open part on, else None.
+        start: Where it begins in the run, for parts after the open part; otherwise None.
+        stop: Where it ends in the run, from the open part on; otherwise None.
     """
 
     node: TimedNode
@@ -35,11 +35,11 @@ class _PartPlan:
 
 
 class Chain(TimedNode):
-    """``a >> b`` of parts that count in different clocks.
+    """``a >> b`` with parts in different clocks.
 
-    A part before the open one ends by its own clock. The open part ends where the parts behind it
+    A part before the open one ends by its own clock. The open part ends where the parts after it
     must begin, counted back from the run's end. A part that is entered late runs faster, so that
-    the run's end level is reached in time; one for which no time is left is a jump.
+    the run's end level is reached in time; a part with no time left is a jump.
     """
 
     def __init__(self, schedule: Sequence, nodes: list[TimedNode], outer: OuterRun) -> None:
@@ -58,13 +58,13 @@ class Chain(TimedNode):
         flexible = part._reach is Reach.FLEXIBLE
         if length is None:
             if flexible or behind:
-                raise NeedsHorizon(f"{part} takes what is left of a run: write .over('90min')")
+                raise NeedsHorizon(f"{part} takes the rest of a run: write .over('90min')")
             return
         for late, node in zip(parts[opened + 1 :], behind, strict=True):
             if node.clock == STEPS:
                 raise NeedsClock(
-                    f"{late} counts steps behind {part}, which takes what is left of the time: "
-                    "when it must begin is not known; write its length as a time or a share"
+                    f"{late} counts steps after {part}, which takes the rest of the time, so it is "
+                    "not known when it must begin; write its length as a time or a share"
                 )
         stop = max(length - _seconds(behind), Fraction(0))
         nominal = max(stop - _seconds(nodes[:opened]), Fraction(0)) if flexible else None
@@ -93,7 +93,7 @@ def _seconds(nodes: Iterable[TimedNode]) -> Fraction:
 
 class _Chained(Walk):
     def __init__(self, chain: Chain, at: Counts, entry: float) -> None:
-        # A chain is never a part of another one: it begins with the run that it is in.
+        # A chain is never part of another chain, so it begins with its run.
         self._plans, self._begin = chain.plans, at.seconds
         self._go(0, at, entry)
 
@@ -108,7 +108,7 @@ class _Chained(Walk):
             if node.length is not None:
                 self._stop = at.of(node.clock) + as_number(node.length)
             return
-        # Entered after it should have ended, it ends at once.
+        # If it is entered after it should have ended, it ends at once.
         self._clock, self._stop = SECONDS, max(self._due(plan.stop), at.seconds)
         left = self._stop - at.seconds
         nominal = plan.nominal
@@ -123,7 +123,7 @@ class _Chained(Walk):
 
     def value(self, now: Counts) -> float:
         while self._index + 1 < len(self._plans) and now.of(self._clock) >= self._stop:
-            # The next part begins at the boundary itself, not when it was noticed.
+            # The next part begins at the boundary itself, not when the boundary was noticed.
             reached = now.at(self._clock, self._stop)
             end = self._walk.end
             entry = self._walk.value(reached) if end is None else end
@@ -157,7 +157,7 @@ class _Chained(Walk):
 
 
 class _Hurried(WrappedWalk):
-    """A part whose time passes faster, because less is left than it was meant to last."""
+    """A part that runs faster, because less time is left than it was meant to take."""
 
     def __init__(self, walk: Walk, begin: float, left: float, nominal: float) -> None:
         super().__init__(walk)

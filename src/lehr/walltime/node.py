@@ -1,9 +1,9 @@
-"""Timed schedules as trees of parts that are entered one after the other.
+"""Timed schedules as trees of parts that are entered one after another.
 
-A part that counts in one clock, seconds or steps, is a curve of what has passed since the part was
-entered. How long a part of the other clock takes is not known beforehand, so a path of both keeps
-the part that is running, the counts at which it was entered and the level that it began at: its
-*marks*. The schedule, the counts and the marks determine the value.
+A part that counts in one clock, seconds or steps, is a curve over the count since it was entered.
+How long a part in the other clock takes is not known beforehand, so a path with both keeps the
+running part, the counts at which it was entered and the level at which it began: its *marks*. The
+schedule, the counts and the marks determine the value.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from lehr.walltime.parts import (
 
 
 def node_of(schedule: Schedule, outer: OuterRun) -> TimedNode:
-    """Return a schedule, in an outer run, as a tree of parts that can be entered.
+    """Return a schedule in an outer run as a tree of parts that can be entered.
 
     Raises:
         NeedsClock: If it mixes seconds and steps where that has no meaning.
-        NeedsHorizon: If it takes what is left, and there is no run.
-        ScheduleError: If its shares, or what it takes beside a part that takes what is left, are
-            more than the run.
+        NeedsHorizon: If it takes the rest of a run, and there is no run.
+        ScheduleError: If its shares, or its fixed lengths beside a part that takes the rest, exceed
+            the run.
     """
     counted = clocks(schedule)
     if len(counted) < 2 and not (counted == {STEPS} and schedule._reach is Reach.FLEXIBLE):
@@ -86,7 +86,7 @@ class _TimedRun(TimedNode):
 
     def enter(self, at: Counts, entry: float, room: Fraction | None) -> Walk:
         assert self.length is not None
-        # A run is complete in itself: the level before it does not enter.
+        # A run is complete in itself: the previous level does not enter it.
         walk = self._inner.enter(at, 1.0, self.length)
         return _Stopped(walk, at.seconds + float(self.length))
 
@@ -106,7 +106,7 @@ class _Stopped(WrappedWalk):
 
 
 class _TimedPair(TimedNode):
-    """``a + b`` and ``a * b``, where each operand counts in a clock of its own."""
+    """``a + b`` and ``a * b``, where each operand counts in its own clock."""
 
     def __init__(self, left: TimedNode, right: TimedNode, product: bool) -> None:
         self._left, self._right, self._product = left, right, product

@@ -1,4 +1,4 @@
-"""The parts of a timed schedule, and those that count in a single clock."""
+"""The parts of a timed schedule, including those that count in a single clock."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Counts:
         return self.seconds if clock == SECONDS else self.steps
 
     def at(self, clock: str, count: float) -> Counts:
-        """Return these counts with that of one clock replaced."""
+        """Return these counts with the count of one clock replaced."""
         if clock == SECONDS:
             return replace(self, seconds=count)
         return replace(self, steps=int(count) if count == int(count) else count)
@@ -60,21 +60,21 @@ class Walk(ABC):
 
     @property
     def end(self) -> float | None:
-        """The level at which it ends, if its own clock ends it; None where that is not known."""
+        """The level at which it ends, if its own clock ends it; None if that is not known."""
         return None
 
     def marks(self) -> Any:
-        """Return its position as plain values; None where the counts alone determine it."""
+        """Return its position as plain values; None if the counts alone determine it."""
         return None
 
     def restore(self, marks: Any) -> None:
-        """Restore the position that :meth:`marks` returned; raise ScheduleError at any other."""
+        """Restore a position that :meth:`marks` returned; raise ScheduleError for any other."""
         if marks is not None:
             raise foreign(marks)
 
 
 class WrappedWalk(Walk):
-    """A walk whose value is computed from that of another, and whose position is the other's."""
+    """A walk whose value is computed from another walk's, and whose position is the other's."""
 
     def __init__(self, walk: Walk) -> None:
         self._walk = walk
@@ -92,7 +92,7 @@ def foreign(marks: Any) -> ScheduleError:
 
 
 class TimedNode(ABC):
-    """A part of the schedule, before it is entered; a part without a length takes what is left."""
+    """A part of the schedule, before it is entered; without a length it takes the rest."""
 
     length: Fraction | None = None
     clock: str = SECONDS
@@ -106,11 +106,11 @@ class TimedNode(ABC):
 
     @abstractmethod
     def bounds(self, entry: Bounds, room: Fraction | None) -> tuple[Bounds, Bounds]:
-        """Return bounds of all its values, and bounds of the level at which it may end."""
+        """Return bounds for all its values, and for the level at which it may end."""
 
 
 def clocks(schedule: Schedule) -> set[str]:
-    """Return the clocks that a schedule counts in: steps, seconds (also as a share), or both."""
+    """Return the clocks in which a schedule counts: steps, seconds (including shares), or both."""
     if isinstance(schedule, Over):
         if schedule.horizon.length.unit in (SECONDS, SHARE):
             return {SECONDS} | clocks(schedule.inner)
@@ -157,8 +157,8 @@ class Single(TimedNode):
         except NeedsHorizon:
             raise
         except ScheduleError:
-            # The level before may happen to be the one that it goes to, or 0 in log space: from the
-            # next larger number it can move.
+            # The previous level may happen to be its target, or 0 in log space; from the next
+            # larger number it can move.
             near = math.nextafter(entry, math.inf)
             return self._schedule._place(Site(self._run(at), near, room, self.length))
 

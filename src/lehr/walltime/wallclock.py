@@ -19,27 +19,27 @@ class WallClock:
     """A schedule that follows wall-clock time.
 
     Its value is not a function of the step: it depends on how long the updates took. So it is not
-    called with steps: call :meth:`advance` after each update, which returns the value for the next
-    one. Parts in seconds and parts in steps may follow each other: in ``warmup(50) >> hold() >>
-    cosine("20s")`` over ``"100s"`` the warmup takes 50 updates, the cosine begins at 80 s, and the
-    hold fills the time between.
+    called with steps; instead, call :meth:`advance` after each update, which returns the value for
+    the next one. Parts in seconds and parts in steps may follow each other: in ``warmup(50) >>
+    hold() >> cosine("20s")`` over ``"100s"`` the warmup takes 50 updates, the cosine begins at 80
+    s, and the hold fills the time between.
 
-    A part ends by its own clock. The parts behind the one without a length are counted back from
-    the run's end; entered late, they run faster so that they end in time, and where no time is left
-    they are a jump. At its end the run's clock stops.
+    A part ends by its own clock. The parts after the one without a length are counted back from the
+    run's end; if they are entered late they run faster to end in time, and if no time is left they
+    are a jump. The run's clock stops at its end.
 
     Arguments:
-        schedule: With lengths in seconds. Lengths in steps may come before or after these with
-            ``>>``, or be in the factors and summands beside them.
-        clock: Returns seconds, from any zero. Where it goes back, no time has passed.
-        agree: Called at each update with the seconds that this process has counted; returns the
-            seconds that all processes use, such as the count of rank 0, broadcast. The count never
-            decreases: an answer below it leaves it as it is.
+        schedule: A schedule with lengths in seconds. Lengths in steps may come before or after
+            these with ``>>``, or in other factors and summands.
+        clock: Returns seconds, from any zero. If it goes back, no time counts as passed.
+        agree: Called at each update with the seconds counted by this process; returns the seconds
+            that all processes use, such as the broadcast count of rank 0. The count never
+            decreases: a lower answer is ignored.
 
     Raises:
         NeedsClock: If it mixes seconds and steps where that has no meaning: in a repeat, a slice, a
-            staircase, or in steps behind the part that takes what is left of the time.
-        NeedsHorizon: If it takes what is left, but has no run: write ``.over("90min")``.
+            staircase, or in steps after the part that takes the rest of the time.
+        NeedsHorizon: If it takes the rest of a run, but has no run: write ``.over("90min")``.
         ScheduleError: If it does not fit its run, or grows without a bound.
 
     Example:
@@ -95,10 +95,10 @@ class WallClock:
         return self._bounds
 
     def advance(self, steps: int = 1) -> float:
-        """Count updates that were made, and the time since the last count; return the new value.
+        """Count the updates made and the time since the last count; return the new value.
 
         Arguments:
-            steps: How many, at least 0.
+            steps: The number of updates made, at least 0.
 
         Raises:
             ScheduleError: If it is not a whole number, or negative.
@@ -115,23 +115,23 @@ class WallClock:
         return value
 
     def skip(self) -> None:
-        """Leave out the time since the last count: an evaluation, a checkpoint, a pause."""
+        """Ignore the time since the last count, as for an evaluation, a checkpoint or a pause."""
         self._read = self._reading()
 
     def state_dict(self) -> dict[str, Any]:
         """Return the counters and the marks, as plain values for JSON.
 
-        The marks are the piece that is running, and the counters and the level at which it was
-        entered; they are None where the counters alone determine the value. The time until the
-        state is loaded does not count.
+        The marks are the running piece, and the counters and level at which it was entered; they
+        are None if the counters alone determine the value. The time until the state is loaded does
+        not count.
         """
         return {"counters": self.counters, "marks": self._walk.marks()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore a saved state; time begins to count now.
+        """Restore a saved state; time counts from now on.
 
         Raises:
-            ScheduleError: If it is not a state of this schedule. Then nothing has changed.
+            ScheduleError: If it is not a state of this schedule. Nothing changes then.
         """
         if not isinstance(state, dict) or set(state) != {"counters", "marks"}:
             raise ScheduleError(f"state={str(state)[:80]} must have the keys counters and marks")
@@ -147,9 +147,9 @@ class WallClock:
         self._read = self._reading()
 
     def seek(self, step: int) -> NoReturn:
-        """Raise NeedsClock: how long a step takes is not known."""
+        """Raise NeedsClock, because it is not known how long steps take."""
         raise NeedsClock(
-            f"step {step}: {self.schedule} follows the time that passes, so that no step has a "
+            f"step {step}: {self.schedule} follows elapsed time, so no step has a "
             "value; load a state that was saved there, with load_state_dict(state)"
         )
 
@@ -164,7 +164,7 @@ class WallClock:
 
     def _reading(self) -> float:
         reading = float(self._clock())
-        # A clock that returns no finite number has not moved.
+        # A clock that does not return a finite number has not moved.
         return reading if math.isfinite(reading) else self._read
 
     def _agreed(self, seconds: float) -> float:

@@ -73,7 +73,7 @@ def test_unless_one_is_named_the_jobs_decide() -> None:
         ("threads", 1, "engine='threads' is not known: write population, processes, dask, dask:/"),
         ("threads", 1, "dask://HOST:PORT, ray, ray://HOST:PORT"),
         ("", 2, "engine='' is not known"),
-        ("population", 2, "jobs=2 cannot be done in one process, .*: write engine='processes', or"),
+        ("population", 2, "jobs=2 cannot run in one process, .*: write engine='processes', or"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_begun(

@@ -131,7 +131,9 @@ def test_a_ray_that_others_could_reach_is_refused() -> None:
     answer = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     ).stdout
-    assert answer.startswith("Ray was in use here before, so others could reach it: start Python")
+    assert answer.startswith(
+        "Ray was already in use here, so others could reach it: start a new Python"
+    )
 
 
 # A running cluster.

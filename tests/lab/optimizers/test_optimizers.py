@@ -129,7 +129,7 @@ def test_a_file_counts_with_its_content_wherever_it_is(tmp_path: Path) -> None:
         ("adam(eps=open('x'))", "write each argument with its name", 14),
         ("adam(eps=(lambda: 1)())", "this is not an optimizer", 9),
         ("adam(eps=1e999)", "this number is not finite", 9),
-        ("adam(eps=1, eps=2)", "eps comes twice", 12),
+        ("adam(eps=1, eps=2)", "eps is given twice", 12),
         ("adam(betas=[0.9,", "this cannot be read", None),
         ("muon(rest=3)", "rest=3 is not an optimizer: write rest=adamw", 5),
         ("muon(rest_ratio=-1)", "rest_ratio=-1 must be a number above 0", 5),

@@ -141,7 +141,7 @@ def test_without_any_finite_loss_there_is_no_suggestion() -> None:
 def test_a_flat_loss_has_no_suggestion() -> None:
     suggestion = found(loss=lambda outputs, _: outputs.sum() * 0 + 1)
     assert suggestion.peak is None
-    assert "lower the loss at no rate" in suggestion.warnings[-1]
+    assert "no rate lowers the loss" in suggestion.warnings[-1]
 
 
 def test_random_labels_are_doubted() -> None:

@@ -86,7 +86,7 @@ def test_a_batch_size_is_given_to_a_function() -> None:
     assert sizes == [8, 64]
     assert any("larger batches have seen more samples" in note for note in swept.notes)
     same = bench.sweep("batch", [8, 64], lambda _: bench.batches())
-    assert any("nothing reads the size" in note for note in same.notes)
+    assert any("the size seems to be ignored" in note for note in same.notes)
 
 
 def test_the_table_and_the_dict_say_the_same() -> None:

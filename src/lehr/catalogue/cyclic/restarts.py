@@ -1,4 +1,4 @@
-"""Restarts: decays that begin again, alike or not, and other cycles of two levels."""
+"""Restarts: decays that begin again, equal or not, and other cycles between two levels."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ def warm_restarts(
 
     Arguments:
         T_0: The length of the first cycle.
-        T_mult: Each cycle's length over that of the one before, greater than 0.
-        decay: Each peak's height above the floor over that of the one before, greater than 0.
-        cycles: How many, after which it holds the floor; without it, as many as there is room for.
+        T_mult: Each cycle's length over that of the previous one, greater than 0.
+        decay: Each peak's height above the floor over that of the previous one, greater than 0.
+        cycles: How many, after which it holds the floor; by default as many as fit.
         floor: The level that each cycle goes down to.
-        peak: The level that the first begins at.
+        peak: The level at which the first cycle begins.
 
     Raises:
         ScheduleError: If ``peak`` equals ``floor``, or a factor is not positive.
@@ -91,12 +91,12 @@ def hard_restarts(cycles: int, *, floor: float = 0.0, peak: float = 1.0) -> Sche
     Formula: ``floor + (peak - floor) * (1 + cos(pi * (cycles * t / T % 1))) / 2`` in a run of ``T``
     steps.
 
-    Cycles of a given length are :func:`warm_restarts`.
+    For cycles of a given length, see :func:`warm_restarts`.
 
     Arguments:
         cycles: How many, at least 1.
         floor: The level that each cycle goes down to.
-        peak: The level that each begins at.
+        peak: The level at which each cycle begins.
 
     Raises:
         ScheduleError: If ``peak`` equals ``floor``, or ``cycles`` is not a whole number above 0.
@@ -127,19 +127,19 @@ def restart_list(
     weights: Sequence[float] | None = None,
     floor: float = 0.0,
 ) -> Schedule:
-    """Cosine down again and again, each time from a level and for a time of its own.
+    """Cosine down again and again, each time from its own level and for its own time.
 
     Formula: ``n`` steps into period ``i``,
     ``floor + (weights[i] - floor) * (1 + cos(pi * n / periods[i])) / 2``.
 
     Arguments:
         periods: The lengths of the cycles, at least one.
-        weights: The levels that they begin at, as many; without it, all 1.
-        floor: The level that each goes down to.
+        weights: The levels at which they begin, one for each; by default all 1.
+        floor: The level that each cycle goes down to.
 
     Raises:
-        ScheduleError: If there is no period, there are not as many weights, or a weight equals
-            ``floor``.
+        ScheduleError: If there is no period, the numbers of weights and periods differ, or a weight
+            equals ``floor``.
 
     Example:
         >>> s = restart_list([100, 200], weights=[1.0, 0.5])
@@ -174,21 +174,21 @@ def warmup_restarts(
     Formula: in cycle ``i`` (from 0) up in a straight line from ``floor`` to ``peak * gamma**i`` in
     ``warmup`` steps, then down along half a cosine wave in ``(T_0 - warmup) * T_mult**i``.
 
-    Only the decay grows from cycle to cycle, the warmup keeps its length; and ``gamma`` lowers the
+    Only the decay grows from cycle to cycle; the warmup keeps its length. ``gamma`` lowers the
     whole peak, not its height above the floor.
 
     Arguments:
         T_0: The length of the first cycle with its warmup.
         warmup: The steps of each warmup, less than ``T_0`` and in its unit.
         cycles: How many, at least 1; then it holds the floor.
-        T_mult: Each decay's length over that of the one before, greater than 0.
-        gamma: Each peak over the one before, greater than 0.
-        floor: The level that each cycle begins and ends at.
+        T_mult: Each decay's length over that of the previous one, greater than 0.
+        gamma: Each peak over the previous one, greater than 0.
+        floor: The level at which each cycle begins and ends.
         peak: The first peak.
 
     Raises:
         ScheduleError: If a peak equals ``floor``, the warmup takes the whole cycle, the lengths
-            have two units, or an argument is outside its range.
+            have different units, or an argument is outside its range.
 
     Example:
         >>> s = warmup_restarts(100, 10, cycles=2, T_mult=2, gamma=0.5)
@@ -233,12 +233,12 @@ def linear_cycles(
 
     Arguments:
         cycle: The length of the first cycle.
-        start: The level that the first begins at.
+        start: The level at which the first cycle begins.
         to: The level that it goes to.
-        cycle_mult: Each cycle's length over that of the one before, greater than 0.
+        cycle_mult: Each cycle's length over that of the previous one, greater than 0.
         start_value_mult: The factor of the start from cycle to cycle, greater than 0.
         end_value_mult: The factor of the other level, greater than 0.
-        monotonic: Jump back at the end of each cycle rather than go back.
+        monotonic: Whether to jump back at the end of each cycle rather than move back.
 
     Raises:
         ScheduleError: If both levels are equal, or a factor is not positive.
@@ -255,7 +255,7 @@ def linear_cycles(
     length = Duration.of(cycle, "cycle")
     half = Duration(length.amount / (1 if monotonic else 2), length.unit)
     away, back = linear(half), _warmup(half)
-    # Each level is a cycle of its own, as high as that level where the other one is 0.
+    # Each level is its own cycle, with the height of that level where the other is 0.
     begins, ends = (away, back) if monotonic else (away >> back, back >> away)
     begins = begins.repeat(stretch=cycle_mult, scale=start_value_mult)
     ends = ends.repeat(stretch=cycle_mult, scale=end_value_mult)
@@ -280,7 +280,7 @@ def _mixed(first: Schedule, a: float, second: Schedule, b: float) -> Schedule:
 def polynomial_cycle(
     steps: int, *, power: float = 1.0, floor: float = 0.0, peak: float = 1.0
 ) -> Schedule:
-    """Polynomial decay to the floor that begins again, each time half, a third, ... as high.
+    """Polynomial decay to the floor that begins again, half, a third, ... as high.
 
     Formula: ``floor + (peak - floor) * (1 - t / (steps * ceil(t / steps))) ** power``: whenever the
     end is reached, it is moved ``steps`` further away, and the rate jumps onto that longer decay.
@@ -306,7 +306,7 @@ def polynomial_cycle(
     length = whole("steps", steps, at_least=1)
     once = polynomial(length, power=power)
     # In cycle i, 1 - t / (i * steps) is (1 - n / steps) / i with n counted from the cycle's start.
-    # Cycles end with their last step here, so that all but the first are one step later.
+    # Cycles end with their last step here, so all but the first are one step late.
     cycles = hold(1, at=1.0) >> once[1 : length + 1].repeat()
     heights = hold(1, at=1.0) >> inverse(length, power=power).every(length)
     return between(cycles * heights, floor, peak)

@@ -41,7 +41,7 @@ def triangular(
 
     Arguments:
         up: The steps from floor to peak.
-        down: The steps back; as many as up without it.
+        down: The steps back; by default as many as up.
         floor: The lower level.
         peak: The upper level.
 
@@ -70,13 +70,13 @@ def triangular2(
     floor: float = 0.0,
     peak: float = 1.0,
 ) -> Schedule:
-    """Triangles, each half as high as the one before.
+    """Triangles, each half as high as the previous one.
 
     Formula: as :func:`triangular`, the height times ``2 ** (1 - c)`` in cycle ``c`` (from 1).
 
     Arguments:
         up: The steps from floor to peak.
-        down: The steps back; as many as up without it.
+        down: The steps back; by default as many as up.
         floor: The lower level.
         peak: The upper level of the first triangle.
 
@@ -113,9 +113,9 @@ def exp_range(
 
     Arguments:
         up: The steps from floor to peak.
-        down: The steps back; as many as up without it.
+        down: The steps back; by default as many as up.
         gamma: The factor, greater than 0.
-        every: The steps in which the height falls by that factor.
+        every: The steps in which the height falls by this factor.
         floor: The lower level.
         peak: The upper level, without the decay.
 
@@ -155,17 +155,16 @@ def cyclic(
 
     Arguments:
         up: The steps from floor to peak.
-        down: The steps back; as many as up without it.
+        down: The steps back; by default as many as up.
         floor: The lower level.
         peak: The upper level, where the scale is 1.
-        scale_fn: The height's factor, from 0 to 1, or its registered name; without it, 1.
-        scale_mode: With ``"cycle"`` it is called with the number of the cycle, which is counted in
-            whole steps: ``up`` and ``down`` are steps then, not shares. With ``"iterations"`` it is
-            called with the step.
+        scale_fn: The height's factor, from 0 to 1, or its registered name; by default 1.
+        scale_mode: With ``"cycle"`` it is called with the number of the cycle; ``up`` and ``down``
+            must then be steps, not shares. With ``"iterations"`` it is called with the step.
 
     Raises:
-        ScheduleError: If ``peak`` equals ``floor``, ``scale_mode`` is neither, or cycles of shares
-            are to be counted.
+        ScheduleError: If ``peak`` equals ``floor``, ``scale_mode`` is unknown, or cycles in shares
+            would have to be counted.
 
     Example:
         >>> s = cyclic(4, scale_fn=lambda cycle: 1 / cycle)

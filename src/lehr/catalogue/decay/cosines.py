@@ -1,4 +1,4 @@
-"""Decays by cosines other than half a wave."""
+"""Decays along cosines other than half a wave."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ def chebyshev(
 
     Arguments:
         nodes: How many values, a power of 2.
-        every: The steps that each is held for.
-        small_m: The curvature ``m`` that the largest step is made for, greater than 0.
-        big_m: The curvature ``M`` that the smallest step is made for, greater than ``small_m``.
+        every: The steps for which each value is held.
+        small_m: The curvature ``m`` that determines the largest step, greater than 0.
+        big_m: The curvature ``M`` that determines the smallest step, greater than ``small_m``.
 
     Raises:
-        ScheduleError: If ``nodes`` is not a power of 2, or not ``0 < small_m < big_m``.
+        ScheduleError: If ``nodes`` is not a power of 2, or unless ``0 < small_m < big_m``.
 
     Example:
         >>> s = chebyshev(4, small_m=1.0, big_m=3.0)
@@ -103,10 +103,10 @@ def cosine_power(
     Formula: ``to + (start - to) * ((1 + cos(pi * t / steps)) / 2) ** exponent``.
 
     Arguments:
-        steps: How long; without it, as long as there is room.
-        exponent: Greater than 0; 1 is :func:`cosine`, more falls sooner.
+        steps: Its length; by default the rest of the run.
+        exponent: Greater than 0; 1 is :func:`cosine`, a larger one falls sooner.
         to: The level that it reaches after ``steps``; by default 0, or 1 if ``start`` is 0.
-        start: The level at which it begins; without it, that at which the piece before ended.
+        start: The level at which it begins; by default the end level of the previous piece.
 
     Raises:
         ScheduleError: If it would not move, or ``exponent`` is not positive.
@@ -132,16 +132,16 @@ def k_decay_cosine(
     to: float | None = None,
     start: float | None = None,
 ) -> Schedule:
-    """Go to a level along half a cosine wave whose time runs as a power of the time.
+    """Go to a level along half a cosine wave, with time replaced by a power of itself.
 
     Formula: ``to + (start - to) * (1 + cos(pi * (t / steps) ** k)) / 2``. The same idea for a
     polynomial is :func:`k_decay`.
 
     Arguments:
-        steps: How long; without it, as long as there is room.
+        steps: Its length; by default the rest of the run.
         k: Greater than 0; 1 is :func:`cosine`, above 1 the rate stays high for longer.
         to: The level that it reaches after ``steps``; by default 0, or 1 if ``start`` is 0.
-        start: The level at which it begins; without it, that at which the piece before ended.
+        start: The level at which it begins; by default the end level of the previous piece.
 
     Raises:
         ScheduleError: If it would not move, or ``k`` is not positive.
@@ -169,9 +169,9 @@ def quarter_cosine(
     torch-schedule-anything calls this "cosine annealing", which elsewhere is :func:`cosine`.
 
     Arguments:
-        steps: How long; without it, as long as there is room.
+        steps: Its length; by default the rest of the run.
         to: The level that it reaches after ``steps``; by default 0, or 1 if ``start`` is 0.
-        start: The level at which it begins; without it, that at which the piece before ended.
+        start: The level at which it begins; by default the end level of the previous piece.
 
     Raises:
         ScheduleError: If it would not move.
@@ -196,12 +196,12 @@ def second_half_cosine(
 
     Formula: ``to + (start - to) * (1 + cos(pi / 2 * (1 + t / steps)))``.
 
-    OLMo's starts where that half starts, in the middle: ``second_half_cosine(start=0.5)``.
+    OLMo's version starts in the middle, where that half starts: ``second_half_cosine(start=0.5)``.
 
     Arguments:
-        steps: How long; without it, as long as there is room.
+        steps: Its length; by default the rest of the run.
         to: The level that it reaches after ``steps``; by default 0, or 1 if ``start`` is 0.
-        start: The level at which it begins; without it, that at which the piece before ended.
+        start: The level at which it begins; by default the end level of the previous piece.
 
     Raises:
         ScheduleError: If it would not move.
@@ -224,16 +224,16 @@ def second_half_cosine(
 def mirror_cosine(
     steps: DurationLike | None = None, *, to: float | None = None, start: float | None = None
 ) -> Schedule:
-    """Go to a level along a cosine mirrored at the straight line: fast, slow, fast.
+    """Go to a level along a cosine mirrored about the straight line: fast, slow, fast.
 
     Formula: ``2 * linear - cosine``, both from ``start`` to ``to`` in ``steps``.
 
-    It is in the code of the paper, not in its text.
+    It appears in the paper's code, not in its text.
 
     Arguments:
-        steps: How long; without it, as long as there is room.
+        steps: Its length; by default the rest of the run.
         to: The level that it reaches after ``steps``; by default 0, or 1 if ``start`` is 0.
-        start: The level at which it begins; without it, that at which the piece before ended.
+        start: The level at which it begins; by default the end level of the previous piece.
 
     Raises:
         ScheduleError: If it would not move.
@@ -263,13 +263,13 @@ def soft_cosine(
 
     Formula: ``floor + (peak - floor) * (1 + cos(2 * pi * cycles * t / steps)) / 2``.
 
-    With 0.5 it is half a wave, as :func:`cosine`; a whole number ends at the peak. The cycles that
-    jump back up are :func:`hard_restarts`.
+    With 0.5 it is half a wave, like :func:`cosine`; with a whole number it ends at the peak. For
+    cycles that jump back up, see :func:`hard_restarts`.
 
     Arguments:
         cycles: How many waves, greater than 0; need not be whole.
-        steps: How long, after which it holds; without it, ``cycles`` go into the whole run, and it
-            lasts for as long as there is room.
+        steps: Its length, after which it holds; by default the rest of the run, with ``cycles``
+            waves over the whole run.
         floor: The lower level.
         peak: The upper level, at which it begins.
 

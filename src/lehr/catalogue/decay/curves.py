@@ -1,4 +1,4 @@
-"""Decays by other curves, from the peak down, once."""
+"""Decays along other curves, once from the peak down."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ def geometric(
     Formula: ``start * (to / start) ** (t / steps)``.
 
     Arguments:
-        steps: How long; without it, as long as there is room.
+        steps: Its length; by default the rest of the run.
         to: The level that it reaches after ``steps``, greater than 0.
-        start: The level at which it begins, greater than 0; without it, that at which the piece
-            before ended.
+        start: The level at which it begins, greater than 0; by default the end level of the
+            previous piece.
 
     Raises:
         ScheduleError: If a level is not positive, or it would not move.
@@ -90,14 +90,14 @@ def normalised_exponential(
 
     Formula: ``to + (start - to) * (ratio**u - ratio) / (1 - ratio)`` with ``u = t / steps``.
 
-    A plain exponential never reaches 0. This one is moved and scaled so that it does; with
+    A plain exponential never reaches 0. This one is shifted and scaled so that it does; with
     ``ratio=0.5`` it is Megatron's ``2 * 0.5**u - 1``. MiniCPM's own decay is the plain one.
 
     Arguments:
-        steps: How long; without it, as long as there is room.
-        ratio: The level of the exponential's end before it is moved, between 0 and 1.
+        steps: Its length; by default the rest of the run.
+        ratio: The end level of the exponential before it is shifted, between 0 and 1.
         to: The level that it reaches after ``steps``; by default 0, or 1 if ``start`` is 0.
-        start: The level at which it begins; without it, that at which the piece before ended.
+        start: The level at which it begins; by default the end level of the previous piece.
 
     Raises:
         ScheduleError: If it would not move, or ``ratio`` is not between 0 and 1.
@@ -128,14 +128,14 @@ def complement_power(
 
     Formula: ``to + (start - to) * (1 - (t / steps) ** power)``.
 
-    With 0.5 it is the ``1-sqrt`` that did best at the end of a long run, with 2 ``1-square``. Where
-    a library names a decay "sqrt" it often means this one rather than ``polynomial(power=0.5)``.
+    With 0.5 it is the ``1-sqrt`` that did best at the end of a long run; with 2 it is ``1-square``.
+    A decay that a library calls "sqrt" is often this one rather than ``polynomial(power=0.5)``.
 
     Arguments:
-        steps: How long; without it, as long as there is room.
+        steps: Its length; by default the rest of the run.
         power: Greater than 0; below 1 it falls fast at first, above 1 slowly.
         to: The level that it reaches after ``steps``; by default 0, or 1 if ``start`` is 0.
-        start: The level at which it begins; without it, that at which the piece before ended.
+        start: The level at which it begins; by default the end level of the previous piece.
 
     Raises:
         ScheduleError: If it would not move, or ``power`` is not positive.
@@ -162,17 +162,17 @@ def k_decay(
     to: float | None = None,
     start: float | None = None,
 ) -> Schedule:
-    """Go to a level as a polynomial whose time runs as a power of the time.
+    """Go to a level along a polynomial, with time replaced by a power of itself.
 
     Formula: ``to + (start - to) * (1 - (t / steps) ** k) ** power``. The same idea for a cosine is
     :func:`k_decay_cosine`.
 
     Arguments:
-        steps: How long; without it, as long as there is room.
+        steps: Its length; by default the rest of the run.
         k: Greater than 0; above 1 the rate stays high for longer.
         power: The power of the polynomial, greater than 0.
         to: The level that it reaches after ``steps``; by default 0, or 1 if ``start`` is 0.
-        start: The level at which it begins; without it, that at which the piece before ended.
+        start: The level at which it begins; by default the end level of the previous piece.
 
     Raises:
         ScheduleError: If it would not move, or ``k`` or ``power`` is not positive.
@@ -211,15 +211,15 @@ def tanh_decay(
     ``u = t / steps``.
 
     The tangent is not scaled: it begins a little below ``peak`` and ends a little above ``floor``
-    (0.0025 of the way with the default). ``ramp(ease="tanh(7, 3)")`` is the same curve from level
-    to level.
+    (0.0025 of the way with the defaults). ``ramp(ease="tanh(7, 3)")`` is the same curve scaled to
+    go exactly from level to level.
 
     Arguments:
-        steps: How long; without it, as long as there is room.
+        steps: Its length; by default the rest of the run.
         lower: The tangent's argument at the start, from -20 to less than 0.
         upper: The tangent's argument at the end, greater than 0 up to 20.
-        floor: The level that it would end at if the tangent reached 1.
-        peak: The level that it would begin at if the tangent reached -1.
+        floor: The level at which it would end if the tangent reached 1.
+        peak: The level at which it would begin if the tangent reached -1.
 
     Raises:
         ScheduleError: If ``peak`` equals ``floor``, or a bound is outside its range.
@@ -259,9 +259,9 @@ def rex(
     Formula: ``to + (start - to) * (1 - u) / (1 - u / 2)`` with ``u = t / steps``.
 
     Arguments:
-        steps: How long; without it, as long as there is room.
+        steps: Its length; by default the rest of the run.
         to: The level that it reaches after ``steps``; by default 0, or 1 if ``start`` is 0.
-        start: The level at which it begins; without it, that at which the piece before ended.
+        start: The level at which it begins; by default the end level of the previous piece.
 
     Raises:
         ScheduleError: If it would not move.
@@ -293,13 +293,13 @@ def hyperbolic(
     Formula: ``start + (start - infimum) * (f(t) - f(0))`` with
     ``f(t) = sqrt((steps - t) / upper_bound * (2 - (steps + t) / upper_bound))``.
 
-    It does not end at ``infimum``, which no run reaches: its end level is
-    ``start - (start - infimum) * f(0)``, the lower, the nearer ``steps`` is to ``upper_bound``.
+    It does not end at ``infimum``, which no run reaches: its end level is ``start - (start -
+    infimum) * f(0)``, which is lower the nearer ``steps`` is to ``upper_bound``.
 
     Arguments:
         steps: How long.
         upper_bound: The longest that a run may ever be, at least ``steps`` and in its unit. Keep it
-            when the run is made longer: that is what makes the first part stay as it was.
+            when the run is made longer, so that the first part does not change.
         infimum: The level that a run of ``upper_bound`` steps would go down to.
         start: The level at which it begins.
 
@@ -335,7 +335,7 @@ def exp_hyperbolic(
 
     Formula: ``start * (start / infimum) ** (f(t) - f(0))`` with ``f`` as in :func:`hyperbolic`.
 
-    It does not end at ``infimum``: see there.
+    It does not end at ``infimum`` either.
 
     Arguments:
         steps: How long.

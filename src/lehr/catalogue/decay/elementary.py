@@ -1,4 +1,4 @@
-"""The elementary decays: from the peak down, once."""
+"""The elementary decays, once from the peak down."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def constant(value: float = 1.0) -> Schedule:
 def step(every: DurationLike, gamma: float = 0.1) -> Schedule:
     """Fall by a factor at regular intervals: a staircase.
 
-    Formula: ``gamma ** floor(t / every)`` times the level that it begins at.
+    Formula: ``gamma ** floor(t / every)`` times the level at which it begins.
 
     Arguments:
         every: The steps between two falls, greater than 0.
@@ -121,7 +121,7 @@ def multistep(milestones: Sequence[DurationLike], gamma: float = 0.1) -> Schedul
     Formula: ``gamma ** (how many milestones are at or before t)``.
 
     Arguments:
-        milestones: When to fall, in order and in one unit; one that is given twice falls twice.
+        milestones: When to fall, in order and in one unit; at a repeated one it falls twice.
         gamma: The factor, greater than 0.
 
     Raises:
@@ -166,8 +166,8 @@ def piecewise_constant(boundaries: Sequence[DurationLike], values: Sequence[floa
         values: One more than there are boundaries.
 
     Raises:
-        ScheduleError: If there is not one value more than boundaries, or these are not in order or
-            not in one unit.
+        ScheduleError: If there is not exactly one more value than boundaries, or the boundaries are
+            not in order or not in one unit.
 
     Example:
         >>> s = piecewise_constant([10, 20], [1.0, 0.5, 0.25])
@@ -199,14 +199,14 @@ def piecewise_constant(boundaries: Sequence[DurationLike], values: Sequence[floa
     example=With(0.1, every="50%"),
 )
 def exponential(gamma: float, *, every: DurationLike = 1, start: float | None = None) -> Schedule:
-    """Fall by the same factor in equal times, without end.
+    """Fall by the same factor in equal times, without an end.
 
     Formula: ``start * gamma ** (t / every)``.
 
     Arguments:
         gamma: The factor, greater than 0.
-        every: The steps in which it falls by that factor.
-        start: The level at which it begins; without it, that at which the piece before ended.
+        every: The steps in which it falls by this factor.
+        start: The level at which it begins; by default the end level of the previous piece.
 
     Raises:
         ScheduleError: If ``gamma`` or ``every`` is not positive.
@@ -226,7 +226,7 @@ def exponential(gamma: float, *, every: DurationLike = 1, start: float | None = 
     example=With("10%"),
 )
 def inverse(tau: DurationLike, *, power: float = 1.0, start: float | None = None) -> Schedule:
-    """Fall as a power of the time, without end.
+    """Fall as a power of the time, without an end.
 
     Formula: ``start * (1 + t / tau) ** -power``. With ``power=0.5`` after a warmup of ``tau`` steps
     it is the inverse square root decay of the Transformer.
@@ -234,7 +234,7 @@ def inverse(tau: DurationLike, *, power: float = 1.0, start: float | None = None
     Arguments:
         tau: The time scale, greater than 0.
         power: Greater than 0.
-        start: The level at which it begins; without it, that at which the piece before ended.
+        start: The level at which it begins; by default the end level of the previous piece.
 
     Raises:
         ScheduleError: If ``tau`` or ``power`` is not positive.
@@ -280,9 +280,9 @@ def linear(
     Formula: ``start * (1 - u) + to * u`` with ``u = t / steps``.
 
     Arguments:
-        steps: How long; without it, as long as there is room.
+        steps: Its length; by default the rest of the run.
         to: The level that it reaches after ``steps``; by default 0, or 1 if ``start`` is 0.
-        start: The level at which it begins; without it, that at which the piece before ended.
+        start: The level at which it begins; by default the end level of the previous piece.
 
     Raises:
         ScheduleError: If it would not move.
@@ -326,15 +326,15 @@ def polynomial(
     to: float | None = None,
     start: float | None = None,
 ) -> Schedule:
-    """Go to a level as a power of the time that is left.
+    """Go to a level as a power of the remaining time.
 
     Formula: ``to + (start - to) * (1 - t / steps) ** power``.
 
     Arguments:
-        steps: How long; without it, as long as there is room.
+        steps: Its length; by default the rest of the run.
         power: Greater than 0; 1 is a straight line, 0.9 is DeepLab's.
         to: The level that it reaches after ``steps``; by default 0, or 1 if ``start`` is 0.
-        start: The level at which it begins; without it, that at which the piece before ended.
+        start: The level at which it begins; by default the end level of the previous piece.
 
     Raises:
         ScheduleError: If it would not move, or ``power`` is not positive.
@@ -381,9 +381,9 @@ def cosine(
     Formula: ``to + (start - to) * (1 + cos(pi * t / steps)) / 2``.
 
     Arguments:
-        steps: How long; without it, as long as there is room.
+        steps: Its length; by default the rest of the run.
         to: The level that it reaches after ``steps``; by default 0, or 1 if ``start`` is 0.
-        start: The level at which it begins; without it, that at which the piece before ended.
+        start: The level at which it begins; by default the end level of the previous piece.
 
     Raises:
         ScheduleError: If it would not move.

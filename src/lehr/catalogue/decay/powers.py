@@ -1,4 +1,4 @@
-"""Powers of the time: decays without an end, after a warmup or a stretch at the peak."""
+"""Powers of time: decays without an end, after a warmup or a stretch at the peak."""
 
 from __future__ import annotations
 
@@ -73,11 +73,11 @@ def noam(warmup: DurationLike, *, peak: float = 1.0) -> Schedule:
     example=With("5%", timescale="10%"),
 )
 def inverse_sqrt(warmup: DurationLike, *, timescale: DurationLike, peak: float = 1.0) -> Schedule:
-    """Warm up, then fall as an inverse square root with a time scale of its own.
+    """Warm up, then fall as an inverse square root with its own time scale.
 
     Formula: ``peak * t / warmup``, then ``peak * (1 + (t - warmup) / timescale) ** -0.5``.
 
-    Where the time scale is the warmup, it is :func:`noam`.
+    If the time scale equals the warmup, it is :func:`noam`.
 
     Arguments:
         warmup: The steps of the linear warmup.
@@ -115,12 +115,12 @@ def power_law(
     Formula: ``peak * t / warmup``, then ``peak * (1 + (t - warmup) / timescale) ** -power``; with
     the warmup as time scale that is ``peak * (t / warmup) ** -power``.
 
-    Without any warmup, write :func:`inverse`: ``inverse(1, power=p)`` is ``(1 + t) ** -p``.
+    Without a warmup, use :func:`inverse`: ``inverse(1, power=p)`` is ``(1 + t) ** -p``.
 
     Arguments:
         warmup: The steps of the linear warmup.
         power: Greater than 0; OLMo's is 0.51.
-        timescale: The time scale of the decay, greater than 0; without it, the warmup.
+        timescale: The time scale of the decay, greater than 0; by default the warmup.
         peak: The level that it reaches.
 
     Raises:
@@ -148,15 +148,16 @@ def power_scheduler(
 
     Formula: ``min(peak, batch_size * a * n ** b)`` after ``n = per_step * t`` tokens.
 
-    The values are learning rates, not factors of one: that is what makes it independent of the
-    batch size and of the number of tokens. The paper puts a warmup before it and a decay after it.
+    The values are learning rates, not factors of one, which is what makes the schedule independent
+    of the batch size and the number of tokens. The paper puts a warmup before it and a decay after
+    it.
 
     Arguments:
         peak: The highest rate, greater than 0.
         batch_size: In sequences, greater than 0.
         a: The amplitude, greater than 0.
         b: The exponent, less than 0.
-        per_step: The tokens of a step; 1 where the schedule itself counts tokens.
+        per_step: The tokens in a step; 1 if the schedule itself counts tokens.
 
     Raises:
         ScheduleError: If an argument is outside its range.
@@ -201,14 +202,14 @@ def relative_step(
     Formula: ``scale * min(1e-2, (t + 1) ** -0.5)``, or, with ``warmup_init``,
     ``scale * min(1e-6 * (t + 1), (t + 1) ** -0.5)``.
 
-    It needs no metric. (Adafactor also multiplies it by the size of each weight, which no schedule
-    can do.) Both parts meet at ``n = 10_000`` in any run; another ``turn`` keeps the level of 0.01
-    and moves that point.
+    It needs no metric. (Adafactor also multiplies it by the size of each weight, which a schedule
+    cannot do.) The two parts meet at ``n = 10_000`` in any run; another ``turn`` moves that point
+    and keeps the level of 0.01.
 
     Arguments:
         turn: Where the decay begins, greater than 0.
-        warmup_init: Rise in a straight line, rather than stay, before the decay.
-        scale: Its factor, greater than 0; 100 makes its highest value 1.
+        warmup_init: Whether to rise in a straight line before the decay, rather than stay.
+        scale: A factor of all values, greater than 0; 100 makes the highest value 1.
 
     Raises:
         ScheduleError: If ``turn`` or ``scale`` is not positive.

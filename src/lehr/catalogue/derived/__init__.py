@@ -1,4 +1,4 @@
-"""The derived family: made of another schedule, laid over one, or for the range test."""
+"""The derived family: made from another schedule, multiplied onto one, or for range tests."""
 
 # The order in which the files are read is the order in which the schedules are listed.
 from lehr.catalogue.derived import transforms, perturbed  # noqa: I001

@@ -1,4 +1,4 @@
-"""Perturbations: factors that shake another schedule."""
+"""Perturbations: factors that add noise to another schedule."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ __all__ = ["noise"]
     example=With(0.2),
 )
 def noise(pct: float = 0.67, *, std: float | None = None, seed: int = 42) -> Schedule:
-    """Shake another schedule by a seeded share at each step: a factor.
+    """Perturb another schedule by a seeded random share at each step: a factor.
 
-    Formula: ``1 + e[t]``, each ``e[t]`` drawn alike from ``-pct`` to ``pct``, or with ``std`` from
-    a normal distribution cut off there.
+    Formula: ``1 + e[t]``, with each ``e[t]`` drawn uniformly from ``-pct`` to ``pct`` or, with
+    ``std``, from a normal distribution cut off there.
 
-    Multiply by it: ``cosine() * noise(0.1)``. The value at a step depends on the step and the seed
-    alone, so it is the same in every process, after any resume, and, but for the rounding of the
-    last digit, for any kind of array. (timm draws its noise from torch's generator, so its numbers
+    Multiply by it: ``cosine() * noise(0.1)``. The value at a step depends only on the step and the
+    seed, so it is the same in every process, after any resume and, except for rounding in the last
+    digit, for any kind of array. (timm draws its noise from torch's generator, so its numbers
     differ.)
 
     Arguments:
         pct: The largest share, greater than 0 and at most 1.
-        std: The standard deviation before it is cut off; without it, all shares are as likely.
+        std: The standard deviation before the cut; by default all shares are equally likely.
         seed: From 0 to 2**31 - 1.
 
     Raises:
@@ -53,8 +53,8 @@ def noise(pct: float = 0.67, *, std: float | None = None, seed: int = 42) -> Sch
     return formula(name)
 
 
-# 31 bits throughout: no product needs more than 62, and the bits that 32-bit integers drop are
-# masked away, so that a Python int, an int64 and the int32 of JAX give the same bits.
+# 31 bits throughout: no product needs more than 62, and bits that 32-bit integers would drop are
+# masked, so that Python ints, int64 and JAX's int32 give the same bits.
 _BITS: Final = 2**31 - 1
 _HALF: Final = 2**30
 
@@ -63,7 +63,7 @@ _SEED: Final = functions.Within(at_least=0, at_most=_BITS, whole=True)
 
 
 def _hash(t: Any, seed: float, m: Arithmetic) -> Any:
-    """Return a number from 0 to ``2**31 - 1`` for each step, that looks drawn at random."""
+    """Return a random-looking number from 0 to ``2**31 - 1`` for each step."""
     offset = (int(seed) * 0x1E3779B1 + 0x5BD1E995) & _BITS
     x = (m.floor_divide(t, 1) + offset) & _BITS
     for shift, factor in ((15, 0x2C1B3C6D), (12, 0x297A2D39), (14, 0x1B56C4E9)):
@@ -82,7 +82,7 @@ class _UniformNoise(functions.Member):
         self._pct, self._seed = pct, seed
 
     def value(self, t: Any, m: Arithmetic) -> Any:
-        # The middle is taken off before they become real numbers, which may be of 24 bits.
+        # The middle is subtracted before conversion to real numbers, which may have 24 bits.
         away = m.real(_hash(t, self._seed, m) - _HALF)
         return 1 + self._pct * ((away + 0.5) / _HALF)
 
@@ -95,13 +95,13 @@ class _NormalNoise(functions.Member):
         self.low, self.high = 1 - pct, 1 + pct
         self._pct, self._std, self._seed = pct, std, seed
         edge = pct / std / math.sqrt(2)
-        # The probability beyond one cut, and from there to the middle.
+        # The probabilities beyond one cut, and from there to the middle.
         self._beyond, self._side = math.erfc(edge) / 2, math.erf(edge) / 2
 
     def value(self, t: Any, m: Arithmetic) -> Any:
         x = _hash(t, self._seed, m)
         lower = m.inside(x, 0, _HALF)
-        # How far from the nearer end, counted in integers: each half mirrors the other exactly.
+        # The distance from the nearer end, in integers, so that the halves are exact mirrors.
         count = m.named("n", m.where(lower, x, _BITS - x))
         tail = m.named("tail", (m.real(count) + 0.5) / _HALF * self._side + self._beyond)
         middle = (m.real(_HALF - count) - 0.5) / _HALF * self._side
@@ -110,8 +110,8 @@ class _NormalNoise(functions.Member):
         return m.where(lower, 1 - share, 1 + share)
 
 
-# Wichura (1988), Algorithm AS 241, Applied Statistics 37(3), PPND16: the numerator and the
-# denominator for the middle, and those for the tails down to a probability of exp(-25).
+# Wichura (1988), Algorithm AS 241, Applied Statistics 37(3), PPND16: numerator and denominator for
+# the middle, and for the tails down to a probability of exp(-25).
 _MIDDLE: Final = (
     (
         2.5090809287301226727e3,
@@ -159,9 +159,9 @@ _TAIL: Final = (
 
 
 def _quantile(tail: Any, middle: Any, m: Arithmetic) -> Any:
-    """Return how many standard deviations from the mean the probability beyond is ``tail``.
+    """Return the distance from the mean, in standard deviations, beyond which ``tail`` lies.
 
-    ``middle`` is ``1 / 2 - tail``. 31 bits never come to less than ``exp(-22.2)``.
+    ``middle`` is ``1 / 2 - tail``. With 31 bits, ``tail`` is never below ``exp(-22.2)``.
     """
     central = middle * _ratio(_MIDDLE, m.named("r", 0.180625 - middle * middle), m)
     outer = _ratio(_TAIL, m.named("r", m.sqrt(-m.log(tail)) - 1.6), m)

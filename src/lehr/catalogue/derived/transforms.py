@@ -1,4 +1,4 @@
-"""Schedules made of another schedule, and the ramp that finds a peak rate."""
+"""Schedules made from another schedule, and the ramp of a range test."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ def swa(
 ) -> Schedule:
     """Leave a schedule for the constant rate at which weights are averaged.
 
-    Formula: ``schedule`` until ``start``, then by the ease from where it is to ``to`` in ``anneal``
-    steps, then ``to``.
+    Formula: ``schedule`` until ``start``, then by the ease from its level there to ``to`` in
+    ``anneal`` steps, then ``to``.
 
     Arguments:
-        schedule: The schedule until then; its shares are shares of the run.
+        schedule: The schedule before ``start``; its shares are shares of the run.
         start: When to leave it.
-        anneal: The steps from its rate to the new one.
+        anneal: The steps from its rate to the constant one.
         to: The rate at which weights are averaged.
-        ease: How it goes there; ``"linear"`` is the other choice that torch has.
+        ease: The shape of the transition; torch also has ``"linear"``.
 
     Raises:
-        ScheduleError: If the schedule is at ``to`` already when it is left.
+        ScheduleError: If the schedule is already at ``to`` at ``start``.
 
     Example:
         >>> from lehr import linear
@@ -80,16 +80,16 @@ def proportional(
     min_lr: float = 0.0,
     max_lr: float = 1.0,
 ) -> Schedule:
-    """Follow another schedule between two levels of its own.
+    """Follow another schedule, rescaled to other levels.
 
     Formula: ``min_value + (max_value - min_value) * (schedule - min_lr) / (max_lr - min_lr)``.
 
-    GSAM lets the size of its perturbation follow the learning rate so. It is plain arithmetic on
-    schedules: ``0.2 + 0.8 * schedule``. (pytorch-optimizer's default levels are both 2, which gives
-    a constant.)
+    This is how the size of GSAM's perturbation follows the learning rate. It is plain arithmetic on
+    schedules, such as ``0.2 + 0.8 * schedule``. (pytorch-optimizer's default levels are both 2,
+    which gives a constant.)
 
     Arguments:
-        schedule: The schedule that is followed.
+        schedule: The schedule to follow.
         min_value: The value where the schedule is at ``min_lr``.
         max_value: The value where the schedule is at ``max_lr``.
         min_lr: The schedule's lower level.
@@ -142,14 +142,14 @@ def range_ramp(
     ``range_ramp(n, start=min, to=min * (1 + rate * n / size), log=False)``.
 
     Arguments:
-        steps: How long; without it, as long as there is room.
-        start: The lowest rate, greater than 0 where ``log``.
-        to: The highest.
-        log: In equal factors, rather than equal steps.
-        stairs: The steps that each value is held for; without it, the rise is smooth.
+        steps: Its length; by default the rest of the run.
+        start: The lowest rate; greater than 0 if ``log``.
+        to: The highest rate.
+        log: Whether to rise by equal factors rather than by equal steps.
+        stairs: The steps for which each value is held; by default the rise is smooth.
 
     Raises:
-        ScheduleError: If ``start`` equals ``to``, or one is not positive where ``log``.
+        ScheduleError: If ``start`` equals ``to``, or one of them is not positive although ``log``.
 
     Example:
         >>> s = range_ramp(100, start=1e-4)

@@ -9,8 +9,8 @@ A rule is a frozen value with three pure functions (:class:`~lehr.catalogue.regi
 >>> rule.value(state)
 0.5
 
-The state is made of plain JSON types, and the value is a factor of the base rate, as a schedule's.
-A state from a file is checked by ``check_state`` before the rule goes on from it.
+The state consists of plain JSON types, and the value is a factor of the base rate, like a
+schedule's. A state from a file is checked by ``check_state`` before the rule continues from it.
 """
 
 from lehr.catalogue.feedback import comparing, slope

@@ -17,7 +17,7 @@ Mode = Literal["min", "max"]
 ThresholdMode = Literal["rel", "abs"]
 
 _MOST_REDUCTIONS: Final = 10**6
-"""A plateau's reductions are multiplied one by one: a state cannot ask for more work than this."""
+"""The most reductions of a plateau: they are multiplied one by one, so this bounds the work."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class _Comparing:
     threshold_mode: ThresholdMode
 
     def _check(self) -> None:
-        """Check the arguments by their names: those of one name mean the same in both rules."""
+        """Check the arguments by name: a name means the same in both rules."""
         check_fields(self)
         for field in fields(self):
             value = getattr(self, field.name)
@@ -48,7 +48,7 @@ class _Comparing:
             return True
         sign = 1 if self.mode == "max" else -1
         if self.threshold_mode == "rel":
-            # A share of the best's size: below zero, too, better is further on, never nearer.
+            # A share of the best's size, so that better is further on even below zero.
             bar = best * (1 + math.copysign(self.threshold, sign * best))
         else:
             bar = best + sign * self.threshold
@@ -79,19 +79,19 @@ class plateau(_Comparing):  # noqa: N801  (a rule is written like a schedule)
     the factor is multiplied by ``factor``, but not below ``floor``. Then ``cooldown`` metrics do
     not count.
 
-    A metric is better where it is below ``best - threshold * abs(best)``, or ``best - threshold``
-    with ``"abs"``; for ``"max"``, above with a plus. One that is infinite or NaN is never better.
-    (torch's, without the ``abs``, takes -0.95 after -1 for better, by a share of 0.1.)
+    A metric is better if it is below ``best - threshold * abs(best)``, or ``best - threshold`` with
+    ``"abs"``; for ``"max"``, above the same with a plus. One that is infinite or NaN is never
+    better. (torch's rule, without the ``abs``, counts -0.95 after -1 as better by a share of 0.1.)
 
     Arguments:
-        mode: ``"min"`` where less is better, as for a loss; ``"max"`` where more is.
-        factor: The rate is multiplied by this; between 0 and 1.
-        patience: How many metrics in a row may be no better, at least 0.
-        threshold: A metric must be better by more than this, at least 0.
+        mode: ``"min"`` if lower is better, as for a loss; ``"max"`` if higher is.
+        factor: What the rate is multiplied by, between 0 and 1.
+        patience: How many metrics in a row may fail to improve, at least 0.
+        threshold: By how much a metric must be better, at least 0.
         threshold_mode: Whether that is a share of the best (``"rel"``) or a number (``"abs"``).
         cooldown: How many metrics after a reduction do not count, at least 0.
         floor: The lowest value, as a factor of the base rate; at least 0.
-        eps: A reduction by no more than this, as a factor of the base rate, is not made.
+        eps: Reductions by this much or less, as a factor of the base rate, are not made.
 
     Raises:
         ScheduleError: If an argument is outside its range.
@@ -148,7 +148,7 @@ class plateau(_Comparing):  # noqa: N801  (a rule is written like a schedule)
         for _ in range(state["reductions"]):
             lower = max(value * self.factor, self.floor)
             if value - lower <= self.eps:
-                break  # and so it stays: each further reduction would be the same
+                break  # and so it stays: further reductions would change nothing
             value = lower
         return value
 
@@ -173,25 +173,25 @@ class greedy(_Comparing):  # noqa: N801
     Formula: after more than ``patience`` better metrics in a row the factor is divided by
     ``factor``, but not above ``ceiling``, and ``warmup`` metrics do not count; after more than
     ``patience`` others it is multiplied by ``factor``, but not below ``floor``, and ``cooldown``
-    metrics do not count. At the floor, the ``reset_start``-th reduction begins everything anew.
+    metrics do not count. At the floor, the ``reset_start``-th reduction resets everything.
 
-    Where the library has learning rates for ``min_lr`` and ``max_lr``, these are factors of the
-    base rate: with the default ceiling the rate never rises above it.
+    The library's ``min_lr`` and ``max_lr`` are learning rates; ``floor`` and ``ceiling`` are
+    factors of the base rate, so with the default ceiling the rate never rises above it.
 
     Arguments:
-        mode: ``"min"`` where less is better, as for a loss; ``"max"`` where more is.
-        factor: The rate is multiplied or divided by this; between 0 and 1.
-        patience: How many metrics of a kind in a row change nothing, at least 0.
-        threshold: A metric must be better by more than this, at least 0.
+        mode: ``"min"`` if lower is better, as for a loss; ``"max"`` if higher is.
+        factor: What the rate is multiplied or divided by, between 0 and 1.
+        patience: How many metrics of one kind in a row change nothing, at least 0.
+        threshold: By how much a metric must be better, at least 0.
         threshold_mode: Whether that is a share of the best (``"rel"``) or a number (``"abs"``).
         cooldown: How many metrics after a reduction do not count, at least 0.
         warmup: How many metrics after a rise do not count, at least 0.
         floor: The lowest value, as a factor of the base rate; at least 0.
         ceiling: The highest value, as a factor of the base rate; greater than ``floor``.
-        eps: A change by no more than this, as a factor of the base rate, is not made.
+        eps: Changes by this much or less, as a factor of the base rate, are not made.
         smooth: Whether to compare the mean of the last ``window_size`` metrics rather than each.
         window_size: At least 1.
-        reset_start: How many reductions at the floor it takes to begin anew, at least 1.
+        reset_start: How many reductions at the floor cause a reset, at least 1.
 
     Raises:
         ScheduleError: If an argument is outside its range.

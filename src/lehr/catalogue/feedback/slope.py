@@ -36,15 +36,15 @@ class dlrs:  # noqa: N801
 
     Formula: ``rate - 10 ** floor(log10(rate)) * delta * slope`` with
     ``slope = (last loss - first loss) / mean loss`` of an epoch, where ``delta`` is ``delta_d`` for
-    a slope above 1 (it diverges), ``delta_o`` from 0 to 1 (it stays), ``delta_i`` below 0 (it
-    converges, so the rate rises).
+    a slope above 1 (divergence), ``delta_o`` from 0 to 1 (stagnation), and ``delta_i`` below 0
+    (convergence, so the rate rises).
 
-    Its metric is a list: the losses of an epoch. An epoch changes nothing if it has fewer than two
-    losses, or if its mean is nearly 0, or if its mean or its slope is not a finite number.
+    Its metric is a list, the losses of an epoch. An epoch changes nothing if it has fewer than two
+    losses, if its mean is nearly 0, or if its mean or its slope is not finite.
 
     Arguments:
-        lr: The base rate, greater than 0. How far the rate moves depends on its first digit, so the
-            rule must know it; its values are factors of it all the same.
+        lr: The base rate, greater than 0. How far the rate moves depends on its leading digit's
+            place, so the rule must know the rate; its values are still factors of it.
         delta_d: For divergence, greater than 0.
         delta_o: For stagnation, greater than 0.
         delta_i: For convergence, greater than 0.

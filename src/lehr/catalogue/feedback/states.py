@@ -1,4 +1,4 @@
-"""Metrics and states as they are given: checked here for all rules."""
+"""Checks of the metrics and states that are given to rules."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def real(metric: Any) -> float:
 
 
 def mean_of(values: Sequence[float]) -> float:
-    """Return the mean of finite numbers, also where their sum would be too large; 0 of none."""
+    """Return the mean of finite numbers, even if their sum would overflow; 0 if there are none."""
     try:
         return math.fsum(values) / max(len(values), 1)
     except OverflowError:
@@ -52,6 +52,6 @@ def check_best(state: State) -> None:
 
 
 def check_counts(state: State, *names: str, at_least: int = 0, at_most: int = 2**53) -> None:
-    """Check that some numbers of a state are counts."""
+    """Check that the named numbers of a state are counts."""
     for name in names:
         whole(f"state[{name!r}]", state[name], at_least=at_least, at_most=at_most)

@@ -1,4 +1,4 @@
-"""The phases family: one peak, plans for long runs, and any points."""
+"""The phases family: one peak, plans for long runs, and arbitrary points."""
 
 # The order in which the files are read is the order in which the schedules are listed.
 from lehr.catalogue.phases import one_peak, points, long_runs  # noqa: I001

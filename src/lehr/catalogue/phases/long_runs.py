@@ -1,4 +1,4 @@
-"""Plans for long runs: to pre-train, to continue, to anneal at any time."""
+"""Plans for long runs: for pre-training, for continuing, and for annealing at any time."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def flat_cosine(
     """Warm up, stay at the peak for most of the run, and go down along half a cosine wave.
 
     Formula: ``peak * t / warmup``, then ``peak`` for ``flat`` steps, then
-    ``floor + (peak - floor) * (1 + cos(pi * n / rest)) / 2`` over what is left.
+    ``floor + (peak - floor) * (1 + cos(pi * n / rest)) / 2`` over the rest.
 
     fastai's ``fit_flat_cos`` is ``flat_cosine("75%", floor=1e-5)``.
 
     Arguments:
         flat: The steps at the peak.
-        warmup: The steps of the linear warmup from 0; none without it.
+        warmup: The steps of the linear warmup from 0; by default none.
         floor: The level at the end.
         peak: The level in the middle.
 
@@ -85,25 +85,25 @@ def wsd_s(
     peak: float = 1.0,
     ease: EaseLike = "linear",
 ) -> Schedule:
-    """Stay stable and decay, jump back to the peak, and do it again: a checkpoint a period.
+    """Stay stable and decay, jump back to the peak, and repeat: a checkpoint per period.
 
     Formula: ``n`` steps into period ``i``, ``peak * multipliers[i]``, and by the ease from there to
     ``floor`` over its last ``decay`` steps. The first period begins with the warmup.
 
-    Every period ends in a network that is ready for use; the next one goes on from it.
+    Every period ends with a network that is ready for use; the next period continues from it.
 
     Arguments:
         warmup: The steps of the linear warmup from 0.
-        periods: The lengths of the periods, at least one, in one unit with the others.
+        periods: The lengths of the periods, at least one, in the same unit as the others.
         decay: The steps of each decay.
-        multipliers: The periods' levels over the peak, as many; without it, all 1.
+        multipliers: The levels of the periods over the peak, one for each; by default all 1.
         floor: The level at the end of each period.
         peak: The stable level.
         ease: How it decays.
 
     Raises:
-        ScheduleError: If there is no period, there are not as many multipliers, a period is shorter
-            than its parts, or a level equals ``floor``.
+        ScheduleError: If there is no period, the numbers of multipliers and periods differ, a
+            period is shorter than its parts, or a level equals ``floor``.
 
     Example:
         >>> s = wsd_s(10, [100, 50], 20)
@@ -143,21 +143,21 @@ def rewarm_cycles(
     peak: float = 1.0,
     ease: EaseLike = "cosine",
 ) -> Schedule:
-    """Warm up, stay, decay; warm up again from where that ended, and so on.
+    """Warm up, stay, decay; warm up again from there, and so on.
 
     Formula: ``n`` steps into a cycle, in a straight line to ``peak`` over ``rewarmup`` steps (the
     first time from 0 over ``warmup``), then ``peak``, then by the ease to ``floor`` over the last
     ``decay`` steps.
 
-    To cool down to 0 in the end, append a decay: ``rewarm_cycles(...) >> linear("5%")``.
+    To cool down to 0 at the end, append a decay: ``rewarm_cycles(...) >> linear("5%")``.
 
     Arguments:
         cycle: The length of each cycle.
         cycles: How many, at least 1.
-        warmup: The steps of the first warmup, from 0; without it, ``rewarmup``.
-        rewarmup: The steps of each other warmup; 0 jumps back.
-        decay: The steps of each decay; without it, all that the warmup leaves.
-        floor: The level that each cycle ends at.
+        warmup: The steps of the first warmup, from 0; by default ``rewarmup``.
+        rewarmup: The steps of each later warmup; with 0 it jumps back.
+        decay: The steps of each decay; by default the rest of the cycle after the warmup.
+        floor: The level at which each cycle ends.
         peak: The highest level.
         ease: How it decays.
 
@@ -203,16 +203,17 @@ def power_cooldown(
 ) -> Schedule:
     """Warm up, fall as a power of the step, and cool down to 0 at the end of the run.
 
-    Formula: :func:`power_law`, times by the ease from 1 to 0 over the last ``cooldown`` steps.
+    Formula: :func:`power_law`, times a factor that goes by the ease from 1 to 0 over the last
+    ``cooldown`` steps.
 
-    The power law goes on under the cooldown. To freeze it there instead, write
-    ``power_law(...) >> linear("20%")``.
+    The power law continues during the cooldown. To freeze it there instead, write ``power_law(...)
+    >> linear("20%")``.
 
     Arguments:
         warmup: The steps of the linear warmup.
         cooldown: The steps of the cooldown.
         power: Greater than 0.
-        timescale: The time scale of the power law; without it, the warmup.
+        timescale: The time scale of the power law; by default the warmup.
         peak: The highest level.
         ease: How it cools down.
 
@@ -247,13 +248,13 @@ def cosine_linear(
     """Follow a cosine, leave it before its end, and go straight down.
 
     Formula: ``peak * t / warmup``, then half a cosine wave towards ``floor`` that would end at
-    ``steps``; over the last ``decay`` steps a straight line from where it is to ``to``.
+    ``steps``; over the last ``decay`` steps a straight line from there to ``to``.
 
     Arguments:
         decay: The steps of the straight line, in the unit of ``steps``.
-        steps: How long in all.
-        warmup: The steps of the linear warmup from 0; none without it.
-        floor: The level that the cosine would end at.
+        steps: The total length.
+        warmup: The steps of the linear warmup from 0; by default none.
+        floor: The level at which the cosine would end.
         to: The level at the end.
         peak: The highest level.
 
@@ -291,7 +292,7 @@ def cosine_then_floor(
 
     Arguments:
         flat: The steps at the floor, at the end.
-        warmup: The steps of the linear warmup from 0; none without it.
+        warmup: The steps of the linear warmup from 0; by default none.
         floor: The level that it goes down to.
         peak: The highest level.
 
@@ -331,25 +332,25 @@ def infinite(
     peak: float = 1.0,
     ease: EaseLike = "cosine",
 ) -> Schedule:
-    """Warm up, cool down to a level that training can continue at, and anneal at the end.
+    """Warm up, cool down to a level at which training can continue, and anneal at the end.
 
     Formula: ``peak * t / warmup``, then by the ease from ``peak`` to ``constant`` over
     ``cooldown`` steps, then ``constant``, then ``constant * (floor / constant) ** (n / annealing)``
     over the last ``annealing`` steps.
 
-    New data is trained on from the constant phase, without warming up again.
+    Training on new data starts from the constant phase, without warming up again.
 
     Arguments:
         warmup: The steps of the linear warmup from 0.
         cooldown: The steps from the peak to the constant level.
         annealing: The steps of the final decay.
-        constant: The level that it stays at, greater than 0.
+        constant: The level at which it stays, greater than 0.
         floor: The level at the end, greater than 0.
         peak: The highest level.
         ease: How it cools down.
 
     Raises:
-        ScheduleError: If a level is not positive, or two that follow each other are equal.
+        ScheduleError: If a level is not positive, or two successive levels are equal.
 
     Example:
         >>> s = infinite(10, 40, 20, constant=0.5, floor=0.005).over(100)
@@ -361,6 +362,6 @@ def infinite(
 
 
 def _in_unit_of(length: Duration, given: DurationLike, name: str) -> Duration:
-    """Return a duration, where nothing at all may be written without a unit."""
+    """Return a duration; a zero gets the unit of ``length``, however it was written."""
     duration = Duration.of(given, name)
     return duration if duration.amount else length - length

@@ -52,19 +52,20 @@ def trapezoid(
 
     Arguments:
         up: The steps from floor to peak.
-        down: The steps back; as many as up without it.
-        hold_for: The steps at the peak; without it, what is left of the run.
+        down: The steps back; by default as many as up.
+        hold_for: The steps at the peak; by default the rest of the run.
         floor: The level at both ends.
         peak: The level in the middle.
-        ease: How both ramps move: a name from :mod:`lehr.curves.easing`.
-        scale_fn: In place of an ease, a function from the way done to the height, both 0 to 1, or
-            its registered name. If it does not reach 1, the peak is the level that it reaches.
-        scale_mode: With ``"zero2one"`` it is called with the share of the ramp that is done, with
+        ease: The shape of both ramps: a name from :mod:`lehr.curves.easing`.
+        scale_fn: Instead of an ease, a function from the progress of a ramp to the height, both 0
+            to 1, or its registered name. If it does not reach 1, the peak is the level that it
+            reaches.
+        scale_mode: With ``"zero2one"`` it is called with the share of the ramp done, with
             ``"iterations"`` with the steps since the ramp began.
 
     Raises:
         ScheduleError: If ``peak`` equals ``floor``, both ``ease`` and ``scale_fn`` are given, or
-            ``scale_mode`` is neither.
+            ``scale_mode`` is unknown.
 
     Example:
         >>> s = trapezoid(5, hold_for=5, floor=0.001, peak=0.006)
@@ -131,13 +132,13 @@ def one_cycle(
     three phases: back to ``start`` over another ``pct_start``, then to ``end``.
 
     Momentum goes the other way: see :func:`one_cycle_momentum`. (torch's ``OneCycleLR`` puts its
-    peak one step earlier and its end on the last step; :class:`lehr.torch.OneCycleLR` does so too.)
+    peak one step earlier and its end on the last step, and so does :class:`lehr.torch.OneCycleLR`.)
 
     Arguments:
         pct_start: The share of the run that rises, between 0 and 1 (0 to 0.5 with three phases).
         div_factor: The peak over the level at the start, greater than 1.
         final_div_factor: The level at the start over that at the end, greater than 1.
-        three_phase: Whether to come back to the start before going down to the end.
+        three_phase: Whether to return to the starting level before going down to the end.
         ease: How the phases move.
         peak: The highest level.
 
@@ -228,7 +229,7 @@ def wsd(
     ease: EaseLike = "1-sqrt",
     warmup_ease: EaseLike = "linear",
 ) -> Schedule:
-    """Warm up, stay stable for most of the run, and decay at its end.
+    """Warm up, stay stable for most of the run, and decay at the end.
 
     Formula: ``peak * t / warmup``, then ``peak``, then by the ease from ``peak`` to ``floor`` over
     the last ``decay`` steps.
@@ -236,11 +237,13 @@ def wsd(
     Arguments:
         warmup: The steps of the warmup from 0.
         decay: The steps of the decay.
-        stable: The steps between; without it, what is left of the run.
+        stable: The steps between; by default the rest of the run.
         floor: The level at the end.
         peak: The level in the middle.
-        ease: How it decays; ``"1-sqrt"`` did best in Hägele et al. (2024), arXiv:2405.18392.
-        warmup_ease: How it warms up; the "1-sqrt" of transformers is ``"power(0.5)"`` upwards.
+        ease: The shape of the decay; ``"1-sqrt"`` did best in Hägele et al. (2024),
+            arXiv:2405.18392.
+        warmup_ease: The shape of the warmup; the "1-sqrt" of transformers is ``"power(0.5)"``
+            upwards.
 
     Raises:
         ScheduleError: If ``peak`` equals ``floor`` or 0.
@@ -319,7 +322,7 @@ def one_cycle_inverse(
     floor: float = 0.0,
     peak: float = 1.0,
 ) -> Schedule:
-    """Up and down in straight lines or stairs, then fall as the inverse of the time, without end.
+    """Up and down in straight lines or stairs, then fall as the inverse of time, without an end.
 
     Formula: from ``floor`` to ``peak`` in ``up`` steps and back in ``down``, then
     ``floor / (1 + n / tau)`` for the ``n`` steps after that.
@@ -328,10 +331,10 @@ def one_cycle_inverse(
 
     Arguments:
         up: The steps from floor to peak.
-        down: The steps back; as many as up without it.
-        tau: The time scale of the tail, greater than 0; without it, the rate stays at the floor.
-        stairs_up: How many stairs the rise has; without it, it is smooth.
-        stairs_down: How many stairs the fall has; without it, it is smooth.
+        down: The steps back; by default as many as up.
+        tau: The time scale of the tail, greater than 0; by default the rate stays at the floor.
+        stairs_up: The number of stairs in the rise; by default it is smooth.
+        stairs_down: The number of stairs in the fall; by default it is smooth.
         floor: The level at both ends of the cycle.
         peak: The highest level.
 

@@ -1,4 +1,4 @@
-"""A schedule through any points."""
+"""A schedule through arbitrary points."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ __all__ = ["piecewise"]
 def piecewise(
     points: Sequence[tuple[DurationLike, float]], *, ease: EaseLike = "linear"
 ) -> Schedule:
-    """Go through any points: from each one to the next by an ease.
+    """Go through arbitrary points, from each one to the next by an ease.
 
     Formula: from ``v[i]`` at ``t[i]`` to ``v[i + 1]`` at ``t[i + 1]``; the first value before the
     first point, the last one after the last.
 
-    Values that jump instead are :func:`piecewise_constant`; for another ease in each stretch, write
-    ``ramp(...) >> ramp(...)``.
+    For values that jump, see :func:`piecewise_constant`; for a different ease in each stretch,
+    write ``ramp(...) >> ramp(...)``.
 
     Arguments:
         points: Pairs of a time and a value, the times in order and in one unit.

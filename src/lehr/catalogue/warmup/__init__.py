@@ -1,4 +1,4 @@
-"""The warmup family: rises of a given length, and those that follow from Adam's betas."""
+"""The warmup family: rises of a given length, and rises determined by Adam's betas."""
 
 from lehr.catalogue.warmup import elementary, untuned
 from lehr.catalogue.warmup.elementary import *  # noqa: F403

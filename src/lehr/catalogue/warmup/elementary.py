@@ -59,7 +59,7 @@ def warmup(steps: DurationLike, *, start: float = 0.0, to: float = 1.0) -> Sched
 
     Formula: ``start + (to - start) * t / steps``.
 
-    The first update, ``t = 0``, uses ``start``: at 0 it trains nothing. To begin one step in, write
+    The first update, ``t = 0``, uses ``start``; at 0 it has no effect. To begin one step in, write
     ``warmup(500)[1:]``; to begin elsewhere, give ``start``.
 
     Arguments:
@@ -86,13 +86,13 @@ def warmup(steps: DurationLike, *, start: float = 0.0, to: float = 1.0) -> Sched
     example=With("10%"),
 )
 def constant_factor(steps: DurationLike, factor: float = 1 / 3) -> Schedule:
-    """Stay at a part of the rate for a while, then jump to all of it.
+    """Stay at a fraction of the rate for a while, then jump to the full rate.
 
     Formula: ``factor`` while ``t < steps``, then 1.
 
     Arguments:
         steps: How long.
-        factor: The part, at least 0.
+        factor: The fraction, at least 0.
 
     Raises:
         ScheduleError: If ``factor`` is negative.
@@ -117,8 +117,8 @@ def exponential_warmup(tau: DurationLike) -> Schedule:
 
     Formula: ``1 - exp(-(t + 1) / tau)``.
 
-    It never quite gets to 1, so multiply by it: ``exponential_warmup(100) * cosine()``. (Where
-    pytorch-scheduler says "exponential" it means a square: :func:`power_warmup`.)
+    It never quite reaches 1, so multiply by it: ``exponential_warmup(100) * cosine()``. (What
+    pytorch-scheduler calls "exponential" is a square: :func:`power_warmup`.)
 
     Arguments:
         tau: The steps in which the distance to 1 falls by the factor ``e``, greater than 0.
@@ -147,7 +147,7 @@ def log_warmup(steps: int, *, to: float = 1.0) -> Schedule:
     DeepSpeed's ``WarmupLR`` does this by default.
 
     Arguments:
-        steps: The step that has the full rate, counted from 1; a whole number of at least 2.
+        steps: The step with the full rate, counted from 1; a whole number of at least 2.
         to: The level that it reaches.
 
     Raises:
@@ -202,8 +202,8 @@ def power_warmup(
 
     Formula: ``start + (to - start) * (t / steps) ** power``.
 
-    With the default, a square, it is what pytorch-scheduler calls "exponential"; the exponential
-    one is :func:`exponential_warmup`.
+    With the default, a square, it is what pytorch-scheduler calls "exponential"; for a true
+    exponential see :func:`exponential_warmup`.
 
     Arguments:
         steps: How long.
@@ -230,11 +230,11 @@ def power_warmup(
 def complement_warmup(
     steps: DurationLike, *, power: float = 0.5, start: float = 0.0, to: float = 1.0
 ) -> Schedule:
-    """Rise by a power of the time that is left: slow, then ever faster, with a square root.
+    """Rise as a power of the remaining time; with a square root slow, then ever faster.
 
     Formula: ``start + (to - start) * (1 - (1 - t / steps) ** power)``.
 
-    With the default it is the "1-sqrt" warmup. It is :func:`polynomial` upwards.
+    With the default it is the "1-sqrt" warmup. It is :func:`polynomial` going up.
 
     Arguments:
         steps: How long.
@@ -259,7 +259,7 @@ def complement_warmup(
     example=With("10%", multiplier=20.0, to=0.05),
 )
 def inverse_warmup(steps: DurationLike, *, multiplier: float = 20.0, to: float = 1.0) -> Schedule:
-    """Begin high and come down to the rate in a straight line: a warmup the other way round.
+    """Begin high and come down to the rate in a straight line: a warmup in reverse.
 
     Formula: ``to * (multiplier - (multiplier - 1) * t / steps)``.
 
@@ -268,7 +268,7 @@ def inverse_warmup(steps: DurationLike, *, multiplier: float = 20.0, to: float =
     Arguments:
         steps: How long.
         multiplier: The level at which it begins, in units of ``to``; greater than 1.
-        to: The level that it comes down to.
+        to: The level to which it comes down.
 
     Raises:
         ScheduleError: If ``multiplier`` is not above 1, or ``to`` is 0.

@@ -1,4 +1,4 @@
-"""Warmups with nothing to tune: their length follows from the betas of Adam."""
+"""Warmups with nothing to tune: their length follows from Adam's betas."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def untuned_linear(beta2: float = 0.999) -> Schedule:
     example=With(0.99),
 )
 def untuned_exponential(beta2: float = 0.999) -> Schedule:
-    """Approach the full rate as fast as Adam's second moment is filled: a factor.
+    """Approach the full rate as fast as Adam's second moment fills up: a factor.
 
     Formula: ``1 - exp(-(1 - beta2) * (t + 1))``: :func:`exponential_warmup` with nothing to tune.
 
@@ -71,7 +71,7 @@ def untuned_exponential(beta2: float = 0.999) -> Schedule:
 
 
 def _memory(beta2: float) -> Fraction:
-    """Return ``1 - beta2`` exactly, as its decimal text says."""
+    """Return ``1 - beta2`` exactly, from its decimal text."""
     return 1 - Fraction(str(number("beta2", beta2, at_least=0, at_most=math.nextafter(1, 0))))
 
 
@@ -94,7 +94,7 @@ def radam_warmup(beta2: float = 0.999) -> Schedule:
     ``R = 2 / (1 - beta2) - 1`` and ``r = R - 2 * n * beta2**n / (1 - beta2**n)``, where
     ``n = t + d`` and ``d`` is the first ``n`` with ``r > 4``.
 
-    RAdam itself uses no second moment before that step; as pytorch-warmup, this begins there.
+    RAdam itself uses no second moment before that step; like pytorch-warmup, this begins there.
 
     Arguments:
         beta2: Adam's second beta, greater than 0.6 (below, ``r`` is never above 4) and less than 1.
@@ -115,11 +115,11 @@ def radam_warmup(beta2: float = 0.999) -> Schedule:
 class _RAdam(functions.Member):
     """The factor of :func:`radam_warmup`.
 
-    As it is usually written, ``r`` is the small difference of two numbers that grow as
-    ``1 / (1 - beta2)``: at ``beta2 = 0.999999`` half of its digits are lost, in single precision
-    all of them. With ``b = -ln(beta2)`` and ``g(y) = coth(y) - 1 / y`` it is also
-    ``n * (1 - g(n * b / 2)) + g(b / 2)``, where nothing cancels. That serves for as long as
-    ``n * b / 2 < 1``; after that ``R - r`` is the smaller part of ``R``.
+    In its usual form, ``r`` is the small difference of two numbers that grow as ``1 / (1 -
+    beta2)``: at ``beta2 = 0.999999`` half of its digits are lost, in single precision all of them.
+    With ``b = -ln(beta2)`` and ``g(y) = coth(y) - 1 / y`` it equals ``n * (1 - g(n * b / 2)) + g(b
+    / 2)``, where nothing cancels. This form is used as long as ``n * b / 2 < 1``; after that ``R -
+    r`` is the smaller part of ``R``.
     """
 
     low, high = 0.0, 1.0
@@ -142,7 +142,7 @@ class _RAdam(functions.Member):
         """Return ``r - 4``."""
         x = m.named("x", n * self._rate)
         early = m.inside(x, 0, 2)
-        # Each is computed only where it is right; beyond 80 nothing is left of ``R - r``.
+        # Each is used only where it is accurate; beyond 80 nothing is left of ``R - r``.
         near = n * (1 - _langevin(m.where(early, x, 1.0) / 2, m)) + (self._offset - 4)
         far = self._excess - 2 * n / m.expm1(m.clip(x, 2.0, 80.0))
         return m.where(early, near, far)

@@ -1,4 +1,4 @@
-"""Two comparisons beside each other."""
+"""Two comparisons side by side."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class PairContrast:
     Attributes:
         optimizer: The name of its optimizer.
         schedule: The name of its schedule.
-        first: Its result in the first one; None if it is not there.
-        second: Its result in the second one.
+        first: Its result in the first comparison; None if it is not in it.
+        second: Its result in the second comparison, likewise.
         gain: The mean improvement from the first to the second, seed by seed, in the metric's unit:
             above 0 if the second is better. None if they share no seed.
     """
@@ -31,12 +31,12 @@ class PairContrast:
 
 @dataclass(frozen=True)
 class Contrast:
-    """Two comparisons beside each other.
+    """Two comparisons side by side.
 
     Attributes:
         first: The first comparison.
         second: The second one.
-        differences: What differs between them, in words, the most important first.
+        differences: The differences between them, in words, the most important first.
         comparable: Whether task and metric agree, so that scores are compared seed by seed.
         pairs: The pairs of both, in the order of the first's ranking.
     """
@@ -49,12 +49,12 @@ class Contrast:
 
     @property
     def note(self) -> str:
-        """How the two are compared, in a sentence or two."""
+        """An explanation of how the two are compared, in a sentence or two."""
         text = f"They differ in: {'; '.join(self.differences)}. " if self.differences else ""
         if not self.comparable:
             return (
-                f"{text}Task or metric differ, so that no score of the one is compared with one of "
-                "the other: they are only shown side by side."
+                f"{text}Task or metric differ, so the scores are not compared, only shown side by "
+                "side."
             )
         count = sum(pair.gain is not None for pair in self.pairs)
         return (
@@ -66,8 +66,8 @@ class Contrast:
 def contrast(first: Results, second: Results) -> Contrast:
     """Compare two comparisons, pair by pair.
 
-    Runs with the same seed start from the same network and see the same batches in both, if task
-    and metric agree; so the difference is taken seed by seed, over the seeds that both have.
+    If task and metric agree, runs with the same seed start from the same network and see the same
+    batches in both; so the difference is taken seed by seed, over the seeds that both have.
     """
     a, b = first.settings, second.settings
     facts = [

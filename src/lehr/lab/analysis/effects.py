@@ -1,4 +1,4 @@
-"""How far each choice of a comparison moves the score, from the outcomes of its pairs."""
+"""How strongly each choice of a comparison affects the score, from its pairs' outcomes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HALF_DECADE = 0.5 + 1e-9
 def mattering(
     plan: Plan, finished: Sequence[FinishedPair], metric: Metric
 ) -> tuple[Influence, ...]:
-    """Return how far each choice moves the score, over schedules with a score everywhere."""
+    """Return how strongly each choice affects the score, over schedules with a score everywhere."""
     rows = {each.pair: tests(each.scored[plan.size.steps]) for each in finished}
     scored = {
         pair: [metric.cost(value) for value in present(row)]
@@ -46,7 +46,7 @@ def mattering(
 def _near(each: FinishedPair, metric: Metric) -> list[list[float]]:
     """Return the tuning runs at the peaks within half a decade of the best, a row for each peak.
 
-    Halving gives peaks different numbers of seeds; the first seeds, which all have, are kept.
+    Halving gives peaks different numbers of seeds; only the first seeds, which all have, are kept.
     """
     found = [
         _costs(outcomes, metric)
@@ -59,8 +59,8 @@ def _near(each: FinishedPair, metric: Metric) -> list[list[float]]:
 def _tuned(each: FinishedPair, metric: Metric) -> dict[str, list[list[float]]]:
     """Return the tuning runs at each value of each tuned number beside the peak.
 
-    Each value has the peak that is best with it. If there are several numbers, a row is the mean
-    over the values of the others. Values with which no peak has a result are left out.
+    Each value is taken at its own best peak. If there are several numbers, a row is the mean over
+    the values of the others. Values for which no peak has a result are left out.
     """
     best = [
         (values, min((_costs(o, metric) for o in tried.values()), key=_mean, default=[]))
@@ -87,6 +87,6 @@ def _mean(costs: Sequence[float]) -> float:
 
 
 def _alike(rows: Sequence[list[float]]) -> list[list[float]]:
-    """Return rows of the first seeds, which all of them have."""
+    """Cut rows to the first seeds, which all of them have."""
     seeds = min(map(len, rows), default=0)
     return [row[:seeds] for row in rows]

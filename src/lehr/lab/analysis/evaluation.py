@@ -56,10 +56,10 @@ def evaluate(
     failed: Sequence[FailedRun] = (),
     searched: int = 0,
 ) -> Results:
-    """Rank finished pairs, and say which of them can be told apart.
+    """Rank finished pairs, and find out which of them can be told apart.
 
-    `seconds` are the costs of all finished trials, and `last` is when the last of them finished;
-    for the others see `Settings` and `Results`.
+    `seconds` is the cost of all finished trials, and `last` is when the last of them finished; for
+    the other arguments see `Settings` and `Results`.
     """
     size = plan.size
     settings = Settings(
@@ -102,7 +102,7 @@ def evaluate(
 
 
 def _first_peaks(plan: Plan, finished: Sequence[FinishedPair]) -> tuple[float, ...]:
-    """Return the peaks at which pairs are tried first; those that are found, of finished pairs."""
+    """Return the peaks at which pairs are tried first; of those found, only finished pairs'."""
     first = (
         [each.first for each in finished]
         if plan.size.find
@@ -129,7 +129,7 @@ def _curve(schedule: Schedule, steps: int) -> tuple[Row, Row]:
 
 
 class _Ranking:
-    """Finished pairs, best first, and the test's comparisons of them with one another."""
+    """Finished pairs, best first, and the test's comparisons between them."""
 
     def __init__(self, plan: Plan, finished: Sequence[FinishedPair], metric: Metric) -> None:
         self._plan, self._metric = plan, metric
@@ -203,7 +203,7 @@ class _Ranking:
         )
 
     def _at_lengths(self) -> list[list[LengthScore]]:
-        """Return the scores of each pair over each number of updates, if there are several."""
+        """Return each pair's scores for each number of updates, if there are several."""
         plan, metric = self._plan, self._metric
         found: list[list[LengthScore]] = [[] for _ in self._pairs]
         for steps in plan.lengths if len(plan.lengths) > 1 else ():
@@ -217,7 +217,7 @@ class _Ranking:
 
 
 def _serving(plan: Plan, pairs: Sequence[PairResult]) -> tuple[str, ...]:
-    """Return the schedules that are behind the best one of no optimizer."""
+    """Return the schedules that are not behind the best one with any optimizer."""
     found = {(p.optimizer, p.schedule): p.standing_in_optimizer for p in pairs}
     if len(found) < len(plan.pairs):
         return ()
@@ -226,7 +226,7 @@ def _serving(plan: Plan, pairs: Sequence[PairResult]) -> tuple[str, ...]:
 
 
 def _numbers(scored: Sequence[Outcome]) -> dict[str, Mean]:
-    """Return the mean of each further number, over the runs that have it."""
+    """Return the mean of each additional number, over the runs that have it."""
     found: dict[str, list[float]] = {}
     for outcome in scored:
         for name, value in outcome.numbers.items():
@@ -237,11 +237,11 @@ def _numbers(scored: Sequence[Outcome]) -> dict[str, Mean]:
 
 
 def _reached(target: float, steps: int, scored: Sequence[Outcome], metric: Metric) -> TargetUpdates:
-    """Return after how many updates runs reach a validation target: the median over the seeds.
+    """Return the number of updates until a validation target: the median over the seeds.
 
-    Runs are evaluated some twenty times, and a run counts with the first evaluation that is as
-    good as the target. A run without one counts as more than the run's length. If that leaves
-    the median open, there is none.
+    Runs are evaluated some twenty times; a run counts with its first evaluation that is as good as
+    the target. A run without such an evaluation counts as needing more than its length. If that
+    leaves the median open, there is none.
     """
     never = math.inf
     at = evaluation_steps(steps)

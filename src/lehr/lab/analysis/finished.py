@@ -26,8 +26,8 @@ class FinishedPair:
         seconds: The mean cost of such a run.
         first: The peaks that were tried first.
         tuned: The chosen value of each tuned number beside the peak, as text.
-        choices: Each combination of such values, with the outcomes at each peak.
-        found: The outcome of the short runs, if the comparison has such.
+        choices: Each combination of these values, with the outcomes at each peak.
+        found: The outcome of the short runs, if the comparison has any.
     """
 
     pair: Pair
@@ -47,13 +47,13 @@ def tests(scored: Sequence[Outcome]) -> Scores:
 
 
 def mean_of(values: Scores) -> tuple[float | None, float | None, float | None]:
-    """Return the mean of the values that there are, and the ends of its interval."""
+    """Return the mean of the values that are present, and the ends of its interval."""
     found = present(values)
     return interval(found) if found else (None, None, None)
 
 
 def score_of(scores: Scores, metric: Metric) -> tuple[float | None, float | None, float | None]:
-    """Return the mean score and the ends of its interval; those of a share are from 0 to 1."""
+    """Return the mean score and the ends of its interval, kept within 0 and 1 for a share."""
     mean, low, high = mean_of(scores)
     if metric.is_share and low is not None and high is not None:
         low, high = max(0.0, low), min(1.0, high)

@@ -1,4 +1,4 @@
-"""How much of the spread of the scores is due to what: optimizer, schedule, peak rate, seed."""
+"""How much of the scores' spread is due to each of optimizer, schedule, peak rate and seed."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _Moment = Callable[[_Numbers, _Numbers], _Numbers]
 
 @dataclass(frozen=True)
 class Influence:
-    """How far one of the choices moves the score.
+    """How strongly one of the choices affects the score.
 
     Attributes:
-        name: The choice: "optimizer", "schedule", "optimizer x schedule" (how far the effect of
-            the one depends on the other), "peak rate", the name of another tuned number, or "seed".
-        spread: The standard deviation of the score that is due to it, in the metric's unit.
+        name: The choice: "optimizer", "schedule", "optimizer x schedule" (how much the effect of
+            one depends on the other), "peak rate", the name of another tuned number, or "seed".
+        spread: The standard deviation of the score due to it, in the metric's unit.
         low: The lower end of its interval; None if there is one seed only.
         high: The upper end.
-        share: Its part of the sum of all variances, from 0 to 1.
+        share: Its share of the sum of all variances, from 0 to 1.
         share_low: The lower end of its interval.
         share_high: The upper end.
     """
@@ -48,11 +48,11 @@ def influences(scores: _Numbers, tuned: Mapping[str, Sequence[_Numbers]]) -> tup
     """Split the variance of the scores into the parts of each choice.
 
     With `m` the means over the seeds, the variance of all runs is exactly the sum of four parts:
-    that of the optimizers' means, of the schedules' means, of what is left of `m` without both,
-    and of the runs of one pair around their mean. A mean of few seeds spreads by chance too, so
-    each of the first three is reduced by the variance of its means, `s^2 / n` with `s^2` that of
-    the seeds' own values; one that would be negative is 0. A tuned number's part is, on average
-    over the pairs that have it, the variance of the means at its values, reduced in the same way.
+    that of the optimizers' means, of the schedules' means, of the remainder of `m` after both, and
+    of the runs of one pair around their mean. A mean over few seeds also varies by chance, so each
+    of the first three is reduced by the variance of its means, `s^2 / n` with `s^2` that of the
+    seeds' own values; a part that would be negative is 0. A tuned number's part is, on average over
+    the pairs that have it, the variance of the means at its values, reduced in the same way.
 
     The intervals are bootstrapped: seeds are resampled, the same for all pairs, and the resampled
     parts are moved so that their mean is the part itself, because resampling adds the variance of

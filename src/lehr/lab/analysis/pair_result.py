@@ -1,4 +1,4 @@
-"""The result of one pair of a comparison, in typed values."""
+"""The result of one pair of a comparison, as typed values."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Literal
 from lehr.find.suggestion import Confidence, DecidedBy, Suggestion
 
 Row = tuple[float | None, ...]
-"""Numbers at successive points; None where there is none."""
+"""Numbers at successive points; None where one is missing."""
 
 Standing = Literal["best", "tie", "undecided", "behind"]
 """How a pair compares with the best one.
 
 A pair is ``behind`` if the test separates it from the best. If not, it is a ``tie`` if the interval
-of the difference stays within the metric's margin, and no pair that is nearer to the best is
-behind; else it is ``undecided``. A pair in which more runs lack a score than in the best is
+of the difference stays within the metric's margin and no pair nearer to the best is behind;
+otherwise it is ``undecided``. A pair with more runs without a score than the best pair is
 ``behind`` without a test.
 """
 
@@ -41,7 +41,7 @@ class Band:
     high: Row
 
     def times(self, gain: float) -> Band:
-        """Return the band in another unit: shares times 100 are percent."""
+        """Return the band in another unit; shares times 100 are percent."""
         rows = (self.mean, self.low, self.high)
         return Band(*(tuple(None if v is None else gain * v for v in row) for row in rows))
 
@@ -68,7 +68,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean over the seeds and its interval, without ends if there is one seed only."""
+    """A mean over the seeds and its interval, without ends if there is only one seed."""
 
     mean: float
     low: float | None
@@ -77,7 +77,7 @@ class Mean:
 
 @dataclass(frozen=True)
 class LengthScore:
-    """A pair's score over another number of updates, and its standing there."""
+    """A pair's score and standing after another number of updates."""
 
     steps: int
     score: float | None
@@ -92,7 +92,7 @@ class TargetUpdates:
     """The updates until a target score.
 
     Attributes:
-        updates: The median over the seeds; None if it is more than the run has.
+        updates: The median over the seeds; None if it exceeds the run's length.
         reached: How many seeds reach the target.
     """
 
@@ -119,10 +119,10 @@ class Tried:
 
 @dataclass(frozen=True)
 class FoundPeak:
-    """The peak that short runs suggested for a pair; see `Suggestion` for its parts.
+    """The peak that short runs suggested for a pair; see `Suggestion` for its fields.
 
     Attributes:
-        spent: The updates that they made.
+        spent: The number of updates that they made.
     """
 
     peak: float | None
@@ -135,7 +135,7 @@ class FoundPeak:
 
     @classmethod
     def of(cls, found: Suggestion) -> FoundPeak:
-        """Return the parts of a suggestion that results have."""
+        """Return the part of a suggestion that results keep."""
         return cls(**{each.name: getattr(found, each.name) for each in fields(cls)})
 
 
@@ -143,7 +143,7 @@ class FoundPeak:
 class PairResult:
     """The result of one optimizer with one schedule.
 
-    Scores are values of the metric on the test data, whether more or less of it is better.
+    Scores are values of the metric on the test data, whether higher or lower is better.
 
     Attributes:
         optimizer: The name of the optimizer.
@@ -152,21 +152,21 @@ class PairResult:
         standing: Its standing against the best pair.
         standing_in_optimizer: Its standing against the best pair of its optimizer.
         not_separated: The names of the other pairs from which the test does not separate it.
-        ranks: The first and the last rank that the test leaves open to it.
+        ranks: The first and the last rank that the test leaves possible for it.
         peak: The chosen peak rate.
-        at_edge: Whether that is the lowest or the highest one tried.
-        score: The mean score at that peak, of the runs that have one; None if none has.
+        at_edge: Whether that is the lowest or the highest peak tried.
+        score: The mean score at that peak over the runs that have one; None if none has.
         low: The lower end of its interval; None if fewer than two runs have a score.
         high: The upper end.
         scores: The score of each seed; None for a run that diverged, if the metric has no guess.
-        behind: The difference from the best pair; None for the best pair, and if no seed has both.
+        behind: The difference from the best pair; None for the best pair, or if no seed has both.
         diverged: How many of the scoring runs diverged.
         validation: The mean validation metric of the tuning runs at that peak; None if all lack it.
         test_loss: The mean test loss; None if a run diverged.
         peaks: The peak rates tried, in ascending order.
         peak_seeds: The number of tuning seeds of each peak rate.
-        sensitivity: The validation metric at each peak rate; None where every run diverged, or one
-            without a value.
+        sensitivity: The validation metric at each peak rate; None where every run diverged, or a
+            run that diverged has no value.
         width: The range of peak rates within the metric's margin of the best, in decades.
         target: The updates until the target score, if the comparison has one.
         lengths: The scores over other numbers of updates, if the comparison has some.
@@ -175,13 +175,13 @@ class PairResult:
         validations: The validation metric at the chosen peak.
         code: Python code that builds its optimizer and its scheduler.
         seconds: The mean cost of a scoring run, in seconds of one core.
-        numbers: The further numbers of the scoring runs, by name; of those runs that have them.
+        numbers: Additional numbers of the scoring runs, by name, over the runs that have them.
         beyond: How many of the peak rates tried are beyond the first grid.
         tuned: The chosen value of each tuned number beside the peak, as text.
-        choices: All that was tried in tuning, if there are such numbers.
+        choices: Everything that was tried in tuning, if there are such numbers.
         imported: How many of the scoring runs were imported.
         found: The outcome of the short runs, with the chosen values of tuned numbers; None if the
-            comparison makes none, or one of them failed.
+            comparison has no short runs, or one of them failed.
     """
 
     optimizer: str
@@ -221,7 +221,7 @@ class PairResult:
 
     @property
     def name(self) -> str:
-        """The optimizer and the schedule in one word."""
+        """The optimizer and the schedule as one word."""
         return f"{self.optimizer}/{self.schedule}"
 
     @property

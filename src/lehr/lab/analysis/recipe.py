@@ -1,4 +1,4 @@
-"""The code that trains as a trial did, for use in another program."""
+"""Code that trains as a trial did, for use in another program."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _optimizer(trial: Trial) -> tuple[list[str], str]:
     """Return the lines that import an optimizer, and the call that makes it."""
     entry = find_optimizer(trial.optimizer, check=False)
     if entry.kind.islower() or entry.place or not entry.text.endswith(")"):
-        # It takes more than one call of a class of torch's, or the torch here lacks the class.
+        # It needs more than one call of a torch class, or the installed torch lacks the class.
         text = json.dumps(trial.optimizer, ensure_ascii=False)
         made = f"find_optimizer({text}).make(model, lr={trial.peak!r})"
         return ["from lehr.lab.optimizers import find_optimizer"], made
@@ -46,7 +46,7 @@ def _optimizer(trial: Trial) -> tuple[list[str], str]:
 
 
 def _call(start: str, arguments: list[str]) -> str:
-    """Write a call in one line, or in a line for each argument if that is too long."""
+    """Write a call on one line, or with one line per argument if that is too long."""
     line = f"{start}({', '.join(arguments)})"
     if len(line) <= _WIDTH:
         return line

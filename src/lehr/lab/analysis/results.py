@@ -21,7 +21,7 @@ FORMAT = 6
 
 @dataclass(frozen=True)
 class ComparedSchedule:
-    """A schedule of the comparison, with its curves as steps and values."""
+    """A schedule of the comparison, with its curves given as steps and values."""
 
     name: str
     text: str
@@ -32,9 +32,9 @@ class ComparedSchedule:
 
 @dataclass(frozen=True)
 class TaskFacts:
-    """The facts about a task that a reader needs; see `Task` for the parts.
+    """The facts about a task that a reader needs; see `Task` for the fields.
 
-    Of a user's own training only the name is known: its sizes are 0.
+    For a user's own training only the name is known, and the sizes are 0.
     """
 
     name: str
@@ -53,10 +53,10 @@ class FailedRun:
 
     Attributes:
         pair: The name of its pair.
-        trial: The trial, in words.
+        trial: A description of the trial.
         reason: The error, in one line; the store has the traceback too.
-        is_lost: Whether the pair has no result because such trials failed. It has one if only some
-            of its peak rates failed: that of the best other rate.
+        is_lost: Whether the pair has no result because such trials failed. If only some of its peak
+            rates failed, it has the result of the best other rate.
     """
 
     pair: str
@@ -67,11 +67,11 @@ class FailedRun:
 
 @dataclass(frozen=True)
 class Settings:
-    """How the comparison was made; see `Size` and `Plan` for the first parts.
+    """How the comparison was made; see `Size` and `Plan` for the first fields.
 
     Attributes:
-        peaks: The peak rates of the first grids of all pairs; those that were found, of all that
-            are finished.
+        peaks: The peak rates of the first grids of all pairs; if they were found, those of the
+            finished pairs.
         confidence: The confidence of all intervals.
         versions: The versions that trained the trials.
         seconds: The cost of all trials, in seconds of one core.
@@ -80,9 +80,9 @@ class Settings:
         command: The command that makes this comparison.
         finished: When the last of the trials finished, in seconds since 1970; None without trials.
         further: How many further peak rates each pair gets.
-        tune: The numbers beside the peak that are tuned, with their values.
-        find: Whether short runs found the peaks where tuning began.
-        searched: The updates that those have made, for all pairs.
+        tune: The numbers tuned in addition to the peak, with their values.
+        find: Whether short runs found the peaks at which tuning began.
+        searched: The number of updates that these made, for all pairs.
     """
 
     steps: int
@@ -119,10 +119,10 @@ class Results:
         pairs: The finished pairs, best first.
         summary: The results in plain sentences, the most important first.
         failed: The failed trials.
-        influences: How far each choice moves the score. Schedules that lack a score with an
-            optimizer are left out. There are none if that leaves a single pair, and nothing but
-            its peak is tuned.
-        serving: The schedules that no test separates from the best one of any optimizer.
+        influences: How strongly each choice affects the score. Schedules that lack a score with
+            some optimizer are left out. Empty if that leaves a single pair, and only its peak is
+            tuned.
+        serving: The schedules that are not separated from the best one with any optimizer.
     """
 
     format: int
@@ -148,7 +148,7 @@ class Results:
         return self.task.metric
 
     def find(self, optimizer: str, schedule: str) -> PairResult | None:
-        """Return a pair, or None if it is not finished."""
+        """Return the result of a pair, or None if it is not finished."""
         found = (p for p in self.pairs if p.optimizer == optimizer and p.schedule == schedule)
         return next(found, None)
 
@@ -156,8 +156,8 @@ class Results:
     def order(self) -> tuple[list[str], list[str]]:
         """Optimizers and schedules, best first by their median score.
 
-        While pairs are missing, they are in the order in which they were given: medians over
-        different partners say little.
+        While pairs are missing, they keep the order in which they were given: medians over
+        different partners mean little.
         """
         optimizers, schedules = list(self.optimizers), list(self.schedules)
         costs = {
@@ -173,7 +173,7 @@ class Results:
 
     @property
     def numbers(self) -> list[str]:
-        """The names of the further numbers that runs have."""
+        """The names of the additional numbers that runs have."""
         return sorted({name for pair in self.pairs for name in pair.numbers})
 
     def _repr_html_(self) -> str:
@@ -185,7 +185,7 @@ class Results:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Results:
-        """Return the results that `to_json` made this value from.
+        """Return the results from which `to_json` made this value.
 
         Arguments:
             value: The content of a `results.json`, as `json.load` returns it.

@@ -1,4 +1,4 @@
-"""Standings of pairs: the differences that the test separates, and the ranks left open to each."""
+"""Standings of pairs: which the test separates, and which ranks it leaves open to each."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from lehr.lab.metric import Metric
 def not_separated(rows: Sequence[Scores]) -> NDArray[np.bool_]:
     """Return which pairs the test does not separate, pairs by pairs.
 
-    Pairs in which runs lack a score are not tested: they are separated from those with another
-    number of such runs, and only from them.
+    Pairs with runs that lack a score are not tested: they are separated only from pairs with a
+    different number of such runs.
     """
     lost = np.array([row.count(None) for row in rows], dtype=np.int64)
     tied = lost == lost[:, None]
@@ -30,12 +30,12 @@ def not_separated(rows: Sequence[Scores]) -> NDArray[np.bool_]:
 def open_ranks(tied: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Return the first and the last rank that the test leaves open to each pair, best first.
 
-    A pair is behind as many others as are better and separated from it, and ahead of as many as
-    are worse and separated. All these ranges together hold the true ranks with the confidence of
+    A pair is behind all those that are better and separated from it, and ahead of all those that
+    are worse and separated. Together, these ranges contain the true ranks with the confidence of
     the test.
 
     Source: "Simultaneous confidence sets for ranks using the partitioning principle" (Al Mohamad,
-    van Zwet, Goeman and Solari 2017, arXiv:1708.02729), which has Tukey's test in this place.
+    van Zwet, Goeman and Solari 2017, arXiv:1708.02729), which uses Tukey's test here.
 
     Example:
         >>> open_ranks(np.array([[1, 1, 0], [1, 1, 1], [0, 1, 1]], dtype=bool))
@@ -50,11 +50,10 @@ def open_ranks(tied: NDArray[np.bool_]) -> list[tuple[int, int]]:
 def with_best(
     rows: Sequence[Scores], tied: NDArray[np.bool_], order: Sequence[int], metric: Metric
 ) -> list[tuple[Gap | None, Standing]]:
-    """Return the gap and the standing of some pairs against the best of them, seed by seed.
+    """Return the gap and the standing of pairs against the best of them, seed by seed.
 
-    `rows` are the scores of all pairs for the same seeds, and `tied` says which of them the test
-    does not separate. The pairs at the places in `order` are compared, best first; the best has no
-    gap.
+    `rows` has the scores of all pairs for the same seeds, and `tied` says which pairs the test does
+    not separate. The pairs at the indices in `order` are compared, best first; the best has no gap.
     """
     if not order:
         return []
@@ -70,7 +69,7 @@ def with_best(
         for i in others
     ]
     gaps = [mean_of(row) for row in differences]
-    # No tie is further from the best than a pair that is behind it.
+    # No tie is further from the best than a pair that is behind.
     nearest = min(
         (
             gap[0]

@@ -3,10 +3,10 @@
 Runs of two contenders with the same seed start from the same network and see the same batches, so
 they are compared seed by seed. With one seed nothing can be told apart.
 
-From `FEW` seeds on, the variation of a mean is estimated by resampling: of the seeds (intervals) or
-of the signs of their differences (ties). Fewer seeds have too few resamples: with 5, the interval
-from the lowest to the highest of all their means holds the true mean in 15 of 16 cases at most. For
-fewer, Student's formulas are used, which assume normal noise.
+From `FEW` seeds on, the variation of a mean is estimated by resampling the seeds (for intervals) or
+the signs of their differences (for ties). Fewer seeds have too few resamples: with 5, the interval
+from the lowest to the highest of all their means contains the true mean in at most 15 of 16 cases.
+For fewer, Student's formulas are used, which assume normal noise.
 """
 
 import math
@@ -27,8 +27,8 @@ FEW = 8
 
 _RESAMPLES = 5_000
 _MANY_SEEDS = 10_000
-_LIKE_MANY = 64  # seeds from which on the test's critical value hardly changes
-_COMPARISONS = 300  # at least so many, for a critical value
+_LIKE_MANY = 64  # seeds beyond which the test's critical value hardly changes
+_COMPARISONS = 300  # at least this many for a critical value
 _SIGNS = 10_000  # of 2^29, where there are 30 seeds
 _AT_ONCE = 500  # rows of signs; for a thousand comparisons they take a few megabytes
 
@@ -51,7 +51,7 @@ def interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interva
 
     Arguments:
         values: one finite number per run, at least one.
-        confidence: the share of such intervals that hold the true mean, in (0, 1).
+        confidence: the share of such intervals that contain the true mean, in (0, 1).
 
     Returns:
         The mean and both ends; the ends are None when there is one value.
@@ -71,16 +71,16 @@ def intervals(values: NDArray[np.float64], confidence: float = CONFIDENCE) -> li
         q = Phi(-t * sqrt(n / (n - 1)))
 
     with `n` the runs, `t` Student's quantile with `n - 1` degrees of freedom for the confidence,
-    and `Phi` the normal distribution. The plain percentiles `(1 - confidence) / 2` hold the true
+    and `Phi` the normal distribution. The plain percentiles `(1 - confidence) / 2` contain the true
     mean too seldom, because resampled runs spread by `sqrt((n - 1) / n)` less than new ones and an
     estimated spread has longer tails. The interval never leaves the range of the runs. The samples
-    are the same at each call, and the same for every column. With fewer runs it is
-    Student's interval. See "What Teachers Should Know about the Bootstrap" (Hesterberg 2014,
+    are the same at each call, and the same for every column. With fewer runs it is Student's
+    interval. See "What Teachers Should Know about the Bootstrap" (Hesterberg 2014,
     arXiv:1411.5279).
 
     Arguments:
         values: finite numbers, (runs, columns), at least one run.
-        confidence: the share of such intervals that hold the true mean, in (0, 1).
+        confidence: the share of such intervals that contain the true mean, in (0, 1).
 
     Returns:
         One for each column; without ends when there is one run.
@@ -126,7 +126,7 @@ def _draws(runs: int) -> NDArray[np.float64]:
 
 
 def p_value(first: Sequence[float], second: Sequence[float]) -> float:
-    """Return the probability of so large a difference by chance: a paired t-test, two-sided.
+    """Return the probability of such a large difference by chance: a two-sided paired t-test.
 
     Arguments:
         first: one score per seed.
@@ -161,17 +161,18 @@ def p_value(first: Sequence[float], second: Sequence[float]) -> float:
 def ties(scores: Sequence[Sequence[float]], confidence: float = CONFIDENCE) -> NDArray[np.bool_]:
     """Return which contenders the test does not separate.
 
-    All are compared with all, and the best one is known only afterwards. So the level covers all
-    comparisons together: the probability that any two equal contenders are separated is at most
-    `1 - confidence`.
+    Every contender is compared with every other, and the best one is known only afterwards. So the
+    level covers all comparisons together: the probability that any two equal contenders are
+    separated is at most `1 - confidence`.
 
-    From `FEW` seeds on it is a sign test: between equal contenders, each seed's difference is as
-    likely to have the other sign. The statistic of a comparison is `|sum(d)| / sqrt(sum(d^2))`,
-    with `d` its differences, seed by seed. It is compared with the largest such statistic among
-    all comparisons, for every choice of the seeds' signs (or 10,000 choices, if there are more),
-    with the same signs for all comparisons: similar contenders then cost little power. With fewer
-    seeds it is the paired t-test, with its level divided among all comparisons (Bonferroni). See
-    "Resampling-Based Multiple Testing" (Westfall and Young 1993), the single-step max-T.
+    From `FEW` seeds on it is a sign test: between equal contenders, each seed's difference is
+    equally likely to have the opposite sign. The statistic of a comparison is
+    `|sum(d)| / sqrt(sum(d^2))`, with `d` its differences, seed by seed. It is compared with the
+    largest such statistic among all comparisons, for every choice of the seeds' signs (or 10,000
+    choices, if there are more), with the same signs for all comparisons: similar contenders then
+    cost little power. With fewer seeds it is the paired t-test, with its level divided among all
+    comparisons (Bonferroni). See "Resampling-Based Multiple Testing" (Westfall and Young 1993), the
+    single-step max-T.
 
     Arguments:
         scores: one row per contender, one score per seed; every row has the same seeds.
@@ -216,12 +217,12 @@ def _by_signs(table: NDArray[np.float64], compared: Sequence[tuple[int, int]]) -
         for signs in _signs(table.shape[1])
         for largest in np.abs(signs @ units.T).max(1).tolist()
     )
-    # The observed signs are among these; summed in another order, they may be a rounding smaller.
+    # The observed signs are among these; summed in another order, they may be slightly smaller.
     return [1 - bisect_left(largest, one * (1 - 1e-9)) / len(largest) for one in seen.tolist()]
 
 
 def _signs(seeds: int) -> Iterator[NDArray[np.float64]]:
-    """Yield rows of signs, (some, seeds): all choices, or many. The first row is all plus."""
+    """Yield rows of signs, (some, seeds): all choices, or many of them. The first is all plus."""
     # Flipping all signs changes nothing, so the first seed keeps its own.
     ways = 2 ** (seeds - 1)
     if ways <= _SIGNS:
@@ -234,13 +235,13 @@ def _signs(seeds: int) -> Iterator[NDArray[np.float64]]:
 
 
 def separable(seeds: int, contenders: int, spread: float) -> float | None:
-    """Return about the smallest mean difference that `ties` separates.
+    """Return approximately the smallest mean difference that `ties` separates.
 
-    A difference of this size is separated in half of the cases.
+    A difference of this size is separated in half of all cases.
 
     Arguments:
         seeds: the number of seeds.
-        contenders: the number of contenders, which are all compared with all: at least 2.
+        contenders: the number of contenders, each compared with every other: at least 2.
         spread: the standard deviation of a difference, from seed to seed.
 
     Returns:
@@ -262,10 +263,10 @@ def separable(seeds: int, contenders: int, spread: float) -> float | None:
 
 @lru_cache
 def _critical(seeds: int, contenders: int) -> float:
-    """Return about the statistic above which `ties` separates contenders.
+    """Return approximately the statistic above which `ties` separates contenders.
 
-    It is the one that the largest of all comparisons exceeds by random signs in a share
-    `1 - CONFIDENCE`, for contenders of equal and independent normal scores.
+    With random signs, the largest of all comparisons exceeds it in a share `1 - CONFIDENCE` of
+    cases, for contenders with equal and independent normal scores.
     """
     rng, seeds = np.random.default_rng(0), min(seeds, _LIKE_MANY)
     first, second = np.triu_indices(contenders, 1)
@@ -280,21 +281,21 @@ def _critical(seeds: int, contenders: int) -> float:
 
 
 def seeds_to_decide(differences: Sequence[float], contenders: int, margin: float) -> int | None:
-    """Return about how many seeds would separate two contenders, or show that they tie.
+    """Return about how many seeds would be needed to separate two contenders, or to show a tie.
 
-    It assumes that mean and spread of the differences stay as they are. The statistic of `ties`
-    is `sqrt(n) * |mean(d)| / rms(d)` for `n` seeds: two are separated once it exceeds what random
-    signs make of contenders that are equal. They tie once the interval of the mean, of a standard
+    This assumes that the mean and spread of the differences do not change. The statistic of `ties`
+    is `sqrt(n) * |mean(d)| / rms(d)` for `n` seeds: two contenders are separated once it exceeds
+    what random signs give for equal ones. They tie once the interval of the mean, with a standard
     error of `spread / sqrt(n)`, stays within the margin.
 
     Arguments:
         differences: the differences, seed by seed.
-        contenders: the number of contenders, which are all compared with all.
-        margin: the largest difference of a tie, above 0.
+        contenders: the number of contenders, each compared with every other.
+        margin: the largest difference that is still a tie, above 0.
 
     Returns:
-        The smaller of the two numbers, at least one more than there are; None with one seed, or
-        where it is above 10,000.
+        The smaller of the two numbers, at least one more than there are now; None with one seed, or
+        if it is above 10,000.
     """
     count = len(differences)
     if count < 2:

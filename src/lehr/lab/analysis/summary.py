@@ -11,7 +11,7 @@ from lehr.lab.analysis.results import Results, Settings
 from lehr.lab.metric import Metric
 from lehr.lab.optimizers import find_optimizer
 
-_NAMED = 3  # a longer list is summarised by its ends or its length
+_NAMED = 3  # longer lists are summarised by their ends or their length
 _NEAR = 2.0
 
 
@@ -69,7 +69,7 @@ _VERBS = (
 
 
 def _elsewhere(results: Results) -> str:
-    """Say whether the order depends on the number of updates."""
+    """Say whether the ranking depends on the number of updates."""
     best, *others = results.pairs
     places = [i for i, at in enumerate(best.lengths) if at.steps != results.settings.steps]
     if not others or not places or best.score is None:
@@ -123,7 +123,7 @@ def _undecided(pairs: Sequence[PairResult], seeds: int, metric: Metric) -> list[
 
 
 def _of_optimizer(pairs: Sequence[PairResult], metric: Metric) -> str:
-    """Say how one optimizer's schedules compare with the best of them, which is the first."""
+    """Say how one optimizer's schedules compare with the best of them, which comes first."""
     best, rest = pairs[0], pairs[1:]
     tied, undecided, behind = (
         [pair for pair in rest if pair.standing_in_optimizer == standing]
@@ -160,7 +160,7 @@ def _behind(best: PairResult, pairs: Sequence[PairResult], metric: Metric) -> st
 
 
 def _mattering(results: Results) -> list[str]:
-    """Say how far each choice moves the score."""
+    """Say how strongly each choice affects the score."""
     metric, found = results.metric, results.influences
     if len(found) < 2:
         return []
@@ -205,7 +205,7 @@ def _serving(results: Results) -> list[str]:
 
 
 def _steady(pairs: Sequence[PairResult], metric: Metric) -> list[str]:
-    """Of the pairs that tie with the best, name the least sensitive to its peak rate."""
+    """Name the pairs that are least sensitive to the peak rate, of those that tie for the best."""
     equals = [pair for pair in pairs if pair.standing in ("best", "tie")]
     widths = sorted({pair.width for pair in equals}, reverse=True)
     if len(widths) < 2:
@@ -269,7 +269,7 @@ def _lasting(results: Results) -> list[str]:
 
 
 def _found(results: Results) -> list[str]:
-    """Say what the short runs cost, and how near the chosen peaks are to those that they found."""
+    """Say what the short runs cost, and how near the chosen peaks are to the ones they found."""
     if not results.settings.find:
         return []
     found = [(pair, pair.found.peak) for pair in results.pairs if pair.found and pair.found.peak]
@@ -320,7 +320,7 @@ def _cautions(results: Results) -> list[str]:
 
 
 def _failures(results: Results) -> list[str]:
-    """Say which pairs have no result, or fewer peak rates, because trials of theirs failed."""
+    """Say which pairs have no result, or fewer peak rates, because some trials failed."""
     if not results.failed:
         return []
     lost = list(dict.fromkeys(run.pair for run in results.failed if run.is_lost))

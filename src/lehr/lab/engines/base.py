@@ -1,7 +1,7 @@
 """Pools of workers that train batches of trials: in this process, in others, or on a cluster.
 
-Each is a `concurrent.futures.Executor`. The unit of work is a batch: trials of one kind, which one
-worker trains side by side.
+Each pool is a `concurrent.futures.Executor`. The unit of work is a batch: trials of one kind that
+one worker trains side by side.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ ENGINES = ("population", "processes", "dask", "dask://HOST:PORT", "ray", "ray://
 
 UNBOUNDED = Resources()
 
-# These are about the request, or about this machine: no trial is the cause.
+# These concern the request or this machine; no trial is the cause.
 _OWN_ERRORS = (EngineError, ScheduleError, StoppedError, TaskError, WorkerError)
 
 _LOOK = 2.0  # seconds between two calls of `watch` while batches are in training
@@ -67,7 +67,7 @@ class Workers:
     Attributes:
         executor: Runs `train` on a batch.
         capacity: How many batches to submit at a time, at least 1.
-        train: Trains a batch where the executor runs it.
+        train: The function that the executor runs to train a batch.
         lost: The errors of a batch whose worker died.
     """
 
@@ -86,18 +86,18 @@ def open_workers(
     own: bool = False,
     devices: Sequence[str] = (),
 ) -> AbstractContextManager[Workers]:
-    """Start workers for the length of a block, and stop what they are doing at its end.
+    """Start workers for the duration of a block, and stop them at its end.
 
     Arguments:
-        engine: One of `ENGINES`, or your own executor, whose workers can import lehr. None is this
-            process for one job, and processes for more.
+        engine: One of `ENGINES`, or your own executor, whose workers can import lehr. None means
+            this process for one job, and processes for more.
         jobs: How many batches are trained at a time, at least 1. A running cluster has its own
             number.
         resources: What training may use. Workers on this machine share the memory; on a running
-            cluster each of them may use that much.
+            cluster each worker may use all of it.
         notify: Called with one line if workers of this machine had to be killed at the end.
-        own: Whether a user's own training is run, each trial of which is a process anyway.
-        devices: A device for each job, if they have different ones.
+        own: Whether this is a user's own training, each trial of which is a process anyway.
+        devices: A device for each job, if they differ.
 
     Raises:
         EngineError: If the engine is unknown, there are too many jobs for it, or the engine cannot
@@ -110,7 +110,7 @@ def open_workers(
         raise EngineError(f"devices={devices!r:.80} has an empty name: write cpu or cuda:0")
     if own and resources.memory is not None:
         raise EngineError(
-            f"memory={resources.memory} cannot be kept by a training of your own: leave it out"
+            f"memory={resources.memory} cannot be enforced on your own training: leave it out"
         )
     if isinstance(engine, Executor):
         return nullcontext(_workers_of(engine, jobs, resources.shared(jobs)))
@@ -125,13 +125,13 @@ def open_workers(
     if name == "population":
         if jobs > 1:
             raise EngineError(
-                f"jobs={jobs} cannot be done in one process, which engine='population' is: write "
+                f"jobs={jobs} cannot run in one process, as engine='population' does: write "
                 "engine='processes', or jobs=1"
             )
         if resources.timeout is not None:
             raise EngineError(
-                f"timeout={resources.timeout:g} cannot be kept by engine='population', which is "
-                "this process: write engine='processes'"
+                f"timeout={resources.timeout:g} cannot be enforced by engine='population', "
+                "which runs in this process: write engine='processes'"
             )
         return nullcontext(_workers_of(_ThisProcess(), 1, resources))
     if name == "processes":
@@ -169,9 +169,9 @@ def _workers_of(executor: Executor, jobs: int, resources: Resources) -> Workers:
 
 @contextmanager
 def _own_processes(jobs: int, resources: Resources, devices: Sequence[str]) -> Generator[Workers]:
-    """Run trials of users' own trainings, one on each device; stop them at the end of the block.
+    """Run trials of users' own trainings, one per device; stop them at the end of the block.
 
-    Each has a process of its own, for which a thread of this one waits.
+    Each has its own process, and a thread of this one waits for it.
     """
     stop = threading.Event()
     free: SimpleQueue[str] = SimpleQueue()
@@ -198,7 +198,7 @@ def train_batch(
 ) -> list[FinishedTrial]:
     """Train a batch in this process, until its end or until `stopped` returns True.
 
-    Whatever the code of the task raises becomes a TrialError; one trial may be the cause.
+    Any error in the task's code becomes a TrialError; a single trial may be the cause.
     """
     if is_own(trials[0].task):
         from lehr.lab.own.launch import train_own  # Loads subprocess.
@@ -224,7 +224,7 @@ def _train_task(
             )
     except (KeyboardInterrupt, ImportError, *_OWN_ERRORS):
         raise
-    # The code of a task may raise anything, SystemExit too.
+    # A task's code may raise anything, even SystemExit.
     except BaseException as error:
         raise TrialError(describe(error), "".join(traceback.format_exception(error))) from None
     seconds = (time.process_time() - begun) / len(outcomes)
@@ -232,13 +232,13 @@ def _train_task(
 
 
 def check_version(wanted: str) -> None:
-    """Raise WorkerError unless this worker has that version of lehr: outcomes might differ."""
+    """Raise WorkerError unless this worker has that version of lehr; outcomes might differ."""
     if wanted != LEHR:
         raise WorkerError(f"a worker has lehr {LEHR}, and this is {wanted}: install one")
 
 
 def with_spare(count: Callable[[], float]) -> Callable[[], int]:
-    """Return twice the number of workers as a capacity, so that none waits for its next batch."""
+    """Return a capacity of twice the workers, so that none waits for its next batch."""
     counted, capacity = -_FRESH, 1
 
     def twice() -> int:
@@ -271,7 +271,7 @@ def call_each(
 
 
 class _Job(NamedTuple):
-    """A batch, and how many workers died over it."""
+    """A batch, and how many workers have died while training it."""
 
     batch: list[Trial]
     deaths: int = 0
@@ -282,10 +282,10 @@ class _Job(NamedTuple):
         return [_Job(part, self.deaths) for part in (self.batch[:half], self.batch[half:])]
 
     def retries(self) -> list[_Job]:
-        """Return the jobs to submit after a worker died over this one; none if it is to blame.
+        """Return the jobs to submit after a worker died on this one; none if it is to blame.
 
-        The first death may have any reason. After that the batch itself is suspected, most likely
-        its memory, and it is cut in halves until the trial that causes it is alone.
+        The first death may have any cause. After that the batch itself is suspected, most likely
+        its memory, and it is halved until the trial that causes it is alone.
         """
         deaths = self.deaths + 1
         if not self.deaths:
@@ -294,7 +294,7 @@ class _Job(NamedTuple):
 
     @property
     def failure(self) -> FailedTrial:
-        """The failure of a single trial over which workers die."""
+        """The failure of a single trial on which workers die."""
         reason = (
             f"{self.deaths + 1} workers died while they trained it: were they out of memory, or "
             "does the task end its process?"
@@ -307,20 +307,20 @@ def train_batches(
     workers: Workers,
     watch: Callable[[], object] = lambda: None,
 ) -> Generator[tuple[list[Trial], Sequence[Ended]]]:
-    """Train batches until there are none left.
+    """Train batches until none are left.
 
-    A worker that dies costs time only: its batch is trained again, and then in parts. A batch in
-    which the code of the task fails is cut in halves, until the trials that cause it are alone.
-    A single trial that fails, or over which workers die again, is a failed trial.
+    A worker that dies costs only time: its batch is trained again, and after another death in
+    parts. A batch in which the task's code fails is halved until the trials that cause it are
+    alone. A single trial that fails, or on which workers die again, is a failed trial.
 
     Arguments:
-        take: Returns the next batch for a worker, or an empty one if there is none now; it is
-            called again when another batch has ended.
+        take: Returns the next batch for a worker, or an empty one if there is none at the moment;
+            it is called again when another batch has ended.
         workers: The pool to train on.
-        watch: Called every few seconds while batches are in training; its errors end it.
+        watch: Called every few seconds while batches are in training; if it raises, training ends.
 
     Yields:
-        Each batch as it ends, or a part of it, with the ends of its trials in their order.
+        Each batch or part of a batch as it ends, with how each of its trials ended, in order.
 
     Raises:
         WorkerError: If workers cannot work at all.
@@ -358,7 +358,7 @@ def train_batches(
 
 
 def _result(future: Future[_Answer], workers: Workers) -> tuple[bool, _Answer]:
-    """Return whether a call ended, and its result; it did not end if its worker died."""
+    """Return whether a call ended, and its result; it has not if its worker died."""
     try:
         return True, future.result()
     except workers.lost:

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 _KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has no SIGKILL
 
-_PATIENCE = 30  # seconds for a scheduler to answer and for a worker to join
+_PATIENCE = 30  # seconds to wait for a scheduler to answer and for a worker to join
 
-# The cluster is for this process only: it listens on the loopback, and its web servers, which Dask
-# always starts, have no pages. A death is reported at once, because the batch is cut then.
+# The cluster is for this process only: it listens on the loopback interface, and its web servers,
+# which Dask always starts, have no pages. A death is reported at once, so that the batch is cut.
 _EMBEDDED = {
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.http.routes": [],
@@ -50,7 +50,7 @@ def dask_cluster(address: str, jobs: int, resources: Resources) -> Generator[Wor
 
     with _running(address) if address else _started(jobs) as client:
         capacity = with_spare(lambda: _threads(client)) if address else lambda: jobs
-        # Not pure: Dask would merge equal calls, and a batch may be submitted again.
+        # Not pure: Dask would merge equal calls, but a batch may be submitted again.
         executor = client.get_executor(pure=False)
         try:
             yield Workers(executor, capacity, partial(_train, LEHR, resources), (KilledWorker,))
@@ -79,7 +79,7 @@ def _started(jobs: int) -> Generator[Client]:
 
 
 def _stop(own: LocalCluster) -> None:
-    # Dask waits four seconds for workers, even for idle ones, and does not interrupt a call.
+    # Dask waits four seconds even for idle workers, and does not interrupt a call.
     for nanny in own.workers.values():
         nanny.auto_restart = False
         if nanny.pid is not None:
@@ -118,13 +118,13 @@ def _threads(client: Client) -> int:
 def _train(wanted: str, resources: Resources, trials: Sequence[Trial]) -> list[FinishedTrial]:
     """Train a batch on a worker."""
     check_version(wanted)
-    # The output of the parent, which a worker of this machine has too, is for results.
+    # A worker on this machine shares the parent's output, which is reserved for results.
     with redirect_stdout(sys.stderr):
         return train_batch(resources, trials, _cancelled())
 
 
 def _cancelled() -> Callable[[], bool]:
-    """Return a function that says whether the scheduler has cancelled this thread's call.
+    """Return a function that returns whether the scheduler has cancelled this thread's call.
 
     Dask does not interrupt a running call. The worker knows its state, so asking costs no message.
     """

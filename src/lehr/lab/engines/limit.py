@@ -1,4 +1,4 @@
-"""A time limit for the code of a task, which nothing can interrupt but the end of its process."""
+"""A time limit for a task's code, which can only be interrupted by ending its process."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from lehr.lab.errors import TrialError
 
 _Answer = TypeVar("_Answer")
 
-# The real one: while a user's code runs, calls of os._exit raise an error.
+# The real function: while a user's code runs, os._exit is replaced by one that raises.
 END = os._exit
 
 _LAST = 0.5  # seconds for the result to leave this process before it ends
-_STUCK = 5.0  # seconds until a process is ended in which not even Python runs any more
+_STUCK = 5.0  # seconds until a process is killed in which Python itself no longer runs
 
 
 def within(seconds: float, call: Callable[[], _Answer]) -> _Answer:
-    """Call a function, in a thread of its own, and return its result.
+    """Call a function in its own thread, and return its result.
 
     If it takes too long, this process ends half a second after the error is raised, because the
     function cannot be stopped: call this in workers only.

@@ -34,10 +34,10 @@ def processes(
     notify: Callable[[str], object] = lambda _: None,
     devices: Sequence[str] = (),
 ) -> Generator[Workers]:
-    """Start up to `jobs` processes as they are needed, and stop them at the end of the block.
+    """Start up to `jobs` processes as needed, and stop them at the end of the block.
 
-    One that does not stop within a second is killed, and `notify` is called with a line on it.
-    Each imports the main module again, so a script must keep its own work under
+    A process that does not stop within a second is killed, and `notify` is called with a line about
+    it. Each process imports the main module again, so a script must guard its own work with
     `if __name__ == "__main__":`.
     """
     executor = Processes(jobs, devices)
@@ -51,10 +51,10 @@ def processes(
 
 
 class Processes(Executor):
-    """Processes that die alone: each is a pool of its own.
+    """Processes that can die without affecting each other: each is its own pool.
 
-    In a single pool, a process that dies breaks the calls of all the others, and does not show
-    whose call it was.
+    In a single pool, a process that dies breaks the calls of all the others, and there is no
+    telling which call was at fault.
 
     Attributes:
         killed: How many of them were killed in the middle of a call when they were stopped.
@@ -64,11 +64,11 @@ class Processes(Executor):
         self._devices = devices
         # A forked process would inherit torch's threads in an unknown state.
         self._context = multiprocessing.get_context("spawn")
-        # A bare byte, read before every update. An event has a lock: a process killed while it
-        # holds the lock would block all the others.
+        # A bare byte, read before every update. An event would have a lock, and a process killed
+        # while holding it would block all the others.
         self._stop = self._context.RawValue(ctypes.c_bool, False)
         self._pools: list[ProcessPoolExecutor | None] = [None] * count
-        # Whether each has imported what it needs: until then it has nothing to lose.
+        # Whether each process has finished its imports: until then it has nothing to lose.
         self._ready = [self._context.RawValue(ctypes.c_bool, False) for _ in range(count)]
         self._submitted: list[list[Future[Any]]] = [[] for _ in range(count)]
         self._started: list[BaseProcess] = []
@@ -103,9 +103,9 @@ class Processes(Executor):
         return pool
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End the processes: when they are idle, or at their next update if futures are cancelled.
+        """End the processes when they are idle, or at their next update if futures are cancelled.
 
-        Then, a process whose update takes longer than a second is killed.
+        In the second case, a process whose update takes longer than a second is killed.
         """
         if not cancel_futures:
             for pool in self._pools:
@@ -113,7 +113,7 @@ class Processes(Executor):
                     pool.shutdown(wait)
             return
         self._stop.value = True
-        # Each waits for its process, and a process that hangs is killed in the meantime.
+        # Each call waits for its process; a process that hangs is killed in the meantime.
         ends = [
             threading.Thread(target=pool.shutdown, kwargs={"cancel_futures": True}, daemon=True)
             for pool in self._pools
@@ -131,7 +131,7 @@ class Processes(Executor):
         while left and (seconds := deadline - time.monotonic()) > 0:
             for ended in wait(list(left), seconds):
                 del left[cast("int", ended)]
-        # An idle one loses nothing: on a busy machine it may only take long to end.
+        # An idle process loses nothing: on a busy machine it may just take long to end.
         busy = sum(
             ready.value and any(not future.done() for future in calls)
             for ready, calls in zip(self._ready, self._submitted, strict=True)
@@ -143,15 +143,15 @@ class Processes(Executor):
 
 @contextmanager
 def interrupts_held() -> Generator[None]:
-    """Block Ctrl-C for the length of a block, and permanently in processes started inside it.
+    """Block Ctrl-C for the duration of a block, and permanently in processes started in it.
 
-    The terminal sends Ctrl-C to the workers too, but this process stops them. A worker cannot
-    ignore the signal by itself before it has started.
+    The terminal sends Ctrl-C to the workers too, but it is this process that stops them. A worker
+    cannot ignore the signal by itself until it has started.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    # The first process starts a tracker, which would unblock interrupts: start it before.
+    # The first process would start a tracker, which unblocks interrupts: start it before.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
@@ -164,10 +164,10 @@ def interrupts_held() -> Generator[None]:
 def started(
     start: Callable[[], _Cluster], stop: Callable[[_Cluster], object]
 ) -> Generator[_Cluster]:
-    """Start a cluster whose processes do not get Ctrl-C; stop it at the end of the block.
+    """Start a cluster whose processes do not receive Ctrl-C; stop it at the end of the block.
 
-    It starts in a thread of its own, because this one must handle an interrupt at once. A start
-    cannot be interrupted: the cluster is stopped when it has started.
+    It starts in its own thread, because this one must handle an interrupt at once. The start itself
+    cannot be interrupted: the cluster is stopped once it has started.
     """
 
     def begin() -> _Cluster:
@@ -196,13 +196,13 @@ def _start_worker(stop: Any, ready: Any, device: str | None) -> None:
     global _stop, _ready, _device
     _stop, _ready, _device = stop, ready, device
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # The output of the parent is for results: what a task prints goes to the error output.
+    # The parent's output is reserved for results: what a task prints goes to stderr.
     sys.stdout = sys.stderr
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """End this worker when its parent dies: it would wait for work indefinitely."""
+    """End this worker when its parent dies; otherwise it would wait for work indefinitely."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

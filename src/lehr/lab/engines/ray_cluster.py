@@ -29,13 +29,13 @@ from lehr.lab.versions import LEHR
 
 _QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
 
-# A Ray on this machine is for this process only: it listens on the loopback (by a setting that Ray
-# has for other systems than Linux), and requires a token.
+# A Ray on this machine is for this process only: it listens on the loopback interface (by a setting
+# that Ray has for systems other than Linux), and requires a token.
 _EMBEDDED = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "RAY_AUTH_MODE": "token",
     "RAY_AUTH_TOKEN": secrets.token_hex(32),  # constant: Ray reads it once in a process
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else it hides the GPU, which all workers share
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else Ray hides the GPU, which all workers share
     "RAY_USAGE_STATS_ENABLED": "0",
 }
 
@@ -53,7 +53,7 @@ def ray_cluster(address: str, jobs: int, resources: Resources) -> Generator[Work
     with _running(address) if address else _started(jobs):
         import ray
 
-        # Ray ends the program at a SIGTERM, without an end of what it was doing.
+        # On SIGTERM, Ray ends the program without letting it finish what it was doing.
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, before)
         from ray import exceptions
@@ -63,9 +63,9 @@ def ray_cluster(address: str, jobs: int, resources: Resources) -> Generator[Work
         )
         if address and kind not in ray.cluster_resources():
             raise WorkerError(f"the Ray cluster at {address} has no {kind}: add it by `ray start`")
-        # A lambda is sent by value, and takes and returns bytes: so a worker without lehr can
-        # report that, and the head of a cluster does not need lehr.
-        # Ray does not retry: a death is reported at once, because the batch is cut then.
+        # A lambda is sent by value, and takes and returns bytes; so a worker without lehr can
+        # report that it is missing, and the head of a cluster does not need lehr. Ray does not
+        # retry: a death is reported at once, because the batch is cut then.
         gpus = int(bool(address) and kind == "GPU")
         task = ray.remote(lambda packed: pickle.dumps(pickle.loads(packed)()))
         executor = _Ray(task.options(name="lehr", max_retries=0, num_gpus=gpus))
@@ -80,7 +80,7 @@ def ray_cluster(address: str, jobs: int, resources: Resources) -> Generator[Work
 
 @contextmanager
 def _started(jobs: int) -> Generator[None]:
-    # The names of Ray's sockets are long, and macOS's own temporary folder makes them too long.
+    # Ray's socket names are long, and macOS's own temporary folder makes them too long.
     place = "/tmp" if sys.platform == "darwin" else None
     with (
         TemporaryDirectory(prefix="lehr-ray-", dir=place, ignore_cleanup_errors=True) as folder,
@@ -91,7 +91,7 @@ def _started(jobs: int) -> Generator[None]:
 
         if ray.util.get_node_ip_address() not in ("127.0.0.1", "::1"):
             raise WorkerError(
-                "Ray was in use here before, so others could reach it: start Python afresh"
+                "Ray was already in use here, so others could reach it: start a new Python process"
             )
         own = {"num_cpus": jobs, "include_dashboard": False, "_temp_dir": folder}
 
@@ -115,7 +115,7 @@ def _running(address: str, tries: int = 5) -> Generator[None]:
         with warnings.catch_warnings(action="ignore"):
             client = ray.init(f"ray://{address}", **_QUIET)
     except (ImportError, OSError, RuntimeError, ValueError) as error:
-        # The head starts a process for each client, which now and then dies at once.
+        # The head starts a process for each client, which occasionally dies at once.
         if tries > 1 and isinstance(error, ConnectionAbortedError):
             client = _running(address, tries - 1)
         else:

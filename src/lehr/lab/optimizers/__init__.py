@@ -1,4 +1,4 @@
-"""Optimizers by their texts: ``adam``, ``adamw(weight_decay=0.1)``, ``lion.py:Lion``."""
+"""Optimizers given as text: ``adam``, ``adamw(weight_decay=0.1)``, ``lion.py:Lion``."""
 
 from lehr.lab.optimizers.entry import (
     OptimizerEntry,

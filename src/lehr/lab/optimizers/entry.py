@@ -1,4 +1,4 @@
-"""An optimizer: what its text names, and how it is made."""
+"""An optimizer as its text describes it, and how to build it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
 
-# Names with settings of their own, which a text may change.
+# Short names with their own settings, which a text may change.
 _SHORT: dict[str, tuple[str, dict[str, Any]]] = {
     "sgd": ("SGD", {"momentum": 0.0}),
     "momentum": ("SGD", {"momentum": 0.9}),
@@ -27,10 +27,10 @@ _SHORT: dict[str, tuple[str, dict[str, Any]]] = {
     "muon": ("Muon", {"rest": Named("adamw")}),
 }
 
-# torch's own that have a momentum or betas without being asked.
+# torch's optimizers that have a momentum or betas by default.
 _HAVE_MOMENTUM = {"adam", "adamw", "adamax", "muon", "nadam", "radam", "sparseadam"}
 
-# Arguments of lehr's own, for every optimizer.
+# lehr's own arguments, for every optimizer.
 _RESTS = ("rest", "rest_ratio", "rest_schedule")
 
 
@@ -42,11 +42,11 @@ class OptimizerEntry:
         kind: The name of the class.
         settings: Its arguments except the rate.
         place: The module or the file of the class; empty for torch's own.
-        inner: The optimizer that it wraps, or None.
+        inner: The optimizer that this one wraps, or None.
         rest: The optimizer of the weights that are not hidden matrices, or None if this one trains
             all of them.
         rest_ratio: The peak of the rest, as a share of this one's.
-        rest_schedule: The schedule of the rest; None for the same one.
+        rest_schedule: The schedule of the rest; None for the same schedule.
     """
 
     kind: str
@@ -59,9 +59,9 @@ class OptimizerEntry:
 
     @property
     def has_momentum(self) -> bool:
-        """Whether it has a momentum (or beta1) that a schedule may change, as its text says.
+        """Whether, according to its text, it has a momentum (or beta1) that a schedule may change.
 
-        A class that is not torch's has one if the text names its `momentum` or its `betas`.
+        A class from outside torch has one if the text names its `momentum` or its `betas`.
         """
         if self.inner is not None:
             return self.inner.has_momentum
@@ -86,10 +86,10 @@ class OptimizerEntry:
         """Build the optimizer.
 
         Arguments:
-            parameters: A network, parameters (perhaps with names), or parameter groups. One that
-                trains hidden matrices apart from the rest needs the network.
+            parameters: A network, parameters (perhaps with names), or parameter groups. An
+                optimizer that trains hidden matrices apart from the rest needs the network.
             lr: The rate.
-            options: Further arguments, such as `foreach`, for classes that have them.
+            options: Additional arguments, such as `foreach`, for classes that have them.
 
         Raises:
             ValueError: If the class cannot be found, or a network is needed and was not given.
@@ -100,12 +100,12 @@ class OptimizerEntry:
 
 
 def find_optimizer(text: str, *, check: bool = True) -> OptimizerEntry:
-    """Return the optimizer of a text, which is read without running anything.
+    """Return the optimizer that a text describes; reading it runs nothing.
 
     Arguments:
         text: The lower-case name of a class in `torch.optim`, or a short name such as `momentum`,
             with arguments in brackets if wanted; or ``package.module:Class(...)`` or
-            ``FILE.py:Class(...)``. Their arguments are numbers, strings, lists, dicts, or names of
+            ``FILE.py:Class(...)``. Arguments are numbers, strings, lists, dicts, or names of
             torch's classes.
         check: Whether the installed torch, or the file, must have the class and its arguments. A
             package is looked for only when the optimizer is trained.
@@ -139,7 +139,7 @@ def _entry(parts: Parts, check: bool = True) -> OptimizerEntry:
 
 
 def _torch_class(parts: Parts, check: bool) -> tuple[str, dict[str, Any]]:
-    """Return the class of a name, and what its short form sets."""
+    """Return the class of a name, and the settings that its short form implies."""
     if parts.name in _SHORT:
         return _SHORT[parts.name]
     known = installed.torch_classes()
@@ -163,7 +163,7 @@ def _check_arguments(parts: Parts, kind: str, settings: Mapping[str, Any]) -> No
 
 
 def _setting(value: Any, parts: Parts, name: str, check: bool) -> Any:
-    """Return a value with its optimizers found."""
+    """Return a value in which the texts of optimizers are replaced by their entries."""
     match value:
         case Parts():
             return _entry(value, check)
@@ -185,7 +185,7 @@ def _named(value: Named, parts: Parts, argument: str, check: bool) -> OptimizerE
 
 
 def _rest(parts: Parts, own: Mapping[str, Any], check: bool) -> dict[str, Any]:
-    """Return the fields that lehr's own arguments give."""
+    """Return the fields set by lehr's own arguments."""
     rest, ratio, schedule = (own.get(name) for name in _RESTS)
     if rest is None:
         for name in own:
@@ -228,7 +228,7 @@ def _code(value: Any) -> str:
 
 
 def arguments_of(text: str) -> tuple[str, ...]:
-    """Return the arguments of an optimizer, as far as its text and its source say.
+    """Return the arguments of an optimizer, as far as its text and its source show them.
 
     Example:
         >>> [name for name in ("weight_decay", "momentum", "rest") if name in arguments_of("adam")]
@@ -254,7 +254,7 @@ def with_setting(text: str, argument: str, value: Any) -> str:
 
 
 def canonical(text: str, *, check: bool = True) -> str:
-    """Return the one text of an optimizer, with the absolute path of its file and its hash.
+    """Return the canonical text of an optimizer, with its file's absolute path and hash.
 
     Example:
         >>> canonical("adamw( betas=(.9, .95), amsgrad=True )")
@@ -285,7 +285,7 @@ def unpinned(text: str) -> str:
 
 @cache
 def label(text: str) -> str:
-    """Return a canonical text for people: without the folder and the hash of its file.
+    """Return a canonical text for display: without the folder and the hash of its file.
 
     Example:
         >>> label("/nets/lion.py@0123456789abcdef:Lion(betas=[0.9, 0.99])")

@@ -1,6 +1,6 @@
-"""The classes that texts may name, found in their source; nothing is imported or run.
+"""The classes that texts may name, found in source code; nothing is imported or run.
 
-A plan is made without torch, which takes seconds to load, and without running a user's file.
+So a plan can be made without torch, which takes seconds to load, and without running a user's file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lehr.lab.optimizers.text import Parts, nearest, read
 
 _PINNED = re.compile(r"(?P<place>.+?\.py)(?P<pin>@[0-9a-f]{16}):(?P<call>.*)", re.DOTALL)
 
-# What lehr passes itself.
+# The arguments that lehr itself passes.
 _GIVEN = ("self", "params", "lr")
 
 
@@ -55,7 +55,7 @@ def torch_arguments(kind: str) -> tuple[str, ...] | None:
 
 
 def _arguments(source: str, kind: str) -> tuple[str, ...] | None:
-    """Return the arguments of a class in a source, or None if it takes those of another one."""
+    """Return the arguments of a class in a source, or None if it passes on those of another."""
     classes = {node.name: node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)}
     for node in classes[kind].body:
         if isinstance(node, ast.FunctionDef) and node.name == "__init__":
@@ -68,7 +68,7 @@ def _arguments(source: str, kind: str) -> tuple[str, ...] | None:
 
 
 def check_class(parts: Parts) -> None:
-    """Raise ValueError unless the class of a text, and its arguments, are in the file it names."""
+    """Raise ValueError unless the file that a text names has its class and the arguments."""
     if not parts.place.endswith(".py"):
         return  # a package, or a file that was checked before and may be gone
     source = content_of(parts.place, parts)
@@ -89,7 +89,7 @@ def check_class(parts: Parts) -> None:
 
 
 def check_packages(texts: Iterable[str]) -> None:
-    """Raise ValueError unless the packages of optimizers are installed, before they are trained."""
+    """Raise ValueError unless the packages of the optimizers are installed."""
     for text in texts:
         place = read(text).place
         package = "" if file_of(f"{place}:")[1] or place.endswith(".py") else place.split(".")[0]
@@ -101,7 +101,7 @@ def check_packages(texts: Iterable[str]) -> None:
 
 
 def own_arguments(parts: Parts) -> tuple[str, ...] | None:
-    """Return the arguments of a class in a file, or None if its source does not say."""
+    """Return the arguments of a class in a file, or None if its source does not show them."""
     path = file_of(f"{parts.place}:")[0] or parts.place
     if not path.endswith(".py"):
         return None

@@ -25,16 +25,16 @@ from lehr.schedule.base import Schedule
 class Joined(Optimizer):
     """Several optimizers as one: their groups, one after another.
 
-    A scheduler drives the groups of all; saving and loading keeps each one's state.
+    A scheduler drives the groups of all of them; saving and loading keeps the state of each.
     """
 
     def __init__(self, *parts: Optimizer) -> None:
         self.parts = parts
-        # The groups are the parts' own dicts: what a scheduler writes into them, the parts read.
+        # The groups are the parts' own dicts, so the parts read what a scheduler writes into them.
         super().__init__([group for part in parts for group in part.param_groups], {})
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Let each part make its update; the closure is called once, before them."""
+        """Let each part make its update; the closure is called once, before all of them."""
         found = None
         if closure is not None:
             with torch.enable_grad():
@@ -94,8 +94,8 @@ def _joined(entry: OptimizerEntry, network: Any, lr: float, rest: OptimizerEntry
 def hidden_matrices(network: nn.Module) -> list[nn.Parameter]:
     """Return the matrices between the input and the output of a network, in its own order.
 
-    These are its trained weights of two dimensions, but for embeddings and the last one, which is
-    the output layer's: those are for AdamW, as the authors of Muon advise.
+    These are its trained two-dimensional weights, except embeddings and the last one, which belongs
+    to the output layer: those are left to AdamW, as the authors of Muon advise.
     """
     tables = {
         id(p)
@@ -109,7 +109,7 @@ def hidden_matrices(network: nn.Module) -> list[nn.Parameter]:
 
 
 def _setting(value: Any) -> Any:
-    """Return a setting as a class takes it."""
+    """Return a setting in the form that the class expects."""
     match value:
         case Named(name=name):
             return getattr(torch.optim, name)
@@ -146,7 +146,7 @@ def _module(place: str) -> Any:
 
 
 def rates(entry: OptimizerEntry, optimizer: Any, schedule: Schedule) -> Schedule | list[Schedule]:
-    """Return the rate's schedule as `Scheduler` takes it: where the rest has its own, a list."""
+    """Return the rate's schedule for `Scheduler`: a list if the rest has its own."""
     if entry.rest_schedule is None or not isinstance(optimizer, Joined):
         return schedule
     others = find_contender(entry.rest_schedule).schedule
@@ -169,7 +169,7 @@ def _module_of_file(path: Path, pin: str) -> Any:
 def needs_closure(text: str) -> bool:
     """Return whether an optimizer's step needs a function that computes the loss again.
 
-    Found out by a step without one, on a small network.
+    This is tested by a step without one, on a small network.
     """
     network = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
     optimizer = find_optimizer(text).make(network, 0.01)
@@ -184,9 +184,9 @@ def needs_closure(text: str) -> bool:
 
 
 def set_training(optimizer: Any, training: bool) -> None:
-    """Put the modes of optimizers that have them, as schedule-free ones do, on or off.
+    """Switch the training mode of an optimizer on or off, if it has one.
 
-    Their weights are averages in evaluation.
+    Schedule-free optimizers have one: in evaluation mode their weights are averages.
     """
     for part in getattr(optimizer, "parts", (optimizer,)):
         change = getattr(part, "train" if training else "eval", None)

@@ -1,8 +1,7 @@
 """The peak rates at which an optimizer is tried first: its grid.
 
-The grids of all optimizers have the same shape, five peaks over two decades, and differ by whole
-decades. A grid need not be right: a best peak at its edge makes it wider, at the same cost for
-every pair.
+All grids have the same shape, five peaks over two decades, and are shifted by whole decades. A grid
+need not be right: if the best peak is at its edge, it is extended, at the same cost for every pair.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ from lehr.lab.optimizers.text import Named
 GRID: Final = (0.01, 0.03, 0.1, 0.3, 1.0)
 """The grid of SGD with momentum."""
 
-# The first row whose words are in the name of the class counts.
+# The first row with a word that occurs in the name of the class counts.
 _FACTORS: Final = (
     # The sign of an average moves each number by the whole rate: three to ten times below Adam,
     # by the authors of Lion (arXiv:2302.06675), and Adam's grid ends well above its usual rates.
     ("lion|sign|tiger", 0.01),
     # The update of a matrix is made orthogonal, so its size does not depend on the gradient's.
     ("muon|shampoo|soap|kron|psgd|scion|dion", 0.1),
-    # Steps in the units of the weights, or of a line search: the rate is a factor near 1.
+    # Steps in the units of the weights, or from a line search: the rate is a factor near 1.
     ("adadelta|lbfgs|dadapt|prodigy", 10.0),
     # The sum of squared gradients grows, and the steps shrink with its root.
     ("adagrad", 1.0),
@@ -48,7 +47,7 @@ def first_peaks(entry: OptimizerEntry) -> tuple[float, ...]:
 
 
 def _factor(entry: OptimizerEntry) -> float:
-    if entry.inner is not None:  # it wraps another one, whose class may be given by name
+    if entry.inner is not None:  # a wrapper, whose inner class may be given by name
         return _factor(entry.inner)
     for value in entry.settings.values():
         if isinstance(value, Named):

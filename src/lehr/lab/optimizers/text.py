@@ -15,7 +15,7 @@ from lehr.schedule.problem import excerpt
 _LONGEST = 2_000
 _LISTED = 20  # names in a message, at most
 
-# A place is a module, or a file whose name ends in .py, perhaps with a hash of its content.
+# A place is a module, or a file name that ends in .py, perhaps with a hash of its content.
 _TEXT = re.compile(
     r"""\s*
     (?:(?P<place>[A-Za-z_][\w.]*|(?![A-Za-z_]\w*\s*\()[^"']+?\.py(?:@[0-9a-f]{16})?):)?
@@ -26,7 +26,7 @@ _TEXT = re.compile(
 
 @dataclass(frozen=True)
 class Named:
-    """The name of an optimizer without brackets, as a value: the class itself."""
+    """The name of an optimizer without brackets, used as a value: the class itself."""
 
     name: str
 
@@ -41,7 +41,7 @@ class Parts:
         settings: The arguments, by name.
         inner: The optimizer that this one wraps, given as its first argument, or None.
         text: The text that was read, for messages.
-        at: Where each argument is in the text, and the name under ``""``.
+        at: The position of each argument in the text, and that of the name under ``""``.
     """
 
     place: str
@@ -92,7 +92,7 @@ def read(text: str) -> Parts:
         )
     start = found.start("call")
     try:
-        # In brackets, so that it may have several lines.
+        # In brackets, so that the text may have several lines.
         tree = ast.parse(f"({found['call']})", mode="eval").body
     except SyntaxError as error:
         line = sum(map(len, found["call"].splitlines(keepends=True)[: (error.lineno or 1) - 1]))
@@ -106,7 +106,7 @@ def read(text: str) -> Parts:
 class _Reader:
     def __init__(self, text: str, start: int, call: str) -> None:
         self._text = text
-        # Columns count bytes; the first line has a bracket more than the text.
+        # Columns count bytes, and the first line has one bracket more than the text.
         self._lines = call.splitlines(keepends=True) or [""]
         self._start = start
 
@@ -133,7 +133,9 @@ class _Reader:
         at = {"": self._at(node.func)}
         for word in node.keywords:
             if word.arg is None or word.arg in settings:
-                what = "** has no meaning here" if word.arg is None else f"{word.arg} comes twice"
+                what = (
+                    "** has no meaning here" if word.arg is None else f"{word.arg} is given twice"
+                )
                 raise self._refuse(what, word)
             settings[word.arg], at[word.arg] = self._value(word.value), self._at(word)
         return Parts(place, node.func.id, settings, inner, self._text, at)
@@ -197,5 +199,5 @@ def write(value: Any) -> str:
 
 def _nested(value: Any) -> str:
     text = write(value)
-    # Empty brackets tell a nested optimizer from the name of a class.
+    # Empty brackets distinguish a nested optimizer from the name of a class.
     return f"{text}()" if isinstance(value, Parts) and text == value.name else text

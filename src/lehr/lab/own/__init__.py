@@ -1,1 +1,1 @@
-"""Users' own trainings: a function or a command, each trial in a process that is watched."""
+"""Users' own trainings: a function or a command, with each trial in a watched process."""

@@ -15,14 +15,14 @@ __all__: list[str] = []
 
 
 def main(file: str, function: str, source: str) -> None:
-    """Run a function of the user's file, and write what it returns.
+    """Run a function of the user's file, and write its return value.
 
-    `source` has the content of the file at the start of the comparison.
+    `source` contains the file as it was at the start of the comparison.
     """
     path = Path(file)
-    # What lies beside a script can be imported by it.
+    # A script can import the modules beside it.
     sys.path.insert(0, str(path.parent))
-    # Under its own name, by which what it pickles for its own processes is found again.
+    # Under its own name, so that objects it pickles for its own processes can be found again.
     name = f"lehr_own_{path.stem}" if path.stem in sys.modules else path.stem
     module = module_of(path, Path(source).read_bytes(), name)
     train: Any = getattr(module, function, None)

@@ -1,4 +1,4 @@
-"""The learning curves of a user's own training, from what it reports on the way."""
+"""The learning curves of a user's own training, from what it reports during the run."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from lehr.lab.own.returned import finite, plain_content
 from lehr.lab.trial import evaluation_steps
 
 CURVE = "curve.json"
-"""The file in a trial's folder that has what was reported."""
+"""The file in a trial's folder with the reports."""
 
 
 class LossCurve:
-    """Reports, gathered into as many points as the curves of other trials have.
+    """Reports, merged into as many points as the curves of other trials have.
 
-    A file keeps them, so that a trial that is resumed goes on with the curve it had. What a
-    resumed trial reports again replaces what was reported before.
+    They are kept in a file, so that a resumed trial continues its curve. If it reports a step
+    again, the new report replaces the old one.
     """
 
     def __init__(self, steps: int, file: Path) -> None:

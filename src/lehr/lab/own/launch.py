@@ -1,4 +1,4 @@
-"""One trial of a user's own training, in a process of its own and in a folder of its own."""
+"""One trial of a user's own training, in its own process and its own folder."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from lehr.lab.trial import FinishedTrial, Outcome, Trial
 
 LOG, _TRIAL_FILE, _ENDED, _SOURCE = "output.log", "trial.json", "ended.json", "source.py"
 
-_POLL = 0.1  # seconds between two looks at whether to stop
+_POLL = 0.1  # seconds between two checks of whether to stop
 _LATE = 3 * warden.GRACE  # seconds until a warden that was asked to end is killed
-_LITTLE = 20e6  # bytes on a disk that is as good as full
-_SHOWN = 4000  # letters of an output that are kept with a failure
+_LITTLE = 20e6  # bytes left at which a disk counts as full
+_SHOWN = 4000  # characters of output that are kept with a failure
 
 
 def trial_folder(trial: Trial, parent: str) -> Path:
-    """Return the folder of a trial: its name says what the trial is."""
+    """Return the folder of a trial; its name describes the trial."""
     what = f"{trial.optimizer} {trial.schedule!r}"
     name = re.sub(r"[^A-Za-z0-9.]+", "-", what)[:60].strip("-.")
     return Path(parent) / f"{name}-{trial.peak:g}-seed{trial.seed}-{trial.digest.hex()[:12]}"
@@ -49,7 +49,7 @@ def train_own(trial: Trial, resources: Resources, stopped: Callable[[], bool]) -
     """Run a trial, to its end or until `stopped` returns True.
 
     Raises:
-        TrialError: If it fails: an error, a wrong outcome, a signal, too much time.
+        TrialError: If it fails: by an error, a wrong outcome, a signal, or the time limit.
         TaskError: If the training has changed since the comparison began.
         StoreError: If its folder cannot be written.
         StoppedError: If `stopped` returned True; a later call resumes it.
@@ -97,7 +97,7 @@ def train_own(trial: Trial, resources: Resources, stopped: Callable[[], bool]) -
     try:
         outcome = _outcome(answer, trial, folder, resources.timeout)
     except TrialError as error:
-        # A full disk makes every training fail, and none of them is the cause.
+        # A full disk makes every training fail, though none is the cause.
         if shutil.disk_usage(folder).free < _LITTLE:
             raise _unwritable(folder, error.reason) from None
         _end(folder, error.reason)
@@ -107,14 +107,14 @@ def train_own(trial: Trial, resources: Resources, stopped: Callable[[], bool]) -
 
 
 def _made(trial: Trial, resources: Resources) -> Path:
-    """Return the trial's folder, which exists then."""
+    """Create the trial's folder if needed, and return it."""
     folder = trial_folder(trial, resources.folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         if os.path.isdir(resources.directory):
             raise _unwritable(folder, str(error)) from error
-        # A worker on another machine, which has other folders.
+        # A worker on another machine has other folders.
         folder = trial_folder(trial, str(Path(tempfile.gettempdir()) / "lehr-trials"))
         folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -139,9 +139,9 @@ def _source(own: Own, name: str, resources: Resources) -> bytes | None:
 
 
 def _begin(folder: Path) -> bool:
-    """Prepare the folder, and return whether the trial is resumed in it."""
+    """Prepare the folder, and return whether the trial resumes in it."""
     if (folder / _ENDED).exists():
-        # It failed, or its outcome was lost with the store: it starts afresh.
+        # It failed, or its outcome was lost with the store, so it starts afresh.
         for path in folder.iterdir():
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
@@ -153,7 +153,7 @@ def _begin(folder: Path) -> bool:
 
 
 def _end(folder: Path, reason: str | None) -> None:
-    # Without it the trial would merely be resumed, if it is ever needed again.
+    # Without this the trial would be resumed if it is ever needed again.
     with suppress(OSError):
         write_whole(folder / _ENDED, json.dumps({"failed": reason}))
 
@@ -240,7 +240,7 @@ def _watched(request: dict[str, Any], stopped: Callable[[], bool]) -> dict[str, 
 
 
 def _close(process: subprocess.Popen[bytes], group: int | None) -> None:
-    """End the warden and what it watches; a warden that cannot is killed with it."""
+    """End the warden and what it watches; a warden that does not respond is killed with it."""
     assert process.stdin is not None
     with suppress(BrokenPipeError):
         process.stdin.close()
@@ -248,7 +248,7 @@ def _close(process: subprocess.Popen[bytes], group: int | None) -> None:
         process.wait(_LATE)
     if process.poll() != 0:
         process.kill()
-        # The group is still that of the command: the warden has not waited for its end.
+        # The group is still the command's: the warden has not waited for its end.
         if group is not None:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(group, signal.SIGKILL)
@@ -299,7 +299,7 @@ def _why(code: int, complaint: str) -> str:
         memory = " (is the memory too small?)" if name == "SIGKILL" else ""
         return f"it was killed by {name}{memory}"
     last = next(iter(complaint.strip().splitlines()[-1:]), "")
-    return last[:300] if last else f"it ended with exit code {code}, without a word"
+    return last[:300] if last else f"it ended with exit code {code} and printed no error"
 
 
 def _both(answer: dict[str, Any]) -> str:

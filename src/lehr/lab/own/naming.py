@@ -22,7 +22,7 @@ _NAME = re.compile(
     re.DOTALL,
 )
 _BATCH = re.compile(r"batch\[(\d+)\]:")
-_LARGEST = 1 << 24  # bytes of a file that is hashed: larger ones are data
+_LARGEST = 1 << 24  # bytes: larger files are data, and not hashed
 _PIN = re.compile("@[0-9a-f]{16}$")
 _BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
@@ -39,7 +39,7 @@ PLACEHOLDERS = {
     "trial": "a file with all of this, as JSON",
     "rates": "a file with the rate of each update, as CSV",
 }
-"""The words that a command may have in braces, with their meanings."""
+"""The words that a command may contain in braces, with their meanings."""
 
 
 class Own(NamedTuple):
@@ -49,8 +49,8 @@ class Own(NamedTuple):
         kind: "train" for a function, "command", or "shell" for a command that a shell runs.
         text: The command; or the name of the function.
         file: The function's file; None for a command.
-        measure: "score"; "loss", which is in nats, or "loss:UNIT"; empty where the first outcome
-            decides: a score, if it has one, else a loss in nats.
+        measure: "score"; "loss", which is in nats, or "loss:UNIT"; empty if the first outcome
+            decides: a score if it has one, otherwise a loss in nats.
         batch: The batch size, if a sweep sets it.
     """
 
@@ -85,7 +85,7 @@ def metric_of(measure: str) -> Metric:
 
 
 def with_batch(name: str, batch: int) -> str:
-    """Return the name of a task or a training with another batch size."""
+    """Return the name of a task or a user's own training with another batch size."""
     if is_own(name) and (own := find_own(name)).file is None:
         places = {match[1] for match in _BRACES.finditer(own.text)}
         if not places & {"batch", "trial"}:
@@ -97,7 +97,7 @@ def with_batch(name: str, batch: int) -> str:
 
 
 def is_own(name: str) -> bool:
-    """Return whether this is the name of a user's own training, not of a task."""
+    """Return whether a name is that of a user's own training rather than of a task."""
     return _NAME.fullmatch(name) is not None
 
 
@@ -132,7 +132,7 @@ def find_own(name: str) -> Own:
 
 
 def own_words(name: str) -> list[str]:
-    """Return the options of `lehr compare` that name this training; none for a task."""
+    """Return the options of `lehr compare` for this training; none for a task."""
     if not is_own(name):
         return []
     kind, measure, text = _parts(name)
@@ -147,8 +147,8 @@ def own_words(name: str) -> list[str]:
 def pinned_own(name: str) -> str:
     """Return the name with a hash of the file, or of the command and the files that it names.
 
-    The file of a function gets its absolute path. A file counts for a command if a word of it, or
-    the part of a word after ``=``, is its relative path. A TaskError says why it cannot be run.
+    The file of a function gets its absolute path. A command names a file if a word of it, or the
+    part of a word after ``=``, is the file's relative path. Raises TaskError if it cannot be run.
     """
     if _PIN.search(name):
         return name
@@ -185,10 +185,10 @@ def command_hash(own: Own, directory: Path) -> str:
 
 
 def fill(own: Own, values: Mapping[str, str]) -> list[str]:
-    """Return the words of a command, each value in place of its placeholder.
+    """Return the words of a command, with each placeholder replaced by its value.
 
-    Without a shell a value is a part of one word, whatever is in it. For a shell it is quoted, so
-    a placeholder inside quotes is an error.
+    Without a shell, a value stays part of one word, whatever it contains. For a shell it is quoted,
+    so a placeholder inside quotes is an error.
     """
     if own.batch is None:
         values = {name: value for name, value in values.items() if name != "batch"}

@@ -1,4 +1,4 @@
-"""The numbers that a user's own training returns, checked before they count."""
+"""The numbers that a user's own training returns, checked before use."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from typing import Any, NamedTuple, cast
 from lehr.lab.errors import TrialError
 
 OUTCOME = "outcome.json"
-"""The file in a trial's folder that has what the training returned."""
+"""The file in a trial's folder with what the training returned."""
 
 _WANTED = 'return {"validation": {"loss": ...}, "test": {"loss": ...}}, or "score" in both'
 _PARTS = ("validation", "test")
 
 _LARGEST = 1 << 20  # bytes of the file
-_MOST = 200  # numbers, and letters of their names
+_MOST = 200  # numbers, and characters of their names
 _DEEPEST = 5
 
 
@@ -28,10 +28,10 @@ class Returned(NamedTuple):
     """The numbers of a training.
 
     Attributes:
-        kind: "score" (a share from 0 to 1, of which more is better) or "loss".
-        validation: The number on the data that the peak rate is chosen on; None if it is not
-            finite, because the training diverged.
-        test: The number on the data that nothing is chosen on, likewise.
+        kind: "score" (a share from 0 to 1; higher is better) or "loss".
+        validation: The number on the data used to choose the peak rate; None if it is not finite,
+            because the training diverged.
+        test: The number on the data used for no choice, likewise.
         test_loss: The loss on the test data, if it was returned.
         numbers: All finite numbers by name, such as "validation.loss" and "test.perplexity".
     """
@@ -46,7 +46,7 @@ class Returned(NamedTuple):
 def check_returned(value: object, wanted: str = "") -> Returned:
     """Check what a training returned; a TrialError says what is wrong and what is expected.
 
-    If `wanted` is empty, the score counts where there is one, else the loss.
+    If `wanted` is empty, the score counts if there is one, otherwise the loss.
 
     Example:
         >>> found = check_returned({"validation": {"loss": 2.5}, "test": {"loss": 2}, "tokens": 7})
@@ -86,7 +86,7 @@ def _numbers(values: Mapping[Any, Any], path: str, depth: int = 0) -> Iterator[t
             yield from _numbers(cast("Mapping[Any, Any]", value), f"{where}.", depth + 1)
             continue
         try:
-            # A text would be read as a number, and True as 1.
+            # Otherwise text would be read as a number, and True as 1.
             if isinstance(value, str | bytes | bool):
                 raise TypeError
             # A missing number is None in the file. Tensors and arrays of one number are numbers.
@@ -96,7 +96,7 @@ def _numbers(values: Mapping[Any, Any], path: str, depth: int = 0) -> Iterator[t
 
 
 def plain(returned: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the same in JSON's types, with None for a number that is not finite."""
+    """Return the numbers in JSON's types, with None for one that is not finite."""
     found: dict[str, Any] = {}
     for name, value in returned.items():
         if isinstance(value, Mapping):
@@ -107,11 +107,11 @@ def plain(returned: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _measured(numbers: Mapping[str, float], part: str, kind: str) -> float | None:
-    value = finite(numbers.get(f"{part}.{kind}"))  # missing where it is not a number itself
+    value = finite(numbers.get(f"{part}.{kind}"))  # None where the value is itself not a number
     if value is not None and kind == "score" and not 0 <= value <= 1:
         raise _wrong(
-            f"its {part} score is {value:g}: a score is a share from 0 to 1, of which more is "
-            "better; a number of another kind is a loss, of which less is better"
+            f"its {part} score is {value:g}: a score is a share from 0 to 1, and higher is "
+            "better; return any other number as a loss, of which lower is better"
         )
     return value
 
@@ -149,7 +149,7 @@ def read_file(path: Path) -> object:
 
 
 def plain_content(path: Path) -> bytes:
-    """Return the content of a plain file of at most a megabyte; raise OSError for any other."""
+    """Return the content of a regular file of at most a megabyte; raise OSError for others."""
     # A pipe would keep this process waiting.
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as opened:
         if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
@@ -161,7 +161,7 @@ def plain_content(path: Path) -> bytes:
 
 
 def read_text(text: str, where: str) -> object:
-    """Read JSON; a TrialError quotes the beginning of what is not."""
+    """Read JSON; if it is not, raise a TrialError that quotes its beginning."""
     try:
         return json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
@@ -173,6 +173,6 @@ def _once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise ValueError(f"{name!r:.60} is there twice")
+            raise ValueError(f"{name!r:.60} appears twice")
         found[name] = value
     return found

@@ -1,4 +1,4 @@
-"""The trial as a user's own training sees it."""
+"""The running trial, as seen by a user's own training."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ TRIAL = "LEHR_TRIAL"
 
 @dataclass(frozen=True)
 class RunningTrial:
-    """A trial, for the training that runs it.
+    """A trial, as passed to the training that runs it.
 
     Attributes:
-        optimizer: The optimizer: a name, or a text.
+        optimizer: The optimizer, as a name or a text.
         peak: The rate where the schedule is 1.
         seed: The seed; trials of different pairs share seeds.
         steps: The number of updates to make.
         schedule: The schedule over these steps, as a factor on the peak.
         momentum: The momentum (or beta1) over these steps, if the schedule changes it.
         device: The device to train on, as torch names it.
-        folder: A folder of this trial alone. A trial that is started again, because the machine or
-            the comparison was stopped, finds in it what it has left there.
-        resumed: Whether it was started before, and not finished.
+        folder: A folder for this trial alone. A trial that is started again, because the machine or
+            the comparison was stopped, finds there what it left.
+        resumed: Whether it was started before but did not finish.
         batch: The batch size that `lehr find --sweep batch=...` sets; None without it.
     """
 
@@ -66,8 +66,8 @@ class RunningTrial:
         """Return the trial's optimizer, with its peak as the rate.
 
         Arguments:
-            parameters: Parameters or parameter groups; or the network, which `muon` needs.
-            options: Further arguments of the optimizer's class.
+            parameters: Parameters or parameter groups, or the network, which `muon` needs.
+            options: Additional arguments of the optimizer's class.
         """
         return find_optimizer(self.optimizer).make(parameters, self.peak, **options)
 
@@ -77,8 +77,8 @@ class RunningTrial:
         Call its `step` after each of the trial's updates.
 
         Raises:
-            ValueError: If no group of the optimizer has the trial's peak as its rate: the trials
-                of different peaks would then be alike.
+            ValueError: If no group of the optimizer has the trial's peak as its rate; trials with
+                different peaks would then be alike.
         """
         rates = [float(group.get("initial_lr", group["lr"])) for group in optimizer.param_groups]
         if not any(abs(rate - self.peak) <= 1e-6 * self.peak for rate in rates):
@@ -104,7 +104,7 @@ class RunningTrial:
 
         Arguments:
             step: The number of updates made, from 1 to `steps`.
-            loss: The training loss. The curve has the mean of those reported between two points.
+            loss: The training loss. The curve shows the mean of the losses between two points.
             score: The score on the validation data, if the training returns scores.
             validation_loss: The loss on the validation data, if the training returns losses.
         """
@@ -126,7 +126,7 @@ class RunningTrial:
         return LossCurve(self.steps, self.folder / CURVE)
 
     def finish(self, returned: Mapping[str, Any]) -> None:
-        """Write what the training returns. A function returns it; a command's script calls this.
+        """Write the result of the training. A function returns it; a command's script calls this.
 
         Raises:
             TrialError: If it cannot be used; the message says why.
@@ -137,7 +137,7 @@ class RunningTrial:
 
 
 def current_trial() -> RunningTrial:
-    """Return the trial that this process, or the process that started it, was started for.
+    """Return the trial for which this process, or its parent, was started.
 
     Raises:
         TrialError: If it was not started by a comparison.

@@ -1,9 +1,9 @@
-"""Runs one command, and sees to it that nothing is left of it, whatever it does.
+"""Run one command, and make sure that no process of it remains, whatever it does.
 
-It is a program of its own, which needs the standard library only. It reads a request, one line of
-JSON, from its input; runs the command in a session of its own; and answers with one line of JSON.
-The command and everything that it started are ended when it exits, when it takes too long, and when
-the input is closed, as it is when the program that asked has died.
+This is a separate program that needs only the standard library. It reads a request, one line of
+JSON, from its input; runs the command in its own session; and answers with one line of JSON. The
+command and everything that it started are ended when it exits, when it takes too long, and when the
+input is closed, as happens when the requesting program dies.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from typing import Any
 GRACE = 1.0  # seconds between SIGTERM and SIGKILL
 _PATIENCE = 15.0  # seconds to wait for an earlier run in the same folder to end
 
-_LOG = 1 << 20  # bytes of a log; an earlier one of that size is kept beside it
-_TAIL = 1 << 16  # bytes at the end of each output that are in the answer
+_LOG = 1 << 20  # bytes of a log; one earlier log of that size is kept beside it
+_TAIL = 1 << 16  # bytes from the end of each output that go into the answer
 
 # Options of Linux's prctl.
 _DEATH_SIGNAL, _SUBREAPER = 1, 36
 
 
 class Log:
-    """The end of an output, in a file of bounded size; what cannot be written is left out."""
+    """The end of an output, in a file of bounded size; data that cannot be written is dropped."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -53,7 +53,7 @@ class Log:
                 os.close(self._file)
                 os.replace(self._path, f"{self._path}.old")
             self._open()
-        # The training goes on if the disk is full: it may make room itself.
+        # The training continues if the disk is full: it may make room itself.
         with contextlib.suppress(OSError):
             self._size += os.write(self._file, data)
 
@@ -62,7 +62,7 @@ def main() -> None:
     """Serve one request."""
     request = json.loads(sys.stdin.buffer.readline())
     answer = _run(request)
-    # Whoever asked may be gone.
+    # The requesting program may be gone.
     with contextlib.suppress(OSError):
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
@@ -107,7 +107,7 @@ def _run(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _locked(path: str) -> bool:
-    """Lock a file until this process ends; return False if another one keeps it."""
+    """Lock a file until this process ends; return False if another process holds it."""
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
     end = time.monotonic() + _PATIENCE
     while True:
@@ -130,7 +130,7 @@ def _control() -> Any:
 def _watch(
     process: subprocess.Popen[bytes], timeout: float | None, log: Log
 ) -> tuple[str, list[bytes]]:
-    """Copy the output until the command exits, is too late, or the input is closed."""
+    """Copy the output until the command exits or times out, or the input is closed."""
     assert process.stdout is not None
     assert process.stderr is not None
     outputs = [process.stdout.fileno(), process.stderr.fileno()]
@@ -162,7 +162,7 @@ def _watch(
                 watched.remove(output)
     if why != "exit":
         _ask_to_end(process, [output for output in outputs if output in watched], copy)
-    # What it has written before its end; what it has started may write indefinitely.
+    # Its remaining output; processes that it started may go on writing indefinitely.
     _signal(process.pid, signal.SIGKILL)
     end = time.monotonic() + GRACE
     for output in outputs:
@@ -187,7 +187,7 @@ def _ask_to_end(process: subprocess.Popen[bytes], outputs: list[int], copy: Any)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill what has left the session of the command, and wait for the end of all."""
+    """Kill processes that have left the command's session, and wait for all to end."""
     process.wait()
     end = time.monotonic() + GRACE
     while (children := _children()) and time.monotonic() < end:

@@ -25,16 +25,16 @@ from lehr.lab.trial import Ended, FailedTrial, Outcome, Trial
 from lehr.schedule.leaves import table
 
 VERIFY_SEEDS = 4
-"""The whole runs at each of the three rates that verify a suggestion."""
+"""The number of whole runs at each of the three rates that verify a suggestion."""
 
-_NO_RATE = 1e-30  # changes no weight, and is above 0, as a trial's peak must be
-_SEEDS = 2_000_000  # the first seed: far above those of comparisons
+_NO_RATE = 1e-30  # too small to change a weight, but above 0, as a trial's peak must be
+_SEEDS = 2_000_000  # the first seed, far above those of comparisons
 USUAL = 24
 """The short runs of a search."""
 
 
 def around(peak: float) -> tuple[float, ...]:
-    """Return a peak, and those beside it: some rate among the three is nearly always good."""
+    """Return a peak and its two neighbours: one of the three is nearly always a good rate."""
     return peak / SIDE, peak, peak * SIDE
 
 
@@ -42,13 +42,13 @@ class LadderSearch:
     """The search of a study for the peak rate of an optimizer with a schedule.
 
     The arguments are those of `find_peak`; `contender` is the schedule itself, if it is not the one
-    of that name.
+    with that name.
 
     Attributes:
-        spent: The updates that were made.
+        spent: The number of updates made.
 
     Raises:
-        ValueError: If one of them is unknown or out of range.
+        ValueError: If an argument is unknown or out of range.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class LadderSearch:
         entry = find_optimizer(optimizer)
         placed, momentum, _ = contender or find_contender(schedule)
         check_contender(schedule, placed, steps)
-        # The planned run; those that are trained have another peak and seed.
+        # The planned run; the trained ones have another peak and seed.
         self._run = Trial(
             task=fixed,
             optimizer=canonical(optimizer),
@@ -99,7 +99,7 @@ class LadderSearch:
 
     @property
     def total(self) -> int:
-        """The number of trials: about what a search takes, until it is known."""
+        """The number of trials; until it is known, about as many as a search takes."""
         whole = 3 * VERIFY_SEEDS if self._verify else 0
         short = USUAL if self._ladder.next() is not None and self._needed else self._made
         return max(self._made + len(self._needed), short + whole)
@@ -109,10 +109,10 @@ class LadderSearch:
         yield from [trial for trial, _ in self._needed.values()]
 
     def tell(self, trial: Trial, ended: Ended) -> None:
-        """Add the outcome of a trial.
+        """Record the outcome of a trial.
 
         Raises:
-            TaskError: If it failed: a search cannot go on without it.
+            TaskError: If it failed, because a search cannot continue without it.
         """
         if isinstance(ended, FailedTrial):
             advice = ". If training breaks at this rate, return a loss that is not finite instead"
@@ -137,13 +137,13 @@ class LadderSearch:
             self._advance()
 
     def losses_of(self, outcome: Outcome) -> list[float]:
-        """Return the losses of a short run: infinite at the end of one that diverged.
+        """Return the losses of a short run; the last is infinite if the run diverged.
 
-        Those of a user's own training are the ones that it reported or, if there are none, the
+        For a user's own training these are the losses that it reported or, if there are none, the
         loss on the validation data.
 
         Raises:
-            TaskError: If it has neither.
+            TaskError: If there is neither.
         """
         losses = [loss for loss in outcome.loss if loss is not None]
         is_lost = outcome.diverged is not None
@@ -164,11 +164,11 @@ class LadderSearch:
         return [*losses, math.inf] if is_lost else losses
 
     def stop(self) -> None:
-        """Need nothing more: the search has failed."""
+        """Ask for no more trials: the search has failed."""
         self._needed.clear()
 
     def suggestion(self) -> Suggestion:
-        """Return the suggestion, once nothing is needed."""
+        """Return the suggestion, once no more trials are needed."""
         assert self._longer is not None
         found = self._longer.suggestion()
         if found.peak is None or not self._whole:
@@ -178,16 +178,16 @@ class LadderSearch:
             peak: metric.order([outcome.validation for outcome in outcomes])
             for peak, outcomes in self._whole.items()
         }
-        # Of equal ones the suggestion itself, which has room on both sides.
+        # On a tie, the suggestion itself, which has room on both sides.
         best = min(order, key=lambda peak: (order[peak], peak != found.peak))
         verified = replace(found, spent=found.spent + 3 * VERIFY_SEEDS * self._run.steps)
         return verified if best == found.peak else verified.moved(best / found.peak)
 
     def _measured_by(self, outcomes: Sequence[Outcome]) -> Metric:
-        """Return the metric of runs: of a user's own training the score, if they have one.
+        """Return the metric of runs; for a user's own training, the score if they have one.
 
         Raises:
-            TaskError: If some have one, and some do not.
+            TaskError: If only some of them have one.
         """
         if self._metric is not None:
             return self._metric
@@ -202,14 +202,14 @@ class LadderSearch:
         return metric_of(next(iter(kinds), "loss"))
 
     def _cost(self, outcome: Outcome) -> float | None:
-        """Return the value of a longer run on validation data, of which less is better."""
+        """Return the cost of a longer run on validation data; lower is better."""
         self._long.append(outcome)
         if outcome.validation is None:
             return None
         return self._measured_by(self._long).cost(outcome.validation)
 
     def _least(self, cost: float) -> float:
-        """Return a gain of longer runs that counts: a quarter of what would be called a tie."""
+        """Return the least gain of longer runs that counts: a quarter of the margin for a tie."""
         return self._measured_by(self._long).margin(cost) / 4
 
     @cached_property
@@ -220,7 +220,7 @@ class LadderSearch:
         return () if peak is None else around(peak)
 
     def _advance(self) -> None:
-        """Ask for the trials that are needed next: of the ladder, longer ones, then whole ones."""
+        """Ask for the trials needed next: first the ladder's, then longer ones, then whole ones."""
         run = self._ladder.next()
         if run is not None:
             self._need(self.short_trial(run), run)
@@ -272,13 +272,13 @@ def find_peak(
         task: The name of the task, or of a user's own training, as `lehr.lab.Plan` reads it.
         optimizer: The name of the optimizer.
         schedule: A name in the catalogue, or a text such as ``"warmup('5%') >> cosine()"``.
-        steps: The updates of the planned run.
-        place: Where to train, as for `compare`; only whole runs are several at a time.
+        steps: The number of updates of the planned run.
+        place: Where to train, as for `compare`; only whole runs are trained several at a time.
         budget: The most updates that the search may take, at least 60; or a share of the run, such
-            as ``"10%"``. The rest of a large one goes into longer runs at the suggestion and beside
-            it, which move it where another rate is clearly better by validation.
-        verify: Whether the peak, and the rates 1.8 times below and above it, are tried with four
-            whole runs each; the best of the three by validation is then the suggestion.
+            as ``"10%"``. Updates left over are spent on longer runs at and near the suggestion,
+            which is moved if another rate is clearly better on the validation data.
+        verify: Whether to try the peak, and the rates 1.8 times below and above it, with four whole
+            runs each; the best of the three on the validation data is then the suggestion.
         watch: Called with the progress whenever it changes.
         notify: Called with one-line notices.
 

@@ -1,4 +1,4 @@
-"""The search of one pair of a comparison: for its peak rate, and then its score there."""
+"""The search for one pair of a comparison: for its peak rate, then for its score there."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lehr.lab.tuning import Choice
 
 
 class PairSearch:
-    """The search of one pair: for the peak of each choice of its tuned numbers, then the scoring.
+    """The search for one pair: the peak for each choice of its tuned numbers, then the scoring.
 
     The metric is the plan's; `measure_by` may set another before anything is compared.
     """
@@ -54,14 +54,14 @@ class PairSearch:
     def next(self) -> Iterator[Trial]:
         """Yield the trials whose outcomes are needed now."""
         if self._failed or any(search.is_lost for search in self._searches):
-            return  # the score would be missing however the other trials end
+            return  # the score would be missing, however the other trials end
         if self._best is None:
             for search in self._searches:
                 yield from search.next()
         yield from self._needed.values()
 
     def seen(self) -> Iterator[list[float | None]]:
-        """Yield the validation metric of the runs of each setting so far."""
+        """Yield the validation metric of the runs so far, setting by setting."""
         for search in self._searches:
             if search.grid is not None:
                 yield from search.grid.seen()
@@ -78,7 +78,7 @@ class PairSearch:
         return bool(self._failed) or (self._best is None and not any(self.next()))
 
     def tell(self, trial: Trial, ended: Ended) -> None:
-        """Add the outcome or the failure of a trial; one that is not needed is left out."""
+        """Record the outcome or the failure of a trial; one that is not needed is ignored."""
         if self._best is None:
             for search in self._searches:
                 search.tell(trial, ended)
@@ -94,7 +94,7 @@ class PairSearch:
         """Start scoring the best choice, once the peaks of all are chosen."""
         if any(self.next()) or any(search.is_lost for search in self._searches):
             return
-        # Of equal ones, the first.
+        # On a tie, the first.
         best = min(self._searches, key=lambda search: search.order)
         if best.peak is None:
             return
@@ -117,7 +117,7 @@ class PairSearch:
             for steps, trials in self._scoring.items()
         }
         usual = self._scoring[self._plan.size.steps]
-        # Of an imported run the cost may be unknown, which is 0.
+        # The cost of an imported run may be unknown, and is then 0.
         costs = [cost for trial in usual if (cost := self._ended[trial.digest].seconds)]
         return FinishedPair(
             pair,
@@ -134,13 +134,13 @@ class PairSearch:
 
 
 class _ChoiceSearch:
-    """The search for the peak of one choice: by short runs, if the plan asks for it; on a grid.
+    """The search for the peak of one choice: by short runs, if the plan asks for them; on a grid.
 
     Attributes:
         grid: The search on the grid; None before the short runs have ended.
-        first: The peaks of the grid; none before that.
+        first: The peaks of the grid; empty before the short runs have ended.
         found: The outcome of the short runs, if there are any.
-        is_lost: Whether the short runs say nothing, so that there is nothing to begin with.
+        is_lost: Whether the short runs found nothing, so that there is no peak to begin with.
     """
 
     def __init__(self, plan: Plan, pair: Pair, choice: Choice, metric: Metric) -> None:

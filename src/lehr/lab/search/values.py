@@ -38,13 +38,13 @@ def find_peaks(
     """Find the peak rate for each value of another number.
 
     Three short runs at each suggestion, on the same batches for all values of an optimizer's
-    number, give losses by which the values can be compared.
+    number, give losses for comparing the values.
 
     Arguments:
-        task: As for `find_peak`, like all arguments that have its names.
+        task: As for `find_peak`, like all arguments here that share a name with one of its own.
         optimizer: The name of the optimizer.
         schedule: The schedule.
-        steps: The updates of the planned run.
+        steps: The number of updates of the planned run.
         sweep: The number and its values: an argument of the optimizer, ``momentum=0.8,0.9``; one of
             the schedule, ``cosine.to=0,0.1``; or the batch size, ``batch=16,64``.
         place: Where to train.
@@ -78,7 +78,7 @@ def find_peaks(
 def _settings(
     task: str, optimizer: str, schedule: str, tuned: Tuned
 ) -> Iterator[tuple[str, str, str, Contender | None]]:
-    """Yield each value as text, and the task, the optimizer and the schedule with it."""
+    """Yield each value as text, with the task, optimizer and schedule for it."""
     text = canonical(optimizer)
     if tuned.name == _BATCH:
         for value in tuned.values:
@@ -96,17 +96,17 @@ def _settings(
 
 
 class _SweptSearch:
-    """The search by short runs for one value, and then short runs at its suggestion."""
+    """The search by short runs for one value, followed by short runs at its suggestion."""
 
     def __init__(self, name: str, value: str, search: LadderSearch) -> None:
         self._name, self._value, self._search = name, value, search
-        self._tries: dict[bytes, Trial] | None = None  # once there is a suggestion
+        self._tries: dict[bytes, Trial] | None = None  # set once there is a suggestion
         self._losses: dict[bytes, float] = {}
         self._spent = 0
 
     @property
     def total(self) -> int:
-        """The number of trials, about what they are until it is known."""
+        """The number of trials; an estimate until it is known."""
         return self._search.total + (TRIES if self._tries is None else len(self._tries))
 
     def next(self) -> Iterator[Trial]:
@@ -117,7 +117,7 @@ class _SweptSearch:
                 yield trial
 
     def tell(self, trial: Trial, ended: Ended) -> None:
-        """Add the outcome of a trial, if it is one of these."""
+        """Record the outcome of a trial, if it belongs to this search."""
         if self._tries and trial.digest in self._tries:
             if isinstance(ended, FailedTrial):
                 raise TaskError(f"the run with {self._name} failed: {ended.reason}")
@@ -136,7 +136,7 @@ class _SweptSearch:
         return {trial.digest: trial for trial in map(self._search.short_trial, runs)}
 
     def row(self) -> SweptValue:
-        """Return the outcome, once nothing is needed."""
+        """Return the outcome, once no more trials are needed."""
         assert self._tries is not None
         found = self._search.suggestion()
         losses = tuple(self._losses[key] for key in self._tries)

@@ -1,8 +1,8 @@
 """Claims on trials: several processes may share a store, and no two train the same trial.
 
 A process claims the trials that it is about to train, and records a heartbeat every few seconds.
-When it dies, its claims expire: at once if this machine can see that, else a minute after its last
-heartbeat.
+When it dies, its claims expire: at once if that can be seen on this machine, otherwise a minute
+after its last heartbeat.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _HEARTBEAT = SILENCE / 6  # a machine under load may miss a few
 
 
 class Claims:
-    """The claims of this process on a store, from its entry among the runs until `close`."""
+    """The claims of this process on a store, from its registration until `close`."""
 
     def __init__(self, path: Path, link: sqlite3.Connection, device: str) -> None:
-        """Add this process to the runs of a store that is open for writing."""
+        """Register this process among the runs of a store that is open for writing."""
         self._path, self._link = path, link
         versions = installed_versions() | {"device": device}
         with transaction(link):
@@ -45,7 +45,7 @@ class Claims:
     def _beat(self) -> None:
         while not self._closed.wait(_HEARTBEAT):
             try:
-                # A deleted file would be created anew.
+                # Connecting would create a deleted file anew.
                 if not self._path.exists():
                     continue
                 # A connection belongs to one thread.
@@ -53,7 +53,7 @@ class Claims:
                     link.execute("UPDATE runs SET seen = ? WHERE id = ?", (time.time(), self.run))
             except (StoreError, OSError):
                 # The next heartbeat makes up for a missed one. If all are missed, others may train
-                # these trials too; an error of the file is raised when trials are added.
+                # these trials too; a problem with the file is reported when trials are added.
                 continue
 
     def claim(self, keys: Sequence[bytes], most: int) -> set[bytes]:
@@ -102,5 +102,5 @@ def _is_alive(host: str, pid: int, seen: float) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True  # the process of another user
+        return True  # another user's process
     return True

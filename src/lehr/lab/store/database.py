@@ -1,7 +1,7 @@
 """The file of a store: an SQLite database with lehr's application id and a version.
 
-The head of the file is checked before anything is written, so that a file that is not a store stays
-unchanged, to the last byte.
+The header of the file is checked before anything is written, so that a file that is not a store
+stays unchanged, to the last byte.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from pathlib import Path
 
 from lehr.lab.errors import StoreError
 
-_LITTLE = 20e6  # bytes on a disk that is as good as full
+_LITTLE = 20e6  # bytes left at which a disk counts as full
 
 PATIENCE = 30.0
 """Seconds to wait while another program is writing."""
 
-# Both this and the version are in the head of an SQLite file:
+# Both this and the version are in the header of an SQLite file:
 # https://www.sqlite.org/fileformat2.html
 _APPLICATION = int.from_bytes(b"lehr")
 
-# The changes of each version to the one before it; a file of version n needs the scripts from n on.
-# A released entry is never edited: a change is a new entry.
+# The changes from each version to the next; a file of version n needs the scripts from n on. A
+# released entry is never edited: a change is a new entry.
 MIGRATIONS: list[tuple[str, ...]] = [
     (
         f"PRAGMA application_id = {_APPLICATION}",
@@ -57,7 +57,7 @@ MIGRATIONS: list[tuple[str, ...]] = [
             finished REAL NOT NULL,
             run INTEGER NOT NULL REFERENCES runs
         )""",
-        # Trials in training. A claim is valid while its run is alive.
+        # Trials in training. A claim is valid as long as its run is alive.
         """CREATE TABLE claims (
             key BLOB PRIMARY KEY,
             run INTEGER NOT NULL REFERENCES runs
@@ -85,8 +85,8 @@ MIGRATIONS: list[tuple[str, ...]] = [
         )""",
     ),
     (
-        # A run that diverged may have no number, and others have further ones, as JSON. SQLite
-        # cannot drop NOT NULL, so the table is made anew.
+        # A run that diverged may have no number, and others have additional ones, as JSON. SQLite
+        # cannot drop NOT NULL, so the table is rebuilt.
         "ALTER TABLE trials RENAME TO older",
         """CREATE TABLE trials (
             id INTEGER PRIMARY KEY,
@@ -141,7 +141,7 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
 
 
 def delete_unused(path: Path) -> None:
-    """Delete a store without any trial that no other process uses or has used."""
+    """Delete a store if it has no trials and no other process uses or has used it."""
     with translate_errors(path), closing(_open(path, write=True)) as link, transaction(link):
         counts = [
             link.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
@@ -174,7 +174,7 @@ def _advice(path: Path, error: sqlite3.Error) -> str:
         return f": another program has kept it for {PATIENCE:.0f} seconds; stop that one first"
     if not path.exists():
         return ": it was deleted or moved"
-    # A disk that fills up between two writes shows as an I/O error.
+    # A disk that fills up between two writes appears as an I/O error.
     free = shutil.disk_usage(path.parent).free
     if "full" in str(error) or ("I/O" in str(error) and free < _LITTLE):
         return (
@@ -195,7 +195,7 @@ def transaction(link: sqlite3.Connection) -> Generator[None]:
     try:
         yield
     except BaseException:
-        if link.in_transaction:  # on a full disk, SQLite has rolled it back already
+        if link.in_transaction:  # on a full disk, SQLite has already rolled it back
             link.execute("ROLLBACK")
         raise
     link.execute("COMMIT")
@@ -218,13 +218,13 @@ def _check_head(path: Path, *, write: bool) -> None:
 
 
 def _head(path: Path) -> tuple[int, int]:
-    """Return the application id and the version in the file's head; zeros if there are none."""
-    # Read by SQLite as an immutable file, which leaves no trace. Opening and closing it in any
-    # other way would drop the locks that this process may hold on it, and others would then take
-    # its log for finished and remove it.
+    """Return the application id and the version in the file's header; zeros if it has none."""
+    # Let SQLite read it as an immutable file, which leaves no trace. Opening and closing it in any
+    # other way would drop locks that this process may hold on it, and others would then take its
+    # log for finished and remove it.
     with closing(sqlite3.connect(_address(path, "immutable=1"), uri=True)) as link:
-        # Without its log, the file may be shorter than its head says: a full disk can end the
-        # copying of the log in the middle. This lets SQLite read the head nevertheless.
+        # Without its log, the file may be shorter than its header says: a full disk can interrupt
+        # the copying of the log. This lets SQLite read the header nevertheless.
         link.execute("PRAGMA writable_schema = ON")
         try:
             (application,) = link.execute("PRAGMA application_id").fetchone()
@@ -249,15 +249,15 @@ def _refuse_newer(path: Path, version: int) -> None:
 
 def _open(path: Path, *, write: bool) -> sqlite3.Connection:
     # A reader opens it for writing too, or SQLite would leave its log behind. In a folder without
-    # write access, and without a log, which a writer would have, the file is opened without one.
+    # write access, if there is no log (a writer would have one), the file is opened without one.
     mode = "mode=rwc" if write else "mode=rw"
     if not write and not _log(path).exists() and not os.access(path.parent, os.W_OK):
         mode = "immutable=1"
     link = sqlite3.connect(_address(path, mode), uri=True, timeout=PATIENCE, isolation_level=None)
-    # Damaged text is read with question marks: an error would hide the rows beside it.
+    # Damaged text is read with question marks: an error would hide the other rows.
     link.text_factory = partial(str, encoding="utf-8", errors="replace")
     if write:
-        # A commit is on the disk when it returns, even if the machine fails then.
+        # A commit is on the disk when it returns, even if the machine fails right after.
         link.execute("PRAGMA synchronous = FULL")
     else:
         link.execute("PRAGMA query_only = ON")
@@ -290,7 +290,7 @@ def _prepare(path: Path, link: sqlite3.Connection) -> None:
                 for statement in script:
                     link.execute(statement)
             link.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-    # After the application id is written, so that the head is never only in the log.
+    # After the application id is written, so that the header is never only in the log.
     if _write_ahead(link) != "wal":
         raise StoreError(
             f"{path} is in a folder where programs cannot share memory, which a store needs: name "

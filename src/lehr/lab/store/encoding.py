@@ -17,9 +17,9 @@ from lehr.lab.trial import FailedTrial, FinishedTrial, Outcome, Trial, evaluatio
 OUTCOME = "diverged, validation, test, test_loss, curves, numbers, seconds"
 """The columns of a finished trial."""
 
-_MOST = 1 << 20  # bytes of unpacked curves; those of a trial take at most 320
+_MOST = 1 << 20  # bytes of unpacked curves; a trial's take at most 320
 
-# These parts of an identity are columns of a trial; many trials share the rest.
+# These parts of an identity have their own columns; many trials share the rest.
 _OWN = ("peak", "seed")
 
 _PARTS: dict[str, type | tuple[type, ...]] = {
@@ -33,15 +33,15 @@ _PARTS: dict[str, type | tuple[type, ...]] = {
 
 
 def _packed_curves(outcome: Outcome) -> bytes:
-    """Return the curves in little-endian float64, the losses first; NaN for a missing number."""
+    """Return the curves in little-endian float64, losses first, with NaN for missing numbers."""
     curves = np.array([outcome.loss, outcome.validations], dtype="<f8")
     return zlib.compress(curves.tobytes(), level=9)
 
 
 def read_outcome(row: tuple[Any, ...], steps: int | None = None) -> FinishedTrial:
-    """Return the finished trial of a row of the columns `OUTCOME`; its curves must fit `steps`.
+    """Return the finished trial in a row of the columns `OUTCOME`; its curves must fit `steps`.
 
-    A ValueError names the first value that is not of its kind.
+    A ValueError names the first invalid value.
     """
     diverged, validation, test, test_loss, curves, numbers, seconds = row
     if not (diverged is None or isinstance(diverged, int)):
@@ -81,7 +81,7 @@ def _read_numbers(text: object) -> dict[str, float]:
 
 
 def _packed_numbers(outcome: Outcome) -> str | None:
-    """Return the further numbers as JSON, or None if there are none."""
+    """Return the additional numbers as JSON, or None if there are none."""
     if not outcome.numbers:
         return None
     return json.dumps({name: float(value) for name, value in outcome.numbers.items()})
@@ -128,7 +128,7 @@ def read_identity(text: object, peak: object, seed: object) -> dict[str, Any]:
 def insert_run(
     link: sqlite3.Connection, host: str, pid: int, versions: Mapping[str, str]
 ) -> int | None:
-    """Write a run that begins now, and return its number."""
+    """Write a run that begins now, and return its id."""
     now = time.time()
     return link.execute(
         "INSERT INTO runs (host, pid, begun, seen, versions) VALUES (?, ?, ?, ?, ?)",
@@ -139,7 +139,7 @@ def insert_run(
 def insert_trial(
     link: sqlite3.Connection, trial: Trial, finished: FinishedTrial, now: float, run: int | None
 ) -> None:
-    """Write a finished trial, unless the store has it."""
+    """Write a finished trial, unless the store already has it."""
     outcome = finished.outcome
     row = (
         outcome.diverged,
@@ -150,7 +150,7 @@ def insert_trial(
         _packed_numbers(outcome),
         finished.seconds,
     )
-    read_outcome(row)  # What could not be read again is not written.
+    read_outcome(row)  # Anything that could not be read again is not written.
     link.execute(
         f"INSERT INTO trials (key, kind, peak, seed, {OUTCOME}, finished, run) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
@@ -162,7 +162,7 @@ def insert_trial(
 def insert_failure(
     link: sqlite3.Connection, trial: Trial, failed: FailedTrial, now: float, run: int | None
 ) -> None:
-    """Write a failed trial, unless the store has it."""
+    """Write a failed trial, unless the store already has it."""
     # A message may have surrogates, which no database can hold.
     texts = (text.encode("utf-8", "backslashreplace").decode() for text in failed)
     link.execute(
@@ -173,14 +173,14 @@ def insert_failure(
 
 
 def insert_study(link: sqlite3.Connection, kind: str, content: Mapping[str, Any]) -> None:
-    """Write a study as the last one; one with the same content is moved there."""
+    """Write a study as the last one; a study with the same content is moved to the end."""
     row = (kind, json.dumps(content, sort_keys=True))
     link.execute("DELETE FROM studies WHERE kind = ? AND content = ?", row)
     link.execute("INSERT INTO studies (kind, content) VALUES (?, ?)", row)
 
 
 def _keys(link: sqlite3.Connection, trial: Trial) -> tuple[bytes, int, float, int]:
-    """Return the columns that define a trial, and write what it shares with others."""
+    """Return the columns that define a trial, writing the part that it shares with others."""
     identity = trial.identity()
     kind = {name: value for name, value in identity.items() if name not in _OWN}
     text = json.dumps(kind, sort_keys=True)

@@ -1,4 +1,4 @@
-"""Finished trials for other programs: as rows, and as a data frame."""
+"""Finished trials for other programs, as rows and as a data frame."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def row(record: Record) -> dict[str, Any]:
     found |= {"seconds": record.seconds, "finished": finished}
     return {
         **{name: found[name] for name in COLUMNS},
-        # Further parts of the identity of another kind of trial.
+        # Additional parts of the identity, for other kinds of trials.
         **{name: value for name, value in identity.items() if name not in COLUMNS},
         "step": evaluation_steps(identity["steps"]),
         "loss": list(outcome["loss"]),
@@ -64,7 +64,7 @@ def frame(store: Store) -> DataFrame:
 
     Its columns are those of `lehr results --csv`, and the curves, a list in a cell: `step`
     (updates made), `loss` (mean training loss since the step before) and `validations` (the metric
-    on the validation data); and `numbers`, the further numbers by name.
+    on the validation data); and `numbers`, the additional numbers by name.
 
     Raises:
         MissingExtra: If pandas is not installed.
@@ -84,7 +84,7 @@ def _names() -> Mapping[str, str]:
 
 
 def short(schedule: str) -> str:
-    """Return the catalogue's name of a schedule's text, or the text if it has none.
+    """Return the catalogue's name for the text of a schedule, or the text if it has none.
 
     Example:
         >>> from lehr.catalogue import find_entry

@@ -1,4 +1,4 @@
-"""Finished trials in a database. Several processes may share one."""
+"""Finished trials in a database that several processes may share."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ class FailureRecord(NamedTuple):
 
 
 class Store:
-    """The finished trials in a file; a context manager, because it keeps the file open.
+    """The finished trials in a file. A context manager, because it keeps the file open.
 
-    An added trial is on the disk, and is read back bit for bit. If a process is killed, the file
-    has everything that was added before, and no partial trials.
+    Once added, a trial is on the disk and is read back bit for bit. If a process is killed, the
+    file has everything that was added before, and no partial trials.
 
     Example:
         >>> import tempfile, lehr
@@ -93,9 +93,9 @@ class Store:
         Arguments:
             path: The file. For writing, a missing file, or folder, is created.
             write: Whether to add trials. Others may write to a store while it is read.
-            device: The device that trains, for the record of the added trials.
-            notify: Called with one line about each damaged row, which is then left out. Without
-                it a damaged row is an error.
+            device: The training device, recorded with the added trials.
+            notify: Called with one line about each damaged row, which is then skipped. Without it,
+                a damaged row is an error.
 
         Raises:
             StoreError: If the file is not a store, is damaged, or has a version that this lehr
@@ -120,7 +120,7 @@ class Store:
         """Check that the file has not been deleted, moved or replaced since it was opened.
 
         Raises:
-            StoreError: If it has: what is added would be lost with it.
+            StoreError: If it has; anything added would be lost with it.
         """
         if self._inode() != self._file:
             raise StoreError(
@@ -131,7 +131,7 @@ class Store:
     def add(self, trials: Iterable[tuple[Trial, Ended]]) -> None:
         """Write finished and failed trials to the disk; after an error, none of them is written.
 
-        A trial that is in the store already is not changed.
+        A trial that is already in the store is not changed.
 
         Raises:
             StoreError: If the file is locked for too long or was deleted, or the disk is full.
@@ -153,11 +153,11 @@ class Store:
         kind: str,
         content: Mapping[str, Any],
     ) -> int:
-        """Write runs that were trained elsewhere, and the study that names them all, at once.
+        """Write runs that were trained elsewhere, and the study that lists them, atomically.
 
         Arguments:
-            trials: The runs; one that is in the store already is not changed.
-            source: Their origin, which is kept in place of versions.
+            trials: The runs; one that is already in the store is not changed.
+            source: Their origin, which is kept instead of versions.
             kind: The kind of the study.
             content: The content of the study.
 
@@ -180,9 +180,9 @@ class Store:
     def claim(self, trials: Sequence[Trial], most: int | None = None) -> list[Trial]:
         """Claim at most `most` of these trials for this process, and return those to train.
 
-        Trials that are finished, have failed, or are claimed already (here or by another
-        process), are skipped. A claim ends when the trial is added, when the store is closed, or
-        when the process dies.
+        Trials that are finished, failed or already claimed (here or by another process) are
+        skipped. A claim ends when the trial is added, when the store is closed, or when the process
+        dies.
 
         Raises:
             StoreError: If the file is locked for too long or was deleted, or the disk is full.
@@ -196,7 +196,7 @@ class Store:
         return [trial for trial in trials if trial.digest in mine]
 
     def ended(self, trials: Iterable[Trial]) -> dict[bytes, Ended]:
-        """Return those of these trials that are finished or have failed, by their digest.
+        """Return, by digest, those of the given trials that are finished or have failed.
 
         Raises:
             StoreError: If a row is damaged, and the store has no `notify`.
@@ -217,7 +217,7 @@ class Store:
 
     @contextmanager
     def _read(self, table: str, place: int) -> Generator[None]:
-        """Read a row in the block; if it is damaged, raise a `StoreError` or pass it over."""
+        """Read a row in the block; if it is damaged, raise a `StoreError` or skip it."""
         try:
             yield
         except (ValueError, TypeError) as error:
@@ -280,7 +280,7 @@ class Store:
                     record = Record(
                         identity, outcome, seconds, float(finished), _read_object(versions)
                     )
-                # Outside, because an error of the caller is not one of the row.
+                # Outside the block, because an error in the caller is not an error in the row.
                 if record is not None:
                     yield record
 
@@ -308,10 +308,10 @@ class Store:
         """Delete the failed trials of a task, so that they are trained again.
 
         Arguments:
-            task: The task's part of their identity.
+            task: The task in their identity.
 
         Returns:
-            How many there were.
+            The number of trials deleted.
         """
         question = "SELECT DISTINCT kinds.id, identity FROM failures JOIN kinds ON kinds.id = kind"
         with translate_errors(self.path), transaction(self._link):
@@ -324,7 +324,7 @@ class Store:
         return max(0, made.rowcount)
 
     def add_study(self, kind: str, content: Mapping[str, Any]) -> None:
-        """Write what a study is about; the one that was added last comes last in `studies`.
+        """Write the content of a study; the most recently added comes last in `studies`.
 
         Raises:
             StoreError: If the file is locked for too long, or the disk is full.
@@ -336,7 +336,7 @@ class Store:
         """Return the studies of a kind, in the order in which they were last started.
 
         Arguments:
-            kind: Their kind.
+            kind: The kind of the studies.
             read: Called with the content of each; raises ValueError if it is damaged.
 
         Raises:

@@ -22,7 +22,7 @@ from lehr.lab.trial import digest, evaluation_steps
 _EXPERIMENT = "lehr"
 """The name of the experiment in MLflow."""
 
-# The parts that define a trial, which both programs record.
+# The parts that define a trial; both programs record them.
 _DEFINING = ("task", "optimizer", "schedule", "momentum", "steps", "peak", "seed")
 
 
@@ -36,7 +36,7 @@ def tensorboard(
 ) -> int:
     """Write trials for TensorBoard, a folder each, and return how many were written.
 
-    Trials whose folder exists are skipped, so it can be repeated while more finish. `watch` is
+    Trials whose folder exists are skipped, so this can be repeated as more finish. `watch` is
     called after each trial with the number of trials so far.
     """
     _need("tensorboardX", "tensorboard")
@@ -51,12 +51,12 @@ def tensorboard(
 
 
 def _write_whole(record: Record, place: Path) -> None:
-    """Write a folder under a name that nobody can guess, and rename it at the end."""
+    """Write a folder under an unpredictable name, and rename it at the end."""
     place.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(mkdtemp(prefix=".", suffix=".part", dir=place.parent))
     try:
         _write_events(record, draft)
-        draft.chmod(place.parent.stat().st_mode & 0o777)  # `mkdtemp` lets nobody else in
+        draft.chmod(place.parent.stat().st_mode & 0o777)  # `mkdtemp` gives nobody else access
         os.replace(draft, place)
     finally:
         rmtree(draft, ignore_errors=True)
@@ -79,14 +79,14 @@ def _write_events(record: Record, folder: Path) -> None:
     with SummaryWriter(str(folder)) as writer:
         for name, step, value in _points(record):
             writer.add_scalar(name, value, step, walltime=when)
-        assert writer.file_writer is not None  # the curves are written by it
-        # The writer's own method would write them into a second file of the same name.
+        assert writer.file_writer is not None  # writes the curves
+        # The writer's own method would write the values into a second file of the same name.
         for summary in hparams(known, {"validation": 0.0, "test": 0.0}):
             writer.file_writer.add_summary(summary, walltime=when)
 
 
 def _points(record: Record) -> Iterator[tuple[str, int, float]]:
-    """Yield the points of a trial's curves: name, updates made, value."""
+    """Yield the points of a trial's curves as (name, updates made, value)."""
     outcome, at = record.outcome, evaluation_steps(record.identity["steps"])
     curves = {"train_loss": outcome.loss, "validation": outcome.validations}
     curves |= {"test": [outcome.test], "test_loss": [outcome.test_loss]}
@@ -103,7 +103,7 @@ def mlflow(
 ) -> int:
     """Write trials as MLflow runs in a folder or at an address; return how many were written.
 
-    Trials that MLflow has already are skipped, so it can be repeated while more finish. `watch` is
+    Trials that MLflow already has are skipped, so this can be repeated as more finish. `watch` is
     called after each trial with the number of trials so far.
     """
     _need("mlflow", "mlflow")
@@ -128,7 +128,7 @@ def mlflow(
 
 @contextmanager
 def _files_allowed() -> Generator[None]:
-    """Allow MLflow to write folders, for which it requires this variable."""
+    """Set the variable that MLflow requires for writing folders."""
     name = "MLFLOW_ALLOW_FILE_STORE"
     before = os.environ.get(name)
     os.environ[name] = "true"
@@ -142,7 +142,7 @@ def _files_allowed() -> Generator[None]:
 
 
 def _keys(client: Any, home: str) -> set[str]:
-    """Return the keys of the complete runs, and delete incomplete ones."""
+    """Return the keys of the complete runs, and delete the incomplete ones."""
     keys: set[str] = set()
     token = None
     while True:

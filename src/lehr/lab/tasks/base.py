@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-# The split is part of the task: with another, scores would not be comparable.
+# The split is part of the task: with another one, scores would not be comparable.
 SPLIT_SEED = 0
 """The seed of every task's split into training, validation and test data."""
 
@@ -25,8 +25,8 @@ class Split(NamedTuple):
     """One part of the data.
 
     Attributes:
-        inputs: (samples, ...), of any type that the network takes.
-        targets: (samples, ...), in the form that the task's loss and score take.
+        inputs: (samples, ...), of any type that the network accepts.
+        targets: (samples, ...), in the form that the task's loss and score expect.
     """
 
     inputs: Tensor
@@ -38,7 +38,7 @@ class Split(NamedTuple):
 
 
 Part = Split | Any
-"""A part of the data: tensors, or an iterable that starts anew each time and gives batches.
+"""A part of the data: tensors, or an iterable of batches that starts anew each time.
 
 Each batch is a pair of inputs and targets: tensors, or lists and dicts of tensors.
 """
@@ -62,25 +62,25 @@ class Data(NamedTuple):
 class Task:
     """The part of a training run that does not depend on the optimizer or the schedule.
 
-    The process that plans a comparison does not train, so a task's module imports torch and its
-    data only inside the functions that need them. `docs/tasks.md` explains how to write a task;
-    `Task.from_tensors` makes one from tensors.
+    The process that plans a comparison does not train, so a task's module should import torch and
+    load its data only inside the functions that need them. `docs/tasks.md` explains how to write a
+    task; `Task.from_tensors` makes one from tensors.
 
     Attributes:
         name: The name of the task.
         summary: One plain line about the data.
-        network: One plain line about the network, with its size as ``N weights``.
+        network: One plain line about the network, with its size in the form ``N weights``.
         train: Samples in the training data.
         validation: Samples in the validation data.
         test: Samples in the test data.
         batch_size: Samples per update, at most ``train``.
         metric: The number by which runs are compared.
         load: Returns the data, the same object every time.
-        model: Returns a network whose starting weights are drawn from this generator, or from
-            torch's own randomness, which is seeded for the call. Networks that ``torch.vmap``
-            can run are trained side by side; others (running averages, dropout) one by one.
+        model: Returns a network whose starting weights are drawn from the given generator, or from
+            torch's global generator, which is seeded for the call. Networks that ``torch.vmap`` can
+            run are trained side by side; others (with running averages or dropout) one by one.
         loss: (outputs, targets) -> the scalar to minimise.
-        score: (outputs, targets) -> the value of the metric, a scalar; None if that is the loss.
+        score: (outputs, targets) -> the value of the metric, a scalar; None if it is the loss.
 
     Raises:
         ValueError: If the sizes are out of range.
@@ -123,19 +123,19 @@ class Task:
         score: Callable[[Tensor, Tensor], Tensor] | None = None,
         **parts: Any,
     ) -> Task:
-        """Make a task from tensors: half of the samples train, a quarter each validates and tests.
+        """Make a task from tensors: half for training, a quarter each for validation and testing.
 
         The split is random and always the same.
 
         Arguments:
             inputs: (samples, ...), at least 4.
             targets: (samples, ...).
-            model: Returns a new network, with starting weights from torch's own randomness.
+            model: Returns a new network, with starting weights from torch's global generator.
             loss: (outputs, targets) -> the scalar to minimise.
             score: (outputs, targets) -> the value of the metric, a scalar; the loss if not given.
-            **parts: Other attributes of a task. By default ``batch_size`` is 32, or all samples
-                if there are fewer, and ``metric`` is ``Metric.score(guess=0.0)`` with a score,
-                whose values are then shares, and ``Metric.loss()`` without.
+            **parts: Other attributes of a task. By default ``batch_size`` is 32, or all samples if
+                there are fewer; ``metric`` is ``Metric.score(guess=0.0)`` if there is a score,
+                whose values are then shares, and ``Metric.loss()`` otherwise.
 
         Raises:
             TaskError: If the tensors do not fit together.
@@ -192,17 +192,16 @@ class Task:
     ) -> Task:
         """Make a task from loaders, such as torch's `DataLoader`, or from other iterables.
 
-        An update takes one batch. What the training data draw (their order, augmentations) and
-        what the network draws (dropout) depends on the seed of the trial alone. Loss and score of
-        an evaluation are means over the batches, weighted by their samples. Trials are trained
-        one by one.
+        An update takes one batch. Randomness in the training data (order, augmentations) and in the
+        network (dropout) depends on the trial's seed alone. The loss and score of an evaluation are
+        means over the batches, weighted by their samples. Trials are trained one by one.
 
         Arguments:
-            train: Gives the batches of an epoch: pairs of inputs and targets. It starts anew each
-                time; an iterator, which can be read once, will not do.
+            train: Yields the batches of an epoch: pairs of inputs and targets. It must start anew
+                each time; an iterator, which can be read only once, will not do.
             validation: The same for the validation data.
             test: The same for the test data.
-            model: Returns a new network, with starting weights from torch's own randomness.
+            model: Returns a new network, with starting weights from torch's global generator.
             loss: (outputs, targets) -> the scalar to minimise.
             score: As in `from_tensors`.
             samples: The number of samples of each part, if the loaders have no dataset with a

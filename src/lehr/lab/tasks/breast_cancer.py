@@ -1,4 +1,4 @@
-"""Breast tumours, benign or malignant: 569 real cases of 30 measurements, a table."""
+"""Breast tumours, benign or malignant: a table of 569 real cases with 30 measurements."""
 
 from __future__ import annotations
 

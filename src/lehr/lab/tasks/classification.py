@@ -1,4 +1,4 @@
-"""Classification: the loss, the score and the split of the tasks with classes."""
+"""Classification: the loss, score and split of tasks with classes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Return the mean of -log of the probability of each right class, in nats.
+    """Return the mean of -log of the probability of the right class, in nats.
 
-    torch's own loss, written out: under `torch.vmap` this costs half as much. The outputs,
+    This is torch's own loss, written out: under `torch.vmap` it costs half as much. The outputs,
     (..., classes), are log-probabilities up to a constant; the targets, (...), are classes.
     """
     right = outputs.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
@@ -23,7 +23,7 @@ def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
 
 
 def accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Return the share of samples whose right class has the largest output."""
+    """Return the share of samples for which the right class has the largest output."""
     return (outputs.argmax(-1) == targets).double().mean()
 
 
@@ -44,7 +44,7 @@ def perceptron(inputs: int, hidden: int, classes: int) -> Callable[[torch.Genera
 def split_by_class(inputs: Any, labels: Any, held_out: int) -> Data:
     """Split arrays into training, validation and test data, stratified by class.
 
-    `held_out` samples validate, and as many test.
+    `held_out` samples are for validation, and as many for testing.
     """
     import torch
     from sklearn.model_selection import train_test_split

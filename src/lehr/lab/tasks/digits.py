@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 _IMAGES, _SIDE, _HIDDEN, _CLASSES = 1797, 8, 32, 10
 _PIXELS = _SIDE * _SIDE
 _BRIGHTEST = 16.0
-_HELD_OUT = 450  # for validation, and as many for the test
+_HELD_OUT = 450  # for validation, and as many for testing
 
 
 @cache
 def _load() -> Data:
-    """Return training, validation and test data, each with its share of every digit."""
+    """Return training, validation and test data, stratified by digit."""
     from sklearn.datasets import load_digits
 
     images, labels = load_digits(return_X_y=True)

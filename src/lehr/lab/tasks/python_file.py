@@ -48,7 +48,7 @@ def task_of_file(path: Path, content: bytes, function: str) -> Task:
 
 
 def check_task(task: Task, where: str) -> None:
-    """Raise TaskError unless a task, which messages call `where`, keeps the contract of `Task`."""
+    """Raise TaskError unless a task, named `where` in messages, meets the contract of `Task`."""
     if not isinstance(task.metric, Metric):
         raise TaskError(
             f"{where}: its metric is {task.metric!r:.60}: write Metric.score('accuracy')"
@@ -109,7 +109,7 @@ def _check_split(where: str, name: str, split: Split, size: int) -> None:
 
 
 def _check_batches(where: str, name: str, part: Any) -> None:
-    """Check data that are neither tensors nor, perhaps, an iterable of batches."""
+    """Check that data other than tensors are an iterable of batches."""
     what = f"{where}: the {name} data, a {type(part).__name__},"
     if not isinstance(part, Iterable):
         raise TaskError(f"{what} are neither a Split of tensors nor an iterable of batches")
@@ -159,8 +159,8 @@ def _check_numbers(where: str, task: Task, one: nn.Module, data: Data) -> None:
     value = _try(where, "score(outputs, targets)", float, score)
     if task.metric.is_share and not 0 <= value <= 1:
         raise TaskError(
-            f"{where}: the score of a new network is {value:g}: a score must be from 0 to 1, more "
-            "being better; for other numbers write metric=Metric.loss(...)"
+            f"{where}: the score of a new network is {value:g}: a score must be from 0 to 1, "
+            "higher being better; for other numbers write metric=Metric.loss(...)"
         )
 
 

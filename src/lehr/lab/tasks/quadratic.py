@@ -1,12 +1,12 @@
 """A noisy quadratic, on which the expected loss of SGD has a closed form.
 
-The loss of one sample is ``1/2 sum_i h_i (w_i - x_i)^2``: the weights ``w`` look for the mean of
-the samples ``x``, which are normal around 0, in directions of very different curvature ``h``. The
-noise of a batch does not fade, so a rate that stays high ends high, and one that falls too early
-never arrives: the trade-off that schedules are about, without the luck of a network. See "An
-Empirical Model of Large-Batch Training" (McCandlish et al. 2018, arXiv:1812.06162) and "Which
-Algorithmic Choices Matter at Which Batch Sizes? Insights From a Noisy Quadratic Model" (Zhang et
-al. 2019, arXiv:1907.04164).
+The loss of one sample is ``1/2 sum_i h_i (w_i - x_i)^2``: the weights ``w`` seek the mean of the
+samples ``x``, which are normal around 0, in directions of very different curvature ``h``. The noise
+of a batch does not fade, so with a rate that stays high the loss stays high, and a rate that falls
+too early never gets there: the trade-off that schedules are about, without a network's randomness.
+See "An Empirical Model of Large-Batch Training" (McCandlish et al. 2018, arXiv:1812.06162) and
+"Which Algorithmic Choices Matter at Which Batch Sizes? Insights From a Noisy Quadratic Model"
+(Zhang et al. 2019, arXiv:1907.04164).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _DATA_SEED = 0
 
 
 def curvatures() -> Tensor:
-    """The curvature of each direction, (DIMENSIONS,): evenly in the logarithm from 1 to 0.01."""
+    """The curvature of each direction, (DIMENSIONS,): evenly spaced in log from 1 to 0.01."""
     import torch
 
     return torch.logspace(0, -2, DIMENSIONS)
@@ -44,7 +44,7 @@ def _load() -> Data:
 
     generator = torch.Generator().manual_seed(_DATA_SEED)
     drawn = NOISE * torch.randn(SAMPLES, DIMENSIONS, generator=generator)
-    # At the true mean the loss is the excess over the best possible, without sampling noise.
+    # Around the true mean, the loss is the excess over the best possible, without sampling noise.
     truth = Split(torch.zeros(1, DIMENSIONS), torch.zeros(1))
     return Data(Split(drawn, torch.zeros(SAMPLES)), truth, truth)
 
@@ -70,7 +70,7 @@ def _loss(outputs: Tensor, targets: Tensor) -> Tensor:
     return 0.5 * (curvatures().to(outputs) * outputs.square()).sum(-1).mean()
 
 
-# The expected loss of the starting weights, which is what a guess scores.
+# The expected loss of the starting weights, which is that of a guess.
 _AT_START = sum(0.5 * 100 ** (-i / (DIMENSIONS - 1)) for i in range(DIMENSIONS))
 
 TASK = Task(

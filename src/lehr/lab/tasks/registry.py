@@ -15,7 +15,7 @@ from lehr.lab.python_source import fingerprint, read_content
 from lehr.lab.tasks.base import Split, Task
 from lehr.lab.tasks.text_file import text_task
 
-# Each name with the module and the attribute of its `Task`. A new task is a file and a line here.
+# Each name with the module and attribute of its `Task`. A new task is a file and a line here.
 _KNOWN = {
     "digits": ("lehr.lab.tasks.digits", "TASK"),
     "digits-conv": ("lehr.lab.tasks.digits", "CONVOLUTIONAL"),
@@ -54,7 +54,7 @@ def find_task(name: str) -> Task:
 
 
 def pinned(name: str) -> str:
-    """Return the name with an absolute path and a hash of the file, for other processes.
+    """Return a name with the file's absolute path and hash, for other processes.
 
     `find_task` refuses a pinned file whose content has changed.
 
@@ -79,7 +79,7 @@ def pinned(name: str) -> str:
 
 
 def identity(name: str) -> str:
-    """Return the part of a name that defines the task, without the path of its file.
+    """Return the part of a name that defines the task, without its file's path.
 
     Raises:
         TaskError: If the name is unknown, or the file cannot be read.
@@ -127,7 +127,7 @@ def _parts(name: str) -> tuple[str, str]:
 
 
 def files_of(name: str) -> dict[str, bytes]:
-    """Return the content of a Python file that a pinned name needs, by that name."""
+    """Return the content of the Python file that a pinned name needs, by that name."""
     _, name = split_batch(name)
     file = find_own(name).file if is_own(name) else None
     if name not in _KNOWN and not is_own(name):
@@ -140,7 +140,7 @@ _given: dict[str, bytes] = {}
 
 
 def add_files(files: Mapping[str, bytes]) -> None:
-    """Add the content of files, by pinned names of tasks, for a machine that lacks the files."""
+    """Add the content of files, by pinned task names, for a machine that lacks the files."""
     _given.update(files)
 
 

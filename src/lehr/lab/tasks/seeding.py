@@ -1,4 +1,4 @@
-"""Randomness from a seed: a network's starting weights, and what data draw."""
+"""Randomness from a seed: for a network's starting weights, and for data."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from lehr.lab.tasks.base import Task
 
 @contextmanager
 def seeded(seed: int) -> Generator[None]:
-    """Seed torch's own randomness for the length of a block, and restore it afterwards."""
+    """Seed torch's global generator for the duration of a block, and restore it afterwards."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield
 
 
-# Weights draw from even numbers and batches from odd ones: the two never share a stream.
+# Weights use even seeds and batches odd ones, so the two never share a stream.
 def network(task: Task, seed: int) -> nn.Module:
     """Return a network with this seed's starting weights."""
     with seeded(2 * seed):
@@ -30,9 +30,9 @@ def network(task: Task, seed: int) -> nn.Module:
 
 
 class Randomness:
-    """Separate randomness: that of torch, of Python's `random`, and of NumPy's old functions.
+    """Separate random states of torch, Python's `random`, and NumPy's legacy functions.
 
-    Augmentations draw from any of them.
+    Augmentations may draw from any of them.
     """
 
     def __init__(self, seed: int) -> None:
@@ -44,7 +44,7 @@ class Randomness:
 
     @contextmanager
     def used(self) -> Generator[None]:
-        """Let a block draw from it, on from the block before."""
+        """Let a block draw from it, continuing where the previous block stopped."""
         with self._kept():
             self._write(self._states)
             yield

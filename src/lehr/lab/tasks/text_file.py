@@ -22,17 +22,18 @@ _CONTEXT = 32  # characters that a prediction sees
 _WIDTH, _HEADS = 32, 2
 _BATCH = 16
 
-# The share at the end of the text; the rest trains.
+# The share of the text, at its end, that is held out; the rest is for training.
 _HELD_OUT = 0.1
-_VALIDATION, _TEST = 64, 256  # windows evaluated, at most
+_VALIDATION, _TEST = 64, 256  # windows to evaluate, at most
 _SHORTEST = 20 * _BATCH * (_CONTEXT + 1)
 
 
 def text_task(path: str, content: bytes) -> Task:
-    """Make the task of predicting a text in UTF-8; its path is for messages.
+    """Make the task of predicting a UTF-8 text; the path is for messages.
 
-    The last tenth of the text is held out: one half of it validates, the other tests, each in
-    evenly spaced windows. A window of 32 characters gives 32 predictions of the next character.
+    The last tenth of the text is held out: half of it for validation, the other half for testing,
+    each in evenly spaced windows. A window of 32 characters gives 32 predictions of the next
+    character.
     """
     name = Path(path).name
     try:
@@ -92,13 +93,13 @@ def text_task(path: str, content: bytes) -> Task:
 
 
 def _entropy(counts: Counter[str]) -> float:
-    """Return the loss, in nats, of a guess that knows how frequent each character is."""
+    """Return the loss, in nats, of a guess based on the frequency of each character."""
     total = counts.total()
     return math.fsum(-n / total * math.log(n / total) for n in counts.values())
 
 
 def _evenly(first: int, end: int, most: int) -> list[int]:
-    """Return the starts of evenly spaced windows between two places, which do not overlap."""
+    """Return the starts of evenly spaced, non-overlapping windows between two places."""
     room = end - first - _CONTEXT - 1
     count = min(most, room // _CONTEXT + 1)
     return [first + room * i // max(count - 1, 1) for i in range(count)]

@@ -1,4 +1,4 @@
-"""Convolutions of stacked networks on a GPU, as products of matrices.
+"""Convolutions of stacked networks on a GPU, as matrix products.
 
 `torch.vmap` turns the convolutions of all networks into one grouped convolution, a group for each
 network. cuDNN then starts a kernel for each group; batched matrix products take a fifth of the time
@@ -17,9 +17,9 @@ from torch.overrides import TorchFunctionMode
 
 
 class Products(TorchFunctionMode):
-    """Computes 1-d and 2-d convolutions inside its block as products of matrices.
+    """Computes 1-d and 2-d convolutions in its block as matrix products.
 
-    Grouped convolutions, and those with a padding in words, are left to torch.
+    Grouped convolutions, and those with padding given by name, are left to torch.
     """
 
     def __torch_function__(
@@ -37,7 +37,7 @@ class Products(TorchFunctionMode):
 _DIMS = {torch.conv1d: 1, torch.conv2d: 2}
 
 
-# The arguments are named as torch's are, because they may be given by name.
+# The arguments have torch's names, because they may be given by name.
 def _product(
     dims: int,
     input: Tensor,
@@ -50,7 +50,7 @@ def _product(
 ) -> Tensor | None:
     if groups != 1 or isinstance(padding, str) or input.dim() != dims + 2:
         return None
-    # A 1-d convolution is a 2-d one over a single row.
+    # Treat a 1-d convolution as a 2-d one over a single row.
     rows = [1] * (2 - dims)
     samples, channels, *size = input.shape
     outputs, _, *window = weight.shape
@@ -68,7 +68,7 @@ def _product(
     made = weight.reshape(outputs, -1) @ read
     if bias is not None:
         made = made + bias.unsqueeze(1)
-    # Contiguous, as a convolution's result is: the next layer may take a view of it.
+    # Contiguous, like a convolution's result: the next layer may take a view of it.
     ordered = made.reshape(outputs, samples, *places[len(rows) :]).transpose(0, 1)
     return ordered.contiguous()
 

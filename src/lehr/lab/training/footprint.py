@@ -19,21 +19,21 @@ from lehr.lab.training.stacked import MEASURED, Stack
 from lehr.lab.trial import Trial
 
 MOST = 256
-"""The largest stack: more networks are not faster, because they exceed the processor's cache."""
+"""The largest stack: more networks exceed the processor's cache, and are not faster."""
 
 _MOST_ELSEWHERE = 4096  # on devices with thousands of cores
 
 _USUAL = 2**30
 
-_UPDATES = 2  # an optimizer has allocated all of its state after the first
+_UPDATES = 2  # after the first, an optimizer has allocated all of its state
 
-# For the work space of torch's kernels (a convolution copies its inputs into another layout), and
-# for what the allocator keeps in reserve.
+# For the workspace of torch's kernels (a convolution copies its inputs into another layout), and
+# for the allocator's reserve.
 _MARGIN = 2.0
 
 
 class _Living(TorchDispatchMode):
-    """Counts the bytes of living tensors that were made inside its block."""
+    """Counts the bytes of live tensors that were made in its block."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class _Living(TorchDispatchMode):
 
 
 class Footprint(NamedTuple):
-    """The bytes of a stack at its peak: fixed, per network, and per network evaluated at a time."""
+    """The peak bytes of a stack: fixed, per network, and per network evaluated at a time."""
 
     fixed: int
     training: int
@@ -80,8 +80,8 @@ class Footprint(NamedTuple):
 def footprint(trial: Trial, task: Task, device: str) -> Footprint:
     """Return the memory of a stack of trials like this one.
 
-    It is measured on stacks of two and of four, not computed: what autograd keeps for the
-    backward pass depends on the network.
+    It is measured on stacks of two and of four, not computed: the memory that autograd needs for
+    the backward pass depends on the network.
     """
     (two, two_measured), (four, four_measured) = (
         _most(trial, task, device, count) for count in (2, 4)
@@ -93,7 +93,7 @@ def footprint(trial: Trial, task: Task, device: str) -> Footprint:
 
 
 def _most(trial: Trial, task: Task, device: str, count: int) -> tuple[int, int]:
-    """Return the peak bytes after updates, and after an evaluation on all data as well."""
+    """Return the peak bytes after updates, and after an additional evaluation on all data."""
     data = task.load()
     with _Living() as living:
         stack = Stack([replace(trial, seed=seed) for seed in range(count)], task, device)
@@ -106,13 +106,13 @@ def _most(trial: Trial, task: Task, device: str, count: int) -> tuple[int, int]:
 
 
 def fitting(trial: Trial, task: Task, memory: int | None, device: str = "cpu") -> int:
-    """Return how many networks like this one to train at a time; raise EngineError if none fits.
+    """Return how many such networks to train at a time; raise EngineError if none fits.
 
-    `memory` is the bytes that the process (on the processor) or the networks (on another device)
-    may use. None allows 1 GiB, or half of the free memory of a GPU.
+    `memory` is the number of bytes that the process (on the CPU) or the networks (on another
+    device) may use. None allows 1 GiB, or half of a GPU's free memory.
     """
     task.load()
-    # Taken before the measurement, which uses memory too.
+    # Taken before the measurement, which itself uses memory.
     base = own_bytes() if memory is not None and device == "cpu" else 0
     usual = {"peak": 1.0, "seed": 0, "schedule": constant(), "momentum": None}
     alike = replace(trial, steps=max(trial.steps, _UPDATES), **usual)

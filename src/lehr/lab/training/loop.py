@@ -1,4 +1,4 @@
-"""The training loop: batches, evaluations and the outcome, for one network or many."""
+"""The training loop: batches, evaluations and outcomes, for one network or many."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lehr.lab.trial import Outcome, Trial, evaluation_steps
 def stacked(networks: Sequence[nn.Module]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Stack the parameters and the buffers of networks, by name, along a first axis.
 
-    torch's own `stack_module_state` raises if each network has a class of its own.
+    torch's own `stack_module_state` raises if each network has its own class.
     """
     parts: list[dict[str, Tensor]] = []
     for own in (
@@ -47,7 +47,7 @@ def _order(task: Task, generator: torch.Generator) -> Tensor:
 def batches(task: Task, seed: int) -> Iterator[Tensor]:
     """Yield the indices of the samples of each update, indefinitely: epochs in random order.
 
-    They depend on the seed alone, so all runs of one seed see the same batches. The last partial
+    They depend on the seed alone, so all runs with one seed see the same batches. The last partial
     batch of an epoch is skipped.
     """
     generator = torch.Generator().manual_seed(2 * seed + 1)
@@ -58,7 +58,7 @@ def batches(task: Task, seed: int) -> Iterator[Tensor]:
 class Batches:
     """The batches of several seeds side by side, made an epoch at a time.
 
-    A run of fewer `steps` than an epoch keeps only that much of it.
+    A run with fewer `steps` than an epoch keeps only that part of it.
     """
 
     def __init__(self, task: Task, seeds: Sequence[int], steps: int) -> None:
@@ -91,14 +91,14 @@ class Networks(Protocol):
         ...
 
     def drop(self, lost: Sequence[int]) -> None:
-        """Remove the networks at these places; the others move up."""
+        """Remove the networks at these indices; the others move up."""
         ...
 
 
 def train(
     trials: Sequence[Trial], task: Task, networks: Networks, stopped: Callable[[], bool]
 ) -> list[Outcome]:
-    """Train the networks of these trials, in their order, to the end of their runs.
+    """Train the networks of these trials, in the same order, to the end of their runs.
 
     All have the same number of steps. If `stopped`, called before every update, returns True, a
     StoppedError is raised.
@@ -134,7 +134,7 @@ def train(
 def _checked(
     task: Task, step: int, part: str, values: list[float], losses: list[float]
 ) -> list[float]:
-    """Return values that the metric can have; that of a network that diverged is NaN."""
+    """Check that the metric can have these values; make those of diverged networks NaN."""
     checked: list[float] = []
     for value, loss in zip(values, losses, strict=True):
         possible = 0 <= value <= 1 if task.metric.is_share else math.isfinite(value)
@@ -149,7 +149,7 @@ def _checked(
 
 @dataclass
 class _History:
-    """The measurements of one trial so far; see `Outcome` for the parts."""
+    """The measurements of one trial so far; see `Outcome` for the fields."""
 
     guess: float | None
     diverged: int | None = None

@@ -28,8 +28,8 @@ def train_population(
 ) -> list[Outcome]:
     """Train trials of one task, optimizer and number of steps; return their outcomes in order.
 
-    They are trained side by side, as many at a time as is fast and fits into the memory, or one
-    by one if `obstacle` returns a reason.
+    They are trained side by side, as many at a time as is fast and fits into memory, or one by one
+    if `obstacle` returns a reason.
 
     Arguments:
         trials: At least one.
@@ -59,14 +59,14 @@ def train_population(
 
 
 def _train_single(trial: Trial, task: Task, stopped: Callable[[], bool], device: str) -> Outcome:
-    # What a network draws, such as dropout, depends on the seed alone here.
+    # Randomness in the network, such as dropout, depends on the seed alone here.
     with seeded(trial.seed), Randomness(trial.seed).used():
         (outcome,) = train([trial], task, SingleNetwork(trial, task, device), stopped)
     return outcome
 
 
 def _evenly(order: Sequence[int], most: int) -> list[Sequence[int]]:
-    """Cut into parts of about the same size, each of at most `most`."""
+    """Split into parts of about the same size, each at most `most` long."""
     count = -(-len(order) // most)
     ends = [round(len(order) * i / count) for i in range(count + 1)]
     return [order[a:b] for a, b in pairwise(ends)]
@@ -74,11 +74,11 @@ def _evenly(order: Sequence[int], most: int) -> list[Sequence[int]]:
 
 @contextmanager
 def exact() -> Generator[None]:
-    """Make torch compute on one thread, and in whole float32, for the length of a block.
+    """Make torch compute on one thread and in full float32 for the duration of a block.
 
-    Threads wait for one another at every small operation, and on a shared processor that takes
-    longer than the work; several stacks use several processors better. And a GPU would round the
-    inputs of convolutions to ten bits (TF32) and add in any order, so that a trial's outcome
+    Threads wait for one another at every small operation, which on a shared processor takes longer
+    than the work itself; several stacks make better use of several processors. And a GPU would
+    round the inputs of convolutions to ten bits (TF32) and add in any order, so a trial's outcome
     would depend on the trials beside it.
     """
     cudnn = torch.backends.cudnn

@@ -1,6 +1,6 @@
 """One network in an ordinary training loop.
 
-It is the reference for a population, and trains the networks and optimizers that cannot be stacked.
+This is the reference for a population, and trains networks and optimizers that cannot be stacked.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class SingleNetwork:
             lr=rates(entry, self._optimizer, trial.schedule),
             over=trial.steps,
             momentum=trial.momentum,
-            # Whether an optimizer goes with a schedule is what a comparison finds out.
+            # Whether an optimizer suits a schedule is for the comparison to find out.
             guards="off",
             any_optimizer=True,
         )
@@ -57,7 +57,7 @@ class SingleNetwork:
 
     def _streamed(self, data: Iterable[Any], trial: Trial) -> Callable[[], Any]:
         """Return a source of the batches of an iterable."""
-        stream = Stream(data, 2 * trial.seed + 1)  # as the order of the batches of tensors
+        stream = Stream(data, 2 * trial.seed + 1)  # like the order of the batches of tensors
         return lambda: moved(stream.next(), self._device)
 
     def update(self) -> Tensor:

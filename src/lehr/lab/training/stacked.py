@@ -1,9 +1,9 @@
-"""Networks in training side by side, in one set of tensors.
+"""Networks trained side by side, in one set of tensors.
 
-A small network spends its time in the overhead of calls, not in arithmetic, so training dozens at
-once costs little more than training one. The weights of all are stacked along a first axis,
-`torch.vmap` runs one forward and one backward pass, and one of torch's optimizers updates them,
-each with its own rate. A trial's outcome does not depend on the trials beside it, to the last bit.
+A small network spends its time on call overhead, not on arithmetic, so training dozens at once
+costs little more than training one. The weights of all are stacked along a first axis, `torch.vmap`
+runs one forward and one backward pass, and one torch optimizer updates all networks, each at its
+own rate. A trial's outcome does not depend on the trials beside it, to the last bit.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from lehr.schedule.base import Schedule
 
 TensorsByName = dict[str, Tensor]
 
-_BLOCK = 1024  # values of schedules computed at a time
+_BLOCK = 1024  # schedule values computed at a time
 MEASURED = 16
 """Networks evaluated at a time: more would not fit into the processor's cache."""
 
 
 def in_order(trials: Sequence[Trial]) -> list[int]:
-    """Return the order of these trials in a stack: equal momenta are neighbours."""
+    """Return the order of these trials in a stack, in which equal momenta are neighbours."""
     return sorted(range(len(trials)), key=lambda place: _momentum(trials[place]))
 
 
@@ -80,7 +80,7 @@ class Stack:
     """Networks in training, of trials in the order of `in_order`.
 
     Attributes:
-        weights: Every trained tensor by its name, (trials, ...).
+        weights: Every trained tensor by name, (trials, ...).
     """
 
     def __init__(self, trials: Sequence[Trial], task: Task, device: str = "cpu") -> None:
@@ -142,7 +142,7 @@ class Stack:
         inputs, targets = self._data.inputs[chosen], self._data.targets[chosen]
         with self._convolving():
             losses = self._losses(self.weights, self._others, inputs, targets)
-        # The trials share no weights: the gradient of the sum holds each one's own.
+        # The trials share no weights, so the gradient of the sum contains each one's own.
         gradients = torch.autograd.grad(
             losses.sum(), list(self.weights.values()), allow_unused=True
         )
@@ -165,7 +165,7 @@ class Stack:
 
     @torch.no_grad()
     def drop(self, lost: Sequence[int]) -> None:
-        """Remove the networks at these places; the others move up."""
+        """Remove the networks at these indices; the others move up."""
         kept = [place for place in range(len(self._trials)) if place not in set(lost)]
         rows = torch.tensor(kept, device=self._device)
         self.weights = {name: w[rows].requires_grad_() for name, w in self.weights.items()}

@@ -1,4 +1,4 @@
-"""Training data that come in batches of their own, from a loader or any other iterable."""
+"""Training data that come in batches, from a loader or any other iterable."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from torch.utils._pytree import tree_map_only
 from lehr.lab.tasks.base import Split
 from lehr.lab.tasks.seeding import Randomness
 
-_EVALUATION = 0  # the seed of what an evaluation draws
+_EVALUATION = 0  # the seed for randomness in evaluations
 
 
 class Stream:
     """The batches of an iterable, epoch after epoch.
 
-    What it draws (an order, augmentations) depends on the seed alone, not on how many numbers the
-    network draws: all runs of one seed see the same batches.
+    Its randomness (order, augmentations) depends on the seed alone, not on how many numbers the
+    network draws: all runs with one seed see the same batches.
     """
 
     def __init__(self, source: Iterable[Any], seed: int) -> None:
         self._source = source
         self._randomness = Randomness(seed)
-        # Generators of the user's own would go on from one run to the next.
+        # Otherwise a user's own generators would continue from one run to the next.
         for holder in (source, getattr(source, "sampler", None)):
             generator = getattr(holder, "generator", None)
             if isinstance(generator, torch.Generator):
@@ -43,12 +43,12 @@ class Stream:
 
 
 def moved(batch: Any, device: str) -> Any:
-    """Return inputs or targets on a device: a tensor, or lists and dicts of tensors."""
+    """Move inputs or targets to a device: a tensor, or lists and dicts of tensors."""
     return tree_map_only(torch.Tensor, lambda tensor: tensor.to(device), batch)
 
 
 def pieces(part: Split | Iterable[Any], device: str) -> Iterator[tuple[Any, Any, int]]:
-    """Yield inputs, targets and the number of samples of each batch of an evaluation.
+    """Yield the inputs, targets and number of samples of each batch of an evaluation.
 
     They are the same at each call. Tensors are a single batch.
     """
@@ -56,8 +56,8 @@ def pieces(part: Split | Iterable[Any], device: str) -> Iterator[tuple[Any, Any,
         whole = part.to(device)
         yield whole.inputs, whole.targets, len(whole.targets)
         return
-    Stream(part, _EVALUATION)  # seeds what generators it has
-    # Training draws on as before.
+    Stream(part, _EVALUATION)  # seeds any generators that it has
+    # Training continues to draw as before.
     with Randomness(_EVALUATION).used():
         for inputs, targets in part:
             count = len(targets) if isinstance(targets, torch.Tensor) and targets.dim() else 1

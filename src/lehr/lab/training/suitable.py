@@ -1,4 +1,4 @@
-"""A trial run that shows whether a task's networks can be trained side by side.
+"""A test of whether a task's networks can be trained side by side.
 
 Two small networks make an update on a tiny batch, side by side and one by one. If the results
 differ, or the first fails, the networks are trained one by one.
@@ -24,8 +24,8 @@ from lehr.lab.training.unit_step import UnitStep
 from lehr.lab.trial import Trial
 
 _SAMPLES = 4
-_UPDATES = 12  # some do something else in every fifth or tenth update
-# Side by side, sums are taken in another order; a wrong result is off by much more.
+_UPDATES = 12  # some optimizers do something else in every fifth or tenth update
+# Side by side, sums are computed in another order; a wrong result is off by much more.
 _RELATIVE, _ABSOLUTE = 1e-3, 1e-5
 
 Gradients = dict[str, Tensor]
@@ -35,8 +35,8 @@ Gradients = dict[str, Tensor]
 def obstacle(task: str, optimizer: str) -> str | None:
     """Return why networks of this task cannot be trained side by side, or None if they can.
 
-    The words follow "is trained one run at a time: ". An optimizer that cannot train such a
-    network at all is a TaskError.
+    The reason is phrased to follow "is trained one run at a time: ". An optimizer that cannot train
+    such a network at all raises TaskError.
     """
     found = find_task(task)
     with seeded(0):
@@ -51,7 +51,7 @@ def _check_alone(task: Task, optimizer: str) -> None:
     trial = Trial(task.name, optimizer, constant(), None, steps=1, peak=1e-3, seed=0)
     try:
         SingleNetwork(trial, task).update()
-    # The optimizer may be a user's: whatever it raises.
+    # The optimizer may be a user's, and raise anything.
     except Exception as error:
         raise TaskError(
             f"optimizer {label(optimizer)} cannot train the network of task {task.name}: "
@@ -77,7 +77,7 @@ def _of_network(task: Task) -> str | None:
             return "its network draws random numbers, as dropout does"
     try:
         together = _side_by_side(task, networks, few)
-    # Whatever error a user's network raises under vmap is the reason.
+    # Any error that a user's network raises under vmap is the reason.
     except Exception as error:
         return f"torch.vmap cannot take its network ({_first_sentence(error)})"
     if not all(_alike(a, b) for a, b in zip(alone, together, strict=True)):
@@ -135,7 +135,7 @@ def _close(one: Tensor, other: Tensor) -> bool:
 
 
 def _of_optimizer(text: str) -> str | None:
-    """Try an optimizer on three stacks of random weights, against itself on each alone."""
+    """Compare an optimizer on three stacks of random weights with itself on each one alone."""
     entry = find_optimizer(text)
     if entry.rest is not None:
         return f"{entry.kind} trains matrices, and {entry.rest.kind} the rest"
@@ -145,9 +145,9 @@ def _of_optimizer(text: str) -> str | None:
     factors = torch.tensor([1.0, 0.3, 2.0]).repeat(_UPDATES // 3).view(-1, 1)
     rates = torch.tensor([0.5, 0.01, 0.1]) * factors
     shapes = [(3, 4, 5), (3, 4)]
-    # In float64, so that the movements can be compared even if they are tiny, as Prodigy's are.
+    # In float64, so that even tiny movements, such as Prodigy's, can be compared.
     start = [torch.randn(shape, dtype=torch.float64) for shape in shapes]
-    # Of a steady slope, along which optimizers that find their own rate get faster.
+    # With a constant slope, along which optimizers that find their own rate speed up.
     gradients = [
         [weights + 0.5 * torch.randn_like(weights) for weights in start] for _ in range(_UPDATES)
     ]

@@ -1,4 +1,4 @@
-"""Optimizers on stacked networks, each of which has a rate of its own.
+"""Optimizers for stacked networks, each of which has its own rate.
 
 An optimizer has one rate for a whole tensor. But the update of most is linear in the rate: it is
 ``-rate * direction``, and the direction does not depend on the rate. So torch's optimizer takes a
@@ -19,7 +19,7 @@ from lehr.lab.optimizers import OptimizerEntry
 
 
 class UnitStep:
-    """An optimizer, with a rate of its own for each network of a stack.
+    """An optimizer with a separate rate for each network of a stack.
 
     `counts` says how many networks share a momentum, in the order of the stack; they form a
     parameter group. The stacked weights are (networks, ...) each.
@@ -32,11 +32,11 @@ class UnitStep:
         self._directions = [torch.zeros_like(w, requires_grad=False) for w in weights]
         parts = zip(*(direction.split(self._counts) for direction in self._directions), strict=True)
         self._groups = [list(part) for part in parts]
-        # The fused form is faster still, but a number's rounding depends on its place there.
+        # The fused form is faster still, but its rounding of a number depends on its place.
         self._optimizer = entry.make([{"params": part} for part in self._groups], 1.0, foreach=True)
         first = self._optimizer.param_groups[0]
         self._decay = float(first.get("weight_decay", 0))
-        # AdamW's decay shrinks the weights directly; that of others is added to the gradient.
+        # AdamW's decay shrinks the weights directly; other decays are added to the gradient.
         self._apart = bool(self._decay) and bool(
             first["decoupled_weight_decay"]
             if "decoupled_weight_decay" in first
@@ -52,7 +52,7 @@ class UnitStep:
     ) -> None:
         """Update the weights, at one rate for each network and one momentum for each group.
 
-        A gradient of None leaves its weights unchanged; a momentum of None, that of the optimizer.
+        A gradient of None leaves its weights unchanged; a momentum of None leaves the optimizer's.
         """
         for group, momentum in zip(self._optimizer.param_groups, momenta, strict=True):
             if momentum is not None and "betas" in group:
@@ -79,7 +79,7 @@ class UnitStep:
             direction.zero_()
 
     def narrowed(self, weights: Sequence[Tensor], kept: Sequence[int]) -> Self:
-        """Return the same optimizer, with its state, for the networks at the places `kept`."""
+        """Return the same optimizer, with its state, for the networks at the indices `kept`."""
         owners = [owner for owner, count in enumerate(self._counts) for _ in range(count)]
         counts = [sum(owners[place] == o for place in kept) for o in range(len(self._counts))]
         narrow = type(self)(self._entry, weights, [count for count in counts if count])
@@ -101,7 +101,7 @@ class UnitStep:
 
 
 def _shrinks(entry: OptimizerEntry) -> bool:
-    """Find out, with gradients of zero, whether weight decay shrinks the weights directly."""
+    """Test with gradients of zero whether weight decay shrinks the weights directly."""
     start, rate = torch.tensor([1.0, -0.5]), 0.25
     weights = start.clone()
     optimizer = entry.make([weights], rate)
@@ -113,7 +113,7 @@ def _shrinks(entry: OptimizerEntry) -> bool:
 
 
 def _rows(state: dict[str, Any], shape: torch.Size, rows: Tensor) -> dict[str, Any]:
-    """Return the optimizer's state of some of the networks; shared state is kept as it is."""
+    """Return the optimizer's state for some of the networks; shared state is kept unchanged."""
     return {
         name: value[rows.to(value.device)]
         if isinstance(value, Tensor) and value.shape == shape

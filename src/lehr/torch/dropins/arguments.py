@@ -33,7 +33,7 @@ def number_of(name: str, value: Any) -> float:
 
 
 def counted(name: str, value: Any, *, at_least: int) -> int:
-    """Return a count of steps as an int, whatever kind of number it is: 5, 5.0 or a tensor of 5."""
+    """Return a count of steps as an int, from any kind of number: 5, 5.0 or a tensor of 5."""
     found = number(name, item_of(value), at_least=at_least, at_most=_MOST_STEPS)
     if found != math.floor(found):
         raise ScheduleError(f"{name}={short(value)} must be a whole number (an int)")
@@ -54,7 +54,7 @@ def listed(value: Any) -> list[Any] | None:
 
 
 def per_group(name: str, value: Any, optimizer: Optimizer) -> list[float]:
-    """Return one float a group, from one for all or a list."""
+    """Return one float per group, from one for all or a list."""
     check_optimizer(optimizer)
     groups = len(optimizer.param_groups)
     members = listed(value)
@@ -68,16 +68,16 @@ def per_group(name: str, value: Any, optimizer: Optimizer) -> list[float]:
 
 
 def rates_of(name: str, values: Any) -> list[float]:
-    """Return saved numbers, one a group, none of which is below zero."""
+    """Return saved numbers, one per group, after checking that none is below zero."""
     if not isinstance(values, list | tuple):
         raise ScheduleError(f"{name}={short(values)} must be a list with one number for each group")
     return [number(name, value, at_least=0) for value in values]
 
 
 def plain_copy(value: Any) -> Any:
-    """Return a value in plain types, sharing nothing with what is still in use."""
+    """Return a value in plain types, sharing nothing with objects still in use."""
     if isinstance(value, Counter):
-        # As torch's class reads it; it is a dict for JSON and for ``weights_only=True``.
+        # Torch's class reads this form; a dict suits JSON and ``weights_only=True``.
         return Counter(value)
     if isinstance(value, dict):
         return {key: plain_copy(item) for key, item in value.items()}
@@ -89,17 +89,17 @@ def plain_copy(value: Any) -> Any:
 
 
 def current(state: dict[str, Any]) -> dict[str, Any]:
-    """Return a copy of a state without what is out of date in it.
+    """Return a copy of a state without its outdated entries.
 
     Torch's classes keep every key that they have loaded. So a state with ``_last_lr``, which only
-    they write, may have keys of a drop-in from before, whose values have not moved since.
+    they write, may have keys from an earlier drop-in whose values have not moved since.
     """
     ours = ("rates", "products", "fraction") if "_last_lr" in state else ()
     return {key: value for key, value in state.items() if key not in ours}
 
 
 def momentum_slot(optimizer: Optimizer) -> Slot:
-    """Return where an optimizer keeps its momentum: the first beta, where it has betas."""
+    """Return where an optimizer keeps its momentum: in the first beta if it has betas."""
     if "betas" in optimizer.defaults:
         return Slot("momentum", "betas", 0)
     if "momentum" in optimizer.defaults:
@@ -111,7 +111,7 @@ def momentum_slot(optimizer: Optimizer) -> Slot:
 
 
 def saved_function(name: str, function: Callable[..., Any] | None) -> dict[str, Any] | None:
-    """Return the part of a function that a state holds: a callable object's attributes."""
+    """Return what a state saves of a function: a callable object's attributes."""
     if function is None:
         return None
     if isinstance(function, types.FunctionType | types.BuiltinFunctionType):

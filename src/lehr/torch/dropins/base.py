@@ -24,14 +24,14 @@ from lehr.torch.shared import shared_of
 from lehr.torch.tensor_writers import Mixed
 from lehr.torch.updates import TOO_EARLY, has_begun, own_step
 
-# torch's recursions are off by this share; single precision by more, where rates are tensors.
+# torch's recursions are off by this share; by more in single precision, if rates are tensors.
 _ROUNDING = 1e-6
 
 
 class DropIn(Driver):
-    """A scheduler with torch's interface: its state has its parameters, which replace its own.
+    """A scheduler with torch's interface: loading a state replaces its parameters.
 
-    It assigns the values of its plan, or goes on from its present numbers by torch's rule
+    It assigns the values of its plan, or continues from its current numbers by torch's rule
     (:mod:`lehr.torch.dropins.recursion`).
     """
 
@@ -44,13 +44,13 @@ class DropIn(Driver):
     """Whether the values are independent of the groups' bases."""
 
     _own_base: ClassVar[bool] = False
-    """Whether ``base_lrs`` are its arguments, in place of what the optimizer was given."""
+    """Whether ``base_lrs`` come from its arguments rather than from the optimizer."""
 
     _recursive: ClassVar[bool] = True
-    """Whether the rule goes on from the present rate; others discard it."""
+    """Whether the rule continues from the current rate, or discards it."""
 
     _carries_changes: ClassVar[bool] = True
-    """Whether a changed parameter holds from now on; otherwise the whole formula changes."""
+    """Whether a changed parameter applies from now on only, not to the whole formula."""
 
     __slots__ = (
         *("_carried", "_from", "_stale", "_view", "_watched"),
@@ -76,12 +76,12 @@ class DropIn(Driver):
         super()._start_at(last_epoch)
         self._carried: Carried | None = None
         self._stale = False
-        # The view of the groups that torch's rule reads, while it runs.
+        # The view of the groups that torch's rule reads while it runs.
         self._view: View | None = None
-        # The position before a move that is being made.
+        # During a move, the position before it.
         self._from: float | None = None
         self._watched = Watched()
-        # What torch's methods look at.
+        # Attributes that torch's methods read.
         self._is_initial, self._get_lr_called_within_step = False, True
 
     def _initial_step(self) -> None:
@@ -95,9 +95,9 @@ class DropIn(Driver):
             self._is_initial = False
 
     def _begins_elsewhere(self) -> bool:
-        """Return whether torch's would go on from other rates than the groups' bases.
+        """Return whether torch's class would start from rates other than the groups' bases.
 
-        A loaded optimizer has such rates, or one whose rate was written before.
+        An optimizer has such rates if it was loaded, or if its rate was written before.
         """
         if not self._recursive or self.last_epoch >= 0 or shared_of(self._optimizers).members:
             return False
@@ -131,7 +131,7 @@ class DropIn(Driver):
     # ----- groups that come and go --------------------------------------------------------------
 
     def _recognize_groups(self) -> None:
-        # An empty list of groups is temporary: the groups before it are remembered.
+        # An empty list of groups is temporary, so the previous groups are remembered.
         if self.groups:
             super()._recognize_groups()
 
@@ -139,7 +139,7 @@ class DropIn(Driver):
         self._carry_over(old)
         self._parameters.regroup(self, old)
         if self._own_base and None in old:
-            # The groups added later have the others' base rate, in place of their own.
+            # Groups added later get the others' base rate instead of their own.
             check_alike(old, "base_lr", [plain(lr) for lr in self.base_lrs])
             for group, origin in zip(self.groups, old, strict=True):
                 if origin is None:
@@ -153,7 +153,7 @@ class DropIn(Driver):
     keeps_loaded_values = True
 
     def read_bases(self) -> None:
-        """Go on from the rates that a loaded optimizer brought, where torch's does."""
+        """Continue from the rates of a loaded optimizer, where torch's class does."""
         if self._owned_by() is not None:
             return
         if self._has_changes():
@@ -167,7 +167,7 @@ class DropIn(Driver):
                     self.base_for(LR, group, rate)
 
     def _is_at(self, index: int, rate: float) -> bool:
-        """Return whether a rate is, to rounding, that of a group at the present position."""
+        """Return whether a rate is, up to rounding, a group's rate at the current position."""
         if self._carried is not None:
             return self._carried.rates[index] == rate
         driven = self.plan.of_slot(LR, index)
@@ -175,7 +175,7 @@ class DropIn(Driver):
         return math.isclose(value, rate, rel_tol=_ROUNDING)
 
     def _follows_bases(self) -> bool:
-        # Its own are in its state, as torch's are.
+        # Its bases are in its state, as in torch.
         return False
 
     # ----- changed parameters -------------------------------------------------------------------
@@ -209,7 +209,7 @@ class DropIn(Driver):
     def _follow_changes(self) -> None:
         """Resolve the plan again after parameters were changed."""
         plan = self._parameters.resolve(self)
-        # It is torch's rule that reads the groups' other keys.
+        # Only torch's rule reads the groups' other keys.
         if self._carries_changes or self._watched.keys_changed(self.groups):
             self._carry()
         self.plan = plan
@@ -219,7 +219,7 @@ class DropIn(Driver):
     # ----- moving -------------------------------------------------------------------------------
 
     def _check_order(self) -> None:
-        # torch's own warnings.
+        # These are torch's own warnings.
         if self._stepped not in (None, own_step(self.optimizer)):
             warn(
                 "`optimizer.step()` has been overridden since this scheduler was built: make sure "
@@ -251,7 +251,7 @@ class DropIn(Driver):
             self._carry()
 
     def _leave_rule(self) -> None:
-        """Go back to the formula, as a jump does."""
+        """Return to the formula, as a jump does."""
         if self._has_changes():
             self._follow_changes()
         # As in torch, the rule of a subclass is ignored where there is a closed form.
@@ -274,7 +274,7 @@ class DropIn(Driver):
             super()._move(position)
         except BaseException:
             if self._carried is not None and self._from is not None:
-                # Its rates are still those of the step before.
+                # Its rates are still those of the previous step.
                 self._ahead, self._count_offset = self._ahead.emptied(before), uncounted
             raise
         finally:
@@ -304,7 +304,7 @@ class DropIn(Driver):
         return not getattr(type(self).get_lr, "__module__", "").startswith("lehr.torch.")
 
     def _carry(self) -> Carried:
-        """Go on from the present rates, from now on."""
+        """Continue from the current rates from now on."""
         if self._carried is None:
             plan = DrivePlan() if self._at < 0 or self.membership.silent else self.plan
             self._carried = Carried(Carried.of_plan(plan, self._at, self._known).rates)
@@ -313,26 +313,26 @@ class DropIn(Driver):
 
     @property
     def _at(self) -> float:
-        """Its position, which for a part of a container is its own as well."""
+        """Its own position, even when it is part of a container."""
         return self.last_epoch + self._fraction
 
     def _carry_over(self, old: list[int | None]) -> None:
-        """Bring the numbers that it goes on from into a new order of groups."""
+        """Reorder the numbers that it continues from, for a new order of groups."""
         if self._carried is not None or (None in old and self._recursive):
             self._carried = self._carry().regrouped(old, self.groups)
 
     def base_for(self, slot: Slot, group: Group, value: float) -> float | None:
-        """Go on from a rate that was written by hand, where torch's does; it is never a base."""
+        """Continue from a rate written by hand, where torch's class does; it is never a base."""
         index = self._known.index_of(group)
         if slot.place == LR.place and index is not None and (self._recursive or self._has_rule):
             self._carried = self._carry().at(index, value)
         return None
 
     def get_lr(self) -> list[Any]:
-        """Return the rate of each group at the present position.
+        """Return the rate of each group at the current position.
 
-        A subclass may override it: it is called once at each step, as torch calls it, and
-        ``super().get_lr()`` in it is torch's rule.
+        A subclass may override this: it is called once per step, as in torch, and
+        ``super().get_lr()`` is torch's rule.
         """
         if self._view is None:
             return super().get_lr()
@@ -342,7 +342,7 @@ class DropIn(Driver):
 
     @property
     def optimizer(self) -> Any:
-        """The optimizer that it was built with; for torch's rule, a view with its own rates."""
+        """The optimizer that it was built with; to torch's rule, a view with its own rates."""
         return super().optimizer if self._view is None else self._view
 
     @optimizer.setter
@@ -350,7 +350,7 @@ class DropIn(Driver):
         self._use_wrapper(optimizer)
 
     def _advanced(self) -> Carried:
-        """Return the present numbers, having made the step that is due."""
+        """Make the step that is due, and return the resulting numbers."""
         carried = self._carry()
         if self._from is None or self._from == self._position:
             return carried
@@ -368,10 +368,10 @@ class DropIn(Driver):
         return self._carried
 
     def _next_rates(self, view: list[Group]) -> list[float]:
-        """Return the rates at the present position, from those before it.
+        """Return the rates at the current position, computed from the previous ones.
 
         Arguments:
-            view: Copies of the groups, with the rates before; other numbers are written there.
+            view: Copies of the groups with the previous rates; other numbers are written there.
         """
         uncounted = self._count_offset
         self._view, self._count_offset = View(self.optimizer, view), 1
@@ -387,7 +387,7 @@ class DropIn(Driver):
         return [number("get_lr()", plain(value)) for value in values]
 
     def begin(self, view: list[Group]) -> list[float]:
-        """Return the rates at its position 0, as the child of a container whose turn has come."""
+        """Return the rates at its position 0, when its turn in a container has come."""
         self._carried = None
         self._replan()
         if self._has_rule and not hasattr(self._torch, "_get_closed_form_lr"):
@@ -400,7 +400,7 @@ class DropIn(Driver):
         return list(first.rates)
 
     def contributions(self) -> list[tuple[Slot, Group, Contribution]]:
-        """Return its share in each number at its position."""
+        """Return its contribution to each number at its position."""
         if self._carried is None:
             return super().contributions()
         carried, present = self._advanced(), self._known.present(self.groups)
@@ -416,11 +416,11 @@ class DropIn(Driver):
     # ----- copies -------------------------------------------------------------------------------
 
     def callables(self) -> dict[str, list[Any]]:
-        """Return the user's callable objects, whose attributes a state restores, by its key."""
+        """Return, by key of the state, the user's callable objects whose attributes it restores."""
         return {}
 
     def snapshot(self) -> Callable[[], None]:
-        """Return a function that puts all attributes back, and those of callable objects."""
+        """Return a function that restores all attributes, and those of callable objects."""
         functions = [each for functions in self.callables().values() for each in functions]
         owned = [(each, dict(vars(each))) for each in functions if hasattr(each, "__dict__")]
         restore_own = super().snapshot()
@@ -434,7 +434,7 @@ class DropIn(Driver):
         return restore
 
     def __copy__(self) -> Any:
-        """Return a scheduler that goes on from the present rates, beside this one."""
+        """Return a scheduler that continues from the current rates, alongside this one."""
         twin = super().__copy__()
         if self._recursive or self._has_rule:
             twin._carried = Carried(rates_in(self.groups))
@@ -462,16 +462,16 @@ class DropIn(Driver):
     ) -> None:
         """Restore a saved position with its parameters, and assign its values at once.
 
-        A state that torch's scheduler of the same name saved is read as well.
+        It also reads a state saved by torch's scheduler of the same name.
 
         Arguments:
             state_dict: What :meth:`state_dict` returned.
-            adopt: ``"saved"`` goes on with the saved parameters, as torch's does; ``"here"`` with
+            adopt: ``"saved"`` continues with the saved parameters, as torch does; ``"here"`` keeps
                 those that the scheduler was built with, and restores the position only.
 
         Raises:
-            ScheduleError: If the state lacks a parameter, a value in it cannot be, or it has
-                another number of groups. Nothing is changed then.
+            ScheduleError: If the state lacks a parameter, has an invalid value, or has another
+                number of groups. Nothing changes then.
         """
         check_adopt(adopt, "saved", "here")
         with loading(self, state_dict):
@@ -489,7 +489,7 @@ class DropIn(Driver):
         return {**own, **{name: state[name] for name in position if name in state}}
 
     def _load(self, state: dict[str, Any]) -> None:
-        """Restore a state, of which nothing is kept when this fails."""
+        """Restore a state; the caller undoes everything if this fails."""
         saved = self._parameters.saved
         missing = [n for n in ("last_epoch", "base_lrs", *saved) if n not in state]
         if missing:
@@ -514,14 +514,14 @@ class DropIn(Driver):
         self._resume_from(state.get("rates"), position, count)
 
     def check_plan(self, position: float) -> None:
-        """Raise ScheduleError unless the present parameters give finite rates at a position."""
+        """Raise ScheduleError unless the current parameters give finite rates at a position."""
         plan = self._resolve()
         shares = plan.contributions(position) if position >= 0 else []
         if not all(math.isfinite(share.value) for _, _, share in shares):
             raise ScheduleError(f"the schedule has no finite value at position {position:g}")
 
     def _resume_from(self, rates: Any, position: float, count: int) -> None:
-        """Restore a position, and the rates to go on from where the state has them."""
+        """Restore a position and, if the state has them, the rates to continue from."""
         self._carried = None
         if rates is None and not self._has_rule:
             self._resume(position, count)
@@ -531,7 +531,7 @@ class DropIn(Driver):
             raise ScheduleError(
                 f"the state has rates={short(rates)}; the optimizer has {len(self._known)} groups"
             )
-        # A user's own rule gives rates only: the other numbers stay as they are.
+        # A user's own rule gives rates only; other numbers do not change.
         plan = DrivePlan() if self._has_rule or position < 0 else self.plan
         self._carried = replace(Carried.of_plan(plan, position, self._known), rates=found)
         self._attach().forget()

@@ -31,14 +31,15 @@ class SequentialLR(Tree):
     Formula: from milestone ``k`` on (the first scheduler from 0), scheduler ``k`` at the position
     ``epoch - milestone``.
 
-    What a scheduler does not drive while others of them do, such as the momentum of a
-    ``OneCycleLR``, stays where the one before left it. Unlike torch's, ``last_epoch=n`` is n steps,
-    containers may be children, and a child is a child: it is not stepped by itself any more.
+    If only some of the schedulers drive a number, such as the momentum of a ``OneCycleLR``, the
+    others leave it as it was. Unlike torch's, ``last_epoch=n`` equals n steps, containers may be
+    children, and a child can no longer be stepped by itself.
 
     Arguments:
         optimizer: The optimizer that all of them drive.
         schedulers: At least one, of :mod:`lehr.torch`; containers too.
-        milestones: Where each of them but the first begins: whole numbers of at least 0, in order.
+        milestones: Where each scheduler but the first begins: whole numbers of at least 0, in
+            order.
         last_epoch: The last position done, or -1.
 
     Raises:
@@ -112,7 +113,7 @@ class SequentialLR(Tree):
             if part is None:
                 part = left
             elif isinstance(child, SWALR):
-                # It goes from wherever the one before has left the rate.
+                # It starts from wherever the previous one left the rate.
                 start = float(left.value(0))
                 swa_lr = part.binding.offset
                 part = Part(part.schedule, Binding(gain=start - swa_lr, offset=swa_lr), True)
@@ -132,17 +133,17 @@ class SequentialLR(Tree):
 
 
 class ChainedScheduler(Tree):
-    """Schedulers all at once: their factors multiply.
+    """Several schedulers at the same time: their factors multiply.
 
     Formula: ``base_lr`` times, for each scheduler, its rate over ``base_lr``; or, where one of them
     has rates of its own (``OneCycleLR``, ``CyclicLR``), those times the factors of the others.
 
-    Torch's calls one after the other, so that what assigns its rate (``LambdaLR``,
-    ``CosineAnnealingWarmRestarts``) erases those before it.
+    Torch's class calls one after the other, so a scheduler that assigns its rate (``LambdaLR``,
+    ``CosineAnnealingWarmRestarts``) erases the effect of those before it.
 
     Arguments:
         schedulers: At least one, of :mod:`lehr.torch`; containers too.
-        optimizer: The optimizer that all of them drive; that of the first without it.
+        optimizer: The optimizer that all of them drive; by default that of the first.
 
     Raises:
         ValueError: If there are none, they are of different optimizers, one of them is a
@@ -180,10 +181,10 @@ class ChainedScheduler(Tree):
         return super()._carry()
 
     def _next_rates(self, view: list[Group]) -> list[float]:
-        """Return the product of the children's rates, each of which goes on from its own."""
+        """Return the product of the children's rates, each continued from the child's own."""
         position = self.last_epoch
         before = self._product(position - 1, view)
-        # As in torch, a child that works out its rate from the base discards what was written.
+        # As in torch, a child that computes its rate from the base discards the written one.
         if self.drop_ins and all(child._recursive for child in self.drop_ins):
             for index, group in enumerate(view):
                 if group["lr"] != before[index]:
@@ -200,17 +201,17 @@ class ChainedScheduler(Tree):
         return self._product(position, view)
 
     def _go_on_from(self, index: int, rate: float, before: float) -> None:
-        """Have the children's product be a rate that was written by hand into a group."""
+        """Make the children's product equal a rate that was written by hand into a group."""
         first, *others = self.drop_ins
         if not before:
-            # Of a product that was 0, no child keeps a 0.
+            # If the product was 0, no child keeps a 0.
             for child in others:
                 child._carried = child._carry().at(index, plain(self.base_lrs[index]))
         own = first._carry().rates[index] * rate / before if before else rate
         first._carried = first._carry().at(index, own)
 
     def _product(self, position: int, view: list[Group]) -> list[float]:
-        """Return the rates that the children's own give together at a position."""
+        """Return the product of the children's own rates at a position."""
         found: list[float] = []
         order = sorted(self._schedulers, key=lambda child: not child.is_absolute)
         rates = [
@@ -244,7 +245,7 @@ class ChainedScheduler(Tree):
         return Part(product, Binding(), True) if leads else Part(product, Binding(gain=base))
 
     def _load(self, state: dict[str, Any]) -> None:
-        # Torch's states have no position of their own: it is that of the first child.
+        # Torch's states have no position of their own: the first child's is used.
         parts = state.get("_schedulers")
         while "last_epoch" not in state and isinstance(parts, list | tuple) and parts:
             if not isinstance(parts[0], dict):

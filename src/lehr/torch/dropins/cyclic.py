@@ -40,14 +40,14 @@ class CyclicLR(DropIn):
         base_lr: The lower bound, one for all groups or a list.
         max_lr: The upper bound, likewise.
         step_size_up: Batches on the way up, greater than 0.
-        step_size_down: Batches on the way down; as many as up without it.
+        step_size_down: Batches on the way down; by default as many as on the way up.
         mode: ``"triangular"`` (scale 1), ``"triangular2"`` (half each cycle) or ``"exp_range"``
             (``gamma ** batch``).
         gamma: The factor of ``"exp_range"``, greater than 0.
         scale_fn: The scale, in place of a mode: any function of one number.
         scale_mode: Whether ``scale_fn`` is called with the ``"cycle"`` (from 1) or
-            ``"iterations"``. If it is set on a live scheduler it is saved; torch's forgets it when
-            the state is loaded.
+            ``"iterations"``. A value set on a live scheduler is saved; torch's class forgets it
+            when the state is loaded.
         cycle_momentum: Whether to drive ``momentum``, or the first beta.
         base_momentum: Its lower bound, one for all groups or a list.
         max_momentum: Its upper bound, likewise.
@@ -121,7 +121,7 @@ class CyclicLR(DropIn):
             ):
                 group["base_momentum"], group["max_momentum"] = low, high
                 if self._has_rule:
-                    # A get_lr of the user's own may leave it where torch's constructor puts it.
+                    # A user's own get_lr may leave it where torch's constructor puts it.
                     momentum_slot(self.optimizer).write(group, high)
         super()._initial_step()
 
@@ -193,12 +193,12 @@ class CyclicLR(DropIn):
         self.step_size_up, self.step_size_down = up, total - up
 
     def scale_fn(self, x: float) -> float:
-        """Return the height's factor, at a cycle or a batch as ``scale_mode`` says."""
+        """Return the factor of the height at a cycle or a batch, depending on ``scale_mode``."""
         return (self._scale_fn_custom or self._scale_fn_ref)(x)
 
     @property
     def _scale_fn_ref(self) -> Callable[[float], float]:
-        # Torch's name for the function of a mode, which its own tests look at.
+        # Torch's name for a mode's function; torch's own tests read it.
         if self.mode == "exp_range":
             return partial(pow, self.gamma)
         return _halved if self.mode == "triangular2" else _unscaled
@@ -221,7 +221,7 @@ class CyclicLR(DropIn):
         super()._load(state)
 
     def callables(self) -> dict[str, list[Any]]:
-        """Return the function that scales, if it is the user's."""
+        """Return the scaling function if it is the user's."""
         return {"_scale_fn_custom": [self._scale_fn_custom]}
 
 

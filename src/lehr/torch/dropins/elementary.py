@@ -1,8 +1,8 @@
 """Drop-ins: torch's own schedulers under their own names, arguments and numbers.
 
-Change the import and nothing else: ``from lehr.torch import StepLR``. The values are torch's (to
-rounding), but they are assigned from a closed form rather than multiplied into what is there, so
-resuming in any order, seeking and a group added later are right too.
+Change only the import: ``from lehr.torch import StepLR``. The values are torch's (up to rounding),
+but they are assigned from a closed form rather than multiplied into the current ones, so resuming
+in any order, seeking and adding a group later give the right values too.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class StepLR(DropIn):
 
 
 def _milestones(name: str, value: Any) -> Counter[int]:
-    """Return saved milestones: JSON makes strings of the keys; torch's older states have a list."""
+    """Return saved milestones: JSON turns keys into strings; older torch states have a list."""
     pairs = value.items() if isinstance(value, dict) else Counter(value).items()
     found = Counter(
         {
@@ -143,14 +143,14 @@ class LinearLR(DropIn):
     Formula: ``base_lr * (start_factor + (end_factor - start_factor) * u)`` with
     ``u = min(1, epoch / total_iters)``.
 
-    Unlike torch's, ``total_iters=0`` is at ``end_factor`` at once, rather than at ``start_factor``
-    indefinitely.
+    Unlike torch's, ``total_iters=0`` starts at ``end_factor``, rather than staying at
+    ``start_factor`` indefinitely.
 
     Arguments:
         optimizer: The optimizer to drive.
         start_factor: The factor at the start, in (0, 1]; to start from 0 see :func:`lehr.warmup`.
         end_factor: The factor at the end, in [0, 1].
-        total_iters: Epochs from the one to the other, at least 0.
+        total_iters: Epochs from start to end, at least 0.
         last_epoch: The last epoch done, or -1.
 
     Raises:
@@ -188,12 +188,12 @@ class LinearLR(DropIn):
 
 
 class ConstantLR(DropIn):
-    """Multiply the rate by ``factor`` until an epoch, and leave it alone from there on.
+    """Multiply the rate by ``factor`` until an epoch, then return to the base rate.
 
     Formula: ``base_lr * factor`` while ``epoch < total_iters``, then ``base_lr``.
 
-    Unlike torch's, ``factor=0`` comes back from 0 (torch divides by it), and ``total_iters=0`` is
-    at the base rate at once (torch never leaves the factor).
+    Unlike torch's, ``factor=0`` returns from 0 (torch divides by it), and ``total_iters=0`` starts
+    at the base rate (torch never leaves the factor).
 
     Arguments:
         optimizer: The optimizer to drive.
@@ -226,7 +226,7 @@ class ConstantLR(DropIn):
 
 
 class PolynomialLR(DropIn):
-    """Take the rate down to 0 as a power of the epochs that are left.
+    """Take the rate down to 0 as a power of the remaining epochs.
 
     Formula: ``base_lr * (1 - min(epoch, total_iters) / total_iters) ** power``.
 
@@ -262,7 +262,7 @@ class CosineAnnealingLR(DropIn):
 
     Formula: ``eta_min + (base_lr - eta_min) * (1 + cos(pi * epoch / T_max)) / 2``.
 
-    It has the period ``2 * T_max``, as torch's has. To stay at ``eta_min`` after ``T_max``, use
+    Its period is ``2 * T_max``, as in torch. To stay at ``eta_min`` after ``T_max``, use
     ``Scheduler(optimizer, lr=lehr.cosine(T_max))``.
 
     Arguments:

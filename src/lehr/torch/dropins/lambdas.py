@@ -22,7 +22,7 @@ from lehr.torch.plan import Driven, DrivePlan, StepLevels
 
 Function = Callable[[Any], Any]
 
-# Products are kept at these intervals: often enough to seek, and little to keep.
+# Products are kept at these intervals: often enough for seeking, and few enough to keep.
 _STRIDE = 1024
 
 
@@ -62,7 +62,7 @@ class _FromFunctions(DropIn):
         super().__init__(optimizer, last_epoch)
 
     def _factors(self) -> list[Function]:
-        """Return the function from the epoch to the factor of the base rate, one a group."""
+        """Return, for each group, the function from the epoch to the factor of the base rate."""
         raise NotImplementedError
 
     def _resolve(self) -> DrivePlan:
@@ -73,7 +73,7 @@ class _FromFunctions(DropIn):
                 f"{len(self.base_lrs)} groups"
             )
         driven: list[Driven] = []
-        # One function for all groups is called once an epoch, not once a group.
+        # A function shared by all groups is called once per epoch, not once per group.
         for function in {id(f): f for f in self._used}.values():
             bindings = tuple(
                 Binding(gain=plain(base)) if used is function else None
@@ -90,11 +90,11 @@ class _FromFunctions(DropIn):
     def state_dict(self) -> dict[str, Any]:
         """Return the position, and the attributes of callable objects.
 
-        A function is not saved (its entry is None), nor is a callable without a ``__dict__``:
+        Functions are not saved (their entry is None), nor are callables without a ``__dict__``:
         build the scheduler with the same functions before you load it.
         """
         state = super().state_dict()
-        # A function's own __dict__ is nearly always empty: None means that it is to be given again.
+        # A function's own __dict__ is nearly always empty. None means that it must be given again.
         state["lr_lambdas"] = [
             None if _is_function(function) else _copied(vars(function))
             for function in self.lr_lambdas
@@ -129,8 +129,8 @@ class LambdaLR(_FromFunctions):
         last_epoch: The last epoch done, or -1.
 
     Raises:
-        ValueError: If a list has another length than there are groups; at a step, if a function
-            gives no finite number.
+        ValueError: If a list does not have one function for each group; at a step, if a
+            function does not return a finite number.
         TypeError: If what is given cannot be called.
 
     Example:
@@ -152,24 +152,24 @@ class LambdaLR(_FromFunctions):
 
 
 class MultiplicativeLR(_FromFunctions):
-    """Multiply each group's rate, epoch by epoch, by what a function gives.
+    """Multiply each group's rate, epoch by epoch, by the value of a function.
 
     Formula: ``base_lr * lr_lambda(1) * lr_lambda(2) * ... * lr_lambda(epoch)``.
 
-    The product is a function of the epoch alone: ``step(n)`` and ``last_epoch`` go anywhere, where
-    torch's multiply the rate that is there by ``lr_lambda(n)``; and as a later child of a
-    ``SequentialLR`` this one begins at the base rate, where torch's begins at the base rate times
+    The product is a function of the epoch alone: ``step(n)`` and ``last_epoch`` work from anywhere,
+    whereas torch multiplies the current rate by ``lr_lambda(n)``. As a later child of a
+    ``SequentialLR`` this one begins at the base rate; torch's begins at the base rate times
     ``lr_lambda(0)``.
 
     Arguments:
         optimizer: The optimizer to drive.
-        lr_lambda: A function from the epoch, at least 1, to the factor that joins the product then;
+        lr_lambda: A function from the epoch, at least 1, to the factor that it adds to the product;
             one for all groups or a list with one for each.
         last_epoch: The last epoch done, or -1.
 
     Raises:
-        ValueError: If a list has another length than there are groups; at a step, if a function
-            gives no finite number.
+        ValueError: If a list does not have one function for each group; at a step, if a
+            function does not return a finite number.
         TypeError: If what is given cannot be called.
 
     Example:
@@ -188,7 +188,7 @@ class MultiplicativeLR(_FromFunctions):
     def __init__(
         self, optimizer: Optimizer, lr_lambda: Function | Sequence[Function], last_epoch: int = -1
     ) -> None:
-        # A position, and the products there, which are known without calling the functions.
+        # A position, and the products there, known without calling the functions.
         self._begun: tuple[int, list[float]] | None = None
         super().__init__(optimizer, lr_lambda, last_epoch)
 
@@ -203,15 +203,15 @@ class MultiplicativeLR(_FromFunctions):
     def state_dict(self) -> dict[str, Any]:
         """Return the position, the products so far, and the attributes of callable objects.
 
-        With the products a loaded scheduler does not call the functions again for past epochs: they
-        may read more than the epoch.
+        Thanks to the products, a loaded scheduler does not call the functions again for past
+        epochs: they may depend on more than the epoch.
         """
         state = super().state_dict()
         begun = max(self.last_epoch, 0)
         return {**state, "products": [product(begun) for product in self._used]}
 
     def _load(self, state: dict[str, Any]) -> None:
-        # A state of torch's own class has no products: the functions are called for them again.
+        # A state of torch's class has no products, so the functions are called for them again.
         products, self._begun = state.pop("products", None), None
         if products is not None:
             if not isinstance(products, list) or len(products) != len(self.lr_lambdas):
@@ -234,8 +234,8 @@ class _Cumulative:
     """The product of a function's values from 1 to a position, which is 1 at 0.
 
     Arguments:
-        function: Called for each factor, once while the position grows.
-        begun: A position, and the product there, for which it is not called.
+        function: Called once for each factor, as long as the position grows.
+        begun: A position and the product there, so that it is not called for the factors before.
     """
 
     def __init__(self, function: Function, begun: tuple[int, float]) -> None:
@@ -258,12 +258,12 @@ class _Cumulative:
 
 
 def _is_function(function: Function) -> bool:
-    """Return whether it has no attributes of its own to be saved."""
+    """Return whether a callable is a plain function, without attributes to save."""
     return hasattr(function, "__code__") or not hasattr(function, "__dict__")
 
 
 def _copied(value: Any) -> Any:
-    """Return a value whose containers and tensors are new ones."""
+    """Return a copy of a value, with new containers and tensors."""
     if type(value) is dict:
         return {key: _copied(item) for key, item in value.items()}
     if type(value) in (list, tuple):

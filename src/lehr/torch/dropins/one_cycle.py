@@ -32,18 +32,20 @@ class OneCycleLR(DropIn):
     ``pct_start * total_steps - 1``, then to ``max_lr / div_factor / final_div_factor`` at the step
     ``total_steps - 1``; with three phases, back to ``max_lr / div_factor`` in between.
 
-    A phase that would end before step 0 is over by then, and so is the part of the next one that
-    lies before step 0: ``pct_start=0.0`` begins a little below ``max_lr``, as in torch. Where
-    torch's goes back up (or below zero) at the step ``total_steps``, this one keeps its last value;
-    where torch's divides by zero (a phase that ends at step 0), this one begins at its end.
+    A phase that would end before step 0 is skipped, and so is the part of the next one before step
+    0: ``pct_start=0.0`` begins a little below ``max_lr``, as in torch. At the step ``total_steps``
+    torch's class goes back up (or below zero); this one keeps its last value. If a phase ends at
+    step 0, torch divides by zero; this one begins at the phase's end.
 
-    Torch's class reads the state of this one if it is built after the optimizer was loaded: its
-    constructor writes its start as the groups' ``initial_lr``, where the base rate is here.
+    Torch's class can read this one's state if it is built after the optimizer was loaded: its
+    constructor writes its start rate into the groups' ``initial_lr``, where this one keeps the base
+    rate.
 
     Arguments:
         optimizer: The optimizer to drive; its own rate is overridden.
         max_lr: The highest rate, one for all groups or a list.
-        total_steps: The steps of the cycle, a whole number of at least 1; or give the next two.
+        total_steps: The steps of the cycle, a whole number of at least 1; or give ``epochs`` and
+            ``steps_per_epoch``.
         epochs: The epochs to train for.
         steps_per_epoch: The steps in an epoch.
         pct_start: The share of the cycle that rises, a float from 0 to 1.
@@ -53,7 +55,7 @@ class OneCycleLR(DropIn):
         max_momentum: The highest momentum, likewise.
         div_factor: ``max_lr`` over the rate at the start.
         final_div_factor: The rate at the start over the lowest.
-        three_phase: Whether to come back to the start before going down to the lowest.
+        three_phase: Whether to return to the starting rate before going down to the lowest.
         last_epoch: The last batch done, or -1.
 
     Raises:
@@ -117,7 +119,7 @@ class OneCycleLR(DropIn):
         super()._initial_step()
 
     def _follows_bases(self) -> bool:
-        # Torch's rule does not read them: they only say whether a group's start was set.
+        # Torch's rule does not read the bases: they only show whether a group's start was set.
         return True
 
     def _keys(self) -> tuple[str, ...]:
@@ -126,7 +128,7 @@ class OneCycleLR(DropIn):
     def _next_rates(self, view: list[Group]) -> list[float]:
         for index, group in enumerate(view):
             start = self.max_lrs[index] / self.div_factor
-            # Torch keeps its start there; here it is the base rate until user code sets it.
+            # Torch keeps its start rate there; here it is the base rate until user code sets it.
             if group.get("initial_lr") == self.base_lrs[index]:
                 group["initial_lr"] = start
         return super()._next_rates(view)
@@ -136,10 +138,10 @@ class OneCycleLR(DropIn):
         return way(start, end, pct)
 
     def _mark_groups(self, optimizer: Optimizer) -> None:
-        """Write the bounds into the groups, where torch keeps them and people read them.
+        """Write the bounds into the groups, where torch keeps them and users read them.
 
-        Torch's writes its own start as the group's ``initial_lr`` as well, which another scheduler
-        would take for the base rate.
+        Torch's class also writes its start rate as the group's ``initial_lr``, which another
+        scheduler would take for the base rate.
         """
         for i, group in enumerate(optimizer.param_groups):
             group["max_lr"] = self.max_lrs[i]
@@ -171,10 +173,10 @@ class OneCycleLR(DropIn):
         return [*peaks, Fraction(total - 1)]
 
     def _path(self, levels: list[float]) -> Schedule:
-        """Return the path through the levels, one leg a phase.
+        """Return the path through the levels, one leg per phase.
 
-        Only the part from step 0 to the last step is kept of a phase: with ``pct_start=0.0`` the
-        rate is on its way down at step 0 already, as in torch.
+        Only the part of a phase from step 0 to the last step is kept: with ``pct_start=0.0`` the
+        rate is already on its way down at step 0, as in torch.
         """
         ease = "cosine" if self.anneal_strategy == "cos" else "linear"
         ends, begin, last = self._ends(), Fraction(0), Fraction(self.total_steps - 1)
@@ -224,7 +226,7 @@ class OneCycleLR(DropIn):
 
     @property
     def _schedule_phases(self) -> list[dict[str, Any]]:
-        # Torch's own form of its plan: where each phase ends, and the names of its bounds.
+        # The phases in torch's own form: where each ends, and the names of its bounds.
         rates = ["initial_lr", "max_lr", *(["initial_lr"] if self.three_phase else []), "min_lr"]
         momenta = ["max_momentum", "base_momentum", "max_momentum", "max_momentum"]
         return [
@@ -252,9 +254,9 @@ class OneCycleLR(DropIn):
         return "betas" in self.optimizer.defaults
 
     def _load(self, state: dict[str, Any]) -> None:
-        # A state of torch's own class lacks most parameters, which stay as they were built.
+        # A state of torch's class lacks most parameters; those keep their built values.
         state = {**{name: getattr(self, name) for name in self._parameters.saved}, **state}
-        # Older torch put the function itself into the state.
+        # Older torch versions put the function itself into the state.
         if (function := state.pop("anneal_func", None)) is not None:
             state["anneal_strategy"] = str(getattr(function, "__name__", "")).rpartition("_")[2]
         state["anneal_strategy"] = state.pop("_anneal_func_type", state["anneal_strategy"])

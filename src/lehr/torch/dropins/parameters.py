@@ -15,15 +15,15 @@ from lehr.torch.plan import DrivePlan
 class Parameter:
     """An attribute that the plan of a drop-in depends on.
 
-    Setting it on a live scheduler drops what was computed ahead, so that the next step resolves the
-    plan again. Without a ``__get__`` it is read from the instance at full speed.
+    Setting it on a live scheduler drops the values computed ahead, so that the next step resolves
+    the plan again. There is no ``__get__``, so that it is read from the instance at full speed.
 
     Arguments:
-        read: Returns a saved value as it is kept, given the name and the value; without it, a saved
-            value must be of the kind of the present one.
-        saved: Whether it is an entry of the state.
+        read: Called with the name and a saved value; returns the value to keep. Without it, a saved
+            value must be of the same kind as the current one.
+        saved: Whether the state has an entry for it.
         per_group: Whether it is a list with one number for each group, at least 0.
-        fixed: Whether setting it once more is refused.
+        fixed: Whether setting it again is refused.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Parameters:
         self.per_group = [name for name, parameter in by_name.items() if parameter.per_group]
 
     def of_class(self, kind: type) -> Parameters:
-        """Return these with those that a subclass adds."""
+        """Return the parameters of a subclass: these, and those that it adds."""
         own = {name: p for name, p in vars(kind).items() if isinstance(p, Parameter)}
         return Parameters({**self.by_name, **own})
 
@@ -95,14 +95,14 @@ class Parameters:
         return [v for name in self.by_name if isinstance(v := present.get(name), list | dict)]
 
     def regroup(self, scheduler: Any, old: Sequence[int | None]) -> None:
-        """Bring the lists into a new order of groups; an added group has what all others have."""
+        """Reorder the lists for a new order of groups; an added group gets the others' value."""
         for name in self.per_group:
             values = getattr(scheduler, name)
             check_alike(old, name, values)
             setattr(scheduler, name, [values[0 if i is None else i] for i in old])
 
     def load(self, scheduler: Any, state: Mapping[str, Any], groups: int) -> None:
-        """Restore the values from a state, which has been found to have all of them."""
+        """Restore the values from a state that is known to have all of them."""
         for name in self.saved:
             self.by_name[name].load(scheduler, state[name])
         for name in ("base_lrs", *self.per_group):
@@ -129,9 +129,9 @@ class Parameters:
 
     @contextmanager
     def blamed(self, scheduler: Any, before: Mapping[str, Any], position: float) -> Generator[None]:
-        """Name the loaded value that makes the block fail: with the one before it, it would not.
+        """Name the loaded value that makes the block fail, where its previous value would not.
 
-        If no single one is bad, all are named.
+        If no single value is to blame, all are named.
         """
         try:
             yield
@@ -161,7 +161,7 @@ class Parameters:
 
 
 def check_alike(old: Sequence[int | None], name: str, values: Sequence[Any]) -> None:
-    """Raise ValueError if a group was added, and which value it has is not clear."""
+    """Raise ValueError if a group was added and its value is not clear."""
     if None in old and any(value != values[0] for value in values):
         known = len(values)
         raise ValueError(

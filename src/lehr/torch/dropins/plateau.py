@@ -32,30 +32,30 @@ from lehr.torch.plan import Contribution, Driven, DrivePlan, StepLevels
 _GIVEN = ("mode", "factor", "patience", "threshold", "threshold_mode", "cooldown", "eps")
 
 
-# It is an instance of torch's class too: trainers check that before they pass a metric.
+# Also an instance of torch's class: trainers check that before they pass a metric.
 class ReduceLROnPlateau(DropIn, Theirs):
     """Reduce the rate when a metric has stopped improving.
 
     Formula: after more than ``patience`` metrics in a row that are not better than the best one,
     ``lr`` becomes ``max(lr * factor, min_lr)``; then ``cooldown`` metrics do not count.
 
-    A metric is better where it is below ``best - threshold * abs(best)``, or ``best - threshold``
-    with ``"abs"``; for ``"max"``, above with a plus. Torch's, without the ``abs``, takes -0.95
-    after -1 for better by a share of 0.1. A metric that is infinite or NaN is never better.
+    A metric is better if it is below ``best - threshold * abs(best)``, or ``best - threshold`` with
+    ``"abs"``; for ``"max"``, above the same with a plus. Torch's class, without the ``abs``, counts
+    -0.95 after -1 as better by a share of 0.1. A metric that is infinite or NaN is never better.
 
-    Its reductions multiply with the factors of other schedulers, and are in its state,
-    which holds no infinities: it may be loaded before or after the optimizer's.
+    Its reductions multiply with the factors of other schedulers, and are saved in its state, which
+    holds no infinities and may be loaded before or after the optimizer's.
 
     Arguments:
         optimizer: The optimizer to drive.
-        mode: ``"min"`` where less is better, as for a loss; ``"max"`` where more is.
+        mode: ``"min"`` if lower is better, as for a loss; ``"max"`` if higher is.
         factor: What the rate is multiplied by, between 0 and 1.
-        patience: How many metrics in a row may be no better, a whole number of at least 0.
-        threshold: What a metric must be better by, at least 0.
+        patience: How many metrics in a row may fail to improve, a whole number of at least 0.
+        threshold: By how much a metric must be better, at least 0.
         threshold_mode: Whether that is a share of the best (``"rel"``) or a number (``"abs"``).
         cooldown: How many metrics after a reduction do not count, a whole number of at least 0.
         min_lr: The lowest rate, at least 0; one for all groups or a list.
-        eps: A reduction by no more than this is not made.
+        eps: Reductions by this much or less are not made.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -93,15 +93,15 @@ class ReduceLROnPlateau(DropIn, Theirs):
         self.default_min_lr = plain(min_lr) if listed(min_lr) is None else None
         self._check()
         self._rates: list[float] = []
-        # Whether the rates are those of the optimizer, because nothing was reduced here so far.
+        # Whether the rates are still the optimizer's, because nothing has been reduced so far.
         self._follows = True
         self._reset()
         super().__init__(optimizer)
 
     def _check(self) -> plateau:
-        """Return the rule of the present parameters, which people change in the middle of a run."""
+        """Return the rule for the current parameters, which users change in the middle of a run."""
         number("eps", self.eps, at_least=0)
-        # Torch's takes a factor of 0 too: the rate falls to min_lr at once. The rule only counts.
+        # Torch also accepts a factor of 0: the rate falls to min_lr at once. The rule only counts.
         number("factor", self.factor, at_least=0)
         for lr in self.min_lrs:
             number("min_lr", lr, at_least=0)
@@ -115,10 +115,10 @@ class ReduceLROnPlateau(DropIn, Theirs):
         )
 
     def _reset(self) -> None:
-        """Begin to count anew, and forget the best metric."""
+        """Restart the counts, and forget the best metric."""
         self.best = self.mode_worse
         self.num_bad_epochs = self.cooldown_counter = 0
-        # What a step has found, until it is counted: after an interrupt the next step counts it.
+        # A step's outcome until it is counted: after an interrupt the next step counts it.
         self._found: tuple[float, Any] | None = None
 
     @property
@@ -138,7 +138,7 @@ class ReduceLROnPlateau(DropIn, Theirs):
         super()._initial_step()
 
     def _take_rates(self) -> None:
-        """Go from the current rates; beside other schedulers, from the groups' bases."""
+        """Start from the current rates, or from the groups' bases if there are other schedulers."""
         alone = all(member is self for member in self._attach().members)
         rates = (group["lr"] for group in self._known) if alone else self.base_lrs
         self._rates = [plain(rate) for rate in rates]
@@ -152,7 +152,7 @@ class ReduceLROnPlateau(DropIn, Theirs):
         return self._rates[index] / base if base else 1.0
 
     def contributions(self) -> list[tuple[Slot, Group, Contribution]]:
-        """Return the rates, whose ratio is what was reduced here."""
+        """Return the rates; their ratio is the reduction made here."""
         return [
             (slot, group, share._replace(ratio=self._ratio(index)))
             for slot, group, share in super().contributions()
@@ -160,7 +160,7 @@ class ReduceLROnPlateau(DropIn, Theirs):
         ]
 
     def base_for(self, slot: Slot, group: Group, value: float) -> float | None:
-        """Reduce from a rate that was written by hand, as torch's does; it is never a base."""
+        """Reduce from a rate written by hand, as torch does; it is never a base."""
         index = self._known.index_of(group)
         if slot.place == LR.place and index is not None:
             self._rates[index] = value
@@ -168,7 +168,7 @@ class ReduceLROnPlateau(DropIn, Theirs):
         return None
 
     def __copy__(self) -> Any:
-        """Return a scheduler that writes into the same optimizer beside this one."""
+        """Return a scheduler that writes into the same optimizer alongside this one."""
         twin = super().__copy__()
         twin._rates = list(rates_in(self.groups))
         twin._replan()
@@ -180,7 +180,7 @@ class ReduceLROnPlateau(DropIn, Theirs):
         super()._set_base(slot, index, base)
 
     def read_bases(self) -> None:
-        """Use the bases that a loaded optimizer brought, reduced as before."""
+        """Use the bases of a loaded optimizer, reduced as before."""
         super().read_bases()
         if self._follows and len(self._attach().members) > 1:
             self._take_rates()
@@ -192,7 +192,7 @@ class ReduceLROnPlateau(DropIn, Theirs):
             for group, origin in zip(self.groups, old, strict=True)
         ]
         if None not in old or self.default_min_lr is not None:
-            # Otherwise the list is the user's to append to, as in torch.
+            # Otherwise the user must append to the list, as in torch.
             added: Any = self.default_min_lr
             self.min_lrs = [added if origin is None else self.min_lrs[origin] for origin in old]
         super()._regroup(old)
@@ -202,10 +202,10 @@ class ReduceLROnPlateau(DropIn, Theirs):
 
         Arguments:
             metrics: The metric, a number or a tensor of one.
-            epoch: In place of the next epoch's number; nothing depends on it.
+            epoch: The epoch's number, if not the next one; nothing depends on it.
 
         Raises:
-            ScheduleError: If the metric is not a number. Nothing is changed then.
+            ScheduleError: If the metric is not a number. Nothing changes then.
             RuntimeError: If it is time, and ``min_lr`` was a list for fewer groups.
         """
         if epoch is not None:
@@ -226,7 +226,7 @@ class ReduceLROnPlateau(DropIn, Theirs):
         self._count()
 
     def _count(self) -> None:
-        """Keep what the step to the present position has found."""
+        """Record the outcome of the step to the current position."""
         if self._found is not None and self._found[0] == self._position:
             after = self._found[1]
             best = self.mode_worse if after["best"] is None else after["best"]
@@ -235,7 +235,7 @@ class ReduceLROnPlateau(DropIn, Theirs):
             self.best, self.num_bad_epochs, self.cooldown_counter, self._found = counts
 
     def _reduce(self) -> None:
-        """Reduce the rates from what they are now, whoever else had a part in that."""
+        """Reduce the current rates, whatever other schedulers contributed to them."""
         shared = self._attach()
         self._guards.on_changes(shared.notice())
         self._recognize_groups()
@@ -244,7 +244,7 @@ class ReduceLROnPlateau(DropIn, Theirs):
             now = plain(group["lr"])
             lower = max(now * self.factor, self.min_lrs[index])
             if now - lower > self.eps:
-                # Alone its rate is the group's own, to the last digit.
+                # If it is alone, its rate is the group's own, to the last digit.
                 rate = self._rates[index]
                 self._rates[index] = lower if rate == now else rate * (lower / now)
         self._follows = False
@@ -273,7 +273,7 @@ class ReduceLROnPlateau(DropIn, Theirs):
         names = (*_GIVEN, "default_min_lr", "min_lrs", "num_bad_epochs", "cooldown_counter")
         return {
             **{name: plain_copy(getattr(self, name)) for name in names},
-            # Before the first metric there is none, and torch's class keeps its own.
+            # Before the first metric there is no best one, and torch's class keeps its own.
             **({"best": self.best} if math.isfinite(self.best) else {}),
             "last_epoch": self.last_epoch,
             "base_lrs": [plain(lr) for lr in self.base_lrs],
@@ -283,10 +283,10 @@ class ReduceLROnPlateau(DropIn, Theirs):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore saved counters and parameters, and assign the rates.
 
-        A state of torch's own class is read as well; it leaves the rates to the optimizer's.
+        It also reads a state of torch's own class, which leaves the rates to the optimizer's state.
 
         Raises:
-            ScheduleError: If it is not a state of this class. Nothing is changed then.
+            ScheduleError: If it is not a state of this class. Nothing changes then.
         """
         with loading(self, state_dict):
             needed = ("last_epoch", "min_lrs", "num_bad_epochs", "cooldown_counter", *_GIVEN)
@@ -336,5 +336,5 @@ class ReduceLROnPlateau(DropIn, Theirs):
 
 
 def _finite(best: float) -> float:
-    """Return the finite number that is nearest: if the mode was changed, nothing may be better."""
+    """Return the nearest finite number: if the mode was changed, no metric may be better."""
     return max(-sys.float_info.max, min(best, sys.float_info.max))

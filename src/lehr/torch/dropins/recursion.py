@@ -1,11 +1,10 @@
 """Torch's rule: each rate is computed from the one before.
 
-A drop-in assigns the values of its plan until something else decides about them as well: torch's
-classes read more at each step, and that can change in between. It may be an attribute of the
-scheduler, a rate that is written by hand, an added group, a subclass with a ``get_lr`` of its own.
-From then on the drop-in carries its numbers: each step passes them to torch's own ``get_lr``, in a
-view of the groups, and writes its result. A jump (``seek``, ``step(n)``, a loaded position) ends
-this.
+A drop-in assigns the values of its plan until something else affects them: torch's classes read
+more than the position at each step, and that can change between steps. It may be an attribute of
+the scheduler, a rate written by hand, an added group, or a subclass with its own ``get_lr``. From
+then on the drop-in carries its numbers: each step passes them to torch's own ``get_lr``, in a view
+of the groups, and writes the result. A jump (``seek``, ``step(n)``, a loaded position) ends this.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ def rates_in(groups: Sequence[Group]) -> tuple[float, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """The present numbers of a drop-in that goes on from them.
+    """The current numbers of a drop-in that continues from them.
 
     Attributes:
         rates: One for each group.
@@ -53,7 +52,7 @@ class Carried:
 
     @classmethod
     def of_plan(cls, plan: DrivePlan, position: float, groups: Sequence[Group]) -> Carried:
-        """Return a plan's numbers at a position; the current rate where it has none."""
+        """Return a plan's numbers at a position; the current rate for groups without one."""
         found: dict[Any, tuple[Slot, list[float | None]]] = {
             slot.place: (slot, [None] * len(groups)) for slot in plan.slots
         }
@@ -64,7 +63,7 @@ class Carried:
         return cls(rates, tuple((slot, tuple(values)) for slot, values in found.values()))
 
     def at(self, index: int, rate: float) -> Carried:
-        """Return a copy with another rate in a group."""
+        """Return a copy with another rate for a group."""
         return replace(self, rates=(*self.rates[:index], rate, *self.rates[index + 1 :]))
 
     def regrouped(self, old: Sequence[int | None], groups: Sequence[Group]) -> Carried:
@@ -87,7 +86,7 @@ class Watched:
         noted: Their copies.
         keys: The keys that torch reads from the groups at each step.
         read: Returns their values in a group.
-        seen: These, group by group.
+        seen: The values when noted, group by group.
     """
 
     lists: Sequence[Any] = ()
@@ -98,7 +97,7 @@ class Watched:
 
     @classmethod
     def now(cls, lists: list[Any], keys: Sequence[str], groups: Sequence[Group]) -> Watched:
-        """Return a copy with the present values."""
+        """Return a copy with the current values."""
         watched = cls(lists, [copy(each) for each in lists], keys)
         if not keys:
             return watched
@@ -106,15 +105,15 @@ class Watched:
         return replace(watched, seen=watched._values(groups))
 
     def unchanged(self, groups: Sequence[Group]) -> bool:
-        """Return whether none of it was changed."""
+        """Return whether none of the values was changed."""
         return self.lists == self.noted and not self.keys_changed(groups)
 
     def guarding(self, step: Step) -> Step:
-        """Return a step that is left undone if one of the values was changed."""
+        """Return a step that is not made if one of the values was changed."""
         return Unchanged(step, self) if self.lists or self.keys else step
 
     def keys_changed(self, groups: Sequence[Group]) -> bool:
-        """Return whether one of the keys was changed in one of the groups, which are as many."""
+        """Return whether a key was changed in a group; the number of groups must be the same."""
         same = bool(self.keys) and len(groups) == len(self.seen)
         return same and self._values(groups) != self.seen
 
@@ -126,7 +125,7 @@ class Watched:
 
 
 class Unchanged(Step):
-    """A step that is left undone if a watched value was changed."""
+    """A step that is not made if a watched value was changed."""
 
     def __init__(self, step: Step, watched: Watched) -> None:
         self._put, self._lists, self._noted = step.put, watched.lists, watched.noted

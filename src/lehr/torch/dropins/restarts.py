@@ -20,7 +20,7 @@ class CosineAnnealingWarmRestarts(DropIn):
     """Take the rate down along a cosine again and again, each time from its base.
 
     Formula: ``eta_min + (base_lr - eta_min) * (1 + cos(pi * T_cur / T_i)) / 2``, where ``T_cur``
-    epochs have passed since the last restart and ``T_i`` lie between two.
+    epochs have passed since the last restart, and ``T_i`` is the number between two restarts.
 
     Restarts come from an exact table: torch's ``step(n)`` misses some by rounding, and its
     ``last_epoch=n`` forgets the cycle's length.
@@ -28,7 +28,7 @@ class CosineAnnealingWarmRestarts(DropIn):
     Arguments:
         optimizer: The optimizer to drive.
         T_0: Epochs until the first restart, a whole number of at least 1.
-        T_mult: Each cycle's length over that of the one before, a whole number of at least 1.
+        T_mult: Each cycle's length over that of the previous one, a whole number of at least 1.
         eta_min: The rate at the bottom, the same for all groups.
         last_epoch: The last epoch done, or -1.
 
@@ -38,7 +38,7 @@ class CosineAnnealingWarmRestarts(DropIn):
 
     _torch = lr_scheduler.CosineAnnealingWarmRestarts
     _recursive = False
-    # Its step is meant to be called with an epoch, also a real one: epoch + batch / batches.
+    # Its step is meant to be called with an epoch, even a fraction: epoch + batch / batches.
     _deprecates_epoch = False
 
     T_0: Any = Parameter()
@@ -70,11 +70,11 @@ class CosineAnnealingWarmRestarts(DropIn):
 
     def _start_at(self, last_epoch: int) -> None:
         super()._start_at(last_epoch)
-        # The epochs since the last restart and between two, once they are counted; and the T_0 and
-        # T_mult of the present plan.
+        # The epochs since the last restart and between two restarts, once they are counted; and the
+        # T_0 and T_mult of the current plan.
         self._counted: tuple[float, float] | None = None
         self._cycles = 1, 1
-        # Their values after a jump, if these are not those of the plan.
+        # Their values after a jump, if these differ from the plan's.
         self._sought: tuple[float, float] | None = None
 
     def _replan(self) -> None:
@@ -85,7 +85,7 @@ class CosineAnnealingWarmRestarts(DropIn):
 
     def _set_position(self, position: float) -> None:
         if self._from is None and position >= 0 and self._counted is None:
-            # Torch's goes on counting from the last restart when ``last_epoch`` is set.
+            # Torch's class goes on counting from the last restart when ``last_epoch`` is set.
             self._carry()
         super()._set_position(position)
 
@@ -100,7 +100,7 @@ class CosineAnnealingWarmRestarts(DropIn):
             if self._fraction:
                 self._carry()  # torch counts on from there, and stays between two epochs
         elif (position := self._read_position(epoch)) >= self.T_0 and self.T_mult == 1:
-            # Torch's keeps the length of its cycles then, which may have been set.
+            # Torch then keeps the length of its cycles, which may have been set.
             self._sought = (position % self.T_0, self.T_i) if self.T_i != self.T_0 else None
         try:
             super()._update_lr(epoch)
@@ -120,7 +120,7 @@ class CosineAnnealingWarmRestarts(DropIn):
         return super()._advanced()
 
     def _cycle(self) -> tuple[float, float]:
-        """Return the epochs since the last restart, and those between the last and the next."""
+        """Return the epochs since the last restart, and between it and the next."""
         position = max(self.last_epoch + self._fraction, 0)
         begin, (length, factor) = 0, self._cycles
         if factor == 1:
@@ -130,7 +130,7 @@ class CosineAnnealingWarmRestarts(DropIn):
         return position - begin, length
 
     def begin(self, view: list[Group]) -> list[float]:
-        """Return the rates at its position 0, where T_cur and T_i may have been set before."""
+        """Return the rates at its position 0; T_cur and T_i may have been set before."""
         counted = self._counted
         rates = super().begin(view)
         if counted is None:
@@ -165,7 +165,7 @@ class CosineAnnealingWarmRestarts(DropIn):
 
     @property
     def T_cur(self) -> float:
-        """Epochs since the last restart; the next step continues from a value that is set."""
+        """Epochs since the last restart; if it is set, the next step continues from there."""
         return (self._counted or self._cycle())[0]
 
     @T_cur.setter

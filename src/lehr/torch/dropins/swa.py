@@ -20,15 +20,16 @@ from lehr.torch.dropins.recursion import rates_in
 
 
 class SWALR(DropIn):
-    """Take the rate from where it is to ``swa_lr``, and keep it there, for weight averaging.
+    """Take the rate from its current value to ``swa_lr`` and keep it there, for weight averaging.
 
     Formula: ``start + (swa_lr - start) * f(min(1, epoch / anneal_epochs))``, where ``start`` is the
     rate that another scheduler, or none, left in the group before this one's first step, and
     ``f(u) = (1 - cos(pi * u)) / 2`` or ``f(u) = u``.
 
-    Built, it changes nothing (with ``anneal_epochs=0`` it is at ``swa_lr`` at once); from its first
-    step on it alone sets the rate. Torch's divides the share of the way that is done out of the
-    current rate, at every step; this one remembers the start, in its state too.
+    Building it changes nothing (but with ``anneal_epochs=0`` it goes to ``swa_lr`` at once); from
+    its first step on it alone sets the rate. Torch's class works out the start again at every step,
+    from the current rate and the share of the way done; this one remembers it, and saves it in its
+    state.
 
     Arguments:
         optimizer: The optimizer to drive.
@@ -93,7 +94,7 @@ class SWALR(DropIn):
     def _initial_step(self) -> None:
         self._under_way = self.last_epoch >= 0
         for group in self.optimizer.param_groups:
-            # It writes nothing yet, but no NumPy scalar stays in what the optimizer saves.
+            # It writes nothing yet, but no NumPy scalar may stay in the optimizer's state.
             if not isinstance(group["lr"], Tensor | float | int):
                 group["lr"] = plain(group["lr"])
             elif type(group["lr"]).__module__ == "numpy":
@@ -106,13 +107,13 @@ class SWALR(DropIn):
         super()._initial_step()
 
     def _mark_groups(self, optimizer: Optimizer) -> None:
-        """Write the rates at the end into the groups, where torch keeps them."""
+        """Write the final rates into the groups, where torch keeps them."""
         for group, lr in zip(optimizer.param_groups, self.swa_lrs, strict=True):
             group["swa_lr"] = lr
 
     def _move(self, position: float) -> None:
         if not self._under_way and not self._has_rule:
-            # It starts from the current rates, and until then it contributes nothing.
+            # It starts from the current rates, and contributes nothing until then.
             self._check_free()
             self._recognize_groups()
             ratios = self._ratios()
@@ -126,7 +127,7 @@ class SWALR(DropIn):
                 self._set_position(position)
                 self.membership.silent = True
                 return
-        # Set first: rates that an interrupted write has left must not be taken for the start.
+        # Set first: rates left by an interrupted write must not be taken for the start.
         before, self._under_way = self._under_way, position > 0
         try:
             super()._move(position)
@@ -135,12 +136,12 @@ class SWALR(DropIn):
             raise
 
     def begin(self, view: list[Group]) -> list[float]:
-        """Return the rates at its position 0, which are those that the one before has left."""
+        """Return the rates at its position 0: those that the previous scheduler left."""
         self.starts = list(rates_in(view))
         return super().begin(view)
 
     def _ratios(self) -> list[float]:
-        """Return its own share in each current rate: 1, except at the end."""
+        """Return its own factor in each current rate: 1, except at the end."""
         groups = len(self.groups)
         if self.last_epoch < 0 or self.anneal_epochs:
             return [1.0] * groups
@@ -182,7 +183,7 @@ class SWALR(DropIn):
             "starts" not in state
             and {"_step_count", "_last_lr", "anneal_epochs", "_anneal_strategy"} <= state.keys()
         ):
-            # Torch's has counted steps, and has only the rate after the last of them.
+            # Torch's state counts steps, and has only the rate after the last one.
             steps = whole("_step_count", state["_step_count"], at_least=1) - 1
             left = _left(state["anneal_epochs"], state["_anneal_strategy"])(steps)
             state["last_epoch"], state["swa_lrs"] = steps, self._swa_lrs_in_groups()
@@ -192,7 +193,7 @@ class SWALR(DropIn):
 
     @property
     def anneal_func(self) -> Any:
-        """The share of the way that is done at a share of the time, both from 0 to 1."""
+        """The function from the share of the time to the share of the way, both from 0 to 1."""
         way = _left(1, self._anneal_strategy)
         return lambda t: 1 - way(t)
 
@@ -211,5 +212,5 @@ def _left(epochs: Any, strategy: Any) -> Schedule:
 
 
 def _start(lr: float, swa_lr: float, left: float) -> float:
-    """Return where a rate came from that has a share of its way left."""
+    """Return where a rate started, given the share of its way that is left."""
     return swa_lr + (lr - swa_lr) / left if left else swa_lr

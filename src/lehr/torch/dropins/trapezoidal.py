@@ -40,9 +40,9 @@ class TrapezoidalLR(DropIn):
 
     where ``f(x) = x`` unless ``scale_fn`` is given.
 
-    Step it once an epoch; or once a batch, with ``steps_per_epoch`` (or with sizes given in
-    batches). ``step(epoch)`` goes to a position from anywhere, so that a loop may call it at the
-    start of each epoch as well.
+    Step it once per epoch; or once per batch, with ``steps_per_epoch`` (or with sizes given in
+    batches). ``step(epoch)`` goes to a position from anywhere, so a loop may also call it at the
+    start of each epoch.
 
     Arguments:
         optimizer: The optimizer to drive; its own rate is overridden.
@@ -50,10 +50,10 @@ class TrapezoidalLR(DropIn):
         max_lr: The rate in the middle, likewise.
         step_size: Epochs of each ramp, greater than 0.
         anneal_start_epoch: The epoch at which the second ramp begins, at least ``step_size``.
-        scale_fn: A function from the way done to the height, both from 0 to 1.
+        scale_fn: A function from the progress of a ramp to the height, both from 0 to 1.
         scale_mode: ``"zero2one"`` calls it with the share of the ramp that is done;
             ``"iterations"`` with the steps since the ramp began.
-        steps_per_epoch: Steps of this scheduler in an epoch: 1 where it is stepped once an epoch.
+        steps_per_epoch: Steps of this scheduler in an epoch: 1 if it is stepped once per epoch.
         last_epoch: The last position, or -1.
 
     Attributes:
@@ -149,10 +149,10 @@ class TrapezoidalLR(DropIn):
         self.history["lr"].append(plain(self.optimizer.param_groups[0]["lr"]))
 
     def record(self, **values: float) -> None:
-        """Note more in the history, such as ``record(loss=0.3)``: one list a name.
+        """Add values to the history, as in ``record(loss=0.3)``: one list per name.
 
         Raises:
-            ScheduleError: If a value is not a number. Nothing is noted then.
+            ScheduleError: If a value is not a number. Nothing is recorded in that case.
         """
         for name, value in values.items():
             if not isinstance(item := item_of(value), float):  # such as a loss that is NaN
@@ -167,12 +167,12 @@ class TrapezoidalLR(DropIn):
         new_step_size: float | None = None,
         new_anneal_start_epoch: float | None = None,
     ) -> None:
-        """Begin again at position 0, with new bounds where they are given.
+        """Begin again at position 0, with new bounds if they are given.
 
         The history and its count of iterations continue.
 
         Raises:
-            ScheduleError: If a bound is out of its range. Nothing is changed then.
+            ScheduleError: If a bound is out of its range. Nothing changes then.
         """
         changes: dict[str, Any] = {}
         if new_base_lr is not None:
@@ -207,5 +207,5 @@ class TrapezoidalLR(DropIn):
         super()._load(state)
 
     def callables(self) -> dict[str, list[Any]]:
-        """Return the function that scales, if it is the user's."""
+        """Return the scaling function if it is the user's."""
         return {"scale_fn": [self.scale_fn]}

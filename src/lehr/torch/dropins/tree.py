@@ -1,8 +1,8 @@
 """Trees of drop-ins: what ``SequentialLR`` and ``ChainedScheduler`` have in common.
 
-A tree is driven as one scheduler: what its children would assign is composed to one schedule of the
-position, so that a tree can be sought, nested and resumed as any other. Its children keep their
-parameters and their part of the state, and do not drive any more.
+A tree is driven as one scheduler: the values that its children would assign are composed into one
+schedule of the position, so a tree can be sought, nested and resumed like any other scheduler. Its
+children keep their parameters and their part of the state, but no longer drive.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Switch(Schedule):
     """Endless schedules one after the other, each from its own beginning.
 
     Unlike in a sequence, no level passes from one to the next, and no user-defined function is
-    called for a value that is not used.
+    called for an unused value.
     """
 
     parts: tuple[Schedule, ...]
@@ -68,17 +68,17 @@ class Part:
     schedule: Schedule
     binding: Binding
     absolute: bool = False
-    """Whether it is independent of what the group was given."""
+    """Whether it is independent of the group's base."""
 
     @property
     def value(self) -> Schedule:
-        """The number itself, as a schedule."""
+        """The child's value, as a schedule."""
         if self.binding == Binding():
             return self.schedule
         return self.schedule * self.binding.gain + self.binding.offset
 
     def ratio(self, base: float) -> Schedule | None:
-        """Return the number over the group's base; None where that is not finite."""
+        """Return the value over the group's base; None where that is not finite."""
         if self.binding == Binding(gain=base):
             return self.schedule
         scale, high = 1 / base if base else math.inf, self.value.bounds[1]
@@ -92,7 +92,7 @@ class Part:
 
 
 def part_of(child: Driver, slot: Slot, index: int) -> Part | None:
-    """Return a child's value of a number of a group; None if it does not drive that."""
+    """Return a child's value of a number of a group; None if it does not drive it."""
     driven = child.plan.of_slot(slot, index)
     if driven is None:
         return None
@@ -116,11 +116,11 @@ class Tree(DropIn):
         super().__init__(self._schedulers[0].optimizer, last_epoch)
 
     def _initial_step(self) -> None:
-        # As in torch, each begins at its base.
+        # As in torch, each child begins at its base.
         for child in self.drop_ins:
             if not child._has_rule:
                 child._carried = None
-        # Whatever cannot be composed is refused before the children are taken.
+        # Children that cannot be composed are refused before any is taken.
         self._replan()
         self._take()
         super()._initial_step()
@@ -130,7 +130,7 @@ class Tree(DropIn):
         self._take()
 
     def _take(self) -> None:
-        """Drive in the children's place."""
+        """Start to drive in the children's place."""
         shared = shared_of(self._optimizers)
         for child in self._schedulers:
             child._owner = weakref.ref(self)
@@ -138,7 +138,7 @@ class Tree(DropIn):
             shared.leave(child)
 
     def _undo(self) -> None:
-        """Go back to before the first step; torch's containers undo each leaf of a tree."""
+        """Undo the first step, as torch's containers undo each leaf of a tree."""
         if self._owned_by() is None:
             self._set_position(-1)
         super()._undo()
@@ -150,7 +150,7 @@ class Tree(DropIn):
 
     @property
     def drop_ins(self) -> list[DropIn]:
-        """The children that can go on from their present rates: all but a ``Scheduler``."""
+        """The children that can continue from their current rates: all but a ``Scheduler``."""
         return [child for child in self._schedulers if isinstance(child, DropIn)]
 
     def lists(self) -> list[Any]:
@@ -178,11 +178,11 @@ class Tree(DropIn):
     # ----- composing ----------------------------------------------------------------------------
 
     def _compose(self, slot: Slot, parts: list[Part | None], base: float) -> Part:
-        """Return the children's common value of a number of a group with this base."""
+        """Return the children's joint value of a number of a group with this base."""
         raise NotImplementedError
 
     def _local(self, child: Driver, position: int) -> int:
-        """Return where a child is when the tree is at a position; -1 before its turn."""
+        """Return a child's position when the tree is at ``position``; -1 before its turn."""
         raise NotImplementedError
 
     def _resolve(self) -> DrivePlan:
@@ -190,7 +190,7 @@ class Tree(DropIn):
         return DrivePlan(tuple(driven for slot in slots.values() for driven in self._driven(slot)))
 
     def _driven(self, slot: Slot) -> list[Driven]:
-        """Return an entry of the plan for all groups that have the same schedule in a slot."""
+        """Return the plan's entries for a slot, one for all groups with the same schedule."""
         found: list[tuple[Schedule, bool, list[Binding | None]]] = []
         for index, group in enumerate(self._known):
             parts = [part_of(child, slot, index) for child in self._schedulers]
@@ -227,13 +227,13 @@ class Tree(DropIn):
         super()._set_base(slot, index, base)
 
     def read_bases(self) -> None:
-        """Use the bases that a loaded optimizer brought, in the children too."""
+        """Use the bases of a loaded optimizer, in the children too."""
         for child in self._schedulers:
             child.read_bases()
         super().read_bases()
 
     def snapshot(self) -> Callable[[], None]:
-        """Return a function that puts all attributes back, and the children's."""
+        """Return a function that restores all attributes, and the children's."""
         parts = [*(child.snapshot() for child in self._schedulers), super().snapshot()]
 
         def restore() -> None:
@@ -274,7 +274,7 @@ class Tree(DropIn):
             self._loading = False
 
     def _on_child_change(self) -> None:
-        """Called when a child has other parameters."""
+        """Called when a child's parameters have changed."""
         if not self._loading:
             self._replan()
             self._resume(self._position, self._step_count)
@@ -284,7 +284,7 @@ class Tree(DropIn):
 
 
 def _checked(name: str, optimizer: Any, children: Any) -> list[Driver]:
-    """Return the children, each of which must be one that can be composed."""
+    """Return the children, after checking that they can be composed."""
     found = list(children)
     if not found:
         raise ScheduleError(f"{name} expects at least one scheduler, but got no scheduler.")
@@ -312,11 +312,11 @@ def _checked(name: str, optimizer: Any, children: Any) -> list[Driver]:
             )
         if child.plan.follows_time:
             raise ScheduleError(
-                f"the {type(child).__name__} at index {index} goes by the time, and a container by "
-                "the position: write one schedule of both, and drive that"
+                f"the {type(child).__name__} at index {index} follows elapsed time, and a "
+                "container follows the position: write one schedule of both, and drive that"
             )
         if any(child is other for other in found[:index]):
-            raise ScheduleError(f"the scheduler at index {index} is there twice: {child!r}")
+            raise ScheduleError(f"the scheduler at index {index} appears twice: {child!r}")
     return found
 
 

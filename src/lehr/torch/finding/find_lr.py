@@ -42,46 +42,47 @@ def find_lr(
 ) -> Suggestion:
     """Find the peak rate for a schedule over a run, by short runs of that schedule.
 
-    Short runs of the schedule, squeezed into 10 and 40 updates, start from the present state and
+    Short runs of the schedule, squeezed into 10 and 40 updates, start from the current state and
     see the same batches. The rate at which they lose their progress is the edge, and the peak is a
-    known distance below it; see `docs/find.md`. All groups move by one factor, so that the ratios
-    of their rates are kept.
+    known distance below it; see `docs/find.md`. All rates are multiplied by the same factor, so the
+    ratios between groups are kept.
 
-    Everything is left as it was found, also after an error or Ctrl-C: parameters, buffers and
+    Everything is left as it was found, even after an error or Ctrl-C: parameters, buffers and
     gradients, the mode of each submodule, optimizer and scaler, the random states of torch, its
     devices, NumPy and Python, the loader's generator and, where it has one, its state. A batch
-    whose tensors a step changes in place stays changed, and an iterator loses what was taken.
+    whose tensors a step changes in place stays changed, and batches taken from an iterator are
+    gone.
 
-    Where several processes train together, each calls this at the same time. The losses are
+    If several processes train together, all must call this at the same time. The losses are
     averaged over them, so that all get the same suggestion.
 
     Arguments:
         model: The model, or several.
-        batches: The loader, or any iterable; of 120 updates or fewer, which are then repeated.
+        batches: The loader, or any iterable. Batches for up to 120 updates are taken, then
+            repeated.
         loss: ``(outputs, targets) -> loss`` for batches of inputs and targets. The inputs may be a
-            tensor, a tuple or a dict, for which the model is called with one, several or keyword
-            arguments. Without it, the model is called with the whole batch and returns its loss:
-            a tensor, several (their sum counts), a dict with ``"loss"`` or an object with ``loss``.
-        optimizer: The optimizer, or several; the rates that it has are where the search begins.
-        schedule: The schedule that will be trained with, or its text.
-        steps: The length of the run that will be trained.
-        train_step: ``batch -> loss``, in place of ``loss``, for any other training: it makes a
-            whole update, with ``zero_grad``, ``backward`` and ``step``, and must not step a
-            scheduler.
+            tensor, a tuple or a dict, passed to the model as one, several or keyword arguments.
+            Without it, the model is called with the whole batch and must return its loss: a tensor,
+            several (their sum counts), a dict with ``"loss"`` or an object with ``loss``.
+        optimizer: The optimizer, or several; the search begins at its current rates.
+        schedule: The schedule to train with, or its text.
+        steps: The length of the planned run.
+        train_step: ``batch -> loss``, instead of ``loss``, for any other training: it makes a whole
+            update, with ``zero_grad``, ``backward`` and ``step``, and must not step a scheduler.
         accumulate: The batches of one update. ``train_step`` is called once for each of them.
         scaler: The gradient scaler; with ``train_step``, the one that it uses.
         autocast: The type that the model computes in, such as ``torch.bfloat16``.
-        others: Other objects whose state a step changes, to be put back: averaged weights,
-            a second scaler, a scheduler.
-        budget: The most updates that the search may take, at least 60; or a share of the run,
-            such as ``"10%"``. What a large one leaves is spent on longer runs at the suggestion and
-            beside it, which move it where another rate is clearly better.
+        others: Other objects whose state a step changes and which must be restored: averaged
+            weights, a second scaler, a scheduler.
+        budget: The most updates that the search may take, at least 60; or a share of the run, such
+            as ``"10%"``. Updates left over are spent on longer runs at and near the suggestion,
+            which is moved if another rate is clearly better.
         validation: Validation data, as a loader of batches or any iterable that starts anew each
-            time. The mean loss on them after each of the longer runs decides in place of their
-            training loss, which does not see what a long run overfits.
-        score: The same as a function, such as the accuracy on validation data: called after each
-            of the longer runs, with the model as it is then. Higher is better.
-        watch: Called after each run with the updates made so far.
+            time. The mean loss on it after each of the longer runs decides, instead of the training
+            loss, which does not show overfitting.
+        score: The same as a function, such as the accuracy on validation data, called after each of
+            the longer runs with the model in its state at that point. Higher is better.
+        watch: Called after each run with the number of updates made so far.
 
     Returns:
         The suggestion; ``peak`` is the rate of the first group, ``peaks`` has those of all.
@@ -134,7 +135,7 @@ def searched(
     """Find the peak rate as `find_lr` does, and the losses of short runs at it.
 
     Arguments:
-        tries: The number of these runs, each on other batches.
+        tries: The number of these runs, each on different batches.
     """
     horizon = Horizon.of(steps)
     allowed = updates_of(budget, horizon.steps)
@@ -178,7 +179,7 @@ def searched(
 def _cost_of(
     loop: TrainingLoop, validation: Iterable[Any] | None, score: Callable[[], float] | None
 ) -> Callable[[], float] | None:
-    """Return what is minimised on validation data, if there are any."""
+    """Return the function to minimise on validation data, if there is any."""
     if validation is None:
         return None if score is None else lambda: -score()
     if score is not None:

@@ -31,20 +31,20 @@ class _Memory:
     """Remembers values, each mutable one once, however many refer to it.
 
     Attributes:
-        parts: Functions that put the values back into their state of then: of a value's parts
-            first, then its own.
+        parts: Functions that restore the values as they were remembered: a value's parts first,
+            then the value itself.
     """
 
     def __init__(self) -> None:
         self.parts: list[Restore] = []
-        # The values themselves are held, so that their ids are not used again.
+        # The values themselves are held, so that their ids are not reused.
         self._known: dict[int, Any] = {}
 
     def remember(self, value: Any) -> None:
         """Remember a value with all that it refers to."""
         if isinstance(value, _PLAIN) or callable(value) or id(value) in self._known:
             return
-        # Known before its parts are looked at: they may refer to it.
+        # Registered before its parts are visited: they may refer to it.
         self._known[id(value)] = value
         if isinstance(value, dict):
             self._remember_container(value, value.values(), value.update)
@@ -83,7 +83,7 @@ class _Memory:
         self.parts.append(refill)
 
     def put_back(self, put: Callable[[Any], object], state: Any) -> None:
-        """Have the state put back by this function."""
+        """Have the state restored by calling ``put`` with it."""
         self.parts.append(partial(put, state))
 
     def remember_simple(self, owner: Any) -> None:
@@ -105,14 +105,14 @@ class _Memory:
         self.parts.append(restore)
 
     def remember_module(self, module: nn.Module) -> None:
-        """Remember a module and those in it: mode, counters and tensors, but no gradients."""
+        """Remember a module and its submodules: mode, counters and tensors, but no gradients."""
         for each in module.modules():
             self.remember_simple(each)
             self.remember(each._buffers)
             self.remember(each._parameters)
 
     def remember_optimizer(self, optimizer: Any) -> None:
-        """Remember its groups, its state, and the updates of it that schedulers count."""
+        """Remember an optimizer's groups, its state, and the updates that schedulers count."""
         self.remember(optimizer.param_groups)
         self.remember(optimizer.state)
         self.remember_simple(optimizer)
@@ -122,14 +122,14 @@ class _Memory:
                     self.put_back(partial(setattr, hook, name), getattr(hook, name))
 
     def remember_other(self, thing: Any) -> None:
-        """Remember a gradient scaler, a scheduler, averaged weights, or what has a state dict."""
+        """Remember a gradient scaler, a scheduler, averaged weights, or any object with a state."""
         if isinstance(thing, nn.Module):
             self.remember_module(thing)
         elif isinstance(thing, torch.amp.GradScaler):
             self.remember(vars(thing))
         elif hasattr(thing, "state_dict") and hasattr(thing, "load_state_dict"):
             state = thing.state_dict()
-            # In a memory of its own: what loading changes elsewhere must be put back after it.
+            # In a separate memory: what loading changes elsewhere must be restored after it.
             inside = _Memory()
             inside.remember(state)
             self.parts += [*inside.parts, lambda: thing.load_state_dict(state)]
@@ -139,7 +139,7 @@ class _Memory:
     def remember_loader(self, loader: Any) -> None:
         """Remember a loader's generators, its epoch, and its position if it has one.
 
-        An iterator cannot be put back, and neither can a data set that keeps its place to itself.
+        An iterator cannot be restored, nor can a data set that does not expose its position.
         """
         samplers = [getattr(loader, name, None) for name in ("sampler", "batch_sampler")]
         inner = [getattr(sampler, "sampler", None) for sampler in samplers]
@@ -150,7 +150,7 @@ class _Memory:
         if isinstance(generator, torch.Generator):
             self.remember(generator)
         if hasattr(loader, "state_dict") and hasattr(loader, "load_state_dict"):
-            # Accelerate's loaders have the methods, and a state only if asked for one.
+            # Accelerate's loaders always have the methods, but a state only if configured.
             with suppress(AttributeError):
                 self.put_back(loader.load_state_dict, loader.state_dict())
 
@@ -181,13 +181,13 @@ def _tensor(value: Tensor) -> Restore:
 
 
 class Kept:
-    """The state of a training: everything that an update may change.
+    """The state of a training run: everything that an update may change.
 
     Arguments:
-        modules: The models, with all that is inside them.
+        modules: The models, with their submodules.
         optimizers: Their optimizers.
         others: Gradient scalers, schedulers, averaged weights and other objects with a state.
-        loaders: The loaders that are read.
+        loaders: The loaders that are read from.
 
     Raises:
         ScheduleError: If a parameter has no shape yet.

@@ -36,22 +36,21 @@ def range_test(
 ) -> Sweep:
     """Train once with a rising rate, and record the losses; everything is left as it was found.
 
-    The run ends early where the loss is not finite, or has risen far above where it began.
+    The run ends early if the loss is not finite or rises far above its initial value.
 
     Source: Smith 2015, arXiv:1506.01186 (``log=False`` and a ``score``).
 
     Arguments:
-        model: As in :func:`find_lr`, like ``batches``, ``loss``, ``optimizer`` and all below that
-            have its names.
+        model: As in :func:`find_lr`, like all arguments here that share a name with one of its own.
         batches: The loader.
         loss: The loss.
         optimizer: The optimizer.
         start: The rate of the first update.
-        to: The rate of the last.
+        to: The rate of the last update.
         updates: The number of updates, at least 2.
-        log: Whether the rate rises by equal factors, or by equal steps.
-        score: Called after each update; returns the score of the model as it is then, such as its
-            accuracy on validation data. With it the run does not end early for its loss.
+        log: Whether the rate rises by equal factors rather than by equal steps.
+        score: Called after each update; returns the model's score at that point, such as its
+            accuracy on validation data. With it, the run does not end early because of its loss.
         train_step: The user's own step.
         accumulate: The batches of one update.
         scaler: The gradient scaler.

@@ -34,14 +34,14 @@ def sweep_lr(
 ) -> ValueSweep:
     """Find the peak rate for each value of another number, such as the momentum.
 
-    Three short runs at each suggestion give losses by which the values can be compared; see
-    `docs/find.md` for what they do not say. Everything is left as it was found.
+    Three short runs at each suggestion give losses for comparing the values; see `docs/find.md` for
+    the limits of that comparison. Everything is left as it was found.
 
     Arguments:
         name: The name that the number has in the optimizer's groups, such as ``"momentum"`` or
             ``"weight_decay"``; ``"batch"`` for the batch size.
         values: Its values. Every group that has the number gets them.
-        model: As in :func:`find_lr`, like all others that have its names.
+        model: As in :func:`find_lr`, like all arguments here that share a name with one of its own.
         batches: The loader; for ``"batch"``, a function that returns one for a batch size.
         loss: The loss.
         optimizer: The optimizer, or several.
@@ -97,7 +97,7 @@ def sweep_lr(
 
 @contextmanager
 def _set(groups: Sequence[dict[str, Any]], name: str, value: Any) -> Generator[None]:
-    """Give all groups a value, in the block."""
+    """Set a number to a value in all groups, for the duration of the block."""
     before = [group[name] for group in groups]
     try:
         for group in groups:

@@ -1,4 +1,4 @@
-"""A user's training, one update at a time: at which rates, on which batches, with which loss."""
+"""A user's training, one update at a time, with its rates, batches and loss."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lehr.torch.finding.kept import Kept
 
 TrainStep = Callable[[Any], Any]
 
-_MOST_BYTES = 2**30  # of recorded batches; beyond, they are used again in turn
+_MOST_BYTES = 2**30  # of recorded batches; beyond that they are reused in order
 _FEWEST = 40
 
 
@@ -30,7 +30,7 @@ def sequence_of(name: str, given: Any) -> list[Any]:
 
 
 class TrainingLoop:
-    """How a user trains: the ordinary loop with a loss, or a step of the user's own.
+    """How a user trains: the ordinary loop with a loss, or a user-defined step.
 
     The arguments are those of :func:`lehr.torch.find_lr`.
 
@@ -39,7 +39,7 @@ class TrainingLoop:
         others: Other objects with a state that an update changes.
 
     Raises:
-        ScheduleError: If both ways are described, or several models come without a step.
+        ScheduleError: If both are given, or several models are given without a step.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class TrainingLoop:
             return _forward(self.modules[0], self._loss, _moved(batch, self.device))
 
     def validate(self, batches: Iterable[Any]) -> float:
-        """Return the mean loss on batches; model and optimizers stay in evaluation mode."""
+        """Return the mean loss on batches; leave model and optimizers in evaluation mode."""
         self.modules[0].eval()
         for optimizer in self.optimizers:
             getattr(optimizer, "eval", lambda: None)()  # of schedule-free ones
@@ -117,7 +117,7 @@ class TrainingLoop:
         return math.fsum(losses) / len(losses)
 
     def epoch_of(self, batches: Iterable[Any]) -> float | None:
-        """Return the updates in which a loader gives all its batches; None without a length."""
+        """Return the number of updates in an epoch of a loader; None if it has no length."""
         try:
             return len(batches) / self.accumulate or None  # pyright: ignore[reportArgumentType]
         except TypeError:
@@ -125,9 +125,9 @@ class TrainingLoop:
 
     @property
     def family(self) -> OptimizerFamily | None:
-        """The family of the first optimizer, whose rate is the peak."""
+        """The family of the first optimizer, whose rate is the reported peak."""
         first = self.optimizers[0]
-        # Those of hidden matrices and of the rest, joined into one.
+        # One for hidden matrices and one for the rest, joined into one.
         first = next(iter(getattr(first, "parts", ())), first)
         return family_of(base.__name__ for base in type(first).__mro__)
 
@@ -140,13 +140,13 @@ def accumulated(
     scaler: Any = None,
     clip: Callable[[Any], object] | None = None,
 ) -> TrainStep:
-    """Return a step that adds up the gradients of some batches, and then updates.
+    """Return a step that adds up the gradients of several batches, then updates.
 
     Arguments:
         loss_of: Returns the loss of a batch.
-        backward: Called with the loss, divided by the batches of an update.
+        backward: Called with the loss divided by the number of batches in an update.
         optimizers: The optimizers, stepped one after another.
-        parts: The batches of one update.
+        parts: The number of batches in one update.
         scaler: The gradient scaler, or None.
         clip: Called with each optimizer before its step, to clip its gradients.
     """
@@ -175,10 +175,10 @@ def accumulated(
 
 
 class Rates:
-    """The rates of all groups of some optimizers, moved by one factor so that ratios are kept.
+    """The rates of all groups, multiplied by one factor so that their ratios are kept.
 
     Attributes:
-        first: The rate of the first group that has one: what a peak rate stands for.
+        first: The rate of the first group that has one; a peak rate is given in terms of it.
 
     Raises:
         ScheduleError: If a group has no rate, or all have the rate 0.
@@ -198,7 +198,7 @@ class Rates:
         self.first = next(base for base in self._bases if base > 0)
 
     def at(self, rate: float) -> tuple[float, ...]:
-        """Return the rate of each group where the first one has this rate."""
+        """Return the rate of each group when the first group has this rate."""
         return tuple(base / self.first * rate for base in self._bases)
 
     def write(self, rate: float) -> None:
@@ -210,13 +210,13 @@ class Rates:
 class Training:
     """The updates of a search: all its runs start from one state and share their batches.
 
-    Used as a context, it puts everything back at its end, whatever ends it.
+    As a context manager, it restores everything on exit, however the block ends.
 
     Arguments:
-        loop: How an update is made.
+        loop: Makes the updates.
         batches: A loader, or any iterable of batches.
         updates: The number of updates to record batches for.
-        loaders: Other loaders that are read, whose state is put back after each run.
+        loaders: Other loaders that are read from; their state is restored after each run.
     """
 
     def __init__(
@@ -246,17 +246,17 @@ class Training:
                 self._kept.restore()
                 break
             except KeyboardInterrupt as error:
-                # Half of the state would be that of the last run.
+                # Otherwise half of the state would be that of the last run.
                 interrupted = error
         if interrupted is not None:
             raise interrupted
 
     def run(self, rates: Iterable[float], first: int = 0) -> Generator[float]:
-        """Start again from the state that was found; yield the loss of each update.
+        """Start again from the original state; yield the loss of each update.
 
         Arguments:
             rates: The rate of each update.
-            first: The number of the first update among those that batches were recorded for.
+            first: The index of the first update among those with recorded batches.
         """
         self._kept.restore()
         parts = self._loop.accumulate
@@ -283,7 +283,7 @@ def averaged(value: float, device: torch.device) -> float:
 
 
 def _record(batches: Iterable[Any], needed: int) -> list[Any]:
-    """Take batches, from the start again where there are fewer."""
+    """Record batches, starting over if the loader has too few."""
     if isinstance(batches, Iterator):
         warn(
             f"batches is an iterator: the {needed} batches that the search takes are gone from it "
@@ -314,7 +314,7 @@ def _bytes(batch: Any) -> int:
 
 
 def _copied(batch: Any) -> Any:
-    """Return a batch in containers of its own: a step may take parts out of them."""
+    """Return a batch in new containers, since a step may remove items from them."""
     if isinstance(batch, dict):
         return {key: _copied(part) for key, part in batch.items()}
     return [_copied(part) for part in batch] if isinstance(batch, list) else batch
@@ -341,7 +341,7 @@ def _called(model: nn.Module, inputs: Any) -> Any:
 
 
 def _total(found: Any) -> Tensor:
-    """Return one number as a tensor: the loss of an output, or the sum of several losses."""
+    """Return an output's loss, or the sum of several losses, as a tensor."""
     if isinstance(found, Tensor):
         return _scalar(found)
     if isinstance(getattr(found, "loss", None), Tensor):
