@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import torch
-from driving import KINDS, drive, make_optimizer, rates
 
 import lehr
+from driving import KINDS, drive, make_optimizer, rates
 from lehr import NeedsClock, ScheduleError
 from lehr.torch import Scheduler
 
