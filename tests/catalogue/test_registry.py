@@ -164,7 +164,10 @@ def test_the_phases_of_one_cycle_go_in_opposite_directions() -> None:
 class TestFind:
     @pytest.mark.parametrize(
         ("wrong", "right"),
-        [("cosin", "cosine"), ("one-cycle", "one_cycle"), ("trapezoidal", "trapezoid")],
+        [
+            *[("cosin", "cosine"), ("one-cycle", "one_cycle"), ("trapezoidal", "trapezoid")],
+            *[("CosineAnealingLR", "cosine"), ("lineer", "linear"), ("OneCyleLR", "one_cycle")],
+        ],
     )
     def test_it_suggests(self, wrong: str, right: str) -> None:
         with pytest.raises(UnknownSchedule, match=f"did you mean '{right}'") as caught:

@@ -390,7 +390,7 @@ def test_a_signal_keeps_what_is_finished(
     lines = [line for line in stderr.splitlines(keepends=True) if " left. " not in line]
     told, said, *killed, end = lines
     assert told.startswith("15 pairs, each with 2 trials to tune and 2 others to score: 60 trials.")
-    assert said == "Stopping after the trials in hand; once more to stop now.\n"
+    assert said == "Stopping: unfinished trials start again next time. Once more to stop at once.\n"
     # On a slow machine a process may have to be killed.
     assert all("did not stop within" in line for line in killed)
     assert end == (

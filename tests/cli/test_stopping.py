@@ -51,6 +51,8 @@ ELSEWHERE = ("--engine", "processes")
 
 pytestmark = pytest.mark.slow
 
+STOPPING = "Stopping: unfinished trials start again next time. Once more to stop at once."
+
 
 @contextmanager
 def comparing(
@@ -92,7 +94,7 @@ def test_one_signal_ends_a_loss_that_hangs(
     assert stdout == ""
     lines = [line for line in stderr.splitlines() if line != "printed by the task"]
     assert "to tune and" in lines.pop(0)
-    assert lines[0] == "Stopping after the trials in hand; once more to stop now."
+    assert lines[0] == STOPPING
     if engine == "processes":
         assert "did not stop within 1 second, and had to be killed." in lines.pop(1)
     assert lines[-1].startswith("Stopped: 0 of 20 trials are kept in ")
@@ -119,7 +121,7 @@ def test_a_signal_while_workers_start_is_answered_at_once(engine: str, tmp_path:
         wait_for(lambda: len(session(process.pid)) > 1)
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
-        assert process.stderr.readline().startswith("Stopping after the trials in hand")
+        assert process.stderr.readline().startswith("Stopping: unfinished trials")
         stdout, stderr = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()

@@ -18,6 +18,7 @@ import lehr
 from lehr import NeedsHorizon, PastEnd, ScheduleError, UnknownSchedule
 from lehr.catalogue import Entry, find_entry
 from lehr.curves.easing import Ease
+from lehr.schedule.arguments import checked
 
 NAMES = {name: getattr(lehr, name) for name in lehr.__all__} | {
     "np": np,
@@ -376,3 +377,17 @@ def test_a_name_cannot_be_registered_twice() -> None:
     taken: Entry = find_entry("cosine")
     with pytest.raises(ScheduleError, match="two entries 'cosine'"):
         entry("decay", formula="", example=taken.arguments)(taken.function)
+
+
+def test_a_call_is_shown_with_durations_as_they_are_written() -> None:
+    with pytest.raises(ScheduleError) as caught:
+        lehr.parse("infinite('5%', '30%', '15%', constant=1.0)")
+    assert str(caught.value).startswith("infinite(warmup='5%', cooldown='30%', annealing='15%'")
+
+
+def test_an_argument_of_a_part_does_not_stand_for_the_call() -> None:
+    def tail(to: float) -> None:
+        raise ScheduleError(f"linear(10, to={to}) starts at the level that it goes to")
+
+    with pytest.raises(ScheduleError, match=r"^tail\(to=0.1\): linear\(10, to=0.1\) starts"):
+        checked(tail, names_call=True)(0.1)

@@ -76,15 +76,16 @@ def rest(length: Duration, taken: Duration, name: str) -> Duration:
     return left
 
 
-def distinct(floor: float, peak: float) -> None:
-    """Raise a ScheduleError unless two levels differ."""
-    if floor == peak:
-        raise ScheduleError(f"floor={floor} and peak={peak} are equal; write constant({floor})")
+def distinct(**levels: float) -> None:
+    """Raise a ScheduleError unless two levels, by the names of their arguments, differ."""
+    (name, level), (other, peak) = levels.items()
+    if level == peak:
+        raise ScheduleError(f"{name}={level} and {other}={peak} are equal; write constant({level})")
 
 
 def between(shape: Schedule, floor: float, peak: float) -> Schedule:
     """Map a shape between 0 and 1 to levels from ``floor`` to ``peak``."""
-    distinct(floor, peak)
+    distinct(floor=floor, peak=peak)
     number("peak - floor", peak - floor)
     if peak - floor != 1:
         shape = shape * (peak - floor)

@@ -335,11 +335,16 @@ def nearest(name: str, known: Iterable[str]) -> str:
     }
     if plain in aliases and plain not in own:
         return f"it is called {aliases[plain]!r} here"
-    close = [own[form] for form in difflib.get_close_matches(plain[:80], own, n=3)]
-    close += [aliases[form] for form in difflib.get_close_matches(plain[:80], aliases, cutoff=0.8)]
+    # A name of another library must be closer than one here: there are many of them.
+    likeness: dict[str, float] = {}
+    for forms, least in ((own, 0.6), (aliases, 0.8)):
+        for form in difflib.get_close_matches(plain[:80], forms, cutoff=least):
+            ratio = difflib.SequenceMatcher(None, form, plain[:80]).ratio()
+            likeness[forms[form]] = max(ratio, likeness.get(forms[form], 0.0))
+    close = sorted(likeness, key=lambda right: -likeness[right])
     if not close:
         return "`lehr list` shows all names"
-    first, *others = dict.fromkeys(close)
+    first, *others = close
     return f"did you mean {first!r}?" + (
         f" (or {', '.join(map(repr, others[:2]))})" if others else ""
     )

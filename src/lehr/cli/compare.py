@@ -125,7 +125,7 @@ _OUT = Path("lehr-compare")
     help="At most this long: a trial of each optimizer is trained first, to see how long it takes.",
 )
 @click.option("--quick", is_flag=True, help="Train less: a first look.")
-@placed(_OUT)
+@placed(_OUT, "the results, the report and, by default, the store of trials")
 @click.option("--json", "as_json", is_flag=True, help="Write the results as JSON, for programs.")
 def compare(
     quick: bool,

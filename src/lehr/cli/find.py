@@ -36,7 +36,7 @@ _USUAL = 400
     default="adamw",
     show_default=True,
     shell_complete=complete_optimizers,
-    help="One of {optimizers}.",
+    help="Such as {optimizers}; or any other class, as `lehr compare` takes it.",
 )
 @click.option(
     "--schedule",
@@ -65,7 +65,7 @@ _USUAL = 400
     help="Find the peak for each value of another number: momentum=0.8,0.9 or weight_decay=0,0.1 "
     "of the optimizer, cosine.to=0,0.1 of the schedule, or the batch size, batch=16,64.",
 )
-@placed(_OUT)
+@placed(_OUT, "the store of trials, unless --store names another file")
 @click.option("--json", "as_json", is_flag=True, help="Write the suggestion as JSON.")
 def find(
     task: str | None,

@@ -14,7 +14,7 @@ _LAST = 1.0  # seconds for an orderly end after a second signal
 # The real one: while a user's code runs, calls of os._exit raise an error.
 _END = os._exit
 
-_WORD = "Stopping after the trials in hand; once more to stop now.\n"
+_WORD = "Stopping: unfinished trials start again next time. Once more to stop at once.\n"
 
 
 class Stop:

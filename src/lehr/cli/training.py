@@ -107,10 +107,12 @@ def continuing(words: str, place: RunPlace, usual_out: Path) -> str:
     return f"{words} {shlex.join(given)}".rstrip()
 
 
-def placed(out: Path) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def placed(out: Path, holds: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add the options of `RunPlace` to a command, which gets them as its argument `place`.
 
-    Without --out, its results are in the folder `out`.
+    Arguments:
+        out: The folder for its results, where --out does not name another.
+        holds: What the folder holds, in words.
     """
     added = options(
         click.option(
@@ -118,7 +120,7 @@ def placed(out: Path) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             type=click.Path(file_okay=False, path_type=Path),
             default=out,
             show_default=True,
-            help="Folder for the results, the report and, by default, the store of trials.",
+            help=f"Folder for {holds}.",
         ),
         click.option(
             "--store",

@@ -78,9 +78,13 @@ def check_fields(value: Any) -> None:
 
 
 def _with_call(function: Callable[..., Any], message: str, given: dict[str, Any]) -> str:
-    if not given or any(re.search(rf"\b{name}(\[\d+\])?=", message) for name in given):
+    # An argument's name further on may be in the text of a part.
+    if not given or re.match(rf"({'|'.join(given)})(\[\d+\])?=", message):
         return message
-    written = ", ".join(f"{name}={shown(value)}" for name, value in given.items())
+    written = ", ".join(
+        f"{name}={value.code if isinstance(value, Duration) else shown(value)}"
+        for name, value in given.items()
+    )
     return f"{function.__name__}({written}): {message}"
 
 

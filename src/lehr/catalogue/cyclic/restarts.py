@@ -195,7 +195,7 @@ def warmup_restarts(
         >>> [round(s(t), 6) for t in (0, 10, 55, 100, 110, 200, 290)]
         [0.0, 1.0, 0.5, 0.0, 0.5, 0.25, 0.0]
     """
-    distinct(floor, peak)
+    distinct(floor=floor, peak=peak)
     first, rise = Duration.of(T_0, "T_0"), Duration.of(warmup, "warmup")
     number("gamma", gamma, above=0)
     if first.unit == rise.unit and first.amount <= rise.amount:

@@ -281,7 +281,7 @@ def soft_cosine(
         >>> [round(s(t), 6) for t in (0, 50, 100, 200, 300)]
         [1.0, 0.5, 0.0, 1.0, 0.0]
     """
-    distinct(floor, peak)
+    distinct(floor=floor, peak=peak)
     number("cycles", cycles, above=0)
     length = Duration.of("100%" if steps is None else steps)
     half = Duration(length.amount / (2 * Fraction(str(cycles))), length.unit)

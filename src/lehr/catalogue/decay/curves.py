@@ -229,7 +229,7 @@ def tanh_decay(
         >>> [round(s(t), 6) for t in (0, 50, 100)]
         [0.982014, 0.5, 0.017986]
     """
-    distinct(floor, peak)
+    distinct(floor=floor, peak=peak)
     number("lower", lower, at_least=-20, at_most=math.nextafter(0, -1))
     number("upper", upper, above=0, at_most=20)
 

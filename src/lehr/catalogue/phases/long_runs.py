@@ -57,7 +57,7 @@ def flat_cosine(
         >>> [round(s(t), 6) for t in (0, 10, 20, 80, 90, 100)]
         [0.0, 0.5, 1.0, 1.0, 0.5, 0.0]
     """
-    distinct(floor, peak)
+    distinct(floor=floor, peak=peak)
     return _warmup(warmup, to=peak) >> hold(flat) >> ramp(to=floor, ease="cosine")
 
 
@@ -110,7 +110,7 @@ def wsd_s(
         >>> [s(t) for t in (0, 5, 10, 80, 90, 100, 140, 150)]
         [0.0, 0.5, 1.0, 1.0, 0.5, 1.0, 0.5, 0.0]
     """
-    distinct(floor, peak)
+    distinct(floor=floor, peak=peak)
     factors = one_each("multipliers", multipliers, periods)
     rise, fall = Duration.of(warmup, "warmup"), Duration.of(decay, "decay")
     parts: list[Schedule] = []
@@ -170,7 +170,7 @@ def rewarm_cycles(
         >>> [round(s(t), 6) for t in (0, 10, 20, 50, 75, 100, 105, 110, 150, 200)]
         [0.0, 0.5, 1.0, 1.0, 0.6, 0.2, 0.6, 1.0, 1.0, 0.2]
     """
-    distinct(floor, peak)
+    distinct(floor=floor, peak=peak)
     length = Duration.of(cycle, "cycle")
     again = _in_unit_of(length, rewarmup, "rewarmup")
     first = again if warmup is None else _in_unit_of(length, warmup, "warmup")
@@ -267,7 +267,7 @@ def cosine_linear(
         >>> [round(s(t), 6) for t in (0, 50, 75, 100)]
         [1.0, 0.5, 0.25, 0.0]
     """
-    distinct(floor, peak)
+    distinct(floor=floor, peak=peak)
     length = Duration.of(steps)
     left = rest(length, Duration.of(decay, "decay"), "steps").amount / length.amount
     wave = (_warmup(warmup, to=peak) >> cosine(to=floor)).over("100%")
@@ -304,7 +304,7 @@ def cosine_then_floor(
         >>> [round(s(t), 6) for t in (0, 50, 100, 149)]
         [1.0, 0.6, 0.2, 0.2]
     """
-    distinct(floor, peak)
+    distinct(floor=floor, peak=peak)
     return _warmup(warmup, to=peak) >> cosine(to=floor) >> hold(flat)
 
 

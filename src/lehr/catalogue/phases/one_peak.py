@@ -72,7 +72,7 @@ def trapezoid(
         >>> [round(s(t), 4) for t in (0, 5, 9, 10, 15)]
         [0.001, 0.006, 0.006, 0.006, 0.001]
     """
-    distinct(floor, peak)
+    distinct(floor=floor, peak=peak)
     both = _shape(ease, scale_fn, scale_mode)
     rise = ramp(up, start=floor, to=peak, ease=both)
     fall = ramp(up if down is None else down, start=peak, to=floor, ease=both)
@@ -253,7 +253,7 @@ def wsd(
         >>> s(50), s(500), s(900), s(1000)
         (0.5, 1.0, 0.5, 0.0)
     """
-    distinct(floor, peak)
+    distinct(floor=floor, peak=peak)
     rise = ramp(warmup, start=0.0, to=peak, ease=warmup_ease)
     return rise >> hold(stable) >> ramp(decay, to=floor, ease=ease)
 
@@ -347,7 +347,7 @@ def one_cycle_inverse(
         >>> [s(t) for t in (0, 2, 4, 5, 6, 8, 18)]
         [0.5, 0.75, 1.0, 1.0, 0.75, 0.5, 0.25]
     """
-    distinct(floor, peak)
+    distinct(floor=floor, peak=peak)
     rise, fall = Duration.of(up, "up"), Duration.of(up if down is None else down, "down")
     cycle = _stairs(ramp(rise, start=floor, to=peak), rise, "stairs_up", stairs_up)
     cycle = cycle >> _stairs(ramp(fall, start=peak, to=floor), fall, "stairs_down", stairs_down)
