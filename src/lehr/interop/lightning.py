@@ -260,7 +260,7 @@ def _give(trainer: Any, peaks: Sequence[float]) -> None:
 
 def _rebase(scheduler: Any) -> None:
     if isinstance(scheduler, Driver):
-        scheduler.read_bases()
+        scheduler.use_loaded_bases()
         return
     for child in getattr(scheduler, "_schedulers", ()):
         _rebase(child)

@@ -34,8 +34,8 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 def checked(function: _Function, *, names_call: bool = False) -> _Function:
     """Check the arguments of a function by their hints before it is called.
 
-    Arguments without a hint, or at their default, are passed on unchanged. With ``names_call``, an
-    error that names none of the function's own arguments is prefixed with the call.
+    Arguments without a hint, or at their default, are passed on unchanged. With ``names_call``, the
+    call is put before an error that does not begin with one of the function's own arguments.
 
     Example:
         >>> @checked

@@ -9,6 +9,11 @@ are built and loaded makes no difference, and any position can be sought. Values
 thousands of steps ahead, so that a step costs little more than the assignment. Several drivers can
 share one optimizer (:mod:`lehr.torch.shared`).
 
+A group's base is what it was given: for the rate, its ``"initial_lr"``, which an optimizer saves;
+for other numbers, the first value that a scheduler found, which the shared object keeps. A driver
+repeats the bases that it uses, in ``base_lrs`` and in the bindings of its plan, because a loaded
+optimizer may lack them; ``rebase`` and ``use_loaded_bases`` bring them up to date.
+
 A step first computes, then writes. If Ctrl-C interrupts it, at any line, the next step writes all
 values of its own position.
 """
@@ -84,7 +89,7 @@ class Driver(LRScheduler):
         self._start_at(last_epoch)
         try:
             with groups_restored_on_error(self.groups):
-                shared_of(self._optimizers).find_bases()
+                shared_of(self._optimizers).prepare_bases()
                 self._known = KnownGroups(self.groups)
                 self._keep_bases(given_rates(self.groups, last_epoch))
                 self._initial_step()
@@ -472,7 +477,7 @@ class Driver(LRScheduler):
             self._set_base(slot, index, base)
             self._replan()
 
-    def read_bases(self) -> None:
+    def use_loaded_bases(self) -> None:
         """Use the bases of a loaded optimizer, and write any that it lacks."""
         present = self._known.present(self.groups)
         self._known = self._known.renewed(self.groups)

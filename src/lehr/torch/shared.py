@@ -330,7 +330,7 @@ class Shared:
         for member in self.members:
             member.rebase(slot, group, base)
 
-    def find_bases(self) -> None:
+    def prepare_bases(self) -> None:
         """Prepare the bases for a new scheduler: values set since the last write become bases."""
         if self.members:
             if self.notice():
@@ -351,7 +351,7 @@ class Shared:
             writer.restore_tensors(groups)
         for member in members:
             member.settle()
-            member.read_bases()
+            member.use_loaded_bases()
         for writer in self.writers.values():
             writer.hold(groups)
         if len(members) > 1 or not all(member.keeps_loaded_values for member in members):

@@ -152,13 +152,13 @@ class DropIn(Driver):
 
     keeps_loaded_values = True
 
-    def read_bases(self) -> None:
+    def use_loaded_bases(self) -> None:
         """Continue from the rates of a loaded optimizer, where torch's class does."""
         if self._owned_by() is not None:
             return
         if self._has_changes():
             self._follow_changes()
-        super().read_bases()
+        super().use_loaded_bases()
         if len(self._attach().members) == 1 and not self.membership.silent:
             for group, rate in zip(self.groups, rates_in(self.groups), strict=True):
                 if (index := self._known.index_of(group)) is not None and not self._is_at(

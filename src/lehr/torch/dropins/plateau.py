@@ -179,9 +179,9 @@ class ReduceLROnPlateau(DropIn, Theirs):
             self._rates[index] = self._ratio(index) * base
         super()._set_base(slot, index, base)
 
-    def read_bases(self) -> None:
+    def use_loaded_bases(self) -> None:
         """Use the bases of a loaded optimizer, reduced as before."""
-        super().read_bases()
+        super().use_loaded_bases()
         if self._follows and len(self._attach().members) > 1:
             self._take_rates()
             self._replan()

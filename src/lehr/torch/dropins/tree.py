@@ -226,11 +226,11 @@ class Tree(DropIn):
             child._replan()
         super()._set_base(slot, index, base)
 
-    def read_bases(self) -> None:
+    def use_loaded_bases(self) -> None:
         """Use the bases of a loaded optimizer, in the children too."""
         for child in self._schedulers:
-            child.read_bases()
-        super().read_bases()
+            child.use_loaded_bases()
+        super().use_loaded_bases()
 
     def snapshot(self) -> Callable[[], None]:
         """Return a function that restores all attributes, and the children's."""
