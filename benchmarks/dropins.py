@@ -1,4 +1,4 @@
-"""What a step of a drop-in costs against torch's class of the same name.
+"""The cost of a drop-in's step, against torch's class of the same name.
 
     python benchmarks/dropins.py [--quick] [--json]
 

@@ -1,4 +1,4 @@
-"""What training side by side saves, against plain torch loops one after another.
+"""The time that training side by side saves, against plain torch loops one after another.
 
     python benchmarks/population.py [--quick] [--json]
 
@@ -64,7 +64,7 @@ def trials_of(optimizer: str, count: int, steps: int = 1_000_000) -> list[Trial]
 
 
 def loop_turn(optimizer: str, form: dict[str, bool], threads: int) -> Turn:
-    """Return what makes some updates by a plain loop and tells the seconds of one."""
+    """Return a function that makes some updates by a plain loop and returns the seconds of one."""
     task = find_task("digits")
     data, model, drawn = task.load().train, network(task, 0), batches(task, 0)
     chosen = [next(drawn) for _ in range(LOOP_UPDATES)]
@@ -87,7 +87,7 @@ def loop_turn(optimizer: str, form: dict[str, bool], threads: int) -> Turn:
 
 
 def stack_turn(optimizer: str, count: int) -> Turn:
-    """Return what makes some updates of a population and tells the seconds of one trial's."""
+    """Return a function that updates a population and returns the seconds of one trial's update."""
     stack = Stack(trials_of(optimizer, count), find_task("digits"))
     updates = max(4, 1024 // count)
 

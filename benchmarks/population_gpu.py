@@ -1,4 +1,4 @@
-"""What training side by side saves on a GPU, against plain torch loops one after another.
+"""The time that training side by side saves on a GPU, against plain torch loops in turn.
 
     python benchmarks/population_gpu.py [--quick] [--json]
 
@@ -113,7 +113,7 @@ class Captured(Loop):
 
 
 def timed(run: Callable[[], object], updates: int) -> Turn:
-    """Return what tells the seconds of one update, to the end of the device's work."""
+    """Return a function that times one update in seconds, to the end of the device's work."""
 
     def turn() -> float:
         torch.cuda.synchronize()

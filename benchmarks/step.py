@@ -1,4 +1,4 @@
-"""What a scheduler's step costs, against torch's own and against the assignment alone.
+"""The cost of a scheduler's step, against torch's own and against the assignment alone.
 
     python benchmarks/step.py [--quick] [--json FILE]
 

@@ -1,4 +1,4 @@
-"""What an entry cannot do is refused when it is built, by an error that names the argument."""
+"""An entry refuses what it cannot do when it is built, by an error that names the argument."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is found before a run, and that what is advised instead is valid."""
+"""Mistakes are found before a run, and the advice against them is valid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a refusal on the command line says to write is accepted there."""
+"""The advice of a refusal on the command line is accepted there."""
 
 from __future__ import annotations
 

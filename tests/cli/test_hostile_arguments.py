@@ -162,7 +162,7 @@ def test_sweep(name: str, material: Path, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def fault_of(result: Result, before: dict[str, bytes]) -> str:
-    """Return what is wrong with an answer; nothing if all is well."""
+    """Return the faults of an answer; none if all is well."""
     # It did something: well, with failed trials, or, if `fit` was asked to be strict, with a doubt.
     if result.exit_code == 0 or "Report:" in result.stdout or result.exit_code == 3:
         return ""

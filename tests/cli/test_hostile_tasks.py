@@ -1,4 +1,4 @@
-"""What a task prints, raises and is called reaches neither the results nor the terminal."""
+"""A task's output, errors and name reach neither the results nor the terminal unchanged."""
 
 import csv
 import io

@@ -416,7 +416,7 @@ def test_without_colour_curves_are_told_apart_on_a_terminal_too() -> None:
 
 
 def complete(words: str, shell: str = "bash") -> list[str]:
-    """Return what a shell offers for the last of these words, which has no space after it."""
+    """Return a shell's completions of the last of these words, which has no space after it."""
     done = start(
         environment={
             "_LEHR_COMPLETE": f"{shell}_complete",

@@ -35,7 +35,7 @@ def recorded(request: Any) -> Sweep:
 
 
 def kept(recorded: Sweep) -> tuple[Any, Any]:
-    """Return what fastai gives to its rules: without the first tenth and the last five losses."""
+    """Return the losses that fastai gives to its rules: without a first tenth and the last five."""
     chosen = slice(recorded.updates // 10, len(recorded.losses) - 5)
     return recorded.rates[chosen], recorded.smoothed[chosen]
 

@@ -1,4 +1,4 @@
-"""What a large budget leaves is spent on longer runs, which move the peak only by evidence."""
+"""The rest of a large budget is spent on longer runs, which move the peak only by evidence."""
 
 from __future__ import annotations
 

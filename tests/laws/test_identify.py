@@ -1,4 +1,4 @@
-"""What runs cannot tell apart, and which run would."""
+"""Parameters that runs cannot tell apart, and the run that would."""
 
 import pytest
 

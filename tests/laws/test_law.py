@@ -1,4 +1,4 @@
-"""What a law predicts, and how sure it is."""
+"""The predictions of a law, and how sure it is of them."""
 
 from dataclasses import replace
 

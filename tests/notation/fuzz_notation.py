@@ -41,7 +41,7 @@ SLOW = 10.0
 
 MEMORY = 3 * 2**30
 TOO_MUCH = ("nested", "more than", "at most", "too large", "characters")
-"""What the refusal of a text says that is only too long or too deep."""
+"""The words in the refusal of a text that is only too long or too deep."""
 
 
 @pytest.fixture(autouse=True)

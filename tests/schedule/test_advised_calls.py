@@ -1,4 +1,4 @@
-"""What an error message says to write is itself accepted."""
+"""The advice in an error message is itself accepted."""
 
 from __future__ import annotations
 

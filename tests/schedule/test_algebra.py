@@ -1,4 +1,4 @@
-"""What the operators promise, as laws that hold for any schedules."""
+"""The promises of the operators, as laws that hold for any schedules."""
 
 from __future__ import annotations
 

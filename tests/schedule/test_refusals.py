@@ -1,4 +1,4 @@
-"""What is refused: when, by which exception, and with what advice.
+"""Refusals: when, by which exception, and with what advice.
 
 Each line is an expression over lehr's names, the exception that it raises, and pieces of the
 message: the argument's name, the value that was given, and what to write instead.

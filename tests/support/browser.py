@@ -191,7 +191,7 @@ class Page:
         return [e["params"]["request"]["url"] for e in self._events("Network.requestWillBeSent")]
 
     def complaints(self) -> list[str]:
-        """Return what the console has of errors and warnings."""
+        """Return the errors and warnings on the console."""
         said = [str(e["params"]["entry"]["text"]) for e in self._events("Log.entryAdded")]
         thrown = self._events("Runtime.exceptionThrown")
         return said + [str(e["params"]["exceptionDetails"]) for e in thrown]

@@ -1,4 +1,4 @@
-"""What the tests of the torch layer share: optimizers of every kind, and runs written down."""
+"""Helpers of the tests of torch: optimizers of every kind, and runs written down."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def rates(optimizer: Optimizer) -> list[float]:
 
 
 def drive(optimizer: Optimizer, scheduler: LRScheduler, steps: int) -> list[list[Row]]:
-    """Return what each of the next updates uses, and the values after the last."""
+    """Return the values that each of the next updates uses, and those after the last."""
     rows = [read(optimizer)]
     for _ in range(steps):
         optimizer.step()

@@ -10,7 +10,7 @@ import numpy as np
 from lehr import Schedule
 
 PEAK_RELATIVE = 2e-14
-"""What a value may be off its formula, relative to the largest value of the schedule."""
+"""The tolerance of a value against its formula, relative to the schedule's largest value."""
 
 
 def samples(schedule: Schedule, most: int = 150) -> list[int]:

@@ -15,7 +15,7 @@ OWN_SCRIPT = Path(__file__).parents[2] / "examples" / "own_script"
 
 @dataclass
 class PlainTrial:
-    """What a training reads of a trial, made with nothing of lehr."""
+    """The part of a trial that a training reads, made without lehr."""
 
     folder: Path
     seed: int = 3

@@ -48,7 +48,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 """Arguments for every drop-in of a class of torch's, under which something happens in 20 steps."""
 
 METRICS = [1.0, 0.8, 0.9, 0.95, 0.7, 0.71, 0.72, 0.73, 0.74, 0.75, 0.6, 0.61, 0.62, 0.63, 0.64]
-"""What a plateau's rule is told, again and again."""
+"""The metrics that a plateau's rule gets, again and again."""
 
 CLOSED = {"CosineAnnealingWarmRestarts", "CyclicLR", "OneCycleLR", "LambdaLR"}
 """The classes of torch's that work out each rate from the base; all others go on from the rate."""

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from driving import make_optimizer
 
 import lehr
 import lehr.torch as ours
+from driving import make_optimizer
 
 GIVEN: dict[str, Any] = {
     "tensor": torch.tensor(3.0),
@@ -44,7 +44,7 @@ def scheduler() -> Any:
 
 
 def loads(driver: Any) -> Callable[[Any], None]:
-    """Return what loads a driver's own state, with an ``adopt``."""
+    """Return a function that loads a driver's own state, with an ``adopt``."""
     return lambda value: driver.load_state_dict(driver.state_dict(), adopt=value)
 
 

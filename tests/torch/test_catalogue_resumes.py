@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import torch
-from driving import drive, make_optimizer
 from torch.optim import Optimizer
 
+from driving import drive, make_optimizer
 from lehr.catalogue import ENTRIES, RULES
 from lehr.torch import Scheduler
 

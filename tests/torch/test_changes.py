@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from driving import KINDS, drive, make_optimizer, rates
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.optim import Optimizer
 
 import lehr
+from driving import KINDS, drive, make_optimizer, rates
 from lehr import ScheduleError
 from lehr.torch import Scheduler
 from lehr.torch.plan_edits import RevisedSchedule, changed

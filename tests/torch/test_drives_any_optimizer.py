@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import torch
-from driving import make_optimizer, rates
 from torch.distributed.checkpoint.state_dict_loader import load  # pyright: ignore[reportUnknownVariableType]
 from torch.distributed.checkpoint.state_dict_saver import save  # pyright: ignore[reportUnknownVariableType]
 
 import lehr
+from driving import make_optimizer, rates
 from lehr.torch import Scheduler
 
 pytestmark = pytest.mark.filterwarnings("ignore:torch.distributed is")

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from driving import KINDS, drive, make_optimizer, rates
 
 import lehr
 import lehr.torch as ours
+from driving import KINDS, drive, make_optimizer, rates
 from lehr import ScheduleError
 from lehr.torch import Scheduler
 

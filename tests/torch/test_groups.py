@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-from driving import KINDS, drive, make_optimizer, rates
 
 import lehr
+from driving import KINDS, drive, make_optimizer, rates
 from lehr import ScheduleError
 from lehr.torch import Scheduler, absolute, factor
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import torch
-from driving import drive, make_optimizer, rates
 from torch.optim import Optimizer
 
 import lehr
+from driving import drive, make_optimizer, rates
 from lehr import GuardError, ScheduleError
 from lehr.torch import GUARDS, Scheduler, absolute
 

@@ -9,11 +9,11 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from driving import make_optimizer, read
 from torch.optim import Optimizer
 
 import lehr
 import lehr.torch as ours
+from driving import make_optimizer, read
 
 HERE = str(Path(ours.__file__).parent)
 

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from driving import make_optimizer, read
 from test_interrupts_every_class import BUILDS, bases, interrupted, new
+
+from driving import make_optimizer, read
 from twins import Run, saved
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")

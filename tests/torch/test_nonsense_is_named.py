@@ -1,4 +1,4 @@
-"""What is no number, no flag or no function is refused by name, wherever it is given or set."""
+"""Wrong kinds of values are refused by name, wherever they are given or set."""
 
 import json
 from typing import Any
@@ -6,16 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from driving import make_optimizer
-from twins import ARGUMENTS, PLATEAU, build, saved
 
 import lehr
 import lehr.torch as ours
+from driving import make_optimizer
+from twins import ARGUMENTS, PLATEAU, build, saved
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 NONSENSE: list[Any] = [None, "x", b"1", object(), {}, 1j, torch.empty((), device="meta")]
-"""What no attribute may be, by its kind."""
+"""Values that no attribute may have, by its kind."""
 
 SET = [
     *[("StepLR", "base_lrs"), ("StepLR", "step_size"), ("MultiStepLR", "milestones")],

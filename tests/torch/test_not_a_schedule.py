@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from driving import make_optimizer
 
 import lehr
 import lehr.torch as ours
+from driving import make_optimizer
 
 
 @pytest.mark.parametrize(

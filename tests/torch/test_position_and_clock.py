@@ -1,13 +1,13 @@
-"""What is kept is how far the run is in its own clock: samples, tokens or epochs."""
+"""A state keeps how far the run is in its own clock: samples, tokens or epochs."""
 
 from typing import Any
 
 import pytest
-from driving import make_optimizer, rates
-from twins import Run
 
 import lehr
 import lehr.torch as ours
+from driving import make_optimizer, rates
+from twins import Run
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 

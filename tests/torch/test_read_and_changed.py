@@ -1,4 +1,4 @@
-"""What is read, copied or changed between two steps neither misleads nor lasts too long."""
+"""Reading, copying and changing between two steps neither mislead nor last too long."""
 
 from __future__ import annotations
 

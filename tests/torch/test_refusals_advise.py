@@ -1,4 +1,4 @@
-"""What a refusal advises is accepted: each is provoked, and then done as its message says."""
+"""The advice of each refusal is accepted: it is provoked, and then done as its message says."""
 
 import math
 from collections.abc import Callable
@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import torch
-from driving import make_optimizer
 
 import lehr
 import lehr.torch as ours
+from driving import make_optimizer
 from lehr.torch import Scheduler
 
 Case = tuple[Callable[[], Any], str, Callable[[], Any]]
@@ -30,7 +30,7 @@ def resuming(note: bool) -> Any:
 
 
 class Shell:
-    """What wraps an optimizer, and is none."""
+    """A wrapper of an optimizer that is not an optimizer itself."""
 
     def __init__(self) -> None:
         self.optim = sgd()
@@ -41,7 +41,7 @@ class Shell:
 
 
 class Bare:
-    """What has groups, and is no optimizer."""
+    """An object with groups that is not an optimizer."""
 
     def __init__(self) -> None:
         self.param_groups = [{"params": [torch.zeros(1)], "lr": 0.1}]

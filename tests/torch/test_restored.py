@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import torch
-from driving import drive, make_optimizer
 from torch.optim import Optimizer
 
 import lehr
 import lehr.torch as ours
+from driving import drive, make_optimizer
 
 BAD: tuple[Any, ...] = (
     None,

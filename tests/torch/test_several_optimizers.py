@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from driving import make_optimizer
 
 import lehr
 import lehr.torch as ours
+from driving import make_optimizer
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 

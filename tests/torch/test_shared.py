@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 import torch
-from driving import KINDS, drive, make_optimizer, rates, worst
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ChainedScheduler, SequentialLR
 
 import lehr
 import lehr.torch as ours
+from driving import KINDS, drive, make_optimizer, rates, worst
 from lehr.torch import Scheduler, absolute
 
 STEPS = 40

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from driving import KINDS, drive, make_optimizer, rates, read
 from torch.optim.lr_scheduler import LRScheduler
 
 import lehr
+from driving import KINDS, drive, make_optimizer, rates, read
 from lehr import Horizon, NeedsHorizon, PastEnd, ScheduleError
 from lehr.torch import Scheduler, absolute, factor
 

@@ -4,17 +4,17 @@ from typing import Any
 
 import pytest
 import torch
-from driving import make_optimizer, rates, read
-from twins import ARGUMENTS, Run, saved, scheduler_class
 
 import lehr
 import lehr.torch as ours
+from driving import make_optimizer, rates, read
+from twins import ARGUMENTS, Run, saved, scheduler_class
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 
 def test_a_formula_without_bounds_is_driven():
-    """Who comes from ``LambdaLR`` expects it to work."""
+    """Users of ``LambdaLR`` expect it to work."""
     optimizer = make_optimizer("sgd", [0.5])
     scheduler = ours.Scheduler(optimizer, lr=lehr.formula(lambda t: 0.9**t), over=10)
     found = [rates(optimizer)[0]]

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 import torch
-from driving import make_optimizer, rates
 
 import lehr
 import lehr.torch as ours
+from driving import make_optimizer, rates
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 

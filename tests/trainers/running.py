@@ -20,7 +20,7 @@ PATIENCE = 400  # seconds
 
 
 class Update(NamedTuple):
-    """What a program prints of one update, as text: equal texts are equal numbers, to the bit."""
+    """A program's lines about one update, as text: equal texts are equal numbers, to the bit."""
 
     rank: int
     update: int

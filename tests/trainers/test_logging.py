@@ -1,4 +1,4 @@
-"""What is driven, by name, as TensorBoard reads it back."""
+"""The driven numbers, by name, as TensorBoard reads them back."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def test_function_and_command_train_what_the_trainer_alone_would(name: str, tmp_
 
 
 class Killed(BaseException):
-    """What ends a trial in the middle, in this test."""
+    """The error that ends a trial in the middle, in this test."""
 
 
 @pytest.mark.parametrize("name", ["with_lightning", "with_transformers"])

@@ -37,7 +37,7 @@ class Kind(Enum):
 
 
 class Arguments:
-    """What a transformers.TrainingArguments has on the subject; defaults are class attributes."""
+    """The relevant part of transformers.TrainingArguments; defaults are class attributes."""
 
     lr_scheduler_type: Any = Kind.LINEAR
     lr_scheduler_kwargs: Any = None
@@ -61,7 +61,7 @@ class Tuned(Arguments):
 
 
 class Bare:
-    """What the mix-in needs of a Trainer."""
+    """The part of a Trainer that the mix-in needs."""
 
     def __init__(self, args: Any, optimizers: Any = (None, None)) -> None:
         self.args = args
@@ -157,7 +157,7 @@ def test_a_deepspeed_configuration(tmp_path: Path) -> None:
 
 
 class Module:
-    """What `configured` needs of a LightningModule."""
+    """The part of a LightningModule that `configured` needs."""
 
     automatic_optimization = True
 

@@ -19,7 +19,7 @@ core = pytest.importorskip("fastcore.all", reason="fastcore is not installed")
 
 
 class Learner:
-    """What the fits ask of a learner; fastai's own module adds them to it."""
+    """The part of a learner that the fits use; fastai's own module adds them to it."""
 
     opt = type("Opt", (), {"hypers": [{"lr": None}], "set_hyper": lambda self, *_: None})()
     moms = (0.95, 0.85, 0.95)

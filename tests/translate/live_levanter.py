@@ -18,7 +18,7 @@ pytest.importorskip("optax")
 
 
 class Choices:
-    """What levanter's configuration classes derive from: they register under a name."""
+    """The base of levanter's configuration classes, which register under a name."""
 
     known: dict[str, Any]
 

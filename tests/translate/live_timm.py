@@ -16,7 +16,7 @@ timm = module("timm.scheduler", empty=("timm",))
 
 
 def live(case: Case, count: int = STEPS) -> list[float]:
-    """Return what timm's scheduler gives at each step, as factors."""
+    """Return the rates of timm's scheduler at each step, as factors."""
     name, given = case
     optimizer: Any = torch.optim.SGD([torch.zeros(1)], lr=LR)
     if name.endswith("Scheduler"):

@@ -11,10 +11,10 @@ from lehr import Schedule
 from lehr.translate import Translation, translate
 
 FORMULA = 1e-12
-"""What a translation may be off a published formula, relative to the largest rate."""
+"""The tolerance against a published formula, relative to the largest rate."""
 
 LIVE = 1e-6
-"""What it may be off the library itself, which may compute with 32 bits."""
+"""The tolerance against the library itself, which may compute with 32 bits."""
 
 Case = tuple[str, dict[str, Any]]
 

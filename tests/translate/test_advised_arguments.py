@@ -1,4 +1,4 @@
-"""What the refusal of an argument says to write is itself accepted."""
+"""The advice in the refusal of an argument is itself accepted."""
 
 from __future__ import annotations
 

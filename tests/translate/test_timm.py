@@ -86,7 +86,7 @@ def wsd(a: dict[str, Any], t: int) -> float:
 
 
 def classed(case: Case) -> Case:
-    """Return what the factory makes: the class and its arguments."""
+    """Return the class that the factory makes, and its arguments."""
     name, a = case
     if name.endswith("Scheduler"):
         return case

@@ -1,4 +1,4 @@
-"""What a text may do to a terminal, a picture or a page: nothing."""
+"""Text from outside does nothing to a terminal, a picture or a page."""
 
 from __future__ import annotations
 

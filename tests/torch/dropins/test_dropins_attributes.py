@@ -20,12 +20,12 @@ Change = Callable[[Any], None]
 
 
 def setting(name: str, value: Any) -> Change:
-    """Return what sets an attribute, to a value of its own each time."""
+    """Return a function that sets an attribute, to a new value each time."""
     return lambda scheduler: setattr(scheduler, name, copy.copy(value))
 
 
 def item(name: str, index: Any, value: Any) -> Change:
-    """Return what sets one item of an attribute in place."""
+    """Return a function that sets one item of an attribute in place."""
 
     def change(scheduler: Any) -> None:
         getattr(scheduler, name)[index] = value
@@ -145,7 +145,7 @@ GROUP_KEYS: dict[str, list[tuple[str, float]]] = {
     ],
     "SWALR": [("swa_lr", 0.01)],
 }
-"""What torch reads from the groups at each step, and people set there."""
+"""The keys that torch reads from the groups at each step, and that people set there."""
 
 CASES = [(name, what) for name, changes in CHANGES.items() for what, _ in changes]
 
@@ -193,7 +193,7 @@ def test_set_on_a_live_scheduler(name: str, what: str, before: int):
 
 @pytest.mark.parametrize(("name", "what"), [case for case in CASES if "last_epoch" not in case[1]])
 def test_set_and_saved_and_loaded(name: str, what: str):
-    """What is set is in the state, and what is loaded goes on as if nothing had happened."""
+    """The state has the attributes that were set, and a loaded scheduler goes on with them."""
     pair = both(name, what, 3)
     if len(pair) == 1:
         return

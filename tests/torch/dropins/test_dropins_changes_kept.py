@@ -1,4 +1,4 @@
-"""What was changed on a live drop-in outlives a copy, a save and a load before the next step."""
+"""Changes of a live drop-in outlive a copy, a save and a load before the next step."""
 
 import copy
 import pickle
@@ -49,7 +49,7 @@ def copied(run: Run) -> Run:
 
 
 def pickled(run: Run) -> Run:
-    """Return what comes back from pickling."""
+    """Return an object after pickling and unpickling."""
     twin = pickle.loads(pickle.dumps(run.scheduler))
     return Run(twin.optimizer, twin, run.made)
 

@@ -192,7 +192,7 @@ def test_a_sequence_is_torchs(kind: str, tree: Sequence):
 @settings(max_examples=200)
 @given(kinds, chains(without("LambdaLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts")))
 def test_a_chain_is_torchs(kind: str, tree: Chain):
-    """What assigns the rate erases the others in torch; its cosine is off past 0."""
+    """In torch a child that assigns the rate erases the others, and its cosine is off past 0."""
     rows = []
     for module in (ours, theirs):
         optimizer = make_optimizer(kind, BASES)

@@ -1,4 +1,4 @@
-"""What is loaded and what is set, in every order: a drop-in goes on as torch's class does."""
+"""Loads and set attributes, in every order: a drop-in goes on as torch's class does."""
 
 import copy
 from typing import Any

@@ -167,7 +167,7 @@ TAKES = {
 @pytest.mark.parametrize("rate", [1e-4, 0.7])
 @pytest.mark.parametrize("name", TAKES)
 def test_a_group_added_in_mid_run_goes_on_from_its_own_rate(name: str, rate: float, at: int):
-    """What these say next is multiplied into the rate that the group came with, as in torch."""
+    """The next factor is multiplied into the rate that the group came with, as in torch."""
     pair = [build(side, name) for side in ("torch", "lehr")]
     for run in pair:
         run.steps(at)

@@ -23,7 +23,7 @@ ROOM = str(Path(ours.__file__).parent)
 
 
 def tree(container: str) -> Callable[[Any], Any]:
-    """Return what builds a container over an optimizer."""
+    """Return a function that builds a container over an optimizer."""
 
     def make(optimizer: Any) -> Any:
         parts = [ours.LinearLR(optimizer, total_iters=4), ours.CosineAnnealingLR(optimizer, 12)]
@@ -35,7 +35,7 @@ def tree(container: str) -> Callable[[Any], Any]:
 
 
 def drop_in(name: str) -> Callable[[Any], Any]:
-    """Return what builds a drop-in over an optimizer."""
+    """Return a function that builds a drop-in over an optimizer."""
     return lambda optimizer: getattr(ours, name)(optimizer, **ARGUMENTS[name])
 
 
@@ -96,7 +96,7 @@ def new(name: str, kind: str, steps: int) -> Run:
 
 
 def bases(run: Run) -> Any:
-    """Return what a run must not have changed for good."""
+    """Return the values that a run must not have changed for good."""
     return [group.get("initial_lr") for group in run.optimizer.param_groups], [
         float(lr) for lr in run.scheduler.base_lrs
     ]

@@ -21,13 +21,13 @@ from twins import ARGUMENTS, METRICS, Run, saved
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 BAD: list[Any] = [float("nan"), float("-inf"), -1.0, 1j, None, "x", 10**400, 2.5, 2**53 + 1, {}]
-"""What takes the place of a value, and of each item of a list or a dict."""
+"""The values put in place of a value, and of each item of a list or a dict."""
 
 ALL_BAD: list[Any] = [
     *[float("nan"), float("inf"), float("-inf"), -1.0, -7, 1j, None, "", "x", "0.1", True],
     *[10**400, -(10**400), 1e308, 2.5, -0.5, 2**53 + 1, 0, [], {}, [0.1] * 7, b"x", object()],
 ]
-"""What takes their place in the slow tests."""
+"""The values put in their place in the slow tests."""
 
 OVERFLOWING = 1e308
 """In a child of a container it may become infinite later only: it is the step that is refused."""
@@ -36,7 +36,7 @@ FEW: list[Any] = [float("nan"), -1.0, None, "x", 10**400]
 """The same for containers, whose children are tampered with alone as well."""
 
 BARE = (OverflowError, KeyError, ZeroDivisionError, RuntimeError, AttributeError, IndexError)
-"""What is never raised for a state."""
+"""Errors that are never raised for a state."""
 
 
 class Power:
@@ -60,7 +60,7 @@ ASKED = [0]
 
 
 def drop_in(name: str, **more: Any) -> Callable[[Any], Any]:
-    """Return what builds a drop-in over an optimizer."""
+    """Return a function that builds a drop-in over an optimizer."""
     arguments = {**ARGUMENTS.get(name, {}), **more}
     if "lr_lambda" in arguments:
         arguments["lr_lambda"] = patient
@@ -68,7 +68,7 @@ def drop_in(name: str, **more: Any) -> Callable[[Any], Any]:
 
 
 def sequence(name: str) -> Callable[[Any], Any]:
-    """Return what builds a sequence that is in a child of this name."""
+    """Return a function that builds a sequence that is in a child of this name."""
 
     def make(optimizer: Any) -> Any:
         first = drop_in("LinearLR", total_iters=2)(optimizer)
@@ -78,7 +78,7 @@ def sequence(name: str) -> Callable[[Any], Any]:
 
 
 def chain(name: str) -> Callable[[Any], Any]:
-    """Return what builds a chain with a child of this name."""
+    """Return a function that builds a chain with a child of this name."""
 
     def make(optimizer: Any) -> Any:
         return ours.ChainedScheduler([drop_in(name)(optimizer), ours.ExponentialLR(optimizer, 0.9)])
@@ -96,7 +96,7 @@ def plateau(optimizer: Any) -> Any:
 
 
 def scheduler(**arguments: Any) -> Callable[[Any], Any]:
-    """Return what builds a scheduler over an optimizer."""
+    """Return a function that builds a scheduler over an optimizer."""
     return lambda optimizer: ours.Scheduler(optimizer, guards="off", **arguments)
 
 
@@ -158,7 +158,7 @@ def replaced(state: Any, key: Any, value: Any) -> Any:
 
 
 def look(run: Run) -> Any:
-    """Return what a refused load must leave alone: the groups with their keys, and the state."""
+    """Return the values that a refused load must leave alone: the groups' keys, and the state."""
     groups = [
         {key: value for key, value in group.items() if key != "params"}
         for group in run.optimizer.param_groups
@@ -258,7 +258,7 @@ def look_at_each_key(name: str, table: list[Any], deep: int = 2) -> None:
 
 
 def unsound(run: Run) -> Iterator[str]:
-    """Yield what is wrong after a value was accepted: the next steps fail, or are not finite."""
+    """Yield the faults after a value was accepted: the next steps fail, or are not finite."""
     try:
         rows = [read(run.optimizer), *ahead(run)]
     except lehr.PastEnd:

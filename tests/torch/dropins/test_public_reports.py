@@ -1,4 +1,4 @@
-"""What public bug reports are about, beside torch's class of the same name.
+"""The subjects of public bug reports, beside torch's class of the same name.
 
 Each test names the library or the habit that it is from.
 """

@@ -84,7 +84,7 @@ def at(build: Build, kind: str, position: int) -> tuple[Optimizer, Any]:
 
 
 def everything(optimizer: Optimizer, driver: LRScheduler) -> list[Any]:
-    """Return what the next updates use, with the decay."""
+    """Return the values that the next updates use, with the decay."""
     rows = []
     for _ in range(12):
         rows.append((read(optimizer), [g["weight_decay"] for g in optimizer.param_groups]))

@@ -97,7 +97,7 @@ def test_the_optimizers_own_rate_is_overridden(kind: str):
 
 
 def test_defaults_go_together():
-    """What may be left out makes a schedule when it is left out; or it may not be left out."""
+    """Each argument may be left out, or its absence is refused."""
     parameters = list(inspect.signature(TrapezoidalLR).parameters.values())[1:]
     needed = {p.name: 5 for p in parameters if p.default is inspect.Parameter.empty}
     TrapezoidalLR(make_optimizer(), **needed)

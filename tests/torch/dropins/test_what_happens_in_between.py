@@ -1,4 +1,4 @@
-"""What frameworks and people do to an optimizer or a scheduler in mid-run, beside torch's class.
+"""Changes by frameworks and people to an optimizer or a scheduler in mid-run, beside torch.
 
 Each of these was taken from a public report about a scheduler or a trainer.
 """

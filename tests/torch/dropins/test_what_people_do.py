@@ -1,4 +1,4 @@
-"""What people do with a live scheduler, beside live torch, step by step."""
+"""People's uses of a live scheduler, beside live torch, step by step."""
 
 import copy
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def resumed(side: str, name: str, run: Run, states: tuple[Any, Any]) -> Run:
 
 
 def written_and_saved(side: str, name: str) -> Rows:
-    """What is written by hand just before the optimizer is saved is what is saved."""
+    """A rate written by hand just before the optimizer is saved is the one that is saved."""
     run = build(side, name)
     run.steps(3)
     write(run, 0.02)

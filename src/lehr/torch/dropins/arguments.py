@@ -111,7 +111,7 @@ def momentum_slot(optimizer: Optimizer) -> Slot:
 
 
 def saved_function(name: str, function: Callable[..., Any] | None) -> dict[str, Any] | None:
-    """Return what a state saves of a function: a callable object's attributes."""
+    """Return the attributes of a callable object, for a state; None for a plain function."""
     if function is None:
         return None
     if isinstance(function, types.FunctionType | types.BuiltinFunctionType):

@@ -18,7 +18,7 @@ _MANY: Final = 10_000
 
 
 def together(effects: Sequence[Effect]) -> Schedule:
-    """Return what schedulers make of 1, in the order in which they are stepped.
+    """Return 1 as the schedulers change it, in the order in which they are stepped.
 
     If all only multiply, that is their product. Others are followed from one start or end of a
     window to the next: a scheduler that acts alone has its own curve from the level that it finds,
