@@ -56,11 +56,11 @@ class Import(NamedTuple):
     """One import of a module.
 
     Attributes:
-        source: The module that it stands in.
+        source: The module that has it.
         target: The module that it loads.
         line: Its line.
         scope: ``"module"``, ``"function"`` or ``"types"`` (under ``TYPE_CHECKING``).
-        said: Whether a comment says why it stands there.
+        said: Whether a comment says why it is there.
     """
 
     source: str
@@ -82,7 +82,7 @@ FILES = {module_name(path): path for path in sorted(SOURCES.rglob("*.py"))}
 
 
 def scopes(tree: ast.Module) -> Iterator[tuple[ast.stmt, str]]:
-    """Yield each import statement with where it stands."""
+    """Yield each import statement with its scope."""
     pending: list[tuple[ast.AST, str]] = [(tree, "module")]
     while pending:
         node, scope = pending.pop()

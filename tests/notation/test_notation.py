@@ -1,4 +1,4 @@
-"""Texts and dicts are schedules, and what is no schedule is refused at its place."""
+"""Texts and dicts become schedules, and a mistake in one is refused at its place."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def read(optimizer: Optimizer) -> list[Row]:
 
 
 def rates(optimizer: Optimizer) -> list[float]:
-    """Return the rate of every group, as it stands."""
+    """Return the current rate of every group."""
     return [rate for rate, _ in read(optimizer)]
 
 

@@ -241,7 +241,7 @@ def test_a_steady_batch_is_a_list_of_one_size(schedule: Schedule, size: int, sam
     by_samples = lehr.from_dict(in_samples(schedule.to_dict()))
     run = by_samples.over(f"{samples}sa", batch=size)
     plain = schedule.over(samples)
-    # At a jump a boundary inside a step is rounded: those steps are told by neither.
+    # At a jump a boundary inside a step is rounded: those steps are left out.
     for step in range(math.ceil(samples / size) + 2):
         at = min(size * step, samples)
         near = [plain(max(at + d, 0)) for d in (-1e-9, 0, 1e-9)]

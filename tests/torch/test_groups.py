@@ -199,7 +199,7 @@ def test_among_many_groups_with_one_rate_a_log_hides_nothing():
         if t == 50:
             set_rate(optimizer, 33, 0.5)
         if t == 55:
-            set_rate(optimizer, 34, log[-1][0])  # what is there already is no change
+            set_rate(optimizer, 34, log[-1][0])  # the value there already: not a change
         optimizer.step()
         scheduler.step()
     wanted = [0.094] * 100

@@ -212,7 +212,7 @@ def test_nothing_of_lehrs_goes_into_the_groups_but_torchs_own_key(name: str):
     assert set(optimizer.param_groups[0]) <= allowed
 
 
-# ----- what is no torch optimizer -----------------------------------------------------------------
+# ----- not a torch optimizer ----------------------------------------------------------------------
 
 
 class Shell:

@@ -32,7 +32,7 @@ def test_resumed_is_uninterrupted(tmp_path: Path, backend: str) -> None:
     rows = check_resume(
         "train_keras.py", tmp_path, stop=17, total=40, warnings="default", KERAS_BACKEND=backend
     )
-    # JAX has 32 bits unless it is told otherwise.
+    # JAX has 32 bits unless it is set otherwise.
     check_rates(rows, 1e-2, 40, within=1e-12 if backend == "torch" else 1e-6)
     check_learns(rows)
 

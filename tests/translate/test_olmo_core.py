@@ -128,7 +128,7 @@ def test_falling(case: Case) -> None:
 
 
 def test_sequential() -> None:
-    """A scheduler also speaks at its last step; the next one goes on from its rate."""
+    """A scheduler also sets the rate of its last step; the next one goes on from there."""
     first, last = {"warmup": 5, "t_max": 40}, {"warmup": 5, "t_max": 60}
     joined = translate(
         "olmo_core",

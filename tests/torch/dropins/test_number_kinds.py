@@ -41,7 +41,7 @@ WHOLE: dict[str, Callable[[int], Any]] = {
 
 
 class Listing(Sequence[Any]):
-    """A list that is no list, as configuration libraries have."""
+    """A list-like class that is not a list, as configuration libraries have."""
 
     def __init__(self, *items: Any) -> None:
         self._items = items
