@@ -100,10 +100,10 @@ def read(text: str) -> Parts:
         raise refuse(f"this cannot be read: {error.msg}", text, at) from None
     except (RecursionError, MemoryError, ValueError):
         raise refuse("this cannot be read", text, start) from None
-    return _Reader(text, start, found["call"]).optimizer(tree, found["place"] or "")
+    return _ClassReader(text, start, found["call"]).optimizer(tree, found["place"] or "")
 
 
-class _Reader:
+class _ClassReader:
     def __init__(self, text: str, start: int, call: str) -> None:
         self._text = text
         # Columns count bytes, and the first line has one bracket more than the text.

@@ -18,7 +18,7 @@ from lehr.torch.dropins.base import DropIn
 from lehr.torch.dropins.parameters import Parameter
 from lehr.torch.dropins.recursion import Carried
 from lehr.torch.dropins.swa import SWALR
-from lehr.torch.dropins.tree import Part, Switch, Tree, plan_rates, still
+from lehr.torch.dropins.tree import PlanPart, Switch, Tree, plan_rates, still
 
 
 def _whole_numbers(name: str, values: Any) -> list[int]:
@@ -106,9 +106,9 @@ class SequentialLR(Tree):
         end = starts[index + 1] if index + 1 < len(starts) else position + 1
         return min(position + 1, end) - 1 - starts[index]
 
-    def _compose(self, slot: Slot, parts: list[Part | None], base: float) -> Part:
+    def _compose(self, slot: Slot, parts: list[PlanPart | None], base: float) -> PlanPart:
         starts = self._starts()
-        left, whole_parts = still(base), list[Part]()
+        left, whole_parts = still(base), list[PlanPart]()
         for index, (child, part) in enumerate(zip(self._schedulers, parts, strict=True)):
             if part is None:
                 part = left
@@ -116,7 +116,7 @@ class SequentialLR(Tree):
                 # It starts from wherever the previous one left the rate.
                 start = float(left.value(0))
                 swa_lr = part.binding.offset
-                part = Part(part.schedule, Binding(gain=start - swa_lr, offset=swa_lr), True)
+                part = PlanPart(part.schedule, Binding(gain=start - swa_lr, offset=swa_lr), True)
             whole_parts.append(part)
             length = starts[index + 1] - starts[index] if index + 1 < len(starts) else 0
             if length > 0:
@@ -127,9 +127,11 @@ class SequentialLR(Tree):
         absolute = any(part.absolute for part in whole_parts)
         milestones = tuple(starts[1:])
         if absolute or None in ratios:
-            return Part(Switch(tuple(p.value for p in whole_parts), milestones), Binding(), True)
+            return PlanPart(
+                Switch(tuple(p.value for p in whole_parts), milestones), Binding(), True
+            )
         switch = Switch(tuple(ratio for ratio in ratios if ratio is not None), milestones)
-        return Part(switch, Binding(gain=base))
+        return PlanPart(switch, Binding(gain=base))
 
 
 class ChainedScheduler(Tree):
@@ -226,7 +228,7 @@ class ChainedScheduler(Tree):
     def _local(self, child: Driver, position: int) -> int:
         return position
 
-    def _compose(self, slot: Slot, parts: list[Part | None], base: float) -> Part:
+    def _compose(self, slot: Slot, parts: list[PlanPart | None], base: float) -> PlanPart:
         driving = [part for part in parts if part is not None]
         if len(driving) == 1:
             return driving[0]
@@ -242,7 +244,9 @@ class ChainedScheduler(Tree):
             if part not in leads and ratio is not None:
                 product = ratio if product is None else product * ratio
         assert product is not None
-        return Part(product, Binding(), True) if leads else Part(product, Binding(gain=base))
+        return (
+            PlanPart(product, Binding(), True) if leads else PlanPart(product, Binding(gain=base))
+        )
 
     def _load(self, state: dict[str, Any]) -> None:
         # Torch's states have no position of their own: the first child's is used.

@@ -62,7 +62,7 @@ class Switch(Schedule):
 
 
 @dataclass(frozen=True)
-class Part:
+class PlanPart:
     """A child's value of one number of one group: ``offset + gain * schedule(position)``."""
 
     schedule: Schedule
@@ -85,24 +85,24 @@ class Part:
         overflows = scale == math.inf or (high * scale == math.inf > high)
         return None if overflows else self.value * scale
 
-    def at(self, position: int, base: float) -> Part:
+    def at(self, position: int, base: float) -> PlanPart:
         """Return a copy held at the value of one position."""
         level = float(self.value(position))
-        return Part(hold(at=1.0), Binding(gain=level), self.absolute or level != base)
+        return PlanPart(hold(at=1.0), Binding(gain=level), self.absolute or level != base)
 
 
-def part_of(child: Driver, slot: Slot, index: int) -> Part | None:
+def part_of(child: Driver, slot: Slot, index: int) -> PlanPart | None:
     """Return a child's value of a number of a group; None if it does not drive it."""
     driven = child.plan.of_slot(slot, index)
     if driven is None:
         return None
     offset, gain = driven.line(index)
-    return Part(driven.levels.schedule, Binding(gain, offset), driven.absolute)
+    return PlanPart(driven.levels.schedule, Binding(gain, offset), driven.absolute)
 
 
-def still(level: float) -> Part:
+def still(level: float) -> PlanPart:
     """Return a constant number."""
-    return Part(hold(at=1.0), Binding(gain=level))
+    return PlanPart(hold(at=1.0), Binding(gain=level))
 
 
 class Tree(DropIn):
@@ -177,7 +177,7 @@ class Tree(DropIn):
 
     # ----- composing ----------------------------------------------------------------------------
 
-    def _compose(self, slot: Slot, parts: list[Part | None], base: float) -> Part:
+    def _compose(self, slot: Slot, parts: list[PlanPart | None], base: float) -> PlanPart:
         """Return the children's joint value of a number of a group with this base."""
         raise NotImplementedError
 
