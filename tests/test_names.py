@@ -9,9 +9,6 @@ from pathlib import Path
 
 SOURCES = Path(__file__).parents[1] / "src" / "lehr"
 
-# The drop-ins have torch's own names.
-DROPINS = SOURCES / "torch" / "dropins"
-
 
 def named(statement: ast.stmt) -> Iterator[str]:
     """Yield the class or the alias of a type that a statement of a module defines."""
@@ -43,11 +40,7 @@ def definitions(root: Path) -> dict[str, list[str]]:
 def test_a_name_is_used_for_one_thing() -> None:
     found = definitions(SOURCES)
     assert {"Schedule", "ScheduleLike", "Translation"} <= set(found)
-    dropins = set(definitions(DROPINS))
-    twice = {
-        name: places for name, places in found.items() if len(places) > 1 and name not in dropins
-    }
-    assert not twice
+    assert not {name: places for name, places in found.items() if len(places) > 1}
 
 
 def test_two_definitions_are_found(tmp_path: Path) -> None:
