@@ -154,7 +154,7 @@ def test_a_signal_to_all_processes_of_the_terminal_is_one_signal(tmp_path: Path)
         _, stderr = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert "Traceback" not in stderr
-    assert stderr.count("Stopping after") == 1
+    assert stderr.count("Stopping:") == 1
 
 
 def test_a_folder_that_is_deleted_ends_the_training_in_processes(tmp_path: Path) -> None:

@@ -108,6 +108,7 @@ def test_peaks_that_are_given_are_those_of_all() -> None:
         ("peaks", (), "peaks=() is empty"),
         ("peaks", (0.0, 1.0), "must be finite and above 0"),
         ("peaks", (1.0, float("inf")), "must be finite and above 0"),
+        ("peaks", (float("inf"), 1.0), "must be finite and above 0"),
         ("peaks", (float("nan"),), "must be finite and above 0"),
         ("peaks", (1.0, 1.0), "must be in ascending order, each once"),
         ("further", -1, "further=-1 must be a whole number from 0 to 100"),

@@ -241,11 +241,11 @@ def _fill(store: Store, tensorboard: Path | None, mlflow: str | None) -> None:
             written = trackers.tensorboard(records, tensorboard)
             see = f"tensorboard --logdir {tensorboard}"
         else:
-            where = str(mlflow)
-            written = trackers.mlflow(records, where)
+            assert mlflow is not None
+            written = trackers.mlflow(records, mlflow)
             # MLflow reads folders only with this variable.
-            allowed = "" if ":" in where else "MLFLOW_ALLOW_FILE_STORE=true "
-            see = f"{allowed}mlflow ui --backend-store-uri {where}"
+            allowed = "" if ":" in mlflow else "MLFLOW_ALLOW_FILE_STORE=true "
+            see = f"{allowed}mlflow ui --backend-store-uri {mlflow}"
     click.echo(f"{written:,} trials written; to see all of them: {see}")
 
 

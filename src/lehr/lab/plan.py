@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lehr.lab.optimizers import (
     OPTIMIZERS,
@@ -65,6 +65,15 @@ class Pair(NamedTuple):
         return f"{label(self.optimizer)}/{self.schedule}"
 
 
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _check_ascending(name: str, values: Sequence[float]) -> None:
+    if any(a >= b for a, b in pairwise(values)):
+        raise ValueError(f"{name}={values!r} must be in ascending order, each once")
+
+
 @dataclass(frozen=True)
 class Size:
     """How many runs each pair gets, and how long they are.
@@ -102,17 +111,15 @@ class Size:
             ("tuning_seeds", self.tuning_seeds, 1, MOST_SEEDS),
             ("further", self.further_peaks, 0, _MOST_FURTHER),
         ):
-            if type(value) is not int or not least <= value <= most:  # bool is an int too
+            if not _is_whole(value) or not least <= value <= most:
                 raise ValueError(
                     f"{name}={value!r:.40} must be a whole number from {least} to {most:,}"
                 )
-        if not all(type(length) is int and 2 <= length <= _MOST_STEPS for length in self.lengths):
+        if not all(_is_whole(each) and 2 <= each <= _MOST_STEPS for each in self.lengths):
             raise ValueError(
                 f"lengths={self.lengths!r:.80} must be whole numbers from 2 to {_MOST_STEPS:,}"
             )
-        for name, values in (("lengths", self.lengths), ("peaks", self.peaks or ())):
-            if any(a >= b for a, b in pairwise(values)):
-                raise ValueError(f"{name}={values!r} must be in ascending order, each once")
+        _check_ascending("lengths", self.lengths)
         if self.peaks is None:
             return
         if self.find:
@@ -123,6 +130,7 @@ class Size:
             raise ValueError("peaks=() is empty: write at least one peak rate")
         if not all(0 < peak < math.inf for peak in self.peaks):
             raise ValueError(f"peaks={self.peaks!r} must be finite and above 0")
+        _check_ascending("peaks", self.peaks)
 
     @property
     def further_peaks(self) -> int:

@@ -116,11 +116,10 @@ def _tree(schedule: str) -> ast.Expression:
 def _calls(tree: ast.AST, function: str) -> Iterable[ast.Call]:
     """Yield the calls of the function with this name."""
     for node in ast.walk(tree):
-        match node:
-            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name == function:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
+            name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
+            if name == function:
                 yield node
-            case _:
-                pass
 
 
 def _changed(schedule: str, changes: Mapping[tuple[str, str], Any]) -> str:

@@ -193,7 +193,7 @@ class _Header:
         if given is not None:
             if given not in self._all:
                 there = _listed(self._usable)
-                raise LawError(f"{self._path}: has no column {given!r}; its columns are {there}")
+                raise LawError(f"{self._path} has no column {given!r}; its columns are {there}")
             return given
         for name in known:
             fitting = [column for column in self._usable if _plain(column) == name]

@@ -262,3 +262,16 @@ def test_a_process_is_killed_over_its_own_work_only(tmp_path: Path) -> None:
         (tmp_path / "go").touch()
         assert second.result() is None
         assert workers.executor.submit(abs, -1).result() == 1
+
+
+def hang(begun: Path) -> None:
+    begun.touch()
+    time.sleep(60)
+
+
+def test_a_process_that_hangs_in_its_first_call_is_killed_and_counted(tmp_path: Path) -> None:
+    workers = Processes(1)
+    workers.submit(hang, tmp_path / "begun")
+    wait_for_file(tmp_path / "begun")
+    workers.shutdown(cancel_futures=True)
+    assert workers.killed == 1

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import pickle
 import re
 from pathlib import Path
 
@@ -188,3 +189,12 @@ def test_a_file_that_is_not_there_is_named(name: str, words: str) -> None:
     for ask in (find_task, pinned, identity):
         with pytest.raises(TaskError, match=re.escape(words)):
             ask(name)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_can_be_pickled(name: str) -> None:
+    task = known(name)
+    again = pickle.loads(pickle.dumps(task))
+    first, second = (each.model(torch.Generator().manual_seed(3)) for each in (task, again))
+    pairs = zip(first.parameters(), second.parameters(), strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs)

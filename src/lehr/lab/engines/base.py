@@ -141,13 +141,15 @@ def open_workers(
             check_name(device)
         return processes(jobs, resources.shared(jobs), notify, devices)
     kind, _, address = name.partition("://")
-    if kind in ("dask", "ray"):
-        # Dask and Ray are loaded by the call.
+    each = resources if address else resources.shared(jobs)
+    if kind == "dask":
         from lehr.lab.engines.dask_cluster import dask_cluster  # Loads multiprocessing.
+
+        return dask_cluster(address, jobs, each)
+    if kind == "ray":
         from lehr.lab.engines.ray_cluster import ray_cluster  # Loads multiprocessing.
 
-        cluster = dask_cluster if kind == "dask" else ray_cluster
-        return cluster(address, jobs, resources if address else resources.shared(jobs))
+        return ray_cluster(address, jobs, each)
     raise EngineError(f"engine={engine!r} is not known: write {', '.join(ENGINES)}")
 
 

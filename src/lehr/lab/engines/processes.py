@@ -24,6 +24,7 @@ from lehr.lab.engines.limit import END
 from lehr.lab.resources import Resources
 from lehr.lab.trial import FinishedTrial, Trial
 
+_Answer = TypeVar("_Answer")
 _Cluster = TypeVar("_Cluster")
 
 
@@ -83,10 +84,10 @@ class Processes(Executor):
         with interrupts_held():
             pool = self._pools[place] or self._start(place)
             try:
-                future = pool.submit(fn, *args, **kwargs)
+                future = pool.submit(_begin, fn, *args, **kwargs)
             except BrokenProcessPool:
                 pool.shutdown()
-                future = self._start(place).submit(fn, *args, **kwargs)
+                future = self._start(place).submit(_begin, fn, *args, **kwargs)
         # A pool starts its process when it gets its first call.
         self._started += set(multiprocessing.active_children()) - before
         self._submitted[place].append(future)
@@ -209,10 +210,15 @@ def _end_with_parent() -> None:
         END(1)
 
 
-def _train(resources: Resources, trials: Sequence[Trial]) -> list[FinishedTrial]:
+def _begin(function: Callable[..., _Answer], /, *args: Any, **kwargs: Any) -> _Answer:
+    """Call a function in a worker, which from then on has something to lose."""
     # Loads torch, which takes some seconds.
     import_module("lehr.lab.training.population")
     _ready.value = True
+    return function(*args, **kwargs)
+
+
+def _train(resources: Resources, trials: Sequence[Trial]) -> list[FinishedTrial]:
     if _device is not None:
         resources = resources._replace(device=_device)
     return train_batch(resources, trials, lambda: _stop.value)

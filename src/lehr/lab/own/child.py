@@ -11,8 +11,6 @@ from lehr.lab.errors import TrialError
 from lehr.lab.own.running import current_trial
 from lehr.lab.python_source import module_of
 
-__all__: list[str] = []
-
 
 def main(file: str, function: str, source: str) -> None:
     """Run a function of the user's file, and write its return value.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lehr.lab.tasks.base import SPLIT_SEED, Data, Split
@@ -29,16 +30,17 @@ def accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
 
 def perceptron(inputs: int, hidden: int, classes: int) -> Callable[[torch.Generator], nn.Module]:
     """Return a function that makes a perceptron with one hidden layer and ReLU."""
+    # A partial, which can be pickled with its task.
+    return partial(_perceptron, inputs, hidden, classes)
 
-    def model(generator: torch.Generator) -> nn.Module:
-        from torch import nn
 
-        from lehr.lab.tasks.seeding import seeded  # Loads torch.
+def _perceptron(inputs: int, hidden: int, classes: int, generator: torch.Generator) -> nn.Module:
+    from torch import nn
 
-        with seeded(generator.initial_seed()):
-            return nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, classes))
+    from lehr.lab.tasks.seeding import seeded  # Loads torch.
 
-    return model
+    with seeded(generator.initial_seed()):
+        return nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, classes))
 
 
 def split_by_class(inputs: Any, labels: Any, held_out: int) -> Data:
