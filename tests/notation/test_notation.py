@@ -715,6 +715,7 @@ class TestDeepTrees:
         ('{"lehr": 1, "kind": "piece", "to": NaN}', "NaN is not a number of JSON"),
         ('{"lehr": 1, "kind": "piece", "to": -Infinity}', "-Infinity is not a number of JSON"),
         ('{"lehr": 1, "kind": "piece", "to": 1e999}', "schedule.to: to=inf is not finite"),
+        ('{"lehr": 1, "kind": "piece", "to": ' + "9" * 41 + "}", "a number of 41 digits"),
         ('{"lehr": 1, "kind": "piece", "to": ' + "9" * 5_000 + "}", "a number of 5000 digits"),
         ("[" * 200_000, "nested too deeply"),
         ('{"a":' * 200_000, "nested too deeply"),
