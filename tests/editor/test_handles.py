@@ -152,7 +152,14 @@ def test_keys_move_by_the_second_digit_and_add_up() -> None:
     assert nudged(text, RUN, "0", "y", 3) == "warmup('5%', start=0.03) >> cosine(to=0.1)"
     # Right is right, also where the number counts from the end.
     assert nudged("trapezoid('20%')", RUN, "2", "x", 3) == "trapezoid('17%')"
-    assert nudge(text, RUN, "1", "x", -500).bound
+    assert nudge(text, RUN, "1", "x", -500).bound == "warmup.steps cannot be less than 0"
+    # Steps are whole.
+    assert nudged("warmup(5) >> hold()", RUN, "1", "x", 1) == "warmup(6) >> hold()"
+    assert nudged("warmup(250) >> hold()", RUN, "1", "x", -1) == "warmup(240) >> hold()"
+
+
+def test_a_schedule_that_is_0_throughout_can_be_moved() -> None:
+    assert moved("hold(at=0.0)", RUN, "end", None, 0.5) == "hold(at=0.5)"
 
 
 def test_an_unknown_handle_is_refused() -> None:
