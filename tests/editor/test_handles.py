@@ -159,7 +159,8 @@ def test_keys_move_by_the_second_digit_and_add_up() -> None:
 
 
 def test_a_schedule_that_is_0_throughout_can_be_moved() -> None:
-    assert moved("hold(at=0.0)", RUN, "end", None, 0.5) == "hold(at=0.5)"
+    # A level of 1 is the height of the picture then.
+    assert moved("hold(at=0.0)", RUN, "end", None, 1 / 3) == "hold(at=0.333)"
 
 
 def test_an_unknown_handle_is_refused() -> None:

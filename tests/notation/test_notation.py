@@ -725,7 +725,7 @@ class TestDeepTrees:
         (None, "not from None"),
         (b"{}", "not from b'{}'"),
     ],
-    ids=range(15),
+    ids=range(16),
 )
 def test_what_is_wrong_in_json(text: Any, message: str) -> None:
     with pytest.raises(ParseError, match=message.replace("(", r"\(")):

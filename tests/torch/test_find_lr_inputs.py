@@ -99,6 +99,16 @@ def test_of_large_batches_fewer_are_kept_but_as_many_as_one_run_reads(
     assert len(training._record(Again(data(FEW)), 120)) == 40
 
 
+def test_all_tensors_of_a_batch_go_to_the_device_of_the_model() -> None:
+    from lehr.torch.finding import training
+
+    one = torch.zeros(1)
+    moved = training._moved({"x": one, "more": [one, (one, "text")]}, torch.device("meta"))
+    tensors = [moved["x"], moved["more"][0], moved["more"][1][0]]
+    assert {tensor.device.type for tensor in tensors} == {"meta"}
+    assert moved["more"][1][1] == "text"
+
+
 def test_an_accumulated_update_may_reach_over_the_end_of_the_data() -> None:
     few = data(FEW)
     halves = [(x[part], y[part]) for x, y in few for part in (slice(16), slice(16, None))]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from driving import make_optimizer
+from driving import drive, make_optimizer
 
 import lehr
 import lehr.torch as ours
@@ -153,3 +153,20 @@ def test_check_tells_of_an_optimizer_that_is_never_scheduled():
     together = ours.Scheduler(list(both), lr=lehr.linear(10))
     again = said(lehr.check(lehr.linear(10), optimizer=list(both), scheduler=together))
     assert "unscheduled" not in again
+
+
+def test_the_bases_of_each_optimizer_are_kept_where_one_scheduler_drives_both():
+    optimizers = [make_optimizer("adamw", (0.1,)) for _ in range(2)]
+    for optimizer, decay in zip(optimizers, (0.1, 0.4), strict=True):
+        optimizer.param_groups[0]["weight_decay"] = decay
+    shape = lehr.linear(10)
+    apart = [ours.Scheduler(each, lehr.constant(), weight_decay=shape) for each in optimizers]
+    for i in range(2):
+        drive(optimizers[i], apart[i], 5)
+    both = ours.Scheduler(optimizers, lehr.constant(), weight_decay=shape, guards="off")
+    apart.clear()
+    for optimizer in optimizers:
+        optimizer.step()
+    both.step()
+    found = [optimizer.param_groups[0]["weight_decay"] for optimizer in optimizers]
+    assert found == pytest.approx([0.09, 0.36])
