@@ -240,7 +240,8 @@ def test_the_past_stays_and_the_value_goes_on(plan: list[dict[str, Any]]):
             revised = changed(before, change)
         except ScheduleError:
             # It is where it would go to, or there is nothing left of it.
-            there = change.get("to") == pytest.approx(float(before.schedule(at)))
+            goal = change.get("schedule", change).get("to")
+            there = goal == pytest.approx(float(before.schedule(at)))
             assert there or at >= (before.schedule.length or math.inf)
             continue
         steps = np.arange(at + 1)
