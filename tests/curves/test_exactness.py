@@ -130,6 +130,7 @@ EXTREMES += ["42", "1.5", "-0.0", "2147483648", "nan", "", "1e-17", "1e16"]
 def test_any_numbers_of_a_formula_are_taken_or_refused(name: str, count: int) -> None:
     known = EXTREMES if count < 3 else EXTREMES[:9]
     given = itertools.product(known, repeat=count) if count < 4 else [("1",) * 4]
+    taken = 0
     for numbers in given:
         text = f"{name}({', '.join(numbers)})"
         try:
@@ -138,8 +139,10 @@ def test_any_numbers_of_a_formula_are_taken_or_refused(name: str, count: int) ->
             with pytest.raises(ScheduleError):
                 lehr.from_dict({"lehr": 1, "kind": "formula", "function": text})
             continue
+        taken += 1
         assert np.isfinite(s(np.arange(50))).all()
         assert lehr.from_json(s.to_json()) == s
+    assert bool(taken) == (count == {"radam": 1, "noise": 2, "normal-noise": 3}[name])
 
 
 @pytest.mark.parametrize(
@@ -164,11 +167,13 @@ def test_numbers_of_a_formula_are_named(text: str, words: str) -> None:
 @pytest.mark.parametrize("name", [name.partition("(") for name in lehr.curves.easing.names()])
 def test_any_numbers_of_an_ease_are_taken_or_refused(name: tuple[str, str, str]) -> None:
     count = len(name[2].split(",")) if name[2] else 0
+    taken = 0
     for numbers in itertools.product(EXTREMES, repeat=count):
         text = f"{name[0]}({', '.join(numbers)})" if count else name[0]
         try:
             s = lehr.ramp(100, start=1.0, to=0.25, ease=text)
         except ScheduleError:
             continue
+        taken += 1
         values = [*s(np.arange(101)), *map(s, range(101)), *s(np.linspace(0, 100, 37))]
         assert 0.25 - 1e-9 <= min(values) <= max(values) <= 1 + 1e-9

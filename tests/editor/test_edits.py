@@ -46,6 +46,11 @@ def test_a_split_keeps_the_levels(text: str, x: float, expected: str) -> None:
         assert after(step) == pytest.approx(before(step), abs=1e-9)
 
 
+def test_a_first_half_has_at_least_one_step() -> None:
+    cut = edits.split("warmup(5) >> linear()", 20, 5.3)
+    assert cut == "warmup(5) >> linear(1, to=0.98) >> linear(to=0.0)"
+
+
 def test_what_cannot_be_split_says_so() -> None:
     with pytest.raises(ScheduleError, match=r"is not made of pieces"):
         edits.split("noise(0.2)", RUN, 500)
@@ -58,6 +63,8 @@ def test_what_cannot_be_split_says_so() -> None:
          "warmup('5%') >> cosine('30%', to=0.0) >> hold()"),
         ("warmup('5%') >> hold() >> cosine('20%')", 0, "warmup() >> cosine('20%')"),
         ("hold(100) >> linear('10%')", 0, "linear('20%', to=0.0)"),
+        ("warmup('5%') >> hold('10%', at=0.5) >> cosine()", 1,
+         "warmup('5%') >> cosine(to=0.0, start=0.5)"),
         ("cosine('10%', to=0.5, start=0.9) >> hold('10%')", 0,
          "cosine('20%', to=0.5, start=0.9)"),
     ],
@@ -151,3 +158,11 @@ def test_a_typed_number_replaces_another(index: int, typed: str, expected: str) 
 def test_nothing_but_a_number_comes_in_through_its_field(typed: str) -> None:
     with pytest.raises(ScheduleError):
         edits.written("warmup('5%') >> cosine(to=0.1)", RUN, 3, typed)
+
+
+@pytest.mark.parametrize("x", [101, 110, 113, 500, 990, 999])
+def test_a_piece_is_cut_where_it_is_nearly_flat(x: int) -> None:
+    text = "warmup(100) >> cosine(to=0.1)"
+    parts = lehr.parse(edits.split(text, 1000, x)).over(1000)
+    assert parts(x) == pytest.approx(lehr.parse(text).over(1000)(x), rel=0.005)
+    assert parts(1000) == pytest.approx(0.1)

@@ -61,8 +61,14 @@ def test_the_peak_moves_to_the_rate_that_is_better(
     assert before.peak is not None
     assert after.peak == pytest.approx(before.peak * SIDE**moves)
     assert after.decided_by == ("runs" if moves else before.decided_by)
-    assert after.best_within is not None
-    assert after.best_within[0] < after.peak < after.best_within[1]
+    assert before.as_good is not None
+    assert after.as_good == pytest.approx([rate * SIDE**moves for rate in before.as_good])
+    # The range that holds the best rate still holds what it held.
+    assert before.best_within is not None
+    low, high = before.best_within
+    assert after.best_within == pytest.approx(
+        (low / SIDE if moves < 0 else low, high * SIDE if moves > 0 else high)
+    )
     assert before.spent < after.spent <= 4_000
     assert after.spent == sum(run.spent for run in after.curve)
     # The rate beyond was better still.

@@ -52,8 +52,19 @@ def test_the_smoothed_loss_is_a_mean_without_bias() -> None:
 def test_suggestions_leave_out_the_ends_and_what_is_not_finite() -> None:
     losses = np.append(2 + (np.log10(RATES[:-1]) + 1) ** 2, np.nan)
     losses[:16] = -99.0  # the first tenth is only there for the mean to settle
-    found = sweep(losses).suggest("minimum")
-    assert RATES[16] / 10 <= found <= RATES[-6] / 10
+    assert sweep(losses).suggest("minimum") == RATES[16] / 10
+    # The last five are left out, of those that are finite four.
+    falling = np.linspace(9, 1, 161)
+    assert sweep(falling).suggest("minimum") == RATES[155] / 10
+    falling[-1] = np.nan
+    assert sweep(falling).suggest("minimum") == RATES[155] / 10
+
+
+def test_of_a_run_that_was_stopped_a_tenth_of_the_planned_updates_is_left_out() -> None:
+    losses = np.full(60, -99.0)
+    losses[20:] = 2.0
+    found = Sweep(RATES[:60], losses, None, 200).suggest("minimum")
+    assert found == RATES[20] / 10
 
 
 def test_a_rule_that_is_unknown_and_a_curve_that_is_short() -> None:
@@ -72,6 +83,10 @@ def test_smiths_pair() -> None:
     base, top = sweep(np.ones(1001), rates, scores).base_and_max()
     # A mean over a tenth lags behind by up to that.
     assert 0.2 < base < 0.32
+    assert 0.7 < top < 0.83
+    # A dip by less than a tenth of the rise is no fall.
+    scores = np.interp(rates, [0, 0.2, 0.4, 0.5, 0.7, 0.9], [0.1, 0.1, 0.9, 0.85, 0.85, 0.1])
+    _, top = sweep(np.ones(1001), rates, scores).base_and_max()
     assert 0.7 < top < 0.83
     with pytest.raises(lehr.ScheduleError, match="never rises"):
         sweep(np.ones(1001), rates, np.full(1001, 0.5)).base_and_max()

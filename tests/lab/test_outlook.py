@@ -158,6 +158,9 @@ def test_a_known_setting_is_trained_first_within_the_same_budget() -> None:
     plan = dataclasses.replace(PLAN, first=("adam/wsd=0.02",))
     assert plan.pairs[0] == Pair("adam", "wsd")
     assert plan.first_peaks(plan.pairs[0]) == (0.001, 0.003, 0.01, 0.02, 0.1)
+    # The nearest is the one that differs by the least factor.
+    lower = dataclasses.replace(PLAN, first=("adam/wsd=0.018",))
+    assert lower.first_peaks(lower.pairs[0]) == (0.001, 0.003, 0.01, 0.018, 0.1)
     search = Comparison(plan, SHARE)
     first = next(search.next())
     assert (first.optimizer, first.peak) == ("adam", 0.02)

@@ -73,6 +73,14 @@ def test_short_runs_are_planned_before_anything_is_trained(weight_decay: float) 
     assert min(levels) < 0.2  # one of them lowers its rate
 
 
+def test_a_planned_run_has_time_for_what_follows_its_warmup() -> None:
+    short = plan_runs(50_000, 1e-3, warmup=300, count=2)
+    assert [one.steps for one in short] == [15_000, 10_000]
+    found = plan_runs(50_000, 1e-3, warmup=4_000, count=2)
+    assert [one.steps for one in found] == [20_000, 20_000]
+    assert {one.schedule.partition(" >> ")[0] for one in found} == {"warmup(4000)"}
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

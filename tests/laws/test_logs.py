@@ -105,6 +105,14 @@ def test_losses_may_be_sparse_and_lines_in_any_order(tmp_path: Path) -> None:
     assert "not in order" in read_run(path).notes[0]
 
 
+def test_the_last_rate_holds_up_to_the_last_loss(tmp_path: Path) -> None:
+    rows = [(s, r if s < 40 else "", x) for s, r, x in LINES]
+    run = read_run(write_csv(tmp_path / "run.csv", "step,lr,loss", rows))
+    assert run.steps.tolist() == STEPS
+    assert run.losses.tolist() == LOSSES
+    assert run.rates[[10, 30, 31, 40]].tolist() == [0.1] * 4
+
+
 def test_a_restart_logs_steps_again_and_they_are_averaged(tmp_path: Path) -> None:
     rows = [*LINES[:4], (20, 0.1, 3.7), (30, 0.1, 3.35), LINES[4]]
     run = read_run(write_csv(tmp_path / "run.csv", "step,lr,loss", rows))
@@ -292,9 +300,10 @@ def test_the_norm_of_the_weights_gives_the_effective_rate(tmp_path: Path) -> Non
     rows = [(*line, 4.0) for line in LINES]
     run = read_run(write_csv(tmp_path / "run.csv", "step,lr,loss,weight_norm", rows))
     assert run.effective == pytest.approx(run.rates / 4)
-    rows = [(*line, 0.0) for line in LINES]
-    with pytest.raises(LawError, match="column 'weight_norm' has a value of another kind"):
-        read_run(write_csv(tmp_path / "bad.csv", "step,lr,loss,weight_norm", rows))
+    for norms in ([0.0] * 5, [4.0, 4.0, 0.0, 4.0, 4.0], [4.0, 4.0, 4.0, 4.0, -1.0]):
+        rows = [(*line, norm) for line, norm in zip(LINES, norms, strict=True)]
+        with pytest.raises(LawError, match="column 'weight_norm' has a value of another kind"):
+            read_run(write_csv(tmp_path / "bad.csv", "step,lr,loss,weight_norm", rows))
 
 
 def test_norms_of_the_gradients_are_read(tmp_path: Path) -> None:

@@ -715,6 +715,7 @@ class TestDeepTrees:
         ('{"lehr": 1, "kind": "piece", "to": NaN}', "NaN is not a number of JSON"),
         ('{"lehr": 1, "kind": "piece", "to": -Infinity}', "-Infinity is not a number of JSON"),
         ('{"lehr": 1, "kind": "piece", "to": 1e999}', "schedule.to: to=inf is not finite"),
+        ('{"lehr": 1, "kind": "piece", "to": ' + "9" * 41 + "}", "a number of 41 digits"),
         ('{"lehr": 1, "kind": "piece", "to": ' + "9" * 5_000 + "}", "a number of 5000 digits"),
         ("[" * 200_000, "nested too deeply"),
         ('{"a":' * 200_000, "nested too deeply"),
@@ -724,7 +725,7 @@ class TestDeepTrees:
         (None, "not from None"),
         (b"{}", "not from b'{}'"),
     ],
-    ids=range(15),
+    ids=range(16),
 )
 def test_what_is_wrong_in_json(text: Any, message: str) -> None:
     with pytest.raises(ParseError, match=message.replace("(", r"\(")):

@@ -135,7 +135,8 @@ class TestDuration:
         assert len({Duration.of(1), Duration.of(1.0), Duration.of("1ep")}) == 3
 
     def test_shares_are_summed_exactly(self) -> None:
-        assert 0.1 + 0.2 + 0.7 != 1.0 or 0.1 + 0.2 != 0.3
+        # The sum of the floats is 0.30000000000000004.
+        assert Duration.of(0.1) + Duration.of(0.2) == Duration.of(0.3)
         whole = Duration.of(0.1) + Duration.of(0.2) + Duration.of(0.7)
         assert whole == Duration.of(1.0)
         assert whole - Duration.of("30%") == Duration.of(0.7)

@@ -152,6 +152,9 @@ def test_it_needs_a_number_of_epochs(length: str) -> None:
 def test_too_many_epochs_are_refused() -> None:
     with pytest.raises(ScheduleError, match="leave drop_last out"):
         Horizon("2000000ep", samples_per_epoch=3, batch=2, drop_last=False)
+    # Where all batches are alike there is nothing to count.
+    assert Horizon("2000000ep", samples_per_epoch=4, batch=2, drop_last=False).steps == 4_000_000
+    assert Horizon("2000000ep", samples_per_epoch=3, batch=2, drop_last=True).steps == 2_000_000
 
 
 def test_it_is_given_once() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -238,6 +239,10 @@ def test_the_past_stays_and_the_value_goes_on(plan: list[dict[str, Any]]):
         try:
             revised = changed(before, change)
         except ScheduleError:
+            # It is where it would go to, or there is nothing left of it.
+            goal = change.get("schedule", change).get("to")
+            there = goal == pytest.approx(float(before.schedule(at)))
+            assert there or at >= (before.schedule.length or math.inf)
             continue
         steps = np.arange(at + 1)
         old, new = before.schedule(steps), revised.schedule(steps)

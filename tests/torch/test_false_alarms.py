@@ -131,3 +131,5 @@ def test_a_schedule_free_optimizer_under_a_decay_is_warned_of():
     optimizer.param_groups[0].update(weight_sum=0.0, lr_max=-1.0, scheduled_lr=0.0, train_mode=True)
     with pytest.warns(UserWarning, match=r"[Ss]chedule-?free"):
         ours.Scheduler(optimizer, lr=lehr.cosine(100))
+    # A tenth is no decay.
+    ours.Scheduler(optimizer, lr=lehr.warmup(10) >> lehr.linear(90, to=0.95), guards="error")

@@ -19,6 +19,20 @@ def weight() -> torch.Tensor:
     return torch.zeros(1, requires_grad=True)
 
 
+def test_groups_of_which_none_is_known_are_taken_in_their_order():
+    """A model that was moved or wrapped has other parameters, in as many groups."""
+    optimizer = make_optimizer(rates=(1.0, 0.2))
+    scheduler = Scheduler(optimizer, [lehr.linear(10), lehr.linear(20)])
+    drive(optimizer, scheduler, 5)
+    groups = [{**group, "params": [weight()]} for group in optimizer.param_groups]
+    for group in groups:
+        del group["initial_lr"]
+    optimizer.param_groups = groups
+    scheduler.seek(6)
+    assert rates(optimizer) == pytest.approx([0.4, 0.14])
+    assert [float(base) for base in scheduler.base_lrs] == [1.0, 0.2]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("removed", [0, 1, 2])
 def test_a_group_that_is_removed_takes_its_schedule_along(kind: str, removed: int):

@@ -178,6 +178,45 @@ def test_a_training_without_mistakes_is_silent():
         resumed.step()
 
 
+def test_two_changes_in_a_row_are_made_by_hand_and_three_are_not():
+    optimizer = make_optimizer()
+    scheduler = Scheduler(optimizer, COSINE, 1000, guards="error")
+    for t in range(300):
+        trained(optimizer)
+        scheduler.step()
+        if t % 100 in (5, 6):
+            optimizer.param_groups[0]["lr"] *= 0.9
+    for _ in range(2):
+        optimizer.param_groups[0]["lr"] *= 0.9
+        trained(optimizer)
+        scheduler.step()
+    optimizer.param_groups[0]["lr"] *= 0.9
+    trained(optimizer)
+    with pytest.raises(GuardError, match="something else sets the lr"):
+        scheduler.step()
+
+
+def test_an_update_more_now_and_then_is_no_mistake():
+    optimizer = make_optimizer()
+    scheduler = Scheduler(optimizer, COSINE, 1000, guards="error")
+    for t in range(300):
+        trained(optimizer, 2 if t in (5, 100, 200) else 1)
+        scheduler.step()
+    assert scheduler.last_epoch == 300
+
+
+def test_sparse_gradients_are_not_looked_at():
+    """An embedding's: whether they are finite, torch cannot say."""
+    table = torch.nn.Embedding(4, 2, sparse=True)
+    optimizer = torch.optim.SGD(table.parameters(), lr=0.1)
+    scheduler = Scheduler(optimizer, COSINE, 100, guards="off")
+    table(torch.tensor([1])).sum().backward()
+    trained(optimizer)
+    for _ in range(3):
+        scheduler.step()  # the last two without an update
+    assert scheduler.last_epoch == 3
+
+
 def test_a_run_of_epochs_may_be_stepped_per_epoch():
     optimizer = make_optimizer()
     scheduler = Scheduler(optimizer, COSINE, 30)
@@ -310,6 +349,17 @@ def test_all_schedulers_of_a_fused_optimizer_hold_where_an_update_is_skipped():
     assert rates(optimizer) == pytest.approx([0.1 * 0.94**2])
 
 
+def test_a_scaler_that_is_off_skips_nothing():
+    optimizer = make_optimizer()
+    scaler = torch.amp.GradScaler("cpu", enabled=False)
+    scheduler = Scheduler(optimizer, COSINE, 10, scaler=scaler)
+    trained(optimizer)
+    scheduler.step()
+    with pytest.warns(UserWarning, match="called again without an update"):
+        scheduler.step()
+    assert scheduler.last_epoch == 2
+
+
 def test_a_skipped_update_can_be_told_of():
     optimizer = make_optimizer()
     optimizer.param_groups[0]["params"][0].grad = torch.tensor([float("inf")])
@@ -358,3 +408,27 @@ def test_a_check_needs_a_run_where_the_schedule_does():
         lehr.check(lehr.cosine())
     with pytest.raises(ScheduleError, match=r"schedule=0\.5"):
         lehr.check(0.5)  # pyright: ignore
+
+
+def test_rates_set_by_hand_far_apart_are_not_a_fight() -> None:
+    optimizer = make_optimizer("sgd")
+    scheduler = Scheduler(optimizer, lehr.constant(), over=90)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for epoch in range(80):
+            optimizer.step()
+            if epoch in (20, 40, 60):
+                for group in optimizer.param_groups:
+                    group["lr"] /= 10
+            scheduler.step()
+
+
+def test_two_updates_now_and_then_are_not_steps_by_epoch() -> None:
+    optimizer = make_optimizer("sgd")
+    scheduler = Scheduler(optimizer, lehr.cosine(), over=1000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for step in range(60):
+            for _ in range(2 if step in (5, 30) else 1):
+                optimizer.step()
+            scheduler.step()

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 import lehr
 import lehr.torch as ours
 from driving import drive, make_optimizer
+from lehr.torch.checkpoint import groups_restored_on_error
 
 BAD: tuple[Any, ...] = (
     None,
@@ -143,3 +144,23 @@ def test_a_refused_state_leaves_nothing_changed(name: str, kind: str):
             for group, tensor in zip(optimizer.param_groups, tensors, strict=True)
         )
     assert go_on(optimizer, scheduler) == go_on(*fresh())
+
+
+def test_what_was_filled_before_an_error_is_filled_again():
+    """A captured graph reads the same tensors, with what was in them."""
+    (group,) = make_optimizer("sgd-tensor", (0.25,)).param_groups
+    rate, weights = group["lr"], group["params"]
+
+    def fill() -> None:
+        with groups_restored_on_error([group]):
+            rate.fill_(3.0)
+            group.update(initial_lr=0.5, momentum=0.75)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fill()
+    assert group["lr"] is rate
+    assert group["params"] is weights
+    assert float(rate) == 0.25
+    assert "initial_lr" not in group
+    assert group["momentum"] != 0.75

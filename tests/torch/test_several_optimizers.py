@@ -10,7 +10,7 @@ import torch
 
 import lehr
 import lehr.torch as ours
-from driving import make_optimizer
+from driving import drive, make_optimizer
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
@@ -153,3 +153,35 @@ def test_check_tells_of_an_optimizer_that_is_never_scheduled():
     together = ours.Scheduler(list(both), lr=lehr.linear(10))
     again = said(lehr.check(lehr.linear(10), optimizer=list(both), scheduler=together))
     assert "unscheduled" not in again
+
+
+def test_the_bases_of_each_optimizer_are_kept_where_one_scheduler_drives_both():
+    optimizers = [make_optimizer("adamw", (0.1,)) for _ in range(2)]
+    for optimizer, decay in zip(optimizers, (0.1, 0.4), strict=True):
+        optimizer.param_groups[0]["weight_decay"] = decay
+    shape = lehr.linear(10)
+    apart = [ours.Scheduler(each, lehr.constant(), weight_decay=shape) for each in optimizers]
+    for i in range(2):
+        drive(optimizers[i], apart[i], 5)
+    both = ours.Scheduler(optimizers, lehr.constant(), weight_decay=shape, guards="off")
+    apart.clear()
+    for optimizer in optimizers:
+        optimizer.step()
+    both.step()
+    found = [optimizer.param_groups[0]["weight_decay"] for optimizer in optimizers]
+    assert found == pytest.approx([0.09, 0.36])
+
+
+def test_schedulers_deleted_after_their_optimizers_are_joined_leave_nothing_behind() -> None:
+    first, second = (torch.optim.AdamW([torch.zeros(1)], lr=lr) for lr in (0.1, 0.4))
+    alone = [ours.Scheduler(each, lehr.linear(10)) for each in (first, second)]
+    for _ in range(5):
+        for optimizer, scheduler in zip((first, second), alone, strict=True):
+            optimizer.step()
+            scheduler.step()
+    both = ours.Scheduler([first, second], lehr.linear(10), guards="off")
+    del scheduler
+    alone.clear()
+    assert [each.param_groups[0]["lr"] for each in (first, second)] == [0.1, 0.4]
+    both.step()
+    assert both.get_last_lr() == pytest.approx([0.09, 0.36])

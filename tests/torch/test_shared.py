@@ -306,3 +306,20 @@ def test_containers_of_torchs_agree_with_torchs_own_children():
         optimizer = make_optimizer(rates=(0.1, 0.3))
         runs.append(drive(optimizer, build(module, optimizer), 30))
     assert worst(*runs) < 1e-12
+
+
+@pytest.mark.parametrize("absolute_first", [False, True])
+def test_a_rate_set_by_hand_is_no_base_where_one_does_not_depend_on_it(absolute_first: bool):
+    optimizer = make_optimizer()
+    makers = [
+        lambda: Scheduler(optimizer, lehr.linear(10)),
+        lambda: Scheduler(optimizer, absolute(lehr.constant(0.5))),
+    ]
+    both = [make() for make in (reversed(makers) if absolute_first else makers)]
+    for rate in (0.45, 0.4):
+        optimizer.step()
+        for scheduler in both:
+            scheduler.step()
+        assert rates(optimizer) == pytest.approx([rate])
+        optimizer.param_groups[0]["lr"] = 9.0
+    assert optimizer.param_groups[0]["initial_lr"] == 0.1

@@ -372,6 +372,17 @@ def test_a_state_of_another_schedule_can_be_adopted():
         scheduler.load_state_dict(source.state_dict(), adopt="both")  # pyright: ignore
 
 
+def test_a_state_with_another_feedback_rule_cannot_be_adopted():
+    plateau = lehr.plateau(patience=1)
+    state = Scheduler(make_optimizer(), lehr.constant(), feedback=plateau).state_dict()
+    for rule in (lehr.plateau(patience=2), None):
+        scheduler = Scheduler(make_optimizer(), lehr.constant(), feedback=rule)
+        before = scheduler.state_dict()
+        with pytest.raises(ScheduleError, match="with the same feedback rule"):
+            scheduler.load_state_dict(state, adopt="saved")
+        assert scheduler.state_dict() == before
+
+
 def test_a_state_of_another_number_of_groups():
     state = Scheduler(make_optimizer(), lehr.linear(10)).state_dict()
     scheduler = Scheduler(make_optimizer(rates=(0.1, 0.2)), lehr.linear(10))

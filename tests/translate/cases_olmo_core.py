@@ -11,6 +11,7 @@ CASES: list[Case] = [
     ("constant", {}),
     ("constant_with_warmup", WARM),
     ("constant_with_warmup", SHARE),
+    ("constant_with_warmup", {"warmup_fraction": 0.127}),  # to the nearest step
     ("linear_with_warmup", WARM),
     ("linear_with_warmup", {**SHARE, "alpha_f": 0.0}),
     ("cos_with_warmup", WARM),

@@ -144,6 +144,38 @@ def test_overlapping_windows_with_a_floor_are_not_a_product() -> None:
     assert found.schedule(19) * 0.1 == pytest.approx(0.0775783, abs=1e-7)
 
 
+def test_a_gamma_of_0_is_met_again_after_a_restart() -> None:
+    restarts = {"type": "CosineRestartLR", "periods": [20, 30], "restart_weights": [1, 0.5]}
+    stairs = {"type": "StepLR", "step_size": 15, "gamma": 0.0}
+    found = translate(
+        "mmengine", "param_scheduler", schedulers=[{**restarts, "eta_min": 0.0}, stairs], lr=LR
+    )
+    rate, expected = LR, []
+    for t in range(50):
+        n, period, weight = (t, 20, 1.0) if t < 20 else (t - 20, 30, 0.5)
+        cosine = [1 + math.cos(math.pi * i / period) for i in (n - 1, n)]
+        rate = weight * LR if n == 0 else rate * cosine[1] / cosine[0]
+        rate = 0.0 if t in (15, 30, 45) else rate
+        expected.append(rate / LR)
+    assert expected[19] == expected[31] == 0.0 < expected[29]
+    assert_curve(found.schedule, expected, 1e-11)
+
+
+@pytest.mark.parametrize("faithful", [False, True])
+def test_of_two_one_cycles_the_bounds_of_the_last_count_from_the_second_step_on(
+    faithful: bool,
+) -> None:
+    cycles = [
+        {"type": "OneCycleLR", "eta_max": high, "begin": begin, "end": begin + 20}
+        for high, begin in ((0.2, 0), (0.1, 20))
+    ]
+    found = translate("mmengine", "param_scheduler", schedulers=cycles, lr=LR, faithful=faithful)
+    seen = [cycles[1] if faithful and t else cycles[0] for t in range(20)] + [cycles[1]] * 20
+    expected = [one_cycle(a, min(t % 20, 19)) / LR for t, a in enumerate(seen)]
+    assert [found.schedule(t) for t in range(40)] == pytest.approx(expected, abs=1e-12)
+    assert any("overwrite the others" in note for note in found.notes) == (not faithful)
+
+
 @pytest.mark.parametrize("case", PAST, ids=case_id)
 def test_one_cycle_past_its_end(case: Case) -> None:
     end = case[1]["end"]

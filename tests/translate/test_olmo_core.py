@@ -162,6 +162,17 @@ def test_a_decay_longer_than_the_run_begins_on_the_warmup_before_it() -> None:
         assert 0.1 * found.schedule.over(10)(step) == pytest.approx(expected, rel=1e-14)
 
 
+def test_a_decay_that_begins_under_the_warmup_is_seen_after_it() -> None:
+    """The last step of the warmup is still the warmup's."""
+    given = {"warmup": 20, "decay": 90, "decay_fraction": None}
+    found = translate("olmo_core", "wsd", t_max=T_MAX, lr=LR, **given).schedule
+
+    def rate(t: int) -> float:
+        return t / 20 if t <= 20 else line(1.0, 0.0, min((t - 10) / 90, 1))
+
+    assert_curve(found, sampled(rate, STEPS))
+
+
 def test_every_name() -> None:
     assert {name for name, _ in CASES + FALLING} | {"sequential"} == set(names("olmo_core"))
 

@@ -399,8 +399,11 @@ def test_one_pair(single: dict[str, Any]) -> None:
 
 def test_one_seed_has_no_interval(single: dict[str, Any]) -> None:
     pair = single["pairs"][0]
+    assert "–" in _row_of(render(single), pair)
     pair.update(low=None, high=None, scores=pair["scores"][:1])
-    Page(render(single))
+    row = _row_of(render(single), pair)
+    assert f"{100 * pair['score']:.1f}\u202f%" in row
+    assert "–" not in row
 
 
 def test_few_pairs_are_not_folded(results: dict[str, Any]) -> None:

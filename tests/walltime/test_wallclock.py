@@ -141,6 +141,13 @@ def test_the_catalogue_over_an_hour(name: str) -> None:
         assert values == pytest.approx([example(i) for i in range(63)])
 
 
+def test_bounds_hold_where_a_factor_is_below_zero() -> None:
+    falling = lehr.linear("20s", start=0.5, to=-0.25)
+    assert WallClock(lehr.warmup(10) * falling).bounds == (-0.25, 0.5)
+    assert WallClock(lehr.warmup(10) + falling).bounds == (-0.25, 1.5)
+    assert WallClock(lehr.hold(10, at=-1.0) * falling).bounds == (-0.5, 0.25)
+
+
 def test_shares_are_of_the_time() -> None:
     schedule = (lehr.warmup("10%") >> lehr.hold() >> lehr.linear("20%")).over("10min")
     values = walk(schedule, [30.0] * 22)
@@ -165,6 +172,14 @@ def test_entered_late_it_is_hurried() -> None:
     values = walk(PLAN, [1.8] * 50 + [5.0, 5.0, 5.0])
     assert values[50] == pytest.approx(1.0)
     assert values[51:] == pytest.approx([0.5, 0.0, 0.0], abs=1e-12)
+
+
+def test_what_is_entered_in_time_lasts_as_long_as_it_says() -> None:
+    half = (lehr.warmup("10s") >> lehr.linear()) * 0.5
+    schedule = (lehr.hold("20s") >> lehr.hold(2) >> half).over("100s")
+    # The two steps take no time: of the 80 s that are left, the warmup takes its 10.
+    values = walk(schedule, [20.0, 0.0, 0.0, 5.0, 5.0, 35.0, 35.0])
+    assert values == pytest.approx([1.0, 1.0, 1.0, 0.0, 0.25, 0.5, 0.25, 0.0])
 
 
 def test_too_late_it_is_a_jump() -> None:
@@ -201,6 +216,11 @@ def test_what_follows_a_law_begins_where_that_is() -> None:
     reached = 0.9**5
     expected = [0.9**i for i in range(5)] + [reached * (1 - i / 5) for i in range(6)]
     assert values == pytest.approx(expected)
+
+
+def test_what_is_entered_at_the_level_that_it_goes_to_stays_there() -> None:
+    schedule = (lehr.exponential(0.5) >> lehr.linear("10s", to=0.5)).over("11s")
+    assert walk(schedule, [1.0, 2.5, 2.5, 2.5]) == pytest.approx([1.0, 0.5, 0.5, 0.5, 0.5])
 
 
 # ----- any clock ----------------------------------------------------------------------------------
@@ -300,6 +320,16 @@ def test_time_that_goes_back_does_not_count() -> None:
         values.append(wall.advance())
     assert values == pytest.approx([0.9, 0.9, 0.8, 0.8, 0.6, 0.6, 0.5])
     assert wall.counters == {"st": 7, "s": pytest.approx(5.0)}
+
+
+def test_a_state_of_any_time_can_be_loaded() -> None:
+    clock = Clock()
+    wall = WallClock(lehr.linear("1h", to=0.25), clock=clock)
+    clock.now = 1e300
+    assert wall.advance() == 0.25
+    resumed = WallClock(lehr.linear("1h", to=0.25))
+    resumed.load_state_dict(json.loads(json.dumps(wall.state_dict())))
+    assert resumed.value == 0.25
 
 
 def test_time_between_processes_does_not_count() -> None:

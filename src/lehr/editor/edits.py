@@ -68,10 +68,23 @@ def split(text: str, run: HorizonLike, x: float) -> str:
     if piece.to is None:
         halves = replace(piece, steps=first), replace(piece, steps=rest, start=None)
     else:
-        level = float(f"{place(text, run)(float(x)):.3g}")
+        curve = place(text, run)
+        level = _short(curve(float(x)), curve(float(begin)), piece.to)
         line = Piece(first, piece.start, level)
         halves = line, replace(piece, steps=rest, start=None)
     return _replaced(text, run, section, " >> ".join(map(repr, halves)))
+
+
+def _short(level: float, *others: float) -> float:
+    """Return a level in three digits, or as many as it takes to differ from the others.
+
+    Raises:
+        ScheduleError: If it is one of them.
+    """
+    if level in others:
+        raise ScheduleError(f"x: the piece is flat there, at {level:g}; cut it elsewhere")
+    shorter = (float(f"{level:.{digits}g}") for digits in range(3, 17))
+    return next((each for each in shorter if each not in others), level)
 
 
 def _around(text: str, run: HorizonLike, x: float) -> tuple[int, Section]:

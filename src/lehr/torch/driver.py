@@ -316,7 +316,7 @@ class Driver(LRScheduler):
         self._check_free()
         shared = self._attach()
         changes = shared.notice()
-        self._guards.on_changes(changes)
+        self._guards.on_changes(changes, self._position)
         self._recognize_groups()
         self._guards.on_move(self._position, position)
         # Another seek or change by hand may follow soon, so less is computed ahead.

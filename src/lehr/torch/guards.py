@@ -85,8 +85,9 @@ class Guards:
         """The highest level of the rate before those that are computed ahead."""
         self._ahead, self._ahead_start = np.empty(0), 0
         self._edge: tuple[int, float] = (-1, 0.0)
-        self._fights = 0
-        self._many = 0
+        # How often in a row something happened, and the step at which it last did.
+        self._fights, self._fought_at = 0, -math.inf
+        self._many, self._many_at = 0, -math.inf
 
     def watches(self, name: str) -> bool:
         """Return whether a guard still has something to report."""
@@ -173,18 +174,19 @@ class Guards:
     # ----- updates ------------------------------------------------------------------------------
 
     def is_held(
-        self, updates: Updates | JointUpdates, made: int, first: bool, groups: Sequence[Group]
+        self, updates: Updates | JointUpdates, made: int, step: int, groups: Sequence[Group]
     ) -> bool:
         """Return whether the schedule must not move, because the last update was skipped.
 
         Arguments:
             updates: The optimizer's counter of updates.
             made: How many updates were made since the last step.
-            first: Whether this is the first step.
+            step: The number of this step, from 1.
             groups: The groups, whose gradients show whether an update was skipped.
         """
-        if made > 1 and not first:
-            self._many += 1
+        if made > 1 and step > 1:
+            self._many = self._many + 1 if step == self._many_at + 1 else 1
+            self._many_at = step
             if self._many == 2 and made <= self.run < math.inf:
                 self.report(
                     "per_epoch",
@@ -192,8 +194,6 @@ class Guards:
                     f"{self.run:g} steps seems to count updates: call scheduler.step() after each "
                     "`optimizer.step()`, or give the run in calls of scheduler.step()",
                 )
-        elif made == 1:
-            self._many = 0
         elif made == 0:
             captured = self._is_captured(updates, groups)
             if updates.skipped or (not captured and self._was_skipped(groups)):
@@ -201,7 +201,7 @@ class Guards:
                     "skipped", "the gradient scaler skipped an update: the schedule does not move"
                 )
                 return True
-            if updates.count and not first and not captured:
+            if updates.count and step > 1 and not captured:
                 self.report(
                     "repeated",
                     "scheduler.step() was called again without an update in between: with gradient "
@@ -255,10 +255,13 @@ class Guards:
         # The step past the end must be a slow one, which reports it.
         return min(last, self.run) if position <= self.run else last
 
-    def on_changes(self, changes: Sequence[Change]) -> None:
-        """Called with the values that user code changed since the last write."""
+    def on_changes(self, changes: Sequence[Change], position: float) -> None:
+        """Called at a position with the values that user code changed since the last write."""
         rates = [change for change in changes if change[0].place == LR.place]
-        self._fights = self._fights + 1 if rates else 0
+        if not rates:
+            return
+        self._fights = self._fights + 1 if position <= self._fought_at + 1 else 1
+        self._fought_at = position
         if self._fights == _FIGHT:
             slot, _, value = rates[0]
             self.report(

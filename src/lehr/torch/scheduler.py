@@ -203,7 +203,7 @@ class Scheduler(Driver):
                 return
             made = updates.count - self._ahead.seen
             self._ahead.await_updates(updates, updates.count)
-            if self._guards.is_held(updates, made, self._step_count <= 1, self.groups):
+            if self._guards.is_held(updates, made, self._step_count, self.groups):
                 return
             if made == 0:
                 # There is nothing to wait for until updates are made again. Check for them soon if
@@ -239,7 +239,7 @@ class Scheduler(Driver):
             ScheduleError: If the scheduler has no rule, or the rule cannot read the metric.
         """
         shared = self._attach()
-        self._guards.on_changes(shared.notice())
+        self._guards.on_changes(shared.notice(), self._position)
         self._planner.report(metric)
         self._replan()
         shared.write()
@@ -402,7 +402,7 @@ class Scheduler(Driver):
             raise ScheduleError(f"{kind}: the position lies between two steps; seek a whole one")
         with restored_on_error(self):
             shared = self._attach()
-            self._guards.on_changes(shared.notice())
+            self._guards.on_changes(shared.notice(), self._position)
             self._planner.change({"at": self.last_epoch, "change": kind, "of": of, **arguments})
             self._replan()
             shared.write()

@@ -138,7 +138,9 @@ class Shared:
             if optimizer is not None:
                 self._optimizers.append(ref)
                 _register(optimizer, self)
-        self._members += other._members
+        # It is this object that writes again when one of them is deleted.
+        for member in other.members:
+            self.join(member)
         self.settle()
 
     @property

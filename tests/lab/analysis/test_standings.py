@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lehr.lab.analysis.finished import score_of
-from lehr.lab.analysis.standings import open_ranks
+from lehr.lab.analysis.standings import open_ranks, with_best
 from lehr.lab.metric import Metric
 
 
@@ -37,3 +37,44 @@ def test_the_interval_of_a_share_ends_at_1() -> None:
     assert low is not None
     assert high is not None
     assert (high - low) / 2 == pytest.approx(0.1271, abs=1e-4)
+
+
+SHARE = Metric.score("accuracy", guess=0.1)
+BEST = [0.9 + 0.001 * seed for seed in range(10)]
+
+
+def behind(*gaps: float) -> list[float]:
+    """Scores that are behind the best ones by these gaps, again and again."""
+    return [best - gaps[i % len(gaps)] for i, best in enumerate(BEST)]
+
+
+def test_a_tie_stays_within_the_margin_to_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
+    # How many seeds would decide takes seconds to find, and does not matter here.
+    monkeypatch.setattr("lehr.lab.analysis.standings.seeds_to_decide", lambda *_: None)
+    open_to_all = np.ones((2, 2), dtype=bool)
+    for rare, standing in ((-0.03, "tie"), (-0.04, "undecided")):
+        # The mean is near 0, but the interval reaches below it by a third of the rare lead.
+        own = behind(*[-rare / 9 + 1e-4] * 9, rare)
+        (none, best), (gap, found) = with_best([BEST, own], open_to_all, [0, 1], SHARE)
+        assert (none, best) == (None, "best")
+        assert gap is not None
+        assert gap.low is not None
+        assert gap.high is not None
+        assert gap.mean == pytest.approx(9e-5)
+        assert gap.high < 0.01
+        assert (-gap.low <= 0.01) == (standing == "tie")
+        assert found == standing
+
+
+def test_no_tie_is_further_from_the_best_than_one_that_is_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("lehr.lab.analysis.standings.seeds_to_decide", lambda *_: None)
+    rows = [BEST, behind(0.002, 0.0015), behind(0.004, 0.0041), behind(0.006, 0.0055)]
+    tied = np.ones((4, 4), dtype=bool)
+    tied[0, 2] = tied[2, 0] = False
+    found = with_best(rows, tied, range(4), SHARE)
+    assert [standing for _, standing in found] == ["best", "tie", "behind", "undecided"]
+    tied[:] = True
+    found = with_best(rows, tied, range(4), SHARE)
+    assert [standing for _, standing in found] == ["best", "tie", "tie", "tie"]

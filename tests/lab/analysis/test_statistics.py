@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from lehr.lab.analysis.statistics import FEW, interval, intervals, p_value, seeds_to_decide, ties
+from lehr.lab.analysis.statistics import (
+    FEW,
+    interval,
+    intervals,
+    p_value,
+    seeds_to_decide,
+    separable,
+    ties,
+)
 
 SAMPLES = [[0.91, 0.94], [0.5, 0.9, 0.7], [0.9, 0.95, 0.93, 0.97, 0.92, 0.9, 0.99]]
 
@@ -256,6 +264,20 @@ def test_so_many_seeds_do_decide(seeds: int, gap: float) -> None:
     many = [n for n in needed if n is not None]
     assert min(many) > seeds
     assert np.median(many) == pytest.approx(max(expected, seeds + 1), rel=0.5)
+
+
+def test_few_seeds_separate_what_the_t_test_of_one_comparison_does() -> None:
+    # Four contenders are compared in six ways.
+    half = stats.t.ppf(1 - 0.05 / 6 / 2, 4) / 5**0.5
+    assert separable(5, 4, 0.02) == pytest.approx(0.02 * half)
+
+
+def test_what_separates_sooner_than_it_ties_needs_the_fewer_seeds() -> None:
+    differences = [0.004, 0.014, 0.006, 0.012]
+    apart = seeds_to_decide(differences, 2, margin=1e-9)
+    assert apart == FEW
+    # A tie just below the margin would take hundreds.
+    assert seeds_to_decide(differences, 2, margin=0.0095) == apart
 
 
 def test_seeds_that_would_show_a_tie() -> None:

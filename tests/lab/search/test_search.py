@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from lehr.lab import Plan, Size, Store
+from lehr.lab.analysis.evaluation import evaluate
+from lehr.lab.analysis.results import TaskFacts
 from lehr.lab.comparison import Comparison
 from lehr.lab.metric import Metric
 from lehr.lab.peak_grid import PeakGrid, further_peaks
@@ -26,6 +28,7 @@ SIZE = Size(
 )
 PLAN = Plan(optimizers=("sgd",), schedules=("step",), size=SIZE)
 PAIR = PLAN.pairs[0]
+SHARE = Metric.score("accuracy", guess=0.1)
 
 
 def finished(score: float, steps: int = SIZE.steps) -> FinishedTrial:
@@ -181,9 +184,27 @@ def test_further_peaks_are_around_the_best_or_beyond_the_edge(
     assert list(search.tried()) == sorted(search.tried())
 
 
+@pytest.mark.parametrize(("best", "beyond"), [(0.05, 0), (0.08, 0), (0.001, 4), (5.0, 4)])
+def test_peaks_beyond_the_first_grid_are_counted(best: float, beyond: int) -> None:
+    plan = dataclasses.replace(PLAN, size=dataclasses.replace(SIZE, lengths=(), further=4))
+    search = Comparison(plan, SHARE)
+    finish(search, lambda t: 1 / (1 + abs(math.log(t.peak / best))))
+    ((pair, each),) = search._pairs
+    finished = each.finished(pair)
+    assert finished is not None
+    facts = TaskFacts("digits", "", "", 1, 1, 1, 1, SHARE)
+    found = evaluate(plan, [finished], task=facts, command="", versions={}, seconds=[])
+    (row,) = found.pairs
+    assert row.beyond == sum(not 0.01 <= peak <= 0.2 for peak in row.peaks) == beyond
+
+
 def test_a_single_peak_is_widened_to_both_sides() -> None:
     assert further_peaks([0.3], 0.3, 2) == [0.1, 0.9]
     assert further_peaks([0.1000001, 0.1000002], 0.1000001, 2) != []
+    # Two digits would not be between the neighbours.
+    assert further_peaks([0.1, 0.11, 0.12], 0.11, 2) == pytest.approx(
+        [math.sqrt(0.1 * 0.11), math.sqrt(0.11 * 0.12)]
+    )
     assert further_peaks([1e-15, 1.0], 1e-15, 2) == [pytest.approx(10**-7.5, rel=0.1)]
 
 

@@ -19,7 +19,7 @@ import lehr
 from lehr.lab.errors import StoreError
 from lehr.lab.store import claims, database
 from lehr.lab.store.store import Store
-from lehr.lab.trial import FinishedTrial, Outcome, Trial
+from lehr.lab.trial import FailedTrial, FinishedTrial, Outcome, Trial
 from waiting import wait_for
 
 BEGUN = time.time()
@@ -316,6 +316,22 @@ def test_no_trial_is_claimed_twice(path: Path) -> None:
         assert two.claim(TRIALS) == []
     with Store(path, write=True) as three:  # the second was closed and had not trained it
         assert three.claim(TRIALS) == [TRIALS[3]]
+
+
+def test_no_more_trials_are_claimed_than_were_asked_for(path: Path) -> None:
+    with Store(path, write=True) as store:
+        assert store.claim(TRIALS, 0) == []
+        assert store.claim(TRIALS, 1) == [TRIALS[2]]
+        assert store.claim(TRIALS, 1) == [TRIALS[3]]
+
+
+def test_a_failure_that_is_forgotten_can_be_claimed_again(path: Path) -> None:
+    with Store(path, write=True) as one, Store(path, write=True) as two:
+        assert one.claim(TRIALS) == TRIALS[2:]
+        one.add([(TRIALS[2], FailedTrial("no", "no"))])
+        assert two.claim(TRIALS) == []
+        assert two.forget_failures("digits") == 1
+        assert two.claim(TRIALS) == [TRIALS[2]]
 
 
 READ = "import sys; from lehr.lab import Store; s = Store(sys.argv[1]); print(len(s)); s.close()"

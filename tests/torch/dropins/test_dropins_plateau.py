@@ -255,6 +255,18 @@ def test_its_face_is_torchs():
     assert scheduler.get_last_lr() == rates(optimizer)
 
 
+@pytest.mark.parametrize("eps", [0.25, 0.5, 0.75])
+def test_a_reduction_by_no_more_than_eps_is_not_made(eps: float):
+    found: list[list[float]] = []
+    for module in (ours, theirs):
+        optimizer = make_optimizer(rates=(1.0, 2.0))
+        scheduler = module.ReduceLROnPlateau(optimizer, patience=0, factor=0.5, eps=eps)
+        for _ in range(2):
+            scheduler.step(1.0)
+        found.append(rates(optimizer))
+    assert found[0] == found[1] == [0.5 if eps < 0.5 else 1.0, 1.0]
+
+
 def test_its_attributes_may_be_changed():
     """People reset the counters, or change the patience, in the middle of a run."""
     for module in (ours, theirs):

@@ -32,11 +32,8 @@ def handed_over(name: str, at: int, writer: str, reader: str, *, optimizer_first
         fresh.optimizer.load_state_dict(states[0])
         fresh.made = at
         found = fresh.steps(12)
-    except (KeyError, AttributeError, TypeError) as error:
+    except (KeyError, AttributeError, TypeError, ValueError) as error:
         pytest.fail(f"{reader} cannot read what {writer} wrote: {error!r}")
-    except ValueError as refusal:
-        assert len(str(refusal)) > 20, refusal  # noqa: PT017
-        return
     reference = build("torch", name)
     reference.steps(at)
     assert flat(found) == pytest.approx(flat(reference.steps(12)), rel=1e-9, abs=1e-12)
@@ -101,11 +98,8 @@ def test_containers(container: str, second: str, at: int, writer: str):
         fresh.scheduler.load_state_dict(copy.deepcopy(saved(run)))
         fresh.optimizer.load_state_dict(copy.deepcopy(run.optimizer.state_dict()))
         found = fresh.steps(10)
-    except (KeyError, AttributeError, TypeError) as error:
+    except (KeyError, AttributeError, TypeError, ValueError) as error:
         pytest.fail(f"{reader} cannot read what {writer} wrote: {error!r}")
-    except ValueError as refusal:
-        assert len(str(refusal)) > 20, refusal  # noqa: PT017
-        return
     reference = tree("torch", container, second)
     reference.steps(at)
     assert flat(found) == pytest.approx(flat(reference.steps(10)), rel=1e-9, abs=1e-12)

@@ -251,6 +251,8 @@ def test_a_position_between_two_steps_is_saved(name: str):
     [
         lambda state: state.clear(),
         lambda state: state.update(format=99),
+        lambda state: state.update(format=True),
+        lambda state: state.update(fraction=1.0),
         lambda state: state.update(last_epoch=-5),
         lambda state: state.update(last_epoch="soon"),
         lambda state: state.update(last_epoch=None),

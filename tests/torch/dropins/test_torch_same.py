@@ -273,3 +273,15 @@ def test_a_step_that_says_what_it_wraps_is_not(module: Any):
     optimizer.step = step
     optimizer.step()
     scheduler.step()
+
+
+@pytest.mark.parametrize("last_epoch", [0, 3])
+def test_a_run_goes_on_only_where_the_rate_of_its_beginning_is_noted(last_epoch: int):
+    for module in (theirs, ours):
+        with pytest.raises(KeyError, match=r"'initial_lr' is not specified in param_groups\[0\]"):
+            module.StepLR(make_optimizer(), 2, 0.5, last_epoch=last_epoch)
+        optimizer = make_optimizer()
+        optimizer.param_groups[0]["initial_lr"] = 0.4
+        scheduler = module.StepLR(optimizer, 2, 0.5, last_epoch=last_epoch)
+        assert scheduler.last_epoch == last_epoch + 1
+        assert scheduler.base_lrs == type(scheduler.base_lrs)([0.4])

@@ -100,7 +100,11 @@ def test_defaults_go_together():
     """Each argument may be left out, or its absence is refused."""
     parameters = list(inspect.signature(TrapezoidalLR).parameters.values())[1:]
     needed = {p.name: 5 for p in parameters if p.default is inspect.Parameter.empty}
-    TrapezoidalLR(make_optimizer(), **needed)
+    optimizer = make_optimizer()
+    scheduler = TrapezoidalLR(optimizer, **needed)
+    assert rates(optimizer) == pytest.approx([0.001])
+    drive(optimizer, scheduler, 5)
+    assert rates(optimizer) == pytest.approx([0.006])
 
 
 @pytest.mark.parametrize(

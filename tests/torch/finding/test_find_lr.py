@@ -227,6 +227,13 @@ def test_a_step_may_take_parts_out_of_its_batch() -> None:
     )  # fmt: skip
     assert suggestion.peak is not None
     assert all("labels" in batch for batch in batches)
+    lists = [list(batch) for batch in data(count=30)]
+    again = find_lr(
+        model, lists, optimizer=optimizer, schedule=SCHEDULE, steps=500,
+        train_step=lambda batch: inner((batch[0], batch.pop())),
+    )  # fmt: skip
+    assert again.peak == suggestion.peak
+    assert {len(batch) for batch in lists} == {2}
 
 
 def test_several_inputs() -> None:

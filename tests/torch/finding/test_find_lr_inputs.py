@@ -86,6 +86,29 @@ def test_batches_that_end_early_are_used_again(form: str) -> None:
     assert found(Again(few) if form == "iterable" else stream).curve == expected.curve
 
 
+def test_of_large_batches_fewer_are_kept_but_as_many_as_one_run_reads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from lehr.torch.finding import training
+
+    whole = data(130)
+    assert len(training._record(Again(whole), 120)) == 120
+    monkeypatch.setattr(training, "_MOST_BYTES", 1000)
+    kept = training._record(Again(whole), 120)
+    assert [batch[0] is given[0] for batch, given in zip(kept, whole, strict=False)] == [True] * 40
+    assert len(training._record(Again(data(FEW)), 120)) == 40
+
+
+def test_all_tensors_of_a_batch_go_to_the_device_of_the_model() -> None:
+    from lehr.torch.finding import training
+
+    one = torch.zeros(1)
+    moved = training._moved({"x": one, "more": [one, (one, "text")]}, torch.device("meta"))
+    tensors = [moved["x"], moved["more"][0], moved["more"][1][0]]
+    assert {tensor.device.type for tensor in tensors} == {"meta"}
+    assert moved["more"][1][1] == "text"
+
+
 def test_an_accumulated_update_may_reach_over_the_end_of_the_data() -> None:
     few = data(FEW)
     halves = [(x[part], y[part]) for x, y in few for part in (slice(16), slice(16, None))]

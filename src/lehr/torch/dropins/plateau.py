@@ -237,7 +237,7 @@ class ReduceLROnPlateau(DropIn, Theirs):
     def _reduce(self) -> None:
         """Reduce the current rates, whatever other schedulers contributed to them."""
         shared = self._attach()
-        self._guards.on_changes(shared.notice())
+        self._guards.on_changes(shared.notice(), self._position)
         self._recognize_groups()
         self._check_min_lrs()
         for index, group in enumerate(self._known):
