@@ -13,7 +13,7 @@ USUAL = Path("usual")
 
 
 @click.command()
-@placed(USUAL)
+@placed(USUAL, "results")
 def command(place: RunPlace) -> RunPlace:
     """Train nothing."""
     return place
