@@ -432,3 +432,14 @@ def test_two_updates_now_and_then_are_not_steps_by_epoch() -> None:
             for _ in range(2 if step in (5, 30) else 1):
                 optimizer.step()
             scheduler.step()
+
+
+def test_rates_set_by_hand_before_each_seek_back_are_not_a_fight() -> None:
+    optimizer = make_optimizer("sgd")
+    scheduler = Scheduler(optimizer, lehr.linear(), over=200)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for position in range(100, 20, -10):
+            scheduler.seek(position)
+            for group in optimizer.param_groups:
+                group["lr"] *= 0.5

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 
 import lehr
+import lehr.torch as ours
 from lehr.torch import Scheduler, StepLR, absolute
 
 
@@ -124,7 +126,7 @@ def test_base_rates_are_set_together() -> None:
     assert resumed.get_last_lr() == pytest.approx([0.8, 1.6])
     with pytest.raises(TypeError, match="item assignment"):
         scheduler.base_lrs[0] = 3.0  # pyright: ignore[reportIndexIssue]
-    with pytest.raises(lehr.ScheduleError, match="one for each group"):
+    with pytest.raises(lehr.ScheduleError, match="one rate for each group, 2 in all"):
         scheduler.base_lrs = [1.0]
     with pytest.raises(lehr.ScheduleError, match=r"base_lrs\[1\]=-1"):
         scheduler.base_lrs = [1.0, -1.0]
@@ -162,3 +164,74 @@ def test_a_state_between_two_steps_is_between_them() -> None:
     state = {**scheduler.state_dict(), "last_epoch": 3, "fraction": 1.0}
     with pytest.raises(lehr.ScheduleError, match=r"fraction=1\.0 must be below 1"):
         scheduler.load_state_dict(state)
+
+
+def test_base_rates_replace_a_rate_that_was_set_by_hand_before() -> None:
+    optimizer = sgd()
+    scheduler = Scheduler(optimizer, lehr.linear(10), guards="off")
+    scheduler.step()
+    optimizer.param_groups[0]["lr"] = 0.01
+    scheduler.base_lrs = [1.0]
+    scheduler.step()
+    assert scheduler.get_last_lr() == pytest.approx([0.8])
+    assert scheduler.base_lrs == (1.0,)
+
+
+def test_base_rates_are_set_for_the_groups_that_there_are_now() -> None:
+    optimizer = sgd()
+    scheduler = Scheduler(optimizer, lehr.linear(10), guards="off")
+    optimizer.add_param_group({"params": [torch.zeros(1)], "lr": 0.3})
+    scheduler.base_lrs = [0.2, 0.4]
+    scheduler.step()
+    assert scheduler.get_last_lr() == pytest.approx([0.18, 0.36])
+    del optimizer.param_groups[0]
+    scheduler.base_lrs = [1.0]
+    scheduler.step()
+    assert scheduler.get_last_lr() == pytest.approx([0.8])
+
+
+@pytest.mark.parametrize("scheduler_first", [True, False])
+def test_new_bases_and_rates_by_hand_reach_a_drop_in_that_goes_on_from_its_rate(
+    scheduler_first: bool,
+) -> None:
+    optimizer = sgd()
+    makers = [
+        lambda: Scheduler(optimizer, lehr.constant(), guards="off"),
+        lambda: ours.StepLR(optimizer, 100),
+    ]
+    made = [make() for make in (makers if scheduler_first else reversed(makers))]
+    scheduler, dropin = made if scheduler_first else reversed(made)
+    dropin.gamma = 0.5  # from here on it goes on from its present rate
+    for each in made:
+        each.step()
+    scheduler.base_lrs = [1.0]
+    for each in made:
+        each.step()
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(1.0)
+    optimizer.param_groups[0]["lr"] = 0.02
+    for each in made:
+        each.step()
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.02)
+
+
+def test_a_refused_report_changes_nothing() -> None:
+    optimizer = sgd()
+    scheduler = Scheduler(optimizer, lehr.linear(10), guards="error")
+    steps(optimizer, scheduler, 1)
+    optimizer.param_groups[0]["lr"] = 0.01
+    with pytest.raises(lehr.ScheduleError, match="no feedback rule"):
+        scheduler.report(1.0)
+    assert optimizer.param_groups[0]["initial_lr"] == 0.1
+
+
+@pytest.mark.parametrize("make", [lambda o: Scheduler(o, lehr.linear(10)), ours.LinearLR])
+def test_a_rate_set_by_hand_before_the_first_position_is_no_obstacle(
+    make: Callable[[Any], Any],
+) -> None:
+    optimizer = sgd()
+    scheduler = make(optimizer)
+    scheduler.last_epoch = -1
+    optimizer.param_groups[0]["lr"] = 0.05
+    scheduler.seek(0)
+    scheduler.state_dict()
+    assert scheduler.last_epoch == 0

@@ -466,7 +466,7 @@ class Driver(LRScheduler):
         """Return the base from which its schedule would have reached a value, or None."""
         index = self._known.index_of(group)
         driven = None if index is None else self.plan.of_slot(slot, index)
-        if driven is None or index is None:
+        if driven is None or index is None or self._position < 0:
             return None
         return driven.base_for(index, value, driven.levels.at(self._position))
 
@@ -476,6 +476,12 @@ class Driver(LRScheduler):
         if index is not None:
             self._set_base(slot, index, base)
             self._replan()
+
+    carries = False
+    """Whether it goes on from numbers of its own, rather than from the bases."""
+
+    def scale_carried(self, group: Group, ratio: float) -> None:
+        """Multiply the rate that it goes on from, if it has one of its own."""
 
     def use_loaded_bases(self) -> None:
         """Use the bases of a loaded optimizer, and write any that it lacks."""

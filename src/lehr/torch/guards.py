@@ -260,7 +260,7 @@ class Guards:
         rates = [change for change in changes if change[0].place == LR.place]
         if not rates:
             return
-        self._fights = self._fights + 1 if position <= self._fought_at + 1 else 1
+        self._fights = self._fights + 1 if 0 <= position - self._fought_at <= 1 else 1
         self._fought_at = position
         if self._fights == _FIGHT:
             slot, _, value = rates[0]

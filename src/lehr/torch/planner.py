@@ -65,7 +65,7 @@ class Planner:
         if coupled and "lr" not in given:
             raise ScheduleError(f"{coupled[0]}='lr' follows the rate, which is not driven")
         self.rule = rule
-        self._feedback: State = {} if rule is None else rule.init()
+        self.feedback: State = {} if rule is None else rule.init()
         self._horizon = None if over is None else Horizon.of(over)
         schedules = {name: value for name, value in given.items() if name not in coupled}
         self._choosers = Choosers.of(schedules, optimizers)
@@ -132,7 +132,7 @@ class Planner:
         Raises:
             ScheduleError: If a value could leave its range, or a number is driven twice.
         """
-        scale = 1.0 if self.rule is None else self.rule.value(self._feedback)
+        scale = 1.0 if self.rule is None else self.rule.value(self.feedback)
         return self.assignment.plan(groups, self.clocks, scale)
 
     @property
@@ -149,8 +149,8 @@ class Planner:
 
     # ----- changes ------------------------------------------------------------------------------
 
-    def report(self, metric: Any) -> None:
-        """Pass a metric to the feedback rule.
+    def feedback_after(self, metric: Any) -> State:
+        """Return the state of the feedback rule after one more metric.
 
         Raises:
             ScheduleError: If the scheduler has no rule, or the rule cannot read the metric.
@@ -160,7 +160,7 @@ class Planner:
                 f"report({metric!r}): this scheduler has no feedback rule; write "
                 "Scheduler(..., feedback=lehr.plateau())"
             )
-        self._feedback = self.rule.update(self._feedback, metric)
+        return self.rule.update(self.feedback, metric)
 
     def _run_at(self, here: int) -> Run:
         """Return the run at a position, with the changes of plan so far."""
@@ -211,7 +211,7 @@ class Planner:
             highest=highest,
             clocks=self.clocks.states(),
             rule=self._rule_text,
-            feedback=dict(self._feedback),
+            feedback=dict(self.feedback),
         )
 
     @property
@@ -247,7 +247,7 @@ class Planner:
             self.assignment = self.assignment.with_changes(saved.changes)
         if self.rule is not None and saved.rule == self._rule_text:
             try:
-                self._feedback = self.rule.check_state(saved.feedback)
+                self.feedback = self.rule.check_state(saved.feedback)
             except ScheduleError as error:
                 raise ScheduleError(f"feedback: {error}") from None
         return rates

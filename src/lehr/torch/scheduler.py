@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any, Literal
 
 from torch.optim import Optimizer
@@ -15,7 +16,7 @@ from lehr.errors import NeedsClock, ScheduleError, number, several, whole
 from lehr.notation import ScheduleLike, as_schedule
 from lehr.schedule.horizon import HorizonLike
 from lehr.time.duration import Duration, DurationLike
-from lehr.torch.binding import LR, Group, Slot, flag, item_of
+from lehr.torch.binding import LR, Group, Slot, flag, item_of, plain
 from lehr.torch.checkpoint import Saved, check_adopt, loading, restored_on_error
 from lehr.torch.choosing import Given
 from lehr.torch.driver import Driver
@@ -149,16 +150,23 @@ class Scheduler(Driver):
     def base_lrs(self, bases: Sequence[Any]) -> None:
         given = enumerate(several("base_lrs", bases))
         rates = [number(f"base_lrs[{i}]", item_of(base), at_least=0) for i, base in given]
-        present = self._known.present(self.groups)
-        if len(rates) != len(self._known):
+        groups, shared = self.groups, self._attach()
+        if len(rates) != len(groups):
             raise ScheduleError(
-                f"base_lrs={rates!r} must have {len(self._known)} rates, one for each group"
+                f"base_lrs={rates!r} must have one rate for each group, {len(groups)} in all"
             )
-        shared = self._attach()
-        for index, group in present.items():
-            shared.set_base(LR, group, rates[index])
+        self._guards.on_changes(shared.notice(), self._position)
+        self._recognize_groups()
+        with ExitStack() as stack:
             for member in shared.members:
-                member.rebase(LR, group, rates[index])
+                stack.enter_context(restored_on_error(member))
+            for group, rate in zip(groups, rates, strict=True):
+                before = plain(shared.base(LR, group)) if "lr" in group else 0.0
+                shared.set_base(LR, group, rate)
+                for member in shared.members:
+                    member.rebase(LR, group, rate)
+                    if before:
+                        member.scale_carried(group, rate / before)
 
     @property
     def feedback(self) -> Rule | None:
@@ -238,9 +246,9 @@ class Scheduler(Driver):
         Raises:
             ScheduleError: If the scheduler has no rule, or the rule cannot read the metric.
         """
-        shared = self._attach()
+        feedback, shared = self._planner.feedback_after(metric), self._attach()
         self._guards.on_changes(shared.notice(), self._position)
-        self._planner.report(metric)
+        self._planner.feedback = feedback
         self._replan()
         shared.write()
 

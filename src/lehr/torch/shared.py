@@ -323,7 +323,8 @@ class Shared:
         # If others drive it too, a number that is independent of the base has no base to find.
         if not shares or (len(shares) > 1 and any(share.absolute for _, share in shares)):
             return
-        first = shares[0][0]
+        # One that goes on from its own rate would cancel a change of the base.
+        first = next((member for member, _ in shares if member.carries), shares[0][0])
         others = math.prod(share.ratio for member, share in shares if member is not first)
         base = first.base_for(slot, group, value / others if others else value)
         if base is None:

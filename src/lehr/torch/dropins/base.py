@@ -328,6 +328,15 @@ class DropIn(Driver):
             self._carried = self._carry().at(index, value)
         return None
 
+    @property
+    def carries(self) -> bool:
+        return self._carried is not None
+
+    def scale_carried(self, group: Group, ratio: float) -> None:
+        index = self._known.index_of(group)
+        if self._carried is not None and index is not None:
+            self._carried = self._carried.at(index, ratio * self._carried.rates[index])
+
     def get_lr(self) -> list[Any]:
         """Return the rate of each group at the current position.
 
