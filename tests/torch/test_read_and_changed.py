@@ -201,16 +201,19 @@ def test_new_bases_and_rates_by_hand_reach_a_drop_in_that_goes_on_from_its_rate(
     ]
     made = [make() for make in (makers if scheduler_first else reversed(makers))]
     scheduler, dropin = made if scheduler_first else reversed(made)
+
+    def step_all() -> None:
+        optimizer.step()
+        for each in made:
+            each.step()
+
     dropin.gamma = 0.5  # from here on it goes on from its present rate
-    for each in made:
-        each.step()
+    step_all()
     scheduler.base_lrs = [1.0]
-    for each in made:
-        each.step()
+    step_all()
     assert optimizer.param_groups[0]["lr"] == pytest.approx(1.0)
     optimizer.param_groups[0]["lr"] = 0.02
-    for each in made:
-        each.step()
+    step_all()
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.02)
 
 
