@@ -238,3 +238,25 @@ def test_a_rate_set_by_hand_before_the_first_position_is_no_obstacle(
     scheduler.seek(0)
     scheduler.state_dict()
     assert scheduler.last_epoch == 0
+
+
+def test_new_bases_leave_alone_a_drop_in_whose_rates_do_not_depend_on_them() -> None:
+    class OfItsOwn(ours.CyclicLR):
+        def get_lr(self) -> list[float]:
+            return super().get_lr()
+
+    def rates(new_bases: bool) -> list[float]:
+        optimizer = sgd()
+        other = Scheduler(optimizer, weight_decay=lehr.constant(), guards="off")
+        cyclic = OfItsOwn(optimizer, 0.1, 0.5, step_size_up=4, cycle_momentum=False)
+        found: list[float] = []
+        for step in range(12):
+            optimizer.step()
+            if step == 5 and new_bases:
+                other.base_lrs = [1.0]
+            other.step()
+            found.append(optimizer.param_groups[0]["lr"])
+            cyclic.step()
+        return found
+
+    assert rates(new_bases=True) == rates(new_bases=False)

@@ -335,7 +335,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     }
     if plain in aliases and plain not in own:
         return f"it is called {aliases[plain]!r} here"
-    # A name of another library must be closer than one here: there are many of them.
+    # Other libraries have so many names that theirs must be closer than lehr's own.
     likeness: dict[str, float] = {}
     for forms, least in ((own, 0.6), (aliases, 0.8)):
         for form in difflib.get_close_matches(plain[:80], forms, cutoff=least):

@@ -481,7 +481,7 @@ class Driver(LRScheduler):
     """Whether it goes on from numbers of its own, rather than from the bases."""
 
     def scale_carried(self, group: Group, ratio: float) -> None:
-        """Multiply the rate that it goes on from, if it has one of its own."""
+        """Multiply the rate that it goes on from, if it has one that depends on the base."""
 
     def use_loaded_bases(self) -> None:
         """Use the bases of a loaded optimizer, and write any that it lacks."""

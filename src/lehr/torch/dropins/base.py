@@ -334,7 +334,7 @@ class DropIn(Driver):
 
     def scale_carried(self, group: Group, ratio: float) -> None:
         index = self._known.index_of(group)
-        if self._carried is not None and index is not None:
+        if self._carried is not None and index is not None and not self.is_absolute:
             self._carried = self._carried.at(index, ratio * self._carried.rates[index])
 
     def get_lr(self) -> list[Any]:
